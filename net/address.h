@@ -1,0 +1,100 @@
+// IP addresses, UDP socket addresses and address prefixes.
+//
+// All types are plain values: trivially copyable, no allocation except in to_string(), safe to use
+// from any thread as long as nobody writes the same object.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cpss {
+
+// An address without a port, 16 bytes in network order. IPv4 is held as a v4-mapped address
+// (::ffff:a.b.c.d, RFC 4291 section 2.5.5.2), so that a v4-mapped peer and the IPv4 peer it stands
+// for are equal in every check.
+struct IpAddress {
+  std::array<std::uint8_t, 16> bytes{};
+
+  // Text as inet_pton(3) takes it; nothing where it is not an address.
+  static std::optional<IpAddress> parse(std::string_view text);
+
+  bool is_v4() const noexcept;
+  bool is_unspecified() const noexcept;  // 0.0.0.0 or ::
+  bool is_loopback() const noexcept;     // 127.0.0.0/8 or ::1
+  bool is_multicast() const noexcept;    // 224.0.0.0/4 or ff00::/8
+  bool is_broadcast() const noexcept;    // 255.255.255.255
+  std::string to_string() const;
+
+  auto operator<=>(const IpAddress&) const = default;
+};
+
+// An IPv4 or IPv6 address with a UDP port, laid out as the kernel takes it (28 bytes).
+class SocketAddress {
+ public:
+  SocketAddress() noexcept : v6_{} {}  // family AF_UNSPEC
+  SocketAddress(const IpAddress& ip, std::uint16_t port) noexcept;  // AF_INET for IPv4
+  static SocketAddress from(const sockaddr* address, socklen_t length) noexcept;
+
+  sa_family_t family() const noexcept { return v6_.sin6_family; }
+  std::uint16_t port() const noexcept;  // host order
+  void set_port(std::uint16_t port) noexcept;
+  IpAddress ip() const noexcept;
+
+  // For the kernel: a pointer to the sockaddr and the bytes its family uses.
+  const sockaddr* data() const noexcept { return reinterpret_cast<const sockaddr*>(&v6_); }
+  sockaddr* data() noexcept { return reinterpret_cast<sockaddr*>(&v6_); }
+  socklen_t size() const noexcept;
+  static constexpr socklen_t kCapacity = sizeof(sockaddr_in6);
+
+  std::string to_string() const;  // 127.0.0.1:7700, [::1]:7700
+
+  // Same IP (v4-mapped equals IPv4) and same port; scope and flow label do not count.
+  bool operator==(const SocketAddress& other) const noexcept;
+
+ private:
+  sockaddr_in6 v6_;  // sockaddr_in has its family and port at the same offsets
+};
+static_assert(sizeof(SocketAddress) == 28, "part of the 64-byte hot half of a slot header");
+
+// The local address a datagram was sent to, and so the one its reply has to leave from
+// (IP_PKTINFO, IPV6_PKTINFO: ip(7), ipv6(7)). All zero where the socket is bound to one address
+// and the kernel knows it anyway.
+struct LocalAddress {
+  IpAddress ip;
+  std::uint32_t interface = 0;  // index as if_nametoindex(3) gives it
+
+  bool known() const noexcept { return !ip.is_unspecified(); }
+  bool operator==(const LocalAddress&) const = default;
+};
+
+// Addresses that share their first `length` bits.
+struct Prefix {
+  IpAddress ip;
+  unsigned length = 128;  // of the 16-byte form: an IPv4 /8 has 96 + 8
+
+  // `length` counts bits of the family of `ip_text` (0 to 32, 0 to 128); nothing where it is bad.
+  static std::optional<Prefix> make(std::string_view ip_text, unsigned length);
+  bool contains(const IpAddress& address) const noexcept;
+};
+
+// A handful of prefixes, searched in order (lists of this kind are short).
+class PrefixSet {
+ public:
+  PrefixSet() = default;
+  explicit PrefixSet(std::vector<Prefix> prefixes) : prefixes_(std::move(prefixes)) {}
+  bool empty() const noexcept { return prefixes_.empty(); }
+  bool contains(const IpAddress& address) const noexcept;
+
+ private:
+  std::vector<Prefix> prefixes_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,78 @@
+// The seam between the stages and the kernel: receive a batch, send a batch.
+//
+// The real side is UdpSocket (udp_socket.h); tests put a fake or a lossy one in its place. A port
+// never waits in receive() or send() and never retries: what an error or a partial send means is
+// decided, and booked, by the stage that called.
+//
+// Thread-safety: several lanes may call receive() and send() on one port at once.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "net/address.h"
+
+namespace cpss {
+
+// Room for one arrival. The memory belongs to the caller.
+struct ReceiveBuffer {
+  std::byte* data = nullptr;
+  std::size_t size = 0;  // bytes
+};
+
+// What one filled buffer holds: one datagram, or several of one sender that the kernel merged
+// (UDP_GRO, udp(7)).
+struct Arrival {
+  SocketAddress peer;
+  LocalAddress local;              // where the peer sent it; see LocalAddress
+  std::uint32_t length = 0;        // bytes in the buffer
+  std::uint32_t segment_size = 0;  // bytes of each merged datagram but the last, which may be
+                                   // shorter; 0: the buffer holds one datagram
+  bool truncated = false;          // the datagram was longer than the buffer
+  bool to_group = false;           // sent to a broadcast or multicast address
+
+  // Datagrams in the buffer; an empty datagram is one.
+  std::uint32_t datagrams() const noexcept {
+    if (segment_size == 0 || length <= segment_size) return 1;
+    return (length + segment_size - 1) / segment_size;
+  }
+};
+
+struct ReceiveResult {
+  std::size_t filled = 0;  // buffers filled, in order from the first
+  int error = 0;           // errno of a receive that failed with nothing filled; 0 also when there
+                           // was nothing to read. It belongs to the socket, never to a message.
+};
+
+struct OutgoingDatagram {
+  const std::byte* data = nullptr;
+  std::size_t size = 0;                 // bytes
+  const SocketAddress* peer = nullptr;  // never null
+  const LocalAddress* local = nullptr;  // null, or !known(): the kernel chooses
+};
+
+struct SendResult {
+  std::size_t accepted = 0;  // datagrams the kernel took, in order from the first
+  int error = 0;             // errno for datagram number `accepted`, EAGAIN where the kernel has no
+                             // room now; 0: the rest was not tried, call again
+};
+
+class DatagramPort {
+ public:
+  virtual ~DatagramPort() = default;
+
+  // Fills buffers with what is there now. buffers.size() == arrivals.size().
+  virtual ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
+                                std::span<Arrival> arrivals) noexcept = 0;
+  virtual SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept = 0;
+
+  // Waits until the kernel may take another datagram, at most `longest`. May return early.
+  virtual void wait_writable(std::chrono::milliseconds longest) noexcept = 0;
+
+  // To be waited on for readability in epoll; -1 where there is none (a fake).
+  virtual int descriptor() const noexcept = 0;
+};
+
+}  // namespace cpss

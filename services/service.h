@@ -1,0 +1,147 @@
+// What a user of cpss writes: a Service turns request bytes into reply bytes.
+//
+// A service owns no socket, no queue and no thread. One object serves all lanes and is called by
+// several threads at once, so what it holds must be constant after construction or synchronised;
+// what a lane needs for itself comes from make_lane_state(). docs/writing-a-service.md shows one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "net/address.h"
+
+namespace cpss {
+
+// Why a datagram is not a message of this service. Each is a counter; none is ever answered.
+enum class InvalidReason : std::uint8_t {
+  too_short,        // shorter than the protocol's header
+  bad_magic,        // not our protocol
+  bad_version,      // our protocol in a version we do not speak
+  wrong_direction,  // a reply sent as a request
+  malformed,        // anything else
+};
+
+// Why policy of the service keeps it from answering. Each is a counter; none is ever answered.
+enum class RefuseReason : std::uint8_t {
+  by_service,
+};
+
+enum class Verdict : std::uint8_t {
+  none,      // the service said nothing: counted as failed
+  reply,     // send the reply
+  no_reply,  // silence by design (SIP ACK)
+  defer,     // call process_deferred() for it, where blocking is allowed
+  invalid,   // see InvalidReason
+  refuse,    // see RefuseReason
+};
+
+// One request and the room for its reply, valid for the duration of the call that gets it.
+class Message {
+ public:
+  // The memory belongs to the stage that calls; `reply_limit` is at most both windows' size.
+  Message(std::span<std::byte> request, std::byte* reply_window, std::size_t reply_limit,
+          const SocketAddress& peer, bool trusted) noexcept
+      : request_(request),
+        reply_window_(reply_window),
+        reply_limit_(reply_limit),
+        peer_(&peer),
+        trusted_(trusted) {}
+
+  std::span<const std::byte> request() const noexcept { return request_; }
+  const SocketAddress& peer() const noexcept { return *peer_; }
+  // CPSS_TRUSTED holds the peer: its replies may be longer than its requests.
+  bool trusted() const noexcept { return trusted_; }
+
+  // Where a reply is written; its size is the most bytes this reply may have: the window for a
+  // trusted peer, never more than the request for any other.
+  std::span<std::byte> reply_window() noexcept { return {reply_window_, reply_limit_}; }
+  // The request's own bytes, for a service that turns them into the reply without a copy.
+  std::span<std::byte> request_in_place() noexcept { return request_; }
+
+  // The verdict. The last call counts.
+  void reply(std::size_t length) noexcept { set_reply(length, false); }  // bytes of reply_window()
+  // The reply is the first `length` bytes of the request's memory, at most the request's length.
+  void reply_in_place(std::size_t length) noexcept { set_reply(length, true); }
+  void no_reply() noexcept { verdict_ = Verdict::no_reply; }
+  void defer() noexcept { verdict_ = Verdict::defer; }
+  void invalid(InvalidReason why) noexcept { set_reason(Verdict::invalid, why); }
+  void refuse(RefuseReason why) noexcept { set_reason(Verdict::refuse, why); }
+  void clear_verdict() noexcept { verdict_ = Verdict::none; }
+
+  // For the stage that called.
+  Verdict verdict() const noexcept { return verdict_; }
+  InvalidReason invalid_reason() const noexcept { return static_cast<InvalidReason>(reason_); }
+  RefuseReason refuse_reason() const noexcept { return static_cast<RefuseReason>(reason_); }
+  std::size_t reply_length() const noexcept { return reply_length_; }
+  bool in_place() const noexcept { return in_place_; }
+  bool reply_too_long() const noexcept {
+    return reply_length_ > (in_place_ ? request_.size() : reply_limit_);
+  }
+
+ private:
+  void set_reply(std::size_t length, bool in_place) noexcept {
+    verdict_ = Verdict::reply;
+    reply_length_ = length;
+    in_place_ = in_place;
+  }
+  template <class Reason>
+  void set_reason(Verdict verdict, Reason why) noexcept {
+    verdict_ = verdict;
+    reason_ = static_cast<std::uint8_t>(why);
+  }
+
+  std::span<std::byte> request_;
+  std::byte* reply_window_;
+  std::size_t reply_limit_;
+  const SocketAddress* peer_;
+  std::size_t reply_length_ = 0;
+  bool trusted_;
+  bool in_place_ = false;
+  Verdict verdict_ = Verdict::none;
+  std::uint8_t reason_ = 0;
+};
+
+// What one lane keeps for itself between calls (scratch memory, a random generator). Made by the
+// service, passed back to each of its calls on that lane, never shared.
+class LaneState {
+ public:
+  virtual ~LaneState() = default;
+};
+
+class Service {
+ public:
+  virtual ~Service() = default;
+
+  // Called once for each lane before its first batch; null where the service needs nothing.
+  virtual std::unique_ptr<LaneState> make_lane_state() const { return nullptr; }
+
+  // Gives every message of the batch (1 to CPSS_BATCH of them, all with Verdict::none) a verdict.
+  // Must not block. If it throws, messages that have a verdict keep it and the others are failed.
+  virtual void process(std::span<Message> batch, LaneState* state) = 0;
+
+  // A message for which process() said defer, on a thread where it may block. Saying defer again
+  // fails the message.
+  virtual void process_deferred(Message& message, LaneState* state) {
+    process(std::span(&message, 1), state);
+  }
+
+  // The least CPSS_MSGSIZE, in bytes, with which the service works.
+  virtual std::size_t least_window() const { return 512; }
+
+  // Whether it sends back what it got, whatever that was. The server then refuses requests from
+  // ports on which other reflecting services live, so that two of them cannot be made to talk to
+  // each other for ever (CVE-2024-2169).
+  virtual bool reflects() const { return false; }
+};
+
+// For services that look at one message at a time: answer() is called for each, and one that throws
+// fails that message alone.
+class OneMessageService : public Service {
+ public:
+  virtual void answer(Message& message, LaneState* state) = 0;
+  void process(std::span<Message> batch, LaneState* state) final;
+};
+
+}  // namespace cpss

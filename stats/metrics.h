@@ -1,0 +1,216 @@
+// The one list of everything a server measures. From it come the enumerations the stages use, the
+// self-description of the stats region, getstat's output and docs/counters.md.
+//
+// All counters are unsigned 64-bit, cumulative and never reset; every (lane, stage) block has each
+// of them and exactly one writer. A reader adds blocks up.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace cpss {
+
+// Whose time or messages a block of values describes. `server` is the main thread's.
+enum class StageId : std::uint8_t { receive, service, worker, on_demand, response, server };
+inline constexpr std::array<std::string_view, 6> kStageNames = {
+    "receive", "service", "worker", "on_demand", "response", "server"};
+constexpr std::string_view name_of(StageId stage) {
+  return kStageNames[static_cast<std::size_t>(stage)];
+}
+
+// The reason a message ended, whether or not bytes were sent for it.
+enum class Outcome : std::uint8_t { answered, no_answer, invalid, refused, shed, failed };
+inline constexpr std::array<std::string_view, 6> kOutcomeNames = {
+    "answered", "no_answer", "invalid", "refused", "shed", "failed"};
+constexpr std::string_view name_of(Outcome outcome) {
+  return kOutcomeNames[static_cast<std::size_t>(outcome)];
+}
+
+// A named way to end. Each belongs to one outcome and is a counter of its own; an outcome is the
+// sum of its reasons.
+enum class Reason : std::uint8_t {
+  answered,
+  no_answer,
+  invalid_empty,
+  invalid_truncated,
+  invalid_too_short,
+  invalid_bad_magic,
+  invalid_bad_version,
+  invalid_wrong_direction,
+  invalid_malformed,
+  refused_source_port_zero,
+  refused_own_address,
+  refused_service_port,
+  refused_not_allowed,
+  refused_group_address,
+  refused_by_service,
+  failed_service_threw,
+  failed_no_verdict,
+  failed_reply_too_long,
+  failed_deferred_twice,
+  failed_send_refused,
+  failed_send_unreachable,
+  failed_send_too_large,
+  failed_send_not_permitted,
+  failed_send_no_memory,
+  failed_send_other,
+  failed_stale_slot,
+  failed_forced_end,
+};
+
+struct ReasonInfo {
+  Reason id;
+  Outcome outcome;
+  std::string_view name;
+  std::string_view help;
+};
+
+inline constexpr auto kReasons = std::to_array<ReasonInfo>({
+    {Reason::answered, Outcome::answered, "answered", "the kernel accepted the service's reply"},
+    {Reason::no_answer, Outcome::no_answer, "no_answer", "the service chose silence"},
+    {Reason::invalid_empty, Outcome::invalid, "empty", "a datagram without a byte"},
+    {Reason::invalid_truncated, Outcome::invalid, "truncated", "larger than CPSS_MSGSIZE"},
+    {Reason::invalid_too_short, Outcome::invalid, "too_short", "shorter than the header"},
+    {Reason::invalid_bad_magic, Outcome::invalid, "bad_magic", "not the service's protocol"},
+    {Reason::invalid_bad_version, Outcome::invalid, "bad_version", "a version not spoken here"},
+    {Reason::invalid_wrong_direction, Outcome::invalid, "wrong_direction",
+     "a reply sent as a request"},
+    {Reason::invalid_malformed, Outcome::invalid, "malformed", "otherwise not a request"},
+    {Reason::refused_source_port_zero, Outcome::refused, "source_port_zero",
+     "cannot be answered: source port 0"},
+    {Reason::refused_own_address, Outcome::refused, "own_address",
+     "claims to come from an address and port of this server"},
+    {Reason::refused_service_port, Outcome::refused, "service_port",
+     "comes from a port of another reflecting service"},
+    {Reason::refused_not_allowed, Outcome::refused, "not_allowed", "peer not in CPSS_ALLOW"},
+    {Reason::refused_group_address, Outcome::refused, "group_address",
+     "from or to a broadcast, multicast or unspecified address"},
+    {Reason::refused_by_service, Outcome::refused, "by_service", "policy of the service"},
+    {Reason::failed_service_threw, Outcome::failed, "service_threw", "the service threw"},
+    {Reason::failed_no_verdict, Outcome::failed, "no_verdict", "the service gave no verdict"},
+    {Reason::failed_reply_too_long, Outcome::failed, "reply_too_long",
+     "the service's reply exceeds its limit"},
+    {Reason::failed_deferred_twice, Outcome::failed, "deferred_twice",
+     "the service deferred a deferred message"},
+    {Reason::failed_send_refused, Outcome::failed, "send_refused", "send: ECONNREFUSED"},
+    {Reason::failed_send_unreachable, Outcome::failed, "send_unreachable",
+     "send: network or host unreachable or down"},
+    {Reason::failed_send_too_large, Outcome::failed, "send_too_large", "send: EMSGSIZE"},
+    {Reason::failed_send_not_permitted, Outcome::failed, "send_not_permitted",
+     "send: EPERM or EACCES (a packet filter)"},
+    {Reason::failed_send_no_memory, Outcome::failed, "send_no_memory",
+     "send: ENOBUFS or ENOMEM"},
+    {Reason::failed_send_other, Outcome::failed, "send_other", "send: any other error"},
+    {Reason::failed_stale_slot, Outcome::failed, "stale_slot",
+     "a slot handed on after it was given back (a defect: must stay 0)"},
+    {Reason::failed_forced_end, Outcome::failed, "forced_end",
+     "inside when the server was forced to end"},
+});
+
+constexpr std::string_view name_of(Reason reason) {
+  return kReasons[static_cast<std::size_t>(reason)].name;
+}
+
+enum class Counter : std::uint8_t {
+  received,
+  filled,
+  given_back,
+  entered,
+  left,
+  retired,
+  sent,
+  kernel_dropped,
+  busy_ns,
+  batches,
+  deferred_inline,
+  receive_errors,
+  syscalls,
+  syscall_ns,
+  sem_waits,
+  sem_wait_ns,
+  futex_wakes,
+  slot_wait_ns,
+};
+
+struct MetricInfo {
+  std::string_view name;
+  std::string_view unit;
+  std::string_view help;
+};
+
+struct CounterInfo {
+  Counter id;
+  MetricInfo info;
+};
+
+inline constexpr auto kCounters = std::to_array<CounterInfo>({
+    {Counter::received, {"received", "datagrams", "taken from the kernel, before any decision"}},
+    {Counter::filled, {"filled", "datagrams", "that entered the server's memory"}},
+    {Counter::given_back, {"given_back", "datagrams", "that left the server's memory"}},
+    {Counter::entered, {"entered", "messages", "taken into the stage"}},
+    {Counter::left, {"left", "messages", "handed on to the next stage"}},
+    {Counter::retired, {"retired", "messages", "ended in the stage, for whatever reason"}},
+    {Counter::sent, {"sent", "datagrams", "accepted by the kernel"}},
+    {Counter::kernel_dropped,
+     {"kernel_dropped", "datagrams", "dropped by the kernel at our sockets (SO_MEMINFO)"}},
+    {Counter::busy_ns, {"busy_ns", "ns", "spent inside the stage's step with work in hand"}},
+    {Counter::batches, {"batches", "batches", "processed by the stage"}},
+    {Counter::deferred_inline,
+     {"deferred_inline", "messages", "deferred and, without workers, processed in place"}},
+    {Counter::receive_errors,
+     {"receive_errors", "errors", "of the receive call, charged to no message"}},
+    {Counter::syscalls, {"syscalls", "calls", "to send, receive or wait for sockets"}},
+    {Counter::syscall_ns, {"syscall_ns", "ns", "spent in those calls, waiting not included"}},
+    {Counter::sem_waits, {"sem_waits", "waits", "for a semaphore that had no token"}},
+    {Counter::sem_wait_ns, {"sem_wait_ns", "ns", "spent in those waits"}},
+    {Counter::futex_wakes, {"futex_wakes", "calls", "that woke a waiting lane"}},
+    {Counter::slot_wait_ns, {"slot_wait_ns", "ns", "spent waiting for a free slot"}},
+});
+
+// A gauge's value over all blocks is the largest (merge = max) or their sum.
+enum class Merge : std::uint8_t { sum, max };
+enum class Gauge : std::uint8_t { queue_high_water };
+
+struct GaugeInfo {
+  Gauge id;
+  Merge merge;
+  MetricInfo info;
+};
+
+inline constexpr auto kGauges = std::to_array<GaugeInfo>({
+    {Gauge::queue_high_water, Merge::max,
+     {"queue_high_water", "messages",
+      "most that were ever ready at once in the queue that feeds the next stage"}},
+});
+
+enum class HistogramId : std::uint8_t { wait_ns, service_ns, cost_ns, batch };
+
+struct HistogramInfo {
+  HistogramId id;
+  MetricInfo info;
+};
+
+inline constexpr auto kHistograms = std::to_array<HistogramInfo>({
+    {HistogramId::wait_ns, {"wait_ns", "ns", "from published by the stage before to taken, a message"}},
+    {HistogramId::service_ns, {"service_ns", "ns", "a message's batch spent in the step"}},
+    {HistogramId::cost_ns, {"cost_ns", "ns", "service_ns divided by the messages of the batch"}},
+    {HistogramId::batch, {"batch", "messages", "in one batch"}},
+});
+
+// Forgetting a row, or putting one in another order than its enumeration, does not compile.
+template <class Table>
+constexpr bool rows_match_ids(const Table& table) {
+  for (std::size_t i = 0; i < table.size(); ++i)
+    if (static_cast<std::size_t>(table[i].id) != i) return false;
+  return true;
+}
+static_assert(kReasons.size() == static_cast<std::size_t>(Reason::failed_forced_end) + 1);
+static_assert(kCounters.size() == static_cast<std::size_t>(Counter::slot_wait_ns) + 1);
+static_assert(kGauges.size() == static_cast<std::size_t>(Gauge::queue_high_water) + 1);
+static_assert(kHistograms.size() == static_cast<std::size_t>(HistogramId::batch) + 1);
+static_assert(rows_match_ids(kReasons) && rows_match_ids(kCounters) && rows_match_ids(kGauges) &&
+              rows_match_ids(kHistograms));
+
+}  // namespace cpss

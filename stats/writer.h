@@ -1,0 +1,80 @@
+// How a lane writes its counters: one writer per block, no read-modify-write, no lock.
+//
+// A block is the values of one (lane, stage): the counters, then the reasons, then the gauges, then
+// the histograms, each a 64-bit atomic. It lives in the stats region, or, in tests, in any zeroed
+// memory of kBlockBytes aligned to a cache line.
+//
+// Thread-safety: exactly one thread uses a writer of a given block at a time; any number of readers,
+// in any process, read the block meanwhile.
+//
+// Memory orders: every store is a release and every reader's load an acquire, so a reader that sees
+// an outcome also sees the `received` that was counted before it (stats/ledger.h relies on it).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "stats/histogram.h"
+#include "stats/metrics.h"
+
+namespace cpss {
+
+using Value = std::atomic<std::uint64_t>;
+static_assert(Value::is_always_lock_free && sizeof(Value) == 8, "shared with other processes");
+
+// Where in a block each kind begins, in values.
+inline constexpr std::size_t kCounterOffset = 0;
+inline constexpr std::size_t kReasonOffset = kCounterOffset + kCounters.size();
+inline constexpr std::size_t kGaugeOffset = kReasonOffset + kReasons.size();
+inline constexpr std::size_t kHistogramOffset = kGaugeOffset + kGauges.size();
+inline constexpr std::size_t kValuesInBlock =
+    kHistogramOffset + kHistograms.size() * kHistogramValues;
+inline constexpr std::size_t kCacheLine = 64;
+inline constexpr std::size_t kBlockBytes =
+    (kValuesInBlock * sizeof(Value) + kCacheLine - 1) / kCacheLine * kCacheLine;
+
+class StatsWriter {
+ public:
+  // `block` points to kBlockBytes of zeroed or earlier written memory that outlives the writer.
+  StatsWriter(Value* block, bool histograms) noexcept : block_(block), histograms_(histograms) {}
+
+  void add(Counter counter, std::uint64_t n = 1) noexcept {
+    bump(kCounterOffset + static_cast<std::size_t>(counter), n);
+  }
+  void book(Reason reason, std::uint64_t n = 1) noexcept {
+    bump(kReasonOffset + static_cast<std::size_t>(reason), n);
+  }
+  void raise(Gauge gauge, std::uint64_t value) noexcept {
+    Value& v = block_[kGaugeOffset + static_cast<std::size_t>(gauge)];
+    if (value > v.load(std::memory_order_relaxed)) v.store(value, std::memory_order_release);
+  }
+  // `times` messages of the same value.
+  void record(HistogramId id, std::uint64_t value, std::uint64_t times = 1) noexcept {
+    if (!histograms_) return;
+    const std::size_t base = kHistogramOffset + static_cast<std::size_t>(id) * kHistogramValues;
+    bump(base + histogram_bucket(value), times);
+    Value& largest = block_[base + kHistogramMax];
+    if (value > largest.load(std::memory_order_relaxed))
+      largest.store(value, std::memory_order_release);
+  }
+
+  std::uint64_t value(Counter counter) const noexcept {
+    return block_[kCounterOffset + static_cast<std::size_t>(counter)].load(std::memory_order_acquire);
+  }
+  std::uint64_t value(Reason reason) const noexcept {
+    return block_[kReasonOffset + static_cast<std::size_t>(reason)].load(std::memory_order_acquire);
+  }
+
+ private:
+  // Single writer: the relaxed load sees this thread's own last store.
+  void bump(std::size_t at, std::uint64_t n) noexcept {
+    Value& v = block_[at];
+    v.store(v.load(std::memory_order_relaxed) + n, std::memory_order_release);
+  }
+
+  Value* block_;
+  bool histograms_;
+};
+
+}  // namespace cpss

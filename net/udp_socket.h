@@ -1,0 +1,75 @@
+// The real side of the seam: a bound, non-blocking UDP socket.
+//
+// receive() and send() may be called by several lanes at once (one recvmmsg or sendmmsg each, no
+// allocation, at most kMostPerCall datagrams a call). The other functions are for set-up and for the
+// main thread.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "net/datagram_port.h"
+
+namespace cpss {
+
+// what() names the address and what to do; code() is the errno.
+class SocketError : public std::runtime_error {
+ public:
+  SocketError(const std::string& what, int code) : std::runtime_error(what), code_(code) {}
+  int code() const noexcept { return code_; }
+
+ private:
+  int code_;
+};
+
+struct UdpSocketOptions {
+  std::size_t buffer_bytes = 4 << 20;  // asked for in each direction; the kernel may give less
+  bool ipv6_only = true;               // AF_INET6: false also takes IPv4, as v4-mapped peers
+};
+
+// How much of the asked buffer the kernel gave.
+struct SocketBufferInfo {
+  std::size_t receive_bytes = 0;  // as the kernel accounts for it (twice what was set: socket(7))
+  std::size_t send_bytes = 0;
+  std::size_t receive_datagrams = 0;  // small datagrams (256 bytes) that fit, measured or computed
+                                      // from the kernel's cost of one
+};
+
+class UdpSocket final : public DatagramPort {
+ public:
+  static constexpr std::size_t kMostPerCall = 1024;
+
+  // Binds. The local address of arrivals is asked for (IP_PKTINFO, IPV6_RECVPKTINFO) only where
+  // `address` is a wildcard. Throws SocketError.
+  UdpSocket(const SocketAddress& address, const UdpSocketOptions& options);
+  ~UdpSocket() override;
+  UdpSocket(const UdpSocket&) = delete;
+  UdpSocket& operator=(const UdpSocket&) = delete;
+
+  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
+                        std::span<Arrival> arrivals) noexcept override;
+  SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override;
+  void wait_writable(std::chrono::milliseconds longest) noexcept override;
+  int descriptor() const noexcept override { return fd_; }
+
+  const SocketAddress& local_address() const noexcept { return local_; }  // with the real port
+  bool wildcard() const noexcept { return wildcard_; }
+  SocketBufferInfo buffer_info() const noexcept;
+
+  // Datagrams the kernel dropped at this socket since it was bound (SO_MEMINFO), extended to 64 bits:
+  // call at least once in 2^32 drops. One thread at a time.
+  std::uint64_t kernel_dropped() noexcept;
+
+  // From now on the kernel drops, and counts, what arrives (an SO_ATTACH_FILTER program that accepts
+  // nothing: socket(7)); what is queued already can still be received.
+  void stop_arrivals() noexcept;
+
+ private:
+  int fd_ = -1;
+  SocketAddress local_;
+  bool wildcard_ = false;
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace cpss

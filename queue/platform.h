@@ -1,0 +1,80 @@
+// What semaphore, slot queue and slot pool need from the machine, as a policy, so that the very same
+// code runs in the server (NativePlatform), in the stress tests (which pause threads at the points
+// named here) and in a model checker (which brings its own atomics and its own parking).
+//
+// A platform has:
+//   Atomic<T>            like std::atomic<T>
+//   pause(PausePoint)    nothing; tests sleep or yield here
+//   mutant               Mutant::none; tests build deliberately broken variants to prove that the
+//                        tests would notice
+//   park, unpark         sleep while the low half of a word has a value; wake sleepers (futex(2))
+//   signal, drain        write and empty an eventfd(2)
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace cpss {
+
+// Where a pause hurts most: the states in between that other threads can observe.
+enum class PausePoint : std::uint8_t {
+  queue_claimed,         // position claimed, cell not yet written
+  queue_written,         // cell written, published mark not yet looked at
+  queue_published,       // mark advanced, tokens not yet posted
+  queue_tokens_in_hand,  // tokens taken, cells not yet read
+  queue_cells_read,      // cells read, head not yet advanced
+  pool_linked,           // chain linked, not yet pushed
+  pool_walked,           // chain walked, not yet popped
+  semaphore_registered,  // counted as waiter, not yet asleep
+  semaphore_woken,       // back from sleep, word not yet looked at
+};
+
+// Deliberate defects, one at a time; every one of them must be caught by a test (scripts/check).
+enum class Mutant : std::uint8_t {
+  none,
+  semaphore_drops_wake,          // post() never wakes
+  semaphore_drops_chain,         // a woken waiter that leaves tokens wakes nobody
+  semaphore_keeps_pending,       // a waiter goes to sleep without clearing the wake mark
+  semaphore_sleeps_unchecked,    // sleeps on whatever value the word has now
+  semaphore_timeout_eats_token,  // a timed take that expires removes a token
+  semaphore_close_wakes_nobody,  // close() leaves waiters asleep
+  semaphore_relaxed,             // post and take without release and acquire
+  queue_no_turn_check,           // publishes cells that nobody has written yet
+  queue_posts_before_write,      // token first, cell later
+  queue_no_second_look,          // does not publish what others wrote behind its own cells
+  queue_plain_mark_read,         // looks at the mark without a full fence after its cell
+  queue_relaxed_cell,            // cells written and scanned without release and acquire
+  queue_relaxed_head,            // head read and advanced without acquire and release
+  queue_turn_off_by_one,         // turn counted wrongly at the wrap
+  queue_head_first,              // advances the head, then reads the cells
+  queue_head_short,              // advances the head by one too few when taking several
+  pool_no_tag,                   // the stack's top carries no change count
+  pool_loses_one,                // gives back all of a batch but one
+  pool_gives_back_twice,         // gives back the first slot of a batch twice
+  pool_token_before_slot,        // posts tokens before the slots are on the stack
+};
+
+// The moment a wait ends at the latest, CLOCK_MONOTONIC.
+using Deadline = std::chrono::steady_clock::time_point;
+inline constexpr Deadline kNoDeadline = Deadline::max();
+
+// Whether waiters and posters may live in different processes.
+enum class Scope : std::uint8_t { process_private, process_shared };
+
+struct NativePlatform {
+  template <class T>
+  using Atomic = std::atomic<T>;
+  static constexpr Mutant mutant = Mutant::none;
+  static void pause(PausePoint) noexcept {}
+
+  // Sleeps if the low half of `word` equals `expected`, until unparked or until `deadline`; may
+  // return early. Returns false if the deadline has passed.
+  static bool park(const std::atomic<std::uint64_t>& word, std::uint32_t expected, Scope scope,
+                   Deadline deadline) noexcept;
+  static void unpark(const std::atomic<std::uint64_t>& word, int most, Scope scope) noexcept;
+  static void signal(int event_fd) noexcept;
+  static void drain(int event_fd) noexcept;
+};
+
+}  // namespace cpss

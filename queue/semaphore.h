@@ -1,0 +1,244 @@
+// A counting semaphore: post many, take many, close, private or process-shared.
+//
+// A token taken stands for something the poster made visible before it posted. Nobody enters the
+// kernel unless somebody sleeps. One post wakes one waiter; a waiter that leaves tokens behind wakes
+// the next. (std::counting_semaphore of libstdc++ 12 loses wake-ups: GCC PR 98033, PR 104928.)
+//
+// Thread-safety: all functions may be called by any thread; by any process that maps the memory if
+// the scope is process_shared. Holds no pointer. Must not be destroyed or unmapped while a call runs.
+//
+// The state is one 64-bit word:
+//
+//    63            32  31      30       29            0
+//   +----------------+------+---------+----------------+
+//   |    waiters     |closed| pending |     value      |     the low half is the futex word
+//   +----------------+------+---------+----------------+
+//
+//   value    tokens free to be taken
+//   waiters  threads between "counted as waiter" and "counted out"; each counts itself in and out
+//   pending  a wake-up is on its way to some waiter, who clears it; posts skip the wake meanwhile
+//
+// Invariants
+//   S1  value never exceeds kMaxValue; a post that would exceed it aborts.
+//   S2  If value > 0 and waiters > 0, then pending is set or some waiter is awake and will look.
+//   S3  pending is set only with waiters > 0, and every waiter clears it before it sleeps: the futex
+//       word it sleeps on is exactly 0 (no value, not pending, not closed). So a wake-up can neither
+//       be forgotten (S2) nor get stuck: if it found nobody asleep, the waiter it was meant for has
+//       not slept yet and will not.
+//   S4  A take that reports 0 tokens has taken none.
+//
+// Memory orders: post is a release, take an acquire, both read-modify-writes on one word, so a taker
+// synchronises with every post before it in the word's modification order (release sequence), not
+// only with the one whose token it got.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <new>
+
+#include "queue/invariant.h"
+#include "queue/platform.h"
+
+namespace cpss {
+
+// How a sleeping waiter is woken.
+struct WakeOptions {
+  Scope scope = Scope::process_private;
+  // An eventfd(2), non-blocking, owned by the caller, for waiters that also wait for other
+  // descriptors: they call begin_wait(), poll it, and call poll_wait(). -1: futex, take() sleeps.
+  int event_fd = -1;
+};
+
+struct PostResult {
+  std::uint32_t value = 0;  // tokens that were free right after this post: exact at that instant
+  std::uint32_t wakes = 0;  // system calls made to wake a waiter: 0 or 1
+};
+
+enum class TakeStatus : std::uint8_t { taken, closed, timed_out, waiting };
+
+struct TakeResult {
+  TakeStatus status = TakeStatus::waiting;
+  std::uint32_t tokens = 0;  // > 0 exactly when status is taken
+  std::uint32_t wakes = 0;   // system calls made to wake the next waiter
+};
+
+template <class Platform>
+class alignas(64) BasicSemaphore {
+ public:
+  static constexpr std::uint32_t kMaxValue = (std::uint32_t{1} << 30) - 1;
+
+  explicit BasicSemaphore(std::uint32_t value = 0, WakeOptions wake = {}) noexcept
+      : state_(value), event_fd_(wake.event_fd), scope_(wake.scope) {
+    invariant(value <= kMaxValue, "semaphore starts within its range");
+  }
+
+  // Adds n tokens.
+  PostResult post(std::uint32_t n) noexcept {
+    std::uint64_t seen = state_.load(std::memory_order_relaxed);
+    for (;;) {
+      invariant(n <= kMaxValue - value_of(seen), "semaphore value stays within its range (S1)");
+      const bool wake = waiters_of(seen) > 0 && (seen & kPending) == 0;
+      const std::uint64_t next = (seen + n) | (wake ? kPending : 0);
+      if (state_.compare_exchange_weak(seen, next, kPostOrder, std::memory_order_relaxed)) {
+        if (wake) wake_one();
+        return {value_of(next), wake ? 1u : 0u};
+      }
+    }
+  }
+
+  // Takes up to `max` tokens, but no more than an even share among `sharers` lanes, rounded up.
+  // Never waits.
+  std::uint32_t try_take(std::uint32_t max, std::uint32_t sharers = 1) noexcept {
+    std::uint64_t seen = state_.load(std::memory_order_relaxed);
+    while (value_of(seen) > 0) {
+      const std::uint32_t tokens = share(value_of(seen), max, sharers);
+      if (state_.compare_exchange_weak(seen, seen - tokens, kTakeOrder, std::memory_order_relaxed))
+        return tokens;
+    }
+    return 0;
+  }
+
+  // Takes 1 to `max` tokens, waiting for them until `deadline`. A closed semaphore gives the tokens
+  // it still has and then says `closed`. For semaphores that wake by futex.
+  TakeResult take(std::uint32_t max, std::uint32_t sharers = 1,
+                  Deadline deadline = kNoDeadline) noexcept {
+    if (const std::uint32_t tokens = try_take(max, sharers); tokens > 0)
+      return {TakeStatus::taken, tokens, 0};
+    begin_wait();
+    for (bool in_time = true;;) {
+      const TakeResult result = poll_wait(max, sharers);
+      if (result.status != TakeStatus::waiting) return result;
+      if (!in_time) {
+        if constexpr (Platform::mutant == Mutant::semaphore_timeout_eats_token) try_take(1);
+        return {TakeStatus::timed_out, 0, end_wait()};
+      }
+      Platform::pause(PausePoint::semaphore_registered);
+      in_time = sleep(deadline);
+      Platform::pause(PausePoint::semaphore_woken);
+    }
+  }
+
+  // A wait in steps, for waiters that sleep elsewhere (an epoll with the eventfd in it): count
+  // yourself in; then poll_wait() until it says something other than `waiting`, sleeping in between;
+  // or give up with end_wait().
+  void begin_wait() noexcept { state_.fetch_add(kOneWaiter, std::memory_order_relaxed); }
+
+  // One look by a counted waiter: takes what is there and counts the caller out, or leaves it counted
+  // and says `waiting`. `closed` counts it out too.
+  TakeResult poll_wait(std::uint32_t max, std::uint32_t sharers = 1) noexcept {
+    // Before the word is looked at, so that a signal that comes later is not swallowed.
+    if (event_fd_ >= 0) Platform::drain(event_fd_);
+    std::uint64_t seen = state_.load(std::memory_order_relaxed);
+    for (;;) {
+      const std::uint32_t value = value_of(seen);
+      if (value == 0 && (seen & kClosed) == 0) {
+        if ((seen & kPending) == 0 || Platform::mutant == Mutant::semaphore_keeps_pending)
+          return {TakeStatus::waiting, 0, 0};
+        if (state_.compare_exchange_weak(seen, seen & ~kPending, std::memory_order_relaxed))
+          return {TakeStatus::waiting, 0, 0};
+        continue;
+      }
+      const std::uint32_t tokens = share(value, max, sharers);
+      bool chained = false;
+      if (leave(seen, tokens, &chained))
+        return {tokens > 0 ? TakeStatus::taken : TakeStatus::closed, tokens, chained ? 1u : 0u};
+    }
+  }
+
+  // Counts a waiter out that has taken nothing. Returns the system calls made to pass on a wake-up.
+  std::uint32_t end_wait() noexcept {
+    std::uint64_t seen = state_.load(std::memory_order_relaxed);
+    bool chained = false;
+    while (!leave(seen, 0, &chained)) {
+    }
+    return chained ? 1 : 0;
+  }
+
+  // Tells all waiters, now and later: once the tokens are gone, there is nothing more to wait for.
+  // Posting goes on working.
+  void close() noexcept {
+    state_.fetch_or(kClosed, kPostOrder);
+    if constexpr (Platform::mutant == Mutant::semaphore_close_wakes_nobody) return;
+    if (event_fd_ >= 0) {
+      Platform::signal(event_fd_);
+    } else {
+      Platform::unpark(state_, std::numeric_limits<int>::max(), scope_);
+    }
+  }
+
+  bool closed() const noexcept {
+    return (state_.load(std::memory_order_acquire) & kClosed) != 0;
+  }
+  // Guesses, true at some moment during the call.
+  std::uint32_t value_guess() const noexcept {
+    return value_of(state_.load(std::memory_order_relaxed));
+  }
+  std::uint32_t waiters_guess() const noexcept {
+    return waiters_of(state_.load(std::memory_order_relaxed));
+  }
+  int event_fd() const noexcept { return event_fd_; }
+
+ private:
+  static constexpr std::uint64_t kPending = std::uint64_t{1} << 30;
+  static constexpr std::uint64_t kClosed = std::uint64_t{1} << 31;
+  static constexpr std::uint64_t kOneWaiter = std::uint64_t{1} << 32;
+  static constexpr bool kRelaxed = Platform::mutant == Mutant::semaphore_relaxed;
+  static constexpr std::memory_order kPostOrder =
+      kRelaxed ? std::memory_order_relaxed : std::memory_order_release;
+  static constexpr std::memory_order kTakeOrder =
+      kRelaxed ? std::memory_order_relaxed : std::memory_order_acquire;
+
+  static std::uint32_t value_of(std::uint64_t state) noexcept {
+    return static_cast<std::uint32_t>(state) & kMaxValue;
+  }
+  static std::uint32_t waiters_of(std::uint64_t state) noexcept {
+    return static_cast<std::uint32_t>(state >> 32);
+  }
+  static std::uint32_t share(std::uint32_t value, std::uint32_t max,
+                             std::uint32_t sharers) noexcept {
+    const std::uint32_t even = sharers <= 1 ? value : value / sharers + (value % sharers != 0);
+    return std::min(even, max);
+  }
+
+  // A counted waiter takes `tokens` and counts itself out. Every waiter that leaves clears the wake
+  // mark (it may have been meant for it) and, if there is still something for the others, wakes one
+  // of them: tokens, or the news that the semaphore is closed.
+  bool leave(std::uint64_t& seen, std::uint32_t tokens, bool* chained) noexcept {
+    const bool more = value_of(seen) > tokens || (event_fd_ >= 0 && (seen & kClosed) != 0);
+    const bool chain = more && waiters_of(seen) > 1 &&
+                       Platform::mutant != Mutant::semaphore_drops_chain;
+    std::uint64_t next = (seen - tokens - kOneWaiter) & ~kPending;
+    if (chain) next |= kPending;
+    if (!state_.compare_exchange_weak(seen, next, kTakeOrder, std::memory_order_relaxed))
+      return false;
+    if (chain) wake_one();
+    *chained = chain;
+    return true;
+  }
+
+  void wake_one() noexcept {
+    if constexpr (Platform::mutant == Mutant::semaphore_drops_wake) return;
+    if (event_fd_ >= 0) {
+      Platform::signal(event_fd_);
+    } else {
+      Platform::unpark(state_, 1, scope_);
+    }
+  }
+
+  // Sleeps while the futex word is 0 (S3). Returns false once the deadline has passed.
+  bool sleep(Deadline deadline) noexcept {
+    std::uint32_t expected = 0;
+    if constexpr (Platform::mutant == Mutant::semaphore_sleeps_unchecked)
+      expected = static_cast<std::uint32_t>(state_.load(std::memory_order_relaxed));
+    return Platform::park(state_, expected, scope_, deadline);
+  }
+
+  typename Platform::template Atomic<std::uint64_t> state_;
+  const int event_fd_;
+  const Scope scope_;
+};
+
+using Semaphore = BasicSemaphore<NativePlatform>;
+
+}  // namespace cpss

@@ -1,0 +1,234 @@
+// The free slots: a last-in first-out stack of indexes, a semaphore that counts them, and for each
+// lane a small cache.
+//
+// Last in, first out, because the slot given back last is the one whose memory is still in a cache.
+// A slot that has never been used is on no list: it is handed out, lowest index first, when the stack
+// is empty. So memory that is never needed is never touched.
+//
+//   free_   semaphore: tokens = slots on the stack + slots never used, less those being taken
+//   top_    {change count, index + 1} of the stack's top; index + 1 = 0: empty
+//   next_[] the stack's links; next_[i] belongs to whoever owns slot i while it is not on the stack
+//   fresh_  slots from here on have never been used
+//
+// A token is the right to one slot; a holder of k tokens finds k slots on the stack and among the
+// fresh ones together, because slots are pushed before their tokens are posted. Pop walks k links and
+// then swaps the top by compare-exchange; the change count makes the exchange fail if the stack has
+// changed at all since the walk began (ABA).
+//
+// Thread-safety: any number of lanes, each with a SlotCache of its own; of processes too, if the scope
+// is process_shared. Object and links live in memory handed in by the caller (zeroed, aligned to 64
+// bytes); no pointers inside.
+//
+// Invariants
+//   P1  A slot is owned by one lane (in its hand or its cache), or on the stack, or fresh, or inside
+//       a queue; never two of these.
+//   P2  tokens free + tokens in hands = slots on the stack + fresh slots, less what is pushed and not
+//       yet posted: never more tokens than slots.
+//   P3  A lane that waits has an empty cache.
+//
+// Memory orders
+//   (p) top_ compare-exchange in push, release -> top_ load and compare-exchange in pop, acquire: the
+//       links of all slots pushed before are visible (every change of top_ is a read-modify-write,
+//       so release sequences are unbroken).
+//   (q) semaphore post, release -> take, acquire: what the last owner did with the slot happened
+//       before what the next one does.
+//   Links are relaxed: a link read while another lane changes it belongs to a walk whose
+//   compare-exchange fails.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <span>
+#include <vector>
+
+#include "queue/semaphore.h"
+
+namespace cpss {
+
+template <class Platform>
+class alignas(64) BasicSlotPool {
+ public:
+  static constexpr std::uint32_t kMostSlots = 16'000'000;  // index + 1 fits 24 bits
+
+  static std::size_t bytes(std::uint32_t slots) noexcept {
+    return sizeof(BasicSlotPool) + std::size_t{slots} * sizeof(Atomic<std::uint32_t>);
+  }
+  // Builds a pool of `slots` free slots in zeroed memory of bytes(slots), aligned to 64; the caller
+  // keeps the memory until nobody uses the pool.
+  static BasicSlotPool* create(void* memory, std::uint32_t slots, WakeOptions wake = {}) noexcept {
+    invariant(slots > 0 && slots <= kMostSlots, "slots are within range");
+    return new (memory) BasicSlotPool(slots, wake);
+  }
+
+  std::uint32_t slots() const noexcept { return slots_; }
+  // For lanes that wait for free slots: see BasicSemaphore. Tokens taken from it go to
+  // SlotCache::accept().
+  BasicSemaphore<Platform>& free_slots() noexcept { return free_; }
+
+  // A lane's own end: claims slots, gives them back, and keeps a few in between.
+  class SlotCache {
+   public:
+    // Keeps at most `most` slots. A lane of `lanes` that could keep a noticeable share of a small pool
+    // from the others keeps none.
+    SlotCache(BasicSlotPool& pool, std::uint32_t most, std::uint32_t lanes)
+        : pool_(&pool), most_(std::min(most, pool.slots() / (8 * std::max(lanes, 1u)))) {
+      kept_.reserve(most_ + kPart);
+    }
+    ~SlotCache() { give_all_back(); }
+    SlotCache(const SlotCache&) = delete;
+    SlotCache& operator=(const SlotCache&) = delete;
+
+    // Claims up to out.size() slots without waiting.
+    std::size_t claim(std::span<std::uint32_t> out) noexcept {
+      std::size_t got = std::min(out.size(), kept_.size());
+      // Newest first.
+      std::copy_n(kept_.rbegin(), got, out.begin());
+      kept_.resize(kept_.size() - got);
+      if (got < out.size()) {
+        const std::uint32_t tokens =
+            pool_->free_.try_take(static_cast<std::uint32_t>(out.size() - got));
+        accept(out.subspan(got, tokens));
+        got += tokens;
+      }
+      return got;
+    }
+
+    // Turns tokens taken from free() into slots: out.size() of them.
+    void accept(std::span<std::uint32_t> out) noexcept { pool_->pop(out); }
+
+    // Gives slots back; those given back last are reused first. What is too much for the cache, or
+    // everything if another lane waits for slots, goes on to the pool. Returns the system calls made
+    // to wake a lane.
+    std::uint32_t give_back(std::span<const std::uint32_t> slots) noexcept {
+      std::uint32_t wakes = 0;
+      while (!slots.empty()) {
+        const auto part = slots.first(std::min<std::size_t>(slots.size(), kPart));
+        kept_.insert(kept_.end(), part.begin(), part.end());
+        slots = slots.subspan(part.size());
+        if (pool_->free_.waiters_guess() > 0) {
+          wakes += give_oldest_back(kept_.size());
+        } else if (kept_.size() > most_) {
+          wakes += give_oldest_back(kept_.size() - most_ / 2);
+        }
+      }
+      return wakes;
+    }
+
+    // Before the lane waits (P3).
+    std::uint32_t give_all_back() noexcept { return give_oldest_back(kept_.size()); }
+
+   private:
+    // Slots added to kept_ at a time: it never grows past most_ + kPart, so nothing is allocated.
+    static constexpr std::uint32_t kPart = 256;
+
+    std::uint32_t give_oldest_back(std::size_t count) noexcept {
+      if (count == 0) return 0;
+      const PostResult result = pool_->push(std::span(kept_).first(count));
+      kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(count));
+      return result.wakes;
+    }
+
+    BasicSlotPool* pool_;
+    std::uint32_t most_;
+    std::vector<std::uint32_t> kept_;
+  };
+
+ private:
+  template <class T>
+  using Atomic = typename Platform::template Atomic<T>;
+
+  static constexpr std::uint64_t kIndexMask = (std::uint64_t{1} << 24) - 1;
+  static constexpr std::uint64_t kOneChange = kIndexMask + 1;
+
+  BasicSlotPool(std::uint32_t slots, WakeOptions wake) noexcept
+      : slots_(slots), free_(slots, wake), top_(0), fresh_(0) {}
+
+  Atomic<std::uint32_t>& next(std::uint32_t index) noexcept {
+    return reinterpret_cast<Atomic<std::uint32_t>*>(this + 1)[index];
+  }
+  static std::uint64_t changed(std::uint64_t top, std::uint32_t index_plus_one) noexcept {
+    if constexpr (Platform::mutant == Mutant::pool_no_tag) return index_plus_one;
+    return ((top & ~kIndexMask) + kOneChange) | index_plus_one;
+  }
+
+  // Pushes a chain: slots.back() becomes the top.
+  PostResult push(std::span<const std::uint32_t> slots) noexcept {
+    if constexpr (Platform::mutant == Mutant::pool_token_before_slot) {
+      const PostResult result = free_.post(static_cast<std::uint32_t>(slots.size()));
+      push_chain(slots);
+      return result;
+    }
+    push_chain(slots);
+    if constexpr (Platform::mutant == Mutant::pool_gives_back_twice) {
+      push_chain(slots.first(1));
+      return free_.post(static_cast<std::uint32_t>(slots.size()) + 1);
+    }
+    if constexpr (Platform::mutant == Mutant::pool_loses_one) {
+      if (slots.size() > 1) return free_.post(static_cast<std::uint32_t>(slots.size()) - 1);
+    }
+    return free_.post(static_cast<std::uint32_t>(slots.size()));  // (q)
+  }
+
+  void push_chain(std::span<const std::uint32_t> slots) noexcept {
+    for (std::size_t i = slots.size() - 1; i > 0; --i)
+      next(slots[i]).store(slots[i - 1] + 1, std::memory_order_relaxed);
+    std::uint64_t top = top_.load(std::memory_order_relaxed);
+    do {
+      next(slots.front())
+          .store(static_cast<std::uint32_t>(top & kIndexMask), std::memory_order_relaxed);
+      Platform::pause(PausePoint::pool_linked);
+    } while (!top_.compare_exchange_weak(top, changed(top, slots.back() + 1),
+                                         std::memory_order_release,
+                                         std::memory_order_relaxed));  // (p)
+  }
+
+  // The caller holds out.size() tokens, so that many slots are there (P2).
+  void pop(std::span<std::uint32_t> out) noexcept {
+    for (std::size_t got = 0; got < out.size();) {
+      got += pop_chain(out.subspan(got));
+      if (got < out.size()) got += take_fresh(out.subspan(got));
+    }
+  }
+
+  std::size_t pop_chain(std::span<std::uint32_t> out) noexcept {
+    std::uint64_t top = top_.load(std::memory_order_acquire);  // (p)
+    for (;;) {
+      std::size_t count = 0;
+      auto link = static_cast<std::uint32_t>(top & kIndexMask);
+      for (; link != 0 && count < out.size(); ++count) {
+        out[count] = link - 1;
+        link = next(link - 1).load(std::memory_order_relaxed);
+      }
+      if (count == 0) return 0;
+      Platform::pause(PausePoint::pool_walked);
+      if (top_.compare_exchange_weak(top, changed(top, link), std::memory_order_acq_rel,
+                                     std::memory_order_acquire))  // (p)
+        return count;
+    }
+  }
+
+  std::size_t take_fresh(std::span<std::uint32_t> out) noexcept {
+    std::uint32_t first = fresh_.load(std::memory_order_relaxed);
+    for (;;) {
+      const auto count = std::min(static_cast<std::uint32_t>(out.size()), slots_ - first);
+      if (count == 0) return 0;
+      if (fresh_.compare_exchange_weak(first, first + count, std::memory_order_relaxed)) {
+        for (std::uint32_t i = 0; i < count; ++i) out[i] = first + i;
+        return count;
+      }
+    }
+  }
+
+  const std::uint32_t slots_;
+  BasicSemaphore<Platform> free_;
+  alignas(64) Atomic<std::uint64_t> top_;
+  alignas(64) Atomic<std::uint32_t> fresh_;
+  // The links follow the object.
+};
+
+using SlotPool = BasicSlotPool<NativePlatform>;
+static_assert(sizeof(SlotPool) % 64 == 0, "the links behind the object start on a cache line");
+
+}  // namespace cpss

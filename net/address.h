@@ -4,9 +4,6 @@
 // from any thread as long as nobody writes the same object.
 #pragma once
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -14,6 +11,9 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 namespace cpss {
 
@@ -39,7 +39,7 @@ struct IpAddress {
 // An IPv4 or IPv6 address with a UDP port, laid out as the kernel takes it (28 bytes).
 class SocketAddress {
  public:
-  SocketAddress() noexcept : v6_{} {}  // family AF_UNSPEC
+  SocketAddress() noexcept : v6_{} {}                               // family AF_UNSPEC
   SocketAddress(const IpAddress& ip, std::uint16_t port) noexcept;  // AF_INET for IPv4
   static SocketAddress from(const sockaddr* address, socklen_t length) noexcept;
 
@@ -82,6 +82,7 @@ struct Prefix {
 
   // `length` counts bits of the family of `ip_text` (0 to 32, 0 to 128); nothing where it is bad.
   static std::optional<Prefix> make(std::string_view ip_text, unsigned length);
+  // An IPv6 prefix shorter than 96 bits holds IPv6 addresses only: ::/0 is not "everybody".
   bool contains(const IpAddress& address) const noexcept;
 };
 

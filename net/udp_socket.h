@@ -1,8 +1,8 @@
 // The real side of the seam: a bound, non-blocking UDP socket.
 //
 // receive() and send() may be called by several lanes at once (one recvmmsg or sendmmsg each, no
-// allocation, at most kMostPerCall datagrams a call). The other functions are for set-up and for the
-// main thread.
+// allocation, at most kMostPerCall datagrams a call). The other functions are for set-up and for
+// the main thread.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,12 @@ struct SocketBufferInfo {
                                       // from the kernel's cost of one
 };
 
+// A 32-bit counter of the kernel, `now`, that was last seen as the low half of `total`: the new
+// total, right across a wrap as long as it is read once in 2^32 steps.
+constexpr std::uint64_t extend_counter(std::uint64_t total, std::uint32_t now) noexcept {
+  return total + static_cast<std::uint32_t>(now - static_cast<std::uint32_t>(total));
+}
+
 class UdpSocket final : public DatagramPort {
  public:
   static constexpr std::size_t kMostPerCall = 1024;
@@ -57,13 +63,14 @@ class UdpSocket final : public DatagramPort {
   bool wildcard() const noexcept { return wildcard_; }
   SocketBufferInfo buffer_info() const noexcept;
 
-  // Datagrams the kernel dropped at this socket since it was bound (SO_MEMINFO), extended to 64 bits:
-  // call at least once in 2^32 drops. One thread at a time.
+  // Datagrams the kernel dropped at this socket since it was bound (SO_MEMINFO), extended to 64
+  // bits: call at least once in 2^32 drops. One thread at a time.
   std::uint64_t kernel_dropped() noexcept;
 
-  // From now on the kernel drops, and counts, what arrives (an SO_ATTACH_FILTER program that accepts
-  // nothing: socket(7)); what is queued already can still be received.
-  void stop_arrivals() noexcept;
+  // From now on the kernel drops, and counts, what arrives (an SO_ATTACH_FILTER program that
+  // accepts nothing: socket(7)); what is queued already can still be received. False: the kernel
+  // refused the program (errno says why) and datagrams go on arriving.
+  bool stop_arrivals() noexcept;
 
  private:
   int fd_ = -1;

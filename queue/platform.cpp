@@ -1,12 +1,13 @@
 #include "queue/platform.h"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <ctime>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace cpss {
 namespace {
@@ -28,15 +29,16 @@ bool NativePlatform::park(const std::atomic<std::uint64_t>& word, std::uint32_t 
                           Scope scope, Deadline deadline) noexcept {
   timespec until{};
   if (deadline != kNoDeadline) {
-    const auto since_boot = deadline.time_since_epoch();
+    // The kernel refuses negative times; what lies before boot has passed anyway.
+    const auto since_boot = std::max(deadline, Deadline{}).time_since_epoch();
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_boot);
     until.tv_sec = static_cast<time_t>(seconds.count());
     until.tv_nsec = static_cast<long>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(since_boot - seconds).count());
   }
   // FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time: futex(2).
-  const long result = futex(word, FUTEX_WAIT_BITSET, scope, expected,
-                            deadline == kNoDeadline ? nullptr : &until);
+  const long result =
+      futex(word, FUTEX_WAIT_BITSET, scope, expected, deadline == kNoDeadline ? nullptr : &until);
   return result == 0 || errno != ETIMEDOUT;
 }
 

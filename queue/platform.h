@@ -1,6 +1,6 @@
-// What semaphore, slot queue and slot pool need from the machine, as a policy, so that the very same
-// code runs in the server (NativePlatform), in the stress tests (which pause threads at the points
-// named here) and in a model checker (which brings its own atomics and its own parking).
+// What semaphore, slot queue and slot pool need from the machine, as a policy, so that the very
+// same code runs in the server (NativePlatform), in the stress tests (which pause threads at the
+// points named here) and in a model checker (which brings its own atomics and its own parking).
 //
 // A platform has:
 //   Atomic<T>            like std::atomic<T>
@@ -35,9 +35,9 @@ enum class Mutant : std::uint8_t {
   none,
   semaphore_drops_wake,          // post() never wakes
   semaphore_drops_chain,         // a woken waiter that leaves tokens wakes nobody
-  semaphore_keeps_pending,       // a waiter goes to sleep without clearing the wake mark
+  semaphore_keeps_pending,       // a waiter sleeps with the wake mark still set
   semaphore_sleeps_unchecked,    // sleeps on whatever value the word has now
-  semaphore_timeout_eats_token,  // a timed take that expires removes a token
+  semaphore_timeout_eats_token,  // a timed take that finds a token at its end reports a time-out
   semaphore_close_wakes_nobody,  // close() leaves waiters asleep
   semaphore_relaxed,             // post and take without release and acquire
   queue_no_turn_check,           // publishes cells that nobody has written yet
@@ -45,14 +45,15 @@ enum class Mutant : std::uint8_t {
   queue_no_second_look,          // does not publish what others wrote behind its own cells
   queue_plain_mark_read,         // looks at the mark without a full fence after its cell
   queue_relaxed_cell,            // cells written and scanned without release and acquire
+  queue_relaxed_mark,            // mark advanced without acquire and release
   queue_relaxed_head,            // head read and advanced without acquire and release
-  queue_turn_off_by_one,         // turn counted wrongly at the wrap
+  queue_turn_off_by_one,         // looks for the previous lap's turn at the wrap
   queue_head_first,              // advances the head, then reads the cells
   queue_head_short,              // advances the head by one too few when taking several
   pool_no_tag,                   // the stack's top carries no change count
   pool_loses_one,                // gives back all of a batch but one
   pool_gives_back_twice,         // gives back the first slot of a batch twice
-  pool_token_before_slot,        // posts tokens before the slots are on the stack
+  pool_relaxed_top,              // stack pushed and popped without release and acquire
 };
 
 // The moment a wait ends at the latest, CLOCK_MONOTONIC.

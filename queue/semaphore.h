@@ -1,11 +1,13 @@
 // A counting semaphore: post many, take many, close, private or process-shared.
 //
 // A token taken stands for something the poster made visible before it posted. Nobody enters the
-// kernel unless somebody sleeps. One post wakes one waiter; a waiter that leaves tokens behind wakes
-// the next. (std::counting_semaphore of libstdc++ 12 loses wake-ups: GCC PR 98033, PR 104928.)
+// kernel unless somebody sleeps. One post wakes one waiter; a waiter that leaves tokens behind
+// wakes the next. (std::counting_semaphore of libstdc++ 12 loses wake-ups: GCC PR 98033, PR
+// 104928.)
 //
 // Thread-safety: all functions may be called by any thread; by any process that maps the memory if
-// the scope is process_shared. Holds no pointer. Must not be destroyed or unmapped while a call runs.
+// the scope is process_shared. Holds no pointer. Must not be destroyed or unmapped while a call
+// runs.
 //
 // The state is one 64-bit word:
 //
@@ -21,15 +23,16 @@
 // Invariants
 //   S1  value never exceeds kMaxValue; a post that would exceed it aborts.
 //   S2  If value > 0 and waiters > 0, then pending is set or some waiter is awake and will look.
-//   S3  pending is set only with waiters > 0, and every waiter clears it before it sleeps: the futex
-//       word it sleeps on is exactly 0 (no value, not pending, not closed). So a wake-up can neither
-//       be forgotten (S2) nor get stuck: if it found nobody asleep, the waiter it was meant for has
-//       not slept yet and will not.
+//   S3  pending is set only with waiters > 0, and every waiter clears it before it sleeps: the
+//   futex
+//       word it sleeps on is exactly 0 (no value, not pending, not closed). So a wake-up can
+//       neither be forgotten (S2) nor get stuck: if it found nobody asleep, the waiter it was meant
+//       for has not slept yet and will not.
 //   S4  A take that reports 0 tokens has taken none.
 //
-// Memory orders: post is a release, take an acquire, both read-modify-writes on one word, so a taker
-// synchronises with every post before it in the word's modification order (release sequence), not
-// only with the one whose token it got.
+// Memory orders: post is a release, take an acquire, both read-modify-writes on one word, so a
+// taker synchronises with every post before it in the word's modification order (release sequence),
+// not only with the one whose token it got.
 #pragma once
 
 #include <algorithm>
@@ -108,11 +111,11 @@ class alignas(64) BasicSemaphore {
     begin_wait();
     for (bool in_time = true;;) {
       const TakeResult result = poll_wait(max, sharers);
-      if (result.status != TakeStatus::waiting) return result;
-      if (!in_time) {
-        if constexpr (Platform::mutant == Mutant::semaphore_timeout_eats_token) try_take(1);
-        return {TakeStatus::timed_out, 0, end_wait()};
+      if constexpr (Platform::mutant == Mutant::semaphore_timeout_eats_token) {
+        if (!in_time && result.status == TakeStatus::taken) return {TakeStatus::timed_out, 0, 0};
       }
+      if (result.status != TakeStatus::waiting) return result;
+      if (!in_time) return {TakeStatus::timed_out, 0, end_wait()};
       Platform::pause(PausePoint::semaphore_registered);
       in_time = sleep(deadline);
       Platform::pause(PausePoint::semaphore_woken);
@@ -120,12 +123,12 @@ class alignas(64) BasicSemaphore {
   }
 
   // A wait in steps, for waiters that sleep elsewhere (an epoll with the eventfd in it): count
-  // yourself in; then poll_wait() until it says something other than `waiting`, sleeping in between;
-  // or give up with end_wait().
+  // yourself in; then poll_wait() until it says something other than `waiting`, sleeping in
+  // between; or give up with end_wait().
   void begin_wait() noexcept { state_.fetch_add(kOneWaiter, std::memory_order_relaxed); }
 
-  // One look by a counted waiter: takes what is there and counts the caller out, or leaves it counted
-  // and says `waiting`. `closed` counts it out too.
+  // One look by a counted waiter: takes what is there and counts the caller out, or leaves it
+  // counted and says `waiting`. `closed` counts it out too.
   TakeResult poll_wait(std::uint32_t max, std::uint32_t sharers = 1) noexcept {
     // Before the word is looked at, so that a signal that comes later is not swallowed.
     if (event_fd_ >= 0) Platform::drain(event_fd_);
@@ -167,9 +170,7 @@ class alignas(64) BasicSemaphore {
     }
   }
 
-  bool closed() const noexcept {
-    return (state_.load(std::memory_order_acquire) & kClosed) != 0;
-  }
+  bool closed() const noexcept { return (state_.load(std::memory_order_acquire) & kClosed) != 0; }
   // Guesses, true at some moment during the call.
   std::uint32_t value_guess() const noexcept {
     return value_of(state_.load(std::memory_order_relaxed));
@@ -206,8 +207,8 @@ class alignas(64) BasicSemaphore {
   // of them: tokens, or the news that the semaphore is closed.
   bool leave(std::uint64_t& seen, std::uint32_t tokens, bool* chained) noexcept {
     const bool more = value_of(seen) > tokens || (event_fd_ >= 0 && (seen & kClosed) != 0);
-    const bool chain = more && waiters_of(seen) > 1 &&
-                       Platform::mutant != Mutant::semaphore_drops_chain;
+    const bool chain =
+        more && waiters_of(seen) > 1 && Platform::mutant != Mutant::semaphore_drops_chain;
     std::uint64_t next = (seen - tokens - kOneWaiter) & ~kPending;
     if (chain) next |= kPending;
     if (!state_.compare_exchange_weak(seen, next, kTakeOrder, std::memory_order_relaxed))
@@ -231,6 +232,8 @@ class alignas(64) BasicSemaphore {
     std::uint32_t expected = 0;
     if constexpr (Platform::mutant == Mutant::semaphore_sleeps_unchecked)
       expected = static_cast<std::uint32_t>(state_.load(std::memory_order_relaxed));
+    if constexpr (Platform::mutant == Mutant::semaphore_keeps_pending)
+      expected = static_cast<std::uint32_t>(state_.load(std::memory_order_relaxed) & kPending);
     return Platform::park(state_, expected, scope_, deadline);
   }
 

@@ -2,8 +2,8 @@
 // lane a small cache.
 //
 // Last in, first out, because the slot given back last is the one whose memory is still in a cache.
-// A slot that has never been used is on no list: it is handed out, lowest index first, when the stack
-// is empty. So memory that is never needed is never touched.
+// A slot that has never been used is on no list: it is handed out, lowest index first, when the
+// stack is empty. So memory that is never needed is never touched.
 //
 //   free_   semaphore: tokens = slots on the stack + slots never used, less those being taken
 //   top_    {change count, index + 1} of the stack's top; index + 1 = 0: empty
@@ -11,23 +11,26 @@
 //   fresh_  slots from here on have never been used
 //
 // A token is the right to one slot; a holder of k tokens finds k slots on the stack and among the
-// fresh ones together, because slots are pushed before their tokens are posted. Pop walks k links and
-// then swaps the top by compare-exchange; the change count makes the exchange fail if the stack has
-// changed at all since the walk began (ABA).
+// fresh ones together, because slots are pushed before their tokens are posted. Pop walks k links
+// and then swaps the top by compare-exchange; the change count makes the exchange fail if the stack
+// has changed at all since the walk began (ABA).
 //
-// Thread-safety: any number of lanes, each with a SlotCache of its own; of processes too, if the scope
-// is process_shared. Object and links live in memory handed in by the caller (zeroed, aligned to 64
-// bytes); no pointers inside.
+// Thread-safety: any number of lanes, each with a SlotCache of its own; of processes too, if the
+// scope is process_shared. Object and links live in memory handed in by the caller (zeroed, aligned
+// to 64 bytes); no pointers inside.
 //
 // Invariants
-//   P1  A slot is owned by one lane (in its hand or its cache), or on the stack, or fresh, or inside
+//   P1  A slot is owned by one lane (in its hand or its cache), or on the stack, or fresh, or
+//   inside
 //       a queue; never two of these.
-//   P2  tokens free + tokens in hands = slots on the stack + fresh slots, less what is pushed and not
+//   P2  tokens free + tokens in hands = slots on the stack + fresh slots, less what is pushed and
+//   not
 //       yet posted: never more tokens than slots.
 //   P3  A lane that waits has an empty cache.
 //
 // Memory orders
-//   (p) top_ compare-exchange in push, release -> top_ load and compare-exchange in pop, acquire: the
+//   (p) top_ compare-exchange in push, release -> top_ load and compare-exchange in pop, acquire:
+//   the
 //       links of all slots pushed before are visible (every change of top_ is a read-modify-write,
 //       so release sequences are unbroken).
 //   (q) semaphore post, release -> take, acquire: what the last owner did with the slot happened
@@ -70,8 +73,8 @@ class alignas(64) BasicSlotPool {
   // A lane's own end: claims slots, gives them back, and keeps a few in between.
   class SlotCache {
    public:
-    // Keeps at most `most` slots. A lane of `lanes` that could keep a noticeable share of a small pool
-    // from the others keeps none.
+    // Keeps at most `most` slots. A lane of `lanes` that could keep a noticeable share of a small
+    // pool from the others keeps none.
     SlotCache(BasicSlotPool& pool, std::uint32_t most, std::uint32_t lanes)
         : pool_(&pool), most_(std::min(most, pool.slots() / (8 * std::max(lanes, 1u)))) {
       kept_.reserve(most_ + kPart);
@@ -99,8 +102,8 @@ class alignas(64) BasicSlotPool {
     void accept(std::span<std::uint32_t> out) noexcept { pool_->pop(out); }
 
     // Gives slots back; those given back last are reused first. What is too much for the cache, or
-    // everything if another lane waits for slots, goes on to the pool. Returns the system calls made
-    // to wake a lane.
+    // everything if another lane waits for slots, goes on to the pool. Returns the system calls
+    // made to wake a lane.
     std::uint32_t give_back(std::span<const std::uint32_t> slots) noexcept {
       std::uint32_t wakes = 0;
       while (!slots.empty()) {
@@ -155,11 +158,6 @@ class alignas(64) BasicSlotPool {
 
   // Pushes a chain: slots.back() becomes the top.
   PostResult push(std::span<const std::uint32_t> slots) noexcept {
-    if constexpr (Platform::mutant == Mutant::pool_token_before_slot) {
-      const PostResult result = free_.post(static_cast<std::uint32_t>(slots.size()));
-      push_chain(slots);
-      return result;
-    }
     push_chain(slots);
     if constexpr (Platform::mutant == Mutant::pool_gives_back_twice) {
       push_chain(slots.first(1));
@@ -179,8 +177,7 @@ class alignas(64) BasicSlotPool {
       next(slots.front())
           .store(static_cast<std::uint32_t>(top & kIndexMask), std::memory_order_relaxed);
       Platform::pause(PausePoint::pool_linked);
-    } while (!top_.compare_exchange_weak(top, changed(top, slots.back() + 1),
-                                         std::memory_order_release,
+    } while (!top_.compare_exchange_weak(top, changed(top, slots.back() + 1), kPushOrder,
                                          std::memory_order_relaxed));  // (p)
   }
 
@@ -193,7 +190,7 @@ class alignas(64) BasicSlotPool {
   }
 
   std::size_t pop_chain(std::span<std::uint32_t> out) noexcept {
-    std::uint64_t top = top_.load(std::memory_order_acquire);  // (p)
+    std::uint64_t top = top_.load(kWalkOrder);  // (p)
     for (;;) {
       std::size_t count = 0;
       auto link = static_cast<std::uint32_t>(top & kIndexMask);
@@ -203,8 +200,7 @@ class alignas(64) BasicSlotPool {
       }
       if (count == 0) return 0;
       Platform::pause(PausePoint::pool_walked);
-      if (top_.compare_exchange_weak(top, changed(top, link), std::memory_order_acq_rel,
-                                     std::memory_order_acquire))  // (p)
+      if (top_.compare_exchange_weak(top, changed(top, link), kPopOrder, kWalkOrder))  // (p)
         return count;
     }
   }
@@ -220,6 +216,14 @@ class alignas(64) BasicSlotPool {
       }
     }
   }
+
+  static constexpr bool kRelaxedTop = Platform::mutant == Mutant::pool_relaxed_top;
+  static constexpr std::memory_order kPushOrder =
+      kRelaxedTop ? std::memory_order_relaxed : std::memory_order_release;
+  static constexpr std::memory_order kWalkOrder =
+      kRelaxedTop ? std::memory_order_relaxed : std::memory_order_acquire;
+  static constexpr std::memory_order kPopOrder =
+      kRelaxedTop ? std::memory_order_relaxed : std::memory_order_acq_rel;
 
   const std::uint32_t slots_;
   BasicSemaphore<Platform> free_;

@@ -12,14 +12,15 @@
 //   published  all cells before it are written; a token has been or is about to be posted for each
 //   head       all cells before it have been taken
 //
-// A cell is one 64-bit word {turn, index}. The turn says which lap over the ring wrote it, so that a
-// cell of an earlier lap is not taken for a new one.
+// A cell is one 64-bit word {turn, index}. The turn says which lap over the ring wrote it, so that
+// a cell of an earlier lap is not taken for a new one.
 //
-//   put   claims positions, writes the cells, then advances `published` over every contiguous written
+//   put   claims positions, writes the cells, then advances `published` over every contiguous
+//   written
 //         cell, its own or others', and posts one token for each cell it passed.
 //   take  with k tokens in hand reads k cells from the head, and only then moves the head by
-//         compare-exchange; if another consumer was faster, it reads again. It never owns a cell, so
-//         a consumer that stops anywhere keeps no producer from its cell.
+//         compare-exchange; if another consumer was faster, it reads again. It never owns a cell,
+//         so a consumer that stops anywhere keeps no producer from its cell.
 //
 // Two semaphores and two counters alone would be right for one producer and one consumer only: a
 // token says that some cell is ready, not which. See README.md for the counter-example.
@@ -34,12 +35,13 @@
 //       for a cell, and no cell is written before the head has passed its last lap.
 //   Q2  head <= published <= claimed. All cells before `published` are written.
 //   Q3  tokens posted = published, less what a producer between mark and post still owes;
-//       tokens taken - tokens in hand = head. So a consumer that holds k tokens finds k written cells
-//       at the head.
+//       tokens taken - tokens in hand = head. So a consumer that holds k tokens finds k written
+//       cells at the head.
 //   Q4  If the cell at `published` is written, some producer is inside put() and will pass it.
 //
 // Memory orders (each with its partner; the table with the stories is in README.md)
-//   (a) cell store, release          -> scan load, acquire: what the other producer wrote before its
+//   (a) cell store, release          -> scan load, acquire: what the other producer wrote before
+//   its
 //                                       cell is visible to whoever publishes it
 //   (b) `published` read-modify-write, acq_rel -> the same: of two producers that each write a cell
 //                                       and then look, the later one sees the other's cell (Q4).
@@ -71,8 +73,9 @@ class alignas(64) BasicSlotQueue {
     return sizeof(BasicSlotQueue) + std::bit_ceil(slots) * sizeof(Cell);
   }
 
-  // Builds a queue in zeroed memory of bytes(slots), aligned to 64; the caller keeps the memory until
-  // nobody uses the queue. `start` is where the counters begin (tests begin just before a wrap).
+  // Builds a queue in zeroed memory of bytes(slots), aligned to 64; the caller keeps the memory
+  // until nobody uses the queue. `start` is where the counters begin (tests begin just before a
+  // wrap).
   static BasicSlotQueue* create(void* memory, std::uint64_t slots, WakeOptions wake = {},
                                 std::uint64_t start = 0) noexcept {
     invariant(slots > 0 && slots <= BasicSemaphore<Platform>::kMaxValue, "slots are within range");
@@ -82,8 +85,8 @@ class alignas(64) BasicSlotQueue {
   class Producer {
    public:
     explicit Producer(BasicSlotQueue& queue) noexcept : queue_(&queue) {}
-    // Puts all of them, in order. PostResult.value is the entries ready right after the post, or 0 if
-    // a producer that is still writing an earlier cell will do the posting.
+    // Puts all of them, in order. PostResult.value is the entries ready right after the post, or 0
+    // if a producer that is still writing an earlier cell will do the posting.
     PostResult put(std::span<const std::uint32_t> slots) noexcept { return queue_->put(slots); }
 
    private:
@@ -94,8 +97,7 @@ class alignas(64) BasicSlotQueue {
   class Consumer {
    public:
     // `lanes` share the queue: one take is at most ready / lanes, rounded up.
-    Consumer(BasicSlotQueue& queue, std::uint32_t lanes) noexcept
-        : queue_(&queue), lanes_(lanes) {}
+    Consumer(BasicSlotQueue& queue, std::uint32_t lanes) noexcept : queue_(&queue), lanes_(lanes) {}
     ~Consumer() {
       if (tokens_ > 0) queue_->ready_.post(tokens_);
     }
@@ -146,8 +148,8 @@ class alignas(64) BasicSlotQueue {
         claimed_(start),
         published_(start),
         head_(start) {
-    // Zeroed memory reads as "turn 0", which is right when counting starts at 0 and leaves the pages
-    // untouched.
+    // Zeroed memory reads as "turn 0", which is right when counting starts at 0 and leaves the
+    // pages untouched.
     for (std::uint64_t i = 0; start != 0 && i < cells; ++i)
       cell(start + i).store(pack(turn_of(start + i - cells), 0), std::memory_order_relaxed);
   }
@@ -155,21 +157,22 @@ class alignas(64) BasicSlotQueue {
   static std::uint64_t pack(std::uint32_t turn, std::uint32_t index) noexcept {
     return std::uint64_t{turn} << 32 | index;
   }
-  // Laps are counted from 1, so that zeroed memory is no written cell. 32 bits of them are enough: by
-  // Q1 a cell can only be confused with its own previous lap.
+  // Laps are counted from 1, so that zeroed memory is no written cell. 32 bits of them are enough:
+  // by Q1 a cell can only be confused with its own previous lap.
   std::uint32_t turn_of(std::uint64_t position) const noexcept {
-    if constexpr (Platform::mutant == Mutant::queue_turn_off_by_one) ++position;
     return static_cast<std::uint32_t>((position >> turn_shift_) + 1);
   }
   Cell& cell(std::uint64_t position) noexcept {
     return reinterpret_cast<Cell*>(this + 1)[position & mask_];
   }
-  // Only in the window where a cell's previous lap cannot be told apart could this lie, and there is
-  // none (Q1).
+  // Only in the window where a cell's previous lap cannot be told apart could this lie, and there
+  // is none (Q1).
   bool written(std::uint64_t position) noexcept {
     if constexpr (Platform::mutant == Mutant::queue_no_turn_check)
       return static_cast<std::int64_t>(claimed_.load(std::memory_order_acquire) - position) > 0;
-    return static_cast<std::uint32_t>(cell(position).load(kScanOrder) >> 32) == turn_of(position);
+    const bool shift = Platform::mutant == Mutant::queue_turn_off_by_one;
+    return static_cast<std::uint32_t>(cell(position).load(kScanOrder) >> 32) ==
+           turn_of(position - (shift ? 1 : 0));
   }
 
   PostResult put(std::span<const std::uint32_t> slots) noexcept {
@@ -190,15 +193,16 @@ class alignas(64) BasicSlotQueue {
     return ready_.post(static_cast<std::uint32_t>(passed));  // (c)
   }
 
-  // Advances the mark over all contiguous written cells; returns how many it passed. Leaves only when
-  // its last read-modify-write of the mark was followed by the sight of an unwritten cell there: that
-  // cell's producer has its own read-modify-write still to come, and will see ours (Q4).
+  // Advances the mark over all contiguous written cells; returns how many it passed. Leaves only
+  // when its last read-modify-write of the mark was followed by the sight of an unwritten cell
+  // there: that cell's producer has its own read-modify-write still to come, and will see ours
+  // (Q4).
   std::uint64_t publish(std::uint64_t first, std::uint64_t count) noexcept {
     std::uint64_t passed = 0;
     std::uint64_t mark = first;  // in the common case nobody before us is still writing
     std::uint64_t ahead = count;
     for (;;) {
-      if (published_.compare_exchange_strong(mark, mark + ahead, std::memory_order_acq_rel,
+      if (published_.compare_exchange_strong(mark, mark + ahead, kMarkOrder,
                                              std::memory_order_relaxed)) {  // (b)
         passed += ahead;
         mark += ahead;
@@ -206,7 +210,7 @@ class alignas(64) BasicSlotQueue {
       } else if constexpr (Platform::mutant == Mutant::queue_plain_mark_read) {
         mark = published_.load(std::memory_order_acquire);
       } else {
-        mark = published_.fetch_add(0, std::memory_order_acq_rel);  // (b), and a full fence
+        mark = published_.fetch_add(0, kMarkOrder);  // (b)
       }
       ahead = 0;
       while (ahead <= mask_ && written(mark + ahead)) ++ahead;
@@ -227,8 +231,8 @@ class alignas(64) BasicSlotQueue {
       return;
     }
     for (;;) {
-      // Relaxed: (c) and (d) made the cells visible, and the compare-exchange proves that nobody has
-      // taken them, so that nobody may have overwritten them, since `head` was read.
+      // Relaxed: (c) and (d) made the cells visible, and the compare-exchange proves that nobody
+      // has taken them, so that nobody may have overwritten them, since `head` was read.
       for (std::uint64_t i = 0; i < count; ++i)
         out[i] = static_cast<std::uint32_t>(cell(head + i).load(std::memory_order_relaxed));
       Platform::pause(PausePoint::queue_cells_read);
@@ -240,11 +244,14 @@ class alignas(64) BasicSlotQueue {
   }
 
   static constexpr bool kRelaxedCell = Platform::mutant == Mutant::queue_relaxed_cell;
+  static constexpr bool kRelaxedMark = Platform::mutant == Mutant::queue_relaxed_mark;
   static constexpr bool kRelaxedHead = Platform::mutant == Mutant::queue_relaxed_head;
   static constexpr std::memory_order kCellOrder =
       kRelaxedCell ? std::memory_order_relaxed : std::memory_order_release;
   static constexpr std::memory_order kScanOrder =
       kRelaxedCell ? std::memory_order_relaxed : std::memory_order_acquire;
+  static constexpr std::memory_order kMarkOrder =
+      kRelaxedMark ? std::memory_order_relaxed : std::memory_order_acq_rel;
   static constexpr std::memory_order kHeadLoadOrder =
       kRelaxedHead ? std::memory_order_relaxed : std::memory_order_acquire;
   static constexpr std::memory_order kHeadOrder =

@@ -1,30 +1,19 @@
 // The services a server can run, by name. To add one: write its file, add one line in registry.cpp.
+//
+// For set-up: filled and read by one thread.
 #pragma once
 
 #include <functional>
 #include <memory>
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "services/service.h"
+#include "services/service_settings.h"
 
 namespace cpss {
-
-// What services may be told by configuration.
-struct ServiceSettings {
-  std::optional<std::string> numbers_file;          // CPSS_NUMBERS; none: the shipped sample
-  std::function<void(const std::string&)> announce;  // one line for the log; may be empty
-};
-
-// Data a service needs is missing, unreadable or wrong. what() has one line per problem, each with
-// file and line where there is one, and says what to do.
-class ServiceDataError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 struct ServiceEntry {
   std::string name;
@@ -35,6 +24,7 @@ struct ServiceEntry {
 class ServiceRegistry {
  public:
   void add(ServiceEntry entry) { entries_.push_back(std::move(entry)); }
+  // Null where there is none of that name; valid until the next add().
   const ServiceEntry* find(std::string_view name) const noexcept;
   const std::vector<ServiceEntry>& entries() const noexcept { return entries_; }
 

@@ -136,8 +136,10 @@ class Service {
   virtual bool reflects() const { return false; }
 };
 
-// For services that look at one message at a time: answer() is called for each, and one that throws
-// fails that message alone.
+// For services that look at one message at a time. process() calls answer() for each message of the
+// batch; one that throws fails that message alone: it ends without a verdict, the rest of the batch
+// is still answered, and then the first exception is thrown again. So the caller sees what it sees
+// of any service that throws: messages with a verdict, and failed ones without.
 class OneMessageService : public Service {
  public:
   virtual void answer(Message& message, LaneState* state) = 0;

@@ -14,8 +14,8 @@ namespace cpss {
 
 // Whose time or messages a block of values describes. `server` is the main thread's.
 enum class StageId : std::uint8_t { receive, service, worker, on_demand, response, server };
-inline constexpr std::array<std::string_view, 6> kStageNames = {
-    "receive", "service", "worker", "on_demand", "response", "server"};
+inline constexpr std::array<std::string_view, 6> kStageNames = {"receive",   "service",  "worker",
+                                                                "on_demand", "response", "server"};
 constexpr std::string_view name_of(StageId stage) {
   return kStageNames[static_cast<std::size_t>(stage)];
 }
@@ -100,8 +100,7 @@ inline constexpr auto kReasons = std::to_array<ReasonInfo>({
     {Reason::failed_send_too_large, Outcome::failed, "send_too_large", "send: EMSGSIZE"},
     {Reason::failed_send_not_permitted, Outcome::failed, "send_not_permitted",
      "send: EPERM or EACCES (a packet filter)"},
-    {Reason::failed_send_no_memory, Outcome::failed, "send_no_memory",
-     "send: ENOBUFS or ENOMEM"},
+    {Reason::failed_send_no_memory, Outcome::failed, "send_no_memory", "send: ENOBUFS or ENOMEM"},
     {Reason::failed_send_other, Outcome::failed, "send_other", "send: any other error"},
     {Reason::failed_stale_slot, Outcome::failed, "stale_slot",
      "a slot handed on after it was given back (a defect: must stay 0)"},
@@ -180,7 +179,8 @@ struct GaugeInfo {
 };
 
 inline constexpr auto kGauges = std::to_array<GaugeInfo>({
-    {Gauge::queue_high_water, Merge::max,
+    {Gauge::queue_high_water,
+     Merge::max,
      {"queue_high_water", "messages",
       "most that were ever ready at once in the queue that feeds the next stage"}},
 });
@@ -193,7 +193,8 @@ struct HistogramInfo {
 };
 
 inline constexpr auto kHistograms = std::to_array<HistogramInfo>({
-    {HistogramId::wait_ns, {"wait_ns", "ns", "from published by the stage before to taken, a message"}},
+    {HistogramId::wait_ns,
+     {"wait_ns", "ns", "from published by the stage before to taken, a message"}},
     {HistogramId::service_ns, {"service_ns", "ns", "a message's batch spent in the step"}},
     {HistogramId::cost_ns, {"cost_ns", "ns", "service_ns divided by the messages of the batch"}},
     {HistogramId::batch, {"batch", "messages", "in one batch"}},

@@ -4,8 +4,8 @@
 // the histograms, each a 64-bit atomic. It lives in the stats region, or, in tests, in any zeroed
 // memory of kBlockBytes aligned to a cache line.
 //
-// Thread-safety: exactly one thread uses a writer of a given block at a time; any number of readers,
-// in any process, read the block meanwhile.
+// Thread-safety: exactly one thread uses a writer of a given block at a time; any number of
+// readers, in any process, read the block meanwhile.
 //
 // Memory orders: every store is a release and every reader's load an acquire, so a reader that sees
 // an outcome also sees the `received` that was counted before it (stats/ledger.h relies on it).
@@ -60,7 +60,8 @@ class StatsWriter {
   }
 
   std::uint64_t value(Counter counter) const noexcept {
-    return block_[kCounterOffset + static_cast<std::size_t>(counter)].load(std::memory_order_acquire);
+    return block_[kCounterOffset + static_cast<std::size_t>(counter)].load(
+        std::memory_order_acquire);
   }
   std::uint64_t value(Reason reason) const noexcept {
     return block_[kReasonOffset + static_cast<std::size_t>(reason)].load(std::memory_order_acquire);

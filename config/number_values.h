@@ -1,0 +1,33 @@
+// Counts, bytes and seconds: reading and writing.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/table.h"
+
+namespace cpss {
+
+// Nothing where a text was taken; else what is wrong with it, to follow the text: "is not ...".
+using Complaint = std::optional<std::string>;
+
+// Decimal digits only. `out` is set only where there is no complaint.
+Complaint read_count(std::string_view text, SettingRange range, unsigned& out);
+
+// A count with one of k, K, M, G, KiB, MiB, GiB behind it, or none; all are powers of 1024.
+Complaint read_bytes(std::string_view text, SettingRange range, std::size_t& out);
+// As read_bytes() takes it: 4MiB, 1024.
+std::string bytes_text(std::size_t bytes);
+
+// A count, or one with a point and at most 9 further digits.
+Complaint read_seconds(std::string_view text, SettingRange range, std::chrono::nanoseconds& out);
+// The shortest form read_seconds() takes: 5, 0.25.
+std::string seconds_text(std::chrono::nanoseconds duration);
+
+// Whether no byte is a control character; bytes above ASCII count as printable.
+bool is_printable(std::string_view text);
+
+}  // namespace cpss

@@ -1,0 +1,45 @@
+// How each type of setting is written: text to value, value to text, and what is allowed in words.
+//
+// Numbers are read with std::from_chars, the same from every source: decimal, no sign, no blanks,
+// so that 010 is ten everywhere. Pure functions, any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/settings.h"
+#include "config/table.h"
+
+namespace cpss {
+
+// YAML knows true and false; the environment and the command line know 0 and 1 as well.
+enum class Notation : std::uint8_t { plain, yaml };
+
+struct ValueError {
+  std::size_t piece = 0;  // which of the pieces is wrong
+  std::string text;       // `'0' is out of range; allowed: 1 to 1024`
+};
+
+// Sets the row's member from `pieces`: one piece of text, or, for a list, any number of them, each
+// with entries separated by commas. With errors the member stays as it was.
+std::vector<ValueError> set_value(const SettingInfo& row, std::span<const std::string> pieces,
+                                  Notation notation, Settings& settings);
+
+// The value as set_value() takes it; nothing where an optional one is not set.
+std::optional<std::string> value_text(const SettingInfo& row, const Settings& settings);
+// The same as YAML: quoted where it is text, a sequence where it is a list.
+std::optional<std::string> value_yaml(const SettingInfo& row, const Settings& settings);
+
+// `1 to 1024`, `0, 1, true or false`.
+std::string allowed_text(const SettingInfo& row, Notation notation);
+// What stands for the value in --help: N, BYTES, LIST.
+std::string_view placeholder(const SettingInfo& row);
+bool is_list(const SettingInfo& row);
+// A name or a file: any text will do, so that saying what is allowed says nothing.
+bool is_text(const SettingInfo& row);
+
+}  // namespace cpss

@@ -1,0 +1,87 @@
+#include "config/yaml_file.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "config/limited_child.h"
+#include "config/yaml_parser.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A file of kLargestYamlFile takes a tenth of each at most.
+constexpr ChildLimits kParserLimits{.address_space_bytes = std::size_t{512} << 20,
+                                    .cpu_seconds = 3,
+                                    .wall_clock = 20s,
+                                    .answer_bytes = std::size_t{64} << 20};
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+YamlDocument failed(std::string text) {
+  return {{}, {{std::nullopt, std::move(text)}}};
+}
+
+std::string cannot_be_read() {
+  return fmt::format("cannot be read: {}", std::strerror(errno));
+}
+
+// The file's bytes, but no more than one above the limit; or the reason in `failure`.
+std::optional<std::string> read_up_to_limit(const std::string& path, std::string& failure) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    failure = cannot_be_read();
+    return std::nullopt;
+  }
+  std::string text;
+  std::array<char, 64 * 1024> chunk;
+  while (text.size() <= kLargestYamlFile) {
+    const ssize_t got = read(fd, chunk.data(), chunk.size());
+    if (got == 0) break;
+    if (got > 0) {
+      text.append(chunk.data(), static_cast<std::size_t>(got));
+    } else if (errno != EINTR) {
+      failure = cannot_be_read();
+      close(fd);
+      return std::nullopt;
+    }
+  }
+  close(fd);
+  return text;
+}
+
+}  // namespace
+
+YamlDocument read_yaml_file(const std::string& path) {
+  std::string failure;
+  const std::optional<std::string> bytes = read_up_to_limit(path, failure);
+  if (!bytes) return failed(failure);
+  if (bytes->size() > kLargestYamlFile)
+    return failed(
+        fmt::format("is larger than {} bytes, so it is not a file of settings", kLargestYamlFile));
+
+  std::string_view text = *bytes;
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
+    return {{}, {{YamlPosition{}, "this is UTF-16; save the file as UTF-8"}}};
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  if (const std::optional<YamlError> error = check_text(text)) return {{}, {*error}};
+
+  const ChildOutcome outcome =
+      run_in_limited_child([text] { return encode(parse_yaml(text)); }, kParserLimits);
+  if (!outcome.answer)
+    return failed(
+        fmt::format("the YAML parser {}; the file is damaged or hostile", outcome.failure));
+  std::optional<YamlDocument> document = decode(*outcome.answer);
+  if (!document) return failed("the YAML parser gave a damaged answer; the file may be hostile");
+  return *std::move(document);
+}
+
+}  // namespace cpss

@@ -1,0 +1,42 @@
+#include "net/local_addresses.h"
+
+#include <cerrno>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <ifaddrs.h>
+
+namespace cpss {
+
+LocalAddressSet::LocalAddressSet(std::span<const IpAddress> addresses)
+    : addresses_(addresses.begin(), addresses.end()) {}
+
+LocalAddressSet LocalAddressSet::of_this_host() {
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0)
+    throw std::system_error(errno, std::generic_category(),
+                            "cannot list the addresses of this host (getifaddrs)");
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> list(first, &::freeifaddrs);
+
+  std::vector<IpAddress> addresses;
+  for (const ifaddrs* entry = list.get(); entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr) continue;  // an interface without an address
+    const auto address = SocketAddress::from(entry->ifa_addr, SocketAddress::kCapacity);
+    if (address.family() != AF_UNSPEC) addresses.push_back(address.ip());
+  }
+  return LocalAddressSet(addresses);
+}
+
+bool LocalAddressSet::contains(const IpAddress& address) const noexcept {
+  return address.is_loopback() || addresses_.contains(address);
+}
+
+std::size_t LocalAddressSet::Hash::operator()(const IpAddress& address) const noexcept {
+  return std::hash<std::string_view>{}(
+      {reinterpret_cast<const char*>(address.bytes.data()), address.bytes.size()});
+}
+
+}  // namespace cpss

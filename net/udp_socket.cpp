@@ -1,0 +1,358 @@
+#include "net/udp_socket.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+#include <linux/filter.h>
+#include <linux/sock_diag.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace cpss {
+namespace {
+
+// A dual-stack socket gets both forms for an IPv4 datagram.
+constexpr std::size_t kReceiveControlBytes =
+    CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(in_pktinfo));
+constexpr std::size_t kSendControlBytes = CMSG_SPACE(sizeof(in6_pktinfo));
+
+// What one recvmmsg or sendmmsg needs, for the most messages a call may have: up to 152 KiB.
+//
+// It lives on the stack of the call and is left uninitialised. So lanes that share a socket share
+// nothing else, nothing is allocated at any time, and only the part that a call uses is written or
+// even touched. (As a thread_local it would be cleared, page by page, at the start of every thread
+// of the process, the short-lived ones included.)
+template <std::size_t ControlBytes>
+struct MessageArrays {
+  std::array<mmsghdr, UdpSocket::kMostPerCall> headers;
+  std::array<iovec, UdpSocket::kMostPerCall> vectors;
+  struct alignas(cmsghdr) Control {
+    std::array<std::byte, ControlBytes> bytes;
+  };
+  std::array<Control, UdpSocket::kMostPerCall> controls;
+};
+
+// Closes on every way out of a constructor that throws.
+class OpenSocket {
+ public:
+  explicit OpenSocket(sa_family_t family) noexcept
+      : fd_(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP)) {}
+  ~OpenSocket() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  OpenSocket(const OpenSocket&) = delete;
+  OpenSocket& operator=(const OpenSocket&) = delete;
+
+  int get() const noexcept { return fd_; }
+  int release() noexcept { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+std::string advice(const SocketAddress& address, int code) {
+  switch (code) {
+    case EADDRINUSE:
+      return fmt::format(
+          "another socket has this port: stop its program (ss -lunp 'sport = :{}' names it) or "
+          "choose another port",
+          address.port());
+    case EACCES:
+      return fmt::format(
+          "port {} is privileged: choose one from 1024 up, grant CAP_NET_BIND_SERVICE or lower "
+          "sysctl net.ipv4.ip_unprivileged_port_start",
+          address.port());
+    case EADDRNOTAVAIL:
+      return "this host does not have that address: 'ip address' lists those it has";
+    case EAFNOSUPPORT:
+      return "this host has that address family switched off";
+    case EINVAL:
+      return "a link-local IPv6 address cannot be listened on without its interface: use another "
+             "address of this host or the wildcard";
+    case EMFILE:
+    case ENFILE:
+      return "too many open files: raise 'ulimit -n'";
+    default:
+      return "see socket(7) and udp(7) for this error";
+  }
+}
+
+[[noreturn]] void fail(const SocketAddress& address, const char* action, int code) {
+  throw SocketError(fmt::format("cannot listen on {}: {}: {}; {}", address.to_string(), action,
+                                std::strerror(code), advice(address, code)),
+                    code);
+}
+
+template <typename Value>
+bool set_option(int fd, int level, int name, const Value& value) noexcept {
+  return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+int int_option(int fd, int name) noexcept {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : 0;
+}
+
+// The forced form goes beyond net.core.rmem_max / wmem_max but needs CAP_NET_ADMIN; the plain form
+// gives what the limit allows, silently: buffer_info() tells (socket(7)).
+void set_buffer(int fd, int forced, int plain, std::size_t bytes) noexcept {
+  // The kernel doubles the value and keeps it in an int.
+  const int value = static_cast<int>(std::min<std::size_t>(bytes, INT_MAX / 2));
+  if (!set_option(fd, SOL_SOCKET, forced, value)) set_option(fd, SOL_SOCKET, plain, value);
+}
+
+std::array<std::uint32_t, SK_MEMINFO_VARS> memory_info(int fd) noexcept {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> values{};
+  socklen_t size = sizeof values;
+  ::getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values.data(), &size);
+  return values;
+}
+
+SocketAddress bound_address(int fd) noexcept {
+  SocketAddress address;
+  socklen_t size = SocketAddress::kCapacity;
+  if (::getsockname(fd, address.data(), &size) != 0) return {};
+  return address;
+}
+
+// A broadcast or multicast address can be bound, but no reply can leave from it, and what arrives
+// there must never be answered. Only the kernel knows the broadcast addresses of its networks: it
+// refuses to connect to one without SO_BROADCAST (ip(7)).
+bool is_group(const SocketAddress& address) noexcept {
+  const IpAddress ip = address.ip();
+  if (ip.is_multicast() || ip.is_broadcast()) return true;
+  if (!ip.is_v4() || ip.is_unspecified()) return false;
+  const OpenSocket probe(AF_INET);
+  return ::connect(probe.get(), address.data(), address.size()) != 0 && errno == EACCES;
+}
+
+// What the kernel charges a receive buffer for one datagram of 256 bytes (its `truesize`: the
+// sk_buff and the whole block its data lies in, several times the payload), measured on loopback.
+// The driver of a network card may charge 2 to 4 KiB for the same datagram.
+std::size_t small_datagram_cost() noexcept {
+  // Where loopback is down: sk_buff 256 + skb_shared_info 320 + the 704 bytes that are left of a
+  // 1024-byte block, in the x86-64 kernels 5.10 to 6.18.
+  constexpr std::size_t kUsual = 1280;
+
+  IpAddress loopback = *IpAddress::parse("127.0.0.1");
+  const SocketAddress any_port(loopback, 0);
+  const OpenSocket socket(AF_INET);
+  if (::bind(socket.get(), any_port.data(), any_port.size()) != 0) return kUsual;
+  const SocketAddress self = bound_address(socket.get());
+  const std::array<std::byte, 256> payload{};
+  if (::sendto(socket.get(), payload.data(), payload.size(), MSG_DONTWAIT, self.data(),
+               self.size()) < 0)
+    return kUsual;
+  pollfd readable{socket.get(), POLLIN, 0};
+  if (::poll(&readable, 1, 100) != 1) return kUsual;
+  const std::size_t cost = memory_info(socket.get())[SK_MEMINFO_RMEM_ALLOC];
+  return cost != 0 ? cost : kUsual;
+}
+
+template <typename Info>
+Info control_value(const cmsghdr& message) noexcept {
+  Info info;
+  std::memcpy(&info, CMSG_DATA(&message), sizeof info);
+  return info;
+}
+
+IpAddress ip_of(in_addr address) noexcept {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_addr = address;
+  return SocketAddress::from(reinterpret_cast<const sockaddr*>(&v4), sizeof v4).ip();
+}
+
+// Reads the address the datagram was sent to.
+//
+// The interface goes into `local` only for a link-local address, which means nothing without it.
+// Elsewhere it would force the reply out of the interface the request came in by, past the routing
+// table: where the way back is another one, that loses the reply. Only the source address is fixed.
+void read_local_address(msghdr& header, Arrival& arrival) noexcept {
+  for (cmsghdr* item = CMSG_FIRSTHDR(&header); item != nullptr; item = CMSG_NXTHDR(&header, item)) {
+    if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO) {
+      // ipi_addr is the header's destination, ipi_spec_dst the address a reply leaves from: they
+      // differ for a broadcast or multicast destination only (ip(7)).
+      const auto info = control_value<in_pktinfo>(*item);
+      arrival.local.ip = ip_of(info.ipi_spec_dst);
+      arrival.to_group = info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
+    } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
+      const auto info = control_value<in6_pktinfo>(*item);
+      // The IP_PKTINFO beside it says more.
+      if (IN6_IS_ADDR_V4MAPPED(&info.ipi6_addr)) continue;
+      arrival.to_group = IN6_IS_ADDR_MULTICAST(&info.ipi6_addr);
+      if (arrival.to_group) continue;  // no source address: a reply leaves from the kernel's choice
+      std::memcpy(arrival.local.ip.bytes.data(), &info.ipi6_addr, sizeof info.ipi6_addr);
+      if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) arrival.local.interface = info.ipi6_ifindex;
+    }
+  }
+}
+
+template <typename Info>
+std::size_t write_control(std::byte* control, int level, int type, const Info& info) noexcept {
+  auto* item = reinterpret_cast<cmsghdr*>(control);
+  item->cmsg_level = level;
+  item->cmsg_type = type;
+  item->cmsg_len = CMSG_LEN(sizeof info);
+  std::memcpy(CMSG_DATA(item), &info, sizeof info);
+  return CMSG_SPACE(sizeof info);
+}
+
+// Names the source address; returns the bytes written. An AF_INET6 socket takes a v4-mapped source
+// in its own form for a v4-mapped peer.
+std::size_t write_source_address(std::byte* control, sa_family_t family,
+                                 const LocalAddress& local) noexcept {
+  if (family == AF_INET6) {
+    in6_pktinfo info{};
+    std::memcpy(&info.ipi6_addr, local.ip.bytes.data(), sizeof info.ipi6_addr);
+    info.ipi6_ifindex = local.interface;
+    return write_control(control, IPPROTO_IPV6, IPV6_PKTINFO, info);
+  }
+  in_pktinfo info{};
+  std::memcpy(&info.ipi_spec_dst, local.ip.bytes.data() + 12, sizeof info.ipi_spec_dst);
+  info.ipi_ifindex = static_cast<int>(local.interface);
+  return write_control(control, IPPROTO_IP, IP_PKTINFO, info);
+}
+
+}  // namespace
+
+UdpSocket::UdpSocket(const SocketAddress& address, const UdpSocketOptions& options)
+    : wildcard_(address.ip().is_unspecified()) {
+  if (is_group(address))
+    throw SocketError(
+        fmt::format("cannot listen on {}: nothing can be answered from a broadcast or multicast "
+                    "address; use an address of this host or the wildcard",
+                    address.to_string()),
+        EADDRNOTAVAIL);
+
+  OpenSocket socket(address.family());
+  const int fd = socket.get();
+  if (fd < 0) fail(address, "socket", errno);
+  const int on = 1;
+  if (address.family() == AF_INET6) {
+    // Always said: the default is a sysctl (ipv6(7)).
+    const int only = options.ipv6_only ? 1 : 0;
+    if (!set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, only)) fail(address, "IPV6_V6ONLY", errno);
+    if (wildcard_ && !set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, on))
+      fail(address, "IPV6_RECVPKTINFO", errno);
+  }
+  const bool takes_v4 = address.family() == AF_INET || !options.ipv6_only;
+  if (wildcard_ && takes_v4 && !set_option(fd, IPPROTO_IP, IP_PKTINFO, on))
+    fail(address, "IP_PKTINFO", errno);
+  set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.buffer_bytes);
+  set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, options.buffer_bytes);
+  // Last, so that nothing arrives at a half-made socket. No SO_REUSEADDR: for UDP it would let
+  // another program take our datagrams.
+  if (::bind(fd, address.data(), address.size()) != 0) fail(address, "bind", errno);
+  local_ = bound_address(fd);
+  fd_ = socket.release();
+}
+
+UdpSocket::~UdpSocket() {
+  ::close(fd_);
+}
+
+ReceiveResult UdpSocket::receive(std::span<const ReceiveBuffer> buffers,
+                                 std::span<Arrival> arrivals) noexcept {
+  MessageArrays<kReceiveControlBytes> arrays;
+  const std::size_t most = std::min(buffers.size(), kMostPerCall);
+  for (std::size_t i = 0; i < most; ++i) {
+    arrays.vectors[i] = {buffers[i].data, buffers[i].size};
+    msghdr header{};
+    header.msg_name = arrivals[i].peer.data();
+    header.msg_namelen = SocketAddress::kCapacity;
+    header.msg_iov = &arrays.vectors[i];
+    header.msg_iovlen = 1;
+    if (wildcard_) {
+      header.msg_control = arrays.controls[i].bytes.data();
+      header.msg_controllen = kReceiveControlBytes;
+    }
+    arrays.headers[i] = {header, 0};
+  }
+
+  int filled = 0;
+  do {
+    filled =
+        ::recvmmsg(fd_, arrays.headers.data(), static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
+  } while (filled < 0 && errno == EINTR);
+  if (filled < 0) return {0, errno == EAGAIN ? 0 : errno};
+
+  for (std::size_t i = 0; i < static_cast<std::size_t>(filled); ++i) {
+    msghdr& header = arrays.headers[i].msg_hdr;
+    Arrival& arrival = arrivals[i];
+    arrival.local = {};
+    arrival.length = arrays.headers[i].msg_len;
+    arrival.segment_size = 0;
+    arrival.truncated = (header.msg_flags & MSG_TRUNC) != 0;
+    arrival.to_group = false;
+    if (wildcard_) read_local_address(header, arrival);
+  }
+  return {static_cast<std::size_t>(filled), 0};
+}
+
+SendResult UdpSocket::send(std::span<const OutgoingDatagram> datagrams) noexcept {
+  MessageArrays<kSendControlBytes> arrays;
+  const std::size_t most = std::min(datagrams.size(), kMostPerCall);
+  for (std::size_t i = 0; i < most; ++i) {
+    const OutgoingDatagram& datagram = datagrams[i];
+    // The kernel only reads these; the structs are shared with recvmsg and so not const.
+    arrays.vectors[i] = {const_cast<std::byte*>(datagram.data), datagram.size};
+    msghdr header{};
+    header.msg_name = const_cast<sockaddr*>(datagram.peer->data());
+    header.msg_namelen = datagram.peer->size();
+    header.msg_iov = &arrays.vectors[i];
+    header.msg_iovlen = 1;
+    if (datagram.local != nullptr && datagram.local->known()) {
+      std::byte* control = arrays.controls[i].bytes.data();
+      header.msg_control = control;
+      header.msg_controllen = write_source_address(control, local_.family(), *datagram.local);
+    }
+    arrays.headers[i] = {header, 0};
+  }
+
+  int accepted = 0;
+  do {
+    accepted = ::sendmmsg(fd_, arrays.headers.data(), static_cast<unsigned>(most),
+                          MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (accepted < 0 && errno == EINTR);
+  if (accepted < 0) return {0, errno};
+  // Fewer than asked: the kernel has lost the reason (sendmmsg(2), BUGS). The caller's next call,
+  // which starts with the refused datagram, brings it.
+  return {static_cast<std::size_t>(accepted), 0};
+}
+
+void UdpSocket::wait_writable(std::chrono::milliseconds longest) noexcept {
+  pollfd writable{fd_, POLLOUT, 0};
+  const auto limit = std::clamp<std::chrono::milliseconds::rep>(longest.count(), 0, INT_MAX);
+  ::poll(&writable, 1, static_cast<int>(limit));
+}
+
+SocketBufferInfo UdpSocket::buffer_info() const noexcept {
+  SocketBufferInfo info;
+  info.receive_bytes = static_cast<std::size_t>(int_option(fd_, SO_RCVBUF));
+  info.send_bytes = static_cast<std::size_t>(int_option(fd_, SO_SNDBUF));
+  // The kernel takes a datagram as long as the charge so far is not above the limit.
+  info.receive_datagrams = info.receive_bytes / small_datagram_cost() + 1;
+  return info;
+}
+
+std::uint64_t UdpSocket::kernel_dropped() noexcept {
+  dropped_ = extend_counter(dropped_, memory_info(fd_)[SK_MEMINFO_DROPS]);
+  return dropped_;
+}
+
+bool UdpSocket::stop_arrivals() noexcept {
+  sock_filter accept_nothing{BPF_RET | BPF_K, 0, 0, 0};
+  const sock_fprog program{1, &accept_nothing};
+  return set_option(fd_, SOL_SOCKET, SO_ATTACH_FILTER, program);
+}
+
+}  // namespace cpss

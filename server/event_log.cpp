@@ -1,0 +1,62 @@
+#include "server/event_log.h"
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "server/log.h"
+
+namespace cpss {
+namespace {
+
+constexpr std::chrono::seconds kInterval{1};
+
+std::string describe(const std::string& lane, const Event& event) {
+  switch (event.kind) {
+    case EventKind::receive_error:
+      return fmt::format("{}: receive failed: {}", lane, std::strerror(event.error));
+    case EventKind::send_error:
+      return fmt::format("{}: a reply could not be sent: {}", lane, std::strerror(event.error));
+    case EventKind::service_threw:
+      break;
+  }
+  return fmt::format("{}: the service threw: {}", lane, event.text_view());
+}
+
+}  // namespace
+
+void EventLog::collect(Pipeline& pipeline) {
+  const std::uint64_t lost =
+      pipeline.take_events([this](const std::string& lane, const Event& event) {
+        Line& line = lines_[static_cast<std::size_t>(event.kind)];
+        line.last = describe(lane, event);
+        ++line.held_back;
+      });
+  if (lost > lost_) {
+    lost_line_.last = "an event was not recorded: a lane reported faster than the log is written";
+    lost_line_.held_back += lost - lost_;
+    lost_ = lost;
+  }
+  for (Line& line : lines_) write_if_due(line);
+  write_if_due(lost_line_);
+}
+
+void EventLog::flush() {
+  for (Line& line : lines_)
+    if (line.held_back > 0) write(line);
+}
+
+void EventLog::write_if_due(Line& line) {
+  if (line.held_back > 0 && std::chrono::steady_clock::now() - line.written >= kInterval)
+    write(line);
+}
+
+void EventLog::write(Line& line) {
+  log::warning(line.held_back == 1
+                   ? line.last
+                   : fmt::format("{} (and {} more like it)", line.last, line.held_back - 1));
+  line.held_back = 0;
+  line.written = std::chrono::steady_clock::now();
+}
+
+}  // namespace cpss

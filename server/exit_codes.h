@@ -1,0 +1,17 @@
+// What cpssd's exit code means (the numbers are those of sysexits.h where it has one).
+#pragma once
+
+namespace cpss {
+
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitForced = 1,  // forced end, or the drain took longer than CPSS_DRAIN_TIMEOUT
+  kExitData = 66,   // data file missing, unreadable or wrong
+  kExitAddressInUse = 69,
+  kExitInternal = 70,
+  kExitRegion = 73,  // stats region cannot be had
+  kExitPermission = 77,
+  // 64 (usage) and 78 (bad value) come from config/load.h.
+};
+
+}  // namespace cpss

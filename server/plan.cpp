@@ -1,0 +1,89 @@
+#include "server/plan.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sched.h>
+
+namespace cpss {
+namespace {
+
+void refuse(LoadResult& loaded, Setting setting, const std::string& problem) {
+  loaded.errors.push_back(error_about(loaded, setting, problem));
+  loaded.exit_code = kExitConfig;
+}
+
+void check_cpus(LoadResult& loaded, Setting setting, const std::vector<unsigned>& cpus) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  std::vector<unsigned> usable;
+  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &allowed)) usable.push_back(cpu);
+  for (const unsigned cpu : cpus) {
+    if (std::binary_search(usable.begin(), usable.end(), cpu)) continue;
+    refuse(loaded, setting,
+           fmt::format("names CPU {}, which this process may not use; it may use {}", cpu,
+                       fmt::join(usable, ",")));
+  }
+}
+
+std::string service_names(const ServiceRegistry& services) {
+  std::vector<std::string_view> names;
+  for (const ServiceEntry& entry : services.entries()) names.push_back(entry.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// A service may raise a window that nobody set; one that was set too small is an error.
+void fit_window(LoadResult& loaded, const Service& service) {
+  Settings& settings = loaded.settings;
+  if (settings.message_size >= service.least_window()) return;
+  if (loaded.is_set(Setting::message_size)) {
+    refuse(loaded, Setting::message_size,
+           fmt::format("is too small for service '{}', which needs at least {} bytes",
+                       settings.service, service.least_window()));
+  }
+  settings.message_size = service.least_window();
+}
+
+PrefixSet prefixes(const std::vector<AddressPrefix>& list) {
+  std::vector<Prefix> result;
+  for (const AddressPrefix& entry : list)
+    if (const auto prefix = Prefix::make(entry.ip, entry.length)) result.push_back(*prefix);
+  return PrefixSet(std::move(result));
+}
+
+}  // namespace
+
+Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
+               std::function<void(const std::string&)> announce) {
+  const Settings& settings = loaded.settings;
+  check_cpus(loaded, Setting::receive_cpus, settings.receive_cpus);
+  check_cpus(loaded, Setting::service_cpus, settings.service_cpus);
+  check_cpus(loaded, Setting::response_cpus, settings.response_cpus);
+
+  Plan plan;
+  const ServiceEntry* entry = services.find(settings.service);
+  if (entry == nullptr) {
+    refuse(loaded, Setting::service, "is not a service; there are: " + service_names(services));
+    return plan;
+  }
+  plan.service = entry->make({settings.numbers_file, std::move(announce)});
+  fit_window(loaded, *plan.service);
+  plan.pipeline = {{settings.receive_threads, settings.receive_cpus},
+                   {settings.service_threads, settings.service_cpus},
+                   {settings.response_threads, settings.response_cpus},
+                   settings.slots,
+                   settings.message_size,
+                   settings.batch};
+  return plan;
+}
+
+AdmissionOptions admission_options(const Settings& settings, const Service& service,
+                                   std::vector<SocketAddress> own) {
+  return {prefixes(settings.allow), prefixes(settings.trusted), std::move(own),
+          LocalAddressSet::of_this_host(), service.reflects()};
+}
+
+}  // namespace cpss

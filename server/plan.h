@@ -1,0 +1,31 @@
+// From settings to what the server is built of: everything that can be wrong is found here, before
+// anything is started.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/load.h"
+#include "server/pipeline.h"
+#include "services/registry.h"
+
+namespace cpss {
+
+struct Plan {
+  std::unique_ptr<Service> service;
+  PipelineOptions pipeline;
+};
+
+// Makes the service, loading its data, and the pipeline's options. What is wrong with settings is
+// added to `loaded` as the loader does it (errors, exit code), all of it. Throws ServiceDataError.
+Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
+               std::function<void(const std::string&)> announce);
+
+// What the settings and the service say about who may ask; `own`: the bound addresses.
+AdmissionOptions admission_options(const Settings& settings, const Service& service,
+                                   std::vector<SocketAddress> own);
+
+}  // namespace cpss

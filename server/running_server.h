@@ -1,0 +1,43 @@
+// A server between its start and its end, as the main thread sees it: the tick, the drain, the
+// forced end.
+#pragma once
+
+#include <chrono>
+
+#include "server/event_log.h"
+#include "server/listeners.h"
+#include "server/pipeline.h"
+#include "server/signals.h"
+#include "stats/region.h"
+
+namespace cpss {
+
+class RunningServer {
+ public:
+  // `main`: the writer of the main thread's block. Blocks the end signals: construct before
+  // start().
+  RunningServer(Listeners& listeners, StatsRegion& region, Pipeline& pipeline, StatsWriter main);
+
+  void start();  // throws std::system_error
+  void run_until_signalled();
+
+  // The orderly end, within `drain_timeout`: true, and all lanes have ended. If that takes longer,
+  // or another signal comes, it is a forced end: what is inside is booked as failed, and the
+  // process is left at once with kExitForced.
+  bool end(std::chrono::nanoseconds drain_timeout);
+
+ private:
+  void tick();
+  void book_kernel_drops();
+  [[noreturn]] void leave(const char* why);
+  void log_ledger();
+
+  Listeners& listeners_;
+  StatsRegion& region_;
+  Pipeline& pipeline_;
+  StatsWriter main_;
+  EndSignals signals_;
+  EventLog events_;
+};
+
+}  // namespace cpss

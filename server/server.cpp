@@ -1,0 +1,170 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <exception>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include "config/documents.h"
+#include "config/help.h"
+#include "config/load.h"
+#include "server/exit_codes.h"
+#include "server/listeners.h"
+#include "server/log.h"
+#include "server/plan.h"
+#include "server/running_server.h"
+#include "stats/region.h"
+
+namespace cpss {
+namespace {
+
+void print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+}
+
+// One line each; what() of a data error has several.
+void complain(const std::string& errors) {
+  for (std::size_t begin = 0; begin < errors.size();) {
+    const std::size_t end = std::min(errors.find('\n', begin), errors.size());
+    if (end > begin) fmt::print(stderr, "cpssd: error: {}\n", errors.substr(begin, end - begin));
+    begin = end + 1;
+  }
+}
+
+int complain_about_settings(const LoadResult& loaded) {
+  for (const std::string& error : loaded.errors) complain(error);
+  return loaded.exit_code;
+}
+
+std::string help(const ServiceRegistry& services) {
+  std::vector<NamedHelp> entries;
+  for (const ServiceEntry& entry : services.entries())
+    entries.push_back({entry.name, entry.summary});
+  return help_text(entries);
+}
+
+int exit_code_of(const SocketError& error) {
+  switch (error.code()) {
+    case EADDRINUSE:
+      return kExitAddressInUse;
+    case EACCES:
+    case EPERM:
+      return kExitPermission;
+    case EADDRNOTAVAIL:
+      return kExitConfig;
+    default:
+      return kExitInternal;
+  }
+}
+
+RegionOptions region_options(const Settings& settings, const PipelineOptions& pipeline,
+                             const Listeners& listeners) {
+  RegionOptions options;
+  options.path = settings.stats_file.value_or("");
+  options.model = "seda";
+  options.service = settings.service;
+  options.listen = listeners.address_texts();
+  options.blocks = blocks_of(pipeline);
+  options.most_inside = most_inside(pipeline);
+  options.slots = pipeline.slots;
+  options.histograms = settings.histograms;
+  return options;
+}
+
+int serve(LoadResult& loaded, const ServerParts& parts) {
+  log::set_up();
+  const Plan plan = make_plan(loaded, parts.services, log::info);
+  if (!loaded.ok()) return complain_about_settings(loaded);
+  const Settings& settings = loaded.settings;
+
+  Listeners listeners(settings);
+  StatsRegion region(region_options(settings, plan.pipeline, listeners));
+  if (!region.warning().empty()) log::warning(region.warning());
+  for (const std::string& note : listeners.buffer_notes()) log::info(note);
+
+  std::vector<std::unique_ptr<DatagramPort>> wrappers;
+  std::vector<DatagramPort*> ports;
+  for (const auto& socket : listeners.sockets()) {
+    ports.push_back(socket.get());
+    if (!parts.wrap_socket) continue;
+    wrappers.push_back(parts.wrap_socket(*socket));
+    ports.back() = wrappers.back().get();
+  }
+
+  const Admission admission(admission_options(settings, *plan.service, listeners.addresses()));
+  Pipeline pipeline(plan.pipeline, *plan.service, ports, admission, region);
+  RunningServer server(listeners, region, pipeline,
+                       region.writer(blocks_of(plan.pipeline).size() - 1));
+  server.start();
+  log::info(fmt::format(
+      "ready: service {} on {}; {} receive, {} service, {} response lanes; {} slots of {} bytes; "
+      "counters in {}",
+      settings.service, fmt::join(listeners.address_texts(), ", "), settings.receive_threads,
+      settings.service_threads, settings.response_threads, settings.slots, settings.message_size,
+      region.path()));
+
+  server.run_until_signalled();
+  return server.end(settings.drain_timeout) ? kExitOk : kExitForced;
+}
+
+// Everything a start would check, short of binding.
+int check(LoadResult& loaded, const ServerParts& parts) {
+  make_plan(loaded, parts.services, [](const std::string&) {});
+  if (!loaded.ok()) return complain_about_settings(loaded);
+  print("settings are good\n");
+  return kExitOk;
+}
+
+int act(LoadResult& loaded, const ServerParts& parts) {
+  switch (loaded.action) {
+    case Action::help:
+      print(help(parts.services));
+      return kExitOk;
+    case Action::version:
+      print("cpssd " CPSS_VERSION "\n");
+      return kExitOk;
+    case Action::sample_config:
+      print(sample_yaml());
+      return kExitOk;
+    case Action::print_config:
+      print(print_config(loaded));
+      return kExitOk;
+    case Action::check_config:
+      return check(loaded, parts);
+    case Action::run:
+      break;
+  }
+  return serve(loaded, parts);
+}
+
+}  // namespace
+
+int run_server(int argc, const char* const* argv, const char* const* environment,
+               const ServerParts& parts) {
+  try {
+    LoadResult loaded = load_settings(argc, argv, environment);
+    if (!loaded.ok()) return complain_about_settings(loaded);
+    return act(loaded, parts);
+  } catch (const ServiceDataError& error) {
+    complain(error.what());
+    return kExitData;
+  } catch (const SocketError& error) {
+    complain(error.what());
+    return exit_code_of(error);
+  } catch (const StatsRegionError& error) {
+    complain(error.what());
+    return kExitRegion;
+  } catch (const std::bad_alloc&) {
+    complain("not enough memory for these settings; lower CPSS_QSLOTS or CPSS_MSGSIZE");
+    return kExitInternal;
+  } catch (const std::exception& error) {
+    complain(error.what());
+    return kExitInternal;
+  }
+}
+
+}  // namespace cpss

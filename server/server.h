@@ -1,0 +1,25 @@
+// The life of a server process, from its command line to its exit code.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "net/udp_socket.h"
+#include "services/registry.h"
+
+namespace cpss {
+
+// What a build of the server brings along. cpssd has the built-in services and plain sockets; the
+// tests' own server adds services and ports that misbehave.
+struct ServerParts {
+  ServiceRegistry services;
+  // Stands between the stages and a socket; empty: the stages use the socket itself.
+  std::function<std::unique_ptr<DatagramPort>(UdpSocket&)> wrap_socket;
+};
+
+// Returns the exit code (exit_codes.h, config/load.h). At a forced end it does not return but
+// leaves the process, because lanes still run.
+int run_server(int argc, const char* const* argv, const char* const* environment,
+               const ServerParts& parts);
+
+}  // namespace cpss

@@ -1,0 +1,23 @@
+#include "server/signals.h"
+
+#include <ctime>
+
+#include <pthread.h>
+
+namespace cpss {
+
+EndSignals::EndSignals() {
+  sigemptyset(&set_);
+  sigaddset(&set_, SIGTERM);
+  sigaddset(&set_, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+}
+
+int EndSignals::wait(std::chrono::milliseconds longest) const {
+  const timespec timeout{static_cast<time_t>(longest.count() / 1000),
+                         static_cast<long>(longest.count() % 1000 * 1'000'000)};
+  const int signal = sigtimedwait(&set_, nullptr, &timeout);
+  return signal > 0 ? signal : 0;
+}
+
+}  // namespace cpss

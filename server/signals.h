@@ -1,0 +1,22 @@
+// The signals that end the server, taken by the main thread and no other.
+#pragma once
+
+#include <chrono>
+#include <csignal>
+
+namespace cpss {
+
+// Blocks SIGTERM and SIGINT in this thread and in all that it starts: construct before the lanes.
+// Every other signal keeps its meaning.
+class EndSignals {
+ public:
+  EndSignals();
+
+  // Waits for one of them, at most `longest`. The signal's number, or 0.
+  int wait(std::chrono::milliseconds longest) const;
+
+ private:
+  sigset_t set_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,35 @@
+// The fields of one line of comma-separated values (RFC 4180).
+//
+// One difference: a quoted field ends on its line, since no value of ours may hold a line break; so
+// one bad quote spoils one line and not the rest of the file.
+//
+// Not for several threads at once.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cpss {
+
+class CsvLine {
+ public:
+  // `line` without its line end. False where the quoting is wrong, see problem(). A line always has
+  // at least one field.
+  bool split(std::string_view line);
+
+  // Valid until the next split() and as long as the line's memory.
+  const std::vector<std::string_view>& fields() const noexcept { return fields_; }
+  std::string_view problem() const noexcept { return problem_; }
+
+ private:
+  bool take_plain(std::string_view& rest);
+  bool take_quoted(std::string_view& rest);
+
+  std::vector<std::string_view> fields_;
+  std::deque<std::string> unquoted_;  // fields whose doubled quotes were made single
+  std::string_view problem_;
+};
+
+}  // namespace cpss

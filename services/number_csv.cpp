@@ -1,0 +1,271 @@
+#include "services/number_csv.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "services/csv.h"
+#include "services/service_settings.h"
+
+namespace cpss {
+namespace {
+
+constexpr std::string_view kPrefixColumn = "prefix";
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // spreadsheets write one
+constexpr std::size_t kMostShown = 20;                        // problems told in full
+
+// What was wrong, by line; the first kMostShown in words.
+class Problems {
+ public:
+  void add(std::size_t line, std::string text) {
+    ++count_;
+    if (told_.size() < kMostShown) told_.push_back({line, std::move(text)});
+  }
+
+  void add_all(const Problems& other) {
+    count_ += other.count_;
+    told_.insert(told_.end(), other.told_.begin(), other.told_.end());
+    std::ranges::stable_sort(told_, {}, &Problem::line);
+    if (told_.size() > kMostShown) told_.resize(kMostShown);
+  }
+
+  void throw_if_any(std::string_view source) const {
+    if (count_ == 0) return;
+    std::string text;
+    for (const Problem& problem : told_)
+      text += fmt::format("{}:{}: {}\n", source, problem.line, problem.text);
+    if (count_ > told_.size())
+      text += fmt::format("{}: {} more problems of this kind\n", source, count_ - told_.size());
+    text += fmt::format("{}: nothing was loaded; correct what is named above", source);
+    throw ServiceDataError(text);
+  }
+
+ private:
+  struct Problem {
+    std::size_t line;
+    std::string text;
+  };
+  std::vector<Problem> told_;
+  std::size_t count_ = 0;
+};
+
+// For messages: short, and harmless to a terminal.
+std::string quoted(std::string_view value) {
+  constexpr std::size_t kMost = 40;
+  std::string text = "\"";
+  for (const char c : value.substr(0, kMost)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f)
+      text += fmt::format("\\x{:02x}", byte);
+    else
+      text += c;
+  }
+  return text + (value.size() > kMost ? "...\"" : "\"");
+}
+
+constexpr std::array<bool, 256> kForbidden = [] {
+  std::array<bool, 256> forbidden{};
+  for (std::size_t c = 0; c < 0x20; ++c) forbidden[c] = true;
+  forbidden[0x7f] = forbidden[';'] = forbidden['='] = true;
+  return forbidden;
+}();
+
+// The first character that would break a reply's column=value;column=value apart, or a log line.
+std::optional<char> forbidden_in(std::string_view value) {
+  const auto found = std::ranges::find_if(
+      value, [](char c) { return kForbidden[static_cast<unsigned char>(c)]; });
+  return found == value.end() ? std::nullopt : std::optional(*found);
+}
+
+std::string name_of(char forbidden) {
+  if (forbidden == ';' || forbidden == '=') return fmt::format("'{}'", forbidden);
+  return fmt::format("control character 0x{:02x}", static_cast<unsigned char>(forbidden));
+}
+
+// Takes the next line off `rest`, without its end (LF or CRLF).
+std::string_view take_line(std::string_view& rest) {
+  const std::size_t end = rest.find('\n');
+  std::string_view line = rest.substr(0, end);
+  rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+class NumberParser {
+ public:
+  NumberTable parse(std::string_view csv, std::string_view source) {
+    if (csv.starts_with(kByteOrderMark)) csv.remove_prefix(kByteOrderMark.size());
+    if (csv.empty())
+      throw ServiceDataError(fmt::format(
+          "{}: is empty; it needs a first line of column names, one of them \"prefix\"", source));
+
+    header(take_line(csv));
+    // Without a good header every row would be wrong for the same reason.
+    problems_.throw_if_any(source);
+    for (std::size_t line = 2; !csv.empty(); ++line) row(line, take_line(csv));
+    problems_.add_all(duplicates());
+    problems_.throw_if_any(source);
+
+    std::vector<NumberTable::Row> rows;
+    rows.reserve(found_.size());
+    for (const Found& found : found_) rows.push_back(found.row);
+    return NumberTable(rows, std::move(texts_));
+  }
+
+ private:
+  struct Found {
+    NumberTable::Row row;
+    std::size_t line;
+  };
+
+  void header(std::string_view line) {
+    if (!fields_.split(line)) {
+      problems_.add(1, std::string(fields_.problem()));
+      return;
+    }
+    for (const std::string_view name : fields_.fields()) {
+      if (name.empty())
+        problems_.add(1, fmt::format("column {} has no name", columns_.size() + 1));
+      else if (const auto bad = forbidden_in(name))
+        problems_.add(1, fmt::format("column name {} holds {}", quoted(name), name_of(*bad)));
+      else if (std::ranges::find(columns_, name) != columns_.end())
+        problems_.add(1, fmt::format("column {} is named twice", quoted(name)));
+      columns_.emplace_back(name);
+    }
+    const auto prefix = std::ranges::find(columns_, kPrefixColumn);
+    if (prefix == columns_.end())
+      problems_.add(1, "no column \"prefix\": the first line has to name the columns");
+    prefix_column_ = static_cast<std::size_t>(prefix - columns_.begin());
+  }
+
+  void row(std::size_t line, std::string_view text) {
+    if (text.empty()) return;
+    if (!fields_.split(text)) {
+      problems_.add(line, std::string(fields_.problem()));
+      return;
+    }
+    const std::vector<std::string_view>& fields = fields_.fields();
+    if (fields.size() != columns_.size()) {
+      problems_.add(line, fmt::format("{} fields instead of {}, as in the first line",
+                                      fields.size(), columns_.size()));
+      return;
+    }
+    const std::string_view digits = fields[prefix_column_];
+    const std::optional<E164> prefix = E164::parse_digits(digits);
+    if (!prefix)
+      problems_.add(line, fmt::format("prefix {} is not 1 to {} digits", quoted(digits),
+                                      E164::kMostDigits));
+
+    reply_.assign(kPrefixColumn).append(1, '=').append(digits);
+    bool good = prefix.has_value();
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      if (i == prefix_column_ || fields[i].empty()) continue;
+      if (const auto bad = forbidden_in(fields[i])) {
+        problems_.add(line, fmt::format("{} {} holds {}", columns_[i], quoted(fields[i]),
+                                        name_of(*bad)));
+        good = false;
+      }
+      reply_.append(1, ';').append(columns_[i]).append(1, '=').append(fields[i]);
+    }
+    if (reply_.size() > TextPool::kMostBytes) {
+      problems_.add(line, fmt::format("the row makes a reply of {} bytes, more than {}",
+                                      reply_.size(), TextPool::kMostBytes));
+      good = false;
+    }
+    if (good) found_.push_back({{*prefix, texts_.add(reply_)}, line});
+  }
+
+  // Puts what was found in order; names each line whose prefix an earlier one has.
+  Problems duplicates() {
+    std::ranges::sort(found_, {}, [](const Found& f) { return std::pair(f.row.prefix, f.line); });
+    struct Duplicate {
+      std::size_t line;
+      std::size_t first_line;
+      E164 prefix;
+    };
+    std::vector<Duplicate> again;
+    for (std::size_t first = 0, i = 1; i < found_.size(); ++i) {
+      if (found_[i].row.prefix == found_[first].row.prefix)
+        again.push_back({found_[i].line, found_[first].line, found_[i].row.prefix});
+      else
+        first = i;
+    }
+    std::ranges::sort(again, {}, &Duplicate::line);
+    Problems problems;
+    for (const Duplicate& d : again)
+      problems.add(d.line, fmt::format("prefix {} is also on line {}", d.prefix.to_string(),
+                                       d.first_line));
+    return problems;
+  }
+
+  CsvLine fields_;
+  std::vector<std::string> columns_;
+  std::size_t prefix_column_ = 0;
+  std::string reply_;  // of the row in hand; kept for its memory
+  std::vector<Found> found_;
+  TextPool texts_;
+  Problems problems_;
+};
+
+[[noreturn]] void throw_unreadable(const std::string& path, int error) {
+  throw ServiceDataError(
+      fmt::format("{}: cannot be read: {}; CPSS_NUMBERS has to name number data "
+                  "(scripts/import-numbers makes some)",
+                  path, std::strerror(error)));
+}
+
+class File {
+ public:
+  explicit File(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int fd() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+std::string read_file(const std::string& path) {
+  const File file(path);
+  if (file.fd() < 0) throw_unreadable(path, errno);
+
+  // A pipe has no size, and a file may grow while it is read: the size is a hint.
+  constexpr std::size_t kStep = 1 << 20;
+  struct stat info {};
+  std::string content;
+  if (::fstat(file.fd(), &info) == 0 && info.st_size > 0)
+    content.reserve(static_cast<std::size_t>(info.st_size) + kStep);
+  for (std::size_t size = 0;;) {
+    content.resize(size + kStep);
+    const ssize_t got = ::read(file.fd(), content.data() + size, kStep);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_unreadable(path, errno);
+    if (got == 0) {
+      content.resize(size);
+      return content;
+    }
+    size += static_cast<std::size_t>(got);
+  }
+}
+
+}  // namespace
+
+NumberTable parse_numbers(std::string_view csv, std::string_view source) {
+  return NumberParser().parse(csv, source);
+}
+
+NumberTable load_numbers(const std::string& path) { return parse_numbers(read_file(path), path); }
+
+}  // namespace cpss

@@ -1,0 +1,11 @@
+// The number data used where none is configured: services/sample-numbers.csv, compiled in.
+#pragma once
+
+#include <string_view>
+
+namespace cpss {
+
+inline constexpr std::string_view kSampleNumbersName = "sample-numbers.csv";
+extern const std::string_view kSampleNumbers;
+
+}  // namespace cpss

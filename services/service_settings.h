@@ -1,0 +1,24 @@
+// What services are told by configuration, and how they complain about their data.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace cpss {
+
+// What services may be told by configuration.
+struct ServiceSettings {
+  std::optional<std::string> numbers_file;           // CPSS_NUMBERS; none: the shipped sample
+  std::function<void(const std::string&)> announce;  // one line for the log; may be empty
+};
+
+// Data a service needs is missing, unreadable or wrong. what() has one line per problem, each with
+// file and line where there is one, and says what to do.
+class ServiceDataError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace cpss

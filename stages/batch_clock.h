@@ -1,0 +1,32 @@
+// Books the time of one batch in a stage: begin when it is taken, end when it has been handed on.
+#pragma once
+
+#include <cstdint>
+
+#include "stages/clock.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class BatchClock {
+ public:
+  explicit BatchClock(StatsWriter& stats) noexcept : stats_(stats), begin_ns_(now_ns()) {}
+
+  std::uint64_t begin_ns() const noexcept { return begin_ns_; }
+
+  // `messages` > 0 were processed until `end_ns`.
+  void end(std::uint64_t end_ns, std::uint64_t messages) noexcept {
+    const std::uint64_t spent = end_ns - begin_ns_;
+    stats_.add(Counter::busy_ns, spent);
+    stats_.add(Counter::batches);
+    stats_.record(HistogramId::service_ns, spent, messages);
+    stats_.record(HistogramId::cost_ns, spent / messages, messages);
+    stats_.record(HistogramId::batch, messages);
+  }
+
+ private:
+  StatsWriter& stats_;
+  std::uint64_t begin_ns_;
+};
+
+}  // namespace cpss

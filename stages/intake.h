@@ -1,0 +1,35 @@
+// How a stage takes messages from its queue: checks that each slot holds one and books its wait.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "queue/slot_queue.h"
+#include "stages/slot_store.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class Intake {
+ public:
+  // `lanes` share the queue; at most `batch` messages a take.
+  Intake(SlotQueue& queue, std::uint32_t lanes, std::uint32_t batch, SlotStore& store,
+         StatsWriter& stats);
+
+  // For the lane's wait place.
+  SlotQueue::Consumer& consumer() noexcept { return consumer_; }
+
+  // Takes what is there, up to a batch; the span is valid until the next call.
+  std::span<const std::uint32_t> take() noexcept;
+  // Books how long each of the slots just taken has waited, as of `taken_ns`.
+  void book_waits(std::span<const std::uint32_t> slots, std::uint64_t taken_ns) noexcept;
+
+ private:
+  SlotQueue::Consumer consumer_;
+  SlotStore& store_;
+  StatsWriter& stats_;
+  std::vector<std::uint32_t> slots_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,42 @@
+// A lane: a thread that repeats steps and waits in one place when none of them finds work.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "queue/semaphore.h"
+#include "stages/step.h"
+
+namespace cpss {
+
+struct LaneOptions {
+  std::string name;            // at most 15 characters, shown by ps -L and top -H
+  std::vector<unsigned> cpus;  // may run on these; empty: on all the process may use
+};
+
+class Lane {
+ public:
+  // Steps and place are the caller's and outlive the lane.
+  Lane(LaneOptions options, std::vector<Step*> steps, WaitPlace& place);
+  ~Lane();  // must have been joined, or never started
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  // Throws std::system_error if there is no thread to be had or its CPUs are not allowed.
+  void start();
+  // Waits for the lane's end. False: it has not ended by the deadline.
+  bool join(Deadline deadline);
+
+ private:
+  void run() noexcept;
+
+  LaneOptions options_;
+  std::vector<Step*> steps_;
+  WaitPlace& place_;
+  Semaphore ended_;
+  std::thread thread_;
+};
+
+}  // namespace cpss

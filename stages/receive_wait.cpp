@@ -1,0 +1,77 @@
+#include "stages/receive_wait.h"
+
+#include <cerrno>
+#include <system_error>
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "stages/clock.h"
+
+namespace cpss {
+namespace {
+
+void watch(int epoll, int descriptor, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = descriptor;
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0)
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+}
+
+}  // namespace
+
+ReceiveWait::ReceiveWait(Wiring wiring, ReceiveStep& step)
+    : w_(std::move(wiring)), step_(step), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+  // EPOLLEXCLUSIVE: a datagram wakes one of the lanes that wait for its socket, not all
+  // (epoll_ctl(2)).
+  for (const DatagramPort* port : w_.ports)
+    watch(epoll_, port->descriptor(), EPOLLIN | EPOLLEXCLUSIVE);
+  watch(epoll_, w_.stop_event, EPOLLIN);
+}
+
+ReceiveWait::~ReceiveWait() {
+  close(epoll_);
+}
+
+bool ReceiveWait::wait() noexcept {
+  if (step_.starved()) {
+    wait_for_slot();
+    return true;
+  }
+  // The run before this wait came after the stop event and found nothing.
+  if (stopping_) return false;
+  epoll_event events[8];
+  const int count = epoll_wait(epoll_, events, std::size(events), -1);
+  step_.stats().add(Counter::syscalls);
+  for (int i = 0; i < count; ++i)
+    if (events[i].data.fd == w_.stop_event) stopping_ = true;
+  return true;
+}
+
+// Slots come back from downstream, which never waits for receive: so this ends, at a stop too.
+void ReceiveWait::wait_for_slot() noexcept {
+  StatsWriter& stats = step_.stats();
+  const std::uint64_t begin = now_ns();
+  stats.add(Counter::sem_waits);
+  Semaphore& free_slots = w_.pool.free_slots();
+  free_slots.begin_wait();
+  for (;;) {
+    const TakeResult result = free_slots.poll_wait(w_.batch, w_.lanes);
+    if (result.status == TakeStatus::waiting) {
+      pollfd signal{free_slots.event_fd(), POLLIN, 0};
+      poll(&signal, 1, -1);
+      continue;
+    }
+    stats.add(Counter::futex_wakes, result.wakes);
+    step_.accept_tokens(result.tokens);
+    break;
+  }
+  const std::uint64_t waited = now_ns() - begin;
+  stats.add(Counter::sem_wait_ns, waited);
+  stats.add(Counter::slot_wait_ns, waited);
+}
+
+}  // namespace cpss

@@ -1,0 +1,41 @@
+// Where a receive lane waits: for a readable socket, or, if it ran out of slots, for a free one.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "net/datagram_port.h"
+#include "queue/slot_pool.h"
+#include "stages/receive.h"
+#include "stages/step.h"
+
+namespace cpss {
+
+class ReceiveWait final : public WaitPlace {
+ public:
+  struct Wiring {
+    std::vector<DatagramPort*> ports;
+    SlotPool& pool;       // wakes by eventfd
+    std::uint32_t batch;  // most slots taken after one wait
+    std::uint32_t lanes;  // receive lanes, which share the free slots
+    int stop_event;       // eventfd, readable from the moment on when receiving has to end
+  };
+
+  // Throws std::system_error.
+  ReceiveWait(Wiring wiring, ReceiveStep& step);
+  ~ReceiveWait() override;
+
+  // After the stop event the lane goes on until it finds nothing to read; then wait() is false.
+  bool wait() noexcept override;
+
+ private:
+  void wait_for_slot() noexcept;
+
+  Wiring w_;
+  ReceiveStep& step_;
+  int epoll_ = -1;
+  bool stopping_ = false;
+};
+
+}  // namespace cpss

@@ -1,0 +1,127 @@
+#include "stages/response.h"
+
+#include <cerrno>
+#include <chrono>
+
+#include "stages/batch_clock.h"
+
+namespace cpss {
+namespace {
+
+// How long one wait for room in the kernel may last before the socket is tried again: a bound on
+// how long a missed wake-up could matter.
+constexpr std::chrono::milliseconds kWritableWait{100};
+
+Reason reason_for_send_error(int error) noexcept {
+  switch (error) {
+    case ECONNREFUSED:
+      return Reason::failed_send_refused;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case ENONET:
+    case ENODEV:
+      return Reason::failed_send_unreachable;
+    case EMSGSIZE:
+      return Reason::failed_send_too_large;
+    case EPERM:
+    case EACCES:
+      return Reason::failed_send_not_permitted;
+    case ENOBUFS:
+    case ENOMEM:
+      return Reason::failed_send_no_memory;
+    default:
+      return Reason::failed_send_other;
+  }
+}
+
+}  // namespace
+
+ResponseStep::ResponseStep(Wiring wiring, StatsWriter stats)
+    : w_(std::move(wiring)),
+      stats_(stats),
+      cache_(w_.pool, 2 * w_.batch, w_.pool_lanes),
+      retirement_(w_.store, cache_, stats_, w_.batch),
+      intake_(w_.responses, w_.lanes, w_.batch, w_.store, stats_) {
+  waiting_.reserve(w_.batch);
+  group_.reserve(w_.batch);
+  outgoing_.reserve(w_.batch);
+}
+
+void ResponseStep::before_wait() noexcept {
+  stats_.add(Counter::futex_wakes, cache_.give_all_back());
+}
+
+std::size_t ResponseStep::run() noexcept {
+  const std::span<const std::uint32_t> slots = intake_.take();
+  if (slots.empty()) return 0;
+  BatchClock clock(stats_);
+  intake_.book_waits(slots, clock.begin_ns());
+  collect(slots);
+  while (!waiting_.empty()) {
+    const std::uint16_t port_index = next_group();
+    send_group(*w_.ports[port_index]);
+  }
+  retirement_.finish();
+  clock.end(now_ns(), slots.size());
+  return slots.size();
+}
+
+void ResponseStep::collect(std::span<const std::uint32_t> slots) noexcept {
+  waiting_.clear();
+  for (const std::uint32_t slot : slots) {
+    const MessageRef ref = w_.store.message_in(slot);
+    if (retirement_.still_held(ref)) waiting_.push_back(ref);
+  }
+}
+
+std::uint16_t ResponseStep::next_group() noexcept {
+  const std::uint16_t port_index = w_.store.header(waiting_.front().slot).port_index;
+  group_.clear();
+  outgoing_.clear();
+  std::size_t others = 0;
+  for (const MessageRef ref : waiting_) {
+    const SlotHeader& header = w_.store.header(ref.slot);
+    if (header.port_index != port_index) {
+      waiting_[others++] = ref;
+      continue;
+    }
+    group_.push_back(ref);
+    outgoing_.push_back(
+        {header.reply_in_request_window ? w_.store.request(ref.slot) : w_.store.reply(ref.slot),
+         header.reply_length, &header.peer, header.has_local ? &header.local : nullptr});
+  }
+  waiting_.resize(others);
+  return port_index;
+}
+
+void ResponseStep::send_group(DatagramPort& port) noexcept {
+  for (std::size_t done = 0; done < group_.size();) {
+    const std::uint64_t begin = now_ns();
+    const SendResult result = port.send(std::span(outgoing_).subspan(done));
+    stats_.add(Counter::syscalls);
+    stats_.add(Counter::syscall_ns, now_ns() - begin);
+    stats_.add(Counter::sent, result.accepted);
+    for (std::size_t i = 0; i < result.accepted; ++i)
+      retirement_.retire(group_[done + i], Reason::answered);
+    done += result.accepted;
+    if (result.error == 0 || result.error == EINTR) continue;
+    if (result.error == EAGAIN) {
+      // What is done goes back to the pool first: the lane holds only what waits.
+      retirement_.finish();
+      before_wait();
+      port.wait_writable(kWritableWait);
+    } else {
+      send_failed(group_[done++], result.error);
+    }
+  }
+}
+
+// The error belongs to exactly this datagram; the rest of the group is tried again after it.
+void ResponseStep::send_failed(MessageRef ref, int error) noexcept {
+  w_.events.report(EventKind::send_error, error);
+  retirement_.retire(ref, reason_for_send_error(error));
+}
+
+}  // namespace cpss

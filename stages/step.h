@@ -1,0 +1,29 @@
+// A stage is a step; what repeats it is a lane (lane.h).
+#pragma once
+
+#include <cstddef>
+
+namespace cpss {
+
+// One lane's share of a stage. Called by that lane's thread alone.
+class Step {
+ public:
+  virtual ~Step() = default;
+
+  // Takes up to a batch, processes it and hands it on. Never waits for work and never holds a batch
+  // back to fill it. Returns how many messages it moved; 0: there is nothing to do now.
+  virtual std::size_t run() noexcept = 0;
+
+  // The lane is about to wait: give up whatever others could use.
+  virtual void before_wait() noexcept {}
+};
+
+// The one place where a lane waits.
+class WaitPlace {
+ public:
+  virtual ~WaitPlace() = default;
+  // Waits until there may be something to do. False: there never will be again, the lane ends.
+  virtual bool wait() noexcept = 0;
+};
+
+}  // namespace cpss

@@ -1,0 +1,108 @@
+// The stats region as a file: what a server publishes and any reader can decode.
+//
+//          0 ┌──────────────────────────────────────────────────────────┐
+//            │ Header: magic, layout version, sizes, the server's       │
+//            │ identity, its marks (live, heartbeat, end), the tables   │
+//            ├──────────────────────────────────────────────────────────┤
+//   listen   │ ListenEntry x n: the addresses listened on               │
+//            ├──────────────────────────────────────────────────────────┤
+//   metrics  │ MetricEntry x n: kind, name, unit, help and place in a   │
+//            │ block of each counter, reason, gauge and histogram       │
+//            ├──────────────────────────────────────────────────────────┤
+//   blocks   │ BlockEntry x n: lane, stage and place in the file        │
+//            ├──────────────────────────────────────────────────────────┤
+//            │ values of (lane 0, stage)    one writer, 64-byte aligned │
+//            │ values of (lane 1, stage)    one writer, 64-byte aligned │
+//            │ ...                                                      │
+//            └──────────────────────────────────────────────────────────┘ file_bytes
+//
+// The file describes itself: a reader finds tables by the header's offsets, steps through them by
+// the entry size given there, and finds values by the names in them, never by its own lists. So
+// counters, reasons, gauges, histograms, blocks and fields at the end of an entry can be added
+// without a new layout version; anything else (also the buckets of stats/histogram.h) needs one.
+//
+// Numbers are in the machine's byte order: the region never leaves the machine. Texts are padded
+// with zeros and have at least one. Times are CLOCK_MONOTONIC in ns, the same for every process of
+// the machine, except where the name says otherwise.
+//
+// The version is stored last, by a release store, when everything else is in place; it is 0 before.
+// Only the marks and the values change after that, all as 64-bit atomics (stats/writer.h).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "stats/writer.h"
+
+namespace cpss::layout {
+
+inline constexpr std::array<char, 8> kMagic = {'C', 'P', 'S', 'S', 'S', 'T', 'A', 'T'};
+inline constexpr std::uint32_t kVersion = 1;
+
+struct Table {
+  std::uint64_t offset;       // bytes from the beginning of the file
+  std::uint32_t count;        // entries
+  std::uint32_t entry_bytes;  // from one entry to the next
+};
+
+struct Header {
+  std::array<char, 8> magic;
+  std::atomic<std::uint32_t> version;
+  std::uint32_t header_bytes;
+  std::uint64_t file_bytes;
+  std::uint64_t generation;       // 1 higher than that of the region it replaced
+  std::uint64_t pid;              // of the server, as that process sees itself
+  std::uint64_t start_ticks;      // of that process (proc(5), /proc/pid/stat, field 22): tells a
+                                  // server from a later process with the same pid
+  std::uint64_t started_unix_ns;  // CLOCK_REALTIME
+  std::uint64_t started_ns;       // when the region was made
+  Value live_ns;                  // the live mark: when the server was ready; 0 before
+  Value heartbeat_ns;             // the main thread's last tick, at least one a second
+  Value ended_ns;                 // the clean-end mark; 0 without
+  std::uint64_t most_inside;      // datagrams that can be inside and in no outcome yet
+  std::uint64_t slots;
+  std::uint32_t histograms;            // 1: histograms are recorded
+  std::uint32_t kernel_dropped_exact;  // 1: kernel_dropped counts datagrams; 0: merged packets
+  std::uint64_t block_bytes;           // of each block of values
+  Table listen;
+  Table metrics;
+  Table blocks;
+  std::array<char, 32> model;
+  std::array<char, 64> service;
+  std::array<char, 56> unused;
+};
+static_assert(sizeof(Header) == 320 && offsetof(Header, version) == 8 &&
+                  offsetof(Header, live_ns) == 64 && offsetof(Header, listen) == 120 &&
+                  offsetof(Header, model) == 168,
+              "readers of other builds rely on these places");
+
+struct ListenEntry {
+  std::array<char, 64> address;  // 127.0.0.1:7700, [::1]:7700
+};
+
+enum class MetricKind : std::uint32_t { counter = 1, reason = 2, gauge = 3, histogram = 4 };
+
+struct MetricEntry {
+  std::uint32_t kind;            // MetricKind; a reader passes over kinds it does not know
+  std::uint32_t merge;           // gauges: 0 sum, 1 largest; 0 otherwise
+  std::uint32_t offset;          // bytes from the beginning of a block, a multiple of 8
+  std::uint32_t values;          // 64-bit values there: 1, or kHistogramValues
+  std::array<char, 32> name;     // too_short
+  std::array<char, 16> outcome;  // reasons: the outcome it belongs to
+  std::array<char, 16> unit;
+  std::array<char, 112> help;
+};
+static_assert(sizeof(MetricEntry) == 192);
+
+struct BlockEntry {
+  std::uint64_t offset;  // bytes from the beginning of the file, a multiple of 64
+  std::uint32_t stage;   // its place in the pipeline, ascending
+  std::uint32_t unused;
+  std::array<char, 16> stage_name;
+  std::array<char, 32> lane;  // svc-0
+};
+static_assert(sizeof(BlockEntry) == 64);
+
+}  // namespace cpss::layout

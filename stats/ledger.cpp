@@ -1,0 +1,162 @@
+#include "stats/ledger.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+namespace cpss {
+namespace {
+
+using Relation = Identity::Relation;
+
+// Two stages that a queue joins: what leaves the first enters the second.
+struct Edge {
+  std::string_view from, to;
+};
+constexpr std::array kEdges = {Edge{"receive", "service"}, Edge{"service", "response"}};
+
+// Counters wrap only in theory; a difference of two is right modulo 2^64.
+std::int64_t difference(std::uint64_t a, std::uint64_t b) noexcept {
+  return static_cast<std::int64_t>(a - b);
+}
+std::int64_t as_signed(std::uint64_t value) noexcept {
+  return static_cast<std::int64_t>(value);
+}
+
+std::uint64_t sum_of_reasons(const Snapshot& snapshot) noexcept {
+  return std::accumulate(snapshot.reasons.begin(), snapshot.reasons.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const ReasonCount& r) { return sum + r.count; });
+}
+
+std::uint64_t sum_of_outcome(const Snapshot& snapshot, std::string_view outcome) noexcept {
+  std::uint64_t sum = 0;
+  for (const ReasonCount& reason : snapshot.reasons)
+    if (reason.outcome == outcome) sum += reason.count;
+  return sum;
+}
+
+bool is_pipeline_stage(const StageSnapshot& stage) noexcept {
+  return stage.name != kServerStage;
+}
+
+std::vector<Identity> stage_identities(const Snapshot& snapshot) {
+  std::vector<Identity> result;
+  for (const StageSnapshot& stage : snapshot.stages)
+    if (is_pipeline_stage(stage))
+      result.push_back({fmt::format("{}: entered = left + retired", stage.name),
+                        as_signed(stage.counter("entered")), Relation::equal,
+                        as_signed(stage.counter("left") + stage.counter("retired"))});
+  for (const Edge& edge : kEdges) {
+    const StageSnapshot* from = snapshot.stage(edge.from);
+    const StageSnapshot* to = snapshot.stage(edge.to);
+    if (from != nullptr && to != nullptr)
+      result.push_back({fmt::format("left {} = entered {}", edge.from, edge.to),
+                        as_signed(from->counter("left")), Relation::equal,
+                        as_signed(to->counter("entered"))});
+  }
+  return result;
+}
+
+// A forced end takes messages out of stages and queues wherever they are. Then these do not balance
+// one by one, but together they miss exactly what the main thread retired.
+std::vector<Identity> stage_identities_after_forced_end(const Snapshot& snapshot,
+                                                        std::uint64_t taken) {
+  std::int64_t inside = 0;
+  for (const Identity& identity : stage_identities(snapshot)) inside += identity.residual();
+  return {{"left behind in stages and queues = taken by the forced end", inside, Relation::equal,
+           as_signed(taken)}};
+}
+
+std::vector<Identity> wait_identities(const Snapshot& snapshot) {
+  std::vector<Identity> result;
+  if (!snapshot.facts.histograms) return result;
+  for (const Edge& edge : kEdges)
+    if (const StageSnapshot* stage = snapshot.stage(edge.to))
+      result.push_back({fmt::format("{}: waits recorded = entered", edge.to),
+                        as_signed(stage->histogram("wait_ns").count()), Relation::equal,
+                        as_signed(stage->counter("entered"))});
+  return result;
+}
+
+std::vector<Identity> at_rest_identities(const Snapshot& snapshot, const Ledger& ledger,
+                                         std::uint64_t ended) {
+  std::vector<Identity> result = {
+      {"received = answered + no_answer + invalid + refused + shed + failed + in_flight",
+       as_signed(ledger.received), Relation::equal, as_signed(ended) + ledger.in_flight},
+      {"filled = given_back", as_signed(snapshot.total("filled")), Relation::equal,
+       as_signed(snapshot.total("given_back"))},
+      {"retired by all stages = all outcomes", as_signed(snapshot.total("retired")),
+       Relation::equal, as_signed(ended)},
+      {"sent >= answered", as_signed(ledger.sent), Relation::at_least,
+       as_signed(ledger.outcomes[static_cast<std::size_t>(Outcome::answered)])},
+  };
+  const StageSnapshot* server = snapshot.stage(kServerStage);
+  const std::uint64_t taken = server != nullptr ? server->counter("retired") : 0;
+  for (auto&& part : {taken == 0 ? stage_identities(snapshot)
+                                 : stage_identities_after_forced_end(snapshot, taken),
+                      wait_identities(snapshot)})
+    result.insert(result.end(), part.begin(), part.end());
+  return result;
+}
+
+}  // namespace
+
+bool Identity::holds() const noexcept {
+  switch (relation) {
+    case Relation::equal:
+      return left == right;
+    case Relation::at_least:
+      return left >= right;
+    case Relation::at_most:
+      return left <= right;
+  }
+  return false;
+}
+
+Ledger ledger_of(const Snapshot& snapshot) {
+  Ledger ledger;
+  ledger.received = snapshot.total("received");
+  for (std::size_t i = 0; i < kOutcomeNames.size(); ++i)
+    ledger.outcomes[i] = sum_of_outcome(snapshot, kOutcomeNames[i]);
+  // All reasons, also of an outcome that only a newer server has.
+  const std::uint64_t ended = sum_of_reasons(snapshot);
+  ledger.in_flight = difference(snapshot.total("filled"), snapshot.total("given_back"));
+  ledger.residual = difference(ledger.received, ended) - ledger.in_flight;
+  ledger.sent = snapshot.total("sent");
+  ledger.kernel_dropped = snapshot.total("kernel_dropped");
+  ledger.kernel_dropped_exact = snapshot.facts.kernel_dropped_exact;
+  ledger.at_rest = at_rest_identities(snapshot, ledger, ended);
+  ledger.live = {{"received before - outcomes <= most that fit inside",
+                  difference(snapshot.received_before, ended), Relation::at_most,
+                  as_signed(snapshot.facts.most_inside)},
+                 {"received after - outcomes >= 0", difference(ledger.received, ended),
+                  Relation::at_least, 0}};
+  return ledger;
+}
+
+std::string format_identity(const Identity& identity) {
+  const bool holds = identity.holds();
+  return fmt::format("{:<6}  {}: {} and {}, residual {}", holds ? "holds" : "BROKEN", identity.text,
+                     identity.left, identity.right, identity.residual());
+}
+
+std::string format_ledger(const Ledger& ledger) {
+  std::string text;
+  const auto row = [&](std::string_view sign, std::string_view name, auto value,
+                       std::string_view remark = "") {
+    text += fmt::format("  {:1} {:<15}{:>20}{}{}\n", sign, name, value, remark.empty() ? "" : "  ",
+                        remark);
+  };
+  row("", "received", ledger.received);
+  for (std::size_t i = 0; i < kOutcomeNames.size(); ++i)
+    row(i == 0 ? "=" : "+", kOutcomeNames[i], ledger.outcomes[i]);
+  row("+", "in_flight", ledger.in_flight);
+  row("+", "residual", ledger.residual);
+  row("", "sent", ledger.sent);
+  row("", "kernel_dropped", ledger.kernel_dropped,
+      ledger.kernel_dropped_exact ? "" : "packets, each of one or more datagrams");
+  return text;
+}
+
+}  // namespace cpss

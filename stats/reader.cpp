@@ -1,0 +1,148 @@
+#include "stats/reader.h"
+
+#include <cerrno>
+#include <cstring>
+#include <span>
+#include <system_error>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+#include "stats/file_descriptor.h"
+#include "stats/process_identity.h"
+
+namespace cpss {
+namespace {
+
+// Why there is no snapshot; what() follows the path.
+class NoRegion : public std::runtime_error {
+ public:
+  NoRegion(RegionState state, const std::string& what) : std::runtime_error(what), state_(state) {}
+  RegionState state() const noexcept { return state_; }
+
+ private:
+  RegionState state_;
+};
+
+std::string user_name(uid_t uid) {
+  // One thread at a time, as the header says.
+  const passwd* user = ::getpwuid(uid);  // NOLINT(concurrency-mt-unsafe)
+  return user != nullptr ? user->pw_name : std::to_string(uid);
+}
+
+[[noreturn]] void throw_unreadable(const std::string& path, int code) {
+  if (code == ENOENT || code == ENOTDIR)
+    throw NoRegion(RegionState::missing,
+                   "does not exist: is the server running, and is this its CPSS_STATS_FILE?");
+  if (code == ENXIO) throw NoRegion(RegionState::incompatible, "is not a regular file");
+  std::string who = "its owner";
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) who = "user " + user_name(status.st_uid);
+  if (code == EACCES || code == EPERM)
+    throw NoRegion(RegionState::incompatible,
+                   fmt::format("may not be read by this user: run this program as {} or as a "
+                               "member of the file's group",
+                               who));
+  throw NoRegion(RegionState::incompatible,
+                 fmt::format("cannot be opened: {}", std::strerror(code)));
+}
+
+// The kind of file, for everything that is not a regular one; what to do is the same for all.
+void require_regular(mode_t mode) {
+  if (S_ISREG(mode)) return;
+  const char* kind = S_ISDIR(mode) ? "a directory" : S_ISFIFO(mode) ? "a FIFO" : "a device";
+  throw NoRegion(RegionState::incompatible,
+                 fmt::format("is {}: name the stats region of a cpss server", kind));
+}
+
+RegionState state_of(const Snapshot& snapshot) {
+  if (snapshot.ended_ns != 0) return RegionState::stopped;
+  if (!is_running({snapshot.facts.pid, snapshot.facts.start_ticks})) return RegionState::stale;
+  return snapshot.live_ns != 0 ? RegionState::live : RegionState::starting;
+}
+
+}  // namespace
+
+std::string_view name_of(RegionState state) {
+  switch (state) {
+    case RegionState::missing:
+      return "missing";
+    case RegionState::starting:
+      return "starting";
+    case RegionState::live:
+      return "live";
+    case RegionState::stopped:
+      return "stopped";
+    case RegionState::stale:
+      return "stale";
+    case RegionState::incompatible:
+      return "incompatible";
+  }
+  return "unknown";
+}
+
+std::uint64_t Reading::last_moment_ns() const noexcept {
+  if (state == RegionState::stopped) return snapshot->ended_ns;
+  if (state == RegionState::stale) return snapshot->heartbeat_ns;
+  return snapshot->taken_ns;
+}
+
+double Reading::uptime_s() const noexcept {
+  const std::uint64_t until = last_moment_ns();
+  const std::uint64_t since = snapshot->facts.started_ns;
+  return until > since ? static_cast<double>(until - since) / 1e9 : 0;
+}
+
+RegionReader::Open::Open(int fd, std::size_t bytes, std::uint64_t device_number,
+                         std::uint64_t inode_number)
+    : mapping(fd, bytes, FileMapping::Access::read),
+      view({mapping.data(), bytes}),
+      device(device_number),
+      inode(inode_number) {}
+
+RegionReader::RegionReader(std::string path) : path_(std::move(path)) {}
+
+void RegionReader::open_if_changed() {
+  struct stat status {};
+  if (::stat(path_.c_str(), &status) != 0) throw_unreadable(path_, errno);
+  // While it is mapped, no other file can have its inode number.
+  if (open_ && open_->device == status.st_dev && open_->inode == status.st_ino &&
+      static_cast<std::size_t>(status.st_size) >= open_->mapping.size() && !open_->mapping.lost())
+    return;
+  open_.reset();
+  require_regular(status.st_mode);
+  // A FIFO put there in between must not block us.
+  const FileDescriptor file(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!file.valid() || ::fstat(file.get(), &status) != 0) throw_unreadable(path_, errno);
+  require_regular(status.st_mode);
+  if (status.st_size == 0)
+    throw IncompatibleRegion(
+        "is cut short, 0 bytes are left: restart the server, it makes a new one");
+  open_ = std::make_unique<Open>(file.get(), static_cast<std::size_t>(status.st_size),
+                                 status.st_dev, status.st_ino);
+}
+
+Reading RegionReader::read() {
+  const auto without_snapshot = [this](RegionState state, const std::string& why) {
+    open_.reset();
+    return Reading{state, fmt::format("stats region {} {}", path_, why), std::nullopt};
+  };
+  try {
+    open_if_changed();
+    Snapshot snapshot = open_->view.read();
+    if (open_->mapping.lost()) throw IncompatibleRegion("was cut short while it was read");
+    const RegionState state = state_of(snapshot);
+    return {state, "", std::move(snapshot)};
+  } catch (const NoRegion& error) {
+    return without_snapshot(error.state(), error.what());
+  } catch (const IncompatibleRegion& error) {
+    return without_snapshot(RegionState::incompatible, error.what());
+  } catch (const std::system_error& error) {
+    return without_snapshot(RegionState::incompatible,
+                            fmt::format("cannot be mapped: {}", error.what()));
+  }
+}
+
+}  // namespace cpss

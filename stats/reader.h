@@ -1,0 +1,65 @@
+// The readers' side: what is at a path right now, and what it says.
+//
+// Opens and maps the file read-only, follows a server through restarts (each read() looks whether
+// the path still names the mapped file), and never trusts it: a missing, foreign, damaged,
+// truncated file, at whatever moment, is a Reading that says so.
+//
+// One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "stats/file_mapping.h"
+#include "stats/region_view.h"
+#include "stats/snapshot.h"
+
+namespace cpss {
+
+enum class RegionState : std::uint8_t {
+  missing,       // no file
+  starting,      // made, the server not yet ready to receive
+  live,          // the server runs
+  stopped,       // clean end
+  stale,         // the server is gone without a clean end: its last values
+  incompatible,  // there is something, but not a region this build can read
+};
+std::string_view name_of(RegionState state);
+
+struct Reading {
+  RegionState state = RegionState::missing;
+  std::string problem;               // where there is no snapshot: what is wrong and what to do
+  std::optional<Snapshot> snapshot;  // none where `missing` or `incompatible`
+
+  // Until when the values count, CLOCK_MONOTONIC ns: the moment they were read, the server's clean
+  // end or its last heartbeat. Needs a snapshot.
+  std::uint64_t last_moment_ns() const noexcept;
+  double uptime_s() const noexcept;  // likewise
+};
+
+class RegionReader {
+ public:
+  explicit RegionReader(std::string path);
+
+  const std::string& path() const noexcept { return path_; }
+  Reading read();
+
+ private:
+  struct Open {
+    FileMapping mapping;
+    RegionView view;
+    std::uint64_t device;
+    std::uint64_t inode;
+    Open(int fd, std::size_t bytes, std::uint64_t device, std::uint64_t inode);
+  };
+
+  void open_if_changed();
+
+  std::string path_;
+  std::unique_ptr<Open> open_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,36 @@
+#include "stats/region.h"
+
+#include "stats/clock.h"
+#include "stats/location.h"
+
+namespace cpss {
+
+StatsRegion::StatsRegion(const RegionOptions& options)
+    : path_(options.path.empty() ? prepare_default_region_path() : options.path),
+      lock_(path_ + ".lock", path_),
+      file_(make_region_file(path_, options)),
+      view_({file_.mapping->data(), file_.mapping->size()}),
+      histograms_(options.histograms) {}
+
+layout::Header& StatsRegion::header() const noexcept {
+  return *reinterpret_cast<layout::Header*>(file_.mapping->data());
+}
+
+StatsWriter StatsRegion::writer(std::size_t block) const noexcept {
+  std::byte* values = file_.mapping->data() + file_.first_block + block * kBlockBytes;
+  return {reinterpret_cast<Value*>(values), histograms_};
+}
+
+void StatsRegion::set_live() noexcept {
+  header().live_ns.store(monotonic_ns(), std::memory_order_release);
+}
+
+void StatsRegion::heartbeat() noexcept {
+  header().heartbeat_ns.store(monotonic_ns(), std::memory_order_release);
+}
+
+void StatsRegion::mark_clean_end() noexcept {
+  header().ended_ns.store(monotonic_ns(), std::memory_order_release);
+}
+
+}  // namespace cpss

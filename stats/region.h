@@ -1,0 +1,70 @@
+// The server's side of the stats region: makes the file, hands each lane its writer, sets the
+// marks.
+//
+// What the file looks like: stats/layout.h. Who may have it: one server at a time for a path, held
+// by a lock file beside it (stats/server_lock.h). It is made under another name with all its space
+// reserved, then renamed into place: a reader finds the old region or the new one, complete, and no
+// write can fail later for want of space. It stays when the server ends, as its last word.
+//
+// If somebody truncates, removes or replaces the file of a running server, the server goes on:
+//   * removed or replaced: its values go on in the file that has lost its name, where no reader
+//     finds them; snapshot() is right.
+//   * truncated: at the next access beyond the new end all counters of the region begin again at 0
+//   in
+//     private memory (stats/file_mapping.h), lost() is true, and from then on neither the file nor
+//     snapshot() balances. Readers see a file that is cut short. A restart makes a new region.
+//
+// Lanes must not block SIGBUS (stats/file_mapping.h).
+//
+// Thread-safety: construction, destruction and the marks belong to the main thread. Each writer
+// belongs to one thread at a time (stats/writer.h). snapshot() and lost() are for any thread.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "stats/layout.h"
+#include "stats/region_error.h"
+#include "stats/region_file.h"
+#include "stats/region_options.h"
+#include "stats/region_view.h"
+#include "stats/server_lock.h"
+#include "stats/snapshot.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class StatsRegion {
+ public:
+  // Throws StatsRegionError.
+  explicit StatsRegion(const RegionOptions& options);
+  StatsRegion(const StatsRegion&) = delete;
+  StatsRegion& operator=(const StatsRegion&) = delete;
+
+  // The writer of options.blocks[block]; valid as long as the region.
+  StatsWriter writer(std::size_t block) const noexcept;
+
+  void set_live() noexcept;        // ready to receive: state `starting` becomes `live`
+  void heartbeat() noexcept;       // the main thread is alive: at least once a second
+  void mark_clean_end() noexcept;  // state `stopped`: after the last value is written
+
+  // The server's own reading, for its final ledger.
+  Snapshot snapshot() const { return view_.read(); }
+
+  const std::string& path() const noexcept { return path_; }
+  // What an operator should know about the file's place; empty where it is fine.
+  const std::string& warning() const noexcept { return file_.warning; }
+  // The file was truncated, see above.
+  bool lost() const noexcept { return file_.mapping->lost(); }
+
+ private:
+  layout::Header& header() const noexcept;
+
+  std::string path_;
+  ServerLock lock_;
+  RegionFile file_;
+  RegionView view_;
+  bool histograms_;
+};
+
+}  // namespace cpss

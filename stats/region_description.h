@@ -1,0 +1,26 @@
+// Where everything is in a new region's file, and the description at its beginning.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "stats/region_options.h"
+
+namespace cpss {
+
+// Offsets in bytes from the beginning of the file.
+struct RegionPlan {
+  std::size_t listen;
+  std::size_t metrics;
+  std::size_t block_entries;
+  std::size_t first_block;
+  std::size_t file_bytes;
+
+  explicit RegionPlan(const RegionOptions& options);
+};
+
+// Fills zeroed memory of plan.file_bytes, aligned to a page; the version is stored last.
+void describe_region(std::byte* file, const RegionPlan& plan, const RegionOptions& options,
+                     std::uint64_t generation);
+
+}  // namespace cpss

@@ -1,0 +1,22 @@
+// Why a server can not have a stats region.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace cpss {
+
+// what() says what was wrong, with which path, and what to do.
+class StatsRegionError : public std::runtime_error {
+ public:
+  StatsRegionError(const std::string& what, int code) : std::runtime_error(what), code_(code) {}
+
+  // An errno: EBUSY where another server holds the region, ENOSPC where there is no room, EEXIST
+  // where a file that is no stats region is in the way, otherwise what the system call said.
+  int code() const noexcept { return code_; }
+
+ private:
+  int code_;
+};
+
+}  // namespace cpss

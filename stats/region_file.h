@@ -1,0 +1,24 @@
+// Puts a new region into place.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "stats/file_mapping.h"
+#include "stats/region_options.h"
+
+namespace cpss {
+
+struct RegionFile {
+  std::unique_ptr<FileMapping> mapping;
+  std::size_t first_block;  // offset of the first block's values
+  std::string warning;      // about the place, empty where it is fine
+};
+
+// Makes, describes and renames into place the region of `options` at `path`, mode 0640, with all
+// its space reserved. Another region there is replaced, anything else is not. The caller holds the
+// lock of that path. Throws StatsRegionError and leaves the path as it was.
+RegionFile make_region_file(const std::string& path, const RegionOptions& options);
+
+}  // namespace cpss

@@ -1,0 +1,190 @@
+#include "stats/region_view.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "stats/clock.h"
+
+namespace cpss {
+namespace {
+
+using layout::MetricKind;
+
+// More than any server has; a damaged count must not make a reader fill its memory.
+constexpr std::uint32_t kMostEntries = 65536;
+constexpr unsigned kTurns = 3;
+
+// What is counted earlier in a message's life is read later (stats/snapshot.h).
+unsigned turn_of(std::string_view counter) noexcept {
+  if (counter == "left" || counter == "retired" || counter == "given_back") return 0;
+  if (counter == "entered" || counter == "received" || counter == "filled") return kTurns - 1;
+  return 1;
+}
+
+template <std::size_t N>
+std::string text(const std::array<char, N>& padded) {
+  return {padded.data(), ::strnlen(padded.data(), N)};
+}
+
+}  // namespace
+
+RegionView::RegionView(std::span<const std::byte> file) : file_(file) {
+  check_header();
+  read_facts();
+  read_metrics();
+  read_blocks();
+}
+
+const layout::Header& RegionView::header() const noexcept {
+  return *reinterpret_cast<const layout::Header*>(file_.data());
+}
+
+void RegionView::check_header() const {
+  constexpr std::size_t kUpToVersion = offsetof(layout::Header, header_bytes);
+  if (file_.size() < kUpToVersion ||
+      std::memcmp(file_.data(), layout::kMagic.data(), layout::kMagic.size()) != 0)
+    throw IncompatibleRegion("is not a stats region: name the file of a cpss server");
+  const std::uint32_t version = header().version.load(std::memory_order_acquire);
+  if (version == 0)
+    throw IncompatibleRegion("was never completed: start the server again, it makes a new one");
+  if (version != layout::kVersion)
+    throw IncompatibleRegion(
+        fmt::format("has layout version {}, this program reads version {}: use the tools that "
+                    "came with that server",
+                    version, layout::kVersion));
+  if (file_.size() < sizeof(layout::Header) || file_.size() < header().file_bytes)
+    throw IncompatibleRegion(fmt::format(
+        "is cut short, {} bytes are left: restart the server, it makes a new one", file_.size()));
+  if (header().header_bytes < sizeof(layout::Header))
+    throw IncompatibleRegion("is damaged: its header is too small");
+}
+
+void RegionView::read_facts() {
+  const layout::Header& from = header();
+  facts_ = {.generation = from.generation,
+            .pid = from.pid,
+            .start_ticks = from.start_ticks,
+            .model = text(from.model),
+            .service = text(from.service),
+            .listen = {},
+            .most_inside = from.most_inside,
+            .slots = from.slots,
+            .histograms = from.histograms != 0,
+            .kernel_dropped_exact = from.kernel_dropped_exact != 0,
+            .started_unix_ns = from.started_unix_ns,
+            .started_ns = from.started_ns};
+  for (const auto* entry : entries<layout::ListenEntry>(from.listen, "listen"))
+    facts_.listen.push_back(text(entry->address));
+  block_bytes_ = from.block_bytes;
+}
+
+void RegionView::read_metrics() {
+  for (const auto* entry : entries<layout::MetricEntry>(header().metrics, "metrics")) {
+    const auto kind = MetricKind{entry->kind};
+    if (kind < MetricKind::counter || kind > MetricKind::histogram) continue;
+    const std::size_t expected = kind == MetricKind::histogram ? kHistogramValues : 1;
+    const std::size_t offset = entry->offset;
+    const std::string name = text(entry->name);
+    if (entry->values != expected || offset % sizeof(Value) != 0 || offset > block_bytes_ ||
+        block_bytes_ - offset < expected * sizeof(Value))
+      throw IncompatibleRegion(fmt::format("is damaged: metric '{}' lies outside its block", name));
+    metrics_.push_back({kind, entry->merge == 1, offset,
+                        kind == MetricKind::counter ? turn_of(name) : 1, name, text(entry->outcome),
+                        text(entry->help)});
+  }
+}
+
+void RegionView::read_blocks() {
+  for (const auto* entry : entries<layout::BlockEntry>(header().blocks, "blocks")) {
+    const std::uint64_t offset = entry->offset;
+    if (offset % sizeof(Value) != 0 || offset > file_.size() ||
+        file_.size() - offset < block_bytes_)
+      throw IncompatibleRegion(fmt::format(
+          "is damaged: the values of lane '{}' lie outside the file", text(entry->lane)));
+    const std::uint32_t order = entry->stage;
+    auto stage = std::find_if(stages_.begin(), stages_.end(),
+                              [&](const Stage& known) { return known.order >= order; });
+    if (stage == stages_.end() || stage->order != order)
+      stage = stages_.insert(stage, {order, text(entry->stage_name), {}});
+    stage->blocks.push_back(offset);
+  }
+}
+
+template <class Entry>
+std::vector<const Entry*> RegionView::entries(const layout::Table& table, const char* name) const {
+  const layout::Table copy = table;
+  const std::uint64_t bytes = std::uint64_t{copy.count} * copy.entry_bytes;
+  if (copy.count > kMostEntries || (copy.count != 0 && copy.entry_bytes < sizeof(Entry)) ||
+      copy.entry_bytes % alignof(Entry) != 0 || copy.offset % alignof(std::uint64_t) != 0 ||
+      copy.offset > file_.size() || file_.size() - copy.offset < bytes)
+    throw IncompatibleRegion(fmt::format("is damaged: its table '{}' lies outside the file", name));
+  std::vector<const Entry*> result;
+  for (std::uint32_t i = 0; i < copy.count; ++i)
+    result.push_back(reinterpret_cast<const Entry*>(file_.data() + copy.offset +
+                                                    std::size_t{i} * copy.entry_bytes));
+  return result;
+}
+
+std::uint64_t RegionView::value(std::size_t offset) const noexcept {
+  // Pairs with the release stores of StatsWriter.
+  return reinterpret_cast<const Value*>(file_.data() + offset)->load(std::memory_order_acquire);
+}
+
+HistogramSnapshot RegionView::histogram(std::size_t offset) const {
+  HistogramSnapshot result;
+  result.buckets.resize(kHistogramBuckets);
+  for (std::size_t bucket = 0; bucket < kHistogramBuckets; ++bucket)
+    result.buckets[bucket] = value(offset + bucket * sizeof(Value));
+  result.max = value(offset + kHistogramMax * sizeof(Value));
+  return result;
+}
+
+void RegionView::read_metric(const Metric& metric, const Stage& stage, StageSnapshot& into) const {
+  for (const std::size_t block : stage.blocks) {
+    const std::size_t offset = block + metric.offset;
+    if (metric.kind == MetricKind::counter) {
+      into.counters[metric.name] += value(offset);
+    } else if (metric.kind == MetricKind::histogram) {
+      into.histograms[metric.name].add(histogram(offset));
+    } else if (metric.kind == MetricKind::gauge) {
+      std::uint64_t& gauge = into.gauges[metric.name];
+      gauge = metric.largest ? std::max(gauge, value(offset)) : gauge + value(offset);
+    }
+  }
+}
+
+std::uint64_t RegionView::sum_over_blocks(const Metric& metric) const noexcept {
+  std::uint64_t sum = 0;
+  for (const Stage& stage : stages_)
+    for (const std::size_t block : stage.blocks) sum += value(block + metric.offset);
+  return sum;
+}
+
+Snapshot RegionView::read() const {
+  Snapshot result;
+  result.facts = facts_;
+  result.heartbeat_ns = header().heartbeat_ns.load(std::memory_order_acquire);
+  result.live_ns = header().live_ns.load(std::memory_order_acquire);
+  result.ended_ns = header().ended_ns.load(std::memory_order_acquire);
+  for (const Metric& metric : metrics_)
+    if (metric.kind == MetricKind::counter && metric.name == "received")
+      result.received_before = sum_over_blocks(metric);
+  for (const Metric& metric : metrics_)
+    if (metric.kind == MetricKind::reason)
+      result.reasons.push_back({metric.outcome, metric.name, metric.help, sum_over_blocks(metric)});
+  for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
+    StageSnapshot& into = result.stages.emplace_back();
+    into.name = stage->name;
+    into.lanes = stage->blocks.size();
+    for (unsigned turn = 0; turn < kTurns; ++turn)
+      for (const Metric& metric : metrics_)
+        if (metric.turn == turn) read_metric(metric, *stage, into);
+  }
+  std::reverse(result.stages.begin(), result.stages.end());
+  result.taken_ns = monotonic_ns();
+  return result;
+}
+
+}  // namespace cpss

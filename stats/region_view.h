@@ -1,0 +1,68 @@
+// Decodes a mapped stats region by its own description.
+//
+// Trusts nothing in it: every table, text and value is checked against the file's size once, copied
+// where it may be used again, and only addresses checked then are read later.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "stats/layout.h"
+#include "stats/snapshot.h"
+
+namespace cpss {
+
+// The bytes are not a region that this build can read. what() says why, in words that follow
+// "PATH ".
+class IncompatibleRegion : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class RegionView {
+ public:
+  // `file` is the whole file, aligned to 8 bytes; it outlives the view. Throws IncompatibleRegion.
+  explicit RegionView(std::span<const std::byte> file);
+
+  const RegionFacts& facts() const noexcept { return facts_; }
+  // May be called by several threads at once, while the server writes.
+  Snapshot read() const;
+
+ private:
+  struct Metric {
+    layout::MetricKind kind;
+    bool largest;        // of a gauge over blocks: the largest, else the sum
+    std::size_t offset;  // bytes in a block
+    unsigned turn;       // when a stage's values are read: 0 first
+    std::string name, outcome, help;
+  };
+  struct Stage {
+    std::uint32_t order;
+    std::string name;
+    std::vector<std::size_t> blocks;  // their offsets in the file
+  };
+
+  const layout::Header& header() const noexcept;
+  std::uint64_t value(std::size_t offset) const noexcept;
+  HistogramSnapshot histogram(std::size_t offset) const;
+  void read_metric(const Metric& metric, const Stage& stage, StageSnapshot& into) const;
+  std::uint64_t sum_over_blocks(const Metric& metric) const noexcept;
+
+  void check_header() const;
+  void read_facts();
+  void read_metrics();
+  void read_blocks();
+  template <class Entry>
+  std::vector<const Entry*> entries(const layout::Table& table, const char* name) const;
+
+  std::span<const std::byte> file_;
+  RegionFacts facts_;
+  std::size_t block_bytes_ = 0;
+  std::vector<Metric> metrics_;
+  std::vector<Stage> stages_;  // ascending
+};
+
+}  // namespace cpss

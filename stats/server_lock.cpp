@@ -1,0 +1,89 @@
+#include "stats/server_lock.h"
+
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <set>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "stats/region_error.h"
+
+namespace cpss {
+namespace {
+
+using FileIdentity = std::pair<dev_t, ino_t>;
+
+// The lock files this process holds.
+struct Held {
+  std::mutex mutex;
+  std::set<FileIdentity> files;
+};
+Held& held() {
+  static Held instance;
+  return instance;
+}
+
+FileIdentity identity_of(const struct stat& status) {
+  return {status.st_dev, status.st_ino};
+}
+
+[[noreturn]] void throw_held(const std::string& region, pid_t holder) {
+  const std::string who = holder > 0 ? fmt::format("process {}", holder)
+                                     : std::string("a process that is not visible from here");
+  throw StatsRegionError(
+      fmt::format("stats region {} is held by another server, {}: stop that one, or give this one "
+                  "a path of its own (CPSS_STATS_FILE)",
+                  region, who),
+      EBUSY);
+}
+
+[[noreturn]] void throw_errno(const std::string& path, int code) {
+  throw StatsRegionError(
+      fmt::format("cannot lock {}: {}: choose a path in a folder that exists and that "
+                  "the server may write (CPSS_STATS_FILE)",
+                  path, std::strerror(code)),
+      code);
+}
+
+void lock_or_throw(int fd, const std::string& path, const std::string& region) {
+  // The holder may end between the two calls; then its lock is free and worth another attempt.
+  constexpr int kAttempts = 10;
+  struct flock lock {};
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    lock = {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    if (::fcntl(fd, F_SETLK, &lock) == 0) return;
+    if (errno != EAGAIN && errno != EACCES) throw_errno(path, errno);
+    if (::fcntl(fd, F_GETLK, &lock) != 0) throw_errno(path, errno);
+    if (lock.l_type != F_UNLCK) break;
+  }
+  throw_held(region, lock.l_pid);
+}
+
+}  // namespace
+
+ServerLock::ServerLock(const std::string& path, const std::string& region) {
+  const std::lock_guard guard(held().mutex);
+  struct stat status {};
+  // Before it is opened: closing it again would drop the lock this process has.
+  if (::stat(path.c_str(), &status) == 0 && held().files.contains(identity_of(status)))
+    throw_held(region, ::getpid());
+  file_ = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640));
+  if (!file_.valid() || ::fstat(file_.get(), &status) != 0) throw_errno(path, errno);
+  lock_or_throw(file_.get(), path, region);
+  identity_ = identity_of(status);
+  held().files.insert(identity_);
+}
+
+ServerLock::~ServerLock() {
+  const std::lock_guard guard(held().mutex);
+  held().files.erase(identity_);
+  file_ = FileDescriptor();
+}
+
+}  // namespace cpss

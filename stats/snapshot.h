@@ -1,0 +1,95 @@
+// What a stats region said at one moment: plain values, safe to keep, copy and read anywhere.
+//
+// How it is read (stats/region_view.cpp), so that these differences are never negative and the live
+// bounds of stats/ledger.h hold, in whatever moment of the server's work it is taken:
+//   1. received_before
+//   2. every reason of every block
+//   3. the stages from the last to the first; of each stage, over all lanes, first left, retired
+//   and
+//      given_back, then the rest, then entered, received and filled
+// What is counted earlier in a message's life is thus read later. Each value is read once, whole,
+// with acquire; it never goes back while the same server runs.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cpss {
+
+struct HistogramSnapshot {
+  std::vector<std::uint64_t> buckets;  // as in stats/histogram.h; empty: nothing recorded
+  std::uint64_t max = 0;
+
+  std::uint64_t count() const noexcept;
+  // The value below or at which a share (0 to 1) of all values lies: not less than the true one and
+  // at most 1/32 above it. 0 where there are no values.
+  std::uint64_t percentile(double share) const noexcept;
+  void add(const HistogramSnapshot& other);
+};
+
+// The sum over the lanes of a stage. A name the region does not have counts as 0.
+struct StageSnapshot {
+  std::string name;
+  std::size_t lanes = 0;
+  std::map<std::string, std::uint64_t, std::less<>> counters;
+  std::map<std::string, std::uint64_t, std::less<>> gauges;
+  std::map<std::string, HistogramSnapshot, std::less<>> histograms;
+
+  std::uint64_t counter(std::string_view metric) const noexcept;
+  std::uint64_t gauge(std::string_view metric) const noexcept;
+  const HistogramSnapshot& histogram(std::string_view metric) const noexcept;
+};
+
+struct ReasonCount {
+  std::string outcome;
+  std::string name;
+  std::string help;
+  std::uint64_t count = 0;
+
+  // "invalid.too_short"; only the outcome where the reason has the same name.
+  std::string full_name() const;
+};
+
+// What does not change while the server runs.
+struct RegionFacts {
+  std::uint64_t generation = 0;
+  std::uint64_t pid = 0;
+  std::uint64_t start_ticks = 0;
+  std::string model;
+  std::string service;
+  std::vector<std::string> listen;
+  std::uint64_t most_inside = 0;  // datagrams
+  std::uint64_t slots = 0;
+  bool histograms = false;
+  bool kernel_dropped_exact = false;
+  std::uint64_t started_unix_ns = 0;  // CLOCK_REALTIME
+  std::uint64_t started_ns = 0;       // CLOCK_MONOTONIC, as the times below
+
+  bool same_server(const RegionFacts& other) const noexcept {
+    return generation == other.generation && pid == other.pid && start_ticks == other.start_ticks &&
+           started_ns == other.started_ns;
+  }
+};
+
+struct Snapshot {
+  RegionFacts facts;
+  std::uint64_t taken_ns = 0;
+  std::uint64_t live_ns = 0;  // 0: not yet
+  std::uint64_t heartbeat_ns = 0;
+  std::uint64_t ended_ns = 0;         // 0: no clean end
+  std::vector<StageSnapshot> stages;  // with lanes, in pipeline order; `server`, the main thread's
+                                      // own values, last
+  std::vector<ReasonCount> reasons;   // all, in the region's order
+  std::uint64_t received_before = 0;
+
+  const StageSnapshot* stage(std::string_view name) const noexcept;  // null: has no lanes
+  std::uint64_t total(std::string_view counter) const noexcept;      // over all stages
+};
+
+// The name of the main thread's block, which is no stage of the pipeline.
+inline constexpr std::string_view kServerStage = "server";
+
+}  // namespace cpss

@@ -1,0 +1,58 @@
+// Room for one batch of arrivals and the steps every socket test repeats.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <poll.h>
+
+#include "net/datagram_port.h"
+#include "net/udp_socket.h"
+
+namespace cpss {
+
+class Inbox {
+ public:
+  Inbox(std::size_t buffers, std::size_t bytes_each)
+      : memory_(buffers * bytes_each), arrivals_(buffers) {
+    for (std::size_t i = 0; i < buffers; ++i)
+      buffers_.push_back({memory_.data() + i * bytes_each, bytes_each});
+  }
+
+  ReceiveResult receive(DatagramPort& port) { return port.receive(buffers_, arrivals_); }
+
+  // Waits up to 2 s (more than any datagram takes on loopback) for something to read.
+  ReceiveResult wait_and_receive(DatagramPort& port, int longest_ms = 2000) {
+    pollfd readable{port.descriptor(), POLLIN, 0};
+    ::poll(&readable, 1, longest_ms);
+    return receive(port);
+  }
+
+  const Arrival& arrival(std::size_t i) const { return arrivals_[i]; }
+  std::string text(std::size_t i) const {
+    return {reinterpret_cast<const char*>(buffers_[i].data), arrivals_[i].length};
+  }
+
+ private:
+  std::vector<std::byte> memory_;
+  std::vector<ReceiveBuffer> buffers_;
+  std::vector<Arrival> arrivals_;
+};
+
+inline SendResult send_text(DatagramPort& port, std::string_view text, const SocketAddress& to,
+                            const LocalAddress& from = {}) {
+  const auto bytes = std::as_bytes(std::span(text));
+  const OutgoingDatagram datagram{bytes.data(), bytes.size(), &to, &from};
+  return port.send({&datagram, 1});
+}
+
+inline SocketAddress address_of(std::string_view ip, std::uint16_t port = 0) {
+  return {IpAddress::parse(ip).value(), port};
+}
+
+}  // namespace cpss

@@ -1,0 +1,37 @@
+#include "net/local_addresses.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/run_isolated.h"
+
+namespace cpss {
+namespace {
+
+IpAddress ip(std::string_view text) {
+  return IpAddress::parse(text).value();
+}
+
+TEST(LocalAddressSet, HasWhatItWasGivenAndAllOfLoopback) {
+  const std::array<IpAddress, 2> given{ip("192.0.2.1"), ip("2001:db8::1")};
+  const LocalAddressSet set(given);
+  for (const char* own :
+       {"192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "127.0.0.1", "127.255.0.9", "::1"})
+    EXPECT_TRUE(set.contains(ip(own))) << own;
+  for (const char* foreign : {"192.0.2.2", "2001:db8::2", "128.0.0.1", "0.0.0.0", "::"})
+    EXPECT_FALSE(set.contains(ip(foreign))) << foreign;
+}
+
+TEST(LocalAddressSet, KnowsAnAddressThatTheHostWasGiven) {
+  run_isolated([] {
+    EXPECT_FALSE(LocalAddressSet::of_this_host().contains(ip("192.0.2.77")));
+    ip_command("address add 192.0.2.77/24 dev lo");
+    ip_command("address add 2001:db8::77/64 dev lo nodad");
+    const auto set = LocalAddressSet::of_this_host();
+    EXPECT_TRUE(set.contains(ip("192.0.2.77")));
+    EXPECT_TRUE(set.contains(ip("2001:db8::77")));
+    EXPECT_FALSE(set.contains(ip("192.0.2.78")));
+  });
+}
+
+}  // namespace
+}  // namespace cpss

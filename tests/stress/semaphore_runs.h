@@ -1,0 +1,179 @@
+// The semaphore alone, under contention.
+#pragma once
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+#include "queue/semaphore.h"
+#include "tests/stress/crew.h"
+
+namespace cpss {
+
+template <Mutant kMutant>
+class SemaphoreRuns {
+ public:
+  explicit SemaphoreRuns(const Run& run) : run_(run) {}
+
+  // F04: one token goes round among many. It is a lock then, which a plain counter proves; a token
+  // that is free while all sleep stops the run.
+  void one_token() {
+    Semaphore semaphore(1);
+    std::uint64_t plain_count = 0;
+    Crew crew(run_, [&] { return state(semaphore); });
+    for (std::uint32_t i = 0; i < run_.consumers; ++i)
+      crew.start("waiter", [&](Worker& me) {
+        for (std::uint64_t k = 0; k < run_.messages; ++k) {
+          take(me, semaphore, 1);
+          ++plain_count;
+          me.progressed(1);
+          semaphore.post(1);
+        }
+      });
+    crew.join("waiter");
+    if (plain_count != run_.consumers * run_.messages)
+      fail(run_, fmt::format("{} of {} increments lost: two waiters had the token",
+                             run_.consumers * run_.messages - plain_count,
+                             run_.consumers * run_.messages));
+    check_end(semaphore, 1);
+  }
+
+  // As many tokens as the waiters want together, and each stops when it has its share: tokens that
+  // nobody is woken for stay in sight.
+  void quota() {
+    Semaphore semaphore;
+    std::atomic<std::uint64_t> wanted = 0;
+    std::vector<std::uint32_t> quotas(run_.consumers);
+    Random random(run_.seed);
+    for (std::uint32_t& quota : quotas) wanted += quota = random.up_to(random.one_in(2) ? 2 : 40);
+    Crew crew(run_, [&] { return state(semaphore); });
+    for (const std::uint32_t quota : quotas)
+      crew.start("waiter", [&, quota](Worker& me) {
+        for (std::uint32_t had = 0; had < quota;) had += take(me, semaphore, quota - had);
+      });
+    for (std::uint32_t i = 0; i < run_.producers; ++i)
+      crew.start("poster", [&](Worker& me) { post_all(me, semaphore, wanted); });
+    crew.join("waiter");
+    crew.join("poster");
+    check_end(semaphore, 0);
+  }
+
+  // Many wait, some tokens come, the semaphore closes: everyone is told, no token is lost.
+  void close() {
+    Semaphore semaphore;
+    std::atomic<std::uint64_t> taken = 0;
+    std::atomic<std::uint64_t> left = run_.messages;
+    Crew crew(run_, [&] { return state(semaphore); });
+    for (std::uint32_t i = 0; i < run_.consumers; ++i)
+      crew.start("waiter", [&](Worker& me) {
+        while (const std::uint32_t tokens = take(me, semaphore, 4)) taken += tokens;
+      });
+    for (std::uint32_t i = 0; i < run_.producers; ++i)
+      crew.start("poster", [&](Worker& me) { post_all(me, semaphore, left); });
+    if (Random(run_.seed).one_in(2)) crew.join("poster");
+    semaphore.close();
+    crew.join("waiter");
+    crew.join("poster");
+    check_end(semaphore, run_.messages - taken);
+  }
+
+  // Waiters that sleep in poll() on one eventfd, and give up now and then; others that never wait.
+  void event_waiters() {
+    const int event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (event_fd < 0) fail(run_, "no eventfd");
+    Semaphore semaphore(0, {.event_fd = event_fd});
+    std::atomic<std::uint64_t> taken = 0;
+    std::atomic<std::uint64_t> left = run_.messages;
+    Crew crew(run_, [&] { return state(semaphore); });
+    for (std::uint32_t i = 0; i < run_.consumers; ++i)
+      crew.start("waiter", [&](Worker& me) {
+        while (const std::uint32_t tokens = poll_take(me, semaphore)) taken += tokens;
+      });
+    crew.start("passer-by", [&](Worker& me) {
+      while (!semaphore.closed()) {
+        const std::uint32_t tokens = semaphore.try_take(me.random().up_to(4));
+        taken += tokens;
+        me.progressed(tokens);
+        sched_yield();
+      }
+    });
+    for (std::uint32_t i = 0; i < run_.producers; ++i)
+      crew.start("poster", [&](Worker& me) { post_all(me, semaphore, left); });
+    crew.join("poster");
+    // The waiters have to get the rest without help: passers-by come once only, after a post.
+    semaphore.close();
+    crew.join("waiter");
+    crew.join("passer-by");
+    check_end(semaphore, run_.messages - taken);
+    ::close(event_fd);
+  }
+
+ private:
+  using Semaphore = BasicSemaphore<StressPlatform<kMutant>>;
+
+  // 1 to `most` tokens; 0: closed.
+  std::uint32_t take(Worker& me, Semaphore& semaphore, std::uint32_t most) {
+    for (;;) {
+      me.doing("waits");
+      const TakeResult result =
+          semaphore.take(me.random().up_to(most), me.random().one_in(2) ? 1 : run_.consumers,
+                         me.deadline());
+      if ((result.status == TakeStatus::taken) != (result.tokens > 0))
+        fail(run_, fmt::format("status {} with {} tokens", static_cast<int>(result.status),
+                               result.tokens));
+      me.progressed(result.tokens);
+      if (result.status != TakeStatus::timed_out) return result.tokens;
+    }
+  }
+
+  std::uint32_t poll_take(Worker& me, Semaphore& semaphore) {
+    me.doing("waits");
+    semaphore.begin_wait();
+    for (;;) {
+      const TakeResult result = semaphore.poll_wait(me.random().up_to(4));
+      if (result.status != TakeStatus::waiting) {
+        me.progressed(result.tokens);
+        return result.tokens;
+      }
+      if (me.random().one_in(16)) {
+        semaphore.end_wait();
+        semaphore.begin_wait();
+        continue;
+      }
+      pollfd event{semaphore.event_fd(), POLLIN, 0};
+      poll(&event, 1, run_.waits == Waits::timed ? 1 : -1);
+    }
+  }
+
+  // Posts what is left, in random portions, together with other posters.
+  void post_all(Worker& me, Semaphore& semaphore, std::atomic<std::uint64_t>& left) {
+    std::uint64_t seen = left.load(std::memory_order_relaxed);
+    while (seen > 0) {
+      const std::uint64_t portion = std::min<std::uint64_t>(seen, me.random().up_to(8));
+      if (!left.compare_exchange_weak(seen, seen - portion, std::memory_order_relaxed)) continue;
+      semaphore.post(static_cast<std::uint32_t>(portion));
+      me.progressed(portion);
+      if (me.random().one_in(4)) sched_yield();
+    }
+  }
+
+  void check_end(Semaphore& semaphore, std::uint64_t value) {
+    if (semaphore.value_guess() != value || semaphore.waiters_guess() != 0)
+      fail(run_, fmt::format("{} tokens left, not {}; {} waiters still counted",
+                             semaphore.value_guess(), value, semaphore.waiters_guess()));
+  }
+
+  std::string state(const Semaphore& semaphore) const {
+    return fmt::format("value {}, waiters {}, {}", semaphore.value_guess(),
+                       semaphore.waiters_guess(), semaphore.closed() ? "closed" : "open");
+  }
+
+  const Run& run_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,221 @@
+#include "tests/support/fake_port.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace cpss {
+namespace {
+
+FakePort::Sent copy_of(const OutgoingDatagram& datagram) {
+  return {{datagram.data, datagram.data + datagram.size},
+          *datagram.peer,
+          datagram.local != nullptr ? *datagram.local : LocalAddress{}};
+}
+
+void fill(const FakePort::Incoming& incoming, const ReceiveBuffer& buffer, Arrival& arrival) {
+  const std::size_t length = std::min(incoming.bytes.size(), buffer.size);
+  std::copy_n(incoming.bytes.begin(), length, buffer.data);
+  arrival.peer = incoming.peer;
+  arrival.local = incoming.local;
+  arrival.length = static_cast<std::uint32_t>(length);
+  arrival.segment_size = incoming.segment_size;
+  arrival.truncated = incoming.truncated || length < incoming.bytes.size();
+  arrival.to_group = incoming.to_group;
+}
+
+}  // namespace
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+void FakePort::deliver(Incoming incoming) {
+  const std::lock_guard lock(mutex_);
+  script_.emplace_back(std::move(incoming));
+}
+
+void FakePort::end_batch() {
+  const std::lock_guard lock(mutex_);
+  script_.emplace_back(BatchEnd{});
+}
+
+void FakePort::fail_receive(int error) {
+  const std::lock_guard lock(mutex_);
+  script_.emplace_back(ReceiveError{error});
+}
+
+bool FakePort::all_received() const {
+  const std::lock_guard lock(mutex_);
+  return script_.empty();
+}
+
+void FakePort::accept_at_most(std::size_t datagrams) {
+  const std::lock_guard lock(mutex_);
+  plans_.push_back({datagrams, 0});
+}
+
+void FakePort::fail_sends(int error, std::size_t calls) {
+  const std::lock_guard lock(mutex_);
+  plans_.insert(plans_.end(), calls, {0, error});
+}
+
+void FakePort::fail_send_at(std::size_t datagram, int error) {
+  if (datagram > 0) accept_at_most(datagram);
+  fail_sends(error);
+}
+
+void FakePort::refuse(std::function<int(const OutgoingDatagram&)> judge) {
+  const std::lock_guard lock(mutex_);
+  judge_ = std::move(judge);
+}
+
+void FakePort::lose(double share, std::uint64_t seed) {
+  const std::lock_guard lock(mutex_);
+  loss_share_ = share;
+  random_.seed(seed);
+}
+
+std::vector<FakePort::Sent> FakePort::sent() const {
+  const std::lock_guard lock(mutex_);
+  return sent_;
+}
+
+std::vector<FakePort::Sent> FakePort::take_sent() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(sent_, {});
+}
+
+FakePort::Counts FakePort::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+ReceiveResult FakePort::receive(std::span<const ReceiveBuffer> buffers,
+                                std::span<Arrival> arrivals) noexcept {
+  const std::lock_guard lock(mutex_);
+  ++counts_.receive_calls;
+  std::size_t filled = 0;
+  while (filled < buffers.size() && !script_.empty()) {
+    if (const auto* failure = std::get_if<ReceiveError>(&script_.front())) {
+      if (filled > 0) break;  // as the kernel: the next call gets it
+      const int error = failure->error;
+      script_.pop_front();
+      return {0, error};
+    }
+    if (std::holds_alternative<BatchEnd>(script_.front())) {
+      script_.pop_front();
+      break;
+    }
+    fill(std::get<Incoming>(script_.front()), buffers[filled], arrivals[filled]);
+    script_.pop_front();
+    ++filled;
+  }
+  return {filled, 0};
+}
+
+SendResult FakePort::send(std::span<const OutgoingDatagram> datagrams) noexcept {
+  const std::lock_guard lock(mutex_);
+  ++counts_.send_calls;
+  SendPlan plan{std::numeric_limits<std::size_t>::max(), 0};
+  if (!plans_.empty()) {
+    plan = plans_.front();
+    plans_.pop_front();
+  }
+  if (plan.error != 0) return {0, plan.error};
+
+  std::bernoulli_distribution lost(loss_share_);
+  const std::size_t most = std::min(datagrams.size(), plan.most);
+  for (std::size_t i = 0; i < most; ++i) {
+    const int error = judge_ ? judge_(datagrams[i]) : 0;
+    if (error != 0) return {i, i == 0 ? error : 0};  // as the kernel: only a first one is named
+    ++counts_.accepted;
+    if (lost(random_))
+      ++counts_.lost;
+    else
+      sent_.push_back(copy_of(datagrams[i]));
+  }
+  return {most, 0};
+}
+
+void FakePort::wait_writable(std::chrono::milliseconds) noexcept {
+  const std::lock_guard lock(mutex_);
+  ++counts_.wait_calls;
+}
+
+TamperPort::TamperPort(DatagramPort& inner, Rule rule) : inner_(inner), rule_(rule) {
+  if (rule_.how == How::delay)
+    sender_ = std::jthread([this](std::stop_token stop) { send_delayed(std::move(stop)); });
+}
+
+TamperPort::~TamperPort() = default;
+
+ReceiveResult TamperPort::receive(std::span<const ReceiveBuffer> buffers,
+                                  std::span<Arrival> arrivals) noexcept {
+  return inner_.receive(buffers, arrivals);
+}
+
+SendResult TamperPort::send(std::span<const OutgoingDatagram> datagrams) noexcept {
+  const std::lock_guard lock(mutex_);
+  std::size_t done = 0;
+  while (done < datagrams.size()) {
+    const std::uint64_t untouched = rule_.every - 1 - taken_ % rule_.every;
+    const auto plain =
+        static_cast<std::size_t>(std::min<std::uint64_t>(untouched, datagrams.size() - done));
+    const SendResult result =
+        plain > 0 ? inner_.send(datagrams.subspan(done, plain)) : spoil(datagrams[done]);
+    done += result.accepted;
+    taken_ += result.accepted;
+    if (result.accepted < std::max<std::size_t>(plain, 1)) return {done, result.error};
+  }
+  return {done, 0};
+}
+
+void TamperPort::wait_writable(std::chrono::milliseconds longest) noexcept {
+  inner_.wait_writable(longest);
+}
+
+// Called with mutex_ held. Accepts one datagram, or says why not.
+SendResult TamperPort::spoil(const OutgoingDatagram& datagram) {
+  switch (rule_.how) {
+    case How::drop:
+      break;
+    case How::repeat: {
+      const SendResult first = inner_.send({&datagram, 1});
+      if (first.accepted == 0) return first;
+      // One that the kernel does not take twice at once was sent well, and does not count.
+      if (inner_.send({&datagram, 1}).accepted == 0) return first;
+      break;
+    }
+    case How::delay:
+      delayed_.push_back({std::chrono::steady_clock::now() + rule_.delay, copy_of(datagram)});
+      delayed_changed_.notify_one();
+      break;
+  }
+  ++tampered_;
+  return {1, 0};
+}
+
+void TamperPort::send_delayed(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    if (delayed_.empty()) {
+      delayed_changed_.wait(lock, stop, [this] { return !delayed_.empty(); });
+      continue;
+    }
+    const auto due = delayed_.front().due;
+    if (std::chrono::steady_clock::now() < due) {
+      delayed_changed_.wait_until(lock, stop, due, [] { return false; });
+      continue;
+    }
+    const FakePort::Sent& late = delayed_.front().datagram;
+    const OutgoingDatagram datagram{late.bytes.data(), late.bytes.size(), &late.peer, &late.local};
+    if (inner_.send({&datagram, 1}).accepted == 1)
+      delayed_.pop_front();
+    else
+      delayed_.front().due += std::chrono::milliseconds(1);  // no room now: again soon
+  }
+}
+
+}  // namespace cpss

@@ -1,0 +1,142 @@
+// Stand-ins for the socket side of the seam (net/datagram_port.h).
+//
+// FakePort is scripted: a test says what arrives and what becomes of sends, and looks at what was
+// sent. TamperPort wraps a port and spoils every n-th send, to make a server that misbehaves.
+//
+// Thread-safety: every function of both may be called from any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <random>
+#include <span>
+#include <string_view>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "net/datagram_port.h"
+
+namespace cpss {
+
+// The bytes of a text, for tests.
+std::vector<std::byte> bytes_of(std::string_view text);
+
+class FakePort final : public DatagramPort {
+ public:
+  // One filled buffer to come. Longer than the buffer given: cut, and marked as truncated.
+  struct Incoming {
+    std::vector<std::byte> bytes;
+    SocketAddress peer;
+    LocalAddress local{};
+    std::uint32_t segment_size = 0;  // not 0: bytes is several datagrams, merged
+    bool truncated = false;
+    bool to_group = false;
+  };
+  struct Sent {
+    std::vector<std::byte> bytes;
+    SocketAddress peer;
+    LocalAddress local;
+  };
+  struct Counts {
+    std::uint64_t receive_calls = 0;
+    std::uint64_t send_calls = 0;
+    std::uint64_t wait_calls = 0;  // of wait_writable, which returns at once
+    std::uint64_t accepted = 0;    // datagrams taken from send(), the lost ones included
+    std::uint64_t lost = 0;        // taken, and thrown away by lose()
+  };
+
+  // --- what arrives, in this order; an empty script means: nothing to read ---
+  void deliver(Incoming incoming);
+  void end_batch();              // the call that comes here returns what it has, maybe nothing
+  void fail_receive(int error);  // the first call that begins here fails
+  bool all_received() const;     // the script is used up
+
+  // --- what becomes of sends; without a plan all is accepted ---
+  // Plans are used one a call, in the order given.
+  void accept_at_most(std::size_t datagrams);          // a partial send of the kernel
+  void fail_sends(int error, std::size_t calls = 1);   // nothing accepted
+  void fail_send_at(std::size_t datagram, int error);  // partial up to it, then its error
+  // As the kernel refuses a bad address: whenever `judge` gives an errno for a datagram.
+  void refuse(std::function<int(const OutgoingDatagram&)> judge);
+  // Accepts, then throws away this share of all datagrams, the same ones for the same seed.
+  void lose(double share, std::uint64_t seed);
+
+  std::vector<Sent> sent() const;
+  std::vector<Sent> take_sent();  // and forgets them
+  Counts counts() const;
+
+  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
+                        std::span<Arrival> arrivals) noexcept override;
+  SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override;
+  void wait_writable(std::chrono::milliseconds longest) noexcept override;
+  int descriptor() const noexcept override { return -1; }
+
+ private:
+  struct BatchEnd {};
+  struct ReceiveError {
+    int error;
+  };
+  struct SendPlan {
+    std::size_t most;
+    int error;  // for a call that accepts nothing
+  };
+
+  mutable std::mutex mutex_;
+  std::deque<std::variant<Incoming, BatchEnd, ReceiveError>> script_;
+  std::deque<SendPlan> plans_;
+  std::function<int(const OutgoingDatagram&)> judge_;
+  double loss_share_ = 0;
+  std::mt19937_64 random_;
+  std::vector<Sent> sent_;
+  Counts counts_;
+};
+
+class TamperPort final : public DatagramPort {
+ public:
+  enum class How { drop, repeat, delay };
+  struct Rule {
+    How how = How::drop;
+    std::uint64_t every = 1;             // spoils the sends number every, 2 * every, ... from 1
+    std::chrono::milliseconds delay{0};  // for How::delay
+  };
+
+  // `inner` must outlive this port. Delayed datagrams not yet due at the end are not sent.
+  TamperPort(DatagramPort& inner, Rule rule);
+  ~TamperPort() override;
+  TamperPort(const TamperPort&) = delete;
+  TamperPort& operator=(const TamperPort&) = delete;
+
+  std::uint64_t tampered() const noexcept { return tampered_; }
+
+  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
+                        std::span<Arrival> arrivals) noexcept override;
+  SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override;
+  void wait_writable(std::chrono::milliseconds longest) noexcept override;
+  int descriptor() const noexcept override { return inner_.descriptor(); }
+
+ private:
+  struct Delayed {
+    std::chrono::steady_clock::time_point due;
+    FakePort::Sent datagram;
+  };
+
+  SendResult spoil(const OutgoingDatagram& datagram);
+  void send_delayed(std::stop_token stop);
+
+  DatagramPort& inner_;
+  const Rule rule_;
+  std::atomic<std::uint64_t> tampered_{0};
+  std::mutex mutex_;
+  std::uint64_t taken_ = 0;  // datagrams accepted from the caller so far; mutex_
+  std::condition_variable_any delayed_changed_;
+  std::deque<Delayed> delayed_;  // in order of due; mutex_
+  std::jthread sender_;          // runs only for How::delay
+};
+
+}  // namespace cpss

@@ -1,0 +1,62 @@
+// Private networks for tests: what needs addresses, links or forged packets of its own runs here
+// and leaves nothing behind. Needs root or user namespaces; for links and addresses also `ip`
+// (package iproute2).
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "net/address.h"
+
+namespace cpss {
+
+struct NamespaceRun {
+  std::optional<int> exit_status;  // what the function returned; 128 + signal if one ended it
+  std::string not_possible;        // why it was not run at all, for GTEST_SKIP()
+};
+
+// Forks; the child gets a network namespace of its own with `lo` up, runs `function` there and
+// exits with what it returns (an exception: 125, its text on standard error). A child that takes
+// longer than `limit` is ended by SIGALRM. What the function starts it has to stop. A test's
+// function ends with `return testing::Test::HasFailure();`.
+NamespaceRun run_in_namespace(const std::function<int()>& function,
+                              std::chrono::seconds limit = std::chrono::seconds(60));
+
+// Why links and addresses cannot be made here; empty where they can.
+std::string why_no_ip_command();
+
+// Runs `ip ARGUMENTS` in the namespace of the calling thread. Throws std::runtime_error.
+void ip_command(const std::string& arguments);
+
+// Another network namespace beside the current one, with `lo` up: the other end of a wire. Only
+// inside run_in_namespace(). A thread is in one namespace at a time, a socket stays in the one it
+// was made in.
+class OtherNamespace {
+ public:
+  OtherNamespace();  // throws std::system_error
+  ~OtherNamespace();
+  OtherNamespace(const OtherNamespace&) = delete;
+  OtherNamespace& operator=(const OtherNamespace&) = delete;
+
+  // Runs `function` with the calling thread in this namespace, and comes back.
+  void inside(const std::function<void()>& function) const;
+
+  // A pair of Ethernet interfaces, both up, without addresses yet: `here` in the caller's
+  // namespace, `there` in this one.
+  void connect(const std::string& here, const std::string& there) const;
+
+ private:
+  int home_ = -1;
+  int other_ = -1;
+};
+
+// Sends a UDP datagram over IPv4 whose sender is whatever `source` says, port 0 included, by a raw
+// socket (CAP_NET_RAW). Returns 0 or errno: the kernel itself refuses some, and puts an address of
+// its own where `source` is 0.0.0.0 (raw(7)).
+int send_forged(const SocketAddress& source, const SocketAddress& destination,
+                std::span<const std::byte> payload) noexcept;
+
+}  // namespace cpss

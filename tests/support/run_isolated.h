@@ -1,0 +1,25 @@
+// A test body in a network namespace of its own (GoogleTest form of run_in_namespace()).
+#pragma once
+
+#include <functional>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/namespace.h"
+
+namespace cpss {
+
+// To be the last statement of a test. Failures in `body` are printed by the child and fail the
+// test; where there can be no namespace the test is skipped with the reason.
+inline void run_isolated(const std::function<void()>& body) {
+  const std::string no_ip = why_no_ip_command();
+  if (!no_ip.empty()) GTEST_SKIP() << no_ip;
+  const NamespaceRun run = run_in_namespace([&] {
+    body();
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  if (!run.exit_status) GTEST_SKIP() << run.not_possible;
+  EXPECT_EQ(*run.exit_status, 0) << "see the output above";
+}
+
+}  // namespace cpss

@@ -1,0 +1,15 @@
+// The reading as one JSON object, for programs.
+#pragma once
+
+#include <string>
+
+#include "stats/reader.h"
+
+namespace cpss::getstat {
+
+// Keys: state, pid, model, service, uptime_s, listen, stages, ledger, reasons; always all of them.
+// What is not known, because there is no readable region, is null. Times are in ns, shares ratios.
+// Ends with '\n'.
+std::string format_json(const Reading& reading);
+
+}  // namespace cpss::getstat

@@ -1,0 +1,28 @@
+// What follows from a snapshot for each stage of the pipeline, for every way to print it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "stats/reader.h"
+#include "stats/snapshot.h"
+
+namespace cpss::getstat {
+
+struct StageFigures {
+  const StageSnapshot* stage;  // in the reading's snapshot
+  // Of the queue that feeds the stage, in messages; nothing for the first stage, which the kernel's
+  // socket buffer feeds. The most is a gauge of the stage before: it publishes into that queue.
+  std::optional<std::uint64_t> queue_depth;
+  std::optional<std::uint64_t> queue_high_water;
+  double busy = 0;  // time inside the step over lanes x elapsed
+  double entered_per_s = 0;
+};
+
+// In pipeline order, only stages that have lanes. `busy` and the rate are those since `before`, an
+// earlier snapshot of the same server, or without one since the server was ready. The reading has a
+// snapshot and outlives the result.
+std::vector<StageFigures> stage_figures(const Reading& reading, const Snapshot* before);
+
+}  // namespace cpss::getstat

@@ -1,0 +1,27 @@
+// Strict readers for the values of options: the whole text, in plain decimal, within the limits.
+//
+// Not left to Boost.Program_options, which takes -1 for an unsigned number and wraps it.
+// No state, any thread. All throw BadValue, whose text says what is allowed.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string_view>
+
+namespace cpss::udpblast {
+
+class BadValue : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Digits only, least to most.
+std::uint64_t parse_whole(std::string_view text, std::uint64_t least, std::uint64_t most);
+
+// Seconds with or without a fraction ("0.25"), more than 0 and at most a year. Returns ns.
+std::uint64_t parse_seconds_ns(std::string_view text);
+
+// A share of a whole: a ratio from 0 to 1 ("0.001"), or with a sign a percentage ("0.1%").
+double parse_share(std::string_view text);
+
+}  // namespace cpss::udpblast

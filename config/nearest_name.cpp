@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kLongest = 64;  // no name of ours is longer; bounds the work
 constexpr std::size_t kMostSuggestions = 3;
+constexpr std::size_t kShortestBeginning = 3;
 
 std::string folded(std::string_view text) {
   std::string out(text);
@@ -48,7 +49,10 @@ std::vector<std::string> nearest_names(std::string_view unknown, std::span<const
   std::size_t nearest = std::max<std::size_t>(1, wanted.size() / 3);
   std::vector<std::string> names;
   for (const KnownName& candidate : known) {
-    const std::size_t d = distance(wanted, folded(candidate.alias));
+    const std::string alias = folded(candidate.alias);
+    std::size_t d = distance(wanted, alias);
+    if (wanted.size() >= kShortestBeginning && alias.starts_with(wanted))
+      d = std::min<std::size_t>(d, 1);
     if (d > nearest) continue;
     if (d < nearest) names.clear();
     nearest = d;

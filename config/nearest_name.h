@@ -16,7 +16,8 @@ struct KnownName {
 
 // The names whose aliases are nearest to `unknown`, at most three, in their order; none where
 // nothing is near (a third of the letters, at least one, may be wrong, missing, too many or
-// swapped with their neighbour). Upper and lower case, `-` and `_` count as equal.
+// swapped with their neighbour; a beginning of three letters counts as one mistake). Upper and
+// lower case, `-` and `_` count as equal.
 std::vector<std::string> nearest_names(std::string_view unknown, std::span<const KnownName> known);
 
 // `; did you mean a or b?`, or nothing where there are none. `decoration` goes before each name.

@@ -94,13 +94,12 @@ std::string with_reason(std::string_view text, const std::string& complaint,
 template <class List>
 std::vector<ValueError> set_list(const SettingInfo& row, std::span<const std::string> pieces,
                                  Notation notation, List& out) {
-  const bool empty = std::ranges::all_of(pieces, &std::string::empty) && pieces.size() <= 1;
-  if (empty && !row.empty_means.empty()) {
+  const std::string allowed = allowed_text(row, notation);
+  if (pieces.empty() || (pieces.size() == 1 && pieces.front().empty())) {
+    if (row.empty_means.empty()) return {{0, fmt::format("is empty; allowed: {}", allowed)}};
     out.clear();
     return {};
   }
-  const std::string allowed = allowed_text(row, notation);
-  if (pieces.empty()) return {{0, fmt::format("is an empty list; allowed: {}", allowed)}};
 
   ListReader<List> reader;
   std::vector<ValueError> errors;

@@ -1,6 +1,7 @@
 // A YAML file as a flat list: what the parsing child sends to its parent.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,7 +15,7 @@ struct YamlPosition {
   std::uint32_t line = 1;
   std::uint32_t column = 1;
 
-  bool operator==(const YamlPosition&) const = default;
+  auto operator<=>(const YamlPosition&) const = default;
 };
 
 struct YamlScalar {

@@ -200,13 +200,24 @@ std::string not_yaml(const std::string& why) {
   return fmt::format("not valid YAML: {}; check indentation, brackets and quotes", why);
 }
 
+// Behind the last character that is not white space.
+YamlPosition end_of(std::string_view text) {
+  text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+  const auto lines = std::ranges::count(text, '\n');
+  const std::size_t last_line = text.rfind('\n') + 1;  // 0 where there is none
+  return {static_cast<std::uint32_t>(lines) + 1,
+          static_cast<std::uint32_t>(text.size() - last_line) + 1};
+}
+
 }  // namespace
 
 YamlDocument parse_yaml(std::string_view text) {
   YamlDocument document;
   EntryCollector collector(text, document);
   try {
-    std::istringstream stream{std::string(text)};
+    // yaml-cpp 0.7 overlooks that a quote is never closed where the file ends with it or with white
+    // space. Inside of such a quote a last comment is text; elsewhere it is nothing.
+    std::istringstream stream{std::string(text) + "\n#"};
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(collector)) {
     }
@@ -220,6 +231,10 @@ YamlDocument parse_yaml(std::string_view text) {
   } catch (const std::exception& error) {
     document.errors.push_back({position_of(collector.last()), not_yaml(error.what())});
   }
+  // What is missing at the end is best looked for there, not on a line that does not exist.
+  const YamlPosition end = end_of(text);
+  for (YamlError& error : document.errors)
+    if (error.at > end) error.at = end;
   return document;
 }
 

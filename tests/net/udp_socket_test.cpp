@@ -298,8 +298,7 @@ TEST_P(UdpSocketTest, WaitingForAWritableSocketIsShort) {
 }
 
 // Numbered datagrams into one socket, read by several lanes: each arrives at exactly one of them.
-// With `interrupted`, signals hit senders and receivers all the time (A21).
-void several_lanes_share_a_socket(const SocketAddress& address, std::atomic<bool>* all_done) {
+void several_lanes_share_a_socket(const SocketAddress& address) {
   constexpr std::uint64_t kDatagrams = 40'000;
   UdpSocket server(address, {});
   std::vector<std::atomic<int>> seen(kDatagrams);
@@ -334,20 +333,19 @@ void several_lanes_share_a_socket(const SocketAddress& address, std::atomic<bool
     });
     sent_all = true;
   }
-  if (all_done != nullptr) *all_done = true;
   EXPECT_EQ(sent.datagrams, kDatagrams);
   EXPECT_EQ(sent.refused, 0U);
   EXPECT_EQ(received + server.kernel_dropped(), sent.datagrams);
   std::uint64_t distinct = 0;
   for (const auto& times : seen) {
     EXPECT_LE(times, 1);
-    distinct += times > 0 ? 1 : 0;
+    if (times > 0) ++distinct;
   }
   EXPECT_EQ(distinct, received);
 }
 
 TEST_P(UdpSocketTest, SeveralLanesShareASocket) {
-  several_lanes_share_a_socket(any_port(), nullptr);
+  several_lanes_share_a_socket(any_port());
 }
 
 // A21
@@ -371,7 +369,7 @@ TEST_P(UdpSocketTest, SignalsLoseNothingAndCountNothingTwice) {
         std::this_thread::sleep_for(50us);
       }
     });
-    several_lanes_share_a_socket(any_port(), &done);
+    several_lanes_share_a_socket(any_port());
     done = true;
   }
   ASSERT_EQ(::sigaction(SIGUSR1, &before, nullptr), 0);
@@ -480,7 +478,8 @@ TEST_P(UdpSocketWildcard, ReplyLeavesFromTheAddressAsked) {
   EXPECT_FALSE(inbox.arrival(0).peer == asked);
   // An address that went away in between is an error of that datagram alone.
   const LocalAddress gone{*IpAddress::parse("192.0.2.1"), 0};
-  EXPECT_EQ(send_text(server, "gone", arrival.peer, gone).error, EINVAL);
+  EXPECT_THAT(send_text(server, "gone", arrival.peer, gone).error,
+              testing::AnyOf(EINVAL, ENETUNREACH));  // by kernel version
 }
 
 INSTANTIATE_TEST_SUITE_P(V4Peer, UdpSocketWildcard,

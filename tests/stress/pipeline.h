@@ -92,10 +92,18 @@ class Pipeline {
         ++sent;
       }
       me.doing("puts");
+      announced_.fetch_add(slots.size(), std::memory_order_relaxed);
       const PostResult posted = out.put(slots);
       if (posted.value > run_.slots) wrong("{} entries ready of {} slots", posted.value, run_.slots);
       me.progressed(slots.size());
+      if (run_.scenario == Scenario::burst) wait_until_all_is_taken(me);
     }
+  }
+
+  void wait_until_all_is_taken(Worker& me) {
+    me.doing("waits until all is taken");
+    while (taken_.load(std::memory_order_relaxed) < announced_.load(std::memory_order_relaxed))
+      sched_yield();
   }
 
   std::size_t claim(Worker& me, typename Pool::SlotCache& cache, std::span<std::uint32_t> out) {
@@ -135,6 +143,7 @@ class Pipeline {
       const auto slots = std::span(batch).first(in.try_take(std::span(batch).first(most)));
       for (const std::uint32_t slot : slots) check(slot, next);
       cache.give_back(slots);
+      taken_.fetch_add(slots.size(), std::memory_order_relaxed);
       me.progressed(slots.size());
     }
   }
@@ -184,6 +193,9 @@ class Pipeline {
   Pool& pool_;
   std::vector<Message> messages_;
   std::vector<std::atomic<std::uint8_t>> seen_;
+  // Relaxed: they must not order what the queue does not order.
+  std::atomic<std::uint64_t> announced_ = 0;
+  std::atomic<std::uint64_t> taken_ = 0;
 };
 
 }  // namespace cpss

@@ -13,9 +13,9 @@
 namespace cpss {
 namespace {
 
-constexpr std::array kScenarioNames = {std::string_view("pipeline"), std::string_view("one_token"),
-                                       std::string_view("quota"), std::string_view("close"),
-                                       std::string_view("event_waiters")};
+constexpr std::array kScenarioNames = {std::string_view("pipeline"), std::string_view("burst"),
+                                       std::string_view("one_token"), std::string_view("quota"),
+                                       std::string_view("close"), std::string_view("event_waiters")};
 
 constexpr std::array kPauseNames = {
     std::string_view("queue_claimed"),   std::string_view("queue_written"),
@@ -38,6 +38,9 @@ std::vector<Run> make_kinds() {
     for (const std::uint32_t slots : {1u, 2u, 3u, 8u})
       kinds.push_back({.producers = 2, .consumers = 2, .slots = slots, .start = start});
   for (int repeat = 0; repeat < 4; ++repeat) {
+    for (const std::uint32_t producers : {2u, 4u})
+      kinds.push_back(
+          {.scenario = Scenario::burst, .producers = producers, .consumers = 2, .slots = 64});
     kinds.push_back({.scenario = Scenario::one_token, .consumers = 8});
     kinds.push_back({.scenario = Scenario::quota, .producers = 1, .consumers = 8});
     kinds.push_back({.scenario = Scenario::quota, .producers = 3, .consumers = 8});

@@ -11,6 +11,7 @@ namespace cpss {
 
 enum class Scenario : std::uint8_t {
   pipeline,       // pool -> queue -> pool, payload in plain memory
+  burst,          // the same, but producers wait until all is taken: nobody's put helps a later one
   one_token,      // one token as a lock among eight waiters (F04)
   quota,          // waiters that stop when they have enough, so that a token left over sticks out
   close,          // closed while many wait
@@ -29,7 +30,7 @@ struct Run {
   std::uint64_t start = 0;      // pipeline: where the queue's counters begin
   std::uint64_t messages = 0;   // or tokens
   Waits waits = Waits::untimed;
-  std::optional<PausePoint> hot;  // where threads of this run pause often
+  std::optional<PausePoint> hot = std::nullopt;  // where threads of this run pause often
 };
 
 // The run with this seed; as many consecutive seeds as kinds_of_runs() see every kind once.

@@ -8,7 +8,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <thread>
+#include <vector>
 
 #include "queue/semaphore.h"
 #include "tests/stress/crew.h"
@@ -82,34 +85,46 @@ class SemaphoreRuns {
     check_end(semaphore, run_.messages - taken);
   }
 
-  // Waiters that sleep in poll() on one eventfd, and give up now and then; others that never wait.
+  // Waiters that sleep in poll() on one eventfd, and give up now and then; each stops when it has its
+  // share. Then all wait once more, and the semaphore closes.
   void event_waiters() {
     const int event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (event_fd < 0) fail(run_, "no eventfd");
     Semaphore semaphore(0, {.event_fd = event_fd});
-    std::atomic<std::uint64_t> taken = 0;
-    std::atomic<std::uint64_t> left = run_.messages;
+    std::atomic<std::uint64_t> wanted = run_.messages * run_.consumers;
+    std::atomic<std::uint32_t> hungry = run_.consumers;
+    const auto wait_for_the_others = [&] {
+      while (hungry > 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
+    };
     Crew crew(run_, [&] { return state(semaphore); });
     for (std::uint32_t i = 0; i < run_.consumers; ++i)
       crew.start("waiter", [&](Worker& me) {
-        while (const std::uint32_t tokens = poll_take(me, semaphore)) taken += tokens;
+        for (std::uint64_t had = 0; had < run_.messages;)
+          had += poll_take(me, semaphore, run_.messages - had);
+        --hungry;
+        wait_for_the_others();
+        if (poll_take(me, semaphore, 1) > 0) fail(run_, "more tokens taken than posted");
       });
-    crew.start("passer-by", [&](Worker& me) {
-      while (!semaphore.closed()) {
-        const std::uint32_t tokens = semaphore.try_take(me.random().up_to(4));
-        taken += tokens;
-        me.progressed(tokens);
-        sched_yield();
-      }
-    });
+    if (Random(run_.seed).one_in(2))
+      crew.start("passer-by", [&](Worker& me) {
+        while (hungry > 0) {
+          if (const std::uint32_t tokens = semaphore.try_take(me.random().up_to(4)); tokens > 0)
+            semaphore.post(tokens);
+          sched_yield();
+        }
+      });
     for (std::uint32_t i = 0; i < run_.producers; ++i)
-      crew.start("poster", [&](Worker& me) { post_all(me, semaphore, left); });
+      crew.start("poster", [&](Worker& me) { post_all(me, semaphore, wanted); });
     crew.join("poster");
-    // The waiters have to get the rest without help: passers-by come once only, after a post.
-    semaphore.close();
+    crew.start("closer", [&](Worker& me) {
+      wait_for_the_others();
+      std::this_thread::sleep_for(std::chrono::microseconds(me.random().below(300)));
+      semaphore.close();
+    });
     crew.join("waiter");
     crew.join("passer-by");
-    check_end(semaphore, run_.messages - taken);
+    crew.join("closer");
+    check_end(semaphore, 0);
     ::close(event_fd);
   }
 
@@ -131,11 +146,12 @@ class SemaphoreRuns {
     }
   }
 
-  std::uint32_t poll_take(Worker& me, Semaphore& semaphore) {
+  std::uint32_t poll_take(Worker& me, Semaphore& semaphore, std::uint64_t most) {
     me.doing("waits");
     semaphore.begin_wait();
     for (;;) {
-      const TakeResult result = semaphore.poll_wait(me.random().up_to(4));
+      const TakeResult result = semaphore.poll_wait(
+          std::min(me.random().up_to(4), static_cast<std::uint32_t>(most)));
       if (result.status != TakeStatus::waiting) {
         me.progressed(result.tokens);
         return result.tokens;

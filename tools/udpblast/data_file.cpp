@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "stats/file_descriptor.h"
+#include "tools/udpblast/difference.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -34,7 +35,9 @@ DataFile::DataFile(const std::string& path) : path_(path) {
   }
 }
 
-DataFile::~DataFile() { ::munmap(const_cast<char*>(text_.data()), text_.size()); }
+DataFile::~DataFile() {
+  ::munmap(const_cast<char*>(text_.data()), text_.size());
+}
 
 DataLine DataFile::operator[](std::size_t line) const noexcept {
   const LineStart start = lines_[line];
@@ -76,11 +79,11 @@ void DataFile::index_lines() {
     const std::string_view number = whole.substr(0, tab);
     const std::string_view body = whole.substr(tab + 1);
     if (!is_number(number))
-      fail(line, fmt::format("'{}' is not a number of 1 to {} digits with or without a + before",
-                             number, kMostDigits));
+      fail(line, fmt::format("{} is not a number of 1 to {} digits with or without a + before",
+                             quoted(number), kMostDigits));
     if (body.size() > kLongestBody)
-      fail(line, fmt::format("a body of {} bytes; a reply has room for {}", body.size(),
-                             kLongestBody));
+      fail(line,
+           fmt::format("a body of {} bytes; a reply has room for {}", body.size(), kLongestBody));
     // E.164 numbers and reply bodies never have control characters; a CR is the usual surprise.
     const auto control = std::ranges::find_if(
         body, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });

@@ -5,8 +5,8 @@
 // `number` is what is sent, 1 to 15 digits with or without a '+' before them (ITU-T E.164, section
 // 6); `body` is the reply's body; an empty one means "not found". Nothing else may be in the file.
 //
-// The file is mapped, not copied: 8 bytes of memory for each line, and lines that are sent one after
-// the other lie one after the other. It must not be cut short while it is in use (SIGBUS).
+// The file is mapped, not copied: 8 bytes of memory for each line, and lines that are sent one
+// after the other lie one after the other. It must not be cut short while it is in use (SIGBUS).
 //
 // Constant after construction, any thread.
 #pragma once

@@ -39,14 +39,14 @@ exit codes:
 po::options_description describe_options() {
   po::options_description all("options", 100, 60);
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  all.add_options()  //
+  all.add_options()                                                                 //
       ("server,s", text("ADDRESS"), "server, an IPv4 or IPv6 address (127.0.0.1)")  //
       ("port,p", text("PORT"), "its UDP port (7700)")                               //
       ("service", text("NAME"), "what to send: lookup or echo (lookup)")            //
       ("data,d", text("FILE"),
        "for lookup: lines of a number, a TAB and the body to expect (empty: not found); "
-       "without it pings are sent")                                                       //
-      ("count", text("N"), "messages; more than the data has: from its beginning again")  //
+       "without it pings are sent")                                                            //
+      ("count", text("N"), "messages; more than the data has: from its beginning again")       //
       ("limit,l", text("SECONDS"), "how long to send; without --count and -l: the data once")  //
       ("size", text("BYTES"), "bytes of each message (256)")                                   //
       ("clients,c", text("N"), "sockets (1)")                                                  //
@@ -56,9 +56,9 @@ po::options_description describe_options() {
       ("stats-interval,S", text("SECONDS"), "report on standard error this often")             //
       ("max-loss", text("SHARE"), "most loss for exit code 0: ratio (0.001) or percent (0.1%) (0)")
       //
-      ("no-check", "do not compare the content of replies")                              //
+      ("no-check", "do not compare the content of replies")                               //
       ("json", "print one JSON object instead of text; docs/udpblast.md names its keys")  //
-      ("help,h", "print this and end")                                                   //
+      ("help,h", "print this and end")                                                    //
       ("version", "print the version and end");
   return all;
 }

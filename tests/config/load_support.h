@@ -1,0 +1,66 @@
+// Loads settings from a command line, an environment and a YAML text, as a test writes them down.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <unistd.h>
+
+#include "config/load.h"
+
+namespace cpss {
+
+// A folder of its own that goes with the object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "config-test-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp " + pattern);
+    path_ = pattern;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  std::string file(std::string_view name) const { return (path_ / name).string(); }
+  std::string write(std::string_view name, std::string_view content) const {
+    std::ofstream(file(name), std::ios::binary) << content;
+    return file(name);
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline LoadResult load(const std::vector<std::string>& arguments,
+                       const std::vector<std::string>& environment = {}) {
+  std::vector<const char*> argv{"cpssd"};
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  std::vector<const char*> variables;
+  for (const std::string& variable : environment) variables.push_back(variable.c_str());
+  variables.push_back(nullptr);
+  return load_settings(static_cast<int>(argv.size()), argv.data(), variables.data());
+}
+
+// With `yaml` in a file that errors call FILE. `arguments` come after --config.
+inline LoadResult load_yaml(std::string_view yaml, std::vector<std::string> arguments = {},
+                            const std::vector<std::string>& environment = {}) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("cpssd.yaml", yaml);
+  arguments.insert(arguments.begin(), {"--config", path});
+  LoadResult result = load(arguments, environment);
+  for (std::string& error : result.errors)
+    for (std::size_t at; (at = error.find(path)) != std::string::npos;)
+      error.replace(at, path.size(), "FILE");
+  return result;
+}
+
+}  // namespace cpss

@@ -1,0 +1,184 @@
+// What the server says, and with which exit code, when it cannot start or is told nonsense. Nothing
+// may be left running and no region left behind that claims to be alive.
+#include <string>
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "net/udp_socket.h"
+#include "tests/end_to_end/programs.h"
+#include "tests/end_to_end/server_process.h"
+#include "tests/support/namespace.h"
+
+namespace cpss {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+class Errors : public testing::Test {
+ protected:
+  // Runs the server where it must refuse to start.
+  Finished refused(Environment environment, std::vector<std::string> options = {}) {
+    environment.emplace("CPSS_LISTEN", "127.0.0.1:0");
+    environment.emplace("CPSS_STATS_FILE", folder_.file("stats"));
+    options.insert(options.begin(), program::kServer);
+    const Finished result = run_program(options, environment);
+    EXPECT_EQ(result.output, "");
+    return result;
+  }
+  void expect_no_region() const { EXPECT_NE(access(folder_.file("stats").c_str(), F_OK), 0); }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Errors, UnknownOptionIs64) {
+  const Finished result = refused({}, {"--slotz", "5"});
+  EXPECT_EQ(result.code, 64);
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("--slotz"), HasSubstr("--slots")));
+  expect_no_region();
+}
+
+TEST_F(Errors, MissingArgumentIs64) {
+  EXPECT_EQ(refused({}, {"--slots"}).code, 64);
+}
+
+TEST_F(Errors, BadValueIs78WhateverItsSource) {
+  const Finished variable = refused({{"CPSS_QSLOTS", "0"}});
+  EXPECT_EQ(variable.code, 78);
+  EXPECT_THAT(variable.errors, AllOf(HasSubstr("CPSS_QSLOTS"), HasSubstr("16,000,000")));
+
+  const Finished option = refused({}, {"--batch", "many"});
+  EXPECT_EQ(option.code, 78);
+  EXPECT_THAT(option.errors, AllOf(HasSubstr("--batch"), HasSubstr("many")));
+
+  write_file(folder_.file("bad.yaml"), "queue:\n  slots: -4\n");
+  const Finished file = refused({{"CPSS_CONFIG", folder_.file("bad.yaml")}});
+  EXPECT_EQ(file.code, 78);
+  EXPECT_THAT(file.errors, HasSubstr("bad.yaml:2:10"));
+  expect_no_region();
+}
+
+TEST_F(Errors, AllErrorsAtOnce) {
+  const Finished result = refused({{"CPSS_QSLOTS", "0"}, {"CPSS_BATCH", "x"}, {"CPSS_SLOTS", "1"}});
+  EXPECT_EQ(result.code, 78);
+  EXPECT_THAT(result.errors,
+              AllOf(HasSubstr("CPSS_QSLOTS"), HasSubstr("CPSS_BATCH"), HasSubstr("CPSS_SLOTS")));
+}
+
+TEST_F(Errors, UnknownServiceIs78AndNamesThoseThereAre) {
+  const Finished result = refused({{"CPSS_SERVICE", "lokup"}});
+  EXPECT_EQ(result.code, 78);
+  EXPECT_THAT(result.errors,
+              AllOf(HasSubstr("CPSS_SERVICE"), HasSubstr("lokup"), HasSubstr("lookup, echo")));
+}
+
+TEST_F(Errors, CpuThatIsNotOursIs78) {
+  const Finished result = refused({{"CPSS_RECV_CPUS", "1023"}});
+  EXPECT_EQ(result.code, 78);
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("CPSS_RECV_CPUS"), HasSubstr("may use")));
+}
+
+TEST_F(Errors, MissingDataFileIs66) {
+  const Finished result = refused({{"CPSS_NUMBERS", folder_.file("nowhere.csv")}});
+  EXPECT_EQ(result.code, 66);
+  EXPECT_THAT(result.errors, HasSubstr("nowhere.csv"));
+  expect_no_region();
+}
+
+TEST_F(Errors, BadDataFileIs66WithFileAndLineOfEachError) {
+  write_file(folder_.file("bad.csv"), "prefix,gateway\n1202,gw1\n12x,gw2\n1202,gw3\n1203,a;b\n");
+  const Finished result = refused({{"CPSS_NUMBERS", folder_.file("bad.csv")}});
+  EXPECT_EQ(result.code, 66);
+  EXPECT_THAT(result.errors,
+              AllOf(HasSubstr("bad.csv:3"), HasSubstr("bad.csv:4"), HasSubstr("bad.csv:5")));
+}
+
+TEST_F(Errors, AddressInUseIs69) {
+  const UdpSocket other(SocketAddress(*IpAddress::parse("127.0.0.1"), 0), {});
+  const Finished result = refused({{"CPSS_LISTEN", other.local_address().to_string()}});
+  EXPECT_EQ(result.code, 69);
+  EXPECT_THAT(result.errors, HasSubstr(other.local_address().to_string()));
+  expect_no_region();
+}
+
+TEST_F(Errors, AddressOfAnotherHostIs78) {
+  const Finished result = refused({{"CPSS_LISTEN", "192.0.2.1:0"}});
+  EXPECT_EQ(result.code, 78);
+  EXPECT_THAT(result.errors, HasSubstr("192.0.2.1"));
+}
+
+// Port 80 of a network namespace in which we are nobody special.
+TEST_F(Errors, NoPermissionForThePortIs77) {
+  if (geteuid() != 0) {
+    const Finished result = refused({{"CPSS_LISTEN", "127.0.0.1:80"}});
+    EXPECT_EQ(result.code, 77);
+    return;
+  }
+  const NamespaceRun run = run_in_namespace([this] {
+    write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "1024");
+    if (setresuid(65534, 65534, 65534) != 0) return 99;
+    TemporaryFolder own;
+    const Finished result =
+        run_program({program::kServer},
+                    {{"CPSS_LISTEN", "127.0.0.1:80"}, {"CPSS_STATS_FILE", own.file("stats")}});
+    EXPECT_THAT(result.errors, HasSubstr("127.0.0.1:80"));
+    return result.code;
+  });
+  if (!run.exit_status) GTEST_SKIP() << run.not_possible;
+  EXPECT_EQ(*run.exit_status, 77);
+}
+
+TEST_F(Errors, RegionThatCannotBeMadeIs73) {
+  const Finished result = refused({{"CPSS_STATS_FILE", "/proc/nowhere/stats"}});
+  EXPECT_EQ(result.code, 73);
+  EXPECT_THAT(result.errors, HasSubstr("/proc/nowhere"));
+}
+
+TEST_F(Errors, RegionOfALivingServerIs73AndNamesIt) {
+  ServerProcess first(program::kServer, {});
+  const Finished second = refused({{"CPSS_STATS_FILE", first.stats_file()}});
+  EXPECT_EQ(second.code, 73);
+  EXPECT_THAT(second.errors, HasSubstr(std::to_string(first.process().pid())));
+  first.expect_clean_end();
+}
+
+TEST_F(Errors, RegionOfAKilledServerIsStaleAndThenTakenOver) {
+  const std::string stats_file = folder_.file("stats");
+  {
+    ServerProcess first(program::kServer, {{"CPSS_STATS_FILE", stats_file}});
+    first.process().signal(SIGKILL);
+    EXPECT_EQ(first.process().wait(std::chrono::seconds(10)), 128 + SIGKILL);
+    const Finished stale = run_program({program::kGetstat, "--file", stats_file});
+    EXPECT_EQ(stale.code, 3) << stale.output << stale.errors;
+    EXPECT_EQ(program::stats_of(stats_file).at("state"), "stale");
+  }
+  ServerProcess second(program::kServer, {{"CPSS_STATS_FILE", stats_file}});
+  second.expect_clean_end();
+}
+
+TEST_F(Errors, MoreMemoryThanThereIsAddressSpaceForIsSaid) {
+  const Finished result =
+      run_program({"/bin/sh", "-c", "ulimit -v 2000000; exec \"$0\"", program::kServer},
+                  {{"CPSS_QSLOTS", "16000000"},
+                   {"CPSS_LISTEN", "127.0.0.1:0"},
+                   {"CPSS_STATS_FILE", folder_.file("stats")}});
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer needs the address space that this test takes away";
+#endif
+  EXPECT_EQ(result.code, 70);
+  EXPECT_THAT(result.errors, HasSubstr("CPSS_QSLOTS"));
+}
+
+TEST_F(Errors, CheckConfigSaysGoodOrBad) {
+  const Finished good = run_program({program::kServer, "--check-config"});
+  EXPECT_EQ(good.code, 0) << good.errors;
+  const Finished bad = refused({{"CPSS_SERVICE", "nothing"}}, {"--check-config"});
+  EXPECT_EQ(bad.code, 78);
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,20 @@
+// A place where the tests' server stops as long as a file exists: the tests hold it there, look at
+// what happens meanwhile, and let it go on by removing the file.
+#pragma once
+
+#include <string>
+
+namespace cpss {
+
+class Gate {
+ public:
+  // The file's name comes from an environment variable; where it is not set the gate is always
+  // open.
+  explicit Gate(const char* variable);
+  void pass() const;
+
+ private:
+  std::string file_;
+};
+
+}  // namespace cpss

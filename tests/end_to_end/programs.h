@@ -1,0 +1,21 @@
+// The programs under test, and what they say of themselves.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/end_to_end/child_process.h"
+
+namespace cpss::program {
+
+extern const std::string kServer;      // cpssd
+extern const std::string kTestServer;  // cpssd with misbehaving services and sockets
+extern const std::string kGetstat;
+extern const std::string kBlast;  // udpblast
+
+// getstat --json of a region; null where it printed nothing.
+nlohmann::json stats_of(const std::string& stats_file);
+
+}  // namespace cpss::program

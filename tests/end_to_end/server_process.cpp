@@ -1,0 +1,96 @@
+#include "tests/end_to_end/server_process.h"
+
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/end_to_end/programs.h"
+
+namespace cpss {
+namespace {
+
+constexpr std::chrono::milliseconds kPoll{20};
+constexpr std::chrono::seconds kPatience{20};
+
+Environment with_defaults(Environment environment, const std::string& stats_file) {
+  environment.emplace("CPSS_LISTEN", "127.0.0.1:0");
+  environment.emplace("CPSS_STATS_FILE", stats_file);
+  return environment;
+}
+
+SocketAddress parse_address(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  std::string ip = text.substr(0, colon);
+  if (ip.front() == '[') ip = ip.substr(1, ip.size() - 2);
+  return {IpAddress::parse(ip).value(),
+          static_cast<std::uint16_t>(std::stoul(text.substr(colon + 1)))};
+}
+
+// Whether `condition` comes true within the tests' patience.
+template <class Condition>
+bool eventually(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kPoll);
+  }
+  return true;
+}
+
+}  // namespace
+
+ServerProcess::ServerProcess(const std::string& program, Environment environment)
+    : stats_file_(environment.contains("CPSS_STATS_FILE") ? environment["CPSS_STATS_FILE"]
+                                                          : folder_.file("stats")),
+      process_({program}, with_defaults(std::move(environment), stats_file_)) {
+  const bool live = eventually([this] {
+    if (!process_.running()) return true;
+    const nlohmann::json now = stats();
+    return now.is_object() && now.value("state", "") == "live" &&
+           now.value("pid", 0) == process_.pid();
+  });
+  EXPECT_TRUE(live && process_.running()) << process_.errors();
+}
+
+SocketAddress ServerProcess::address(std::size_t listener) const {
+  return parse_address(stats().at("listen").at(listener));
+}
+
+nlohmann::json ServerProcess::stats() const {
+  return program::stats_of(stats_file_);
+}
+
+std::uint64_t ServerProcess::ledger(const std::string& name) const {
+  return stats().at("ledger").at(name);
+}
+
+std::uint64_t ServerProcess::reason(const std::string& name) const {
+  return stats().at("reasons").at(name);
+}
+
+void ServerProcess::wait_until_idle(std::uint64_t received) const {
+  nlohmann::json last;
+  const bool idle = eventually([&] {
+    last = stats()["ledger"];
+    return last.at("received") >= received && last.at("in_flight") == 0;
+  });
+  EXPECT_TRUE(idle) << "expected " << received << " received and none inside: " << last.dump();
+}
+
+void ServerProcess::expect_books_balance() const {
+  const Finished verify = run_program({program::kGetstat, "--verify", "--file", stats_file_});
+  EXPECT_EQ(verify.code, 0) << verify.output << verify.errors;
+  const nlohmann::json now = stats();
+  EXPECT_EQ(now.at("ledger").at("residual"), 0) << now.at("ledger").dump();
+  EXPECT_EQ(now.at("reasons").at("failed.stale_slot"), 0);
+}
+
+void ServerProcess::expect_clean_end() {
+  process_.signal(SIGTERM);
+  EXPECT_EQ(process_.wait(kPatience), 0) << process_.errors();
+  expect_books_balance();
+  EXPECT_EQ(stats().at("state"), "stopped");
+}
+
+}  // namespace cpss

@@ -1,0 +1,46 @@
+// A running server under test, on free ports of the loopback interface, with a stats region of its
+// own. Stopped, at the latest killed, when the object goes.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "net/address.h"
+#include "tests/end_to_end/child_process.h"
+
+namespace cpss {
+
+class ServerProcess {
+ public:
+  // Starts `program` and waits until it is live; the test fails if it does not get there.
+  // CPSS_LISTEN is 127.0.0.1:0 and CPSS_STATS_FILE a fresh file unless the environment says
+  // otherwise.
+  ServerProcess(const std::string& program, Environment environment);
+
+  ChildProcess& process() noexcept { return process_; }
+  const std::string& stats_file() const noexcept { return stats_file_; }
+  SocketAddress address(std::size_t listener = 0) const;
+  std::uint16_t port(std::size_t listener = 0) const { return address(listener).port(); }
+
+  nlohmann::json stats() const;
+  std::uint64_t ledger(const std::string& name) const;  // "received", "invalid", ...
+  std::uint64_t reason(const std::string& name) const;  // "invalid.too_short", ...
+
+  // Waits until nothing is inside and as many datagrams as `received` came, at most 20 s.
+  void wait_until_idle(std::uint64_t received = 0) const;
+  // getstat --verify says 0: every identity holds, residual 0.
+  void expect_books_balance() const;
+  // SIGTERM; exit code 0; and the books balance.
+  void expect_clean_end();
+
+ private:
+  TemporaryFolder folder_;
+  std::string stats_file_;
+  ChildProcess process_;
+};
+
+}  // namespace cpss

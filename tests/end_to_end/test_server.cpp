@@ -1,0 +1,63 @@
+// cpssd-test: the server, linked from the same libraries, with services and sockets that misbehave
+// as environment variables say:
+//   TEST_SENDS        drop, repeat or delay: what happens to every TEST_SENDS_EVERY-th reply
+//   TEST_SENDS_DELAY_MS
+//   TEST_SEND_GATE    replies are not sent while this file exists
+// and those of test_services.h.
+#include <cstdlib>
+#include <string>
+
+#include <unistd.h>
+
+#include "server/server.h"
+#include "tests/end_to_end/gate.h"
+#include "tests/end_to_end/test_services.h"
+#include "tests/support/fake_port.h"
+
+namespace cpss {
+namespace {
+
+class GatedPort final : public DatagramPort {
+ public:
+  explicit GatedPort(DatagramPort& inner) : inner_(inner) {}
+  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
+                        std::span<Arrival> arrivals) noexcept override {
+    return inner_.receive(buffers, arrivals);
+  }
+  SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override {
+    gate_.pass();
+    return inner_.send(datagrams);
+  }
+  void wait_writable(std::chrono::milliseconds longest) noexcept override {
+    inner_.wait_writable(longest);
+  }
+  int descriptor() const noexcept override { return inner_.descriptor(); }
+
+ private:
+  DatagramPort& inner_;
+  const Gate gate_{"TEST_SEND_GATE"};
+};
+
+std::string variable(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? otherwise : value;
+}
+
+std::unique_ptr<DatagramPort> misbehaving(UdpSocket& socket) {
+  const std::string how = variable("TEST_SENDS", "");
+  if (how.empty()) return std::make_unique<GatedPort>(socket);
+  TamperPort::Rule rule;
+  rule.how = how == "drop"     ? TamperPort::How::drop
+             : how == "repeat" ? TamperPort::How::repeat
+                               : TamperPort::How::delay;
+  rule.every = std::stoull(variable("TEST_SENDS_EVERY", "1"));
+  rule.delay = std::chrono::milliseconds(std::stoul(variable("TEST_SENDS_DELAY_MS", "0")));
+  return std::make_unique<TamperPort>(socket, rule);
+}
+
+}  // namespace
+}  // namespace cpss
+
+int main(int argc, char** argv) {
+  return cpss::run_server(argc, argv, environ, {cpss::test_services(), cpss::misbehaving});
+}

@@ -1,0 +1,107 @@
+// A forked process that runs a function of the test, says when it is ready, and waits to be ended.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <exception>
+#include <functional>
+
+namespace cpss::test {
+
+class ChildProcess {
+ public:
+  // Runs `body` in the child, whose exit code it returns; 99 where it throws. Forked before it
+  // starts threads, so it may use anything.
+  explicit ChildProcess(const std::function<int()>& body) : pid_(::fork()) {
+    if (pid_ != 0) return;
+    int code = 99;
+    try {
+      code = body();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "child: %s\n", error.what());
+    }
+    ::_exit(code);
+  }
+  ~ChildProcess() {
+    if (!reaped_) {
+      ::kill(pid_, SIGKILL);
+      wait();
+    }
+  }
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  pid_t pid() const { return pid_; }
+  void kill() { ::kill(pid_, SIGKILL); }
+  // As waitpid(2) gives it.
+  int wait() {
+    int status = -1;
+    EXPECT_EQ(::waitpid(pid_, &status, 0), pid_);
+    reaped_ = true;
+    return status;
+  }
+  // The exit code; -1 where a signal ended it.
+  int exit_code() {
+    const int status = wait();
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  pid_t pid_;
+  bool reaped_ = false;
+};
+
+// One process tells another that it has come so far.
+class Gate {
+ public:
+  Gate() {
+    if (::pipe(ends_) != 0) ADD_FAILURE() << "pipe";
+  }
+  ~Gate() {
+    ::close(ends_[0]);
+    ::close(ends_[1]);
+  }
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  void open() { EXPECT_EQ(::write(ends_[1], "x", 1), 1); }
+  void wait() {
+    char byte = 0;
+    EXPECT_EQ(::read(ends_[0], &byte, 1), 1);
+  }
+
+ private:
+  int ends_[2] = {-1, -1};
+};
+
+// A child that makes something, says so, and lives until it is killed.
+class LastingChild {
+ public:
+  // `body` gets a function to call when it is ready and to not return from.
+  explicit LastingChild(const std::function<void(const std::function<void()>& stay)>& body)
+      : child_([&] {
+          body([&] {
+            ready_.open();
+            for (;;) ::pause();
+          });
+          return 98;
+        }) {
+    ready_.wait();
+  }
+
+  pid_t pid() const { return child_.pid(); }
+  void kill_and_reap() {
+    child_.kill();
+    child_.wait();
+  }
+  void kill_without_reaping() { child_.kill(); }
+
+ private:
+  Gate ready_;
+  ChildProcess child_;
+};
+
+}  // namespace cpss::test

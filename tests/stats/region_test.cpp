@@ -1,0 +1,264 @@
+#include "stats/region.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "stats/reader.h"
+#include "tests/stats/child_process.h"
+#include "tests/stats/sample_server.h"
+#include "tests/stats/temporary_folder.h"
+
+namespace cpss {
+namespace {
+
+using testing::HasSubstr;
+
+class RegionTest : public testing::Test {
+ protected:
+  // What the construction of a region at `path` fails with; a failure of the test if it does not.
+  static StatsRegionError error_at(const std::string& path) {
+    try {
+      StatsRegion region(test::sample_options(path));
+    } catch (const StatsRegionError& error) {
+      return error;
+    }
+    ADD_FAILURE() << "a region was made at " << path;
+    return {"", 0};
+  }
+
+  test::TemporaryFolder folder_;
+  std::string path_ = folder_.file("stats");
+};
+
+TEST_F(RegionTest, WhatIsWrittenIsRead) {
+  test::SampleServer server(path_);
+  server.answered(5);
+  server.invalid(Reason::invalid_too_short, 2);
+  server.receive.raise(Gauge::queue_high_water, 3);
+  server.main.add(Counter::kernel_dropped, 9);
+
+  const Snapshot snapshot = server.region.snapshot();
+  ASSERT_EQ(snapshot.stages.size(), 4u);
+  EXPECT_EQ(snapshot.stages[0].name, "receive");
+  EXPECT_EQ(snapshot.stages[3].name, "server");
+  EXPECT_EQ(snapshot.total("received"), 7u);
+  EXPECT_EQ(snapshot.received_before, 7u);
+  EXPECT_EQ(snapshot.stage("receive")->counter("retired"), 2u);
+  EXPECT_EQ(snapshot.stage("receive")->gauge("queue_high_water"), 3u);
+  EXPECT_EQ(snapshot.stage("service")->histogram("wait_ns").count(), 5u);
+  EXPECT_EQ(snapshot.stage("service")->histogram("wait_ns").max, 1500u);
+  EXPECT_EQ(snapshot.stage("worker"), nullptr);
+  EXPECT_EQ(snapshot.total("kernel_dropped"), 9u);
+  EXPECT_EQ(snapshot.total("no_such_counter"), 0u);
+  for (const ReasonCount& reason : snapshot.reasons) {
+    const std::uint64_t expected = reason.full_name() == "answered"            ? 5
+                                   : reason.full_name() == "invalid.too_short" ? 2
+                                                                               : 0;
+    EXPECT_EQ(reason.count, expected) << reason.full_name();
+  }
+}
+
+TEST_F(RegionTest, AStageIsTheSumOfItsLanes) {
+  RegionOptions options = test::sample_options(path_);
+  options.blocks = {{"svc-0", StageId::service}, {"recv-0", StageId::receive},
+                    {"svc-1", StageId::service}};
+  StatsRegion region(options);
+  region.writer(0).add(Counter::entered, 3);
+  region.writer(2).add(Counter::entered, 4);
+  region.writer(0).raise(Gauge::queue_high_water, 5);
+  region.writer(2).raise(Gauge::queue_high_water, 2);
+  region.writer(0).record(HistogramId::batch, 3);
+  region.writer(2).record(HistogramId::batch, 4);
+  const Snapshot snapshot = region.snapshot();
+  ASSERT_EQ(snapshot.stages.size(), 2u);
+  EXPECT_EQ(snapshot.stages[0].name, "receive") << "in pipeline order";
+  const StageSnapshot& service = snapshot.stages[1];
+  EXPECT_EQ(service.lanes, 2u);
+  EXPECT_EQ(service.counter("entered"), 7u);
+  EXPECT_EQ(service.gauge("queue_high_water"), 5u) << "the largest, not the sum";
+  EXPECT_EQ(service.histogram("batch").count(), 2u);
+  EXPECT_EQ(service.histogram("batch").max, 4u);
+}
+
+TEST_F(RegionTest, HasModeAndPlaceAndLeavesNoOtherFile) {
+  const mode_t umask_before = ::umask(0077);
+  {
+    StatsRegion region(test::sample_options(path_));
+    EXPECT_EQ(region.path(), path_);
+  }
+  ::umask(umask_before);
+  struct stat status {};
+  ASSERT_EQ(::stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0640u);
+  EXPECT_GE(status.st_blocks * 512, status.st_size) << "all space is reserved";
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path()))
+    EXPECT_THAT(entry.path().filename().string(), testing::AnyOf("stats", "stats.lock"));
+}
+
+TEST_F(RegionTest, AServerIsRefusedWhileAnotherHoldsThePathAndToldItsPid) {
+  test::LastingChild holder([&](const auto& stay) {
+    StatsRegion region(test::sample_options(path_));
+    stay();
+  });
+  const StatsRegionError error = error_at(path_);
+  EXPECT_EQ(error.code(), EBUSY);
+  EXPECT_THAT(error.what(), HasSubstr("process " + std::to_string(holder.pid())));
+  EXPECT_EQ(RegionReader(path_).read().snapshot->facts.pid, static_cast<std::uint64_t>(holder.pid()))
+      << "the holder's region is untouched";
+}
+
+TEST_F(RegionTest, ASecondRegionInTheSameProcessIsRefusedAndTheFirstStaysLocked) {
+  StatsRegion region(test::sample_options(path_));
+  EXPECT_EQ(error_at(path_).code(), EBUSY);
+  test::ChildProcess other([&] { return error_at(path_).code() == EBUSY ? 0 : 1; });
+  EXPECT_EQ(other.exit_code(), 0);
+}
+
+TEST_F(RegionTest, ALockFileOfADeadServerIsNoObstacle) {
+  test::LastingChild dead([&](const auto& stay) {
+    StatsRegion region(test::sample_options(path_));
+    test::write_file(path_ + ".new", "half made");
+    stay();
+  });
+  dead.kill_and_reap();
+  ASSERT_TRUE(std::filesystem::exists(path_ + ".lock"));
+  StatsRegion region(test::sample_options(path_));
+  EXPECT_EQ(region.snapshot().facts.pid, static_cast<std::uint64_t>(::getpid()));
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
+}
+
+TEST_F(RegionTest, ThePathCanBeUsedAgainAfterTheRegionIsGone) {
+  { StatsRegion first(test::sample_options(path_)); }
+  StatsRegion second(test::sample_options(path_));
+  EXPECT_EQ(second.snapshot().facts.generation, 2u);
+}
+
+TEST_F(RegionTest, OfSeveralThatStartAtOnceExactlyOneWins) {
+  constexpr int kRounds = 40, kServers = 4;
+  for (int round = 0; round < kRounds; ++round) {
+    test::Gate start, tried, end;
+    std::vector<std::unique_ptr<test::ChildProcess>> servers;
+    for (int i = 0; i < kServers; ++i)
+      servers.push_back(std::make_unique<test::ChildProcess>([&] {
+        start.wait();
+        int code = 0;
+        try {
+          StatsRegion region(test::sample_options(path_));
+          tried.open();
+          end.wait();  // holds it until all have tried
+        } catch (const StatsRegionError& error) {
+          code = error.code() == EBUSY ? 1 : 2;
+          tried.open();
+        }
+        return code;
+      }));
+    for (int i = 0; i < kServers; ++i) start.open();
+    for (int i = 0; i < kServers; ++i) tried.wait();
+    for (int i = 0; i < kServers; ++i) end.open();
+    std::array<int, 3> codes{};
+    for (const auto& server : servers) {
+      const int code = server->exit_code();
+      ASSERT_TRUE(code >= 0 && code <= 2) << code;
+      ++codes[static_cast<std::size_t>(code)];
+    }
+    ASSERT_EQ(codes[0], 1);
+    ASSERT_EQ(codes[1], kServers - 1);
+  }
+}
+
+TEST_F(RegionTest, AForeignFileIsNotOverwritten) {
+  test::write_file(path_, "important,data\n");
+  const StatsRegionError error = error_at(path_);
+  EXPECT_EQ(error.code(), EEXIST);
+  EXPECT_THAT(error.what(), HasSubstr("not a stats region"));
+  EXPECT_EQ(test::read_file(path_), "important,data\n");
+}
+
+TEST_F(RegionTest, ThingsThatAreNoFilesAreRefused) {
+  std::filesystem::create_directory(path_);
+  EXPECT_EQ(error_at(path_).code(), EEXIST);
+  ASSERT_EQ(::mkfifo(folder_.file("fifo").c_str(), 0600), 0);
+  EXPECT_EQ(error_at(folder_.file("fifo")).code(), EEXIST);
+  EXPECT_EQ(error_at(folder_.file("no/such/folder")).code(), ENOENT);
+}
+
+TEST_F(RegionTest, ATruncatedRegionOfAnEarlierServerIsReplaced) {
+  { StatsRegion region(test::sample_options(path_)); }
+  ASSERT_EQ(::truncate(path_.c_str(), 0), 0);
+  EXPECT_NO_THROW(StatsRegion(test::sample_options(path_)));
+}
+
+// H01, G11.
+TEST_F(RegionTest, AFullFileSystemIsAnErrorAtTheStart) {
+  test::ChildProcess child([&] {
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", folder_.path().c_str(), "tmpfs", 0, "size=64k") != 0)
+      return 77;
+    const StatsRegionError error = error_at(path_);
+    EXPECT_EQ(error.code(), ENOSPC);
+    EXPECT_THAT(error.what(), HasSubstr("make room"));
+    EXPECT_FALSE(std::filesystem::exists(path_));
+    EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  const int code = child.exit_code();
+  if (code == 77) GTEST_SKIP() << "needs the right to mount a file system";
+  EXPECT_EQ(code, 0);
+}
+
+TEST_F(RegionTest, WarnsWhereTheFileIsOnADisk) {
+  test::ChildProcess child([&] {
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", folder_.path().c_str(), "tmpfs", 0, "size=4m") != 0)
+      return 77;
+    EXPECT_EQ(StatsRegion(test::sample_options(path_)).warning(), "");
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  const int code = child.exit_code();
+  if (code == 77) GTEST_SKIP() << "needs the right to mount a file system";
+  EXPECT_EQ(code, 0);
+}
+
+// H02.
+TEST_F(RegionTest, AServerSurvivesTheTruncationOfItsFile) {
+  test::SampleServer server(path_);
+  server.region.set_live();
+  server.answered(3);
+  ASSERT_EQ(::truncate(path_.c_str(), 0), 0);
+  server.answered(2);
+  server.region.heartbeat();
+  EXPECT_TRUE(server.region.lost());
+  EXPECT_EQ(server.region.snapshot().total("received"), 2u) << "begun again at 0";
+  EXPECT_EQ(RegionReader(path_).read().state, RegionState::incompatible);
+  server.region.mark_clean_end();
+}
+
+// H02.
+TEST_F(RegionTest, AServerSurvivesTheRemovalAndTheReplacementOfItsFile) {
+  test::SampleServer server(path_);
+  server.region.set_live();
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  server.answered(2);
+  EXPECT_EQ(RegionReader(path_).read().state, RegionState::missing);
+  test::write_file(path_, "something else");
+  server.answered(2);
+  EXPECT_EQ(RegionReader(path_).read().state, RegionState::incompatible);
+  EXPECT_FALSE(server.region.lost());
+  EXPECT_EQ(server.region.snapshot().total("received"), 4u);
+}
+
+}  // namespace
+}  // namespace cpss

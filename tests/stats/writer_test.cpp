@@ -1,0 +1,70 @@
+#include "stats/writer.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace cpss {
+namespace {
+
+class WriterTest : public testing::Test {
+ protected:
+  std::uint64_t at(std::size_t place) const { return block_[place].load(); }
+
+  std::vector<Value> block_ = std::vector<Value>(kBlockBytes / sizeof(Value));
+};
+
+TEST_F(WriterTest, EachCounterAndReasonHasAValueOfItsOwn) {
+  StatsWriter writer(block_.data(), true);
+  for (const CounterInfo& counter : kCounters)
+    writer.add(counter.id, static_cast<std::uint64_t>(counter.id) + 1);
+  for (const ReasonInfo& reason : kReasons)
+    writer.book(reason.id, static_cast<std::uint64_t>(reason.id) + 1000);
+  for (const CounterInfo& counter : kCounters)
+    EXPECT_EQ(writer.value(counter.id), static_cast<std::uint64_t>(counter.id) + 1);
+  for (const ReasonInfo& reason : kReasons)
+    EXPECT_EQ(writer.value(reason.id), static_cast<std::uint64_t>(reason.id) + 1000);
+}
+
+TEST_F(WriterTest, AddsUp) {
+  StatsWriter writer(block_.data(), true);
+  writer.add(Counter::received);
+  writer.add(Counter::received, 41);
+  EXPECT_EQ(writer.value(Counter::received), 42u);
+}
+
+TEST_F(WriterTest, AGaugeOnlyRises) {
+  StatsWriter writer(block_.data(), true);
+  writer.raise(Gauge::queue_high_water, 7);
+  writer.raise(Gauge::queue_high_water, 3);
+  EXPECT_EQ(at(kGaugeOffset), 7u);
+  writer.raise(Gauge::queue_high_water, 8);
+  EXPECT_EQ(at(kGaugeOffset), 8u);
+}
+
+TEST_F(WriterTest, RecordsIntoTheBucketAndKeepsTheLargestExactly) {
+  StatsWriter writer(block_.data(), true);
+  writer.record(HistogramId::service_ns, 1'000'003, 5);
+  writer.record(HistogramId::service_ns, 17);
+  const std::size_t base =
+      kHistogramOffset + static_cast<std::size_t>(HistogramId::service_ns) * kHistogramValues;
+  EXPECT_EQ(at(base + histogram_bucket(1'000'003)), 5u);
+  EXPECT_EQ(at(base + 17), 1u);
+  EXPECT_EQ(at(base + kHistogramMax), 1'000'003u);
+}
+
+TEST_F(WriterTest, RecordsNothingWhereHistogramsAreOff) {
+  StatsWriter writer(block_.data(), false);
+  writer.record(HistogramId::wait_ns, 5);
+  for (const Value& value : block_) EXPECT_EQ(value.load(), 0u);
+}
+
+TEST_F(WriterTest, TheLastValueOfTheLastHistogramIsInsideTheBlock) {
+  StatsWriter writer(block_.data(), true);
+  writer.record(HistogramId::batch, ~std::uint64_t{0});
+  EXPECT_EQ(at(kValuesInBlock - 1), ~std::uint64_t{0});
+  EXPECT_EQ(at(kValuesInBlock - 2), 1u);
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,80 @@
+#include "tools/udpblast/tally.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cpss::udpblast {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Tally, ReadsWhatWasCounted) {
+  Tally tally;
+  tally.add(Count::sent, 3);
+  tally.add(Count::sent);
+  tally.set(Count::outstanding, 2);
+  tally.record_latency(1'000);
+  tally.record_latency(5'000'000);
+  const Totals totals = tally.read();
+  EXPECT_EQ(totals[Count::sent], 4u);
+  EXPECT_EQ(totals[Count::outstanding], 2u);
+  EXPECT_EQ(totals.latency.count(), 2u);
+  EXPECT_EQ(totals.latency.max, 5'000'000u);
+  EXPECT_NEAR(static_cast<double>(totals.latency.percentile(0.5)), 1'000, 32);
+}
+
+TEST(Tally, ThreadsAddUp) {
+  Tally one;
+  Tally other;
+  one.add(Count::right, 5);
+  one.record_latency(10);
+  other.add(Count::right, 6);
+  other.record_latency(20);
+  Totals sum;
+  sum.add(one.read());
+  sum.add(other.read());
+  EXPECT_EQ(sum[Count::right], 11u);
+  EXPECT_EQ(sum.latency.count(), 2u);
+  EXPECT_EQ(sum.latency.max, 20u);
+}
+
+TEST(Tally, LossIsWhatWasNotAnsweredInTime) {
+  Tally tally;
+  EXPECT_EQ(tally.read().loss(), 0);
+  tally.add(Count::sent, 8);
+  tally.add(Count::timed_out, 1);
+  tally.add(Count::late, 1);
+  tally.add(Count::outstanding, 1);
+  EXPECT_EQ(tally.read().lost(), 2u);
+  EXPECT_EQ(tally.read().loss(), 0.25);
+}
+
+TEST(Tally, BooksThatBalance) {
+  Tally tally;
+  EXPECT_EQ(tally.read().imbalance(), std::nullopt);
+  tally.add(Count::sent, 10);
+  tally.add(Count::right, 6);
+  tally.add(Count::wrong, 1);
+  tally.add(Count::timed_out, 2);
+  tally.add(Count::outstanding, 1);
+  tally.add(Count::packets_in, 12);
+  tally.add(Count::late, 1);
+  tally.add(Count::duplicate, 1);
+  tally.add(Count::unknown, 1);
+  tally.add(Count::malformed, 2);
+  EXPECT_EQ(tally.read().imbalance(), std::nullopt);
+}
+
+TEST(Tally, BooksThatDoNot) {
+  Tally sent;
+  sent.add(Count::sent, 2);
+  sent.add(Count::right, 1);
+  sent.add(Count::packets_in, 1);
+  EXPECT_THAT(sent.read().imbalance().value_or(""), HasSubstr("sent 2 is not right 1 +"));
+  Tally packets;
+  packets.add(Count::packets_in, 1);
+  EXPECT_THAT(packets.read().imbalance().value_or(""), HasSubstr("packets_in 1 is not"));
+}
+
+}  // namespace
+}  // namespace cpss::udpblast

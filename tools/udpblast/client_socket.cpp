@@ -1,0 +1,60 @@
+#include "tools/udpblast/client_socket.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <linux/sock_diag.h>
+#include <sys/socket.h>
+
+#include "net/udp_socket.h"
+
+namespace cpss::udpblast {
+namespace {
+
+// Room for the replies that arrive while this thread does not run. The kernel gives less where
+// net.core.rmem_max is lower, and that is no error: what it drops is counted and reported.
+constexpr int kReceiveBuffer = 4 << 20;
+
+[[noreturn]] void fail(const SocketAddress& server, const char* call, const char* advice) {
+  const int error = errno;
+  throw SocketError(
+      fmt::format("{}: {}: {}{}", server.to_string(), call, std::strerror(error), advice), error);
+}
+
+ClientSocket::Result result_of(int returned) {
+  if (returned < 0) return {0, errno};
+  return {static_cast<std::size_t>(returned), 0};
+}
+
+}  // namespace
+
+ClientSocket::ClientSocket(const SocketAddress& server)
+    : fd_(::socket(server.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP)) {
+  if (!fd_.valid())
+    fail(server, "socket",
+         errno == EMFILE ? "; use fewer clients (-c) or raise the limit (ulimit -n)" : "");
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
+  if (::connect(fd_.get(), server.data(), server.size()) != 0)
+    fail(server, "connect", "; is this address reachable from here?");
+}
+
+ClientSocket::Result ClientSocket::send(DatagramBatch& batch, std::size_t first,
+                                        std::size_t count) noexcept {
+  return result_of(::sendmmsg(fd_.get(), batch.headers() + first, static_cast<unsigned>(count), 0));
+}
+
+ClientSocket::Result ClientSocket::receive(DatagramBatch& batch) noexcept {
+  return result_of(
+      ::recvmmsg(fd_.get(), batch.headers(), static_cast<unsigned>(batch.count()), 0, nullptr));
+}
+
+std::uint64_t ClientSocket::kernel_dropped() const noexcept {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> values{};
+  socklen_t length = sizeof values;
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_MEMINFO, values.data(), &length) != 0) return 0;
+  return values[SK_MEMINFO_DROPS];
+}
+
+}  // namespace cpss::udpblast

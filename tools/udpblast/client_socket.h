@@ -1,0 +1,39 @@
+// A client's socket: UDP, connected to the server, non-blocking.
+//
+// Connected, so the kernel looks up the route once, delivers the server's datagrams only, and
+// reports that nothing listens there (ECONNREFUSED). One thread; no allocation after construction.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "net/address.h"
+#include "stats/file_descriptor.h"
+#include "tools/udpblast/datagram_batch.h"
+
+namespace cpss::udpblast {
+
+class ClientSocket {
+ public:
+  // Throws SocketError (net/udp_socket.h).
+  explicit ClientSocket(const SocketAddress& server);
+
+  struct Result {
+    std::size_t done = 0;  // datagrams sent or received, in order from the first
+    int error = 0;         // errno where none was; EAGAIN: no room, or nothing there
+  };
+  // Sends windows first to first + count - 1 of the batch.
+  Result send(DatagramBatch& batch, std::size_t first, std::size_t count) noexcept;
+  // Fills the batch with what is there.
+  Result receive(DatagramBatch& batch) noexcept;
+
+  // Datagrams the kernel dropped at this socket (SO_MEMINFO, socket(7); 32 bits wide).
+  std::uint64_t kernel_dropped() const noexcept;
+
+  int descriptor() const noexcept { return fd_.get(); }
+
+ private:
+  FileDescriptor fd_;
+};
+
+}  // namespace cpss::udpblast

@@ -1,0 +1,19 @@
+// How the report puts bytes into words. For the rare case: allocates. No state, any thread.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace cpss::udpblast {
+
+// In double quotes, with what is not printable ASCII as \xHH, cut with "..." after 300 characters.
+std::string quoted(std::string_view text);
+
+// "byte 17 is 0x00 instead of 0x5a" or "80 bytes instead of 256"; nothing where both are equal.
+std::optional<std::string> first_difference(std::span<const std::byte> expected,
+                                            std::span<const std::byte> got);
+
+}  // namespace cpss::udpblast

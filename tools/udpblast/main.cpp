@@ -1,0 +1,56 @@
+// udpblast: sends messages to a cpss server and checks every reply. docs/udpblast.md
+#include <cstdio>
+#include <exception>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "tools/udpblast/options.h"
+#include "tools/udpblast/report.h"
+#include "tools/udpblast/run.h"
+#include "tools/udpblast/workload.h"
+
+namespace cpss::udpblast {
+namespace {
+
+int print(std::string_view text, ExitCode code) {
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!written) std::perror("udpblast: standard output");
+  return static_cast<int>(written ? code : ExitCode::could_not_run);
+}
+
+int report(const RunResult& result, const Options& options) {
+  const ExitCode code = exit_code(result, options);
+  if (!options.json) return print(text_report(result, options), code);
+  for (const std::string& problem : problems(result, options))
+    fmt::print(stderr, "udpblast: {}\n", problem);
+  return print(json_report(result, options), code);
+}
+
+int run(std::span<const char* const> arguments) {
+  const auto parsed = parse_options(arguments);
+  if (const auto* information = std::get_if<Information>(&parsed))
+    return print(information->text, ExitCode::all_right);
+  const Options& options = std::get<Options>(parsed);
+  const auto workload = make_workload(options);
+  return report(run_blast(options, *workload), options);
+}
+
+}  // namespace
+}  // namespace cpss::udpblast
+
+int main(int argc, char** argv) {
+  using namespace cpss::udpblast;
+  constexpr int kCouldNotRun = static_cast<int>(ExitCode::could_not_run);
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "udpblast: {}\nudpblast --help lists the options\n", error.what());
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "udpblast: {}\n", error.what());
+  }
+  return kCouldNotRun;
+}

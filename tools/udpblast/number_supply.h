@@ -1,0 +1,48 @@
+// Message numbers 0, 1, 2, ... shared out among the threads: each message is sent by one thread.
+//
+// Threads take whole blocks from one shared counter, so that a fast thread takes over from a slow
+// one and none waits for another; within its block a thread counts for itself.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace cpss::udpblast {
+
+// Shared by all threads.
+class NumberPool {
+ public:
+  explicit NumberPool(std::uint64_t count) noexcept : count_(count) {}
+  NumberPool(const NumberPool&) = delete;
+  NumberPool& operator=(const NumberPool&) = delete;
+
+  struct Range {
+    std::uint64_t first = 0;
+    std::uint64_t end = 0;  // one past the last; equal to first: there are no more
+  };
+  Range take_block() noexcept;
+
+ private:
+  static constexpr std::uint64_t kBlock = 256;
+
+  // Relaxed: the numbers themselves are all that is handed over.
+  std::atomic<std::uint64_t> next_{0};
+  const std::uint64_t count_;
+};
+
+// Of one thread.
+class NumberSupply {
+ public:
+  explicit NumberSupply(NumberPool& pool) noexcept : pool_(pool) {}
+
+  // At most `most` (not 0) numbers that follow each other; none: all are taken.
+  NumberPool::Range take(std::uint64_t most) noexcept;
+  // The last `count` numbers of the last take() were not used; they come again.
+  void give_back(std::uint64_t count) noexcept { block_.first -= count; }
+
+ private:
+  NumberPool& pool_;
+  NumberPool::Range block_;
+};
+
+}  // namespace cpss::udpblast

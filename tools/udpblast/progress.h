@@ -1,0 +1,47 @@
+// What a person sees on standard error while a run goes on: one line that is written over and over
+// on a terminal, and, with -S, a line for each interval.
+//
+// One thread, the main one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "tools/udpblast/options.h"
+#include "tools/udpblast/tally.h"
+
+namespace cpss::udpblast {
+
+class Progress {
+ public:
+  // `messages`: of the whole run. Times are monotonic_ns().
+  Progress(const Options& options, std::uint64_t messages, std::uint64_t start_ns);
+
+  // For poll(2): until something is due; -1: never.
+  int due_in_ms(std::uint64_t now_ns) const noexcept;
+
+  // Writes what is due; reads the counters only then.
+  void show(std::uint64_t now_ns, const std::function<Totals()>& read);
+
+  // Clears the line on the terminal.
+  void end();
+
+ private:
+  std::string status_line(std::uint64_t now_ns, const Totals& totals) const;
+  std::string interval_line(std::uint64_t now_ns, const Totals& totals) const;
+
+  const Options& options_;
+  std::uint64_t messages_;
+  std::uint64_t start_ns_;
+  bool terminal_;
+  std::uint64_t next_status_ns_;
+  std::optional<std::uint64_t> next_interval_ns_;
+  std::uint64_t status_ns_;  // when the last status line was written
+  std::uint64_t status_replied_ = 0;
+  std::uint64_t interval_ns_;  // when the last interval ended
+  Totals at_interval_;         // what was counted then
+};
+
+}  // namespace cpss::udpblast

@@ -1,0 +1,99 @@
+#include "tools/udpblast/result.h"
+
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace cpss::udpblast {
+namespace {
+
+bool loss_allowed(const RunResult& result, const Options& options) {
+  return result.totals.loss() <= options.max_loss;
+}
+
+bool anything_wrong(const Totals& totals) {
+  return totals[Count::wrong] != 0 || totals[Count::duplicate] != 0 ||
+         totals[Count::unknown] != 0 || totals[Count::malformed] != 0;
+}
+
+// "3 wrong replies; first: ..."
+std::string counted(std::uint64_t n, std::string_view one, std::string_view many,
+                    const std::optional<Finding>& first) {
+  return fmt::format("{} {}{}{}", n, n == 1 ? one : many, first ? "; first: " : "",
+                     first ? first->text : "");
+}
+
+std::string loss_line(const RunResult& result, const Options& options) {
+  const Totals& totals = result.totals;
+  std::string line = fmt::format("{} lost ({:.5f} %)", totals.lost(), 100 * totals.loss());
+  if (totals[Count::late] != 0)
+    line += fmt::format(", of these {} answered late", totals[Count::late]);
+  if (totals[Count::outstanding] != 0)
+    line += fmt::format(", of these {} still under way when the run was cut short",
+                        totals[Count::outstanding]);
+  if (loss_allowed(result, options))
+    line += fmt::format(", within --max-loss {:g} %", 100 * options.max_loss);
+  if (const auto& first = result.findings[Fault::lost]) line += "; first: " + first->text;
+  return line;
+}
+
+std::string no_reply_line(const RunResult& result, const Options& options) {
+  const std::string line = fmt::format("no reply at all from {}: ", options.server.to_string());
+  if (result.totals[Count::connection_refused] != 0)
+    return line +
+           "nothing listens there (ICMP port unreachable); is cpssd running, and on this address "
+           "and port (-s, -p)?";
+  return line +
+         "is cpssd running there, is its service the one asked for (--service), does it allow this "
+         "client (CPSS_ALLOW), does a packet filter drop UDP?";
+}
+
+}  // namespace
+
+double RunResult::cpu_us_per_message() const noexcept {
+  const std::uint64_t sent = totals[Count::sent];
+  if (sent == 0) return 0;
+  return static_cast<double>(cpu.user_ns + cpu.system_ns) / 1e3 / static_cast<double>(sent);
+}
+
+ExitCode exit_code(const RunResult& result, const Options& options) {
+  if (result.totals[Count::sent] == 0 && result.totals[Count::packets_in] == 0)
+    return ExitCode::could_not_run;
+  const bool right = !anything_wrong(result.totals) && loss_allowed(result, options) &&
+                     !result.gave_up && result.totals[Count::packets_in] != 0;
+  return right ? ExitCode::all_right : ExitCode::not_right;
+}
+
+std::vector<std::string> problems(const RunResult& result, const Options& options) {
+  const Totals& totals = result.totals;
+  const FirstFindings& findings = result.findings;
+  std::vector<std::string> lines;
+  const auto add = [&](Count count, Fault fault, std::string_view one, std::string_view many) {
+    if (totals[count] != 0) lines.push_back(counted(totals[count], one, many, findings[fault]));
+  };
+  add(Count::wrong, Fault::wrong, "wrong reply", "wrong replies");
+  add(Count::duplicate, Fault::duplicate, "duplicate", "duplicates");
+  add(Count::late, Fault::late, "late reply", "late replies");
+  add(Count::unknown, Fault::unknown, "unknown reply (never asked for)",
+      "unknown replies (never asked for)");
+  add(Count::malformed, Fault::malformed, "malformed reply (not of this protocol)",
+      "malformed replies (not of this protocol)");
+  if (totals.lost() != 0) lines.push_back(loss_line(result, options));
+  if (totals[Count::kernel_dropped] != 0)
+    lines.push_back(
+        fmt::format("{} datagram(s) dropped by the kernel at udpblast's own sockets; lower -q, "
+                    "raise -c, or raise net.core.rmem_max",
+                    totals[Count::kernel_dropped]));
+  add(Count::send_errors, Fault::send_error, "send failed and was tried again",
+      "sends failed and were tried again");
+  add(Count::receive_errors, Fault::receive_error, "receive failed", "receives failed");
+  if (totals[Count::sent] == 0)
+    lines.push_back("nothing was sent");
+  else if (totals[Count::packets_in] == 0)
+    lines.push_back(no_reply_line(result, options));
+  else if (result.gave_up)
+    lines.push_back(fmt::format("gave up: {} stopped answering", options.server.to_string()));
+  return lines;
+}
+
+}  // namespace cpss::udpblast

@@ -1,0 +1,130 @@
+// What a thread counts, and what must come out even.
+//
+// A Tally has one writer, its thread, and may be read by any thread meanwhile: every value is read
+// whole, but values read while the run goes on need not fit each other. Relaxed throughout: the
+// final reading is ordered by the thread's join.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "stats/histogram.h"
+#include "stats/snapshot.h"
+
+namespace cpss::udpblast {
+
+enum class Count : std::uint8_t {
+  sent,
+  right,
+  wrong,
+  timed_out,
+  outstanding,
+  packets_in,
+  late,
+  duplicate,
+  unknown,
+  malformed,
+  connection_refused,
+  send_errors,
+  receive_errors,
+  partial_sends,
+  send_waits,
+  send_calls,
+  receive_calls,
+  wait_calls,
+  kernel_dropped,
+};
+
+struct CountInfo {
+  Count id;
+  std::string_view name;  // the key in JSON
+  std::string_view help;
+};
+
+// docs/udpblast.md has the same table.
+inline constexpr auto kCounts = std::to_array<CountInfo>({
+    {Count::sent, "sent", "messages the kernel took"},
+    {Count::right, "right", "messages answered in time with the expected reply"},
+    {Count::wrong, "wrong", "messages answered in time with another reply"},
+    {Count::timed_out, "timed_out", "messages not answered in time"},
+    {Count::outstanding, "outstanding", "messages under way when the run was cut short"},
+    {Count::packets_in, "packets_in", "datagrams received"},
+    {Count::late, "late", "first replies to messages that had timed out"},
+    {Count::duplicate, "duplicate", "further replies to messages answered before"},
+    {Count::unknown, "unknown", "replies with a transaction id that was never sent"},
+    {Count::malformed, "malformed", "datagrams that are not a reply of the protocol"},
+    {Count::connection_refused, "connection_refused",
+     "times the system reported that nothing listens at the server's port (ICMP)"},
+    {Count::send_errors, "send_errors", "other errors of a send; the message was sent again"},
+    {Count::receive_errors, "receive_errors", "other errors of a receive"},
+    {Count::partial_sends, "partial_sends", "sends of which the kernel took a part only"},
+    {Count::send_waits, "send_waits", "times the kernel had no room for a message"},
+    {Count::send_calls, "send_calls", "system calls to send"},
+    {Count::receive_calls, "receive_calls", "system calls to receive"},
+    {Count::wait_calls, "wait_calls", "system calls to wait for replies"},
+    {Count::kernel_dropped, "kernel_dropped",
+     "datagrams the kernel dropped at udpblast's own sockets (SO_MEMINFO)"},
+});
+
+constexpr bool counts_in_order() {
+  for (std::size_t i = 0; i < kCounts.size(); ++i)
+    if (static_cast<std::size_t>(kCounts[i].id) != i) return false;
+  return kCounts.size() == static_cast<std::size_t>(Count::kernel_dropped) + 1;
+}
+static_assert(counts_in_order());
+
+// Plain values: of one thread, or of several added up.
+struct Totals {
+  std::array<std::uint64_t, kCounts.size()> counts{};
+  HistogramSnapshot latency;  // ns, of the messages answered in time
+
+  std::uint64_t operator[](Count count) const noexcept {
+    return counts[static_cast<std::size_t>(count)];
+  }
+  // Messages not answered in time: loss as --max-loss means it.
+  std::uint64_t lost() const noexcept {
+    return (*this)[Count::timed_out] + (*this)[Count::outstanding];
+  }
+  double loss() const noexcept;  // ratio; 0 where nothing was sent
+
+  // Both identities, or the one that does not hold in words:
+  //   sent = right + wrong + timed_out + outstanding
+  //   packets_in = right + wrong + late + duplicate + unknown + malformed
+  std::optional<std::string> imbalance() const;
+
+  void add(const Totals& other);
+};
+
+class Tally {
+ public:
+  void add(Count count, std::uint64_t n = 1) noexcept {
+    bump(counts_[static_cast<std::size_t>(count)], n);
+  }
+  void set(Count count, std::uint64_t value) noexcept {
+    counts_[static_cast<std::size_t>(count)].store(value, std::memory_order_relaxed);
+  }
+  std::uint64_t operator[](Count count) const noexcept {
+    return counts_[static_cast<std::size_t>(count)].load(std::memory_order_relaxed);
+  }
+  void record_latency(std::uint64_t ns) noexcept;
+
+  Totals read() const;
+
+ private:
+  using Value = std::atomic<std::uint64_t>;
+
+  // One writer: its own last store is what it loads.
+  static void bump(Value& value, std::uint64_t n) noexcept {
+    value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+
+  std::array<Value, kCounts.size()> counts_{};
+  std::array<Value, kHistogramValues> latency_{};
+};
+
+}  // namespace cpss::udpblast

@@ -1,0 +1,60 @@
+// What is sent and what has to come back: the bytes of a request, the check of its reply.
+//
+// One object serves all threads; constant after construction. Only the describing functions
+// allocate. Messages are numbered from 0; message and transaction id together determine the
+// request.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+
+#include "tools/udpblast/options.h"
+
+namespace cpss::udpblast {
+
+class Workload {
+ public:
+  virtual ~Workload() = default;
+
+  // Fills the whole window, which has the bytes that --size asked for.
+  virtual void build(std::uint64_t message, std::uint64_t transaction,
+                     std::span<std::byte> window) const noexcept = 0;
+
+  // Nothing where the datagram is no reply of this protocol.
+  virtual std::optional<std::uint64_t> transaction_of(
+      std::span<const std::byte> reply) const noexcept = 0;
+
+  // Whether it is, byte for byte, a right reply to this message.
+  virtual bool right(std::uint64_t message, std::uint64_t transaction,
+                     std::span<const std::byte> reply) const noexcept = 0;
+
+  // Most bytes a right reply may have.
+  virtual std::size_t longest_reply() const noexcept = 0;
+
+  virtual std::string title() const = 0;  // "lookup with queries.tsv"
+  // What the message asks: "number +12025550123 (queries.tsv:7)"; empty where its transaction id
+  // says it all.
+  virtual std::string describe(std::uint64_t message) const = 0;
+  // Why right() said no: "expected ..., got ...".
+  virtual std::string explain(std::uint64_t message, std::uint64_t transaction,
+                              std::span<const std::byte> reply) const = 0;
+
+  // How many messages make one pass; nothing where there is no end to them.
+  virtual std::optional<std::uint64_t> one_pass() const noexcept { return std::nullopt; }
+};
+
+// --size does not fit the messages. what() says what would.
+class WorkloadError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Reads the data file if there is one. Throws DataError, WorkloadError.
+std::unique_ptr<Workload> make_workload(const Options& options);
+
+}  // namespace cpss::udpblast

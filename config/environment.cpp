@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <bitset>
-#include <regex>
+#include <initializer_list>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -14,23 +14,39 @@
 namespace cpss {
 namespace {
 
-constexpr std::size_t kLongestInjectedName = 256;  // std::regex recurses once a character
+// Takes the first of `suffixes` that `text` ends with away from it.
+bool strip_any(std::string_view& text, std::initializer_list<std::string_view> suffixes) {
+  for (const std::string_view suffix : suffixes) {
+    if (!text.ends_with(suffix)) continue;
+    text.remove_suffix(suffix.size());
+    return true;
+  }
+  return false;
+}
+
+// Whether something follows the first `infix` in `text`.
+bool continues_after(std::string_view text, std::string_view infix) {
+  const std::size_t at = text.find(infix);
+  return at != std::string_view::npos && at + infix.size() < text.size();
+}
+
+// `..._PORT_7700_UDP`, and what may stand behind it.
+bool is_port_of_a_protocol(std::string_view name) {
+  strip_any(name, {"_ADDR", "_PROTO", "_PORT_START", "_PORT_END", "_PORT"});
+  if (!strip_any(name, {"_TCP", "_UDP", "_SCTP"})) return false;
+  const std::size_t before_digits = name.find_last_not_of("0123456789");
+  const bool digits = before_digits + 1 < name.size();
+  return digits && name.substr(0, before_digits + 1).ends_with("_PORT_");
+}
 
 // A name alone would do for most, but CPSS_PORT=8000 or CPSS_NAME=x is a user who believes in a
 // setting of that name.
 bool is_injected_by_a_platform(std::string_view name, std::string_view value) {
-  static const std::regex kAnyValue(
-      "CPSS_([A-Z0-9_]+_)?"
-      "(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|ENV_[A-Za-z0-9_]+"
-      "|PORT_[0-9]+_(TCP|UDP|SCTP)(_(ADDR|PORT|PORT_START|PORT_END|PROTO))?)");
-  static const std::regex kUrl("CPSS_([A-Z0-9_]+_)?PORT");
-  static const std::regex kContainerPath("CPSS_([A-Z0-9_]+_)?NAME");
-  if (name.size() > kLongestInjectedName) return false;
-  const auto is_like = [&](const std::regex& pattern) {
-    return std::regex_match(name.begin(), name.end(), pattern);
-  };
-  return is_like(kAnyValue) || (is_like(kUrl) && value.find("://") != std::string_view::npos) ||
-         (is_like(kContainerPath) && value.starts_with('/'));
+  if (name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT")) return true;
+  if (continues_after(name, "_SERVICE_PORT_") || continues_after(name, "_ENV_")) return true;
+  if (is_port_of_a_protocol(name)) return true;
+  if (name.ends_with("_PORT")) return value.find("://") != std::string_view::npos;
+  return name.ends_with("_NAME") && value.starts_with('/');
 }
 
 std::string unknown_variable(std::string_view name) {

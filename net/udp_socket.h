@@ -32,8 +32,8 @@ struct UdpSocketOptions {
 struct SocketBufferInfo {
   std::size_t receive_bytes = 0;  // as the kernel accounts for it (twice what was set: socket(7))
   std::size_t send_bytes = 0;
-  std::size_t receive_datagrams = 0;  // small datagrams (256 bytes) that fit, measured or computed
-                                      // from the kernel's cost of one
+  std::size_t receive_datagrams = 0;  // of 256 bytes that fit, from what this kernel charges for
+                                      // one on loopback; of a network card fewer may fit
 };
 
 // A 32-bit counter of the kernel, `now`, that was last seen as the low half of `total`: the new

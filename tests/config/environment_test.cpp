@@ -88,7 +88,7 @@ TEST(Environment, SurvivesVeryLongNamesAndValues) {
   const std::string much(1 << 20, 'A');
   EXPECT_EQ(read({"CPSS_" + much + "=1"}).errors.size(), 1U);
   EXPECT_EQ(read({"CPSS_PORT=" + much}).errors.size(), 1U);
-  EXPECT_EQ(read({"CPSS_" + much + "_PORT=udp://"}).errors.size(), 1U);
+  EXPECT_THAT(read({"CPSS_" + much + "_PORT=udp://"}).errors, IsEmpty());
   EXPECT_THAT(read({"CPSS_SERVICE_HOST=" + much}).errors, IsEmpty());
 }
 

@@ -1,11 +1,10 @@
 // Damaged settings files, through the whole way of a real one: each loads or ends in errors that
 // say where, in bounded time, and none of them takes the process along.
 
-#include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <random>
-#include <regex>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -17,7 +16,11 @@
 namespace cpss {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr unsigned kDefaultMutations = 1'000;  // copying their shadow memory makes fork(2) slow
+#else
 constexpr unsigned kDefaultMutations = 10'000;
+#endif
 constexpr auto kLongestLoad = std::chrono::seconds(30);  // the parser's own limits end before
 
 // MUTATIONS in the environment asks for more or fewer.
@@ -46,9 +49,14 @@ class MutantFile {
   unsigned loaded() const { return loaded_; }
 
  private:
+  // FILE:line:column: text
   bool names_a_position(const std::string& error) const {
-    static const std::regex kPosition(":[1-9][0-9]*:[1-9][0-9]*: .*");
-    return error.starts_with(path_) && std::regex_match(error.substr(path_.size(), 200), kPosition);
+    unsigned line = 0;
+    unsigned column = 0;
+    int length = 0;
+    return error.starts_with(path_) &&
+           std::sscanf(error.c_str() + path_.size(), ":%u:%u: %n", &line, &column, &length) == 2 &&
+           line > 0 && column > 0 && length > 0;
   }
 
   TemporaryFolder folder_;

@@ -36,20 +36,20 @@ class Errors : public testing::Test {
 };
 
 TEST_F(Errors, UnknownOptionIs64) {
-  const Finished result = refused({}, {"--slotz", "5"});
+  const Finished result = refused({}, {"--qslotz", "5"});
   EXPECT_EQ(result.code, 64);
-  EXPECT_THAT(result.errors, AllOf(HasSubstr("--slotz"), HasSubstr("--slots")));
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("--qslotz"), HasSubstr("--qslots")));
   expect_no_region();
 }
 
 TEST_F(Errors, MissingArgumentIs64) {
-  EXPECT_EQ(refused({}, {"--slots"}).code, 64);
+  EXPECT_EQ(refused({}, {"--qslots"}).code, 64);
 }
 
 TEST_F(Errors, BadValueIs78WhateverItsSource) {
   const Finished variable = refused({{"CPSS_QSLOTS", "0"}});
   EXPECT_EQ(variable.code, 78);
-  EXPECT_THAT(variable.errors, AllOf(HasSubstr("CPSS_QSLOTS"), HasSubstr("16,000,000")));
+  EXPECT_THAT(variable.errors, AllOf(HasSubstr("CPSS_QSLOTS"), HasSubstr("1 to 16000000")));
 
   const Finished option = refused({}, {"--batch", "many"});
   EXPECT_EQ(option.code, 78);

@@ -24,15 +24,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-std::string why_no_address(const SocketAddress& address) {
-  try {
-    const UdpSocket socket(address, {});
-    return {};
-  } catch (const SocketError& error) {
-    return error.what();
-  }
-}
-
 // Both families on loopback.
 class UdpSocketTest : public testing::TestWithParam<const char*> {
  protected:
@@ -142,6 +133,41 @@ TEST_P(UdpSocketTest, SaysWhenADatagramWasLongerThanItsBuffer) {
   ASSERT_EQ(inbox.wait_and_receive(server).filled, 1U);
   EXPECT_EQ(inbox.text(0), "short");
   EXPECT_FALSE(inbox.arrival(0).truncated);
+}
+
+// Arrivals are used again without being cleared.
+TEST_P(UdpSocketTest, NothingOfAnEarlierArrivalShowsThrough) {
+  UdpSocket server(any_port(), {});
+  UdpSocket client(any_port(), {});
+  send_text(client, "request", server.local_address());
+  std::array<std::byte, 16> memory{};
+  const ReceiveBuffer buffer{memory.data(), memory.size()};
+  Arrival arrival;
+  arrival.local = {any_port().ip(), 7};
+  arrival.length = 9;
+  arrival.segment_size = 3;
+  arrival.truncated = true;
+  arrival.to_group = true;
+  ASSERT_EQ(server.receive({&buffer, 1}, {&arrival, 1}).filled, 1U);
+  EXPECT_EQ(arrival.local, LocalAddress{});
+  EXPECT_EQ(arrival.length, 7U);
+  EXPECT_EQ(arrival.segment_size, 0U);
+  EXPECT_FALSE(arrival.truncated);
+  EXPECT_FALSE(arrival.to_group);
+}
+
+TEST_P(UdpSocketTest, AsksForTheLocalAddressOnlyAtAWildcard) {
+  const bool v6 = any_port().family() == AF_INET6;
+  const auto asks = [&](const SocketAddress& address) {
+    const UdpSocket socket(address, {});
+    int value = -1;
+    socklen_t size = sizeof value;
+    ::getsockopt(socket.descriptor(), v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                 v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &value, &size);
+    return value;
+  };
+  EXPECT_EQ(asks(any_port()), 0);
+  EXPECT_EQ(asks(address_of(v6 ? "::" : "0.0.0.0")), 1);
 }
 
 TEST_P(UdpSocketTest, CarriesTheLongestDatagramAndRefusesALongerOne) {
@@ -258,8 +284,8 @@ TEST_P(UdpSocketTest, AFloodedUnreadSocketAccountsForEveryDatagram) {
 
   // The promise of buffer_info(), by the same flood.
   const std::size_t promised = server.buffer_info().receive_datagrams;
-  EXPECT_GE(received + 1, promised);
-  EXPECT_LE(received, promised + 1);
+  EXPECT_GE(received, promised);
+  EXPECT_LE(received, promised + 1);  // by kernel version
 }
 
 TEST(ExtendCounter, GoesOnAcrossAWrap) {

@@ -231,7 +231,7 @@ void BlastLoop::take_reply(std::uint32_t index, std::span<const std::byte> reply
     tally_.add(Count::malformed);
     findings_.note(Fault::malformed, now_ns, [&] {
       return fmt::format("{} bytes: {}", reply.size(),
-                         quoted({reinterpret_cast<const char*>(reply.data()), reply.size()}));
+                         in_quotes({reinterpret_cast<const char*>(reply.data()), reply.size()}));
     });
     return;
   }

@@ -80,7 +80,7 @@ void DataFile::index_lines() {
     const std::string_view body = whole.substr(tab + 1);
     if (!is_number(number))
       fail(line, fmt::format("{} is not a number of 1 to {} digits with or without a + before",
-                             quoted(number), kMostDigits));
+                             in_quotes(number), kMostDigits));
     if (body.size() > kLongestBody)
       fail(line,
            fmt::format("a body of {} bytes; a reply has room for {}", body.size(), kLongestBody));

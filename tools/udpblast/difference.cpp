@@ -7,7 +7,7 @@
 
 namespace cpss::udpblast {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t kMost = 300;
   std::string result = "\"";
   for (const char c : text.substr(0, kMost)) {

@@ -10,7 +10,7 @@
 namespace cpss::udpblast {
 
 // In double quotes, with what is not printable ASCII as \xHH, cut with "..." after 300 characters.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 // "byte 17 is 0x00 instead of 0x5a" or "80 bytes instead of 256"; nothing where both are equal.
 std::optional<std::string> first_difference(std::span<const std::byte> expected,

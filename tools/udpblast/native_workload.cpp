@@ -22,7 +22,7 @@ std::string code_name(std::uint16_t code) {
 }
 
 std::string describe_reply(std::uint16_t code, std::string_view body) {
-  return body.empty() ? code_name(code) : fmt::format("{} {}", code_name(code), quoted(body));
+  return body.empty() ? code_name(code) : fmt::format("{} {}", code_name(code), in_quotes(body));
 }
 
 // A server leaves out, from the end, whole pairs that do not fit.

@@ -87,8 +87,8 @@ TEST(DataFile, TwoMillionLines) {
   constexpr std::size_t kLines = 2'020'222;
   std::string content;
   for (std::size_t i = 0; i < kLines; ++i)
-    fmt::format_to(std::back_inserter(content), "+4412{:08}\tprefix=4412;gateway=gw{}.example.net\n",
-                   i, i % 64);
+    fmt::format_to(std::back_inserter(content),
+                   "+4412{:08}\tprefix=4412;gateway=gw{}.example.net\n", i, i % 64);
   const TemporaryFile file(content);
   const auto begin = std::chrono::steady_clock::now();
   const DataFile data(file.path());

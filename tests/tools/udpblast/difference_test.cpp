@@ -10,9 +10,9 @@ std::span<const std::byte> bytes(std::string_view text) {
 }
 
 TEST(Difference, QuotesWhatIsNotPrintable) {
-  EXPECT_EQ(quoted("a b"), "\"a b\"");
-  EXPECT_EQ(quoted(std::string_view("\0\xff\"\\", 4)), R"("\x00\xff\x22\x5c")");
-  EXPECT_EQ(quoted(std::string(301, 'x')), '"' + std::string(300, 'x') + "\"...");
+  EXPECT_EQ(in_quotes("a b"), "\"a b\"");
+  EXPECT_EQ(in_quotes(std::string_view("\0\xff\"\\", 4)), R"("\x00\xff\x22\x5c")");
+  EXPECT_EQ(in_quotes(std::string(301, 'x')), '"' + std::string(300, 'x') + "\"...");
 }
 
 TEST(Difference, NamesTheFirstByte) {

@@ -59,8 +59,7 @@ TEST(NativeWorkload, OnlyRepliesHaveATransaction) {
   EXPECT_EQ(workload.transaction_of(good), kTransaction);
   EXPECT_EQ(workload.transaction_of(std::span(good).first(15)), std::nullopt);
   EXPECT_EQ(workload.transaction_of({}), std::nullopt);
-  EXPECT_EQ(workload.transaction_of(reply(ReplyCode::found, {}, 16, Kind::request)),
-            std::nullopt);
+  EXPECT_EQ(workload.transaction_of(reply(ReplyCode::found, {}, 16, Kind::request)), std::nullopt);
   for (const std::size_t at : {0u, 1u, 2u}) {  // magic, version
     std::vector<std::byte> bad = good;
     bad[at] ^= std::byte{1};

@@ -12,8 +12,8 @@ TEST(OptionValues, WholeNumbersWithinTheLimits) {
 }
 
 TEST(OptionValues, WholeNumbersThatAreNone) {
-  for (const char* text : {"", "-1", "+1", "0", "11", "0x1", "1 ", " 1", "1.5", "1e1", "ten",
-                           "18446744073709551617"})
+  for (const char* text :
+       {"", "-1", "+1", "0", "11", "0x1", "1 ", " 1", "1.5", "1e1", "ten", "18446744073709551617"})
     EXPECT_THROW(parse_whole(text, 1, 10), BadValue) << text;
 }
 
@@ -21,8 +21,8 @@ TEST(OptionValues, Seconds) {
   EXPECT_EQ(parse_seconds_ns("5"), 5'000'000'000u);
   EXPECT_EQ(parse_seconds_ns("0.25"), 250'000'000u);
   EXPECT_EQ(parse_seconds_ns(".5"), 500'000'000u);
-  for (const char* text : {"", ".", "0", "0.0", "-1", "inf", "nan", "1e3", "1s", "1.2.3",
-                           "99999999999", "1,5"})
+  for (const char* text :
+       {"", ".", "0", "0.0", "-1", "inf", "nan", "1e3", "1s", "1.2.3", "99999999999", "1,5"})
     EXPECT_THROW(parse_seconds_ns(text), BadValue) << text;
 }
 

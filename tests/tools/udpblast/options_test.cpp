@@ -76,10 +76,10 @@ TEST(Options, HelpAndVersionWinOverErrors) {
 }
 
 TEST(Options, EveryBadValueIsNamedAtOnce) {
-  EXPECT_THAT(error_of({"-p", "65536", "-s", "localhost", "-q", "-3", "--size", "65508", "--count",
-                        "1"}),
-              AllOf(HasSubstr("--port 65536: "), HasSubstr("--server localhost: "),
-                    HasSubstr("--outstanding -3: "), HasSubstr("--size 65508: ")));
+  EXPECT_THAT(
+      error_of({"-p", "65536", "-s", "localhost", "-q", "-3", "--size", "65508", "--count", "1"}),
+      AllOf(HasSubstr("--port 65536: "), HasSubstr("--server localhost: "),
+            HasSubstr("--outstanding -3: "), HasSubstr("--size 65508: ")));
 }
 
 TEST(Options, UnknownAbbreviatedRepeatedOrStray) {

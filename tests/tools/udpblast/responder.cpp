@@ -34,8 +34,7 @@ std::size_t native_reply(std::span<std::byte> window, std::size_t length, native
   native::write_header(window, header);
   const std::size_t reply = std::max(length, native::kHeaderBytes + body.size());
   std::ranges::fill(window.first(reply).subspan(native::kHeaderBytes), std::byte{0});
-  if (!body.empty())
-    std::memcpy(window.data() + native::kHeaderBytes, body.data(), body.size());
+  if (!body.empty()) std::memcpy(window.data() + native::kHeaderBytes, body.data(), body.size());
   return reply;
 }
 
@@ -163,7 +162,8 @@ void Responder::serve() {
       }
       const std::size_t changed = apply(planned->second, windows[i], length);
       if (planned->second == Mischief::delay)
-        late_.push_back({monotonic_ns() + plan_.delay_ns, peers[i],
+        late_.push_back({monotonic_ns() + plan_.delay_ns,
+                         peers[i],
                          {windows[i].begin(), windows[i].begin() + static_cast<long>(changed)}});
       else if (changed != kNoReply)
         reply(i, changed);

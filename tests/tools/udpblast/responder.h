@@ -1,8 +1,8 @@
 // A small server for the tests of udpblast, on 127.0.0.1 and a free port: answers every request as
 // its maker says, except for those it is told to get wrong.
 //
-// A thread of its own receives and answers in batches; it owns the maker and the plan. The plan names
-// requests by their order of arrival, from 0. Ends with its object.
+// A thread of its own receives and answers in batches; it owns the maker and the plan. The plan
+// names requests by their order of arrival, from 0. Ends with its object.
 #pragma once
 
 #include <atomic>
@@ -33,20 +33,20 @@ ReplyMaker lookup_replies(std::map<std::string, std::string, std::less<>> rows);
 enum class Mischief {
   drop,
   repeat,
-  delay,          // sent delay_ns later, or at the end of the batch that comes after that
-  change_body,    // the byte behind the 16-byte header
-  change_last,    // the last byte
-  change_code,    // native: "internal error"
-  cut_last,       // one byte shorter
-  cut_to_header,  // 16 bytes
-  cut_to_4,       // 4 bytes
-  longer,         // two bytes more
-  unknown_id,     // native: another transaction id
+  delay,             // sent delay_ns later, or at the end of the batch that comes after that
+  change_body,       // the byte behind the 16-byte header
+  change_last,       // the last byte
+  change_code,       // native: "internal error"
+  cut_last,          // one byte shorter
+  cut_to_header,     // 16 bytes
+  cut_to_4,          // 4 bytes
+  longer,            // two bytes more
+  unknown_id,        // native: another transaction id
   reply_as_request,  // native: kind 1
 };
 
 struct Plan {
-  std::map<std::uint64_t, Mischief> mischief;
+  std::map<std::uint64_t, Mischief> mischief = {};
   std::uint64_t delay_ns = 0;
   std::uint64_t answer_at_most = ~std::uint64_t{0};  // later requests get no answer
 };

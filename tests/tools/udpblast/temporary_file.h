@@ -6,9 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include <unistd.h>
-
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace cpss::udpblast {
 

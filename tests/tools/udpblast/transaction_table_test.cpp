@@ -52,8 +52,7 @@ TEST(TransactionTable, IdsNeverSentAreUnknown) {
   for (const std::uint64_t id : ids) {
     EXPECT_EQ(other.close(id, kClient, 0).match, Match::unknown);
     for (unsigned bit = 0; bit < 64; ++bit)
-      EXPECT_EQ(table.close(id ^ std::uint64_t{1} << bit, kClient, 0).match, Match::unknown)
-          << bit;
+      EXPECT_EQ(table.close(id ^ std::uint64_t{1} << bit, kClient, 0).match, Match::unknown) << bit;
   }
   EXPECT_EQ(table.close(ids[0], kClient + 1, 0).match, Match::unknown);
   EXPECT_EQ(table.outstanding(), 64u);

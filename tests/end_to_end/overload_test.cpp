@@ -1,0 +1,130 @@
+// More than the server can do, under the policy `block`: receive waits, the kernel's buffer fills
+// and its drops are counted. Memory does not grow and the books are exact to the last datagram.
+#include <fstream>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "tests/end_to_end/programs.h"
+#include "tests/end_to_end/server_process.h"
+#include "tests/end_to_end/udp_client.h"
+#include "tests/support/flood.h"
+
+namespace cpss {
+namespace {
+
+std::uint64_t resident_kib(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string word; status >> word;)
+    if (word == "VmRSS:") {
+      std::uint64_t kib = 0;
+      status >> kib;
+      return kib;
+    }
+  return 0;
+}
+
+// Every datagram the clients' kernel took is either received or counted as dropped at the socket
+// (M05). The only other place is the CPU's input queue, which counts too.
+void expect_all_accounted(const ServerProcess& server, std::uint64_t sent,
+                          std::uint64_t backlog_drops_before) {
+  const std::uint64_t lost_before_us = backlog_drops() - backlog_drops_before;
+  EXPECT_EQ(sent, server.ledger("received") + server.ledger("kernel_dropped") + lost_before_us);
+}
+
+void flood_twice_and_check(ServerProcess& server, std::uint64_t each, std::size_t bytes) {
+  const std::string payload(bytes, 'x');
+  const std::uint64_t backlog = backlog_drops();
+  Flood flood(server.address(), 4);
+  const Flood::Sent first = flood.send(each, std::as_bytes(std::span(payload)));
+  server.wait_until_idle(1);
+  const std::uint64_t resident = resident_kib(server.process().pid());
+  const Flood::Sent second = flood.send(each, std::as_bytes(std::span(payload)));
+  server.wait_until_idle(1);
+  EXPECT_LE(resident_kib(server.process().pid()), resident + 1024) << "memory grew";
+  // The drops are read at the server's next tick.
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  expect_all_accounted(server, first.datagrams + second.datagrams, backlog);
+  server.expect_clean_end();
+  EXPECT_EQ(server.ledger("answered") + server.ledger("invalid"), server.ledger("received"));
+}
+
+TEST(Overload, SlowServiceFourClients) {
+  ServerProcess server(program::kTestServer,
+                       {{"CPSS_SERVICE", "slow"}, {"TEST_SLEEP_US", "50"}, {"CPSS_QSLOTS", "512"}});
+  flood_twice_and_check(server, 20'000, 256);
+  EXPECT_GT(server.ledger("kernel_dropped"), 0u) << "that was no overload";
+}
+
+TEST(Overload, EchoWithOneSlot) {
+  ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}, {"CPSS_QSLOTS", "1"}});
+  flood_twice_and_check(server, 20'000, 256);
+  EXPECT_EQ(server.stats().at("stages").at(1).at("queue_high_water"), 1);
+}
+
+TEST(Overload, A04LargestDatagrams) {
+  ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}});
+  flood_twice_and_check(server, 500, 65'507);
+  EXPECT_EQ(server.ledger("invalid"), server.ledger("received"));
+}
+
+TEST(Overload, A22StoppedServer) {
+  ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}});
+  const std::uint64_t backlog = backlog_drops();
+  Flood flood(server.address(), 2);
+  server.process().signal(SIGSTOP);
+  const std::string payload(100, 'x');
+  const Flood::Sent sent = flood.send(50'000, std::as_bytes(std::span(payload)));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  server.process().signal(SIGCONT);
+  server.wait_until_idle(1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_GT(server.ledger("kernel_dropped"), 0u);
+  expect_all_accounted(server, sent.datagrams, backlog);
+  server.expect_clean_end();
+}
+
+class PausedConsumers : public testing::Test {
+ protected:
+  // `slots` and `more` requests into a server that stands still at `gate`, which then opens.
+  void run(const char* gate, int slots, int more) {
+    const std::string file = folder_.file("gate");
+    write_file(file, "");
+    ServerProcess server(
+        program::kTestServer,
+        {{"CPSS_SERVICE", "gated"}, {gate, file}, {"CPSS_QSLOTS", std::to_string(slots)}});
+    UdpClient client(server.address());
+    for (int i = 0; i < slots + more; ++i) ASSERT_EQ(client.send("request"), 0);
+    for (int i = 0; i < 200 && server.ledger("received") < static_cast<unsigned>(slots); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    EXPECT_EQ(server.ledger("received"), static_cast<unsigned>(slots)) << "receive did not wait";
+    unlink(file.c_str());
+    for (int i = 0; i < slots + more; ++i) ASSERT_TRUE(client.receive()) << i;
+    server.expect_clean_end();
+    EXPECT_EQ(server.ledger("answered"), static_cast<unsigned>(slots + more));
+    const nlohmann::json receive = server.stats().at("stages").at(0);
+    if (more > 0) {
+      EXPECT_GT(receive.at("slot_wait_ns"), 100'000'000u);
+    }
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(PausedConsumers, E10BurstOfAllSlots) {
+  run("TEST_GATE", 64, 0);
+}
+TEST_F(PausedConsumers, E10BurstOfAllSlotsAndOne) {
+  run("TEST_GATE", 64, 1);
+}
+TEST_F(PausedConsumers, E03ResponsePaused) {
+  run("TEST_SEND_GATE", 64, 200);
+}
+TEST_F(PausedConsumers, OneSlot) {
+  run("TEST_GATE", 1, 50);
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,320 @@
+// Whole runs inside this process, against a server that makes mistakes to order.
+#include "tools/udpblast/run.h"
+
+#include <map>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include "net/udp_socket.h"
+#include "tests/tools/udpblast/responder.h"
+#include "tests/tools/udpblast/temporary_file.h"
+
+namespace cpss::udpblast {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
+using ::testing::StartsWith;
+
+Options options_for(std::uint16_t port) {
+  Options options;
+  options.server = SocketAddress(*IpAddress::parse("127.0.0.1"), port);
+  options.timeout_ns = 300'000'000;
+  return options;
+}
+
+struct Outcome {
+  RunResult result;
+  ExitCode code;
+  std::vector<std::string> problems;
+
+  std::uint64_t operator[](Count count) const { return result.totals[count]; }
+};
+
+Outcome run(const Options& options) {
+  const auto workload = make_workload(options);
+  RunResult result = run_blast(options, *workload);
+  return {result, exit_code(result, options), problems(result, options)};
+}
+
+// 1,000 look-ups of which the request numbered 100 meets some mischief. More than one message is
+// outstanding, but the requests of one socket arrive in order, so it is line 101.
+Outcome run_lookups_with(Mischief mischief) {
+  std::string lines;
+  std::map<std::string, std::string, std::less<>> rows;
+  for (int i = 0; i < 1'000; ++i) {
+    const std::string number = fmt::format("4420{:04}", i);
+    const std::string body = fmt::format("prefix=4420{:04};gateway=gw{}", i, i % 7);
+    lines += number + "\t" + body + "\n";
+    rows[number] = body;
+  }
+  const TemporaryFile file(lines);
+  const Responder server(lookup_replies(rows),
+                         {.mischief = {{100, mischief}}, .delay_ns = 450'000'000});
+  Options options = options_for(server.port());
+  options.data_file = file.path();
+  Outcome outcome = run(options);
+  EXPECT_EQ(outcome[Count::sent], 1'000u);
+  EXPECT_EQ(server.received(), 1'000u);
+  EXPECT_EQ(outcome.code, ExitCode::not_right);
+  return outcome;
+}
+
+constexpr const char* kLine101 =
+    R"(message 101, number 44200100 \([^ ]*:101\), transaction 0x[0-9a-f]{16})";
+
+TEST(Run, AllRight) {
+  const Responder server(ping_replies());
+  Options options = options_for(server.port());
+  options.count = 20'000;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome.code, ExitCode::all_right);
+  EXPECT_THAT(outcome.problems, IsEmpty());
+  EXPECT_EQ(outcome[Count::sent], 20'000u);
+  EXPECT_EQ(outcome[Count::right], 20'000u);
+  EXPECT_EQ(outcome[Count::packets_in], 20'000u);
+  EXPECT_EQ(outcome.result.totals.latency.count(), 20'000u);
+  EXPECT_EQ(server.received(), 20'000u);
+  EXPECT_GT(outcome.result.messages_per_second(), 0);
+  EXPECT_GT(outcome.result.cpu_us_per_message(), 0);
+}
+
+TEST(Run, SeveralClientsAndThreads) {
+  const Responder server(echo_replies());
+  Options options = options_for(server.port());
+  options.service = ServiceKind::echo;
+  options.count = 30'001;
+  options.clients = 7;
+  options.threads = 3;
+  options.outstanding = 100;
+  options.size = 77;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome.code, ExitCode::all_right);
+  EXPECT_EQ(outcome[Count::right], 30'001u);
+  EXPECT_EQ(server.received(), 30'001u);
+}
+
+TEST(Run, EndsAfterTheTime) {
+  const Responder server(ping_replies());
+  Options options = options_for(server.port());
+  options.run_ns = 300'000'000;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome.code, ExitCode::all_right);
+  EXPECT_GT(outcome[Count::sent], 0u);
+  EXPECT_GT(outcome.result.seconds, 0.25);
+  EXPECT_LT(outcome.result.seconds, 5);
+}
+
+TEST(Run, CountBeyondTheDataBeginsAgain) {
+  const TemporaryFile file("1\tprefix=1\n2\t\n3\tprefix=3\n");
+  const Responder server(lookup_replies({{"1", "prefix=1"}, {"3", "prefix=3"}}));
+  Options options = options_for(server.port());
+  options.data_file = file.path();
+  options.count = 1'000;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome.code, ExitCode::all_right);
+  EXPECT_EQ(outcome[Count::right], 1'000u);
+}
+
+TEST(Run, NeverMoreOutstandingThanAskedFor) {
+  const Responder silent(ping_replies(), {.answer_at_most = 0});
+  Options options = options_for(silent.port());
+  options.count = 1'000;
+  options.outstanding = 10;
+  options.clients = 3;
+  options.run_ns = 100'000'000;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome[Count::sent], 10u);
+  EXPECT_EQ(silent.received(), 10u);
+}
+
+TEST(Run, WrongRow) {
+  const Outcome outcome = run_lookups_with(Mischief::change_body);
+  EXPECT_EQ(outcome[Count::wrong], 1u);
+  EXPECT_EQ(outcome[Count::right], 999u);
+  EXPECT_THAT(
+      outcome.problems,
+      ElementsAre(MatchesRegex(std::string("1 wrong reply; first: ") + kLine101 +
+                               ": expected found \"prefix=44200100;gateway=gw2\", got found "
+                               "\"qrefix=44200100;gateway=gw2\"")));
+}
+
+TEST(Run, EveryKindOfWrongReplyIsSeen) {
+  for (const Mischief mischief : {Mischief::change_last, Mischief::change_code, Mischief::cut_last,
+                                  Mischief::cut_to_header, Mischief::longer}) {
+    const Outcome outcome = run_lookups_with(mischief);
+    EXPECT_EQ(outcome[Count::wrong], 1u) << static_cast<int>(mischief);
+    EXPECT_EQ(outcome[Count::right], 999u);
+    EXPECT_THAT(outcome.problems, ElementsAre(StartsWith("1 wrong reply; first: message 101, ")));
+  }
+}
+
+TEST(Run, OneLost) {
+  const Outcome outcome = run_lookups_with(Mischief::drop);
+  EXPECT_EQ(outcome[Count::timed_out], 1u);
+  EXPECT_EQ(outcome[Count::right], 999u);
+  EXPECT_THAT(outcome.problems,
+              ElementsAre(MatchesRegex(R"(1 lost \(0.10000 %\); first: )" + std::string(kLine101) +
+                                       R"(, sent 0\.[0-9]{3} s after the start)")));
+}
+
+TEST(Run, OneRepeated) {
+  const Outcome outcome = run_lookups_with(Mischief::repeat);
+  EXPECT_EQ(outcome[Count::duplicate], 1u);
+  EXPECT_EQ(outcome[Count::right], 1'000u);
+  EXPECT_EQ(outcome[Count::packets_in], 1'001u);
+  EXPECT_THAT(outcome.problems,
+              ElementsAre(MatchesRegex(std::string("1 duplicate; first: ") + kLine101)));
+}
+
+TEST(Run, OneLate) {
+  const Outcome outcome = run_lookups_with(Mischief::delay);
+  EXPECT_EQ(outcome[Count::late], 1u);
+  EXPECT_EQ(outcome[Count::timed_out], 1u);
+  EXPECT_EQ(outcome[Count::right], 999u);
+  EXPECT_EQ(outcome[Count::packets_in], 1'000u);
+  EXPECT_THAT(
+      outcome.problems,
+      ElementsAre(MatchesRegex(
+                      R"(1 late reply; first: 0\.[0-9]{3} s after it was sent, time-out 0\.3 s: )" +
+                      std::string(kLine101)),
+                  StartsWith("1 lost (0.10000 %), of these 1 answered late; first: message 101")));
+}
+
+TEST(Run, OneUnknown) {
+  const Outcome outcome = run_lookups_with(Mischief::unknown_id);
+  EXPECT_EQ(outcome[Count::unknown], 1u);
+  EXPECT_EQ(outcome[Count::timed_out], 1u);  // the message it should have answered
+  EXPECT_THAT(outcome.problems,
+              ElementsAre(StartsWith("1 unknown reply (never asked for); first: transaction 0x"),
+                          StartsWith("1 lost")));
+}
+
+TEST(Run, RepliesThatAreNone) {
+  for (const Mischief mischief : {Mischief::cut_to_4, Mischief::reply_as_request}) {
+    const Outcome outcome = run_lookups_with(mischief);
+    EXPECT_EQ(outcome[Count::malformed], 1u);
+    EXPECT_EQ(outcome[Count::timed_out], 1u);
+    EXPECT_THAT(outcome.problems,
+                ElementsAre(StartsWith("1 malformed reply (not of this protocol); first: "),
+                            StartsWith("1 lost")));
+  }
+}
+
+TEST(Run, WithoutCheckContentDoesNotCount) {
+  const Responder server(echo_replies(), {.mischief = {{5, Mischief::change_body}}});
+  Options options = options_for(server.port());
+  options.service = ServiceKind::echo;
+  options.count = 100;
+  EXPECT_EQ(run(options).code, ExitCode::not_right);
+  const Responder again(echo_replies(), {.mischief = {{5, Mischief::change_body}}});
+  options.server.set_port(again.port());
+  options.check = false;
+  EXPECT_EQ(run(options).code, ExitCode::all_right);
+}
+
+TEST(Run, LossUpToTheLimitIsAllowed) {
+  for (const auto& [max_loss, code] :
+       std::map<double, ExitCode>{{0.019, ExitCode::not_right}, {0.02, ExitCode::all_right}}) {
+    const Responder server(ping_replies(),
+                           {.mischief = {{5, Mischief::drop}, {77, Mischief::drop}}});
+    Options options = options_for(server.port());
+    options.count = 100;
+    options.max_loss = max_loss;
+    const Outcome outcome = run(options);
+    EXPECT_EQ(outcome[Count::timed_out], 2u);
+    EXPECT_EQ(outcome.code, code) << max_loss;
+  }
+}
+
+TEST(Run, ALostMessageMakesRoomForOthers) {
+  std::map<std::uint64_t, Mischief> drops;
+  for (std::uint64_t i = 0; i < 8; ++i) drops[i] = Mischief::drop;
+  const Responder server(ping_replies(), {.mischief = drops});
+  Options options = options_for(server.port());
+  options.count = 50;
+  options.outstanding = 4;
+  options.timeout_ns = 150'000'000;
+  options.clients = 2;
+  options.max_loss = 1;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome[Count::sent] - outcome[Count::timed_out], outcome[Count::right]);
+}
+
+TEST(Run, ClosedPort) {
+  std::uint16_t port = 0;
+  {
+    const Responder gone(ping_replies());
+    port = gone.port();
+  }
+  Options options = options_for(port);
+  options.count = 1'000'000;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome.code, ExitCode::not_right);
+  EXPECT_GT(outcome[Count::connection_refused], 0u);
+  EXPECT_EQ(outcome[Count::packets_in], 0u);
+  EXPECT_TRUE(outcome.result.gave_up);
+  EXPECT_THAT(outcome.problems, Contains(AllOf(HasSubstr("no reply at all from 127.0.0.1:"),
+                                               HasSubstr("nothing listens there"))));
+}
+
+TEST(Run, ServerThatNeverAnswers) {
+  const Responder silent(ping_replies(), {.answer_at_most = 0});
+  Options options = options_for(silent.port());
+  options.count = 1'000'000;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome.code, ExitCode::not_right);
+  EXPECT_TRUE(outcome.result.gave_up);
+  EXPECT_THAT(outcome.problems,
+              Contains(AllOf(HasSubstr("no reply at all"), HasSubstr("is cpssd running"))));
+}
+
+TEST(Run, ServerThatStopsAnswering) {
+  const Responder server(ping_replies(), {.answer_at_most = 1'000});
+  Options options = options_for(server.port());
+  options.count = 1'000'000;
+  options.max_loss = 1;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome[Count::right], 1'000u);
+  EXPECT_EQ(outcome.code, ExitCode::not_right);
+  EXPECT_THAT(outcome.problems, Contains(HasSubstr("stopped answering")));
+}
+
+// The port number of a client whose socket has gone may be used again: what an earlier run was sent
+// must not count for this one. Here a datagram of nobody's arrives first.
+TEST(Run, DataOfTheServerThatNobodyAskedFor) {
+  const Responder server([](std::span<std::byte> window, std::size_t length) {
+    window[0] ^= std::byte{0xff};  // another transaction id, for each reply
+    return length;
+  });
+  Options options = options_for(server.port());
+  options.service = ServiceKind::echo;
+  options.count = 10;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome[Count::unknown], 10u);
+  EXPECT_EQ(outcome[Count::timed_out], 10u);
+}
+
+TEST(Run, OneByOneOverIpv6) {
+  // No responder on ::1: only that the socket is made and the refusal is understood.
+  Options options;
+  options.server = SocketAddress(*IpAddress::parse("::1"), 9);
+  options.count = 1;
+  options.outstanding = 1;
+  options.timeout_ns = 100'000'000;
+  try {
+    EXPECT_EQ(run(options).code, ExitCode::not_right);
+  } catch (const SocketError& error) {
+    GTEST_SKIP() << "no IPv6 here: " << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace cpss::udpblast

@@ -43,7 +43,7 @@ build() {
   shift
   command -v cmake >/dev/null || die "cmake is missing: run scripts/setup"
   (
-    cd "$project"
+    cd "$project" || exit
     [[ -f build/$preset/build.ninja ]] || cmake --preset "$preset"
     cmake --build --preset "$preset" ${1:+--target "$@"}
   )

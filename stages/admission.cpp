@@ -18,7 +18,8 @@ std::optional<Reason> Admission::refusal(const Arrival& arrival) const noexcept 
   const std::uint16_t port = arrival.peer.port();
   if (port == 0) return Reason::refused_source_port_zero;
   const IpAddress ip = arrival.peer.ip();
-  if (arrival.to_group || ip.is_multicast() || ip.is_broadcast() || ip.is_unspecified())
+  if (arrival.to_group || ip.is_multicast() || ip.is_broadcast() || ip.is_unspecified() ||
+      options_.host.is_network_broadcast(ip))
     return Reason::refused_group_address;
   if (is_own(ip, port)) return Reason::refused_own_address;
   if (options_.reflects && may_reflect(port)) return Reason::refused_service_port;

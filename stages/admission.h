@@ -19,7 +19,7 @@ struct AdmissionOptions {
   PrefixSet allowed;                         // empty: everybody
   PrefixSet trusted;                         // may get replies longer than their requests
   std::vector<SocketAddress> own_addresses;  // what the server listens on, with real ports
-  LocalAddressSet host;                      // addresses of this host, for wildcard listeners
+  LocalAddressSet host;  // this host's addresses, for wildcard listeners, and its broadcast ones
   // The service sends back what it gets: refuse peers that may do the same.
   bool reflects = false;
 };

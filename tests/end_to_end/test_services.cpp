@@ -57,7 +57,8 @@ class WrongLookup : public Service {
     lookup_->process(batch, state);
     for (Message& message : batch)
       if (++answered_ % every_ == 0 && message.verdict() == Verdict::reply)
-        message.reply_window()[native::kHeaderBytes] ^= std::byte{1};
+        (message.in_place() ? message.request_in_place()
+                            : message.reply_window())[native::kHeaderBytes] ^= std::byte{1};
   }
 
  private:

@@ -12,6 +12,7 @@
 
 #include "config/limited_child.h"
 #include "config/yaml_parser.h"
+#include "config/yaml_text.h"
 
 namespace cpss {
 namespace {
@@ -77,10 +78,9 @@ YamlDocument read_yaml_file(const std::string& path) {
   const ChildOutcome outcome =
       run_in_limited_child([text] { return encode(parse_yaml(text)); }, kParserLimits);
   if (!outcome.answer)
-    return failed(
-        fmt::format("the YAML parser {}; the file is damaged or hostile", outcome.failure));
+    return failed(fmt::format("cannot be parsed: the YAML parser {}", outcome.failure));
   std::optional<YamlDocument> document = decode(*outcome.answer);
-  if (!document) return failed("the YAML parser gave a damaged answer; the file may be hostile");
+  if (!document) return failed("cannot be parsed: the YAML parser gave a damaged answer");
   return *std::move(document);
 }
 

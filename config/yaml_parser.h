@@ -6,19 +6,14 @@
 // keys, duplicate keys, deeper nesting, a second document.
 #pragma once
 
-#include <optional>
 #include <string_view>
 
 #include "config/yaml_document.h"
 
 namespace cpss {
 
-// What yaml-cpp would misread: text that is not UTF-8, control characters, a tab in an indentation.
-// Linear, no recursion: safe on any input. `text` has no byte order mark.
-std::optional<YamlError> check_text(std::string_view text);
-
-// `text` has passed check_text(). yaml-cpp has known crashes and endless loops on hostile input:
-// call this in a limited child. Throws only std::bad_alloc.
+// `text` has passed check_text() (yaml_text.h). yaml-cpp has known crashes and endless loops on
+// hostile input: call this in a limited child. Throws only std::bad_alloc.
 YamlDocument parse_yaml(std::string_view text);
 
 }  // namespace cpss

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <vector>
@@ -12,6 +14,25 @@
 #include <net/if.h>
 
 namespace cpss {
+namespace {
+
+// The last address of an IPv4 network, which the kernel treats as its broadcast address whether the
+// interface was given one or not. Networks of one or two addresses have none (RFC 3021).
+std::optional<IpAddress> broadcast_of(const ifaddrs& entry) {
+  constexpr std::uint32_t kOfTwoAddresses = 0xffff'fffe;
+  if (entry.ifa_addr->sa_family != AF_INET || entry.ifa_netmask == nullptr ||
+      (entry.ifa_flags & IFF_LOOPBACK) != 0)
+    return std::nullopt;
+  sockaddr_in address;
+  sockaddr_in mask;
+  std::memcpy(&address, entry.ifa_addr, sizeof address);
+  std::memcpy(&mask, entry.ifa_netmask, sizeof mask);
+  if (ntohl(mask.sin_addr.s_addr) >= kOfTwoAddresses) return std::nullopt;
+  address.sin_addr.s_addr |= ~mask.sin_addr.s_addr;
+  return SocketAddress::from(reinterpret_cast<const sockaddr*>(&address), sizeof address).ip();
+}
+
+}  // namespace
 
 LocalAddressSet::LocalAddressSet(std::span<const IpAddress> addresses,
                                  std::span<const IpAddress> broadcasts)
@@ -31,10 +52,7 @@ LocalAddressSet LocalAddressSet::of_this_host() {
     if (entry->ifa_addr == nullptr) continue;  // an interface without an address
     const auto address = SocketAddress::from(entry->ifa_addr, SocketAddress::kCapacity);
     if (address.family() != AF_UNSPEC) addresses.push_back(address.ip());
-    if (address.family() == AF_INET && (entry->ifa_flags & IFF_BROADCAST) != 0 &&
-        entry->ifa_broadaddr != nullptr)
-      broadcasts.push_back(
-          SocketAddress::from(entry->ifa_broadaddr, SocketAddress::kCapacity).ip());
+    if (const auto broadcast = broadcast_of(*entry)) broadcasts.push_back(*broadcast);
   }
   return LocalAddressSet(addresses, broadcasts);
 }

@@ -66,9 +66,11 @@ std::uint64_t Listeners::newly_dropped() noexcept {
   return total - std::exchange(dropped_, total);
 }
 
-void Listeners::stop_arrivals() noexcept {
-  for (const auto& socket : sockets_) socket->stop_arrivals();
+bool Listeners::stop_arrivals() noexcept {
+  bool all = true;
+  for (const auto& socket : sockets_) all = socket->stop_arrivals() && all;
   wait_for_deliveries_under_way();
+  return all;
 }
 
 std::vector<std::string> Listeners::buffer_notes() const {

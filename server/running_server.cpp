@@ -40,7 +40,8 @@ void RunningServer::run_until_signalled() {
 bool RunningServer::end(std::chrono::nanoseconds drain_timeout) {
   const auto deadline = std::chrono::steady_clock::now() + drain_timeout;
   const char* why = nullptr;
-  listeners_.stop_arrivals();
+  if (!listeners_.stop_arrivals())
+    log::warning("the kernel refuses to stop new datagrams: the drain goes on while they come");
   const bool drained = pipeline_.end([&] {
     tick();
     if (signals_.wait(std::chrono::milliseconds(0)) != 0) why = "a second signal";

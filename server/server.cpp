@@ -55,6 +55,7 @@ int exit_code_of(const SocketError& error) {
     case EPERM:
       return kExitPermission;
     case EADDRNOTAVAIL:
+    case EINVAL:  // a link-local address without its interface
       return kExitConfig;
     default:
       return kExitInternal;

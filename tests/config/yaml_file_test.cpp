@@ -1,10 +1,10 @@
 #include "config/yaml_file.h"
 
 #include <chrono>
-#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,7 +14,6 @@
 namespace cpss {
 namespace {
 
-using testing::HasSubstr;
 using testing::IsEmpty;
 
 // The text of the only error, which has no position.
@@ -82,6 +81,22 @@ TEST(YamlFile, MayBeAPipe) {
   EXPECT_EQ(waitpid(writer, nullptr, 0), writer);
   EXPECT_THAT(document.errors, IsEmpty());
   EXPECT_EQ(document.entries.size(), 1U);
+}
+
+TEST(YamlFile, SaysWhyItCannotBeParsed) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("a.yaml", "a: 1\n");
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = dup(0);
+  close(next);
+  // Room for one more descriptor: the file, but not both ends of the pipe.
+  const rlimit one_more{static_cast<rlim_t>(next) + 1, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &one_more), 0);
+  const std::string error = file_error(path);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(error,
+            "cannot be parsed: the YAML parser could not be started: pipe2: Too many open files");
 }
 
 TEST(YamlFile, OfTheLargestSizeIsReadInTime) {

@@ -33,5 +33,22 @@ TEST(LocalAddressSet, KnowsAnAddressThatTheHostWasGiven) {
   });
 }
 
+// Whether the interface was told its broadcast address or not.
+TEST(LocalAddressSet, KnowsTheBroadcastAddressesOfItsNetworks) {
+  run_isolated([] {
+    ip_command("link add wire type dummy");
+    ip_command("link set wire up");
+    ip_command("address add 192.0.2.77/24 dev wire");
+    ip_command("address add 198.51.100.1/28 brd + dev wire");
+    ip_command("address add 203.0.113.4/31 dev wire");
+    const auto set = LocalAddressSet::of_this_host();
+    EXPECT_TRUE(set.is_network_broadcast(ip("192.0.2.255")));
+    EXPECT_TRUE(set.is_network_broadcast(ip("198.51.100.15")));
+    for (const char* host : {"192.0.2.77", "192.0.2.127", "198.51.100.14", "203.0.113.5",
+                             "127.255.255.255", "10.0.0.255"})
+      EXPECT_FALSE(set.is_network_broadcast(ip(host))) << host;
+  });
+}
+
 }  // namespace
 }  // namespace cpss

@@ -36,8 +36,8 @@ TEST(LocalAddressSet, KnowsAnAddressThatTheHostWasGiven) {
 // Whether the interface was told its broadcast address or not.
 TEST(LocalAddressSet, KnowsTheBroadcastAddressesOfItsNetworks) {
   run_isolated([] {
-    ip_command("link add wire type dummy");
-    ip_command("link set wire up");
+    OtherNamespace other;
+    other.connect("wire", "far");
     ip_command("address add 192.0.2.77/24 dev wire");
     ip_command("address add 198.51.100.1/28 brd + dev wire");
     ip_command("address add 203.0.113.4/31 dev wire");

@@ -44,6 +44,7 @@ void EventLog::collect(Pipeline& pipeline) {
 void EventLog::flush() {
   for (Line& line : lines_)
     if (line.held_back > 0) write(line);
+  if (lost_line_.held_back > 0) write(lost_line_);
 }
 
 void EventLog::write_if_due(Line& line) {

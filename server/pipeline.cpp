@@ -50,17 +50,22 @@ std::uint64_t most_inside(const PipelineOptions& options) {
   return options.slots + std::uint64_t{all_lanes(options)} * options.batch;
 }
 
+// Its parts refer to each other, so it stays where it is made.
 template <class StepType, class PlaceType>
 struct Pipeline::Station {
-  std::string name;
-  EventRing events;
-  std::unique_ptr<StepType> step;
-  std::unique_ptr<PlaceType> place;
-  std::unique_ptr<Lane> lane;
+  template <class MakeStep, class MakePlace>
+  Station(std::string lane_name, const std::vector<unsigned>& cpus, StatsWriter stats,
+          const MakeStep& make_step, const MakePlace& make_place)
+      : name(std::move(lane_name)),
+        step(make_step(events, stats)),
+        place(make_place(step)),
+        lane({name, cpus}, {&step}, place) {}
 
-  void make_lane(const std::vector<unsigned>& cpus) {
-    lane = std::make_unique<Lane>(LaneOptions{name, cpus}, std::vector<Step*>{step.get()}, *place);
-  }
+  const std::string name;
+  EventRing events;
+  StepType step;
+  PlaceType place;
+  Lane lane;
 };
 
 Pipeline::Pipeline(const PipelineOptions& options, Service& service,
@@ -77,9 +82,37 @@ Pipeline::Pipeline(const PipelineOptions& options, Service& service,
       requests_(SlotQueue::create(request_memory_.data(), options.slots)),
       responses_(SlotQueue::create(response_memory_.data(), options.slots)) {
   // In the order of blocks_of().
-  build_receive(options.receive, options, ports, admission, region);
-  build_service(options.service, options, service, region);
-  build_response(options.response, options, ports, region);
+  build(
+      receive_, "recv", options.receive, region,
+      [&](EventRing& events, StatsWriter stats) {
+        return ReceiveStep(
+            {ports, store_, *pool_, *requests_, admission, events, options.batch, pool_lanes_},
+            stats);
+      },
+      [&](ReceiveStep& step) {
+        return ReceiveWait({ports, *pool_, options.batch, options.receive.lanes, stop_event_},
+                           step);
+      });
+  build(
+      service_, "svc", options.service, region,
+      [&](EventRing& events, StatsWriter stats) {
+        return ServiceStep({service, store_, *pool_, *requests_, *responses_, events, options.batch,
+                            options.service.lanes, pool_lanes_},
+                           stats);
+      },
+      [&](ServiceStep& step) {
+        return QueueWait(step.intake().consumer(), options.batch, step.stats());
+      });
+  build(
+      response_, "resp", options.response, region,
+      [&](EventRing& events, StatsWriter stats) {
+        return ResponseStep({ports, store_, *pool_, *responses_, events, options.batch,
+                             options.response.lanes, pool_lanes_},
+                            stats);
+      },
+      [&](ResponseStep& step) {
+        return QueueWait(step.intake().consumer(), options.batch, step.stats());
+      });
 }
 
 Pipeline::~Pipeline() {
@@ -91,71 +124,31 @@ Pipeline::~Pipeline() {
   close(slots_event_);
 }
 
-void Pipeline::build_receive(const PoolOptions& pool, const PipelineOptions& options,
-                             const std::vector<DatagramPort*>& ports, const Admission& admission,
-                             StatsRegion& region) {
-  for (unsigned i = 0; i < pool.lanes; ++i) {
-    auto station = std::make_unique<Station<ReceiveStep, ReceiveWait>>();
-    station->name = lane_name("recv", i);
-    station->step = std::make_unique<ReceiveStep>(
-        ReceiveStep::Wiring{ports, store_, *pool_, *requests_, admission, station->events,
-                            options.batch, pool_lanes_},
-        region.writer(next_block_++));
-    station->place = std::make_unique<ReceiveWait>(
-        ReceiveWait::Wiring{ports, *pool_, options.batch, pool.lanes, stop_event_}, *station->step);
-    station->make_lane(pool.cpus);
-    receive_.push_back(std::move(station));
-  }
-}
-
-void Pipeline::build_service(const PoolOptions& pool, const PipelineOptions& options,
-                             Service& service, StatsRegion& region) {
-  for (unsigned i = 0; i < pool.lanes; ++i) {
-    auto station = std::make_unique<Station<ServiceStep, QueueWait>>();
-    station->name = lane_name("svc", i);
-    station->step = std::make_unique<ServiceStep>(
-        ServiceStep::Wiring{service, store_, *pool_, *requests_, *responses_, station->events,
-                            options.batch, pool.lanes, pool_lanes_},
-        region.writer(next_block_++));
-    station->place = std::make_unique<QueueWait>(station->step->intake().consumer(), options.batch,
-                                                 station->step->stats());
-    station->make_lane(pool.cpus);
-    service_.push_back(std::move(station));
-  }
-}
-
-void Pipeline::build_response(const PoolOptions& pool, const PipelineOptions& options,
-                              const std::vector<DatagramPort*>& ports, StatsRegion& region) {
-  for (unsigned i = 0; i < pool.lanes; ++i) {
-    auto station = std::make_unique<Station<ResponseStep, QueueWait>>();
-    station->name = lane_name("resp", i);
-    station->step = std::make_unique<ResponseStep>(
-        ResponseStep::Wiring{ports, store_, *pool_, *responses_, station->events, options.batch,
-                             pool.lanes, pool_lanes_},
-        region.writer(next_block_++));
-    station->place = std::make_unique<QueueWait>(station->step->intake().consumer(), options.batch,
-                                                 station->step->stats());
-    station->make_lane(pool.cpus);
-    response_.push_back(std::move(station));
-  }
+template <class StepType, class PlaceType, class MakeStep, class MakePlace>
+void Pipeline::build(Stations<StepType, PlaceType>& stations, const char* name,
+                     const PoolOptions& pool, StatsRegion& region, const MakeStep& make_step,
+                     const MakePlace& make_place) {
+  for (unsigned i = 0; i < pool.lanes; ++i)
+    stations.push_back(std::make_unique<Station<StepType, PlaceType>>(
+        lane_name(name, i), pool.cpus, region.writer(next_block_++), make_step, make_place));
 }
 
 // Downstream first, so that what is received finds its way.
 void Pipeline::start() {
   try {
-    for (auto& station : response_) station->lane->start();
-    for (auto& station : service_) station->lane->start();
-    for (auto& station : receive_) station->lane->start();
+    for (auto& station : response_) station->lane.start();
+    for (auto& station : service_) station->lane.start();
+    for (auto& station : receive_) station->lane.start();
   } catch (...) {
     end([] { return false; });
     throw;
   }
 }
 
-template <class Stations>
-bool Pipeline::join_all(Stations& stations, const std::function<bool()>& give_up) {
+template <class AnyStations>
+bool Pipeline::join_all(AnyStations& stations, const std::function<bool()>& give_up) {
   for (auto& station : stations)
-    while (!station->lane->join(std::chrono::steady_clock::now() + std::chrono::milliseconds(50)))
+    while (!station->lane.join(std::chrono::steady_clock::now() + std::chrono::milliseconds(50)))
       if (give_up()) return false;
   return true;
 }

@@ -79,16 +79,14 @@ class Pipeline {
   // A lane with its step, its wait place and its way to the log.
   template <class StepType, class PlaceType>
   struct Station;
+  template <class StepType, class PlaceType>
+  using Stations = std::vector<std::unique_ptr<Station<StepType, PlaceType>>>;
 
-  template <class Stations>
-  static bool join_all(Stations& stations, const std::function<bool()>& give_up);
-  void build_receive(const PoolOptions& pool, const PipelineOptions& options,
-                     const std::vector<DatagramPort*>& ports, const Admission& admission,
-                     StatsRegion& region);
-  void build_service(const PoolOptions& pool, const PipelineOptions& options, Service& service,
-                     StatsRegion& region);
-  void build_response(const PoolOptions& pool, const PipelineOptions& options,
-                      const std::vector<DatagramPort*>& ports, StatsRegion& region);
+  template <class StepType, class PlaceType, class MakeStep, class MakePlace>
+  void build(Stations<StepType, PlaceType>& stations, const char* name, const PoolOptions& pool,
+             StatsRegion& region, const MakeStep& make_step, const MakePlace& make_place);
+  template <class AnyStations>
+  static bool join_all(AnyStations& stations, const std::function<bool()>& give_up);
 
   unsigned pool_lanes_;  // lanes that use the slot pool: all
   std::size_t next_block_ = 0;
@@ -101,9 +99,9 @@ class Pipeline {
   SlotPool* pool_;
   SlotQueue* requests_;
   SlotQueue* responses_;
-  std::vector<std::unique_ptr<Station<ReceiveStep, ReceiveWait>>> receive_;
-  std::vector<std::unique_ptr<Station<ServiceStep, QueueWait>>> service_;
-  std::vector<std::unique_ptr<Station<ResponseStep, QueueWait>>> response_;
+  Stations<ReceiveStep, ReceiveWait> receive_;
+  Stations<ServiceStep, QueueWait> service_;
+  Stations<ResponseStep, QueueWait> response_;
 };
 
 }  // namespace cpss

@@ -6,6 +6,8 @@
 #include <fmt/ranges.h>
 #include <sched.h>
 
+#include "queue/invariant.h"
+
 namespace cpss {
 namespace {
 
@@ -49,8 +51,12 @@ void fit_window(LoadResult& loaded, const Service& service) {
 
 PrefixSet prefixes(const std::vector<AddressPrefix>& list) {
   std::vector<Prefix> result;
-  for (const AddressPrefix& entry : list)
-    if (const auto prefix = Prefix::make(entry.ip, entry.length)) result.push_back(*prefix);
+  for (const AddressPrefix& entry : list) {
+    const auto prefix = Prefix::make(entry.ip, entry.length);
+    // A prefix left out could turn "these may ask" into "everybody may".
+    invariant(prefix.has_value(), "the loader lets good prefixes through only");
+    result.push_back(*prefix);
+  }
   return PrefixSet(std::move(result));
 }
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 
 #include <boost/lockfree/spsc_queue.hpp>
@@ -30,7 +29,7 @@ class EventRing {
     Event event;
     event.kind = kind;
     event.error = error;
-    std::memcpy(event.text, text.data(), std::min(text.size(), sizeof event.text - 1));
+    std::copy_n(text.begin(), std::min(text.size(), sizeof event.text - 1), event.text);
     if (!ring_.push(event))
       dropped_.store(dropped_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }

@@ -1,4 +1,4 @@
-// How a stage takes messages from its queue: checks that each slot holds one and books its wait.
+// How a stage takes messages from its queue, and books how long they waited in it.
 #pragma once
 
 #include <cstdint>

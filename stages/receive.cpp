@@ -23,8 +23,10 @@ ReceiveStep::ReceiveStep(Wiring wiring, StatsWriter stats)
 std::size_t ReceiveStep::run() noexcept {
   starved_ = false;
   std::size_t moved = place_leftovers();
-  for (std::size_t i = 0; i < w_.ports.size() && leftover_count_ == 0 && !starved_; ++i) {
+  for (std::size_t i = 0; i < w_.ports.size() && leftover_count_ == 0; ++i) {
     moved += receive_from(static_cast<std::uint16_t>(next_port_));
+    // It stays this socket's turn, or one that others outpace would never get a slot.
+    if (starved_) break;
     next_port_ = (next_port_ + 1) % w_.ports.size();
   }
   return moved;
@@ -64,32 +66,24 @@ std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
     buffers_[i] = {w_.store.request(free_[i]), w_.store.window_bytes()};
 
   BatchClock clock(stats_);
-  const ReceiveResult result = w_.ports[port_index]->receive(std::span(buffers_).first(room),
-                                                             std::span(arrivals_).first(room));
-  stats_.add(Counter::syscalls);
-  if (result.error != 0) {
-    stats_.add(Counter::receive_errors);
-    w_.events.report(EventKind::receive_error, result.error);
-  }
-  if (result.filled == 0) {
+  const std::size_t filled = read(*w_.ports[port_index], room);
+  if (filled == 0) {
     give_back_free();
     return 0;
   }
 
   // Counted before any decision; in memory from here on.
   std::uint64_t datagrams = 0;
-  for (std::size_t i = 0; i < result.filled; ++i) datagrams += arrivals_[i].datagrams();
+  for (std::size_t i = 0; i < filled; ++i) datagrams += arrivals_[i].datagrams();
   stats_.add(Counter::received, datagrams);
   stats_.add(Counter::filled, datagrams);
   stats_.add(Counter::entered, datagrams);
-  stats_.add(Counter::syscall_ns, now_ns() - clock.begin_ns());
 
   // The slots that were filled leave the list; the others serve segments that need one of their
   // own.
-  std::copy_n(free_.begin(), result.filled, slots_of_arrivals_.begin());
-  free_.erase(free_.begin(), free_.begin() + static_cast<std::ptrdiff_t>(result.filled));
-  for (std::size_t i = 0; i < result.filled; ++i)
-    admit(arrivals_[i], slots_of_arrivals_[i], port_index);
+  std::copy_n(free_.begin(), filled, slots_of_arrivals_.begin());
+  free_.erase(free_.begin(), free_.begin() + static_cast<std::ptrdiff_t>(filled));
+  for (std::size_t i = 0; i < filled; ++i) admit(arrivals_[i], slots_of_arrivals_[i], port_index);
 
   const std::uint64_t end_ns = now_ns();
   outlet_.hand_on(end_ns);
@@ -97,6 +91,23 @@ std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
   give_back_free();
   clock.end(end_ns, datagrams);
   return datagrams;
+}
+
+// An error that was pending at the socket is gone once it has been told, and datagrams may wait
+// behind it: only after a second one in a row does the socket count as empty. So a lane that is to
+// stop leaves nothing behind.
+std::size_t ReceiveStep::read(DatagramPort& port, std::size_t room) noexcept {
+  ReceiveResult result;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const std::uint64_t begin = now_ns();
+    result = port.receive(std::span(buffers_).first(room), std::span(arrivals_).first(room));
+    stats_.add(Counter::syscalls);
+    stats_.add(Counter::syscall_ns, now_ns() - begin);
+    if (result.error == 0) break;
+    stats_.add(Counter::receive_errors);
+    w_.events.report(EventKind::receive_error, result.error);
+  }
+  return result.filled;
 }
 
 void ReceiveStep::admit(const Arrival& arrival, std::uint32_t slot,
@@ -118,12 +129,12 @@ void ReceiveStep::admit(const Arrival& arrival, std::uint32_t slot,
   const std::size_t first = datagrams == 1 ? arrival.length : arrival.segment_size;
   const std::size_t whole =
       arrival.truncated ? std::size_t{datagrams - 1} * arrival.segment_size : arrival.length;
-  // Before the first message is handed on: its slot's window holds the other segments too, and
-  // belongs to the next stage then.
+  make_message(slot, arrival, first, port_index);
+  // All this before hand_on(): the first message's window holds the other segments too, and belongs
+  // to the next stage then.
   const std::span<const std::byte> others(w_.store.request(slot) + first, whole - first);
   const std::size_t placed = place_segments(arrival, port_index, others);
   if (placed < others.size()) keep_leftover(arrival, port_index, others.subspan(placed));
-  make_message(slot, arrival, first, port_index);
 }
 
 void ReceiveStep::make_message(std::uint32_t slot, const Arrival& arrival, std::size_t length,

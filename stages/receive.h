@@ -56,6 +56,8 @@ class ReceiveStep final : public Step {
   };
 
   std::size_t receive_from(std::uint16_t port_index) noexcept;
+  // Fills the first `room` buffers, as far as there is something; returns how many.
+  std::size_t read(DatagramPort& port, std::size_t room) noexcept;
   void admit(const Arrival& arrival, std::uint32_t slot, std::uint16_t port_index) noexcept;
   void make_message(std::uint32_t slot, const Arrival& arrival, std::size_t length,
                     std::uint16_t port_index) noexcept;

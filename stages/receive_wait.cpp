@@ -25,11 +25,16 @@ void watch(int epoll, int descriptor, std::uint32_t events) {
 ReceiveWait::ReceiveWait(Wiring wiring, ReceiveStep& step)
     : w_(std::move(wiring)), step_(step), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
-  // EPOLLEXCLUSIVE: a datagram wakes one of the lanes that wait for its socket, not all
-  // (epoll_ctl(2)).
-  for (const DatagramPort* port : w_.ports)
-    watch(epoll_, port->descriptor(), EPOLLIN | EPOLLEXCLUSIVE);
-  watch(epoll_, w_.stop_event, EPOLLIN);
+  try {
+    // EPOLLEXCLUSIVE: a datagram wakes one of the lanes that wait for its socket, not all
+    // (epoll_ctl(2)).
+    for (const DatagramPort* port : w_.ports)
+      watch(epoll_, port->descriptor(), EPOLLIN | EPOLLEXCLUSIVE);
+    watch(epoll_, w_.stop_event, EPOLLIN);
+  } catch (...) {
+    close(epoll_);
+    throw;
+  }
 }
 
 ReceiveWait::~ReceiveWait() {

@@ -58,22 +58,34 @@ std::size_t ResponseStep::run() noexcept {
   if (slots.empty()) return 0;
   BatchClock clock(stats_);
   intake_.book_waits(slots, clock.begin_ns());
-  collect(slots);
-  while (!waiting_.empty()) {
-    const std::uint16_t port_index = next_group();
-    send_group(*w_.ports[port_index]);
+  waiting_.clear();
+  for (const std::uint32_t slot : slots) waiting_.push_back(w_.store.message_in(slot));
+  while (DatagramPort* full = send_waiting()) {
+    // What is done goes back to the pool first: the lane holds only what waits.
+    retirement_.finish();
+    before_wait();
+    full->wait_writable(kWritableWait);
   }
   retirement_.finish();
   clock.end(now_ns(), slots.size());
   return slots.size();
 }
 
-void ResponseStep::collect(std::span<const std::uint32_t> slots) noexcept {
-  waiting_.clear();
-  for (const std::uint32_t slot : slots) {
-    const MessageRef ref = w_.store.message_in(slot);
-    if (retirement_.still_held(ref)) waiting_.push_back(ref);
+DatagramPort* ResponseStep::send_waiting() noexcept {
+  DatagramPort* full = nullptr;
+  // What full sockets leave is put behind what has not been tried, and each socket's messages are
+  // taken all at once, so that the first `untried` are those of sockets not met in this round.
+  for (std::size_t untried = waiting_.size(); untried > 0;) {
+    const std::size_t before = waiting_.size();
+    DatagramPort& port = *w_.ports[next_group()];
+    untried -= before - waiting_.size();
+    const std::size_t done = send_group(port);
+    if (done == group_.size()) continue;
+    full = &port;
+    waiting_.insert(waiting_.end(), group_.begin() + static_cast<std::ptrdiff_t>(done),
+                    group_.end());
   }
+  return full;
 }
 
 std::uint16_t ResponseStep::next_group() noexcept {
@@ -87,6 +99,7 @@ std::uint16_t ResponseStep::next_group() noexcept {
       waiting_[others++] = ref;
       continue;
     }
+    if (!retirement_.still_held(ref)) continue;
     group_.push_back(ref);
     outgoing_.push_back(
         {header.reply_in_request_window ? w_.store.request(ref.slot) : w_.store.reply(ref.slot),
@@ -96,8 +109,9 @@ std::uint16_t ResponseStep::next_group() noexcept {
   return port_index;
 }
 
-void ResponseStep::send_group(DatagramPort& port) noexcept {
-  for (std::size_t done = 0; done < group_.size();) {
+std::size_t ResponseStep::send_group(DatagramPort& port) noexcept {
+  std::size_t done = 0;
+  while (done < group_.size()) {
     const std::uint64_t begin = now_ns();
     const SendResult result = port.send(std::span(outgoing_).subspan(done));
     stats_.add(Counter::syscalls);
@@ -107,15 +121,10 @@ void ResponseStep::send_group(DatagramPort& port) noexcept {
       retirement_.retire(group_[done + i], Reason::answered);
     done += result.accepted;
     if (result.error == 0 || result.error == EINTR) continue;
-    if (result.error == EAGAIN) {
-      // What is done goes back to the pool first: the lane holds only what waits.
-      retirement_.finish();
-      before_wait();
-      port.wait_writable(kWritableWait);
-    } else {
-      send_failed(group_[done++], result.error);
-    }
+    if (result.error == EAGAIN) break;
+    send_failed(group_[done++], result.error);
   }
+  return done;
 }
 
 // The error belongs to exactly this datagram; the rest of the group is tried again after it.

@@ -40,10 +40,13 @@ class ResponseStep final : public Step {
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
-  void collect(std::span<const std::uint32_t> slots) noexcept;
-  // Moves the messages of the first waiting message's socket, in order, to outgoing_.
+  // Offers all waiting messages to their sockets. Those of full sockets go on waiting, in their
+  // order; returns one of these sockets, or null if nothing waits any more.
+  DatagramPort* send_waiting() noexcept;
+  // Moves the messages of the first waiting message's socket, in order, to group_ and outgoing_.
   std::uint16_t next_group() noexcept;
-  void send_group(DatagramPort& port) noexcept;
+  // Returns how many of the group are dealt with; the others found no room in the kernel.
+  std::size_t send_group(DatagramPort& port) noexcept;
   void send_failed(MessageRef ref, int error) noexcept;
 
   Wiring w_;
@@ -52,7 +55,7 @@ class ResponseStep final : public Step {
   Retirement retirement_;
   Intake intake_;
   std::vector<MessageRef> waiting_;  // to be sent, in order
-  std::vector<MessageRef> group_;    // those of one socket
+  std::vector<MessageRef> group_;    // those of one socket, being sent
   std::vector<OutgoingDatagram> outgoing_;
 };
 

@@ -50,13 +50,26 @@ std::size_t ServiceStep::run() noexcept {
   present(slots);
 
   const bool batch_threw = threw([this] { w_.service.process(messages_, lane_state_.get()); });
-  for (std::size_t i = 0; i < refs_.size(); ++i) settle(refs_[i], messages_[i], batch_threw);
+  std::size_t deferred = 0;
+  for (std::size_t i = 0; i < refs_.size(); ++i) {
+    if (messages_[i].verdict() == Verdict::defer) {
+      ++deferred;
+    } else {
+      settle(refs_[i], messages_[i], batch_threw);
+    }
+  }
+  std::uint64_t end_ns = finish();
+  if (deferred > 0) end_ns = settle_deferred();
+  clock.end(end_ns, slots.size());
+  return slots.size();
+}
 
+// Hands on what has a reply and gives back what has ended; returns when that was.
+std::uint64_t ServiceStep::finish() noexcept {
   const std::uint64_t end_ns = now_ns();
   outlet_.hand_on(end_ns);
   retirement_.finish();
-  clock.end(end_ns, slots.size());
-  return slots.size();
+  return end_ns;
 }
 
 // Makes the service's view of each message.
@@ -87,7 +100,7 @@ bool ServiceStep::threw(Call call) noexcept {
   return true;
 }
 
-void ServiceStep::settle(MessageRef ref, const Message& message, bool batch_threw) noexcept {
+void ServiceStep::settle(MessageRef ref, const Message& message, bool it_threw) noexcept {
   switch (message.verdict()) {
     case Verdict::reply:
       hand_on(ref, message);
@@ -95,12 +108,9 @@ void ServiceStep::settle(MessageRef ref, const Message& message, bool batch_thre
     case Verdict::no_reply:
       retirement_.retire(ref, Reason::no_answer);
       break;
-    case Verdict::defer: {
-      Message again = message;
-      again.clear_verdict();
-      settle_deferred(ref, again);
+    case Verdict::defer:  // for the second time: see settle_deferred()
+      retirement_.retire(ref, Reason::failed_deferred_twice);
       break;
-    }
     case Verdict::invalid:
       retirement_.retire(ref, reason_for(message.invalid_reason()));
       break;
@@ -108,21 +118,27 @@ void ServiceStep::settle(MessageRef ref, const Message& message, bool batch_thre
       retirement_.retire(ref, Reason::refused_by_service);
       break;
     case Verdict::none:
-      retirement_.retire(ref,
-                         batch_threw ? Reason::failed_service_threw : Reason::failed_no_verdict);
+      retirement_.retire(ref, it_threw ? Reason::failed_service_threw : Reason::failed_no_verdict);
       break;
   }
 }
 
-// There is no worker stage: what the service defers is processed here, and counted.
-void ServiceStep::settle_deferred(MessageRef ref, Message& message) noexcept {
-  stats_.add(Counter::deferred_inline);
-  const bool it_threw = threw([&] { w_.service.process_deferred(message, lane_state_.get()); });
-  if (message.verdict() == Verdict::defer) {
-    retirement_.retire(ref, Reason::failed_deferred_twice);
-  } else {
-    settle(ref, message, it_threw);
+// There is no worker stage: what the service defers is processed here, and counted. It may block,
+// so it comes last, when everything else of the batch has gone on, and each goes on by itself.
+std::uint64_t ServiceStep::settle_deferred() noexcept {
+  before_wait();
+  std::uint64_t end_ns = 0;
+  for (std::size_t i = 0; i < refs_.size(); ++i) {
+    Message& message = messages_[i];
+    if (message.verdict() != Verdict::defer) continue;
+    stats_.add(Counter::deferred_inline);
+    message.clear_verdict();
+    const bool it_threw = threw([&] { w_.service.process_deferred(message, lane_state_.get()); });
+    settle(refs_[i], message, it_threw);
+    end_ns = finish();
+    before_wait();
   }
+  return end_ns;
 }
 
 void ServiceStep::hand_on(MessageRef ref, const Message& message) noexcept {

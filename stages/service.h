@@ -48,8 +48,10 @@ class ServiceStep final : public Step {
   // Runs one call into the service; what it throws is reported. True if it threw.
   template <class Call>
   bool threw(Call call) noexcept;
-  void settle(MessageRef ref, const Message& message, bool batch_threw) noexcept;
-  void settle_deferred(MessageRef ref, Message& message) noexcept;
+  // Does what the message's verdict says; `it_threw`: the call that should have given it one.
+  void settle(MessageRef ref, const Message& message, bool it_threw) noexcept;
+  std::uint64_t settle_deferred() noexcept;
+  std::uint64_t finish() noexcept;
   void hand_on(MessageRef ref, const Message& message) noexcept;
 
   Wiring w_;

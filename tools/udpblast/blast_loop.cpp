@@ -22,6 +22,7 @@ constexpr std::uint64_t kHopeless_ns = 1'000 * kMillisecond;
 constexpr std::uint32_t kRemembered = 65'536;  // timed-out messages
 constexpr std::size_t kEvents = 64;
 constexpr unsigned kErrorsInARow = 3;
+constexpr std::uint64_t kLostInARow = 10;  // with few outstanding, two may be lost by chance
 
 std::uint64_t to_ns(const timeval& time) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
@@ -113,7 +114,7 @@ bool BlastLoop::silent_for_too_long(std::uint64_t now_ns) const noexcept {
   const std::uint64_t silence_ns = now_ns - last_heard_ns_;
   const bool told_why = tally_[Count::connection_refused] != 0 || tally_[Count::send_errors] != 0;
   if (told_why && tally_[Count::packets_in] == 0 && silence_ns >= kHopeless_ns) return true;
-  return silence_ns >= 2 * settings_.timeout_ns && sending_;
+  return sending_ && silence_ns >= 2 * settings_.timeout_ns && lost_in_a_row_ >= kLostInARow;
 }
 
 int BlastLoop::wait_ms(std::uint64_t now_ns) const noexcept {
@@ -196,6 +197,7 @@ std::size_t BlastLoop::transmit(Client& client, std::size_t count, std::uint64_t
 void BlastLoop::expire(std::uint64_t now_ns) {
   while (const auto expired = transactions_.expire(now_ns)) {
     tally_.add(Count::timed_out);
+    ++lost_in_a_row_;
     findings_.note(Fault::lost, now_ns, [&] {
       return fmt::format("{}, sent {:.3f} s after the start",
                          identify(expired->message, expired->transaction),
@@ -219,6 +221,7 @@ void BlastLoop::receive(std::uint32_t index) {
   }
   const std::uint64_t now_ns = monotonic_ns();
   last_heard_ns_ = now_ns;
+  lost_in_a_row_ = 0;
   tally_.add(Count::packets_in, count);
   expire(now_ns);  // so that what arrived after its time-out is late, whenever it is read
   for (std::size_t i = 0; i < count; ++i) take_reply(index, replies_.received(i), now_ns);

@@ -5,8 +5,8 @@
 // kListenOn_ns, or, if messages have timed out, for at most another time-out, so that late and
 // repeated replies are seen.
 //
-// It gives up once the server has been silent for two time-outs, or for a second if the system says
-// that nothing listens there.
+// It gives up once the server has been silent for two time-outs and ten messages, or for a second
+// if it never answered and the system says that nothing listens there.
 //
 // One thread calls run(); any thread may read tally() meanwhile; the rest is for before and after.
 // run() allocates nothing for a message; the first case of each fault is put into words.
@@ -118,6 +118,7 @@ class BlastLoop {
   CpuTime cpu_;
   std::uint64_t last_heard_ns_;                // a datagram's arrival; at first the start
   std::optional<std::uint64_t> all_ended_ns_;  // since when nothing is sent or outstanding
+  std::uint64_t lost_in_a_row_ = 0;            // since a datagram arrived
   bool sending_ = true;
   bool send_blocked_ = false;  // the kernel did not take all of the last round
   bool gave_up_ = false;

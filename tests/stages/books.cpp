@@ -1,0 +1,48 @@
+#include "tests/stages/books.h"
+
+#include <algorithm>
+
+namespace cpss::test {
+
+StatsWriter Books::open() {
+  return StatsWriter(blocks_.emplace_back().values.data(), true);
+}
+
+std::uint64_t Books::total(Counter counter) const {
+  return sum(kCounterOffset + static_cast<std::size_t>(counter));
+}
+
+std::uint64_t Books::total(Reason reason) const {
+  return sum(kReasonOffset + static_cast<std::size_t>(reason));
+}
+
+std::uint64_t Books::outcomes() const {
+  std::uint64_t result = 0;
+  for (const ReasonInfo& reason : kReasons) result += total(reason.id);
+  return result;
+}
+
+std::uint64_t Books::recorded(HistogramId histogram) const {
+  const std::size_t base =
+      kHistogramOffset + static_cast<std::size_t>(histogram) * kHistogramValues;
+  std::uint64_t result = 0;
+  for (std::size_t i = 0; i < kHistogramValues; ++i)
+    if (i != kHistogramMax) result += sum(base + i);
+  return result;
+}
+
+std::uint64_t Books::largest(Gauge gauge) const {
+  std::uint64_t result = 0;
+  for (const Block& block : blocks_)
+    result = std::max(
+        result, block.values[kGaugeOffset + static_cast<std::size_t>(gauge)].load());
+  return result;
+}
+
+std::uint64_t Books::sum(std::size_t at) const {
+  std::uint64_t result = 0;
+  for (const Block& block : blocks_) result += block.values[at].load();
+  return result;
+}
+
+}  // namespace cpss::test

@@ -1,8 +1,8 @@
+#include "config/yaml_text.h"
+
 #include <cstdint>
 
 #include <fmt/format.h>
-
-#include "config/yaml_parser.h"
 
 namespace cpss {
 namespace {

@@ -46,7 +46,8 @@ bool CsvLine::take_quoted(std::string_view& rest) {
   }
   if (doubled) {
     std::string& single = unquoted_.emplace_back(field);
-    for (std::size_t at = single.find("\"\""); at != std::string::npos; at = single.find("\"\"", at + 1))
+    for (std::size_t at = single.find("\"\""); at != std::string::npos;
+         at = single.find("\"\"", at + 1))
       single.erase(at, 1);
     field = single;
   }

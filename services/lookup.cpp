@@ -1,13 +1,13 @@
 #include "services/lookup.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
 #include <optional>
 #include <span>
+
+#include <fmt/format.h>
 
 #include "services/e164.h"
 #include "services/number_csv.h"

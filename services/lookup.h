@@ -1,8 +1,8 @@
 // Service `lookup` (the default): the row of the longest matching number prefix, in the native wire
 // format (services/native_wire.h, docs/native-protocol.md).
 //
-// Its only state is the constant number table, and what it needs for a batch is on the stack: it has
-// no lane state, allocates nothing and never throws once it is made.
+// Its only state is the constant number table, and what it needs for a batch is on the stack: it
+// has no lane state, allocates nothing and never throws once it is made.
 #pragma once
 
 #include <cstdint>

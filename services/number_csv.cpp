@@ -1,17 +1,18 @@
 #include "services/number_csv.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 #include <vector>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "services/csv.h"
 #include "services/service_settings.h"
@@ -21,7 +22,7 @@ namespace {
 
 constexpr std::string_view kPrefixColumn = "prefix";
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // spreadsheets write one
-constexpr std::size_t kMostShown = 20;                        // problems told in full
+constexpr std::size_t kMostShown = 20;                       // problems told in full
 
 // What was wrong, by line; the first kMostShown in words.
 class Problems {
@@ -44,7 +45,7 @@ class Problems {
     for (const Problem& problem : told_)
       text += fmt::format("{}:{}: {}\n", source, problem.line, problem.text);
     if (count_ > told_.size())
-      text += fmt::format("{}: {} more problems of this kind\n", source, count_ - told_.size());
+      text += fmt::format("{}: {} more problems\n", source, count_ - told_.size());
     text += fmt::format("{}: nothing was loaded; correct what is named above", source);
     throw ServiceDataError(text);
   }
@@ -81,8 +82,8 @@ constexpr std::array<bool, 256> kForbidden = [] {
 
 // The first character that would break a reply's column=value;column=value apart, or a log line.
 std::optional<char> forbidden_in(std::string_view value) {
-  const auto found = std::ranges::find_if(
-      value, [](char c) { return kForbidden[static_cast<unsigned char>(c)]; });
+  const auto found =
+      std::ranges::find_if(value, [](char c) { return kForbidden[static_cast<unsigned char>(c)]; });
   return found == value.end() ? std::nullopt : std::optional(*found);
 }
 
@@ -162,16 +163,16 @@ class NumberParser {
     const std::string_view digits = fields[prefix_column_];
     const std::optional<E164> prefix = E164::parse_digits(digits);
     if (!prefix)
-      problems_.add(line, fmt::format("prefix {} is not 1 to {} digits", quoted(digits),
-                                      E164::kMostDigits));
+      problems_.add(
+          line, fmt::format("prefix {} is not 1 to {} digits", quoted(digits), E164::kMostDigits));
 
     reply_.assign(kPrefixColumn).append(1, '=').append(digits);
     bool good = prefix.has_value();
     for (std::size_t i = 0; i < fields.size(); ++i) {
       if (i == prefix_column_ || fields[i].empty()) continue;
       if (const auto bad = forbidden_in(fields[i])) {
-        problems_.add(line, fmt::format("{} {} holds {}", columns_[i], quoted(fields[i]),
-                                        name_of(*bad)));
+        problems_.add(line,
+                      fmt::format("{} {} holds {}", columns_[i], quoted(fields[i]), name_of(*bad)));
         good = false;
       }
       reply_.append(1, ';').append(columns_[i]).append(1, '=').append(fields[i]);
@@ -202,8 +203,8 @@ class NumberParser {
     std::ranges::sort(again, {}, &Duplicate::line);
     Problems problems;
     for (const Duplicate& d : again)
-      problems.add(d.line, fmt::format("prefix {} is also on line {}", d.prefix.to_string(),
-                                       d.first_line));
+      problems.add(d.line,
+                   fmt::format("prefix {} is also on line {}", d.prefix.to_string(), d.first_line));
     return problems;
   }
 
@@ -262,10 +263,17 @@ std::string read_file(const std::string& path) {
 
 }  // namespace
 
-NumberTable parse_numbers(std::string_view csv, std::string_view source) {
+NumberTable parse_numbers(std::string_view csv, std::string_view source) try {
   return NumberParser().parse(csv, source);
+} catch (const std::length_error&) {
+  throw ServiceDataError(
+      fmt::format("{}: its replies need more than 4 GiB of memory; leave out "
+                  "columns or rows",
+                  source));
 }
 
-NumberTable load_numbers(const std::string& path) { return parse_numbers(read_file(path), path); }
+NumberTable load_numbers(const std::string& path) {
+  return parse_numbers(read_file(path), path);
+}
 
 }  // namespace cpss

@@ -45,7 +45,9 @@ unsigned common_digits(E164 first, E164 last) {
 
 }  // namespace
 
-TextPool::TextPool() { add({}); }
+TextPool::TextPool() {
+  add({});
+}
 
 TextPool::Offset TextPool::add(std::string_view text) {
   const std::size_t offset = bytes_.size();

@@ -12,8 +12,8 @@
 //   ready made, so that a reply is one copy.
 // * find() takes a batch through the trie in lock-step: each round moves every number one node on
 //   and prefetches the node it needs next, so that one number's miss is hidden by the others' work.
-// Hashing by prefix length needs a probe for every length a prefix may have, each a miss of its own;
-// on 300,000 real prefixes it took about three times as long.
+// Hashing by prefix length needs a probe for every length a prefix may have, each a miss of its
+// own; on 300,000 real prefixes it took about three times as long.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,7 @@ namespace cpss {
 class TextPool {
  public:
   using Offset = std::uint32_t;
-  static constexpr Offset kNone = 0;  // where an empty text is
+  static constexpr Offset kNone = 0;                 // where an empty text is
   static constexpr std::size_t kMostBytes = 0xffff;  // of one text; more than any datagram holds
 
   TextPool();

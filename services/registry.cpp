@@ -14,7 +14,8 @@ const ServiceEntry* ServiceRegistry::find(std::string_view name) const noexcept 
 
 ServiceRegistry built_in_services() {
   ServiceRegistry registry;
-  registry.add({"lookup", "answers with the row of the longest matching number prefix", make_lookup});
+  registry.add(
+      {"lookup", "answers with the row of the longest matching number prefix", make_lookup});
   registry.add({"echo", "sends every payload back as it came", make_echo});
   return registry;
 }

@@ -18,7 +18,8 @@ namespace cpss {
 struct ServiceEntry {
   std::string name;
   std::string summary;  // one line, for --help
-  std::function<std::unique_ptr<Service>(const ServiceSettings&)> make;  // may throw ServiceDataError
+  std::function<std::unique_ptr<Service>(const ServiceSettings&)>
+      make;  // may throw ServiceDataError
 };
 
 class ServiceRegistry {

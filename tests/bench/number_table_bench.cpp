@@ -5,8 +5,6 @@
 //   number_table_bench numbers.csv  the prefixes of a file
 //
 // Prints ns for each look-up, the median of several rounds over 2,000,000 random numbers.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -20,6 +18,8 @@
 #include <string_view>
 #include <unordered_map>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "services/e164.h"
 #include "services/number_csv.h"
@@ -116,7 +116,8 @@ void run(int argc, char** argv) {
 
   const std::vector<E164> queries = make_queries(prefixes);
   for (const std::size_t batch : {1, 8, 64, 256})
-    report(fmt::format("find, batch of {}", batch), [&] { return find_all(table, queries, batch); });
+    report(fmt::format("find, batch of {}", batch),
+           [&] { return find_all(table, queries, batch); });
 
   std::unordered_map<std::uint64_t, std::string> hashed;
   std::array<bool, E164::kMostDigits + 1> lengths{};

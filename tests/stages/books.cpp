@@ -32,16 +32,23 @@ std::uint64_t Books::recorded(HistogramId histogram) const {
 }
 
 std::uint64_t Books::largest(Gauge gauge) const {
-  std::uint64_t result = 0;
-  for (const Block& block : blocks_)
-    result = std::max(
-        result, block.values[kGaugeOffset + static_cast<std::size_t>(gauge)].load());
-  return result;
+  return most(kGaugeOffset + static_cast<std::size_t>(gauge));
+}
+
+std::uint64_t Books::largest(HistogramId histogram) const {
+  return most(kHistogramOffset + static_cast<std::size_t>(histogram) * kHistogramValues +
+              kHistogramMax);
 }
 
 std::uint64_t Books::sum(std::size_t at) const {
   std::uint64_t result = 0;
   for (const Block& block : blocks_) result += block.values[at].load();
+  return result;
+}
+
+std::uint64_t Books::most(std::size_t at) const {
+  std::uint64_t result = 0;
+  for (const Block& block : blocks_) result = std::max(result, block.values[at].load());
   return result;
 }
 

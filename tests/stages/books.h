@@ -17,12 +17,13 @@ class Books {
   // A writer of a new, zeroed block; valid as long as the books.
   StatsWriter open();
 
-  // Sums over all blocks.
+  // Over all blocks.
   std::uint64_t total(Counter counter) const;
   std::uint64_t total(Reason reason) const;
   std::uint64_t outcomes() const;  // all reasons
   std::uint64_t recorded(HistogramId histogram) const;
   std::uint64_t largest(Gauge gauge) const;
+  std::uint64_t largest(HistogramId histogram) const;  // value recorded
 
   // In memory as the counters say it; wraps where they are wrong.
   std::uint64_t in_flight() const {
@@ -34,6 +35,7 @@ class Books {
     std::array<Value, kBlockBytes / sizeof(Value)> values{};
   };
   std::uint64_t sum(std::size_t at) const;
+  std::uint64_t most(std::size_t at) const;
 
   std::deque<Block> blocks_;  // does not move its elements
 };

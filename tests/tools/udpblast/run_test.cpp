@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "net/udp_socket.h"
+#include "tests/tools/udpblast/allocations.h"
 #include "tests/tools/udpblast/responder.h"
 #include "tests/tools/udpblast/temporary_file.h"
 
@@ -133,6 +134,26 @@ TEST(Run, NeverMoreOutstandingThanAskedFor) {
   const Outcome outcome = run(options);
   EXPECT_EQ(outcome[Count::sent], 10u);
   EXPECT_EQ(silent.received(), 10u);
+}
+
+// Set-up and report allocate, the same for every run; messages do not.
+TEST(Run, NothingIsAllocatedForAMessage) {
+  const Responder server(echo_replies());
+  Options options = options_for(server.port());
+  options.service = ServiceKind::echo;
+  const auto allocations_of = [&](std::uint64_t count) {
+    options.count = count;
+    const auto workload = make_workload(options);
+    const std::uint64_t before = allocations();
+    const RunResult result = run_blast(options, *workload);
+    const std::uint64_t after = allocations();
+    EXPECT_EQ(result.totals[Count::right], count);
+    return after - before;
+  };
+  allocations_of(1);  // whatever is made once for the whole program
+  const std::uint64_t few = allocations_of(200);
+  EXPECT_GT(few, 0u);
+  EXPECT_EQ(allocations_of(20'000), few);
 }
 
 TEST(Run, WrongRow) {

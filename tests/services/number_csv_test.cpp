@@ -1,0 +1,206 @@
+#include "services/number_csv.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "services/sample_numbers.h"
+#include "services/service_settings.h"
+
+namespace cpss {
+namespace {
+
+using testing::HasSubstr;
+
+std::string find(const NumberTable& table, std::string_view digits) {
+  return std::string(table.find(E164::parse_digits(digits).value()));
+}
+
+// What is said about `csv`, or "" where it is accepted.
+std::string complaint(std::string_view csv) {
+  try {
+    parse_numbers(csv, "numbers.csv");
+    return "";
+  } catch (const ServiceDataError& error) {
+    return error.what();
+  }
+}
+
+constexpr std::string_view kLastLine =
+    "numbers.csv: nothing was loaded; correct what is named above";
+
+std::string with_last_line(std::string_view problems) {
+  return fmt::format("{}\n{}", problems, kLastLine);
+}
+
+TEST(NumberCsv, MakesRepliesWithPrefixFirstAndWithoutEmptyColumns) {
+  const NumberTable table = parse_numbers(
+      "gateway,prefix,rn,colour\n"
+      "gw1,44,,\n"
+      ",447700,4499,blue\n"
+      "gw3,1,,\"red, green\"\n"
+      ",2,,\n",
+      "numbers.csv");
+  EXPECT_EQ(table.size(), 4U);
+  EXPECT_EQ(find(table, "441"), "prefix=44;gateway=gw1");
+  EXPECT_EQ(find(table, "4477001"), "prefix=447700;rn=4499;colour=blue");
+  EXPECT_EQ(find(table, "123"), "prefix=1;gateway=gw3;colour=red, green");
+  EXPECT_EQ(find(table, "2"), "prefix=2");
+}
+
+TEST(NumberCsv, TakesCrlfAByteOrderMarkEmptyLinesAndAMissingLastLineEnd) {
+  const NumberTable table = parse_numbers(
+      "\xef\xbb\xbfprefix,carrier\r\n44,A\r\n\r\n\n\"45\",\"B\"\r\n46,C", "numbers.csv");
+  EXPECT_EQ(table.size(), 3U);
+  EXPECT_EQ(find(table, "44"), "prefix=44;carrier=A");
+  EXPECT_EQ(find(table, "45"), "prefix=45;carrier=B");
+  EXPECT_EQ(find(table, "46"), "prefix=46;carrier=C");
+}
+
+TEST(NumberCsv, MayHaveNoRows) {
+  EXPECT_EQ(parse_numbers("prefix\n", "x").size(), 0U);
+}
+
+TEST(NumberCsv, TakesUtf8AsItIs) {
+  EXPECT_EQ(find(parse_numbers("prefix,carrier\n55,Operadora São João\n", "x"), "55"),
+            "prefix=55;carrier=Operadora São João");
+}
+
+TEST(NumberCsv, NamesFileLineAndProblem) {
+  const struct {
+    const char* csv;
+    const char* complaint;
+  } cases[] = {
+      {"prefix,a\n44,x\n4a,x\n", R"(numbers.csv:3: prefix "4a" is not 1 to 15 digits)"},
+      {"prefix,a\n,x\n", R"(numbers.csv:2: prefix "" is not 1 to 15 digits)"},
+      {"prefix,a\n+44,x\n", R"(numbers.csv:2: prefix "+44" is not 1 to 15 digits)"},
+      {"prefix,a\n 44,x\n", R"(numbers.csv:2: prefix " 44" is not 1 to 15 digits)"},
+      {"prefix\n1234567890123456\n",
+       R"(numbers.csv:2: prefix "1234567890123456" is not 1 to 15 digits)"},
+      {"prefix,a\n44,x\n45,y\n44,z\n", "numbers.csv:4: prefix 44 is also on line 2"},
+      {"prefix,a\n44,x;y\n", R"(numbers.csv:2: a "x;y" holds ';')"},
+      {"prefix,a\n44,x=y\n", R"(numbers.csv:2: a "x=y" holds '=')"},
+      {"prefix,a\n44,x\ty\n", R"(numbers.csv:2: a "x\x09y" holds control character 0x09)"},
+      {"prefix,a\n44,\x7f\n", R"(numbers.csv:2: a "\x7f" holds control character 0x7f)"},
+      {"prefix,a\n44,x\ry\n", R"(numbers.csv:2: a "x\x0dy" holds control character 0x0d)"},
+      {"prefix,a\n44\n", "numbers.csv:2: 1 fields instead of 2, as in the first line"},
+      {"prefix,a\n44,x,y\n", "numbers.csv:2: 3 fields instead of 2, as in the first line"},
+      {"prefix,a\n44,\"x\n", "numbers.csv:2: a quoted field does not end on its line"},
+      {"number,a\n44,x\n",
+       R"(numbers.csv:1: no column "prefix": the first line has to name the columns)"},
+      {"44,x\n", R"(numbers.csv:1: no column "prefix": the first line has to name the columns)"},
+      {"prefix,a,a\n", R"(numbers.csv:1: column "a" is named twice)"},
+      {"prefix,prefix\n", R"(numbers.csv:1: column "prefix" is named twice)"},
+      {"prefix,,a\n", "numbers.csv:1: column 2 has no name"},
+      {"prefix,a=b\n", R"(numbers.csv:1: column name "a=b" holds '=')"},
+      {"prefix,\"a\n", "numbers.csv:1: a quoted field does not end on its line"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(complaint(c.csv), with_last_line(c.complaint)) << c.csv;
+}
+
+TEST(NumberCsv, AZeroByteIsAControlCharacter) {
+  EXPECT_THAT(complaint(std::string_view("prefix,a\n44,x\0y\n", 16)),
+              HasSubstr("numbers.csv:2: a \"x\\x00y\" holds control character 0x00"));
+}
+
+TEST(NumberCsv, AnEmptyFileHasNoColumnNames) {
+  for (const char* empty : {"", "\xef\xbb\xbf"})
+    EXPECT_THAT(complaint(empty), HasSubstr("numbers.csv: is empty; it needs a first line"));
+  EXPECT_THAT(complaint("\n"), HasSubstr("numbers.csv:1: column 1 has no name"));
+}
+
+TEST(NumberCsv, TellsAllProblemsInTheOrderOfLines) {
+  EXPECT_EQ(complaint("prefix,a,b\n44,x,y\nbad,;,=\n44,x,y\n44,x\n44,x,y\n"),
+            with_last_line("numbers.csv:3: prefix \"bad\" is not 1 to 15 digits\n"
+                           "numbers.csv:3: a \";\" holds ';'\n"
+                           "numbers.csv:3: b \"=\" holds '='\n"
+                           "numbers.csv:4: prefix 44 is also on line 2\n"
+                           "numbers.csv:5: 2 fields instead of 3, as in the first line\n"
+                           "numbers.csv:6: prefix 44 is also on line 2"));
+}
+
+TEST(NumberCsv, CountsTheProblemsAfterTheTwentiethAndLeavesThemOut) {
+  std::string csv = "prefix\n44\n";
+  for (int i = 0; i < 10; ++i) csv += "44\n";   // lines 3 to 12
+  for (int i = 0; i < 30; ++i) csv += "bad\n";  // lines 13 to 42
+  const std::string text = complaint(csv);
+  EXPECT_THAT(text, testing::StartsWith("numbers.csv:3: prefix 44 is also on line 2\n"));
+  EXPECT_THAT(text, HasSubstr("numbers.csv:22: prefix \"bad\""));
+  EXPECT_THAT(text, testing::Not(HasSubstr("numbers.csv:23:")));
+  EXPECT_THAT(text, HasSubstr("numbers.csv: 20 more problems\n"));
+  EXPECT_EQ(std::ranges::count(text, '\n'), 21);
+}
+
+TEST(NumberCsv, ShowsLongValuesCut) {
+  const std::string text = complaint("prefix\n" + std::string(1000, 'x') + "\n");
+  EXPECT_THAT(text, HasSubstr("prefix \"" + std::string(40, 'x') + "...\" is not"));
+}
+
+TEST(NumberCsv, ARowHasToFitAnyDatagram) {
+  const std::string csv = "prefix,a\n1," + std::string(65'535 - 11, 'x') + "\n";
+  EXPECT_EQ(find(parse_numbers(csv, "x"), "1").size(), 65'535U);
+  EXPECT_THAT(complaint("prefix,a\n1,x" + csv.substr(11)),
+              HasSubstr("numbers.csv:2: the row makes a reply of 65536 bytes, more than 65535"));
+}
+
+class NumberFile : public testing::Test {
+ protected:
+  NumberFile() : path_(testing::TempDir() + fmt::format("cpss-numbers-{}.csv", ::getpid())) {}
+  ~NumberFile() override { std::filesystem::remove(path_); }
+
+  std::string complaint_of(const std::string& path) {
+    try {
+      load_numbers(path);
+      return "";
+    } catch (const ServiceDataError& error) {
+      return error.what();
+    }
+  }
+
+  std::string path_;
+};
+
+TEST_F(NumberFile, IsReadWhole) {
+  // More than one read's worth.
+  std::ofstream file(path_);
+  file << "prefix,carrier\n";
+  for (int i = 100'000; i < 200'000; ++i) file << i << ",some carrier with a long name\n";
+  file.close();
+  const NumberTable table = load_numbers(path_);
+  EXPECT_EQ(table.size(), 100'000U);
+  EXPECT_EQ(find(table, "1000001"), "prefix=100000;carrier=some carrier with a long name");
+  EXPECT_EQ(find(table, "199999"), "prefix=199999;carrier=some carrier with a long name");
+}
+
+TEST_F(NumberFile, IsNamedInItsProblems) {
+  std::ofstream(path_) << "prefix\nx\n";
+  EXPECT_THAT(complaint_of(path_), testing::StartsWith(path_ + ":2: prefix \"x\""));
+}
+
+TEST_F(NumberFile, ThatCannotBeReadSaysWhyAndWhatToDo) {
+  EXPECT_EQ(complaint_of(path_), path_ +
+                                     ": cannot be read: No such file or directory; CPSS_NUMBERS "
+                                     "has to name number data (scripts/import-numbers makes some)");
+  EXPECT_THAT(complaint_of(testing::TempDir()), HasSubstr("cannot be read: Is a directory"));
+}
+
+TEST(SampleNumbers, AreGoodAndNested) {
+  const NumberTable table = parse_numbers(kSampleNumbers, kSampleNumbersName);
+  EXPECT_GE(table.size(), 20U);
+  EXPECT_EQ(find(table, "447700900123"),
+            "prefix=447700900123;gateway=gw13.example.net;rn=447700900999;"
+            "carrier=Ported Sample Mobile;country=GB");
+  EXPECT_EQ(find(table, "447700900124"),
+            "prefix=4477009001;gateway=gw14.example.net;carrier=Sample Mobile Virtual;country=GB");
+  EXPECT_EQ(find(table, "447700900999"),
+            "prefix=447700900;gateway=gw13.example.net;carrier=Sample Mobile;country=GB");
+}
+
+}  // namespace
+}  // namespace cpss

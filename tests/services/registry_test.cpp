@@ -1,0 +1,36 @@
+#include "services/registry.h"
+
+#include <gtest/gtest.h>
+
+#include "services/echo.h"
+#include "services/lookup.h"
+
+namespace cpss {
+namespace {
+
+TEST(Registry, FindsByName) {
+  const ServiceRegistry registry = built_in_services();
+  ASSERT_NE(registry.find("lookup"), nullptr);
+  ASSERT_NE(registry.find("echo"), nullptr);
+  for (const char* other : {"", "Echo", "ech", "echo "}) EXPECT_EQ(registry.find(other), nullptr);
+}
+
+TEST(Registry, MakesWhatTheNameSays) {
+  const ServiceRegistry registry = built_in_services();
+  const auto lookup = registry.find("lookup")->make({});
+  EXPECT_NE(dynamic_cast<LookupService*>(lookup.get()), nullptr);
+  const auto echo = registry.find("echo")->make({});
+  EXPECT_NE(dynamic_cast<EchoService*>(echo.get()), nullptr);
+}
+
+TEST(Registry, DescribesEachService) {
+  const ServiceRegistry registry = built_in_services();
+  for (const ServiceEntry& entry : registry.entries()) {
+    EXPECT_FALSE(entry.summary.empty()) << entry.name;
+    EXPECT_EQ(entry.summary.find('\n'), std::string::npos) << entry.name;
+    EXPECT_GE(entry.make({})->least_window(), 1U) << entry.name;
+  }
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,156 @@
+#include "stages/admission.h"
+
+#include <array>
+
+#include <gtest/gtest.h>
+
+#include "tests/stages/rig.h"
+
+namespace cpss {
+namespace {
+
+using test::address;
+using test::open_admission;
+using test::prefix;
+
+Arrival arrival_from(const SocketAddress& peer) {
+  Arrival arrival;
+  arrival.peer = peer;
+  arrival.length = 100;
+  return arrival;
+}
+
+// The port of an IPv4 peer as a dual-stack socket sees it.
+SocketAddress mapped(std::string_view ipv4, std::uint16_t port) {
+  sockaddr_in6 raw{};
+  raw.sin6_family = AF_INET6;
+  raw.sin6_port = htons(port);
+  const IpAddress ip = IpAddress::parse(ipv4).value();
+  std::copy(ip.bytes.begin(), ip.bytes.end(), raw.sin6_addr.s6_addr);
+  return SocketAddress::from(reinterpret_cast<const sockaddr*>(&raw), sizeof raw);
+}
+
+LocalAddressSet host_with(std::initializer_list<std::string_view> ips) {
+  std::vector<IpAddress> addresses;
+  for (const std::string_view ip : ips) addresses.push_back(IpAddress::parse(ip).value());
+  return LocalAddressSet(addresses);
+}
+
+TEST(Admission, LetsAnHonestPeerIn) {
+  const Admission admission(open_admission());
+  EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.1", 4000))), std::nullopt);
+  EXPECT_EQ(admission.refusal(arrival_from(address("2001:db8::1", 4000))), std::nullopt);
+  EXPECT_EQ(admission.refusal(arrival_from(mapped("192.0.2.1", 4000))), std::nullopt);
+}
+
+TEST(Admission, EmptyDatagram_A01) {
+  const Admission admission(open_admission());
+  Arrival arrival = arrival_from(address("192.0.2.1", 4000));
+  arrival.length = 0;
+  EXPECT_EQ(admission.refusal(arrival), Reason::invalid_empty);
+}
+
+TEST(Admission, SourcePortZero_A05) {
+  const Admission admission(open_admission());
+  EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.1", 0))),
+            Reason::refused_source_port_zero);
+  EXPECT_EQ(admission.refusal(arrival_from(mapped("192.0.2.1", 0))),
+            Reason::refused_source_port_zero);
+}
+
+TEST(Admission, GroupSources_A07) {
+  const Admission admission(open_admission());
+  for (const char* ip : {"255.255.255.255", "224.0.0.1", "239.1.2.3", "0.0.0.0", "::", "ff02::1"})
+    EXPECT_EQ(admission.refusal(arrival_from(address(ip, 4000))), Reason::refused_group_address)
+        << ip;
+  EXPECT_EQ(admission.refusal(arrival_from(mapped("224.0.0.1", 4000))),
+            Reason::refused_group_address);
+}
+
+TEST(Admission, GroupDestination_A08) {
+  const Admission admission(open_admission());
+  Arrival arrival = arrival_from(address("192.0.2.1", 4000));
+  arrival.to_group = true;
+  EXPECT_EQ(admission.refusal(arrival), Reason::refused_group_address);
+}
+
+TEST(Admission, OwnAddressAndPort_A06) {
+  AdmissionOptions options = open_admission();
+  options.own_addresses = {address("192.0.2.7", 7700), address("2001:db8::7", 7701)};
+  const Admission admission(options);
+  const auto refused = Reason::refused_own_address;
+  EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.7", 7700))), refused);
+  EXPECT_EQ(admission.refusal(arrival_from(mapped("192.0.2.7", 7700))), refused);
+  EXPECT_EQ(admission.refusal(arrival_from(address("2001:db8::7", 7701))), refused);
+  // Another program of this host, and a peer that happens to use the same port.
+  EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.7", 7701))), std::nullopt);
+  EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.8", 7700))), std::nullopt);
+}
+
+TEST(Admission, OwnAddressOfAWildcardListenerIsAnyOfTheHost_A06) {
+  for (const char* wildcard : {"0.0.0.0", "::"}) {
+    AdmissionOptions options = open_admission();
+    options.own_addresses = {address(wildcard, 7700)};
+    options.host = host_with({"192.0.2.7", "2001:db8::7"});
+    const Admission admission(options);
+    const auto refused = Reason::refused_own_address;
+    EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.7", 7700))), refused);
+    EXPECT_EQ(admission.refusal(arrival_from(mapped("192.0.2.7", 7700))), refused);
+    EXPECT_EQ(admission.refusal(arrival_from(mapped("127.0.0.9", 7700))), refused);
+    EXPECT_EQ(admission.refusal(arrival_from(address("2001:db8::7", 7700))), refused);
+    EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.7", 7701))), std::nullopt);
+    EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.8", 7700))), std::nullopt);
+  }
+}
+
+TEST(Admission, ReflectingServicesRefusePortsThatMayAnswerAnything_B05) {
+  AdmissionOptions options = open_admission();
+  const Admission plain(options);
+  options.reflects = true;
+  const Admission reflecting(options);
+  constexpr auto kPorts = std::to_array<std::uint16_t>(
+      {7, 13, 17, 19, 37, 53, 69, 123, 161, 1, 1023, 1900, 5060, 11211});
+  for (const std::uint16_t port : kPorts) {
+    const Arrival arrival = arrival_from(mapped("192.0.2.1", port));
+    EXPECT_EQ(reflecting.refusal(arrival), Reason::refused_service_port) << port;
+    EXPECT_EQ(plain.refusal(arrival), std::nullopt) << port;
+  }
+  EXPECT_EQ(reflecting.refusal(arrival_from(address("192.0.2.1", 1024))), std::nullopt);
+}
+
+// Two servers that reflect must not be made to talk to each other, whichever listener is spoofed.
+TEST(Admission, ReflectingServicesRefuseEveryPortWeListenOn_B06) {
+  AdmissionOptions options = open_admission();
+  options.reflects = true;
+  options.own_addresses = {address("127.0.0.1", 7700), address("::1", 7701)};
+  const Admission admission(options);
+  for (const std::uint16_t port : {std::uint16_t{7700}, std::uint16_t{7701}})
+    EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.1", port))),
+              Reason::refused_service_port);
+}
+
+TEST(Admission, OnlyAllowedPeersMayAsk) {
+  AdmissionOptions options = open_admission();
+  options.allowed = PrefixSet({prefix("192.0.2.0", 24), prefix("2001:db8::", 32)});
+  const Admission admission(options);
+  EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.255", 4000))), std::nullopt);
+  EXPECT_EQ(admission.refusal(arrival_from(mapped("192.0.2.1", 4000))), std::nullopt);
+  EXPECT_EQ(admission.refusal(arrival_from(address("2001:db8::1", 4000))), std::nullopt);
+  for (const char* ip : {"192.0.3.0", "2001:db9::1", "::1"})
+    EXPECT_EQ(admission.refusal(arrival_from(address(ip, 4000))), Reason::refused_not_allowed)
+        << ip;
+}
+
+TEST(Admission, TrustIsByPrefixAndTreatsMappedAsIpv4) {
+  AdmissionOptions options = open_admission();
+  EXPECT_FALSE(Admission(options).trusted(address("127.0.0.1", 4000))) << "nobody by default here";
+  options.trusted = PrefixSet({prefix("127.0.0.0", 8)});
+  const Admission admission(options);
+  EXPECT_TRUE(admission.trusted(address("127.0.0.1", 4000)));
+  EXPECT_TRUE(admission.trusted(mapped("127.0.0.1", 4000)));
+  EXPECT_FALSE(admission.trusted(address("192.0.2.1", 4000)));
+  EXPECT_FALSE(admission.trusted(address("::1", 4000)));
+}
+
+}  // namespace
+}  // namespace cpss

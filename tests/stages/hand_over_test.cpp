@@ -1,0 +1,90 @@
+// How messages go from stage to stage: stages/outlet.h into a queue, stages/intake.h out of it.
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "stages/intake.h"
+#include "stages/memory.h"
+#include "stages/outlet.h"
+#include "tests/stages/books.h"
+
+namespace cpss {
+namespace {
+
+class HandOverTest : public testing::Test {
+ protected:
+  static constexpr std::uint32_t kSlots = 16;
+
+  void hand_on(std::initializer_list<std::uint32_t> slots, std::uint64_t now) {
+    for (const std::uint32_t slot : slots) outlet_.add(slot);
+    outlet_.hand_on(now);
+  }
+  static std::vector<std::uint32_t> copy(std::span<const std::uint32_t> slots) {
+    return {slots.begin(), slots.end()};
+  }
+
+  test::Books books_;
+  Memory memory_{SlotQueue::bytes(kSlots)};
+  SlotQueue& queue_ = *SlotQueue::create(memory_.data(), kSlots);
+  SlotStore store_{kSlots, 64};
+  StatsWriter before_ = books_.open();
+  StatsWriter after_ = books_.open();
+  Outlet outlet_{queue_, 8, store_, before_};
+  Intake intake_{queue_, 1, 8, store_, after_};
+};
+
+TEST_F(HandOverTest, KeepsTheOrderAndCountsBothEnds) {
+  hand_on({3, 1, 2}, 1000);
+  EXPECT_EQ(books_.total(Counter::left), 3u);
+  EXPECT_EQ(copy(intake_.take()), (std::vector<std::uint32_t>{3, 1, 2}));
+  EXPECT_EQ(books_.total(Counter::entered), 3u);
+  EXPECT_TRUE(intake_.take().empty());
+  EXPECT_EQ(books_.total(Counter::entered), 3u);
+}
+
+TEST_F(HandOverTest, NothingAddedNothingPut) {
+  outlet_.hand_on(1000);
+  EXPECT_EQ(books_.total(Counter::left), 0u);
+  EXPECT_TRUE(intake_.take().empty());
+}
+
+TEST_F(HandOverTest, ATakeIsAtMostABatch) {
+  hand_on({0, 1, 2, 3, 4, 5, 6, 7}, 1000);
+  hand_on({8, 9}, 1000);
+  EXPECT_EQ(intake_.take().size(), 8u);
+  EXPECT_EQ(copy(intake_.take()), (std::vector<std::uint32_t>{8, 9}));
+}
+
+TEST_F(HandOverTest, TheHighWaterIsTheMostThatWasReady) {
+  hand_on({0, 1, 2}, 1000);
+  hand_on({3, 4}, 1000);
+  intake_.take();
+  hand_on({5}, 1000);
+  EXPECT_EQ(books_.largest(Gauge::queue_high_water), 5u);
+}
+
+TEST_F(HandOverTest, EveryMessagesWaitIsRecordedWhereverItsStampDiffers) {
+  hand_on({0, 1}, 1000);
+  hand_on({2}, 3000);
+  hand_on({3}, 1000);
+  const auto slots = intake_.take();
+  ASSERT_EQ(slots.size(), 4u);
+  intake_.book_waits(slots, 5000);
+  EXPECT_EQ(books_.recorded(HistogramId::wait_ns), 4u);
+}
+
+// Another CPU's clock may be a little ahead: that is no wait of 500 years.
+TEST_F(HandOverTest, AStampFromTheFutureIsAWaitOfNothing) {
+  hand_on({0}, 5001);
+  intake_.book_waits(intake_.take(), 5000);
+  EXPECT_EQ(books_.recorded(HistogramId::wait_ns), 1u);
+  EXPECT_EQ(books_.largest(HistogramId::wait_ns), 0u);
+}
+
+TEST_F(HandOverTest, StampsAreThoseOfTheHandOn) {
+  hand_on({4}, 1234);
+  EXPECT_EQ(store_.header(4).published_ns, 1234u);
+}
+
+}  // namespace
+}  // namespace cpss

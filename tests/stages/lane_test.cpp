@@ -1,0 +1,171 @@
+#include "stages/lane.h"
+
+#include <atomic>
+#include <fstream>
+#include <map>
+#include <string>
+#include <system_error>
+
+#include <dirent.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <unistd.h>
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+
+Deadline in(std::chrono::milliseconds time) {
+  return std::chrono::steady_clock::now() + time;
+}
+
+// Moves as many messages as it was given.
+class CountingStep final : public Step {
+ public:
+  std::atomic<int> work{0};
+  std::atomic<int> runs{0};
+  std::atomic<int> waits_announced{0};
+
+  std::size_t run() noexcept override {
+    ++runs;
+    if (work.load() == 0) return 0;
+    --work;
+    return 1;
+  }
+  void before_wait() noexcept override { ++waits_announced; }
+};
+
+// Waits for a token; ends when it is closed.
+class TokenWait final : public WaitPlace {
+ public:
+  std::atomic<int> waits{0};
+  bool wait() noexcept override {
+    ++waits;
+    return semaphore.take(1).status == TakeStatus::taken;
+  }
+  Semaphore semaphore;
+};
+
+TEST(Lane, RepeatsItsStepsUntilNoneFindsWorkThenWaits) {
+  CountingStep first, second;
+  first.work = 3;
+  second.work = 5;
+  TokenWait place;
+  place.semaphore.post(2);
+  place.semaphore.close();
+  Lane lane({"test-0", {}}, {&first, &second}, place);
+  lane.start();
+  ASSERT_TRUE(lane.join(in(10s)));
+  EXPECT_EQ(first.work + second.work, 0);
+  // Six rounds, the last without work; two more for the tokens. Each step runs in each.
+  EXPECT_EQ(first.runs, 8);
+  EXPECT_EQ(second.runs, 8);
+  EXPECT_EQ(place.waits, 3);
+  EXPECT_EQ(first.waits_announced, 3) << "what others could use is given up before each wait";
+  EXPECT_EQ(second.waits_announced, 3);
+}
+
+TEST(Lane, JoinGivesUpAtItsDeadlineAndMayBeRepeated) {
+  CountingStep step;
+  TokenWait place;
+  Lane lane({"test-0", {}}, {&step}, place);
+  lane.start();
+  EXPECT_FALSE(lane.join(in(20ms)));
+  EXPECT_FALSE(lane.join(in(-1s)));
+  place.semaphore.close();
+  EXPECT_TRUE(lane.join(in(10s)));
+  EXPECT_TRUE(lane.join(in(0s))) << "already joined";
+}
+
+TEST(Lane, OneThatWasNeverStartedIsJoined) {
+  CountingStep step;
+  TokenWait place;
+  Lane lane({"test-0", {}}, {&step}, place);
+  EXPECT_TRUE(lane.join(in(0s)));
+}
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+std::string cpus_allowed(const std::string& task) {
+  std::ifstream file(task + "/status");
+  const std::string key = "Cpus_allowed_list:\t";
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with(key)) return line.substr(key.size());
+  return "none";
+}
+
+// By name, the CPUs that the threads of this process may use: what ps and top would show.
+std::map<std::string, std::string> threads_seen_from_outside() {
+  std::map<std::string, std::string> threads;
+  DIR* tasks = opendir("/proc/self/task");
+  while (const dirent* entry = readdir(tasks)) {
+    const std::string task = std::string("/proc/self/task/") + entry->d_name;
+    if (entry->d_name[0] != '.') threads[first_line(task + "/comm")] = cpus_allowed(task);
+  }
+  closedir(tasks);
+  return threads;
+}
+
+unsigned highest_allowed_cpu() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  unsigned highest = 0;
+  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &allowed)) highest = cpu;
+  return highest;
+}
+
+TEST(Lane, NameAndCpusAreSeenFromOutside) {
+  CountingStep step;
+  TokenWait place;
+  const unsigned cpu = highest_allowed_cpu();
+  Lane pinned({"fifteen-letters", {cpu}}, {&step}, place);
+  Lane free({"svc-11", {}}, {&step}, place);
+  pinned.start();
+  free.start();
+  const auto threads = threads_seen_from_outside();
+  place.semaphore.close();
+  ASSERT_TRUE(pinned.join(in(10s)));
+  ASSERT_TRUE(free.join(in(10s)));
+  ASSERT_TRUE(threads.contains("fifteen-letters"));
+  ASSERT_TRUE(threads.contains("svc-11"));
+  EXPECT_EQ(threads.at("fifteen-letters"), std::to_string(cpu));
+  EXPECT_EQ(threads.at("svc-11"), cpus_allowed("/proc/self"));
+}
+
+TEST(Lane, CpusThatDoNotExistAreAnErrorThatNamesTheLane) {
+  CountingStep step;
+  TokenWait place;
+  Lane lane({"recv-0", {CPU_SETSIZE - 1}}, {&step}, place);
+  try {
+    lane.start();
+    ADD_FAILURE() << "started";
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(error.code().value(), EINVAL);
+    EXPECT_NE(std::string(error.what()).find("recv-0"), std::string::npos) << error.what();
+  }
+  place.semaphore.close();
+  EXPECT_TRUE(lane.join(in(10s))) << "the owner can still end it";
+}
+
+TEST(LaneDeathTest, LeavingARunningLaneBehindIsADefect) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        CountingStep step;
+        TokenWait place;
+        Lane lane({"test-0", {}}, {&step}, place);
+        lane.start();
+      },
+      "a lane is joined before it goes");
+}
+
+}  // namespace
+}  // namespace cpss

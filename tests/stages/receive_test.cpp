@@ -1,0 +1,330 @@
+#include "stages/receive.h"
+
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/stages/rig.h"
+
+namespace cpss {
+namespace {
+
+using test::address;
+using test::CallService;
+using test::client;
+using test::open_admission;
+using test::Rig;
+using test::RigOptions;
+using testing::ElementsAre;
+
+CallService echo() {
+  return CallService([](Message& message) { message.reply_in_place(message.request().size()); });
+}
+
+class ReceiveTest : public testing::Test {
+ protected:
+  std::uint32_t free_slots(Rig& rig) { return rig.pool.free_slots().value_guess(); }
+  // Takes all that waits for service out of its queue, without serving it.
+  std::vector<std::uint32_t> take_requests(Rig& rig) {
+    SlotQueue::Consumer consumer(rig.requests, 1);
+    std::vector<std::uint32_t> slots(rig.store.slots());
+    slots.resize(consumer.try_take(slots));
+    return slots;
+  }
+
+  CallService echo_ = echo();
+};
+
+TEST_F(ReceiveTest, NothingToReadIsNoWorkAndKeepsNoSlot) {
+  Rig rig(echo_);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_FALSE(rig.receive.starved());
+  EXPECT_EQ(rig.total(Counter::received), 0u);
+  EXPECT_EQ(rig.total(Counter::batches), 0u);
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, ADatagramBecomesAMessage) {
+  Rig rig(echo_);
+  rig.deliver("hello", client(3));
+  EXPECT_EQ(rig.receive.run(), 1u);
+  rig.expect_books();
+  const auto slots = take_requests(rig);
+  ASSERT_EQ(slots.size(), 1u);
+  const SlotHeader& header = rig.store.header(slots[0]);
+  EXPECT_EQ(header.peer, client(3));
+  EXPECT_EQ(header.request_length, 5u);
+  EXPECT_EQ(header.port_index, 0u);
+  EXPECT_FALSE(header.trusted);
+  EXPECT_FALSE(header.has_local);
+  EXPECT_GT(header.published_ns, 0u);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(rig.store.request(slots[0])), 5), "hello");
+  EXPECT_TRUE(rig.store.holds(rig.store.message_in(slots[0])));
+}
+
+TEST_F(ReceiveTest, EmptyDatagramIsNotTheEndAndNotAnswered_A01) {
+  Rig rig(echo_);
+  rig.deliver("");
+  rig.deliver("after");
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Reason::invalid_empty), 1u);
+  EXPECT_THAT(rig.replies(), ElementsAre("after"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, LargerThanTheWindowIsNeverAShortValidMessage_A03) {
+  RigOptions options;
+  options.window = 8;
+  Rig rig(echo_, std::move(options));
+  rig.deliver("1234567");
+  rig.deliver("12345678");
+  rig.deliver("123456789");
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Reason::invalid_truncated), 1u);
+  EXPECT_THAT(rig.replies(), ElementsAre("1234567", "12345678"));
+  EXPECT_EQ(rig.total(Counter::received), 3u);
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, MoreDatagramsThanSlotsWaitInTheKernel) {
+  RigOptions options;
+  options.slots = 3;
+  Rig rig(echo_, std::move(options));
+  for (int i = 0; i < 5; ++i) rig.deliver(std::to_string(i));
+  EXPECT_EQ(rig.receive.run(), 3u);
+  EXPECT_EQ(rig.total(Counter::received), 3u);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_TRUE(rig.receive.starved());
+  EXPECT_EQ(rig.port().counts().receive_calls, 1u) << "without a slot nothing is read";
+  rig.expect_books();
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3", "4"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, TokensWaitedForAreUsedByTheNextRun) {
+  RigOptions options;
+  options.slots = 2;
+  Rig rig(echo_, std::move(options));
+  for (int i = 0; i < 4; ++i) rig.deliver(std::to_string(i));
+  rig.receive.run();
+  rig.receive.run();
+  ASSERT_TRUE(rig.receive.starved());
+  rig.service.run();
+  rig.response.run();
+  rig.response.before_wait();
+  const std::uint32_t tokens = rig.pool.free_slots().try_take(2);
+  ASSERT_EQ(tokens, 2u);
+  rig.receive.accept_tokens(tokens);
+  EXPECT_EQ(rig.receive.run(), 2u);
+  EXPECT_FALSE(rig.receive.starved());
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, TokensThatTurnOutUnneededAreGivenBackInTheSameRun) {
+  RigOptions options;
+  options.slots = 4;
+  Rig rig(echo_, std::move(options));
+  rig.receive.accept_tokens(rig.pool.free_slots().try_take(3));
+  EXPECT_EQ(free_slots(rig), 1u);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(free_slots(rig), 4u);
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, UnusedSlotsAreGivenBackInTheSameRun) {
+  RigOptions options;
+  options.slots = 8;  // too few for a cache
+  Rig rig(echo_, std::move(options));
+  rig.deliver("one");
+  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_EQ(free_slots(rig), 7u);
+}
+
+TEST_F(ReceiveTest, AWaitingLaneKeepsNoSlotInItsCache) {
+  RigOptions options;
+  options.slots = 1024;
+  Rig rig(echo_, std::move(options));
+  rig.deliver("one");
+  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_LT(free_slots(rig), 1023u) << "the cache is used";
+  rig.receive.before_wait();
+  EXPECT_EQ(free_slots(rig), 1023u);
+}
+
+TEST_F(ReceiveTest, EveryPortInTurnABatchAtATime) {
+  RigOptions options;
+  options.ports = 3;
+  options.batch = 2;
+  Rig rig(echo_, std::move(options));
+  for (std::size_t p = 0; p < 3; ++p)
+    for (int i = 0; i < 5; ++i) rig.deliver(std::to_string(p) + std::to_string(i), client(), p);
+  EXPECT_EQ(rig.receive.run(), 6u);
+  EXPECT_EQ(rig.receive.run(), 6u);
+  EXPECT_EQ(rig.receive.run(), 3u);
+  for (const std::uint32_t slot : take_requests(rig)) {
+    const SlotHeader& header = rig.store.header(slot);
+    const char first = static_cast<char>(rig.store.request(slot)[0]);
+    EXPECT_EQ(header.port_index, static_cast<unsigned>(first - '0'));
+  }
+  rig.expect_books();
+}
+
+// With fewer slots than the first socket can use, the one behind it must still get its turn.
+TEST_F(ReceiveTest, ASocketThatFoundNoSlotIsServedFirstNextTime) {
+  for (const std::size_t ports : {2u, 3u}) {
+    RigOptions options;
+    options.ports = ports;
+    options.slots = 1;
+    Rig rig(echo_, std::move(options));
+    constexpr unsigned kEach = 20;
+    for (std::size_t p = 0; p < ports; ++p)
+      for (unsigned i = 0; i < kEach; ++i) rig.deliver("x", client(i), p);
+    std::vector<std::uint64_t> answered(ports);
+    for (unsigned round = 0; round < ports * kEach / 2; ++round) {
+      rig.receive.run();
+      rig.service.run();
+      rig.response.run();
+    }
+    for (std::size_t p = 0; p < ports; ++p)
+      EXPECT_EQ(rig.replies(p).size(), kEach / 2) << "port " << p << " of " << ports;
+    ASSERT_TRUE(rig.settle());
+    rig.expect_at_rest();
+  }
+}
+
+TEST_F(ReceiveTest, ReceiveErrorsAreCountedAndChargedToNoMessage_A15) {
+  for (const int error : {ECONNREFUSED, ENOMEM, ENETDOWN, EINTR, EBADF}) {
+    Rig rig(echo_);
+    rig.deliver("before");
+    rig.port().end_batch();
+    rig.port().fail_receive(error);
+    rig.deliver("after");
+    ASSERT_TRUE(rig.settle());
+    EXPECT_THAT(rig.replies(), ElementsAre("before", "after")) << error;
+    EXPECT_EQ(rig.total(Counter::receive_errors), 1u);
+    EXPECT_EQ(rig.total(Counter::received), 2u);
+    const auto events = rig.events();
+    ASSERT_EQ(events.size(), 1u);
+    EXPECT_EQ(events[0].kind, EventKind::receive_error);
+    EXPECT_EQ(events[0].error, error);
+    rig.expect_at_rest();
+  }
+}
+
+// A lane that is to stop ends after the first run without work: an error before the last datagrams
+// must not look like an empty socket.
+TEST_F(ReceiveTest, APendingErrorDoesNotHideTheDatagramsBehindIt) {
+  Rig rig(echo_);
+  rig.port().fail_receive(ECONNREFUSED);
+  rig.deliver("hidden");
+  EXPECT_EQ(rig.receive.run(), 1u);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("hidden"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, ASocketThatFailsForEverDoesNotTrapTheLane) {
+  RigOptions options;
+  options.ports = 2;
+  Rig rig(echo_, std::move(options));
+  for (int i = 0; i < 1000; ++i) rig.port(0).fail_receive(EBADF);
+  rig.deliver("alive", client(), 1);
+  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_LT(rig.total(Counter::receive_errors), 10u);
+  rig.service.run();
+  rig.response.run();
+  EXPECT_THAT(rig.replies(1), ElementsAre("alive"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, RefusedDatagramsUseNoSlotAndAreNotAnswered) {
+  RigOptions options;
+  options.slots = 2;
+  options.admission.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
+  Rig rig(echo_, std::move(options));
+  rig.deliver("stranger", address("198.51.100.1", 4000));
+  rig.deliver("port 0", address("192.0.2.1", 0));
+  rig.deliver("friend");
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Reason::refused_not_allowed), 1u);
+  EXPECT_EQ(rig.total(Reason::refused_source_port_zero), 1u);
+  EXPECT_EQ(rig.total(Counter::received), 3u);
+  EXPECT_THAT(rig.replies(), ElementsAre("friend"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, GroupDestinationIsRefused_A08) {
+  Rig rig(echo_);
+  FakePort::Incoming incoming;
+  incoming.bytes = bytes_of("to all");
+  incoming.peer = client();
+  incoming.to_group = true;
+  rig.port().deliver(incoming);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Reason::refused_group_address), 1u);
+  EXPECT_TRUE(rig.replies().empty());
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, TrustIsDecidedForEachPeer) {
+  RigOptions options;
+  options.slots = 1;
+  options.admission.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
+  std::vector<bool> seen;
+  CallService service([&](Message& message) {
+    seen.push_back(message.trusted());
+    message.no_reply();
+  });
+  Rig rig(service, std::move(options));
+  rig.deliver("a", address("127.0.0.1", 4000));
+  rig.deliver("b", client());
+  rig.deliver("c", address("127.0.0.2", 4000));
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(seen, ElementsAre(true, false, true)) << "the one slot's former use must not show";
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, TheReplyLeavesFromTheAddressAskedAndNoOtherMessageInheritsIt_A09) {
+  RigOptions options;
+  options.slots = 1;
+  Rig rig(echo_, std::move(options));
+  const LocalAddress local{IpAddress::parse("203.0.113.7").value(), 3};
+  FakePort::Incoming asked;
+  asked.bytes = bytes_of("asked");
+  asked.peer = client();
+  asked.local = local;
+  rig.port().deliver(asked);
+  rig.deliver("plain");
+  ASSERT_TRUE(rig.settle());
+  const auto sent = rig.port().take_sent();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[0].local, local);
+  EXPECT_EQ(sent[1].local, LocalAddress{}) << "left over from the slot's former use";
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, TimesAndBatchesAreBookedForWorkOnly) {
+  Rig rig(echo_);
+  rig.receive.run();
+  EXPECT_EQ(rig.total(Counter::syscalls), 1u);
+  EXPECT_GT(rig.total(Counter::syscall_ns), 0u) << "a call that found nothing took its time too";
+  EXPECT_EQ(rig.books.recorded(HistogramId::batch), 0u);
+  for (int i = 0; i < 3; ++i) rig.deliver("x");
+  rig.receive.run();
+  EXPECT_EQ(rig.total(Counter::batches), 1u);
+  EXPECT_EQ(rig.books.recorded(HistogramId::batch), 1u);
+  EXPECT_EQ(rig.books.recorded(HistogramId::service_ns), 3u);
+  EXPECT_EQ(rig.books.recorded(HistogramId::cost_ns), 3u);
+  EXPECT_EQ(rig.total(Counter::entered), 3u);
+  EXPECT_EQ(rig.total(Counter::left), 3u);
+}
+
+}  // namespace
+}  // namespace cpss

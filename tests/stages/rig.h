@@ -1,0 +1,134 @@
+// The three stages over fake ports on the test's own thread: slots, pool, both queues, one step of
+// each stage, and private counters. Nothing runs unless the test runs it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "queue/slot_pool.h"
+#include "queue/slot_queue.h"
+#include "services/service.h"
+#include "stages/admission.h"
+#include "stages/events.h"
+#include "stages/memory.h"
+#include "stages/receive.h"
+#include "stages/response.h"
+#include "stages/service.h"
+#include "stages/slot_store.h"
+#include "tests/stages/books.h"
+#include "tests/support/fake_port.h"
+
+namespace cpss::test {
+
+// Everybody may ask, nobody is trusted, nothing is our own.
+AdmissionOptions open_admission();
+SocketAddress address(std::string_view ip, std::uint16_t port);
+Prefix prefix(std::string_view ip, unsigned length);
+// An honest client: 192.0.2.1 with a port of its own.
+SocketAddress client(unsigned number = 0);
+std::string text_of(const std::vector<std::byte>& bytes);
+
+struct RigOptions {
+  std::uint32_t slots = 64;
+  std::size_t window = 512;
+  std::uint32_t batch = 32;
+  std::size_t ports = 1;
+  AdmissionOptions admission = open_admission();
+  // Stands between the steps and a fake port; empty: the steps use the fake itself.
+  std::function<std::unique_ptr<DatagramPort>(FakePort&)> wrap = {};
+};
+
+class Rig {
+ public:
+  explicit Rig(Service& service, RigOptions options = {});
+
+  FakePort& port(std::size_t number = 0) { return *fakes_[number]; }
+  void deliver(std::string_view request, const SocketAddress& peer = client(),
+               std::size_t port_number = 0);
+  // Several datagrams of one peer that the kernel merged.
+  void deliver_merged(std::string_view bytes, std::uint32_t segment_size, bool truncated = false);
+
+  // Runs all steps until none finds anything to do. Returns false where that takes suspiciously
+  // long.
+  bool settle();
+  // What went out of a port since the last call, as texts.
+  std::vector<std::string> replies(std::size_t port_number = 0);
+  // Events of all steps since the last call.
+  std::vector<Event> events();
+
+  // A message is in a slot or among the leftovers (`held_segments`), or it is in the outcomes; what
+  // the counters call in flight is what is really there.
+  void expect_books(std::uint64_t held_segments = 0) const;
+  // Nothing is inside, and every slot is free, exactly once.
+  void expect_at_rest();
+
+  // Main's part of a forced end. Returns how many messages it took.
+  std::uint64_t seize_all();
+  // Another lane that breaks the rules: ends the message in `slot`, which someone else holds, and
+  // at once fills the slot with a new message of its own. end_intruder() ends that one.
+  void intrude(std::uint32_t slot);
+  void end_intruder(std::uint32_t slot);
+
+  std::uint64_t total(Counter counter) const { return books.total(counter); }
+  std::uint64_t total(Reason reason) const { return books.total(reason); }
+
+  Books books;
+  SlotStore store;
+
+ private:
+  Memory pool_memory_;
+  Memory request_memory_;
+  Memory response_memory_;
+  Admission admission_;
+  std::vector<std::unique_ptr<FakePort>> fakes_;
+  std::vector<std::unique_ptr<DatagramPort>> wrappers_;
+  std::vector<DatagramPort*> ports_;
+  StatsWriter main_;
+  EventRing events_;
+
+ public:
+  SlotPool& pool;
+  SlotQueue& requests;
+  SlotQueue& responses;
+  ReceiveStep receive;
+  ServiceStep service;
+  ResponseStep response;
+
+ private:
+  std::vector<DatagramPort*> make_ports(const RigOptions& options);
+  SlotPool::SlotCache main_cache_;
+};
+
+// A service made of one function, called for each message in turn; what it throws goes through.
+class CallService final : public Service {
+ public:
+  using Call = std::function<void(Message&)>;
+  explicit CallService(Call call, Call deferred = {})
+      : call_(std::move(call)), deferred_(std::move(deferred)) {}
+
+  void process(std::span<Message> batch, LaneState*) override {
+    for (Message& message : batch) call_(message);
+  }
+  void process_deferred(Message& message, LaneState* state) override {
+    if (deferred_)
+      deferred_(message);
+    else
+      Service::process_deferred(message, state);
+  }
+
+ private:
+  Call call_;
+  Call deferred_;
+};
+
+// The request of a message as text.
+std::string_view request_of(const Message& message);
+// Writes a reply into the reply window.
+void reply_with(Message& message, std::string_view text);
+
+}  // namespace cpss::test

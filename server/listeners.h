@@ -24,8 +24,8 @@ class Listeners {
   // Datagrams the kernel dropped at our sockets since the last call.
   std::uint64_t newly_dropped() noexcept;
 
-  // From its return on nothing new gets into the sockets' queues. False: the kernel refused that for
-  // some socket, which goes on receiving.
+  // From its return on nothing new gets into the sockets' queues. False: the kernel refused that
+  // for some socket, which goes on receiving.
   bool stop_arrivals() noexcept;
 
   // For the log: what each socket's buffer holds, and how to get more where less was given than

@@ -18,9 +18,9 @@ constexpr std::chrono::milliseconds kTick{100};
 
 }  // namespace
 
-RunningServer::RunningServer(Listeners& listeners, StatsRegion& region, Pipeline& pipeline,
-                             StatsWriter main)
-    : listeners_(listeners), region_(region), pipeline_(pipeline), main_(main) {}
+RunningServer::RunningServer(const EndSignals& signals, Listeners& listeners, StatsRegion& region,
+                             Pipeline& pipeline, StatsWriter main)
+    : signals_(signals), listeners_(listeners), region_(region), pipeline_(pipeline), main_(main) {}
 
 void RunningServer::start() {
   pipeline_.start();

@@ -32,11 +32,11 @@ class RunningServer {
   [[noreturn]] void leave(const char* why);
   void log_ledger();
 
+  const EndSignals& signals_;
   Listeners& listeners_;
   StatsRegion& region_;
   Pipeline& pipeline_;
   StatsWriter main_;
-  EndSignals signals_;
   EventLog events_;
 };
 

@@ -83,6 +83,8 @@ int serve(LoadResult& loaded, const ServerParts& parts) {
   const Settings& settings = loaded.settings;
 
   Listeners listeners(settings);
+  // From here on an end signal ends the server in good order: the region it leaves says so.
+  const EndSignals signals;
   StatsRegion region(region_options(settings, plan.pipeline, listeners));
   if (!region.warning().empty()) log::warning(region.warning());
   for (const std::string& note : listeners.buffer_notes()) log::info(note);
@@ -98,7 +100,7 @@ int serve(LoadResult& loaded, const ServerParts& parts) {
 
   const Admission admission(admission_options(settings, *plan.service, listeners.addresses()));
   Pipeline pipeline(plan.pipeline, *plan.service, ports, admission, region);
-  RunningServer server(listeners, region, pipeline,
+  RunningServer server(signals, listeners, region, pipeline,
                        region.writer(blocks_of(plan.pipeline).size() - 1));
   server.start();
   log::info(fmt::format(

@@ -14,9 +14,9 @@ namespace cpss {
 
 class RunningServer {
  public:
-  // `main`: the writer of the main thread's block. Blocks the end signals: construct before
-  // start().
-  RunningServer(Listeners& listeners, StatsRegion& region, Pipeline& pipeline, StatsWriter main);
+  // `main`: the writer of the main thread's block.
+  RunningServer(const EndSignals& signals, Listeners& listeners, StatsRegion& region,
+                Pipeline& pipeline, StatsWriter main);
 
   void start();  // throws std::system_error
   void run_until_signalled();

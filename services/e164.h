@@ -36,9 +36,12 @@ class E164 {
   bool begins_with(E164 prefix) const noexcept {
     return ((packed_ ^ prefix.packed_) & ~(~std::uint64_t{0} >> 4 * prefix.size())) == 0;
   }
+  // What is left of it without its first `digits` digits, 0 to 15.
+  E164 behind(std::size_t digits) const noexcept { return E164(packed_ << 4 * digits); }
   std::string to_string() const;
 
-  auto operator<=>(const E164&) const = default;
+  bool operator==(const E164&) const noexcept = default;
+  auto operator<=>(const E164& other) const noexcept { return packed_ <=> other.packed_; }
 
  private:
   explicit E164(std::uint64_t packed) noexcept : packed_(packed) {}

@@ -5,9 +5,9 @@
 // has no lane state, allocates nothing and never throws once it is made.
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <string_view>
+#include <span>
+#include <utility>
 
 #include "services/native_wire.h"
 #include "services/number_table.h"

@@ -21,9 +21,10 @@ constexpr unsigned kDigitBits = 4;
 constexpr unsigned kChildrenShift = 4;
 constexpr std::uint64_t kSkippedMask = 0xf;
 
-// The highest `digits` digits, 0 to 15.
+// The highest `digits` digits. (Where `digits` is masked to four bits, no comparison is left of
+// it.)
 constexpr std::uint64_t leading_mask(unsigned digits) {
-  return ~(~std::uint64_t{0} >> kDigitBits * digits);
+  return digits < 16 ? ~(~std::uint64_t{0} >> kDigitBits * digits) : ~std::uint64_t{0};
 }
 
 // A packed digit is 1 to 10; its child's bit is 0 to 9. The end of a number, 0, has no bit.
@@ -113,11 +114,11 @@ void NumberTable::fill_root(std::span<const Row> rows) {
 // Makes `node` the place of all `rows`, which have their first `depth` digits in common, those
 // being spent. Its children get one block before any of them is built, so that they are neighbours.
 void NumberTable::build(std::uint32_t node, std::span<const Row> rows, unsigned depth) {
-  const unsigned place = common_digits(rows.front().prefix, rows.back().prefix);
-  std::uint64_t path =
-      (rows.front().prefix.packed() << kDigitBits * depth & leading_mask(place - depth)) |
-      (place - depth);
-  if (rows.front().prefix.size() == place) {
+  const E164 first = rows.front().prefix.behind(depth);
+  const unsigned skipped = common_digits(first, rows.back().prefix.behind(depth));
+  const unsigned place = depth + skipped;
+  std::uint64_t path = (first.packed() & leading_mask(skipped)) | skipped;
+  if (first.size() == skipped) {
     nodes_[node].text = rows.front().text;
     rows = rows.subspan(1);
   }

@@ -115,7 +115,7 @@ void run(int argc, char** argv) {
   fmt::print("{} prefixes, read and built in {:.0f} ms\n", table.size(), took.count());
 
   const std::vector<E164> queries = make_queries(prefixes);
-  for (const std::size_t batch : {1, 8, 64, 256})
+  for (const std::size_t batch : {1U, 8U, 64U, 256U})
     report(fmt::format("find, batch of {}", batch),
            [&] { return find_all(table, queries, batch); });
 

@@ -54,6 +54,8 @@ TEST(E164, IsOrderedAndComparedLikeText) {
     EXPECT_EQ(number(a) < number(b), a < b) << a << ' ' << b;
     EXPECT_EQ(number(a) == number(b), a == b) << a << ' ' << b;
     EXPECT_EQ(number(a).begins_with(number(b)), a.starts_with(b)) << a << ' ' << b;
+    const std::size_t behind = random() % (a.size() + 1);
+    EXPECT_EQ(number(a).behind(behind).to_string(), a.substr(behind)) << a;
   }
 }
 

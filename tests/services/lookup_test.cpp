@@ -18,7 +18,6 @@ namespace cpss {
 namespace {
 
 using native::ReplyCode;
-using testing::HasSubstr;
 
 constexpr std::uint64_t kTransaction = 0x0123456789abcdef;
 

@@ -26,9 +26,7 @@ class Books {
   std::uint64_t largest(HistogramId histogram) const;  // value recorded
 
   // In memory as the counters say it; wraps where they are wrong.
-  std::uint64_t in_flight() const {
-    return total(Counter::filled) - total(Counter::given_back);
-  }
+  std::uint64_t in_flight() const { return total(Counter::filled) - total(Counter::given_back); }
 
  private:
   struct alignas(kCacheLine) Block {

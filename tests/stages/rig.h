@@ -53,8 +53,8 @@ class Rig {
   // Several datagrams of one peer that the kernel merged.
   void deliver_merged(std::string_view bytes, std::uint32_t segment_size, bool truncated = false);
 
-  // Runs all steps until none finds anything to do. Returns false where that takes suspiciously
-  // long.
+  // Runs all steps until none finds anything to do and the ports' scripts are used up. Returns
+  // false where that takes suspiciously long.
   bool settle();
   // What went out of a port since the last call, as texts.
   std::vector<std::string> replies(std::size_t port_number = 0);

@@ -1,0 +1,190 @@
+// In the steady state nothing is allocated for a message. The entry points of the allocator are
+// replaced in this whole program (operator new ends in them too) and count while a test looks.
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "services/echo.h"
+#include "services/lookup.h"
+#include "services/native_wire.h"
+#include "tests/stages/rig.h"
+
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* memory, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+}
+
+namespace {
+
+std::atomic<bool> looking{false};
+std::atomic<std::uint64_t> allocations{0};
+
+void count() noexcept {
+  if (looking.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+extern "C" {
+void* malloc(std::size_t size) {
+  count();
+  return __libc_malloc(size);
+}
+void* calloc(std::size_t number, std::size_t size) {
+  count();
+  return __libc_calloc(number, size);
+}
+void* realloc(void* memory, std::size_t size) {
+  count();
+  return __libc_realloc(memory, size);
+}
+void* memalign(std::size_t alignment, std::size_t size) {
+  count();
+  return __libc_memalign(alignment, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) {
+  count();
+  return __libc_memalign(alignment, size);
+}
+int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
+  count();
+  *memory = __libc_memalign(alignment, size);
+  return *memory == nullptr ? ENOMEM : 0;
+}
+}
+
+namespace cpss {
+namespace {
+
+template <class Work>
+std::uint64_t allocations_during(Work work) {
+  allocations = 0;
+  looking = true;
+  work();
+  looking = false;
+  return allocations;
+}
+
+// Always has a full batch to read and takes every reply, without allocating itself.
+class TirelessPort final : public DatagramPort {
+ public:
+  explicit TirelessPort(std::vector<std::byte> request) : request_(std::move(request)) {}
+
+  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
+                        std::span<Arrival> arrivals) noexcept override {
+    if (resting) return {0, 0};
+    for (std::size_t i = 0; i < buffers.size(); ++i) {
+      std::copy(request_.begin(), request_.end(), buffers[i].data);
+      arrivals[i] = {};
+      arrivals[i].peer = peer_;
+      arrivals[i].length = static_cast<std::uint32_t>(request_.size());
+    }
+    return {buffers.size(), 0};
+  }
+  SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override {
+    if (++sends_ % 5 == 0) return {0, EAGAIN};
+    if (sends_ % 7 == 0) return {0, EPERM};
+    const std::size_t most = sends_ % 3 == 0 ? (datagrams.size() + 1) / 2 : datagrams.size();
+    bytes_sent += datagrams[0].size;
+    return {most, 0};
+  }
+  void wait_writable(std::chrono::milliseconds) noexcept override {}
+  int descriptor() const noexcept override { return -1; }
+
+  bool resting = false;
+  std::uint64_t bytes_sent = 0;
+
+ private:
+  std::vector<std::byte> request_;
+  SocketAddress peer_ = test::client();
+  std::uint64_t sends_ = 0;
+};
+
+std::vector<std::byte> lookup_request(std::string_view number) {
+  std::vector<std::byte> request(native::kHeaderBytes + number.size());
+  native::Header header;
+  header.kind = static_cast<std::uint8_t>(native::Kind::request);
+  header.body_length = static_cast<std::uint16_t>(number.size());
+  native::write_header(request, header);
+  std::memcpy(request.data() + native::kHeaderBytes, number.data(), number.size());
+  return request;
+}
+
+// Runs the three steps for a while after a warm-up; how often something was allocated.
+std::uint64_t allocations_of(Service& service, std::vector<std::byte> request,
+                             std::uint32_t slots) {
+  TirelessPort* port = nullptr;
+  test::RigOptions options;
+  options.slots = slots;
+  options.wrap = [&](FakePort&) {
+    auto made = std::make_unique<TirelessPort>(request);
+    port = made.get();
+    return made;
+  };
+  test::Rig rig(service, std::move(options));
+  const auto rounds = [&](int number) {
+    for (int i = 0; i < number; ++i) {
+      rig.receive.run();
+      rig.service.run();
+      rig.response.run();
+      if (i % 16 == 0) {
+        rig.receive.before_wait();
+        rig.service.before_wait();
+        rig.response.before_wait();
+      }
+    }
+  };
+  rounds(50);
+  const std::uint64_t counted = allocations_during([&] { rounds(2000); });
+  EXPECT_GT(rig.total(Reason::answered), 1000u);
+  EXPECT_GT(port->bytes_sent, 0u);
+  port->resting = true;
+  EXPECT_TRUE(rig.settle());
+  rig.expect_at_rest();
+  return counted;
+}
+
+TEST(NoAllocation, TheCounterSeesBothWaysToAllocate) {
+  std::unique_ptr<int> by_new;
+  void* by_malloc = nullptr;
+  EXPECT_EQ(allocations_during([&] {
+              by_new = std::make_unique<int>(1);
+              by_malloc = std::malloc(1);
+            }),
+            2u);
+  std::free(by_malloc);
+}
+
+TEST(NoAllocation, AServiceThatAllocatesIsNoticed) {
+  test::CallService service([](Message& message) {
+    const std::string copy(test::request_of(message));
+    test::reply_with(message, copy);
+  });
+  EXPECT_GT(allocations_of(service, bytes_of(std::string(64, 'x')), 64), 1000u);
+}
+
+TEST(NoAllocation, EchoWithPlentyOfSlotsAndWithOne) {
+  const auto echo = make_echo({});
+  for (const std::uint32_t slots : {8192u, 64u, 1u})
+    EXPECT_EQ(allocations_of(*echo, bytes_of(std::string(64, 'x')), slots), 0u) << slots;
+}
+
+TEST(NoAllocation, Lookup) {
+  const auto lookup = make_lookup({});
+  for (const char* number : {"+12025550123", "+999", "not a number"})
+    EXPECT_EQ(allocations_of(*lookup, lookup_request(number), 8192), 0u) << number;
+}
+
+}  // namespace
+}  // namespace cpss

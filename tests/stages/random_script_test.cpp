@@ -1,0 +1,242 @@
+// The whole way of a message, one thread, by random scripts: what arrives, which step runs when,
+// and what becomes of each send. Whatever happens, every message ends in exactly one way, and the
+// replies are right to the byte.
+#include <cerrno>
+#include <iterator>
+#include <map>
+#include <random>
+#include <stdexcept>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "tests/stages/rig.h"
+
+namespace cpss {
+namespace {
+
+using test::address;
+using test::client;
+using test::Rig;
+using test::RigOptions;
+
+// Requests are an id of six digits, a letter that says what to do with it, and padding.
+constexpr std::size_t kIdBytes = 6;
+constexpr std::size_t kRequestBytes = 16;
+constexpr std::size_t kWindow = 64;
+constexpr std::string_view kReplying = "ewd";
+constexpr std::string_view kSilent = "nirt0DL";
+
+class ObedientService final : public OneMessageService {
+ public:
+  void answer(Message& message, LaneState*) override {
+    switch (test::request_of(message)[kIdBytes]) {
+      case 'e':
+        return message.reply_in_place(message.request().size());
+      case 'w':
+        return reply_in_window(message);
+      case 'd':
+      case 'D':
+        return message.defer();
+      case 'n':
+        return message.no_reply();
+      case 'i':
+        return message.invalid(InvalidReason::bad_magic);
+      case 'r':
+        return message.refuse(RefuseReason::by_service);
+      case 't':
+        throw std::runtime_error("asked to");
+      case 'L':
+        return message.reply(message.request().size() + 1);
+      default:
+        return;
+    }
+  }
+  void process_deferred(Message& message, LaneState*) override {
+    if (test::request_of(message)[kIdBytes] == 'd')
+      reply_in_window(message);
+    else
+      message.defer();
+  }
+
+  static std::string expected(std::string_view request) {
+    std::string reply(request);
+    if (request[kIdBytes] != 'e') std::reverse(reply.begin() + kIdBytes, reply.end());
+    return reply;
+  }
+
+ private:
+  static void reply_in_window(Message& message) {
+    test::reply_with(message, expected(test::request_of(message)));
+  }
+};
+
+class Script {
+ public:
+  Script(std::uint32_t slots, unsigned seed) : random_(seed), rig_(service_, options(slots)) {}
+
+  void play() {
+    for (int i = 0; i < 150; ++i) act();
+    const bool settled = rig_.settle();
+    ASSERT_TRUE(settled) << "it does not come to rest";
+    check();
+  }
+
+ private:
+  static constexpr std::size_t kPorts = 2;
+
+  struct Expected {
+    std::string reply;
+    SocketAddress peer;
+    LocalAddress local;
+    std::size_t port;
+  };
+
+  static RigOptions options(std::uint32_t slots) {
+    RigOptions options;
+    options.slots = slots;
+    options.window = kWindow;
+    options.batch = 8;
+    options.ports = kPorts;
+    options.admission.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
+    return options;
+  }
+
+  std::size_t draw(std::size_t below) {
+    return std::uniform_int_distribution<std::size_t>(0, below - 1)(random_);
+  }
+
+  void act() {
+    switch (draw(12)) {
+      case 0:
+      case 1:
+      case 2:
+        return arrive(1);
+      case 3:
+        return arrive(1 + draw(kWindow / kRequestBytes));
+      case 4:
+        return arrive_bad();
+      case 5:
+        return plan_send();
+      case 6:
+        return draw(2) == 0 ? any_port().end_batch() : any_port().fail_receive(ECONNREFUSED);
+      case 7:
+      case 8:
+        rig_.receive.run();
+        return;
+      case 9:
+        rig_.service.run();
+        return;
+      case 10:
+        rig_.response.run();
+        return;
+      default:
+        rig_.receive.before_wait();
+        rig_.service.before_wait();
+        rig_.response.before_wait();
+    }
+  }
+
+  FakePort& any_port() { return rig_.port(draw(kPorts)); }
+
+  // `segments` requests of one peer; several of them in one buffer, as the kernel merges them.
+  void arrive(std::size_t segments) {
+    const std::size_t port = draw(kPorts);
+    FakePort::Incoming incoming;
+    incoming.peer = client(next_id_);
+    if (draw(2) == 0) incoming.local = {IpAddress::parse("203.0.113.7").value(), 2};
+    for (std::size_t i = 0; i < segments; ++i) {
+      std::string request = std::to_string(next_id_++);
+      request.insert(0, kIdBytes - request.size(), '0');
+      const std::string_view kinds = draw(4) > 0 ? kReplying : kSilent;
+      request += kinds[draw(kinds.size())];
+      const std::size_t size = i + 1 < segments ? kRequestBytes : kRequestBytes - draw(6);
+      while (request.size() < size) request += static_cast<char>(draw(256));
+      if (kinds == kReplying)
+        expected_[request.substr(0, kIdBytes)] = {ObedientService::expected(request), incoming.peer,
+                                                  incoming.local, port};
+      const auto bytes = bytes_of(request);
+      incoming.bytes.insert(incoming.bytes.end(), bytes.begin(), bytes.end());
+    }
+    if (segments > 1) incoming.segment_size = kRequestBytes;
+    delivered_ += segments;
+    rig_.port(port).deliver(std::move(incoming));
+  }
+
+  void arrive_bad() {
+    ++delivered_;
+    switch (draw(4)) {
+      case 0:
+        return rig_.deliver("", client(), draw(kPorts));
+      case 1:
+        return rig_.deliver(std::string(kWindow + 1, 'e'), client(), draw(kPorts));
+      case 2:
+        return rig_.deliver("000000e", address("192.0.2.1", 0), draw(kPorts));
+      default:
+        return rig_.deliver("000000e", address("198.51.100.1", 4000), draw(kPorts));
+    }
+  }
+
+  void plan_send() {
+    constexpr int kErrors[] = {EPERM, ECONNREFUSED, EAGAIN, EINTR, EMSGSIZE};
+    const int error = kErrors[draw(std::size(kErrors))];
+    switch (draw(3)) {
+      case 0:
+        return any_port().accept_at_most(draw(4));
+      case 1:
+        return any_port().fail_sends(error, 1 + draw(3));
+      default:
+        return any_port().fail_send_at(draw(8), error);
+    }
+  }
+
+  void check() {
+    std::uint64_t accepted = 0;
+    for (std::size_t p = 0; p < kPorts; ++p) {
+      accepted += rig_.port(p).counts().accepted;
+      for (const FakePort::Sent& sent : rig_.port(p).take_sent()) {
+        const std::string reply = test::text_of(sent.bytes);
+        const auto expected = expected_.find(reply.substr(0, kIdBytes));
+        ASSERT_NE(expected, expected_.end()) << "not asked, or answered twice: " << reply;
+        EXPECT_EQ(reply, expected->second.reply);
+        EXPECT_EQ(sent.peer, expected->second.peer);
+        EXPECT_EQ(sent.local, expected->second.local);
+        EXPECT_EQ(p, expected->second.port);
+        expected_.erase(expected);
+      }
+    }
+    // What is left in expected_ was refused by the port.
+    std::uint64_t not_sent = 0;
+    for (const ReasonInfo& reason : kReasons)
+      if (reason.name.starts_with("send_")) not_sent += rig_.total(reason.id);
+    EXPECT_EQ(not_sent, expected_.size());
+    EXPECT_EQ(rig_.total(Reason::answered), accepted);
+    EXPECT_EQ(rig_.total(Counter::sent), accepted);
+    EXPECT_EQ(rig_.total(Counter::received), delivered_);
+    EXPECT_EQ(rig_.total(Reason::failed_stale_slot), 0u);
+    rig_.expect_at_rest();
+  }
+
+  std::mt19937 random_;
+  ObedientService service_;
+  Rig rig_;
+  unsigned next_id_ = 1;
+  std::uint64_t delivered_ = 0;
+  std::map<std::string, Expected> expected_;
+};
+
+class RandomScript : public testing::TestWithParam<std::uint32_t> {};
+
+TEST_P(RandomScript, EveryMessageEndsOnceAndTheBooksBalance) {
+  for (unsigned seed = 1; seed <= 1000; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Script(GetParam(), seed).play();
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Slots, RandomScript, testing::Values(1, 2, 3, 64),
+                         testing::PrintToStringParamName());
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,144 @@
+// Where a receive lane waits, over real sockets on loopback; one thread unless said otherwise.
+#include "stages/receive_wait.h"
+
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "net/udp_socket.h"
+#include "tests/stages/books.h"
+#include "tests/stages/rig.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ReceiveWaitTest : public testing::Test {
+ protected:
+  static constexpr std::uint32_t kSlots = 2;
+  static constexpr std::uint32_t kBatch = 4;
+
+  ReceiveWaitTest() { place(); }
+  ~ReceiveWaitTest() override {
+    place_.reset();
+    close(slots_event_);
+    close(stop_event_);
+  }
+
+  void place() {
+    place_ = std::make_unique<ReceiveWait>(
+        ReceiveWait::Wiring{{&socket_}, pool_, kBatch, 1, stop_event_}, step_);
+  }
+  void send(std::string_view text) {
+    const SocketAddress to = socket_.local_address();
+    const OutgoingDatagram datagram{reinterpret_cast<const std::byte*>(text.data()), text.size(),
+                                    &to, nullptr};
+    ASSERT_EQ(client_.send({&datagram, 1}).accepted, 1u);
+  }
+  void stop() { NativePlatform::signal(stop_event_); }
+  // Ends one message of the request queue and gives its slot back: what downstream does.
+  void give_one_slot_back() {
+    std::array<std::uint32_t, 1> slot{};
+    ASSERT_EQ(SlotQueue::Consumer(requests_, 1).try_take(slot), 1u);
+    ASSERT_EQ(store_.release(store_.message_in(slot[0])), Release::released);
+    other_.give_back(slot);
+  }
+
+  int slots_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  int stop_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  test::Books books_;
+  Memory pool_memory_{SlotPool::bytes(kSlots)};
+  Memory request_memory_{SlotQueue::bytes(kSlots)};
+  SlotStore store_{kSlots, 64};
+  SlotPool& pool_ = *SlotPool::create(pool_memory_.data(), kSlots, {{}, slots_event_});
+  SlotQueue& requests_ = *SlotQueue::create(request_memory_.data(), kSlots);
+  Admission admission_{test::open_admission()};
+  EventRing events_;
+  UdpSocket socket_{test::address("127.0.0.1", 0), {}};
+  UdpSocket client_{test::address("127.0.0.1", 0), {}};
+  ReceiveStep step_{{{&socket_}, store_, pool_, requests_, admission_, events_, kBatch, 1},
+                    books_.open()};
+  SlotPool::SlotCache other_{pool_, 0, 1};
+  std::unique_ptr<ReceiveWait> place_;
+};
+
+TEST_F(ReceiveWaitTest, EndsWhenADatagramIsThere) {
+  send("x");
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 1u);
+}
+
+TEST_F(ReceiveWaitTest, AfterTheStopTheSocketsAreEmptiedFirst) {
+  send("a");
+  stop();
+  EXPECT_TRUE(place_->wait()) << "what is in the socket has to be taken first";
+  EXPECT_EQ(step_.run(), 1u);
+  send("b");  // came in before the lane looked again
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(step_.run(), 0u);
+}
+
+TEST_F(ReceiveWaitTest, TheLaneEndsWhenARunAfterTheStopFoundNothing) {
+  stop();
+  ASSERT_TRUE(place_->wait());
+  ASSERT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(place_->wait());
+}
+
+TEST_F(ReceiveWaitTest, WithoutAFreeSlotItWaitsForOneNotForTheSocket) {
+  for (int i = 0; i < 3; ++i) send("x");
+  ASSERT_TRUE(place_->wait());
+  ASSERT_EQ(step_.run(), 2u);
+  ASSERT_EQ(step_.run(), 0u);
+  ASSERT_TRUE(step_.starved());
+  std::thread downstream([this] {
+    std::this_thread::sleep_for(20ms);
+    give_one_slot_back();
+  });
+  EXPECT_TRUE(place_->wait());
+  downstream.join();
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(books_.total(Counter::sem_waits), 1u);
+  EXPECT_GE(books_.total(Counter::slot_wait_ns), 15'000'000u);
+  EXPECT_EQ(books_.total(Counter::slot_wait_ns), books_.total(Counter::sem_wait_ns));
+}
+
+// Slots always come back, so a lane that is to stop still takes what the socket holds.
+TEST_F(ReceiveWaitTest, AStopWhileItWaitsForASlotLosesNothing) {
+  for (int i = 0; i < 3; ++i) send("x");
+  stop();
+  ASSERT_TRUE(place_->wait());
+  ASSERT_EQ(step_.run(), 2u);
+  ASSERT_EQ(step_.run(), 0u);
+  give_one_slot_back();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 1u);
+  ASSERT_EQ(step_.run(), 0u);
+  give_one_slot_back();
+  ASSERT_TRUE(place_->wait());
+  ASSERT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(place_->wait());
+}
+
+std::size_t open_descriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+TEST_F(ReceiveWaitTest, APortThatCannotBeWaitedForIsAnErrorAndLeaksNothing) {
+  FakePort fake;
+  const std::size_t before = open_descriptors();
+  EXPECT_THROW(ReceiveWait({{&fake}, pool_, kBatch, 1, stop_event_}, step_), std::system_error);
+  EXPECT_EQ(open_descriptors(), before);
+}
+
+}  // namespace
+}  // namespace cpss

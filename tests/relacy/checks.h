@@ -133,7 +133,7 @@ struct QueueExchange
 
   InPlace<Queue, RelacyAtomic<std::uint64_t>, std::bit_ceil(kSlots)> queue{kSlots};
   // Each producer has kBatch slots of its own; a token says that one is free again.
-  std::array<BasicSemaphore<RelacyPlatform<Mutant::none>>, kProducers> free{};
+  std::array<BasicSemaphore<RelacyPlatform<Mutant::none>>, kProducers> free;
   std::array<rl::var<unsigned>, kSlots> payload{};
   std::array<unsigned, kMessages> seen{};
   rl::atomic<unsigned> taken{0};

@@ -1,16 +1,126 @@
 // queue_relacy: semaphore, slot queue and slot pool in the model checker Relacy, which shows what
 // x86 hides: stale values that a missing acquire or release allows. See README.md.
 //
-// Exit code: 0 all right, 1 a failure (with the history of the run that failed), 2 wrong usage.
+// Exit code: 0 all right, 1 a failure (with the history of the execution that failed), 2 wrong usage.
 #include "tests/relacy/checks.h"
 #include "tests/stress/mutants.h"
+//
+#include <fmt/format.h>
+#include <getopt.h>
 
-int main() { 
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+namespace cpss {
+namespace {
+
+struct Options {
+  Mutant mutant = Mutant::none;
+  std::uint64_t seconds = 10;
+};
+
+constexpr const char* kUsage =
+    "usage: queue_relacy [--mutant NAME] [--seconds S] [--list]\n"
+    "  --mutant   deliberately broken variant to run instead; --list names them\n"
+    "  --seconds  share of each check in the time is equal; the whole takes this long (10)\n";
+
+[[noreturn]] void misused(const std::string& what) {
+  std::fputs((what + "\n" + kUsage).c_str(), stderr);
+  std::exit(2);
+}
+
+Options parse(int argc, char** argv) {
+  static constexpr option kOptions[] = {{"mutant", required_argument, nullptr, 'm'},
+                                        {"seconds", required_argument, nullptr, 's'},
+                                        {"list", no_argument, nullptr, 'l'},
+                                        {nullptr, 0, nullptr, 0}};
+  Options options;
+  for (int c = 0; (c = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
+    switch (c) {
+      case 'm': {
+        const std::optional<Mutant> mutant = mutant_named(optarg);
+        if (!mutant) misused(fmt::format("--mutant: no mutant is called '{}'", optarg));
+        options.mutant = *mutant;
+        break;
+      }
+      case 's': {
+        const std::string_view text = optarg;
+        const auto [end, error] =
+            std::from_chars(text.data(), text.data() + text.size(), options.seconds);
+        if (error != std::errc{} || end != text.data() + text.size())
+          misused(fmt::format("--seconds: '{}' is not a whole number", text));
+        break;
+      }
+      case 'l':
+        for (const std::string_view name : kMutantNames) fmt::print("{}\n", name);
+        std::exit(0);
+      default:
+        misused("unknown option");
+    }
+  }
+  if (optind < argc) misused(fmt::format("unexpected argument '{}'", argv[optind]));
+  return options;
+}
+
+// Executions number `first` to `last`; the number alone decides what happens in one.
+template <class Check>
+bool executions(std::uint64_t first, std::uint64_t last, bool with_history) {
+  using Scheduler = rl::random_scheduler<Check::params::thread_count>;
+  std::ostringstream quiet;
+  rl::test_params params;
+  params.iteration_count = last;
+  params.initial_state = std::to_string(first).c_str();
+  params.collect_history = with_history;
+  params.output_stream = with_history ? &std::cerr : &quiet;
+  params.progress_stream = &quiet;
+  std::ostringstream state;
+  const bool good = rl::run_test<Check, Scheduler>(params, state, false) == rl::test_result_success;
+  if (!good && !with_history)
+    executions<Check>(params.stop_iteration, params.stop_iteration, true);
+  return good;
+}
+
+template <class Check>
+void run_check(const char* name, std::chrono::duration<double> span) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::uint64_t kPortion = 2000;
+  const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(span);
+  std::uint64_t done = 0;
+  do {
+    if (!executions<Check>(done + 1, done + kPortion, false)) {
+      fmt::print(stderr, "FAILED scenario={}\n", name);
+      std::_Exit(1);
+    }
+    done += kPortion;
+  } while (Clock::now() < end);
+  fmt::print("{}: {} executions\n", name, done);
+}
+
+template <Mutant kMutant>
+void run_all(std::chrono::duration<double> span) {
+  run_check<SemaphoreAsLock<kMutant>>("semaphore_as_lock", span / 8);
+  run_check<SemaphoreChain<kMutant>>("semaphore_chain", span / 8);
+  run_check<SemaphoreClose<kMutant>>("semaphore_close", span / 8);
+  run_check<QueueExchange<kMutant, 2, 2, 2, 1>>("queue_2x2", span / 8);
+  run_check<QueueExchange<kMutant, 2, 1, 1, 2>>("queue_batches", span / 8);
+  run_check<QueueExchange<kMutant, 3, 1, 1, 1>>("queue_3x1", span / 8);
+  run_check<PoolExchange<kMutant, 3, 2, 2, 1>>("pool_3_lanes", span / 8);
+  run_check<PoolExchange<kMutant, 2, 3, 3, 2>>("pool_batches", span / 8);
+}
+
+}  // namespace
+}  // namespace cpss
+
+int main(int argc, char** argv) {
   using namespace cpss;
-  rl::test_params p; p.iteration_count=100000;
-  bool ok = rl::simulate<SemaphoreAsLock<Mutant::none>>(p);
-  p.iteration_count=20000;
-  ok &= rl::simulate<QueueExchange<Mutant::none,2,2,2,1>>(p);
-  ok &= rl::simulate<PoolExchange<Mutant::none,3,2,2,1>>(p);
-  return !ok;
+  const Options options = parse(argc, argv);
+  with_mutant(options.mutant, [&options]<Mutant kMutant>() {
+    run_all<kMutant>(std::chrono::duration<double>(options.seconds));
+  });
+  return 0;
 }

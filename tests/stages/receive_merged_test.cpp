@@ -56,6 +56,7 @@ TEST_F(ReceiveMergedTest, SegmentsWithoutASlotWaitAndCountAsInFlight) {
   options.slots = 3;
   Rig rig(echo_, std::move(options));
   rig.deliver_merged("a1a2a3a4a5a6a7", 2);
+  rig.port().end_batch();
   rig.deliver("later");
   EXPECT_EQ(rig.receive.run(), 7u);
   EXPECT_EQ(rig.total(Counter::received), 7u);

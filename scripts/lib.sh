@@ -29,7 +29,7 @@ usage_error() {
 
 # The comment at the head of the calling script is its help.
 print_help() {
-  sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"
+  sed -n '2,${/^#/!q; s/^# \{0,1\}//p}' "$0"
 }
 
 # 2020222 as 2,020,222.

@@ -52,7 +52,10 @@ std::string user_name(uid_t uid) {
 // The kind of file, for everything that is not a regular one; what to do is the same for all.
 void require_regular(mode_t mode) {
   if (S_ISREG(mode)) return;
-  const char* kind = S_ISDIR(mode) ? "a directory" : S_ISFIFO(mode) ? "a FIFO" : "a device";
+  const char* kind = S_ISDIR(mode)    ? "a directory"
+                     : S_ISFIFO(mode) ? "a FIFO"
+                     : S_ISSOCK(mode) ? "a socket"
+                                      : "a device";
   throw NoRegion(RegionState::incompatible,
                  fmt::format("is {}: name the stats region of a cpss server", kind));
 }

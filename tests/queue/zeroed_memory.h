@@ -1,10 +1,10 @@
 // Memory as queues, pools and semaphores want it: zeroed, page-aligned, untouched until used.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <cstddef>
 #include <new>
+
+#include <sys/mman.h>
 
 namespace cpss {
 

@@ -1,14 +1,17 @@
-// What the model checker runs: a few threads, a few steps each, through every interleaving and every
-// stale value that it can think of. Payloads are rl::var, plain memory whose races Relacy reports.
+// What the model checker runs: a few threads, a few steps each, through every interleaving and
+// every stale value that it can think of. Payloads are rl::var, plain memory whose races Relacy
+// reports.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <optional>
+#include <source_location>
 #include <span>
+#include <utility>
 
 #include "queue/semaphore.h"
 #include "queue/slot_pool.h"
@@ -120,12 +123,12 @@ struct SemaphoreClose : rl::test_suite<SemaphoreClose<kMutant>, 3> {
   }
 };
 
-// Producers put slots of a ring of `kSlots`, consumers take until it is closed. A slot is used again
-// once it was taken, as a pool would have it (a semaphore for each slot: given back, free to fill).
+// Producers put slots of a ring of `kSlots`, consumers take until it is closed. A slot is used
+// again once it was taken, as a pool would have it (a semaphore for each slot: given back, free to
+// fill).
 template <Mutant kMutant, unsigned kProducers, unsigned kConsumers, unsigned kPuts, unsigned kBatch>
-struct QueueExchange
-    : rl::test_suite<QueueExchange<kMutant, kProducers, kConsumers, kPuts, kBatch>,
-                     static_cast<int>(kProducers + kConsumers)> {
+struct QueueExchange : rl::test_suite<QueueExchange<kMutant, kProducers, kConsumers, kPuts, kBatch>,
+                                      static_cast<int>(kProducers + kConsumers)> {
   using Platform = RelacyPlatform<kMutant>;
   using Queue = BasicSlotQueue<Platform>;
   static constexpr unsigned kSlots = kProducers * kBatch;

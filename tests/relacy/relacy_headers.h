@@ -1,7 +1,7 @@
 // The parts of Relacy that are used here, and nothing else: relacy.hpp would redefine new, delete,
 // malloc, assert and the std::memory_order constants as macros, for every header that follows.
-// context.hpp replaces operator new and delete of the whole program (leaks of an iteration are found
-// that way), so that exactly one source file may include this.
+// context.hpp replaces operator new and delete of the whole program (leaks of an iteration are
+// found that way), so that exactly one source file may include this.
 #pragma once
 
 // Relacy checks itself, too.
@@ -13,11 +13,11 @@
 #include <relacy/context_base_impl.hpp>
 // Needs both.
 #include <relacy/atomic.hpp>
-#include <relacy/test_suite.hpp>
 #include <relacy/stdlib/condition_variable.hpp>
 #include <relacy/stdlib/event.hpp>
 #include <relacy/stdlib/mutex.hpp>
 #include <relacy/stdlib/semaphore.hpp>
+#include <relacy/test_suite.hpp>
 #include <relacy/var.hpp>
 
 // A macro of Relacy's that would be an identifier elsewhere.

@@ -1,5 +1,6 @@
 // The platform of semaphore, slot queue and slot pool inside Relacy: its atomics, which follow the
-// memory model of C++ and not that of the machine the test runs on, and a futex made of its scheduler.
+// memory model of C++ and not that of the machine the test runs on, and a futex made of its
+// scheduler.
 #pragma once
 
 #include <atomic>

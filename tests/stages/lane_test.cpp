@@ -1,15 +1,13 @@
 #include "stages/lane.h"
 
 #include <atomic>
-#include <fstream>
-#include <map>
 #include <string>
 #include <system_error>
 
-#include <dirent.h>
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <unistd.h>
+
+#include "tests/stages/threads.h"
 
 namespace cpss {
 namespace {
@@ -85,59 +83,22 @@ TEST(Lane, OneThatWasNeverStartedIsJoined) {
   EXPECT_TRUE(lane.join(in(0s)));
 }
 
-std::string first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
-std::string cpus_allowed(const std::string& task) {
-  std::ifstream file(task + "/status");
-  const std::string key = "Cpus_allowed_list:\t";
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with(key)) return line.substr(key.size());
-  return "none";
-}
-
-// By name, the CPUs that the threads of this process may use: what ps and top would show.
-std::map<std::string, std::string> threads_seen_from_outside() {
-  std::map<std::string, std::string> threads;
-  DIR* tasks = opendir("/proc/self/task");
-  while (const dirent* entry = readdir(tasks)) {
-    const std::string task = std::string("/proc/self/task/") + entry->d_name;
-    if (entry->d_name[0] != '.') threads[first_line(task + "/comm")] = cpus_allowed(task);
-  }
-  closedir(tasks);
-  return threads;
-}
-
-unsigned highest_allowed_cpu() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  sched_getaffinity(0, sizeof allowed, &allowed);
-  unsigned highest = 0;
-  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(cpu, &allowed)) highest = cpu;
-  return highest;
-}
-
 TEST(Lane, NameAndCpusAreSeenFromOutside) {
   CountingStep step;
   TokenWait place;
-  const unsigned cpu = highest_allowed_cpu();
+  const unsigned cpu = test::first_allowed_cpu();
   Lane pinned({"fifteen-letters", {cpu}}, {&step}, place);
   Lane free({"svc-11", {}}, {&step}, place);
   pinned.start();
   free.start();
-  const auto threads = threads_seen_from_outside();
+  const auto threads = test::threads_seen_from_outside();
   place.semaphore.close();
   ASSERT_TRUE(pinned.join(in(10s)));
   ASSERT_TRUE(free.join(in(10s)));
   ASSERT_TRUE(threads.contains("fifteen-letters"));
   ASSERT_TRUE(threads.contains("svc-11"));
   EXPECT_EQ(threads.at("fifteen-letters"), std::to_string(cpu));
-  EXPECT_EQ(threads.at("svc-11"), cpus_allowed("/proc/self"));
+  EXPECT_EQ(threads.at("svc-11"), threads.at("stages_test")) << "as the process";
 }
 
 TEST(Lane, CpusThatDoNotExistAreAnErrorThatNamesTheLane) {

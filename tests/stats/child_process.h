@@ -1,13 +1,13 @@
 // A forked process that runs a function of the test, says when it is ready, and waits to be ended.
 #pragma once
 
+#include <exception>
+#include <functional>
+
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <exception>
-#include <functional>
 
 namespace cpss::test {
 

@@ -1,13 +1,13 @@
 #include "stats/file_mapping.h"
 
+#include <memory>
+#include <system_error>
+#include <vector>
+
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <memory>
-#include <system_error>
-#include <vector>
 
 #include "stats/file_descriptor.h"
 #include "tests/stats/child_process.h"
@@ -102,8 +102,8 @@ TEST_F(FileMappingTest, MoreMappingsThanTheTableHoldsAreRefused) {
     mappings.push_back(
         std::make_unique<FileMapping>(file.get(), kBytes, FileMapping::Access::read));
   };
-  EXPECT_THROW(
-      for (std::size_t i = 0; i <= FileMapping::kMostMappings; ++i) map(), std::system_error);
+  EXPECT_THROW(for (std::size_t i = 0; i <= FileMapping::kMostMappings; ++i) map(),
+               std::system_error);
   EXPECT_EQ(mappings.size(), FileMapping::kMostMappings);
   mappings.pop_back();
   EXPECT_NO_THROW(map()) << "a place that was given back is free again";

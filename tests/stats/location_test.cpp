@@ -1,12 +1,12 @@
 #include "stats/location.h"
 
+#include <cstdlib>
+#include <filesystem>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
 
 #include "stats/region_error.h"
 #include "tests/stats/child_process.h"

@@ -1,5 +1,11 @@
 #include "stats/region.h"
 
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,12 +13,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <filesystem>
-#include <memory>
-#include <vector>
 
 #include "stats/reader.h"
 #include "tests/stats/child_process.h"
@@ -71,8 +71,8 @@ TEST_F(RegionTest, WhatIsWrittenIsRead) {
 
 TEST_F(RegionTest, AStageIsTheSumOfItsLanes) {
   RegionOptions options = test::sample_options(path_);
-  options.blocks = {{"svc-0", StageId::service}, {"recv-0", StageId::receive},
-                    {"svc-1", StageId::service}};
+  options.blocks = {
+      {"svc-0", StageId::service}, {"recv-0", StageId::receive}, {"svc-1", StageId::service}};
   StatsRegion region(options);
   region.writer(0).add(Counter::entered, 3);
   region.writer(2).add(Counter::entered, 4);
@@ -114,7 +114,8 @@ TEST_F(RegionTest, AServerIsRefusedWhileAnotherHoldsThePathAndToldItsPid) {
   const StatsRegionError error = error_at(path_);
   EXPECT_EQ(error.code(), EBUSY);
   EXPECT_THAT(error.what(), HasSubstr("process " + std::to_string(holder.pid())));
-  EXPECT_EQ(RegionReader(path_).read().snapshot->facts.pid, static_cast<std::uint64_t>(holder.pid()))
+  EXPECT_EQ(RegionReader(path_).read().snapshot->facts.pid,
+            static_cast<std::uint64_t>(holder.pid()))
       << "the holder's region is untouched";
 }
 

@@ -1,10 +1,10 @@
 #include "stats/snapshot.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "stats/histogram.h"
 

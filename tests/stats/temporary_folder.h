@@ -1,14 +1,14 @@
 // A folder that is gone with its scope, and whole files in it.
 #pragma once
 
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace cpss::test {
 

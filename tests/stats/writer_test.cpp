@@ -1,8 +1,8 @@
 #include "stats/writer.h"
 
-#include <gtest/gtest.h>
-
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace cpss {
 namespace {

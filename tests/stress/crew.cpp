@@ -1,13 +1,13 @@
 #include "tests/stress/crew.h"
 
-#include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
 
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/common_interface_defs.h>

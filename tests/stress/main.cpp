@@ -1,17 +1,17 @@
-// queue_stress: drives semaphore, slot queue and slot pool with many threads, short rings and pauses
-// at the worst places, and checks that nothing is lost, doubled, damaged or forgotten.
+// queue_stress: drives semaphore, slot queue and slot pool with many threads, short rings and
+// pauses at the worst places, and checks that nothing is lost, doubled, damaged or forgotten.
 //
 // Runs until the time is over, but every kind of run at least once. Exit code: 0 all right, 1 a
 // failure (the run is named; its seed repeats it), 2 wrong usage.
-#include <fmt/format.h>
-#include <getopt.h>
-
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <string_view>
+
+#include <fmt/format.h>
+#include <getopt.h>
 
 #include "tests/stress/mutants.h"
 #include "tests/stress/pipeline.h"
@@ -20,7 +20,9 @@
 
 #ifdef __SANITIZE_THREAD__
 // The first race ends the run: its report names the run.
-extern "C" const char* __tsan_default_options() { return "halt_on_error=1:exitcode=1"; }
+extern "C" const char* __tsan_default_options() {
+  return "halt_on_error=1:exitcode=1";
+}
 #endif
 
 namespace cpss {
@@ -121,4 +123,6 @@ int stress(const Options& options) {
 }  // namespace
 }  // namespace cpss
 
-int main(int argc, char** argv) { return cpss::stress(cpss::parse(argc, argv)); }
+int main(int argc, char** argv) {
+  return cpss::stress(cpss::parse(argc, argv));
+}

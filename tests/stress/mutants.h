@@ -45,7 +45,7 @@ inline std::optional<Mutant> mutant_named(std::string_view name) {
   return std::nullopt;
 }
 
-inline std::string_view name_of(Mutant mutant) {
+constexpr std::string_view name_of(Mutant mutant) {
   return kMutantNames[static_cast<std::size_t>(mutant)];
 }
 
@@ -56,7 +56,8 @@ auto with_mutant(Mutant mutant, Function&& function) {
   static constexpr auto calls = []<std::size_t... i>(std::index_sequence<i...>) {
     return std::array<Call, sizeof...(i)>{
         [](Function& f) { return f.template operator()<static_cast<Mutant>(i)>(); }...};
-  }(std::make_index_sequence<kMutantNames.size()>());
+  }
+  (std::make_index_sequence<kMutantNames.size()>());
   return calls[static_cast<std::size_t>(mutant)](function);
 }
 

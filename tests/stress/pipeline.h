@@ -2,11 +2,9 @@
 // consumers take them, check them and give them back.
 //
 // The payload is plain memory, so that ThreadSanitizer sees every missing order. Checked: nothing
-// lost, nothing twice, order of each producer at each consumer, payload whole, a slot never with two
-// owners, tokens never more than slots, and at the end every slot free exactly once (I6).
+// lost, nothing twice, order of each producer at each consumer, payload whole, a slot never with
+// two owners, tokens never more than slots, and at the end every slot free exactly once (I6).
 #pragma once
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +12,8 @@
 #include <numeric>
 #include <span>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
@@ -94,7 +94,8 @@ class Pipeline {
       me.doing("puts");
       announced_.fetch_add(slots.size(), std::memory_order_relaxed);
       const PostResult posted = out.put(slots);
-      if (posted.value > run_.slots) wrong("{} entries ready of {} slots", posted.value, run_.slots);
+      if (posted.value > run_.slots)
+        wrong("{} entries ready of {} slots", posted.value, run_.slots);
       me.progressed(slots.size());
       if (run_.scenario == Scenario::burst) wait_until_all_is_taken(me);
     }

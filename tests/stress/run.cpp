@@ -1,27 +1,27 @@
 #include "tests/stress/run.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "tests/stress/random.h"
 
 namespace cpss {
 namespace {
 
-constexpr std::array kScenarioNames = {std::string_view("pipeline"), std::string_view("burst"),
-                                       std::string_view("one_token"), std::string_view("quota"),
-                                       std::string_view("close"), std::string_view("event_waiters")};
+constexpr std::array kScenarioNames = {
+    std::string_view("pipeline"), std::string_view("burst"), std::string_view("one_token"),
+    std::string_view("quota"),    std::string_view("close"), std::string_view("event_waiters")};
 
 constexpr std::array kPauseNames = {
-    std::string_view("queue_claimed"),   std::string_view("queue_written"),
-    std::string_view("queue_published"), std::string_view("queue_tokens_in_hand"),
+    std::string_view("queue_claimed"),    std::string_view("queue_written"),
+    std::string_view("queue_published"),  std::string_view("queue_tokens_in_hand"),
     std::string_view("queue_cells_read"), std::string_view("pool_linked"),
-    std::string_view("pool_walked"),     std::string_view("semaphore_registered"),
+    std::string_view("pool_walked"),      std::string_view("semaphore_registered"),
     std::string_view("semaphore_woken")};
 static_assert(static_cast<std::size_t>(PausePoint::semaphore_woken) + 1 == kPauseNames.size(),
               "one name for each pause point");
@@ -61,7 +61,9 @@ const std::vector<Run>& kinds() {
 
 }  // namespace
 
-std::uint64_t kinds_of_runs() { return kinds().size(); }
+std::uint64_t kinds_of_runs() {
+  return kinds().size();
+}
 
 Run plan(std::uint64_t seed, std::uint64_t messages) {
   Run run = kinds()[seed % kinds().size()];
@@ -70,9 +72,9 @@ Run plan(std::uint64_t seed, std::uint64_t messages) {
   run.waits = random.one_in(3) ? Waits::timed : Waits::untimed;
   if (!random.one_in(4)) run.hot = static_cast<PausePoint>(random.below(kPauseNames.size()));
   // A large ring has to go round, too; a scenario that creates its threads for few tokens is short.
-  run.messages = run.slots > 1000                      ? std::max<std::uint64_t>(messages * 4, 20'000)
-                 : run.scenario == Scenario::pipeline  ? messages
-                                                       : std::max<std::uint64_t>(messages / 8, 1);
+  run.messages = run.slots > 1000 ? std::max<std::uint64_t>(messages * 4, 20'000)
+                 : run.scenario == Scenario::pipeline ? messages
+                                                      : std::max<std::uint64_t>(messages / 8, 1);
   return run;
 }
 

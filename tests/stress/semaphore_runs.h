@@ -1,17 +1,17 @@
 // The semaphore alone, under contention.
 #pragma once
 
-#include <fmt/format.h>
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <thread>
 #include <vector>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "queue/semaphore.h"
 #include "tests/stress/crew.h"
@@ -85,8 +85,8 @@ class SemaphoreRuns {
     check_end(semaphore, run_.messages - taken);
   }
 
-  // Waiters that sleep in poll() on one eventfd, and give up now and then; each stops when it has its
-  // share. Then all wait once more, and the semaphore closes.
+  // Waiters that sleep in poll() on one eventfd, and give up now and then; each stops when it has
+  // its share. Then all wait once more, and the semaphore closes.
   void event_waiters() {
     const int event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (event_fd < 0) fail(run_, "no eventfd");
@@ -135,9 +135,8 @@ class SemaphoreRuns {
   std::uint32_t take(Worker& me, Semaphore& semaphore, std::uint32_t most) {
     for (;;) {
       me.doing("waits");
-      const TakeResult result =
-          semaphore.take(me.random().up_to(most), me.random().one_in(2) ? 1 : run_.consumers,
-                         me.deadline());
+      const TakeResult result = semaphore.take(
+          me.random().up_to(most), me.random().one_in(2) ? 1 : run_.consumers, me.deadline());
       if ((result.status == TakeStatus::taken) != (result.tokens > 0))
         fail(run_, fmt::format("status {} with {} tokens", static_cast<int>(result.status),
                                result.tokens));
@@ -150,8 +149,8 @@ class SemaphoreRuns {
     me.doing("waits");
     semaphore.begin_wait();
     for (;;) {
-      const TakeResult result = semaphore.poll_wait(
-          std::min(me.random().up_to(4), static_cast<std::uint32_t>(most)));
+      const TakeResult result =
+          semaphore.poll_wait(std::min(me.random().up_to(4), static_cast<std::uint32_t>(most)));
       if (result.status != TakeStatus::waiting) {
         me.progressed(result.tokens);
         return result.tokens;

@@ -1,10 +1,10 @@
 // The server's platform, with pauses: seldom anywhere, often at the one point that is hot in a run.
 #pragma once
 
+#include <optional>
+
 #include <sched.h>
 #include <time.h>
-
-#include <optional>
 
 #include "queue/platform.h"
 #include "tests/stress/random.h"

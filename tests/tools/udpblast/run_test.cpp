@@ -25,10 +25,12 @@ using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
 
+constexpr std::uint64_t kTimeout_ns = 300'000'000;
+
 Options options_for(std::uint16_t port) {
   Options options;
   options.server = SocketAddress(*IpAddress::parse("127.0.0.1"), port);
-  options.timeout_ns = 300'000'000;
+  options.timeout_ns = kTimeout_ns;
   return options;
 }
 
@@ -47,9 +49,8 @@ Outcome run(const Options& options) {
 }
 
 // 1,000 look-ups of which the request numbered 100 meets some mischief. More than one message is
-// outstanding, but the requests of one socket arrive in order, so it is line 101. A late reply
-// comes after the 0.25 s for which every run listens on.
-Outcome run_lookups_with(Mischief mischief) {
+// outstanding, but the requests of one socket arrive in order, so it is line 101.
+Outcome run_lookups_with(Mischief mischief, std::uint64_t timeout_ns = kTimeout_ns) {
   std::string lines;
   std::map<std::string, std::string, std::less<>> rows;
   for (int i = 0; i < 1'000; ++i) {
@@ -60,9 +61,10 @@ Outcome run_lookups_with(Mischief mischief) {
   }
   const TemporaryFile file(lines);
   const Responder server(lookup_replies(rows),
-                         {.mischief = {{100, mischief}}, .delay_ns = 650'000'000});
+                         {.mischief = {{100, mischief}}, .delay_ns = timeout_ns * 8 / 5});
   Options options = options_for(server.port());
   options.data_file = file.path();
+  options.timeout_ns = timeout_ns;
   Outcome outcome = run(options);
   EXPECT_EQ(outcome[Count::sent], 1'000u);
   EXPECT_EQ(server.received(), 1'000u);
@@ -197,8 +199,9 @@ TEST(Run, OneRepeated) {
               ElementsAre(MatchesRegex(std::string("1 duplicate; first: ") + kLine101)));
 }
 
+// The reply comes 0.48 s after the time-out, so after the 0.25 s for which every run listens on.
 TEST(Run, OneLate) {
-  const Outcome outcome = run_lookups_with(Mischief::delay);
+  const Outcome outcome = run_lookups_with(Mischief::delay, 800'000'000);
   EXPECT_EQ(outcome[Count::late], 1u);
   EXPECT_EQ(outcome[Count::timed_out], 1u);
   EXPECT_EQ(outcome[Count::right], 999u);
@@ -206,7 +209,7 @@ TEST(Run, OneLate) {
   EXPECT_THAT(
       outcome.problems,
       ElementsAre(MatchesRegex(
-                      R"(1 late reply; first: 0\.[0-9]{3} s after it was sent, time-out 0\.3 s: )" +
+                      R"(1 late reply; first: 1\.[0-9]{3} s after it was sent, time-out 0\.8 s: )" +
                       std::string(kLine101)),
                   StartsWith("1 lost (0.10000 %), of these 1 answered late; first: message 101")));
 }

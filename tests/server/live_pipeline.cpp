@@ -1,0 +1,125 @@
+#include "tests/server/live_pipeline.h"
+
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+namespace cpss::test {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kPatience = 20s;
+
+std::vector<std::unique_ptr<UdpSocket>> bind_to_loopback(std::size_t sockets) {
+  std::vector<std::unique_ptr<UdpSocket>> result;
+  for (std::size_t i = 0; i < sockets; ++i)
+    result.push_back(std::make_unique<UdpSocket>(address_of("127.0.0.1"), UdpSocketOptions{}));
+  return result;
+}
+
+RegionOptions region_options(std::string path, const PipelineOptions& options) {
+  RegionOptions region;
+  region.path = std::move(path);
+  region.model = "seda";
+  region.service = "test";
+  region.blocks = blocks_of(options);
+  region.most_inside = most_inside(options);
+  region.slots = options.slots;
+  return region;
+}
+
+AdmissionOptions everybody() {
+  return {{}, {}, {}, LocalAddressSet({}), false};
+}
+
+}  // namespace
+
+PipelineOptions small_pipeline(std::uint32_t slots) {
+  PipelineOptions options;
+  options.slots = slots;
+  options.window_bytes = 512;
+  options.batch = 32;
+  return options;
+}
+
+LivePipeline::LivePipeline(Service& service, const PipelineOptions& options, std::size_t sockets)
+    : sockets_(bind_to_loopback(sockets)),
+      region_(region_options(folder_.file("stats"), options)),
+      main_(region_.writer(blocks_of(options).size() - 1)),
+      admission_(everybody()) {
+  std::vector<DatagramPort*> ports;
+  for (const auto& socket : sockets_) ports.push_back(socket.get());
+  pipeline_ = std::make_unique<Pipeline>(options, service, ports, admission_, region_);
+}
+
+std::uint64_t LivePipeline::reason(std::string_view full_name) const {
+  for (const ReasonCount& reason : region_.snapshot().reasons)
+    if (reason.full_name() == full_name) return reason.count;
+  ADD_FAILURE() << "no reason is called " << full_name;
+  return 0;
+}
+
+bool LivePipeline::wait_for(std::string_view counter, std::uint64_t at_least) const {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (total(counter) < at_least) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(1ms);
+  }
+  return true;
+}
+
+void LivePipeline::end_and_expect_at_rest() {
+  EXPECT_TRUE(pipeline_->end([] { return false; }));
+  expect_at_rest();
+}
+
+void LivePipeline::expect_at_rest() const {
+  const Ledger ledger = this->ledger();
+  EXPECT_EQ(ledger.residual, 0);
+  EXPECT_EQ(ledger.in_flight, 0);
+  for (const Identity& identity : ledger.at_rest)
+    EXPECT_TRUE(identity.holds()) << format_identity(identity);
+}
+
+void Client::send(std::string_view text, const SocketAddress& to) {
+  ASSERT_EQ(send_text(socket_, text, to).accepted, 1u);
+}
+
+std::vector<Client::Reply> Client::receive(std::size_t replies) {
+  std::vector<Reply> result;
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (result.size() < replies && std::chrono::steady_clock::now() < deadline)
+    for (Reply& reply : take(100)) result.push_back(std::move(reply));
+  return result;
+}
+
+unsigned Client::ask(unsigned requests, const std::vector<SocketAddress>& to) {
+  constexpr std::size_t kOutstanding = 32;
+  std::set<unsigned> outstanding;
+  unsigned right = 0;
+  for (unsigned next = 0; next < requests || !outstanding.empty();) {
+    for (; next < requests && outstanding.size() < kOutstanding; ++next) {
+      send(std::to_string(next), to[next % to.size()]);
+      outstanding.insert(next);
+    }
+    const std::vector<Reply> replies = receive(1);
+    if (replies.empty()) break;
+    for (const Reply& reply : replies) {
+      const auto number = static_cast<unsigned>(std::stoul(reply.text));
+      if (outstanding.erase(number) == 1 && reply.from == to[number % to.size()]) ++right;
+    }
+  }
+  return right;
+}
+
+std::vector<Client::Reply> Client::take(int longest_ms) {
+  const ReceiveResult result = inbox_.wait_and_receive(socket_, longest_ms);
+  std::vector<Reply> replies;
+  for (std::size_t i = 0; i < result.filled; ++i)
+    replies.push_back({inbox_.text(i), inbox_.arrival(i).peer});
+  return replies;
+}
+
+}  // namespace cpss::test

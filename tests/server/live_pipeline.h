@@ -1,0 +1,75 @@
+// A pipeline with its lanes, real sockets on loopback and a stats region in a temporary folder, and
+// a client to talk to it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/udp_socket.h"
+#include "server/pipeline.h"
+#include "stats/ledger.h"
+#include "tests/net/inbox.h"
+#include "tests/stats/temporary_folder.h"
+
+namespace cpss::test {
+
+// One lane in each pool, `slots` slots of 512 bytes, batches of 32.
+PipelineOptions small_pipeline(std::uint32_t slots = 64);
+
+class LivePipeline {
+ public:
+  LivePipeline(Service& service, const PipelineOptions& options, std::size_t sockets = 1);
+
+  Pipeline& pipeline() { return *pipeline_; }
+  StatsWriter& main() { return main_; }
+  const SocketAddress& address(std::size_t socket = 0) const {
+    return sockets_[socket]->local_address();
+  }
+
+  Ledger ledger() const { return ledger_of(region_.snapshot()); }
+  std::uint64_t reason(std::string_view full_name) const;
+  std::uint64_t total(std::string_view counter) const { return region_.snapshot().total(counter); }
+  // False if the counter has not come that far within 20 s.
+  bool wait_for(std::string_view counter, std::uint64_t at_least) const;
+
+  // The orderly end, without giving up; then every identity at rest must hold, with nothing inside.
+  void end_and_expect_at_rest();
+  void expect_at_rest() const;
+
+ private:
+  TemporaryFolder folder_;
+  std::vector<std::unique_ptr<UdpSocket>> sockets_;
+  StatsRegion region_;
+  StatsWriter main_;
+  Admission admission_;
+  std::unique_ptr<Pipeline> pipeline_;
+};
+
+class Client {
+ public:
+  struct Reply {
+    std::string text;
+    SocketAddress from;
+  };
+
+  void send(std::string_view text, const SocketAddress& to);
+  // Waits for that many replies, at most 20 s in all.
+  std::vector<Reply> receive(std::size_t replies);
+  // What is there now.
+  std::vector<Reply> receive_now() { return take(0); }
+  // Sends "0", "1", ... to the addresses in turn, a few at a time, and waits for each echo. Returns
+  // how many came back as they should.
+  unsigned ask(unsigned requests, const std::vector<SocketAddress>& to);
+
+ private:
+  std::vector<Reply> take(int longest_ms);
+
+  UdpSocket socket_{address_of("127.0.0.1"), {}};
+  Inbox inbox_{64, 512};
+};
+
+}  // namespace cpss::test

@@ -1,0 +1,69 @@
+// docs/counters.md says what stats/metrics.h says. Run with CPSS_UPDATE_DOCS=1 to write it anew.
+#include <cstdlib>
+#include <string>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "stats/metrics.h"
+#include "tests/stats/temporary_folder.h"
+
+namespace cpss {
+namespace {
+
+constexpr const char* kPage = CPSS_SOURCE_DIR "/docs/counters.md";
+
+// A cell of a table must not end it.
+std::string cell(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '|') result += '\\';
+    result += c;
+  }
+  return result;
+}
+
+std::string row(const MetricInfo& info) {
+  return fmt::format("| `{}` | {} | {} |\n", info.name, cell(info.unit), cell(info.help));
+}
+
+std::string expected_page() {
+  std::string page =
+      "# Counters\n\n"
+      "Everything a server measures, as `getstat` and the stats region name it. All values are "
+      "unsigned\n64-bit, counted for each stage from the start of the server, and never reset.\n"
+      "This page is made from `stats/metrics.h`: run the test `CountersPageTest` with "
+      "`CPSS_UPDATE_DOCS=1`.\n";
+  constexpr std::string_view kTable = "\n| name | unit | meaning |\n|---|---|---|\n";
+
+  page += fmt::format("\n## Counters of each stage\n{}", kTable);
+  for (const CounterInfo& counter : kCounters) page += row(counter.info);
+
+  page +=
+      "\n## Reasons\n\n"
+      "Each message ends for exactly one reason; an outcome is the sum of its reasons.\n"
+      "\n| outcome | reason | meaning |\n|---|---|---|\n";
+  for (const ReasonInfo& reason : kReasons)
+    page += fmt::format("| {} | `{}` | {} |\n", name_of(reason.outcome), reason.name,
+                        cell(reason.help));
+
+  page += fmt::format("\n## Gauges\n{}", kTable);
+  for (const GaugeInfo& gauge : kGauges) page += row(gauge.info);
+
+  page += fmt::format(
+      "\n## Histograms\n\n"
+      "A recorded value is known to within 1/32 (3.2 %), the largest exactly. CPSS_HISTOGRAMS=0 "
+      "stops them.\n{}",
+      kTable);
+  for (const HistogramInfo& histogram : kHistograms) page += row(histogram.info);
+  return page;
+}
+
+TEST(CountersPageTest, SaysWhatTheTablesSay) {
+  const std::string expected = expected_page();
+  if (std::getenv("CPSS_UPDATE_DOCS") != nullptr) test::write_file(kPage, expected);
+  EXPECT_EQ(test::read_file(kPage), expected) << "run this test with CPSS_UPDATE_DOCS=1";
+}
+
+}  // namespace
+}  // namespace cpss

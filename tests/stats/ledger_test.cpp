@@ -1,0 +1,197 @@
+#include "stats/ledger.h"
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/stats/sample_server.h"
+#include "tests/stats/temporary_folder.h"
+
+namespace cpss {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+std::vector<std::string> broken(const std::vector<Identity>& identities) {
+  std::vector<std::string> result;
+  for (const Identity& identity : identities)
+    if (!identity.holds()) result.push_back(identity.text);
+  return result;
+}
+
+class LedgerTest : public testing::Test {
+ protected:
+  Ledger ledger() const { return ledger_of(server_.region.snapshot()); }
+
+  test::TemporaryFolder folder_;
+  test::SampleServer server_{folder_.file("stats")};
+};
+
+constexpr const char* kBooks =
+    "received = answered + no_answer + invalid + refused + shed + failed + in_flight";
+constexpr const char* kMemory = "filled = given_back";
+constexpr const char* kRetired = "retired by all stages = all outcomes";
+
+TEST_F(LedgerTest, BalancesAtRest) {
+  server_.answered(100);
+  server_.invalid(Reason::invalid_bad_magic, 3);
+  server_.invalid(Reason::refused_not_allowed, 2);
+  const Ledger ledger = this->ledger();
+  EXPECT_EQ(ledger.received, 105u);
+  EXPECT_THAT(ledger.outcomes, ElementsAre(100, 0, 3, 2, 0, 0));
+  EXPECT_EQ(ledger.in_flight, 0);
+  EXPECT_EQ(ledger.residual, 0);
+  EXPECT_EQ(ledger.sent, 100u);
+  EXPECT_THAT(broken(ledger.at_rest), IsEmpty());
+  EXPECT_THAT(broken(ledger.live), IsEmpty());
+  EXPECT_EQ(ledger.at_rest.size(), 4u + 3 + 2 + 2);
+}
+
+TEST_F(LedgerTest, AnEmptyServerBalances) {
+  EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
+}
+
+TEST_F(LedgerTest, WhatIsInsideIsInFlightAndCountedOnItsOwn) {
+  server_.answered(10);
+  server_.take_in(4);
+  EXPECT_EQ(ledger().in_flight, 4);
+  EXPECT_EQ(ledger().residual, 0);
+  EXPECT_THAT(broken(ledger().live), IsEmpty());
+}
+
+// One wrong count each, and what it breaks: all of it and nothing else.
+TEST_F(LedgerTest, ReceivedTooOften) {
+  server_.receive.add(Counter::received);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kBooks));
+  EXPECT_EQ(ledger().residual, 1);
+}
+TEST_F(LedgerTest, AnOutcomeBookedTwice) {
+  server_.answered(1);
+  server_.main.add(Counter::sent);
+  server_.response.book(Reason::answered);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kBooks, kRetired));
+  EXPECT_EQ(ledger().residual, -1);
+  EXPECT_THAT(broken(ledger().live), ElementsAre("received after - outcomes >= 0"));
+}
+TEST_F(LedgerTest, ASlotNotGivenBack) {
+  server_.receive.add(Counter::filled);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kBooks, kMemory));
+  EXPECT_EQ(ledger().in_flight, 1);
+}
+TEST_F(LedgerTest, AnAnswerThatWasNotSent) {
+  server_.take_in(1);
+  server_.serve(1);
+  server_.response.add(Counter::entered);
+  server_.response.record(HistogramId::wait_ns, 1);
+  server_.response.book(Reason::answered);
+  server_.response.add(Counter::retired);
+  server_.response.add(Counter::given_back);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("sent >= answered"));
+}
+TEST_F(LedgerTest, MoreSentThanAnsweredIsAllowed) {
+  server_.answered(1);
+  server_.response.add(Counter::sent);
+  EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
+}
+TEST_F(LedgerTest, RetiredWithoutAnOutcome) {
+  server_.main.add(Counter::sent);
+  server_.response.add(Counter::retired);
+  EXPECT_THAT(broken(ledger().at_rest),
+              ElementsAre(kRetired, "response: entered = left + retired"));
+}
+TEST_F(LedgerTest, LostInsideAStage) {
+  server_.receive.add(Counter::entered);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("receive: entered = left + retired"));
+  server_.service.add(Counter::left);
+  EXPECT_THAT(broken(ledger().at_rest),
+              ElementsAre("receive: entered = left + retired", "service: entered = left + retired",
+                          "left service = entered response"));
+}
+TEST_F(LedgerTest, LostBetweenReceiveAndService) {
+  server_.receive.add(Counter::entered);
+  server_.receive.add(Counter::left);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("left receive = entered service"));
+}
+TEST_F(LedgerTest, AWaitNotRecorded) {
+  server_.receive.add(Counter::entered);
+  server_.receive.add(Counter::left);
+  server_.service.add(Counter::entered);
+  server_.service.add(Counter::retired);
+  server_.service.book(Reason::no_answer);
+  server_.receive.add(Counter::received);
+  server_.receive.add(Counter::filled);
+  server_.service.add(Counter::given_back);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("service: waits recorded = entered"));
+}
+
+TEST_F(LedgerTest, MoreInsideThanFitsBreaksTheLiveBound) {
+  server_.take_in(8192 + 64);
+  EXPECT_THAT(broken(ledger().live), IsEmpty());
+  server_.take_in(1);
+  EXPECT_THAT(broken(ledger().live),
+              ElementsAre("received before - outcomes <= most that fit inside"));
+}
+
+TEST_F(LedgerTest, AfterAForcedEndTheStagesMissWhatTheMainThreadTook) {
+  server_.answered(10);
+  server_.take_in(5);  // 3 stay in the request queue
+  server_.service.add(Counter::entered, 2);
+  server_.service.record(HistogramId::wait_ns, 1, 2);
+  const auto take = [&](std::uint64_t n) {
+    server_.main.book(Reason::failed_forced_end, n);
+    server_.main.add(Counter::retired, n);
+    server_.main.add(Counter::given_back, n);
+  };
+  take(5);
+  EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
+  server_.take_in(1);
+  EXPECT_THAT(broken(ledger().at_rest),
+              ElementsAre(kMemory, "left behind in stages and queues = taken by the forced end"));
+}
+
+TEST(LedgerWithoutHistogramsTest, WaitsAreNotCompared) {
+  const test::TemporaryFolder folder;
+  RegionOptions options = test::sample_options(folder.file("stats"));
+  options.histograms = false;
+  test::SampleServer server(options);
+  server.answered(10);
+  EXPECT_EQ(server.region.snapshot().stage("service")->histogram("wait_ns").count(), 0u);
+  EXPECT_THAT(broken(ledger_of(server.region.snapshot()).at_rest), IsEmpty());
+}
+
+TEST(LedgerOfANewerServerTest, ReasonsOfAnUnknownOutcomeCountAsEnded) {
+  Snapshot snapshot;
+  snapshot.stages.push_back({.name = "receive",
+                             .lanes = 1,
+                             .counters = {{"received", 7}},
+                             .gauges = {},
+                             .histograms = {}});
+  snapshot.reasons = {{"evaporated", "slowly", "", 7}};
+  EXPECT_EQ(ledger_of(snapshot).residual, 0);
+}
+
+TEST_F(LedgerTest, PrintsEveryRow) {
+  server_.answered(12);
+  server_.main.add(Counter::kernel_dropped, 34);
+  const std::string text = format_ledger(ledger());
+  for (const char* row :
+       {"received", "= answered", "+ no_answer", "+ invalid", "+ refused", "+ shed", "+ failed",
+        "+ in_flight", "+ residual", "sent", "kernel_dropped"})
+    EXPECT_THAT(text, testing::HasSubstr(row));
+  EXPECT_THAT(text, testing::ContainsRegex("kernel_dropped +34\n"));
+}
+
+TEST(IdentityTest, SaysBothSidesAndTheResidual) {
+  const Identity identity{"a = b", 5, Identity::Relation::equal, 7};
+  EXPECT_EQ(format_identity(identity), "BROKEN  a = b: 5 and 7, residual -2");
+  EXPECT_THAT(format_identity({"a <= b", 5, Identity::Relation::at_most, 7}),
+              testing::StartsWith("holds "));
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,237 @@
+#include "stats/reader.h"
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <set>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/stats/child_process.h"
+#include "tests/stats/region_bytes.h"
+#include "tests/stats/sample_server.h"
+
+namespace cpss {
+namespace {
+
+using testing::HasSubstr;
+
+class ReaderTest : public testing::Test {
+ protected:
+  RegionState state() const { return RegionReader(path_).read().state; }
+
+  // A server that was killed with three messages received, while it counted at full speed if asked.
+  void leave_a_killed_server(bool busy) {
+    test::LastingChild child([&](const auto& stay) {
+      test::SampleServer server(path_);
+      server.region.set_live();
+      server.region.heartbeat();
+      server.answered(3);
+      if (busy) {
+        std::thread lane([&] {
+          for (;;) server.answered(1);
+        });
+        stay();
+      }
+      stay();
+    });
+    child.kill_and_reap();
+  }
+
+  void expect_problem(RegionState expected, const std::string& text) {
+    const Reading reading = RegionReader(path_).read();
+    EXPECT_EQ(reading.state, expected) << reading.problem;
+    EXPECT_FALSE(reading.snapshot.has_value());
+    EXPECT_THAT(reading.problem, HasSubstr(path_));
+    EXPECT_THAT(reading.problem, HasSubstr(text));
+  }
+
+  test::TemporaryFolder folder_;
+  std::string path_ = folder_.file("stats");
+};
+
+TEST_F(ReaderTest, StatesOfARunningServer) {
+  EXPECT_EQ(state(), RegionState::missing);
+  StatsRegion region(test::sample_options(path_));
+  EXPECT_EQ(state(), RegionState::starting);
+  region.set_live();
+  EXPECT_EQ(state(), RegionState::live);
+  region.mark_clean_end();
+  EXPECT_EQ(state(), RegionState::stopped);
+}
+
+TEST_F(ReaderTest, ACleanEndKeepsTheFileStopped) {
+  {
+    test::SampleServer server(path_);
+    server.answered(4);
+    server.region.mark_clean_end();
+  }
+  const Reading reading = RegionReader(path_).read();
+  EXPECT_EQ(reading.state, RegionState::stopped);
+  EXPECT_EQ(reading.snapshot->total("received"), 4u);
+  EXPECT_EQ(reading.last_moment_ns(), reading.snapshot->ended_ns);
+}
+
+// H06.
+TEST_F(ReaderTest, AKilledServerLeavesAStaleRegionWithItsLastValues) {
+  leave_a_killed_server(false);
+  const Reading reading = RegionReader(path_).read();
+  EXPECT_EQ(reading.state, RegionState::stale);
+  EXPECT_EQ(reading.snapshot->total("received"), 3u);
+  EXPECT_EQ(reading.last_moment_ns(), reading.snapshot->heartbeat_ns);
+}
+
+// H05: no lock and no half-written value is left behind, whatever the server was doing.
+TEST_F(ReaderTest, AServerKilledInTheMiddleOfCountingIsReadAtOnce) {
+  for (int round = 0; round < 20; ++round) {
+    leave_a_killed_server(true);
+    const Reading reading = RegionReader(path_).read();
+    ASSERT_EQ(reading.state, RegionState::stale);
+    const std::uint64_t received = reading.snapshot->total("received");
+    const std::uint64_t given_back = reading.snapshot->total("given_back");
+    EXPECT_GE(received, 3u);
+    EXPECT_TRUE(received == given_back || received == given_back + 1)
+        << received << " and " << given_back;
+  }
+}
+
+TEST_F(ReaderTest, ALaterProcessWithTheSamePidIsNotTheServer) {
+  test::RegionBytes region;
+  test::write_file(path_, region.bytes);
+  EXPECT_EQ(state(), RegionState::live) << "the writing process is this one";
+  const std::size_t ticks = offsetof(layout::Header, start_ticks);
+  region.put(ticks, region.get<std::uint64_t>(ticks) - 1);
+  test::write_file(path_, region.bytes);
+  EXPECT_EQ(state(), RegionState::stale);
+}
+
+TEST_F(ReaderTest, UptimeEndsWithTheServer) {
+  test::RegionBytes region;
+  const auto started = region.get<std::uint64_t>(offsetof(layout::Header, started_ns));
+  region.put(offsetof(layout::Header, ended_ns), started + 1'500'000'000);
+  test::write_file(path_, region.bytes);
+  EXPECT_DOUBLE_EQ(RegionReader(path_).read().uptime_s(), 1.5);
+}
+
+// H03: each with its own words.
+TEST_F(ReaderTest, EveryKindOfBadFileIsToldApart) {
+  std::set<std::string> problems;
+  const auto expect = [&](RegionState expected, const std::string& text) {
+    expect_problem(expected, text);
+    EXPECT_TRUE(problems.insert(RegionReader(path_).read().problem).second) << "said twice";
+    std::filesystem::remove(path_);
+  };
+  expect(RegionState::missing, "does not exist");
+  std::filesystem::create_directory(path_);
+  expect(RegionState::incompatible, "is a directory");
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  expect(RegionState::incompatible, "is a FIFO");
+  test::write_file(path_, "");
+  expect(RegionState::incompatible, "0 bytes are left");
+  test::write_file(path_, "root:x:0:0:root:/root:/bin/bash\n");
+  expect(RegionState::incompatible, "is not a stats region");
+  test::RegionBytes region;
+  test::write_file(path_, region.bytes.substr(0, 4096));
+  expect(RegionState::incompatible, "cut short, 4096 bytes");
+  test::write_file(path_, test::RegionBytes().put(8, std::uint32_t{0}).bytes);
+  expect(RegionState::incompatible, "never completed");
+  test::write_file(path_, test::RegionBytes().put(8, std::uint32_t{2}).bytes);
+  expect(RegionState::incompatible, "layout version 2");
+  test::write_file(path_, test::RegionBytes().put(region.block(0), std::uint64_t{1} << 40).bytes);
+  expect(RegionState::incompatible, "is damaged");
+}
+
+TEST_F(ReaderTest, ASocketAndADeviceAreNoRegions) {
+  const std::string socket_path = folder_.file("socket");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socket_path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const FileDescriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  path_ = socket_path;
+  expect_problem(RegionState::incompatible, "is a socket");
+  path_ = "/dev/null";
+  expect_problem(RegionState::incompatible, "is a device");
+}
+
+TEST_F(ReaderTest, ALinkIsFollowed) {
+  test::SampleServer server(folder_.file("real"));
+  std::filesystem::create_symlink("real", path_);
+  EXPECT_EQ(state(), RegionState::starting);
+}
+
+TEST_F(ReaderTest, AFileThatMayNotBeReadNamesItsOwner) {
+  test::write_file(path_, test::RegionBytes().bytes);
+  ASSERT_EQ(::chmod(path_.c_str(), 0), 0);
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0755), 0);
+  test::ChildProcess child([&] {
+    if (::geteuid() == 0 && ::setuid(65534) != 0) return 1;
+    expect_problem(RegionState::incompatible, "may not be read by this user");
+    if (::getuid() == 65534) expect_problem(RegionState::incompatible, "user root");
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.exit_code(), 0);
+}
+
+TEST_F(ReaderTest, FollowsAServerThroughItsRestarts) {
+  RegionReader reader(path_);
+  EXPECT_EQ(reader.read().state, RegionState::missing);
+  for (std::uint64_t generation = 1; generation <= 3; ++generation) {
+    {
+      test::SampleServer server(path_);
+      server.region.set_live();
+      server.answered(generation);
+      const Reading reading = reader.read();
+      EXPECT_EQ(reading.state, RegionState::live);
+      EXPECT_EQ(reading.snapshot->facts.generation, generation);
+      EXPECT_EQ(reading.snapshot->total("received"), generation);
+      server.region.mark_clean_end();
+    }
+    EXPECT_EQ(reader.read().state, RegionState::stopped);
+  }
+  std::filesystem::remove(path_);
+  EXPECT_EQ(reader.read().state, RegionState::missing);
+}
+
+TEST_F(ReaderTest, ATruncationBetweenTwoReadingsIsReported) {
+  test::SampleServer server(path_);
+  RegionReader reader(path_);
+  EXPECT_EQ(reader.read().state, RegionState::starting);
+  ASSERT_EQ(::truncate(path_.c_str(), 4096), 0);
+  const Reading reading = reader.read();
+  EXPECT_EQ(reading.state, RegionState::incompatible);
+  EXPECT_THAT(reading.problem, HasSubstr("cut short"));
+}
+
+TEST_F(ReaderTest, ATruncationInTheMiddleOfAReadingIsReported) {
+  const std::string bytes = test::RegionBytes().bytes;
+  int reported = 0;
+  for (int round = 0; round < 200; ++round) {
+    test::write_file(path_, bytes);
+    RegionReader reader(path_);
+    ASSERT_TRUE(reader.read().snapshot);
+    std::atomic<bool> reading_now = false;
+    std::thread truncating([&] {
+      while (!reading_now) std::this_thread::yield();
+      EXPECT_EQ(::truncate(path_.c_str(), 4096), 0);
+    });
+    reading_now = true;
+    Reading reading = reader.read();
+    for (int i = 0; i < 1000 && reading.snapshot; ++i) reading = reader.read();
+    truncating.join();
+    if (reading.snapshot) reading = reader.read();
+    EXPECT_EQ(reading.state, RegionState::incompatible);
+    EXPECT_THAT(reading.problem, HasSubstr("cut short"));
+    reported += reading.problem.find("while it was read") != std::string::npos ? 1 : 0;
+  }
+  RecordProperty("in_the_middle", reported);
+}
+
+}  // namespace
+}  // namespace cpss

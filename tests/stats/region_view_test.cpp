@@ -1,0 +1,198 @@
+#include "stats/region_view.h"
+
+#include <random>
+#include <span>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/stats/region_bytes.h"
+
+namespace cpss {
+namespace {
+
+using layout::Header;
+using test::RegionBytes;
+using testing::HasSubstr;
+
+// The bytes as a mapping has them: aligned, and with nothing after them that may be read.
+class Aligned {
+ public:
+  explicit Aligned(const std::string& bytes)
+      : words_((bytes.size() + 7) / 8), bytes_(bytes.size()) {
+    std::memcpy(words_.data(), bytes.data(), bytes.size());
+  }
+  std::span<const std::byte> span() const { return std::as_bytes(std::span(words_)).first(bytes_); }
+
+ private:
+  std::vector<std::uint64_t> words_;
+  std::size_t bytes_;
+};
+
+Snapshot read(const RegionBytes& region) {
+  const Aligned aligned(region.bytes);
+  return RegionView(aligned.span()).read();
+}
+
+std::string refusal_of(const RegionBytes& region) {
+  try {
+    read(region);
+  } catch (const IncompatibleRegion& error) {
+    return error.what();
+  }
+  return "";
+}
+
+// Moves every metric's entry behind the values, with room for `added` more.
+void move_metrics_to_the_end(RegionBytes& region, std::uint32_t entry_bytes, std::uint32_t added) {
+  const auto old = region.get<layout::Table>(offsetof(Header, metrics));
+  const std::uint64_t offset = region.bytes.size();
+  for (std::uint32_t i = 0; i < old.count; ++i) {
+    std::string entry = region.bytes.substr(region.metric(i), old.entry_bytes);
+    entry.resize(entry_bytes, '\x7f');
+    region.bytes += entry;
+  }
+  region.bytes.append(std::size_t{added} * entry_bytes, '\0');
+  region.put(offsetof(Header, metrics), layout::Table{offset, old.count + added, entry_bytes});
+  region.put(offsetof(Header, file_bytes), std::uint64_t{region.bytes.size()});
+}
+
+TEST(RegionViewTest, ReadsFactsAndValuesFromTheBytesAlone) {
+  const Snapshot snapshot = read(RegionBytes());
+  EXPECT_EQ(snapshot.facts.model, "seda");
+  EXPECT_EQ(snapshot.facts.service, "lookup");
+  EXPECT_THAT(snapshot.facts.listen, testing::ElementsAre("127.0.0.1:40001", "[::1]:40002"));
+  EXPECT_EQ(snapshot.facts.generation, 1u);
+  EXPECT_EQ(snapshot.facts.slots, 8192u);
+  EXPECT_EQ(snapshot.facts.most_inside, 8256u);
+  EXPECT_TRUE(snapshot.facts.histograms);
+  EXPECT_TRUE(snapshot.facts.kernel_dropped_exact);
+  EXPECT_GT(snapshot.facts.started_unix_ns, 1'500'000'000'000'000'000u);
+  EXPECT_LE(snapshot.facts.started_ns, snapshot.live_ns);
+  EXPECT_LE(snapshot.live_ns, snapshot.taken_ns);
+  EXPECT_EQ(snapshot.total("received"), 5u);
+}
+
+TEST(RegionViewTest, EveryMetricIsDescribed) {
+  const RegionBytes region;
+  const auto table = region.get<layout::Table>(offsetof(Header, metrics));
+  EXPECT_EQ(table.count, kCounters.size() + kReasons.size() + kGauges.size() + kHistograms.size());
+  for (std::uint32_t i = 0; i < table.count; ++i) {
+    const auto entry = region.get<layout::MetricEntry>(region.metric(i));
+    const bool is_reason = entry.kind == static_cast<std::uint32_t>(layout::MetricKind::reason);
+    EXPECT_NE(entry.name[0], '\0');
+    EXPECT_NE(entry.unit[0], '\0') << entry.name.data();
+    EXPECT_NE(entry.help[0], '\0') << entry.name.data();
+    EXPECT_EQ(entry.outcome[0] != '\0', is_reason) << entry.name.data();
+  }
+}
+
+TEST(RegionViewTest, ValuesAreFoundByTheirNamesInTheFile) {
+  RegionBytes region;
+  // `received` gets another name: the value goes with it.
+  auto renamed = region.get<layout::MetricEntry>(region.metric(0));
+  renamed.name = {};
+  std::strcpy(renamed.name.data(), "from_the_future");
+  region.put(region.metric(0), renamed);
+  const Snapshot snapshot = read(region);
+  EXPECT_EQ(snapshot.stage("receive")->counter("from_the_future"), 5u);
+  EXPECT_EQ(snapshot.total("received"), 0u);
+}
+
+TEST(RegionViewTest, ANewerServersAdditionsDoNotDisturb) {
+  RegionBytes region;
+  const auto old = region.get<layout::Table>(offsetof(Header, metrics));
+  move_metrics_to_the_end(region, sizeof(layout::MetricEntry) + 64, 2);
+  auto added = region.get<layout::MetricEntry>(region.metric(0));
+  added.kind = static_cast<std::uint32_t>(layout::MetricKind::reason);
+  added.name = {};
+  std::strcpy(added.name.data(), "melted");
+  std::strcpy(added.outcome.data(), "lost");
+  region.put(region.metric(old.count), added);
+  added.kind = 99;
+  region.put(region.metric(old.count + 1), added);
+  region.put(region.block(1) + offsetof(layout::BlockEntry, stage), std::uint32_t{77});
+  region.put(region.block(1) + offsetof(layout::BlockEntry, stage_name),
+             std::array<char, 16>{"polish"});
+
+  const Snapshot snapshot = read(region);
+  EXPECT_EQ(snapshot.total("received"), 5u);
+  EXPECT_EQ(snapshot.reasons.back().full_name(), "lost.melted");
+  EXPECT_EQ(snapshot.reasons.back().count, 5u);
+  EXPECT_EQ(snapshot.reasons.size(), kReasons.size() + 1);
+  EXPECT_EQ(snapshot.stages.back().name, "polish");
+}
+
+TEST(RegionViewTest, TextsWithoutAnEndAreCutOff) {
+  RegionBytes region;
+  std::array<char, 32> endless{};
+  endless.fill('m');
+  region.put(offsetof(Header, model), endless);
+  EXPECT_EQ(read(region).facts.model, std::string(32, 'm'));
+}
+
+TEST(RegionViewTest, EachWrongHeaderIsToldApart) {
+  EXPECT_EQ(refusal_of(RegionBytes()), "");
+  RegionBytes foreign;
+  foreign.put(0, 'X');
+  EXPECT_THAT(refusal_of(foreign), HasSubstr("not a stats region"));
+  RegionBytes tiny;
+  tiny.bytes.resize(11);
+  EXPECT_THAT(refusal_of(tiny), HasSubstr("not a stats region"));
+  RegionBytes unfinished;
+  unfinished.put(offsetof(Header, version), std::uint32_t{0});
+  EXPECT_THAT(refusal_of(unfinished), HasSubstr("never completed"));
+  RegionBytes other;
+  other.put(offsetof(Header, version), layout::kVersion + 1);
+  other.bytes.resize(100);  // whatever else another version looks like
+  EXPECT_THAT(refusal_of(other), HasSubstr("layout version 2"));
+  RegionBytes shorter;
+  shorter.bytes.resize(shorter.bytes.size() - 1);
+  EXPECT_THAT(refusal_of(shorter), HasSubstr("cut short"));
+  RegionBytes header_only;
+  header_only.bytes.resize(sizeof(Header) - 1);
+  EXPECT_THAT(refusal_of(header_only), HasSubstr("cut short"));
+}
+
+TEST(RegionViewTest, EveryOffsetIsChecked) {
+  constexpr std::uint64_t kFar = 1ull << 62, kWraps = ~std::uint64_t{0} - 7;
+  for (const std::size_t table :
+       {offsetof(Header, listen), offsetof(Header, metrics), offsetof(Header, blocks)}) {
+    for (const std::uint64_t offset : {kFar, kWraps, std::uint64_t{1}})
+      EXPECT_THAT(refusal_of(RegionBytes().put(table, offset)), HasSubstr("table"));
+    for (const std::uint32_t count : {65537u, 65536u, ~0u})
+      EXPECT_THAT(refusal_of(RegionBytes().put(table + offsetof(layout::Table, count), count)),
+                  HasSubstr("table"));
+    EXPECT_THAT(refusal_of(RegionBytes().put(table + offsetof(layout::Table, entry_bytes),
+                                             std::uint32_t{8})),
+                HasSubstr("table"));
+  }
+  const RegionBytes region;
+  for (const std::uint64_t offset :
+       {kFar, kWraps, std::uint64_t{region.bytes.size()} - 8, std::uint64_t{sizeof(Header) + 1}})
+    EXPECT_THAT(refusal_of(RegionBytes().put(region.block(1), offset)), HasSubstr("svc-0"));
+  const std::size_t place = region.metric(3) + offsetof(layout::MetricEntry, offset);
+  for (const std::uint32_t offset : {std::uint32_t{kBlockBytes}, ~7u, 4u})
+    EXPECT_THAT(refusal_of(RegionBytes().put(place, offset)), HasSubstr("'entered'"));
+  const std::size_t values = region.metric(3) + offsetof(layout::MetricEntry, values);
+  EXPECT_THAT(refusal_of(RegionBytes().put(values, std::uint32_t{2})), HasSubstr("'entered'"));
+  EXPECT_THAT(refusal_of(RegionBytes().put(offsetof(Header, block_bytes), kFar)),
+              HasSubstr("outside the file"));
+}
+
+TEST(RegionViewTest, NoDamageIsReadBeyondTheFile) {
+  const RegionBytes region;
+  const std::size_t described = region.block(4);
+  std::mt19937 random(7);
+  for (int round = 0; round < 2000; ++round) {
+    RegionBytes damaged = region;
+    for (int i = 0; i < 3; ++i)
+      damaged.bytes[8 + random() % (described - 8)] = static_cast<char>(random());
+    if (random() % 4 == 0) damaged.bytes.resize(random() % region.bytes.size());
+    refusal_of(damaged);  // must end, in either way; AddressSanitizer sees the rest
+  }
+}
+
+}  // namespace
+}  // namespace cpss

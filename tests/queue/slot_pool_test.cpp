@@ -1,164 +1,288 @@
 #include "queue/slot_pool.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <deque>
 #include <numeric>
+#include <random>
+#include <set>
+#include <span>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "tests/queue/gate.h"
 #include "tests/queue/zeroed_memory.h"
 
 namespace cpss {
 namespace {
 
-struct Pool {
-  explicit Pool(std::uint32_t slots)
-      : memory(SlotPool::bytes(slots)), pool(*SlotPool::create(memory.get(), slots)) {}
+using Slots = std::vector<std::uint32_t>;
 
-  std::uint32_t free() const { return pool.free_slots().value_guess(); }
+template <class Platform>
+struct OwnPool {
+  explicit OwnPool(std::uint32_t slots)
+      : memory(BasicSlotPool<Platform>::bytes(slots)),
+        pool(*BasicSlotPool<Platform>::create(memory.get(), slots)) {}
+
+  std::uint32_t free_tokens() const { return pool.free_slots().value_guess(); }
 
   ZeroedMemory memory;
-  SlotPool& pool;
+  BasicSlotPool<Platform>& pool;
 };
 
-std::vector<std::uint32_t> claim(SlotPool::SlotCache& cache, std::size_t most) {
-  std::vector<std::uint32_t> out(most);
+template <class Cache>
+Slots claim(Cache& cache, std::size_t most) {
+  Slots out(most);
   out.resize(cache.claim(out));
   return out;
 }
 
-std::vector<std::uint32_t> sorted(std::vector<std::uint32_t> slots) {
+Slots sorted(Slots slots) {
   std::sort(slots.begin(), slots.end());
   return slots;
 }
 
-TEST(SlotPool, HandsOutEachSlotOnce) {
-  Pool p(5);
-  SlotPool::SlotCache cache(p.pool, 0, 1);
-  EXPECT_EQ(sorted(claim(cache, 9)), (std::vector<std::uint32_t>{0, 1, 2, 3, 4}));
-  EXPECT_TRUE(claim(cache, 1).empty());
+std::size_t resident_pages(const ZeroedMemory& memory) {
+  const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> resident((memory.bytes() + page - 1) / page);
+  if (mincore(memory.get(), memory.bytes(), resident.data()) != 0) throw std::bad_alloc();
+  return static_cast<std::size_t>(
+      std::count_if(resident.begin(), resident.end(), [](unsigned char r) { return r & 1; }));
+}
+
+TEST(SlotPool, FreshSlotsComeLowestFirst) {
+  OwnPool<NativePlatform> own(8);
+  SlotPool::SlotCache cache(own.pool, 0, 1);
+  EXPECT_EQ(claim(cache, 3), (Slots{0, 1, 2}));
+  EXPECT_EQ(claim(cache, 3), (Slots{3, 4, 5}));
+  EXPECT_EQ(claim(cache, 3), (Slots{6, 7})) << "what there is";
+  EXPECT_EQ(claim(cache, 3), Slots{});
+  const Slots all = {0, 1, 2, 3, 4, 5, 6, 7};
+  cache.give_back(all);
+}
+
+TEST(SlotPool, LastGivenBackIsFirstUsedAgain) {
+  OwnPool<NativePlatform> own(64);
+  SlotPool::SlotCache without_cache(own.pool, 0, 1);
+  claim(without_cache, 6);
+  without_cache.give_back(Slots{4, 2, 5});
+  without_cache.give_back(Slots{0});
+  EXPECT_EQ(claim(without_cache, 3), (Slots{0, 5, 2}));
+  EXPECT_EQ(claim(without_cache, 2), (Slots{4, 6})) << "only then a fresh one";
+
+  SlotPool::SlotCache with_cache(own.pool, 8, 1);
+  with_cache.give_back(Slots{4, 6, 0});
+  EXPECT_EQ(claim(with_cache, 2), (Slots{0, 6}));
+  with_cache.give_back(Slots{0, 6, 5, 2, 1, 3});
 }
 
 TEST(SlotPool, OneSlot) {
-  Pool p(1);
-  SlotPool::SlotCache cache(p.pool, 128, 3);
-  for (int i = 0; i < 100; ++i) {
-    EXPECT_EQ(claim(cache, 64), std::vector<std::uint32_t>{0});
-    EXPECT_TRUE(claim(cache, 64).empty());
-    cache.give_back(std::vector<std::uint32_t>{0});
-    EXPECT_EQ(p.free(), 1u) << "a cache must not keep the only slot";
+  OwnPool<NativePlatform> own(1);
+  SlotPool::SlotCache cache(own.pool, 64, 1);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(claim(cache, 5), Slots{0});
+    EXPECT_EQ(claim(cache, 5), Slots{});
+    cache.give_back(Slots{0});
+    EXPECT_EQ(own.free_tokens(), 1u) << "nobody keeps the only slot";
   }
 }
 
-TEST(SlotPool, LastInFirstOut) {
-  Pool p(100);
-  SlotPool::SlotCache cache(p.pool, 0, 1);
-  claim(cache, 10);
-  cache.give_back(std::vector<std::uint32_t>{3, 8, 5});
-  EXPECT_EQ(claim(cache, 1), std::vector<std::uint32_t>{5});
-  EXPECT_EQ(claim(cache, 2), (std::vector<std::uint32_t>{8, 3}));
-  EXPECT_EQ(claim(cache, 1), std::vector<std::uint32_t>{10}) << "the lowest never used";
-}
-
-TEST(SlotPool, CacheKeepsAFewAndReusesTheNewest) {
-  Pool p(1000);
-  SlotPool::SlotCache cache(p.pool, 16, 1);
-  const std::vector<std::uint32_t> all = claim(cache, 100);
-  EXPECT_EQ(p.free(), 900u);
-  cache.give_back(std::span(all).first(10));
-  EXPECT_EQ(p.free(), 900u) << "kept by the lane";
-  cache.give_back(std::span(all).subspan(10));
-  EXPECT_EQ(p.free(), 992u) << "all but half of what it may keep";
-  EXPECT_EQ(claim(cache, 1), std::vector<std::uint32_t>{all.back()});
-  cache.give_back(std::vector<std::uint32_t>{all.back()});
-  cache.give_all_back();
-  EXPECT_EQ(p.free(), 1000u);
-}
-
-TEST(SlotPool, CacheVanishesWhenSlotsAreFew) {
-  Pool p(64);
-  SlotPool::SlotCache cache(p.pool, 128, 8);
-  const std::vector<std::uint32_t> all = claim(cache, 64);
-  cache.give_back(std::span(all).first(1));
-  cache.give_back(std::span(all).subspan(1));
-  EXPECT_EQ(p.free(), 64u);
-}
-
-TEST(SlotPool, CacheGivesAllToAWaiter) {
-  Pool p(1000);
-  SlotPool::SlotCache cache(p.pool, 100, 1);
-  const std::vector<std::uint32_t> all = claim(cache, 1000);
-  p.pool.free_slots().begin_wait();
-  EXPECT_EQ(cache.give_back(std::span(all).first(3)), 1u);
-  const TakeResult result = p.pool.free_slots().poll_wait(10);
-  ASSERT_EQ(result.tokens, 3u);
-  std::vector<std::uint32_t> slots(result.tokens);
-  cache.accept(slots);
-  EXPECT_EQ(sorted(slots), sorted({all.begin(), all.begin() + 3}));
-}
-
-TEST(SlotPool, CacheGivesBackWhenItGoes) {
-  Pool p(1000);
-  {
-    SlotPool::SlotCache cache(p.pool, 100, 1);
-    cache.give_back(claim(cache, 50));
-    EXPECT_EQ(p.free(), 950u);
-  }
-  EXPECT_EQ(p.free(), 1000u);
-}
-
-std::size_t resident_pages(const ZeroedMemory& memory) {
-  std::vector<unsigned char> pages((memory.bytes() + 4095) / 4096);
-  EXPECT_EQ(mincore(memory.get(), memory.bytes(), pages.data()), 0);
-  return static_cast<std::size_t>(std::count(pages.begin(), pages.end(), 1));
-}
-
-class LargePool : public testing::TestWithParam<std::uint32_t> {};
-
-TEST_P(LargePool, MemoryThatIsNotNeededIsNotTouched) {
-  Pool p(GetParam());
-  // Huge pages would be resident whole.
-  madvise(p.memory.get(), p.memory.bytes(), MADV_NOHUGEPAGE);
-  SlotPool::SlotCache cache(p.pool, 128, 1);
-  for (int i = 0; i < 1000; ++i) cache.give_back(claim(cache, 200));
-  cache.give_all_back();
-  EXPECT_EQ(p.free(), GetParam());
-  EXPECT_LE(resident_pages(p.memory), 4u);
-}
-
-INSTANTIATE_TEST_SUITE_P(Sizes, LargePool, testing::Values(4'000'000u, SlotPool::kMostSlots));
-
-TEST(SlotPool, AllOfFourMillionSlots) {
+TEST(SlotPool, FourMillionSlotsEachOnce) {
   constexpr std::uint32_t kSlots = 4'000'000;
-  Pool p(kSlots);
-  SlotPool::SlotCache cache(p.pool, 128, 1);
-  std::vector<std::uint32_t> all = claim(cache, kSlots);
+  OwnPool<NativePlatform> own(kSlots);
+  SlotPool::SlotCache cache(own.pool, 64, 1);
+  EXPECT_EQ(own.free_tokens(), kSlots);
+  Slots all = claim(cache, kSlots);
   ASSERT_EQ(all.size(), kSlots);
+  std::mt19937 random(1);
+  std::shuffle(all.begin(), all.end(), random);
   cache.give_back(all);
   cache.give_all_back();
-  all = sorted(claim(cache, kSlots));
-  for (std::uint32_t i = 0; i < kSlots; ++i) ASSERT_EQ(all[i], i);
+  EXPECT_EQ(own.free_tokens(), kSlots);
+  const Slots again = sorted(claim(cache, kSlots));
+  ASSERT_EQ(again.size(), kSlots);
+  for (std::uint32_t i = 0; i < kSlots; ++i) ASSERT_EQ(again[i], i);
+  cache.give_back(again);
 }
 
-TEST(SlotPool, EverySlotHasOneOwnerWhateverTheLanesDo) {
-  constexpr std::uint32_t kSlots = 300;
-  Pool p(kSlots);
-  std::vector<std::atomic<int>> owners(kSlots);
-  std::vector<std::thread> lanes;
-  for (int lane = 0; lane < 4; ++lane)
-    lanes.emplace_back([&, lane] {
-      SlotPool::SlotCache cache(p.pool, 16, 4);
-      for (int i = 0; i < 20'000; ++i) {
-        const auto slots = claim(cache, 1 + static_cast<std::size_t>((i + lane) % 30));
-        for (const std::uint32_t slot : slots) EXPECT_EQ(owners[slot].fetch_add(1), 0);
-        for (const std::uint32_t slot : slots) owners[slot].fetch_sub(1);
-        cache.give_back(slots);
+TEST(SlotPool, MemoryOfSlotsThatAreNotNeededIsNotTouched) {
+  for (const std::uint32_t slots : {4'000'000u, SlotPool::kMostSlots}) {
+    OwnPool<NativePlatform> own(slots);
+    SlotPool::SlotCache cache(own.pool, 64, 2);
+    for (int i = 0; i < 1000; ++i) cache.give_back(claim(cache, 100));
+    cache.give_all_back();
+    EXPECT_EQ(own.free_tokens(), slots);
+    // The object and the links of the first hundred slots.
+    EXPECT_LE(resident_pages(own.memory), 2u) << slots << " slots";
+  }
+}
+
+TEST(SlotPoolDeathTest, KnowsItsRange) {
+  ZeroedMemory memory(SlotPool::bytes(1));
+  EXPECT_DEATH(SlotPool::create(memory.get(), 0), "broken invariant: slots are within range");
+  EXPECT_DEATH(SlotPool::create(memory.get(), SlotPool::kMostSlots + 1), "broken invariant");
+}
+
+TEST(SlotCache, KeepsAFewWhenSlotsAreMany) {
+  OwnPool<NativePlatform> own(8192);
+  SlotPool::SlotCache cache(own.pool, 64, 4);
+  const Slots slots = claim(cache, 40);
+  EXPECT_EQ(own.free_tokens(), 8192u - 40);
+  cache.give_back(slots);
+  EXPECT_EQ(own.free_tokens(), 8192u - 40) << "all forty are kept";
+  EXPECT_EQ(sorted(claim(cache, 40)), slots);
+  EXPECT_EQ(own.free_tokens(), 8192u - 40) << "and used again without the pool";
+  cache.give_back(slots);
+}
+
+TEST(SlotCache, PassesOnWhatIsTooMuch) {
+  OwnPool<NativePlatform> own(8192);
+  SlotPool::SlotCache cache(own.pool, 64, 4);
+  cache.give_back(claim(cache, 1000));
+  EXPECT_GE(own.free_tokens(), 8192u - 64);
+  EXPECT_LT(own.free_tokens(), 8192u) << "some are kept";
+}
+
+TEST(SlotCache, VanishesWhenSlotsAreFew) {
+  // The others of four lanes have to find slots: at most an eighth of a fair share is kept.
+  for (const std::uint32_t slots : {1u, 3u, 31u}) {
+    OwnPool<NativePlatform> own(slots);
+    SlotPool::SlotCache cache(own.pool, 64, 4);
+    cache.give_back(claim(cache, slots));
+    EXPECT_EQ(own.free_tokens(), slots);
+  }
+}
+
+TEST(SlotCache, GivesEverythingBackWhenAnotherLaneWaits) {
+  OwnPool<NativePlatform> own(8192);
+  SlotPool::SlotCache cache(own.pool, 64, 4);
+  const Slots slots = claim(cache, 10);
+  cache.give_back(std::span(slots).first(9));
+  EXPECT_EQ(own.free_tokens(), 8182u);
+  own.pool.free_slots().begin_wait();
+  EXPECT_EQ(cache.give_back(std::span(slots).last(1)), 1u) << "the waiting lane is woken";
+  EXPECT_EQ(own.free_tokens(), 8192u);
+  own.pool.free_slots().end_wait();
+}
+
+TEST(SlotCache, GivesAllBackBeforeAWaitAndAtItsEnd) {
+  OwnPool<NativePlatform> own(8192);
+  {
+    SlotPool::SlotCache cache(own.pool, 64, 4);
+    cache.give_back(claim(cache, 10));
+    EXPECT_EQ(own.free_tokens(), 8182u);
+    cache.give_all_back();
+    EXPECT_EQ(own.free_tokens(), 8192u);
+    cache.give_all_back();
+    EXPECT_EQ(own.free_tokens(), 8192u);
+    cache.give_back(claim(cache, 10));
+    EXPECT_EQ(own.free_tokens(), 8182u);
+  }
+  EXPECT_EQ(own.free_tokens(), 8192u);
+}
+
+TEST(SlotCache, TokensTakenElsewhereBecomeSlots) {
+  OwnPool<NativePlatform> own(4);
+  SlotPool::SlotCache cache(own.pool, 0, 1);
+  const std::uint32_t tokens = own.pool.free_slots().try_take(3);
+  Slots out(tokens);
+  cache.accept(out);
+  EXPECT_EQ(out, (Slots{0, 1, 2}));
+  cache.give_back(out);
+  EXPECT_EQ(own.free_tokens(), 4u);
+}
+
+TEST(SlotCache, WaitingLaneGetsTheSlotThatComesBack) {
+  OwnPool<NativePlatform> own(2);
+  SlotPool::SlotCache cache(own.pool, 64, 2);
+  const Slots both = claim(cache, 2);
+  std::thread other([&] {
+    SlotPool::SlotCache own_cache(own.pool, 64, 2);
+    const TakeResult result = own.pool.free_slots().take(2);
+    ASSERT_EQ(result.tokens, 1u);
+    Slots out(1);
+    own_cache.accept(out);
+    EXPECT_EQ(out, Slots{1});
+    own_cache.give_back(out);
+  });
+  while (own.pool.free_slots().waiters_guess() == 0) std::this_thread::yield();
+  cache.give_back(std::span(both).last(1));
+  other.join();
+  cache.give_back(std::span(both).first(1));
+  EXPECT_EQ(own.free_tokens(), 2u);
+}
+
+// ABA: a lane has walked 1 -> 0 when others take both and give 1 back. The top looks the same.
+TEST(SlotPool, WalkAcrossAChangeIsRepeated) {
+  OwnPool<GatePlatform> own(4);
+  using Cache = BasicSlotPool<GatePlatform>::SlotCache;
+  Cache others(own.pool, 0, 2);
+  claim(others, 4);
+  others.give_back(Slots{3, 2, 0, 1});
+  Gate gate(PausePoint::pool_walked);
+  Slots got;
+  std::thread walker([&] {
+    Cache cache(own.pool, 0, 2);
+    gate.stop_this_thread();
+    got = claim(cache, 1);
+  });
+  gate.wait_until_reached();
+  EXPECT_EQ(claim(others, 2), (Slots{1, 0}));
+  others.give_back(Slots{1});
+  gate.open();
+  walker.join();
+  EXPECT_EQ(got, Slots{1});
+  EXPECT_EQ(claim(others, 4), (Slots{2, 3})) << "slot 0 is in use and must not come again";
+  others.give_back(Slots{0, 1, 2, 3});
+  EXPECT_EQ(own.free_tokens(), 4u);
+}
+
+// Random steps of three lanes: a slot has one owner, and none gets lost.
+TEST(SlotPool, ConservesSlots) {
+  std::mt19937 random(1);
+  for (const std::uint32_t slots : {1u, 2u, 3u, 4u, 5u, 1024u}) {
+    for (int round = 0; round < 20; ++round) {
+      OwnPool<NativePlatform> own(slots);
+      std::deque<SlotPool::SlotCache> caches;
+      for (int i = 0; i < 3; ++i) caches.emplace_back(own.pool, 16, 3);
+      Slots owned;
+      for (int step = 0; step < 1000; ++step) {
+        SlotPool::SlotCache& cache = caches[random() % 3];
+        switch (random() % 5) {
+          case 0:
+          case 1: {
+            const Slots got = claim(cache, random() % 9);
+            owned.insert(owned.end(), got.begin(), got.end());
+            break;
+          }
+          case 2:
+          case 3: {
+            std::shuffle(owned.begin(), owned.end(), random);
+            const std::size_t count = std::min<std::size_t>(owned.size(), random() % 9);
+            cache.give_back(std::span(owned).last(count));
+            owned.resize(owned.size() - count);
+            break;
+          }
+          default:
+            cache.give_all_back();
+        }
+        ASSERT_EQ(std::set<std::uint32_t>(owned.begin(), owned.end()).size(), owned.size())
+            << "a slot with two owners";
+        ASSERT_LE(own.free_tokens() + owned.size(), slots);
       }
-    });
-  for (std::thread& lane : lanes) lane.join();
-  EXPECT_EQ(p.free(), kSlots);
+      caches[0].give_back(owned);
+      for (SlotPool::SlotCache& cache : caches) cache.give_all_back();
+      ASSERT_EQ(own.free_tokens(), slots);
+      const Slots all = sorted(claim(caches[0], slots));
+      ASSERT_EQ(all.size(), slots);
+      for (std::uint32_t i = 0; i < slots; ++i) ASSERT_EQ(all[i], i);
+      caches[0].give_back(all);
+    }
+  }
 }
 
 }  // namespace

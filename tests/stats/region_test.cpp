@@ -9,9 +9,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "stats/reader.h"
@@ -220,6 +222,14 @@ TEST_F(RegionTest, AFullFileSystemIsAnErrorAtTheStart) {
 }
 
 TEST_F(RegionTest, WarnsWhereTheFileIsOnADisk) {
+  struct statfs place {};
+  ASSERT_EQ(::statfs(folder_.path().c_str(), &place), 0);
+  const bool in_memory = place.f_type == TMPFS_MAGIC;
+  EXPECT_THAT(StatsRegion(test::sample_options(path_)).warning(),
+              HasSubstr(in_memory ? "" : "is on a disk"));
+}
+
+TEST_F(RegionTest, SaysNothingWhereTheFileIsInMemory) {
   test::ChildProcess child([&] {
     if (::unshare(CLONE_NEWNS) != 0 ||
         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||

@@ -20,6 +20,7 @@ constexpr std::uint64_t kLongestWait_ns = 50 * kMillisecond;  // how soon a stop
 constexpr std::uint64_t kRetry_ns = kMillisecond;             // after a send that failed
 constexpr std::uint64_t kHopeless_ns = 1'000 * kMillisecond;
 constexpr std::uint32_t kRemembered = 65'536;  // timed-out messages
+static_assert(kMostOutstanding + kRemembered <= kMostSlots);
 constexpr std::size_t kEvents = 64;
 constexpr unsigned kErrorsInARow = 3;
 constexpr std::uint64_t kLostInARow = 10;  // with few outstanding, two may be lost by chance

@@ -1,6 +1,8 @@
 #include "tools/udpblast/options.h"
 
 #include <functional>
+#include <sstream>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,7 +19,7 @@ namespace po = boost::program_options;
 
 constexpr std::size_t kLargestDatagram = 65'507;  // 65,535 less the IPv4 and UDP headers
 constexpr std::uint32_t kMostClients = 65'535;
-constexpr std::uint32_t kMostThreads = 1'024;
+constexpr std::uint32_t kMostThreads = 128;
 
 constexpr std::string_view kExamples = R"(Sends messages to a cpss server and checks every reply.
 

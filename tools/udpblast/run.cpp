@@ -1,6 +1,7 @@
 #include "tools/udpblast/run.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>

@@ -6,7 +6,9 @@ namespace cpss::udpblast {
 namespace {
 
 constexpr unsigned kSlotBits = 24;
-constexpr std::uint64_t kSlotMask = (std::uint64_t{1} << kSlotBits) - 1;
+constexpr std::uint64_t kSlotMask = kMostSlots - 1;
+static_assert(kMostSlots == std::uint64_t{1} << kSlotBits);
+static_assert(kMostMessages << kSlotBits == 0, "message number and slot fill an id");
 
 // Odd, so it has an inverse; with many bits set, so that a change in any bit of an id changes the
 // message number it decodes to.

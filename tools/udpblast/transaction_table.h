@@ -23,10 +23,12 @@ namespace cpss::udpblast {
 
 inline constexpr std::uint64_t kMostMessages = std::uint64_t{1} << 40;
 inline constexpr std::uint32_t kMostOutstanding = 1'000'000;
+inline constexpr std::uint32_t kMostSlots = std::uint32_t{1} << 24;
 
 class TransactionTable {
  public:
-  // `most_outstanding` messages under way, `remembered` timed-out ones; together below 2^24.
+  // `most_outstanding` messages under way, `remembered` timed-out ones; together at most
+  // kMostSlots.
   TransactionTable(std::uint32_t most_outstanding, std::uint32_t remembered,
                    std::uint64_t timeout_ns, std::uint64_t seed);
 

@@ -1,5 +1,9 @@
 #include "tools/udpblast/report.h"
 
+#include <fstream>
+#include <iterator>
+
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -60,6 +64,18 @@ TEST(Report, JsonHasEveryFigure) {
   EXPECT_EQ(json.at("cpu_system_ns"), 2'000'000);
   EXPECT_EQ(json.at("problems").size(), 0u);
   EXPECT_EQ(json.at("exit_code"), 0);
+}
+
+// docs/udpblast.md names every key, and describes each count as the program does.
+TEST(Report, ThePageNamesEveryKey) {
+  std::ifstream file(CPSS_UDPBLAST_PAGE);
+  const std::string page(std::istreambuf_iterator<char>(file), {});
+  const auto json = nlohmann::json::parse(json_report(good_result(), Options{}));
+  for (const auto& [key, value] : json.items()) EXPECT_THAT(page, HasSubstr("`" + key + "`"));
+  for (const auto& [key, value] : json.at("latency_ns").items())
+    EXPECT_THAT(page, HasSubstr("`" + key + "`"));
+  for (const CountInfo& count : kCounts)
+    EXPECT_THAT(page, HasSubstr(fmt::format("| `{}` | {}", count.name, count.help)));
 }
 
 TEST(Report, ARunWithoutAnyMessage) {

@@ -97,15 +97,13 @@ ReplyMaker lookup_replies(std::map<std::string, std::string, std::less<>> rows) 
   };
 }
 
-Responder::Responder(ReplyMaker maker, Plan plan)
-    : maker_(std::move(maker)),
-      plan_(std::move(plan)),
-      socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)),
-      stop_(::eventfd(0, EFD_CLOEXEC)) {
+Responder::Responder(ReplyMaker maker, Plan plan, const char* ip)
+    : maker_(std::move(maker)), plan_(std::move(plan)), stop_(::eventfd(0, EFD_CLOEXEC)) {
+  SocketAddress address(*IpAddress::parse(ip), 0);
+  socket_ = FileDescriptor(::socket(address.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
   demand(socket_.valid() && stop_.valid(), "socket or eventfd");
   constexpr int kBuffer = 4 << 20;
   ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &kBuffer, sizeof kBuffer);
-  SocketAddress address(*IpAddress::parse("127.0.0.1"), 0);
   demand(::bind(socket_.get(), address.data(), address.size()) == 0, "bind");
   socklen_t length = SocketAddress::kCapacity;
   demand(::getsockname(socket_.get(), address.data(), &length) == 0, "getsockname");

@@ -1,4 +1,4 @@
-// A small server for the tests of udpblast, on 127.0.0.1 and a free port: answers every request as
+// A small server for the tests of udpblast, on loopback and a free port: answers every request as
 // its maker says, except for those it is told to get wrong.
 //
 // A thread of its own receives and answers in batches; it owns the maker and the plan. The plan
@@ -53,7 +53,8 @@ struct Plan {
 
 class Responder {
  public:
-  explicit Responder(ReplyMaker maker, Plan plan = {});
+  // Throws std::system_error, for example where there is no IPv6.
+  explicit Responder(ReplyMaker maker, Plan plan = {}, const char* ip = "127.0.0.1");
   ~Responder();
   Responder(const Responder&) = delete;
   Responder& operator=(const Responder&) = delete;

@@ -1,0 +1,185 @@
+#include "tools/getstat/json.h"
+
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/stats/sample_server.h"
+#include "tests/stats/temporary_folder.h"
+#include "tools/getstat/json_writer.h"
+
+namespace cpss::getstat {
+namespace {
+
+using nlohmann::json;
+
+std::set<std::string> keys_of(const json& object) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : object.items()) keys.insert(key);
+  return keys;
+}
+
+const std::set<std::string> kKeys = {"state",  "pid",    "model",  "service", "uptime_s",
+                                     "listen", "stages", "ledger", "reasons"};
+
+class JsonTest : public testing::Test {
+ protected:
+  json read() const { return json::parse(format_json(RegionReader(path_).read())); }
+
+  test::TemporaryFolder folder_;
+  std::string path_ = folder_.file("stats");
+};
+
+TEST_F(JsonTest, ALiveServerKeyByKey) {
+  test::SampleServer server(path_);
+  server.region.set_live();
+  server.answered(10);
+  server.take_in(3);
+  server.invalid(Reason::invalid_too_short, 2);
+  server.receive.raise(Gauge::queue_high_water, 7);
+  server.service.raise(Gauge::queue_high_water, 5);
+  server.receive.add(Counter::syscalls, 11);
+  server.receive.add(Counter::syscall_ns, 12);
+  server.service.add(Counter::sem_waits, 13);
+  server.service.add(Counter::sem_wait_ns, 14);
+  server.service.add(Counter::futex_wakes, 15);
+  server.receive.add(Counter::slot_wait_ns, 16);
+  server.main.add(Counter::kernel_dropped, 17);
+
+  const json root = read();
+  EXPECT_EQ(keys_of(root), kKeys);
+  EXPECT_EQ(root["state"], "live");
+  EXPECT_EQ(root["pid"], ::getpid());
+  EXPECT_EQ(root["model"], "seda");
+  EXPECT_EQ(root["service"], "lookup");
+  EXPECT_GT(root["uptime_s"].get<double>(), 0);
+  EXPECT_LT(root["uptime_s"].get<double>(), 60);
+  EXPECT_EQ(root["listen"], json::parse(R"(["127.0.0.1:40001", "[::1]:40002"])"));
+
+  const json& stages = root["stages"];
+  ASSERT_EQ(stages.size(), 3u) << "the main thread is no stage";
+  const std::set<std::string> stage_keys = {
+      "name",     "threads",   "entered",     "left",        "retired",    "queue_depth",
+      "busy",     "wait_ns",   "service_ns",  "cost_ns",     "batch",      "queue_high_water",
+      "syscalls", "sem_waits", "sem_wait_ns", "futex_wakes", "syscall_ns", "slot_wait_ns"};
+  for (const json& stage : stages) {
+    EXPECT_EQ(keys_of(stage), stage_keys);
+    EXPECT_EQ(stage["threads"], 1);
+    for (const char* histogram : {"wait_ns", "service_ns", "cost_ns", "batch"})
+      EXPECT_EQ(keys_of(stage[histogram]),
+                (std::set<std::string>{"count", "p50", "p99", "p999", "max"}));
+  }
+  EXPECT_EQ(stages[0]["name"], "receive");
+  EXPECT_EQ(stages[1]["name"], "service");
+  EXPECT_EQ(stages[2]["name"], "response");
+  EXPECT_EQ(stages[0]["entered"], 15);
+  EXPECT_EQ(stages[0]["left"], 13);
+  EXPECT_EQ(stages[0]["retired"], 2);
+  EXPECT_EQ(stages[0]["queue_depth"], 0);
+  EXPECT_EQ(stages[0]["queue_high_water"], 0);
+  EXPECT_EQ(stages[1]["queue_depth"], 3);
+  EXPECT_EQ(stages[1]["queue_high_water"], 7) << "written by receive, shown at the stage fed";
+  EXPECT_EQ(stages[2]["queue_depth"], 0);
+  EXPECT_EQ(stages[2]["queue_high_water"], 5);
+  EXPECT_EQ(stages[0]["syscalls"], 11);
+  EXPECT_EQ(stages[0]["syscall_ns"], 12);
+  EXPECT_EQ(stages[1]["sem_waits"], 13);
+  EXPECT_EQ(stages[1]["sem_wait_ns"], 14);
+  EXPECT_EQ(stages[1]["futex_wakes"], 15);
+  EXPECT_EQ(stages[0]["slot_wait_ns"], 16);
+  EXPECT_EQ(stages[1]["wait_ns"]["count"], 10);
+  EXPECT_EQ(stages[1]["wait_ns"]["max"], 1500);
+  EXPECT_EQ(stages[1]["wait_ns"]["p50"], 1500);
+  EXPECT_EQ(stages[0]["wait_ns"]["count"], 0);
+
+  const json& ledger = root["ledger"];
+  const json expected = {{"received", 15}, {"answered", 10},       {"no_answer", 0},
+                         {"invalid", 2},   {"refused", 0},         {"shed", 0},
+                         {"failed", 0},    {"in_flight", 3},       {"residual", 0},
+                         {"sent", 10},     {"kernel_dropped", 17}, {"kernel_dropped_exact", true}};
+  EXPECT_EQ(ledger, expected);
+
+  EXPECT_EQ(root["reasons"].size(), kReasons.size());
+  EXPECT_EQ(root["reasons"]["answered"], 10);
+  EXPECT_EQ(root["reasons"]["no_answer"], 0);
+  EXPECT_EQ(root["reasons"]["invalid.too_short"], 2);
+  EXPECT_EQ(root["reasons"]["failed.send_too_large"], 0);
+}
+
+TEST_F(JsonTest, ABrokenLedgerHasNegativeNumbersToo) {
+  test::SampleServer server(path_);
+  server.response.book(Reason::answered, 3);
+  server.response.add(Counter::given_back, 2);
+  const json root = read();
+  EXPECT_EQ(root["state"], "starting");
+  EXPECT_EQ(root["ledger"]["in_flight"], -2);
+  EXPECT_EQ(root["ledger"]["residual"], -1);
+}
+
+TEST_F(JsonTest, TheFinalValuesOfAStoppedServerAreKnown) {
+  {
+    test::SampleServer server(path_);
+    server.region.set_live();
+    server.answered(10);
+    server.region.mark_clean_end();
+  }
+  const json root = read();
+  EXPECT_EQ(root["state"], "stopped");
+  EXPECT_EQ(root["ledger"]["answered"], 10);
+}
+
+TEST_F(JsonTest, WithoutARegionAllKeysAreThereAndUnknown) {
+  for (const char* state : {"missing", "incompatible"}) {
+    const json root = read();
+    EXPECT_EQ(keys_of(root), kKeys);
+    EXPECT_EQ(root["state"], state);
+    for (const auto& [key, value] : root.items())
+      EXPECT_EQ(value.is_null(), key != "state") << key;
+    test::write_file(path_, "something else");
+  }
+}
+
+// The sample's reading with times of our choice.
+TEST_F(JsonTest, BusyIsTheShareOfLanesTimesElapsed) {
+  RegionOptions options = test::sample_options(path_);
+  options.blocks.push_back({"svc-1", StageId::service});
+  test::SampleServer server(options);
+  server.service.add(Counter::busy_ns, 500);
+  Reading reading{RegionState::live, "", server.region.snapshot()};
+  reading.snapshot->live_ns = 10'000;
+  reading.snapshot->taken_ns = 11'000;
+  EXPECT_DOUBLE_EQ(json::parse(format_json(reading))["stages"][1]["busy"].get<double>(), 0.25);
+  reading.state = RegionState::stopped;
+  reading.snapshot->ended_ns = 10'250;
+  EXPECT_DOUBLE_EQ(json::parse(format_json(reading))["stages"][1]["busy"].get<double>(), 1);
+  reading.state = RegionState::starting;
+  reading.snapshot->live_ns = 0;
+  EXPECT_DOUBLE_EQ(json::parse(format_json(reading))["stages"][1]["busy"].get<double>(), 0);
+}
+
+TEST(JsonWriterTest, NestsSeparatesAndEscapes) {
+  JsonWriter writer;
+  writer.begin_object();
+  writer.key("a\"b\\c\n\x01").value("\xc3\xa9\t");
+  writer.key("empty").begin_array();
+  writer.end_array();
+  writer.key("list").begin_array();
+  writer.value(std::uint64_t{18446744073709551615u});
+  writer.value(std::int64_t{-5});
+  writer.value(0.25);
+  writer.value(true);
+  writer.null();
+  writer.begin_object();
+  writer.end_object();
+  writer.end_array();
+  writer.end_object();
+  const json parsed = json::parse(writer.text());
+  EXPECT_EQ(parsed["a\"b\\c\n\x01"], "\xc3\xa9\t");
+  EXPECT_EQ(parsed["empty"], json::array());
+  EXPECT_EQ(parsed["list"], json::parse("[18446744073709551615, -5, 0.25, true, null, {}]"));
+}
+
+}  // namespace
+}  // namespace cpss::getstat

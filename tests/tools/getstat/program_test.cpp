@@ -1,0 +1,225 @@
+// getstat as a program: what it prints where, and its exit codes.
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <sys/stat.h>
+
+#include "tests/stats/child_process.h"
+#include "tests/stats/region_bytes.h"
+#include "tests/stats/sample_server.h"
+#include "tests/tools/getstat/run_program.h"
+
+namespace cpss {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+struct Output {
+  int code;
+  std::string out, err;
+};
+
+class ProgramTest : public testing::Test {
+ protected:
+  Output getstat(std::vector<std::string> arguments) const {
+    arguments.push_back("--file=" + path_);
+    test::RunningProgram program(CPSS_GETSTAT, std::move(arguments));
+    const int code = program.wait();
+    return {code, program.out(), program.err()};
+  }
+  void make_live_server() {
+    server_.emplace(path_);
+    server_->region.set_live();
+    server_->region.heartbeat();
+    server_->answered(10);
+  }
+  void leave_a_killed_server() const {
+    test::LastingChild child([&](const auto& stay) {
+      test::SampleServer server(path_);
+      server.region.set_live();
+      server.answered(3);
+      server.take_in(1);
+      stay();
+    });
+    child.kill_and_reap();
+  }
+  // Waits, for at most 10 s, until a running program has printed `text`.
+  static bool printed(const test::RunningProgram& program, const std::string& text) {
+    for (int i = 0; i < 1000; ++i) {
+      if (program.out().find(text) != std::string::npos) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
+  test::TemporaryFolder folder_;
+  std::string path_ = folder_.file("stats");
+  std::optional<test::SampleServer> server_;
+};
+
+TEST_F(ProgramTest, ALiveServerIsShown) {
+  make_live_server();
+  const Output result = getstat({});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.out, HasSubstr("cpss live"));
+  EXPECT_THAT(result.err, IsEmpty());
+}
+
+TEST_F(ProgramTest, TheEnvironmentNamesTheFile) {
+  make_live_server();
+  test::RunningProgram program(CPSS_GETSTAT, {"--json"}, {"CPSS_STATS_FILE=" + path_});
+  EXPECT_EQ(program.wait(), 0);
+  EXPECT_EQ(nlohmann::json::parse(program.out())["pid"], ::getpid());
+}
+
+TEST_F(ProgramTest, JsonIsOneObjectAndNothingElse) {
+  make_live_server();
+  const Output result = getstat({"--json"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(nlohmann::json::parse(result.out)["ledger"]["answered"], 10);
+}
+
+TEST_F(ProgramTest, VerifyOfALedgerThatBalances) {
+  make_live_server();
+  const Output result = getstat({"--verify"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.out, HasSubstr("at rest"));
+  EXPECT_THAT(result.out, HasSubstr("holds   filled = given_back: 10 and 10, residual 0"));
+  EXPECT_THAT(result.out, HasSubstr("the ledger balances"));
+  EXPECT_THAT(result.out, Not(HasSubstr("BROKEN")));
+}
+
+TEST_F(ProgramTest, VerifyOfALedgerThatDoesNot) {
+  make_live_server();
+  server_->receive.add(Counter::received, 2);
+  const Output result = getstat({"--verify"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.out, HasSubstr("BROKEN  received = "));
+  EXPECT_THAT(result.out, HasSubstr("12 and 10, residual 2"));
+  EXPECT_THAT(result.out, HasSubstr("THE LEDGER DOES NOT BALANCE"));
+}
+
+TEST_F(ProgramTest, VerifyWithJsonKeepsStandardOutputForTheObject) {
+  make_live_server();
+  server_->receive.add(Counter::received, 2);
+  const Output result = getstat({"--verify", "--json"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_EQ(nlohmann::json::parse(result.out)["ledger"]["residual"], 2);
+  EXPECT_THAT(result.err, HasSubstr("BROKEN"));
+}
+
+TEST_F(ProgramTest, VerifyUnderTrafficChecksTheBounds) {
+  make_live_server();
+  std::atomic<bool> stop = false;
+  std::thread traffic([&] {
+    while (!stop) {
+      server_->answered(1);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  });
+  const Output result = getstat({"--verify"});
+  stop = true;
+  traffic.join();
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.out, HasSubstr("under traffic"));
+  EXPECT_THAT(result.out, HasSubstr("received before - outcomes <= most that fit inside"));
+}
+
+TEST_F(ProgramTest, AStoppedServersFinalValuesAreGood) {
+  make_live_server();
+  server_->region.mark_clean_end();
+  server_.reset();
+  EXPECT_EQ(getstat({}).code, 0);
+  EXPECT_THAT(getstat({}).out, HasSubstr("cpss stopped"));
+  EXPECT_EQ(getstat({"--verify"}).code, 0);
+}
+
+// H06.
+TEST_F(ProgramTest, AKilledServersValuesAreMarkedStale) {
+  leave_a_killed_server();
+  const Output shown = getstat({});
+  EXPECT_EQ(shown.code, 3);
+  EXPECT_THAT(shown.out, HasSubstr("STALE"));
+  EXPECT_THAT(shown.out, HasSubstr("last values"));
+  const Output json = getstat({"--json"});
+  EXPECT_EQ(json.code, 3);
+  EXPECT_EQ(nlohmann::json::parse(json.out)["state"], "stale");
+  EXPECT_EQ(nlohmann::json::parse(json.out)["ledger"]["in_flight"], 1);
+  EXPECT_EQ(getstat({"--verify"}).code, 3) << "also where identities are broken";
+}
+
+// H03: the words are tested in tests/stats/reader_test.cpp.
+TEST_F(ProgramTest, NoRegionIsCodeTwoWhateverTheReason) {
+  const auto expect_no_region = [&](const std::string& state) {
+    for (const char* how : {"--json", "--verify"}) {
+      const Output result = getstat({how});
+      EXPECT_EQ(result.code, 2) << result.out;
+      EXPECT_THAT(result.err, HasSubstr("getstat: stats region " + path_));
+      if (how == std::string("--json"))
+        EXPECT_EQ(nlohmann::json::parse(result.out)["state"], state);
+      else
+        EXPECT_THAT(result.out, IsEmpty());
+    }
+    EXPECT_EQ(getstat({}).code, 2);
+    std::filesystem::remove(path_);
+  };
+  expect_no_region("missing");
+  std::filesystem::create_directory(path_);
+  expect_no_region("incompatible");
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  expect_no_region("incompatible");
+  test::write_file(path_, "foreign");
+  expect_no_region("incompatible");
+  test::write_file(path_, test::RegionBytes().bytes.substr(0, 10000));
+  expect_no_region("incompatible");
+  test::write_file(path_, test::RegionBytes().put(8, std::uint32_t{9}).bytes);
+  expect_no_region("incompatible");
+}
+
+TEST_F(ProgramTest, AWrongOptionIsCodeTwo) {
+  const Output result = getstat({"--verfy"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("--verfy"));
+  EXPECT_THAT(result.out, IsEmpty());
+}
+
+TEST_F(ProgramTest, HelpAndVersionNeedNoRegion) {
+  EXPECT_EQ(getstat({"--help"}).code, 0);
+  EXPECT_THAT(getstat({"--help"}).out, HasSubstr("Usage: getstat"));
+  EXPECT_EQ(getstat({"--version"}).code, 0);
+  EXPECT_THAT(getstat({"--version"}).out, testing::ContainsRegex("^getstat [0-9.]+\n$"));
+}
+
+TEST_F(ProgramTest, OutputThatCannotBeWrittenIsNoSuccess) {
+  make_live_server();
+  test::RunningProgram program(CPSS_GETSTAT, {"--file=" + path_}, {}, "/dev/full");
+  EXPECT_EQ(program.wait(), 2);
+  EXPECT_THAT(program.err(), HasSubstr("cannot write"));
+}
+
+TEST_F(ProgramTest, WatchFollowsTheServerAndEndsWithASignal) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    test::RunningProgram program(CPSS_GETSTAT, {"--watch=0.1", "--file=" + path_});
+    EXPECT_TRUE(printed(program, "cpss missing"));
+    make_live_server();
+    EXPECT_TRUE(printed(program, "entered/s"));
+    server_->region.mark_clean_end();
+    EXPECT_TRUE(printed(program, "cpss stopped"));
+    server_.reset();
+    std::filesystem::remove(path_);
+    program.signal(signal);
+    EXPECT_EQ(program.wait(), 0);
+    EXPECT_THAT(program.out(), Not(HasSubstr("\x1b"))) << "no cursor control: not a terminal";
+    EXPECT_THAT(program.err(), IsEmpty());
+  }
+}
+
+}  // namespace
+}  // namespace cpss

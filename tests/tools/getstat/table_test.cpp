@@ -1,0 +1,110 @@
+#include "tools/getstat/table.h"
+
+#include <sstream>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/stats/sample_server.h"
+#include "tests/stats/temporary_folder.h"
+#include "tools/getstat/grid.h"
+
+namespace cpss::getstat {
+namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+class TableTest : public testing::Test {
+ protected:
+  Reading reading() const { return RegionReader(path_).read(); }
+  std::string table() const { return format_table(reading(), nullptr, path_); }
+
+  test::TemporaryFolder folder_;
+  std::string path_ = folder_.file("stats");
+  test::SampleServer server_{path_};
+};
+
+TEST_F(TableTest, ShowsServerStagesLedgerAndReasons) {
+  server_.region.set_live();
+  server_.region.heartbeat();
+  server_.answered(1'234'567);
+  server_.take_in(2);
+  server_.invalid(Reason::invalid_too_short, 3);
+  server_.receive.raise(Gauge::queue_high_water, 4321);
+  const std::string text = table();
+  EXPECT_THAT(text, HasSubstr("cpss live  pid " + std::to_string(::getpid()) +
+                              "  model seda  service lookup  listen 127.0.0.1:40001,[::1]:40002"));
+  EXPECT_THAT(text, HasSubstr("region " + path_));
+  EXPECT_THAT(text, ContainsRegex("receive +1  1,234,572  1,234,569 +3 +- +- +0.0 %\n"));
+  EXPECT_THAT(text, ContainsRegex("service +1  1,234,567  1,234,567 +0 +2 +4,321 +0.0 %\n"));
+  EXPECT_THAT(text, ContainsRegex("receive +- +- +- +- +-"));
+  EXPECT_THAT(text, ContainsRegex("service +1.50 us +1.50 us +1.50 us +64.0 us +64.0 us"));
+  EXPECT_THAT(text, ContainsRegex("= answered +1,?234,?567\n"));
+  EXPECT_THAT(text, ContainsRegex("invalid.too_short +3  shorter than the header\n"));
+  EXPECT_THAT(text, Not(HasSubstr("invalid.bad_magic"))) << "only reasons that are not 0";
+  EXPECT_THAT(text, Not(HasSubstr("entered/s")));
+  EXPECT_THAT(text, Not(HasSubstr("NO SIGN OF LIFE")));
+  EXPECT_THAT(text, Not(ContainsRegex(" \n")));
+}
+
+TEST_F(TableTest, ColumnsAreAligned) {
+  server_.answered(1'234'567);
+  std::istringstream lines(table());
+  std::string line;
+  std::vector<std::size_t> widths;
+  while (std::getline(lines, line))
+    if (line.starts_with("stage ") || line.starts_with("receive ") || line.starts_with("service "))
+      widths.push_back(line.size());
+  ASSERT_GE(widths.size(), 3u);
+  EXPECT_EQ(widths[0], widths[1]);
+  EXPECT_EQ(widths[1], widths[2]);
+}
+
+TEST_F(TableTest, WithAnEarlierSnapshotThereAreRatesAndABusySinceThen) {
+  server_.region.set_live();
+  server_.answered(1000);
+  server_.service.add(Counter::busy_ns, 400);
+  const Snapshot before = server_.region.snapshot();
+  server_.answered(500);
+  server_.service.add(Counter::busy_ns, 250'000'000);
+  Reading now = reading();
+  now.snapshot->taken_ns = before.taken_ns + 500'000'000;
+  const std::string text = format_table(now, &before, path_);
+  EXPECT_THAT(text, ContainsRegex("service .* 50.0 % +1,000/s\n"));
+}
+
+TEST_F(TableTest, AStateThatIsNotLiveIsExplained) {
+  EXPECT_THAT(table(), HasSubstr("not ready to receive yet"));
+  Reading stale{RegionState::stale, "", server_.region.snapshot()};
+  stale.snapshot->taken_ns = stale.snapshot->heartbeat_ns + 12'340'000'000;
+  EXPECT_THAT(format_table(stale, nullptr, path_),
+              ContainsRegex("STALE: process .* 12.3 s ago; these are its last values"));
+  server_.region.mark_clean_end();
+  EXPECT_THAT(table(), HasSubstr("ended cleanly; these are its final values"));
+}
+
+TEST_F(TableTest, AServerThatShowsNoSignOfLifeIsReported) {
+  server_.region.set_live();
+  Reading silent = reading();
+  silent.snapshot->taken_ns = silent.snapshot->heartbeat_ns + 4'000'000'000;
+  EXPECT_THAT(format_table(silent, nullptr, path_), HasSubstr("NO SIGN OF LIFE for 4.0 s"));
+}
+
+TEST_F(TableTest, WithoutARegionTheProblemIsAll) {
+  const Reading missing = RegionReader(folder_.file("nothing")).read();
+  EXPECT_THAT(format_table(missing, nullptr, "nothing"),
+              ContainsRegex("^cpss missing: .*does not exist.*\n$"));
+}
+
+TEST(GridTest, AlignsTheFirstColumnLeftAndTheOthersRight) {
+  Grid grid({"name", "n"});
+  grid.add({"a", "1,000"});
+  grid.add({"longer", ""});
+  EXPECT_EQ(grid.to_string(), "name        n\na       1,000\nlonger\n");
+}
+
+}  // namespace
+}  // namespace cpss::getstat

@@ -81,7 +81,7 @@ std::string bytes_text(std::size_t bytes) {
 
 Complaint read_seconds(std::string_view text, SettingRange range, std::chrono::nanoseconds& out) {
   constexpr std::size_t kMostFractionDigits = 9;
-  const std::string_view kNotSeconds = "is not a number of seconds";
+  constexpr std::string_view kNotSeconds = "is not a number of seconds";
   const std::optional<std::uint64_t> whole = take_digits(text);
   if (!whole) return std::string(kNotSeconds);
 

@@ -59,7 +59,7 @@ std::optional<YamlError> check_text(std::string_view text) {
       if (!tab) tab = at;
     } else if (indenting && c != ' ' && c != '\r') {
       indenting = false;
-      if (tab && c != '#') return YamlError{*tab, "a tab in the indentation; indent with spaces"};
+      if (tab && c != '#') return YamlError{tab, "a tab in the indentation; indent with spaces"};
     }
     at.column += static_cast<std::uint32_t>(length);
     i += length;

@@ -40,7 +40,7 @@ struct IpAddress {
 class SocketAddress {
  public:
   SocketAddress() noexcept : v6_{} {}                               // family AF_UNSPEC
-  SocketAddress(const IpAddress& ip, std::uint16_t port) noexcept;  // AF_INET for IPv4
+  SocketAddress(const IpAddress& address, std::uint16_t port) noexcept;  // AF_INET for IPv4
   static SocketAddress from(const sockaddr* address, socklen_t length) noexcept;
 
   sa_family_t family() const noexcept { return v6_.sin6_family; }

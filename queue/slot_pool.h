@@ -33,8 +33,10 @@
 //   the
 //       links of all slots pushed before are visible (every change of top_ is a read-modify-write,
 //       so release sequences are unbroken).
-//   (q) semaphore post, release -> take, acquire: what the last owner did with the slot happened
-//       before what the next one does.
+//       So what the last owner did with a slot happened before what the next one does.
+//   (q) semaphore post, release -> take, acquire: a holder of tokens finds its slots at the first
+//       look. Without it the holder might see an older top and look again; nothing else depends on
+//       it.
 //   Links are relaxed: a link read while another lane changes it belongs to a walk whose
 //   compare-exchange fails.
 #pragma once

@@ -145,7 +145,6 @@ void ReceiveStep::make_message(std::uint32_t slot, const Arrival& arrival, std::
   if (header.has_local) header.local = arrival.local;
   header.port_index = port_index;
   header.request_length = static_cast<std::uint16_t>(length);
-  header.reply_length = 0;
   header.trusted = w_.admission.trusted(arrival.peer);
   w_.store.occupy(slot);
   outlet_.add(slot);

@@ -16,11 +16,12 @@ namespace {
 // A signal handler reaches nothing but static data. It reads the table; the functions below change
 // it under `table_mutex`.
 struct Guard {
-  std::atomic<std::uintptr_t> begin{0};  // 0: free. Stored last (release), read first (acquire)
+  std::atomic<std::byte*> begin{
+      nullptr};  // null: free. Stored last (release), read first (acquire)
   std::atomic<std::size_t> bytes{0};
   std::atomic<bool> lost{false};
 };
-static_assert(std::atomic<std::uintptr_t>::is_always_lock_free &&
+static_assert(std::atomic<std::byte*>::is_always_lock_free &&
                   std::atomic<bool>::is_always_lock_free,
               "used in a signal handler");
 
@@ -28,9 +29,11 @@ std::array<Guard, FileMapping::kMostMappings> table;
 std::mutex table_mutex;
 struct sigaction previous_action;
 
-Guard* guard_of(std::uintptr_t address) noexcept {
+Guard* guard_of(const void* place) noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(place);
   for (Guard& guard : table) {
-    const std::uintptr_t begin = guard.begin.load(std::memory_order_acquire);
+    const auto begin =
+        reinterpret_cast<std::uintptr_t>(guard.begin.load(std::memory_order_acquire));
     if (begin != 0 && address >= begin &&
         address - begin < guard.bytes.load(std::memory_order_relaxed))
       return &guard;
@@ -41,16 +44,15 @@ Guard* guard_of(std::uintptr_t address) noexcept {
 // mmap(2) is not on the list of signal-safety(7), but on Linux it is the bare system call, and the
 // fault interrupted an access to memory, never the C library.
 bool put_zeroed_memory_over(const Guard& guard) noexcept {
-  const std::uintptr_t begin = guard.begin.load(std::memory_order_relaxed);
-  void* place = reinterpret_cast<void*>(begin);
-  return ::mmap(place, guard.bytes.load(std::memory_order_relaxed), PROT_READ | PROT_WRITE,
+  return ::mmap(guard.begin.load(std::memory_order_relaxed),
+                guard.bytes.load(std::memory_order_relaxed), PROT_READ | PROT_WRITE,
                 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
 }
 
 void on_sigbus(int signal, siginfo_t* info, void* /*context*/) {
   const int saved_errno = errno;
   if (info->si_code == BUS_ADRERR) {
-    Guard* guard = guard_of(reinterpret_cast<std::uintptr_t>(info->si_addr));
+    Guard* guard = guard_of(info->si_addr);
     if (guard != nullptr && put_zeroed_memory_over(*guard)) {
       guard->lost.store(true, std::memory_order_release);
       errno = saved_errno;
@@ -75,10 +77,10 @@ std::size_t claim_guard(std::byte* data, std::size_t bytes) {
   const std::lock_guard lock(table_mutex);
   for (std::size_t i = 0; i < table.size(); ++i) {
     Guard& guard = table[i];
-    if (guard.begin.load(std::memory_order_relaxed) != 0) continue;
+    if (guard.begin.load(std::memory_order_relaxed) != nullptr) continue;
     guard.lost.store(false, std::memory_order_relaxed);
     guard.bytes.store(bytes, std::memory_order_relaxed);
-    guard.begin.store(reinterpret_cast<std::uintptr_t>(data), std::memory_order_release);
+    guard.begin.store(data, std::memory_order_release);
     return i;
   }
   throw std::system_error(ENOMEM, std::generic_category(), "too many mapped stats regions");
@@ -105,7 +107,7 @@ FileMapping::FileMapping(int fd, std::size_t bytes, Access access) : bytes_(byte
 FileMapping::~FileMapping() {
   {
     const std::lock_guard lock(table_mutex);
-    table[guard_].begin.store(0, std::memory_order_release);
+    table[guard_].begin.store(nullptr, std::memory_order_release);
   }
   ::munmap(data_, bytes_);
 }

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "stats/format_count.h"
+
 namespace cpss {
 namespace {
 
@@ -136,26 +138,30 @@ Ledger ledger_of(const Snapshot& snapshot) {
 }
 
 std::string format_identity(const Identity& identity) {
-  const bool holds = identity.holds();
-  return fmt::format("{:<6}  {}: {} and {}, residual {}", holds ? "holds" : "BROKEN", identity.text,
-                     identity.left, identity.right, identity.residual());
+  // Of an inequality the residual would say little to people; its distance from breaking does.
+  const bool equation = identity.relation == Relation::equal;
+  const std::int64_t rest =
+      identity.relation == Relation::at_most ? -identity.residual() : identity.residual();
+  return fmt::format("{:<6}  {}: {} and {}, {} {}", identity.holds() ? "holds" : "BROKEN",
+                     identity.text, format_signed_count(identity.left),
+                     format_signed_count(identity.right), equation ? "residual" : "room left",
+                     format_signed_count(rest));
 }
 
 std::string format_ledger(const Ledger& ledger) {
   std::string text;
-  const auto row = [&](std::string_view sign, std::string_view name, auto value,
-                       std::string_view remark = "") {
-    text += fmt::format("  {:1} {:<15}{:>20}{}{}\n", sign, name, value, remark.empty() ? "" : "  ",
-                        remark);
+  const auto row = [&](std::string_view sign, std::string_view name, const std::string& value) {
+    text += fmt::format("  {:1} {:<15}{:>20}\n", sign, name, value);
   };
-  row("", "received", ledger.received);
+  row("", "received", format_count(ledger.received));
   for (std::size_t i = 0; i < kOutcomeNames.size(); ++i)
-    row(i == 0 ? "=" : "+", kOutcomeNames[i], ledger.outcomes[i]);
-  row("+", "in_flight", ledger.in_flight);
-  row("+", "residual", ledger.residual);
-  row("", "sent", ledger.sent);
-  row("", "kernel_dropped", ledger.kernel_dropped,
-      ledger.kernel_dropped_exact ? "" : "packets, each of one or more datagrams");
+    row(i == 0 ? "=" : "+", kOutcomeNames[i], format_count(ledger.outcomes[i]));
+  row("+", "in_flight", format_signed_count(ledger.in_flight));
+  row("+", "residual", format_signed_count(ledger.residual));
+  row("", "sent", format_count(ledger.sent));
+  row("", "kernel_dropped", format_count(ledger.kernel_dropped));
+  if (!ledger.kernel_dropped_exact)
+    text += "    (kernel_dropped counts packets, each of one or more datagrams)\n";
   return text;
 }
 

@@ -53,7 +53,8 @@ Ledger ledger_of(const Snapshot& snapshot);
 
 // A block of text, lines ended by '\n': one line per row of the ledger.
 std::string format_ledger(const Ledger& ledger);
-// One line: the text, both sides, the residual and whether it holds.
+// One line without end: the text, both sides, the residual (of an inequality: the room left before
+// it breaks) and whether it holds.
 std::string format_identity(const Identity& identity);
 
 }  // namespace cpss

@@ -27,8 +27,7 @@ class NoRegion : public std::runtime_error {
 };
 
 std::string user_name(uid_t uid) {
-  // One thread at a time, as the header says.
-  const passwd* user = ::getpwuid(uid);  // NOLINT(concurrency-mt-unsafe)
+  const passwd* user = ::getpwuid(uid);
   return user != nullptr ? user->pw_name : std::to_string(uid);
 }
 

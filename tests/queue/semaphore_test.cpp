@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <random>
 #include <thread>
 #include <vector>
@@ -234,6 +233,7 @@ TEST(Semaphore, ClosedGivesTheRestThenSaysClosed) {
   EXPECT_EQ(semaphore.waiters_guess(), 0u);
 }
 
+// P13.
 TEST(Semaphore, CloseTellsEverySleeper) {
   constexpr std::uint32_t kWaiters = 6;
   Semaphore semaphore;
@@ -251,6 +251,7 @@ TEST(Semaphore, CloseTellsEverySleeper) {
 
 // F05.
 TEST(SemaphoreDeathTest, PostBeyondTheRangeAborts) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   Semaphore semaphore(kMax - 1);
   EXPECT_EQ(semaphore.post(1).value, kMax);
   EXPECT_DEATH(semaphore.post(1), "broken invariant: semaphore value stays within its range");
@@ -265,8 +266,8 @@ TEST(Semaphore, BehavesLikeANumber) {
     Semaphore semaphore;
     std::uint32_t value = 0;
     for (int step = 0; step < 2000; ++step) {
-      const std::uint32_t n = 1 + random() % 5;
-      const std::uint32_t sharers = 1 + random() % 3;
+      const auto n = static_cast<std::uint32_t>(1 + random() % 5);
+      const auto sharers = static_cast<std::uint32_t>(1 + random() % 3);
       const std::uint32_t share = std::min(n, (value + sharers - 1) / sharers);
       switch (random() % 4) {
         case 0:

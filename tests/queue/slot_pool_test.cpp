@@ -112,6 +112,8 @@ TEST(SlotPool, FourMillionSlotsEachOnce) {
 TEST(SlotPool, MemoryOfSlotsThatAreNotNeededIsNotTouched) {
   for (const std::uint32_t slots : {4'000'000u, SlotPool::kMostSlots}) {
     OwnPool<NativePlatform> own(slots);
+    // A huge page would be resident as a whole.
+    madvise(own.memory.get(), own.memory.bytes(), MADV_NOHUGEPAGE);
     SlotPool::SlotCache cache(own.pool, 64, 2);
     for (int i = 0; i < 1000; ++i) cache.give_back(claim(cache, 100));
     cache.give_all_back();
@@ -122,6 +124,7 @@ TEST(SlotPool, MemoryOfSlotsThatAreNotNeededIsNotTouched) {
 }
 
 TEST(SlotPoolDeathTest, KnowsItsRange) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   ZeroedMemory memory(SlotPool::bytes(1));
   EXPECT_DEATH(SlotPool::create(memory.get(), 0), "broken invariant: slots are within range");
   EXPECT_DEATH(SlotPool::create(memory.get(), SlotPool::kMostSlots + 1), "broken invariant");

@@ -1,12 +1,15 @@
 #include "queue/slot_queue.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
+#include <memory>
 #include <numeric>
 #include <random>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -71,6 +74,16 @@ TEST(SlotQueue, HoldsEverySlotThereIs) {
       EXPECT_EQ(take(consumer, slots), all);
     }
   }
+}
+
+TEST(SlotQueue, FourMillionSlots) {
+  constexpr std::uint32_t kSlots = 4'000'000;
+  OwnQueue<NativePlatform> own(kSlots);
+  Slots all(kSlots);
+  std::iota(all.begin(), all.end(), 0);
+  SlotQueue::Consumer consumer(own.queue, 1);
+  EXPECT_EQ(SlotQueue::Producer(own.queue).put(all).value, kSlots);
+  EXPECT_TRUE(take(consumer, kSlots) == all);
 }
 
 TEST(SlotQueue, PutSaysExactlyHowManyEntriesAreReady) {
@@ -139,6 +152,7 @@ TEST(SlotQueue, WaitEndsInTime) {
 }
 
 TEST(SlotQueueDeathTest, NeedsASlot) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   ZeroedMemory memory(SlotQueue::bytes(1));
   EXPECT_DEATH(SlotQueue::create(memory.get(), 0), "broken invariant: slots are within range");
 }
@@ -226,7 +240,7 @@ TEST(SlotQueue, KeepsTheOrderOfEachProducer) {
 }
 
 // F01: a producer stands still between claim and publish.
-class PausedProducer : public testing::TestWithParam<std::uint64_t> {
+class F01PausedProducer : public testing::TestWithParam<std::uint64_t> {
  protected:
   using Queue = BasicSlotQueue<GatePlatform>;
 
@@ -251,7 +265,7 @@ class PausedProducer : public testing::TestWithParam<std::uint64_t> {
   PostResult result_;
 };
 
-TEST_P(PausedProducer, WithNothingWrittenOthersPutAndNothingIsLost) {
+TEST_P(F01PausedProducer, WithNothingWrittenOthersPutAndNothingIsLost) {
   pause_at(PausePoint::queue_claimed);
   EXPECT_EQ(put(own_.queue, {2, 3, 4}).value, 0u) << "who closes the gap will post";
   EXPECT_EQ(put(own_.queue, {5}).value, 0u);
@@ -261,7 +275,7 @@ TEST_P(PausedProducer, WithNothingWrittenOthersPutAndNothingIsLost) {
   EXPECT_EQ(take(consumer_), (Slots{0, 1, 2, 3, 4, 5}));
 }
 
-TEST_P(PausedProducer, WithItsCellsWrittenIsPublishedByTheNext) {
+TEST_P(F01PausedProducer, WithItsCellsWrittenIsPublishedByTheNext) {
   pause_at(PausePoint::queue_written);
   EXPECT_EQ(take(consumer_), Slots{});
   EXPECT_EQ(put(own_.queue, {2}).value, 3u);
@@ -271,7 +285,7 @@ TEST_P(PausedProducer, WithItsCellsWrittenIsPublishedByTheNext) {
   EXPECT_EQ(take(consumer_), Slots{});
 }
 
-TEST_P(PausedProducer, WithItsTokensUnpostedDelaysOnlyTokens) {
+TEST_P(F01PausedProducer, WithItsTokensUnpostedDelaysOnlyTokens) {
   pause_at(PausePoint::queue_published);
   EXPECT_EQ(put(own_.queue, {2}).value, 1u);
   EXPECT_EQ(take(consumer_), (Slots{0})) << "a token stands for a published cell, not for which";
@@ -280,11 +294,11 @@ TEST_P(PausedProducer, WithItsTokensUnpostedDelaysOnlyTokens) {
   EXPECT_EQ(take(consumer_), (Slots{1, 2}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Starts, PausedProducer, testing::ValuesIn(kStarts));
+INSTANTIATE_TEST_SUITE_P(Starts, F01PausedProducer, testing::ValuesIn(kStarts));
 
 // F02: a consumer stands still between reading cells and moving the head, while the ring goes
 // round.
-TEST(SlotQueue, PausedConsumerNeverSeesASlotThatIsNotItsOwn) {
+TEST(SlotQueue, F02PausedConsumerNeverSeesASlotThatIsNotItsOwn) {
   for (const std::uint64_t start : kStarts) {
     OwnQueue<GatePlatform> own(4, start);
     using Consumer = BasicSlotQueue<GatePlatform>::Consumer;

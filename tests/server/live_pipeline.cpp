@@ -1,7 +1,9 @@
 #include "tests/server/live_pipeline.h"
 
-#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -15,7 +17,7 @@ constexpr auto kPatience = 20s;
 std::vector<std::unique_ptr<UdpSocket>> bind_to_loopback(std::size_t sockets) {
   std::vector<std::unique_ptr<UdpSocket>> result;
   for (std::size_t i = 0; i < sockets; ++i)
-    result.push_back(std::make_unique<UdpSocket>(address_of("127.0.0.1"), UdpSocketOptions{}));
+    result.push_back(std::make_unique<UdpSocket>(address("127.0.0.1"), UdpSocketOptions{}));
   return result;
 }
 
@@ -42,6 +44,16 @@ PipelineOptions small_pipeline(std::uint32_t slots) {
   options.window_bytes = 512;
   options.batch = 32;
   return options;
+}
+
+TemporaryFolder::TemporaryFolder()
+    : path_(std::filesystem::temp_directory_path() / "cpss-test-XXXXXX") {
+  if (mkdtemp(path_.data()) == nullptr) ADD_FAILURE() << "cannot make " << path_;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
 }
 
 LivePipeline::LivePipeline(Service& service, const PipelineOptions& options, std::size_t sockets)
@@ -84,14 +96,14 @@ void LivePipeline::expect_at_rest() const {
 }
 
 void Client::send(std::string_view text, const SocketAddress& to) {
-  ASSERT_EQ(send_text(socket_, text, to).accepted, 1u);
+  ASSERT_TRUE(send_text(socket_, text, to));
 }
 
-std::vector<Client::Reply> Client::receive(std::size_t replies) {
-  std::vector<Reply> result;
+std::vector<Datagram> Client::receive(std::size_t replies) {
+  std::vector<Datagram> result;
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (result.size() < replies && std::chrono::steady_clock::now() < deadline)
-    for (Reply& reply : take(100)) result.push_back(std::move(reply));
+    for (Datagram& reply : receive_texts(socket_, 100)) result.push_back(std::move(reply));
   return result;
 }
 
@@ -104,22 +116,14 @@ unsigned Client::ask(unsigned requests, const std::vector<SocketAddress>& to) {
       send(std::to_string(next), to[next % to.size()]);
       outstanding.insert(next);
     }
-    const std::vector<Reply> replies = receive(1);
+    const std::vector<Datagram> replies = receive(1);
     if (replies.empty()) break;
-    for (const Reply& reply : replies) {
+    for (const Datagram& reply : replies) {
       const auto number = static_cast<unsigned>(std::stoul(reply.text));
       if (outstanding.erase(number) == 1 && reply.from == to[number % to.size()]) ++right;
     }
   }
   return right;
-}
-
-std::vector<Client::Reply> Client::take(int longest_ms) {
-  const ReceiveResult result = inbox_.wait_and_receive(socket_, longest_ms);
-  std::vector<Reply> replies;
-  for (std::size_t i = 0; i < result.filled; ++i)
-    replies.push_back({inbox_.text(i), inbox_.arrival(i).peer});
-  return replies;
 }
 
 }  // namespace cpss::test

@@ -12,13 +12,26 @@
 #include "net/udp_socket.h"
 #include "server/pipeline.h"
 #include "stats/ledger.h"
-#include "tests/net/inbox.h"
-#include "tests/stats/temporary_folder.h"
+#include "tests/server/loopback.h"
 
 namespace cpss::test {
 
 // One lane in each pool, `slots` slots of 512 bytes, batches of 32.
 PipelineOptions small_pipeline(std::uint32_t slots = 64);
+
+// A folder that is gone with its scope.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
 
 class LivePipeline {
  public:
@@ -51,25 +64,17 @@ class LivePipeline {
 
 class Client {
  public:
-  struct Reply {
-    std::string text;
-    SocketAddress from;
-  };
-
   void send(std::string_view text, const SocketAddress& to);
   // Waits for that many replies, at most 20 s in all.
-  std::vector<Reply> receive(std::size_t replies);
+  std::vector<Datagram> receive(std::size_t replies);
   // What is there now.
-  std::vector<Reply> receive_now() { return take(0); }
+  std::vector<Datagram> receive_now() { return receive_texts(socket_, 0); }
   // Sends "0", "1", ... to the addresses in turn, a few at a time, and waits for each echo. Returns
   // how many came back as they should.
   unsigned ask(unsigned requests, const std::vector<SocketAddress>& to);
 
  private:
-  std::vector<Reply> take(int longest_ms);
-
-  UdpSocket socket_{address_of("127.0.0.1"), {}};
-  Inbox inbox_{64, 512};
+  UdpSocket socket_{address("127.0.0.1"), {}};
 };
 
 }  // namespace cpss::test

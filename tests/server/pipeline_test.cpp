@@ -14,7 +14,7 @@
 
 #include "services/echo.h"
 #include "tests/server/live_pipeline.h"
-#include "tests/stages/threads.h"
+#include "tests/support/threads.h"
 
 namespace cpss {
 namespace {
@@ -105,7 +105,7 @@ TEST(Pipeline, TheEndAnswersMoreThanAThousandMessagesInside) {
 
   std::set<std::string> texts;
   std::thread reader([&] {
-    for (const Client::Reply& reply : client.receive(kMessages)) texts.insert(reply.text);
+    for (const test::Datagram& reply : client.receive(kMessages)) texts.insert(reply.text);
   });
   const bool ended = live.pipeline().end([&] {
     service.open();

@@ -9,7 +9,7 @@
 
 #include "services/echo.h"
 #include "services/service_settings.h"
-#include "tests/stages/threads.h"
+#include "tests/support/threads.h"
 
 namespace cpss {
 namespace {

@@ -77,12 +77,14 @@ TEST(Admission, GroupDestination_A08) {
 TEST(Admission, OwnAddressAndPort_A06) {
   AdmissionOptions options = open_admission();
   options.own_addresses = {address("192.0.2.7", 7700), address("2001:db8::7", 7701)};
+  options.host = host_with({"192.0.2.7", "192.0.2.9", "2001:db8::7"});
   const Admission admission(options);
   const auto refused = Reason::refused_own_address;
   EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.7", 7700))), refused);
   EXPECT_EQ(admission.refusal(arrival_from(mapped("192.0.2.7", 7700))), refused);
   EXPECT_EQ(admission.refusal(arrival_from(address("2001:db8::7", 7701))), refused);
-  // Another program of this host, and a peer that happens to use the same port.
+  // Other programs of this host, and a peer that happens to use the same port.
+  EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.9", 7700))), std::nullopt);
   EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.7", 7701))), std::nullopt);
   EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.8", 7700))), std::nullopt);
 }

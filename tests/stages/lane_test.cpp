@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
-#include "tests/stages/threads.h"
+#include "tests/support/threads.h"
 
 namespace cpss {
 namespace {

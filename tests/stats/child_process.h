@@ -1,6 +1,7 @@
 // A forked process that runs a function of the test, says when it is ready, and waits to be ended.
 #pragma once
 
+#include <cstdio>
 #include <exception>
 #include <functional>
 
@@ -15,7 +16,7 @@ class ChildProcess {
  public:
   // Runs `body` in the child, whose exit code it returns; 99 where it throws. Forked before it
   // starts threads, so it may use anything.
-  explicit ChildProcess(const std::function<int()>& body) : pid_(::fork()) {
+  explicit ChildProcess(const std::function<int()>& body) : pid_(flush_and_fork()) {
     if (pid_ != 0) return;
     int code = 99;
     try {
@@ -50,6 +51,12 @@ class ChildProcess {
   }
 
  private:
+  // Or else the child would print what is still buffered a second time.
+  static pid_t flush_and_fork() {
+    std::fflush(nullptr);
+    return ::fork();
+  }
+
   pid_t pid_;
   bool reaped_ = false;
 };

@@ -8,11 +8,10 @@
 #include "tools/getstat/run.h"
 
 int main(int argc, char** argv) {
-  using namespace cpss::getstat;
   try {
-    return run(parse_options(argc, argv));
+    return cpss::getstat::run(cpss::getstat::parse_options(argc, argv));
   } catch (const std::exception& error) {
     fmt::print(stderr, "getstat: {}\n", error.what());
-    return kNoRegion;
+    return cpss::getstat::kNoRegion;
   }
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "stats/format_count.h"
 #include "stats/ledger.h"
 #include "tools/getstat/grid.h"
 #include "tools/getstat/stage_figures.h"

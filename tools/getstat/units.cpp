@@ -5,14 +5,9 @@
 
 #include <fmt/format.h>
 
-namespace cpss::getstat {
+#include "stats/format_count.h"
 
-std::string format_count(std::uint64_t value) {
-  std::string text = std::to_string(value);
-  for (std::size_t from_end = 3; from_end < text.size(); from_end += 4)
-    text.insert(text.size() - from_end, 1, ',');
-  return text;
-}
+namespace cpss::getstat {
 
 std::string format_time(std::uint64_t ns) {
   if (ns < 1000) return fmt::format("{} ns", ns);

@@ -1,4 +1,4 @@
-// Numbers as people read them. Pure functions.
+// Measures as people read them; counts: stats/format_count.h. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,6 @@
 
 namespace cpss::getstat {
 
-std::string format_count(std::uint64_t value);      // 2,020,222
 std::string format_time(std::uint64_t ns);          // 830 ns, 1.24 us, 56.3 ms, 1.50 s
 std::string format_share(double ratio);             // 45.2 %
 std::string format_duration(double seconds);        // 12.3 s, 5 min 02 s, 3 h 05 min, 2 d 03 h

@@ -16,9 +16,9 @@ namespace cpss::udpblast {
 namespace {
 
 constexpr std::uint64_t kMillisecond = 1'000'000;
-constexpr std::uint64_t kLongestWait_ns = 50 * kMillisecond;  // how soon a stop is noticed
-constexpr std::uint64_t kRetry_ns = kMillisecond;             // after a send that failed
-constexpr std::uint64_t kHopeless_ns = 1'000 * kMillisecond;
+constexpr std::uint64_t kLongestWaitNs = 50 * kMillisecond;  // how soon a stop is noticed
+constexpr std::uint64_t kRetryNs = kMillisecond;             // after a send that failed
+constexpr std::uint64_t kHopelessNs = 1'000 * kMillisecond;
 constexpr std::uint32_t kRemembered = 65'536;  // timed-out messages
 static_assert(kMostOutstanding + kRemembered <= kMostSlots);
 constexpr std::size_t kEvents = 64;
@@ -105,7 +105,7 @@ bool BlastLoop::finished(std::uint64_t now_ns) noexcept {
   if (!all_ended_ns_) all_ended_ns_ = now_ns;
   const bool more_may_come = transactions_.awaited_late() != 0;
   const std::uint64_t listen_on_ns =
-      more_may_come ? std::max(kListenOn_ns, settings_.timeout_ns) : kListenOn_ns;
+      more_may_come ? std::max(kListenOnNs, settings_.timeout_ns) : kListenOnNs;
   return now_ns - *all_ended_ns_ >= listen_on_ns;
 }
 
@@ -114,17 +114,17 @@ bool BlastLoop::silent_for_too_long(std::uint64_t now_ns) const noexcept {
   if (!anything_expected) return false;
   const std::uint64_t silence_ns = now_ns - last_heard_ns_;
   const bool told_why = tally_[Count::connection_refused] != 0 || tally_[Count::send_errors] != 0;
-  if (told_why && tally_[Count::packets_in] == 0 && silence_ns >= kHopeless_ns) return true;
+  if (told_why && tally_[Count::packets_in] == 0 && silence_ns >= kHopelessNs) return true;
   return sending_ && silence_ns >= 2 * settings_.timeout_ns && lost_in_a_row_ >= kLostInARow;
 }
 
 int BlastLoop::wait_ms(std::uint64_t now_ns) const noexcept {
-  std::uint64_t until_ns = now_ns + kLongestWait_ns;
+  std::uint64_t until_ns = now_ns + kLongestWaitNs;
   if (const auto deadline_ns = transactions_.next_deadline_ns())
     until_ns = std::min(until_ns, *deadline_ns);
   if (sending_ && settings_.send_until_ns) until_ns = std::min(until_ns, *settings_.send_until_ns);
   if (sending_ && !with_room_.empty())
-    until_ns = std::min(until_ns, now_ns + (send_blocked_ ? kRetry_ns : 0));
+    until_ns = std::min(until_ns, now_ns + (send_blocked_ ? kRetryNs : 0));
   // Rounded up, so that it has passed when the wait ends.
   return until_ns <= now_ns
              ? 0
@@ -171,9 +171,10 @@ std::size_t BlastLoop::transmit(Client& client, std::size_t count, std::uint64_t
   unsigned errors_in_a_row = 0;
   while (sent < count) {
     tally_.add(Count::send_calls);
-    const auto [done, error] = client.socket.send(requests_, sent, count - sent);
+    const ClientSocket::Result result = client.socket.send(requests_, sent, count - sent);
+    const int error = result.error;
     if (error == 0) {
-      sent += done;
+      sent += result.done;
       if (sent < count) tally_.add(Count::partial_sends);
       errors_in_a_row = 0;
       continue;
@@ -210,8 +211,8 @@ void BlastLoop::expire(std::uint64_t now_ns) {
 
 void BlastLoop::receive(std::uint32_t index) {
   tally_.add(Count::receive_calls);
-  const auto [count, error] = clients_[index].socket.receive(replies_);
-  if (error != 0) {
+  const ClientSocket::Result result = clients_[index].socket.receive(replies_);
+  if (const int error = result.error; error != 0) {
     if (error == ECONNREFUSED) {
       tally_.add(Count::connection_refused);
     } else if (!no_room(error) && error != EINTR) {
@@ -223,9 +224,9 @@ void BlastLoop::receive(std::uint32_t index) {
   const std::uint64_t now_ns = monotonic_ns();
   last_heard_ns_ = now_ns;
   lost_in_a_row_ = 0;
-  tally_.add(Count::packets_in, count);
+  tally_.add(Count::packets_in, result.done);
   expire(now_ns);  // so that what arrived after its time-out is late, whenever it is read
-  for (std::size_t i = 0; i < count; ++i) take_reply(index, replies_.received(i), now_ns);
+  for (std::size_t i = 0; i < result.done; ++i) take_reply(index, replies_.received(i), now_ns);
 }
 
 void BlastLoop::take_reply(std::uint32_t index, std::span<const std::byte> reply,
@@ -240,33 +241,34 @@ void BlastLoop::take_reply(std::uint32_t index, std::span<const std::byte> reply
     return;
   }
   using Match = TransactionTable::Match;
-  const auto [match, message, age_ns] = transactions_.close(*transaction, index, now_ns);
-  switch (match) {
+  const TransactionTable::Reply known = transactions_.close(*transaction, index, now_ns);
+  switch (known.match) {
     case Match::in_time:
-      tally_.record_latency(age_ns);
+      tally_.record_latency(known.age_ns);
       one_less_outstanding(index);
-      if (!settings_.check || workload_.right(message, *transaction, reply)) {
+      if (!settings_.check || workload_.right(known.message, *transaction, reply)) {
         tally_.add(Count::right);
         break;
       }
       tally_.add(Count::wrong);
-      findings_.note(Fault::wrong, now_ns, [&, number = message] {
-        return fmt::format("{}: {}", identify(number, *transaction),
-                           workload_.explain(number, *transaction, reply));
+      findings_.note(Fault::wrong, now_ns, [&] {
+        return fmt::format("{}: {}", identify(known.message, *transaction),
+                           workload_.explain(known.message, *transaction, reply));
       });
       break;
     case Match::late:
       tally_.add(Count::late);
-      findings_.note(Fault::late, now_ns, [&, number = message, late_ns = age_ns] {
-        return fmt::format(
-            "{:.3f} s after it was sent, time-out {:g} s: {}", static_cast<double>(late_ns) / 1e9,
-            static_cast<double>(settings_.timeout_ns) / 1e9, identify(number, *transaction));
+      findings_.note(Fault::late, now_ns, [&] {
+        return fmt::format("{:.3f} s after it was sent, time-out {:g} s: {}",
+                           static_cast<double>(known.age_ns) / 1e9,
+                           static_cast<double>(settings_.timeout_ns) / 1e9,
+                           identify(known.message, *transaction));
       });
       break;
     case Match::duplicate:
       tally_.add(Count::duplicate);
       findings_.note(Fault::duplicate, now_ns,
-                     [&, number = message] { return identify(number, *transaction); });
+                     [&] { return identify(known.message, *transaction); });
       break;
     case Match::unknown:
       tally_.add(Count::unknown);

@@ -2,7 +2,7 @@
 //
 // A run has three phases. While sending, each reply and each time-out makes room for one more
 // message. Then it waits until every message is answered or timed out. Then it listens on for
-// kListenOn_ns, or, if messages have timed out, for at most another time-out, so that late and
+// kListenOnNs, or, if messages have timed out, for at most another time-out, so that late and
 // repeated replies are seen.
 //
 // It gives up once the server has been silent for two time-outs and ten messages, or for a second
@@ -32,7 +32,7 @@
 
 namespace cpss::udpblast {
 
-inline constexpr std::uint64_t kListenOn_ns = 250'000'000;
+inline constexpr std::uint64_t kListenOnNs = 250'000'000;
 
 // Told to all loops by the main thread; looked at at least every 50 ms.
 enum class Stop : std::uint8_t {

@@ -43,11 +43,11 @@ int run(std::span<const char* const> arguments) {
 }  // namespace cpss::udpblast
 
 int main(int argc, char** argv) {
-  using namespace cpss::udpblast;
+  using cpss::udpblast::ExitCode;
   constexpr int kCouldNotRun = static_cast<int>(ExitCode::could_not_run);
   try {
-    return run({argv + 1, argv + argc});
-  } catch (const UsageError& error) {
+    return cpss::udpblast::run({argv + 1, argv + argc});
+  } catch (const cpss::udpblast::UsageError& error) {
     fmt::print(stderr, "udpblast: {}\nudpblast --help lists the options\n", error.what());
   } catch (const std::exception& error) {
     fmt::print(stderr, "udpblast: {}\n", error.what());

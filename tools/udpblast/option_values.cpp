@@ -9,7 +9,7 @@
 namespace cpss::udpblast {
 namespace {
 
-constexpr double kLongest_s = 365.0 * 24 * 3600;
+constexpr double kLongestS = 365.0 * 24 * 3600;
 
 // Digits with at most one point; no sign, no exponent, no "inf".
 std::optional<double> parse_decimal(std::string_view text) {
@@ -35,7 +35,7 @@ std::uint64_t parse_whole(std::string_view text, std::uint64_t least, std::uint6
 std::uint64_t parse_seconds_ns(std::string_view text) {
   const std::optional<double> seconds = parse_decimal(text);
   const double ns = seconds.value_or(0) * 1e9;
-  if (!seconds || ns < 1 || *seconds > kLongest_s)
+  if (!seconds || ns < 1 || *seconds > kLongestS)
     throw BadValue("must be seconds, for example 5 or 0.25, more than 0 and at most a year");
   return static_cast<std::uint64_t>(std::llround(ns));
 }

@@ -12,7 +12,7 @@
 namespace cpss::udpblast {
 namespace {
 
-constexpr std::uint64_t kStatusEvery_ns = 500'000'000;
+constexpr std::uint64_t kStatusEveryNs = 500'000'000;
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 constexpr std::string_view kClearLine = "\r\x1b[K";
 
@@ -39,7 +39,7 @@ Progress::Progress(const Options& options, std::uint64_t messages, std::uint64_t
       messages_(messages),
       start_ns_(start_ns),
       terminal_(::isatty(STDERR_FILENO) == 1),
-      next_status_ns_(terminal_ ? start_ns + kStatusEvery_ns : kNever),
+      next_status_ns_(terminal_ ? start_ns + kStatusEveryNs : kNever),
       status_ns_(start_ns),
       interval_ns_(start_ns) {
   if (options.interval_ns) next_interval_ns_ = start_ns + *options.interval_ns;
@@ -49,8 +49,8 @@ int Progress::due_in_ms(std::uint64_t now_ns) const noexcept {
   const std::uint64_t due_ns = std::min(next_status_ns_, next_interval_ns_.value_or(kNever));
   if (due_ns == kNever) return -1;
   if (due_ns <= now_ns) return 0;
-  constexpr std::uint64_t kMost_ms = 1'000'000;
-  return static_cast<int>(std::min(kMost_ms, (due_ns - now_ns) / 1'000'000 + 1));
+  constexpr std::uint64_t kMostMs = 1'000'000;
+  return static_cast<int>(std::min(kMostMs, (due_ns - now_ns) / 1'000'000 + 1));
 }
 
 void Progress::show(std::uint64_t now_ns, const std::function<Totals()>& read) {
@@ -67,7 +67,7 @@ void Progress::show(std::uint64_t now_ns, const std::function<Totals()>& read) {
   }
   if (status_due) {
     fmt::print(stderr, "{}{}", kClearLine, status_line(now_ns, totals));
-    next_status_ns_ = now_ns + kStatusEvery_ns;
+    next_status_ns_ = now_ns + kStatusEveryNs;
     status_ns_ = now_ns;
     status_replied_ = replied(totals);
   }

@@ -135,8 +135,7 @@ TEST_F(JsonTest, WithoutARegionAllKeysAreThereAndUnknown) {
     const json root = read();
     EXPECT_EQ(keys_of(root), kKeys);
     EXPECT_EQ(root["state"], state);
-    for (const auto& [key, value] : root.items())
-      EXPECT_EQ(value.is_null(), key != "state") << key;
+    for (const auto& [key, value] : root.items()) EXPECT_EQ(value.is_null(), key != "state") << key;
     test::write_file(path_, "something else");
   }
 }

@@ -5,14 +5,6 @@
 namespace cpss::getstat {
 namespace {
 
-TEST(UnitsTest, CountsHaveSeparators) {
-  EXPECT_EQ(format_count(0), "0");
-  EXPECT_EQ(format_count(999), "999");
-  EXPECT_EQ(format_count(1000), "1,000");
-  EXPECT_EQ(format_count(2020222), "2,020,222");
-  EXPECT_EQ(format_count(~std::uint64_t{0}), "18,446,744,073,709,551,615");
-}
-
 TEST(UnitsTest, TimesHaveThreeDigits) {
   EXPECT_EQ(format_time(0), "0 ns");
   EXPECT_EQ(format_time(999), "999 ns");

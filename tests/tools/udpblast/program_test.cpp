@@ -1,6 +1,7 @@
 // The program as a user meets it: exit codes, what goes to which output, signals.
 #include "tests/tools/udpblast/program.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -109,9 +110,13 @@ TEST(Program, NoServerIsExitCode1WithAHint) {
 
 TEST(Program, IntervalReports) {
   const Responder server(ping_replies());
-  const ProgramResult result = run_program({"-p", port_of(server), "-l", "0.7", "-S", "0.2"});
+  const ProgramResult result = run_program({"-p", port_of(server), "-l", "1", "-S", "0.2"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.err, AllOf(HasSubstr("0.2 s  sent "), HasSubstr("0.6 s  sent ")));
+  // On a busy machine a line may be late, and then stands for two.
+  const auto lines = std::ranges::count(result.err, '\n');
+  EXPECT_GE(lines, 2) << result.err;
+  EXPECT_LE(lines, 6) << result.err;
+  EXPECT_THAT(result.err, HasSubstr(" s  sent "));
   EXPECT_THAT(result.out, HasSubstr("all right"));
 }
 

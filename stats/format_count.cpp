@@ -1,0 +1,18 @@
+#include "stats/format_count.h"
+
+namespace cpss {
+
+std::string format_count(std::uint64_t value) {
+  std::string text = std::to_string(value);
+  for (std::size_t from_end = 3; from_end < text.size(); from_end += 4)
+    text.insert(text.size() - from_end, 1, ',');
+  return text;
+}
+
+std::string format_signed_count(std::int64_t value) {
+  // Unsigned negation is right for the least value too, whose magnitude no int64_t holds.
+  const auto bits = static_cast<std::uint64_t>(value);
+  return value < 0 ? "-" + format_count(0 - bits) : format_count(bits);
+}
+
+}  // namespace cpss

@@ -1,0 +1,12 @@
+// Large numbers as people read them. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace cpss {
+
+std::string format_count(std::uint64_t value);        // 2,020,222
+std::string format_signed_count(std::int64_t value);  // -1,024
+
+}  // namespace cpss

@@ -39,7 +39,7 @@ struct IpAddress {
 // An IPv4 or IPv6 address with a UDP port, laid out as the kernel takes it (28 bytes).
 class SocketAddress {
  public:
-  SocketAddress() noexcept : v6_{} {}                               // family AF_UNSPEC
+  SocketAddress() noexcept : v6_{} {}                                    // family AF_UNSPEC
   SocketAddress(const IpAddress& address, std::uint16_t port) noexcept;  // AF_INET for IPv4
   static SocketAddress from(const sockaddr* address, socklen_t length) noexcept;
 

@@ -37,7 +37,7 @@ void RunningServer::run_until_signalled() {
   }
 }
 
-bool RunningServer::end(std::chrono::nanoseconds drain_timeout) {
+void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
   const auto deadline = std::chrono::steady_clock::now() + drain_timeout;
   const char* why = nullptr;
   if (!listeners_.stop_arrivals())
@@ -54,7 +54,6 @@ bool RunningServer::end(std::chrono::nanoseconds drain_timeout) {
   events_.flush();
   region_.mark_clean_end();
   log_ledger();
-  return true;
 }
 
 void RunningServer::tick() {

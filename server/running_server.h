@@ -21,10 +21,10 @@ class RunningServer {
   void start();  // throws std::system_error
   void run_until_signalled();
 
-  // The orderly end, within `drain_timeout`: true, and all lanes have ended. If that takes longer,
-  // or another signal comes, it is a forced end: what is inside is booked as failed, and the
-  // process is left at once with kExitForced.
-  bool end(std::chrono::nanoseconds drain_timeout);
+  // The orderly end, within `drain_timeout`; returns when all lanes have ended. If that takes
+  // longer, or another signal comes, it is a forced end: what is inside is booked as failed, and
+  // the process is left at once with kExitForced.
+  void end(std::chrono::nanoseconds drain_timeout);
 
  private:
   void tick();

@@ -111,7 +111,8 @@ int serve(LoadResult& loaded, const ServerParts& parts) {
       region.path()));
 
   server.run_until_signalled();
-  return server.end(settings.drain_timeout) ? kExitOk : kExitForced;
+  server.end(settings.drain_timeout);
+  return kExitOk;
 }
 
 // Everything a start would check, short of binding.

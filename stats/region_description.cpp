@@ -20,7 +20,7 @@ constexpr std::size_t rounded_up(std::size_t bytes) {
 // Into zeroed memory; what does not fit is cut off, the last zero stays.
 template <std::size_t N>
 void put(std::array<char, N>& place, std::string_view text) {
-  std::memcpy(place.data(), text.data(), std::min(text.size(), N - 1));
+  text.copy(place.data(), N - 1);
 }
 
 layout::MetricEntry* describe(layout::MetricEntry* entry, layout::MetricKind kind,

@@ -14,13 +14,10 @@ using layout::MetricKind;
 
 // More than any server has; a damaged count must not make a reader fill its memory.
 constexpr std::uint32_t kMostEntries = 65536;
-constexpr unsigned kTurns = 3;
 
-// What is counted earlier in a message's life is read later (stats/snapshot.h).
-unsigned turn_of(std::string_view counter) noexcept {
-  if (counter == "left" || counter == "retired" || counter == "given_back") return 0;
-  if (counter == "entered" || counter == "received" || counter == "filled") return kTurns - 1;
-  return 1;
+// What is counted first in a message's life in a stage is read last (stats/snapshot.h).
+bool is_read_last(std::string_view counter) noexcept {
+  return counter == "entered" || counter == "received" || counter == "filled";
 }
 
 template <std::size_t N>
@@ -91,8 +88,8 @@ void RegionView::read_metrics() {
         block_bytes_ - offset < expected * sizeof(Value))
       throw IncompatibleRegion(fmt::format("is damaged: metric '{}' lies outside its block", name));
     metrics_.push_back({kind, entry->merge == 1, offset,
-                        kind == MetricKind::counter ? turn_of(name) : 1, name, text(entry->outcome),
-                        text(entry->help)});
+                        kind == MetricKind::counter && is_read_last(name), name,
+                        text(entry->outcome), text(entry->help)});
   }
 }
 
@@ -178,9 +175,9 @@ Snapshot RegionView::read() const {
     StageSnapshot& into = result.stages.emplace_back();
     into.name = stage->name;
     into.lanes = stage->blocks.size();
-    for (unsigned turn = 0; turn < kTurns; ++turn)
+    for (const bool last : {false, true})
       for (const Metric& metric : metrics_)
-        if (metric.turn == turn) read_metric(metric, *stage, into);
+        if (metric.last == last) read_metric(metric, *stage, into);
   }
   std::reverse(result.stages.begin(), result.stages.end());
   result.taken_ns = monotonic_ns();

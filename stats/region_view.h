@@ -36,7 +36,7 @@ class RegionView {
     layout::MetricKind kind;
     bool largest;        // of a gauge over blocks: the largest, else the sum
     std::size_t offset;  // bytes in a block
-    unsigned turn;       // when a stage's values are read: 0 first
+    bool last;           // read after the other values of its stage
     std::string name, outcome, help;
   };
   struct Stage {

@@ -4,9 +4,8 @@
 // bounds of stats/ledger.h hold, in whatever moment of the server's work it is taken:
 //   1. received_before
 //   2. every reason of every block
-//   3. the stages from the last to the first; of each stage, over all lanes, first left, retired
-//   and
-//      given_back, then the rest, then entered, received and filled
+//   3. the stages from the last to the first; of each stage, over all lanes, first everything else,
+//      then entered, received and filled
 // What is counted earlier in a message's life is thus read later. Each value is read once, whole,
 // with acquire; it never goes back while the same server runs.
 #pragma once

@@ -15,7 +15,6 @@ namespace {
 using test::address;
 using test::CallService;
 using test::client;
-using test::open_admission;
 using test::Rig;
 using test::RigOptions;
 using testing::ElementsAre;

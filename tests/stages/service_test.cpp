@@ -112,7 +112,7 @@ TEST(ServiceStep, EachInvalidReasonIsItsOwnCounter) {
       {InvalidReason::malformed, Reason::invalid_malformed},
   };
   for (const auto& [why, reason] : reasons) {
-    CallService service([why = why](Message& message) { message.invalid(why); });
+    CallService service([invalid = why](Message& message) { message.invalid(invalid); });
     const Ended ended = one_message(service, "hello", reason);
     EXPECT_EQ(ended.count, 1u) << name_of(reason);
     EXPECT_THAT(ended.replies, IsEmpty());

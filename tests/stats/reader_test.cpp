@@ -223,7 +223,10 @@ TEST_F(ReaderTest, ATruncationInTheMiddleOfAReadingIsReported) {
     });
     reading_now = true;
     Reading reading = reader.read();
-    for (int i = 0; i < 1000 && reading.snapshot; ++i) reading = reader.read();
+    for (int i = 0; i < 1000 && reading.snapshot; ++i) {
+      EXPECT_EQ(reading.snapshot->total("received"), 5u) << "taken for what the server wrote";
+      reading = reader.read();
+    }
     truncating.join();
     if (reading.snapshot) reading = reader.read();
     EXPECT_EQ(reading.state, RegionState::incompatible);

@@ -24,10 +24,9 @@
 //   S1  value never exceeds kMaxValue; a post that would exceed it aborts.
 //   S2  If value > 0 and waiters > 0, then pending is set or some waiter is awake and will look.
 //   S3  pending is set only with waiters > 0, and every waiter clears it before it sleeps: the
-//   futex
-//       word it sleeps on is exactly 0 (no value, not pending, not closed). So a wake-up can
-//       neither be forgotten (S2) nor get stuck: if it found nobody asleep, the waiter it was meant
-//       for has not slept yet and will not.
+//       futex word it sleeps on is exactly 0 (no value, not pending, not closed). So a wake-up can
+//       neither be forgotten (S2) nor get stuck: if it found nobody asleep, the waiter it was
+//       meant for has not slept yet and will not.
 //   S4  A take that reports 0 tokens has taken none.
 //
 // Memory orders: post is a release, take an acquire, both read-modify-writes on one word, so a

@@ -21,19 +21,16 @@
 //
 // Invariants
 //   P1  A slot is owned by one lane (in its hand or its cache), or on the stack, or fresh, or
-//   inside
-//       a queue; never two of these.
+//       inside a queue; never two of these.
 //   P2  tokens free + tokens in hands = slots on the stack + fresh slots, less what is pushed and
-//   not
-//       yet posted: never more tokens than slots.
+//       not yet posted: never more tokens than slots.
 //   P3  A lane that waits has an empty cache.
 //
 // Memory orders
 //   (p) top_ compare-exchange in push, release -> top_ load and compare-exchange in pop, acquire:
-//   the
-//       links of all slots pushed before are visible (every change of top_ is a read-modify-write,
-//       so release sequences are unbroken).
-//       So what the last owner did with a slot happened before what the next one does.
+//       the links of all slots pushed before are visible (every change of top_ is a
+//       read-modify-write, so release sequences are unbroken). So what the last owner did with a
+//       slot happened before what the next one does.
 //   (q) semaphore post, release -> take, acquire: a holder of tokens finds its slots at the first
 //       look. Without it the holder might see an older top and look again; nothing else depends on
 //       it.

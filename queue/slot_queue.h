@@ -16,8 +16,7 @@
 // a cell of an earlier lap is not taken for a new one.
 //
 //   put   claims positions, writes the cells, then advances `published` over every contiguous
-//   written
-//         cell, its own or others', and posts one token for each cell it passed.
+//         written cell, its own or others', and posts one token for each cell it passed.
 //   take  with k tokens in hand reads k cells from the head, and only then moves the head by
 //         compare-exchange; if another consumer was faster, it reads again. It never owns a cell,
 //         so a consumer that stops anywhere keeps no producer from its cell.
@@ -41,8 +40,7 @@
 //
 // Memory orders (each with its partner; the table with the stories is in README.md)
 //   (a) cell store, release          -> scan load, acquire: what the other producer wrote before
-//   its
-//                                       cell is visible to whoever publishes it
+//                                       its cell is visible to whoever publishes it
 //   (b) `published` read-modify-write, acq_rel -> the same: of two producers that each write a cell
 //                                       and then look, the later one sees the other's cell (Q4).
 //                                       A plain load would let both miss: a store and a later load

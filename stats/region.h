@@ -10,9 +10,8 @@
 //   * removed or replaced: its values go on in the file that has lost its name, where no reader
 //     finds them; snapshot() is right.
 //   * truncated: at the next access beyond the new end all counters of the region begin again at 0
-//   in
-//     private memory (stats/file_mapping.h), lost() is true, and from then on neither the file nor
-//     snapshot() balances. Readers see a file that is cut short. A restart makes a new region.
+//     in private memory (stats/file_mapping.h), lost() is true, and from then on neither the file
+//     nor snapshot() balances. Readers see a file that is cut short. A restart makes a new region.
 //
 // Lanes must not block SIGBUS (stats/file_mapping.h).
 //

@@ -22,8 +22,7 @@ struct RegionOptions {
   std::vector<std::string> listen;  // 127.0.0.1:7700, with the real port
   std::vector<RegionBlock> blocks;
   // Most datagrams that can be received and in no outcome yet: slots + spare batches + held
-  // segments
-  // + one batch a lane.
+  // segments + one batch a lane.
   std::uint64_t most_inside = 0;
   std::uint64_t slots = 0;
   bool histograms = true;

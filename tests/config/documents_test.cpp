@@ -17,13 +17,6 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 std::vector<std::string> lines_of(const std::string& text) {
   std::istringstream stream(text);
   std::vector<std::string> lines;
@@ -34,8 +27,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 // UPDATE_GENERATED=1 in the environment renews the files instead of comparing them.
 void expect_committed(const std::string& name, const std::string& generated) {
   const std::string path = std::string(DOCS_DIRECTORY) + "/" + name;
-  if (std::getenv("UPDATE_GENERATED") != nullptr)
-    std::ofstream(path, std::ios::binary) << generated;
+  if (std::getenv("UPDATE_GENERATED") != nullptr) write_file(path, generated);
   EXPECT_EQ(read_file(path), generated)
       << path << " is out of date: run config_test with UPDATE_GENERATED=1 and commit it";
 }

@@ -6,10 +6,11 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/config/load_support.h"
+#include "tests/support/forked_process.h"
+#include "tests/support/sanitizers.h"
 
 namespace cpss {
 namespace {
@@ -71,19 +72,19 @@ TEST(YamlFile, MayBeAPipe) {
   const TemporaryFolder folder;
   const std::string path = folder.file("pipe");
   ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
-  const pid_t writer = fork();
-  ASSERT_GE(writer, 0);
-  if (writer == 0) {
-    std::ofstream(path) << "a: 1\n";
-    _exit(0);
-  }
+  ForkedProcess writer([&] {
+    write_file(path, "a: 1\n");
+    return 0;
+  });
   const YamlDocument document = read_yaml_file(path);
-  EXPECT_EQ(waitpid(writer, nullptr, 0), writer);
+  EXPECT_EQ(writer.exit_code(), 0);
   EXPECT_THAT(document.errors, IsEmpty());
   EXPECT_EQ(document.entries.size(), 1U);
 }
 
 TEST(YamlFile, SaysWhyItCannotBeParsed) {
+  if (kUndefinedBehaviorSanitizer)
+    GTEST_SKIP() << "UndefinedBehaviorSanitizer needs descriptors to look at memory";
   const TemporaryFolder folder;
   const std::string path = folder.write("a.yaml", "a: 1\n");
   rlimit before{};

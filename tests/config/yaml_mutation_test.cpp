@@ -12,15 +12,13 @@
 
 #include "config/documents.h"
 #include "tests/config/load_support.h"
+#include "tests/support/sanitizers.h"
 
 namespace cpss {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr unsigned kDefaultMutations = 1'000;  // copying their shadow memory makes fork(2) slow
-#else
-constexpr unsigned kDefaultMutations = 10'000;
-#endif
+// Copying the sanitizers' shadow memory makes fork(2) slow.
+constexpr unsigned kDefaultMutations = kSanitized ? 1'000 : 10'000;
 constexpr auto kLongestLoad = std::chrono::seconds(30);  // the parser's own limits end before
 
 // MUTATIONS in the environment asks for more or fewer.

@@ -14,6 +14,7 @@
 #include "tests/support/flood.h"
 #include "tests/support/namespace.h"
 #include "tests/support/run_isolated.h"
+#include "tests/support/sanitizers.h"
 
 namespace cpss {
 namespace {
@@ -37,16 +38,14 @@ TEST(Faults, A15ClientsThatLeave) {
 // replaces the call, and a wake that is not made is no interruption; StopsAndContinuesUnderLoad
 // interrupts waits.
 TEST(Faults, A21InterruptedCalls) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers and ptrace do not go together";
-#endif
+  if (kSanitized) GTEST_SKIP() << "sanitizers and ptrace do not go together";
   const std::string strace = "/usr/bin/strace";
   if (access(strace.c_str(), X_OK) != 0) GTEST_SKIP() << "needs strace";
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}});
-  ChildProcess tracer({strace, "-f", "-qq", "-o", "/dev/null", "-e",
-                       "trace=recvmmsg,sendmmsg,epoll_wait", "-e",
-                       "inject=recvmmsg,sendmmsg,epoll_wait:error=EINTR:when=2+3", "-p",
-                       std::to_string(server.process().pid())});
+  Program tracer({strace, "-f", "-qq", "-o", "/dev/null", "-e",
+                  "trace=recvmmsg,sendmmsg,epoll_wait", "-e",
+                  "inject=recvmmsg,sendmmsg,epoll_wait:error=EINTR:when=2+3", "-p",
+                  std::to_string(server.process().pid())});
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   if (!tracer.running()) GTEST_SKIP() << "may not trace: " << tracer.errors();
   UdpClient client(server.address());
@@ -62,7 +61,7 @@ TEST(Faults, A21InterruptedCalls) {
 
 TEST(Faults, StopsAndContinuesUnderLoad) {
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}});
-  ChildProcess blast(
+  Program blast(
       {program::kBlast, "-p", std::to_string(server.port()), "--service", "echo", "-l", "2"});
   for (int i = 0; i < 50; ++i) {
     server.process().signal(SIGSTOP);

@@ -1,7 +1,6 @@
 // The main job: 2,020,222 look-ups of real number prefixes, 256 bytes each, received, answered,
 // verified and accounted for, without one allocation for a message.
 #include <atomic>
-#include <fstream>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -10,17 +9,12 @@
 
 #include "tests/end_to_end/programs.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/support/sanitizers.h"
 
 namespace cpss {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-constexpr int kMessages = 100'000;
-#else
-constexpr bool kSanitized = false;
-constexpr int kMessages = 2'020'222;
-#endif
+constexpr int kMessages = kSanitized ? 100'000 : 2'020'222;
 
 class AllocationCount {
  public:

@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/end_to_end/child_process.h"
+#include "tests/support/program.h"
 
 namespace cpss::program {
 

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "net/address.h"
-#include "tests/end_to_end/child_process.h"
+#include "tests/support/program.h"
 
 namespace cpss {
 
@@ -21,7 +21,7 @@ class ServerProcess {
   // otherwise.
   ServerProcess(const std::string& program, Environment environment);
 
-  ChildProcess& process() noexcept { return process_; }
+  Program& process() noexcept { return process_; }
   const std::string& stats_file() const noexcept { return stats_file_; }
   SocketAddress address(std::size_t listener = 0) const;
   std::uint16_t port(std::size_t listener = 0) const { return address(listener).port(); }
@@ -40,7 +40,7 @@ class ServerProcess {
  private:
   TemporaryFolder folder_;
   std::string stats_file_;
-  ChildProcess process_;
+  Program process_;
 };
 
 }  // namespace cpss

@@ -12,11 +12,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/net/inbox.h"
 #include "tests/support/flood.h"
+#include "tests/support/forked_process.h"
 
 namespace cpss {
 namespace {
@@ -453,25 +453,22 @@ INSTANTIATE_TEST_SUITE_P(All, UdpSocketRefuses,
 TEST(UdpSocketPrivilege, SaysThatAPortIsPrivileged) {
   // In a child, which gives up root for good.
   enum : int { kRight = 0, kBound = 1, kWrong = 2 };
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    if (::getuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) ::_exit(kBound);
+  ForkedProcess child([&] {
+    if (::getuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) return kBound;
     try {
       const UdpSocket socket(address_of("127.0.0.1", 7), {});
-      ::_exit(kBound);
+      return kBound;
     } catch (const SocketError& error) {
       const std::string text = error.what();
       const bool right = error.code() == EACCES &&
                          text.find("CAP_NET_BIND_SERVICE") != std::string::npos &&
                          text.find("127.0.0.1:7") != std::string::npos;
-      ::_exit(right ? kRight : kWrong);
+      return right ? kRight : kWrong;
     }
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  if (WEXITSTATUS(status) == kBound) GTEST_SKIP() << "low ports are open to everybody here";
-  EXPECT_EQ(WEXITSTATUS(status), kRight);
+  });
+  const int code = child.exit_code();
+  if (code == kBound) GTEST_SKIP() << "low ports are open to everybody here";
+  EXPECT_EQ(code, kRight);
 }
 
 // A09 on loopback, where 127.0.0.2 needs no set-up.

@@ -11,11 +11,11 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/queue/gate.h"
 #include "tests/queue/zeroed_memory.h"
+#include "tests/support/forked_process.h"
 
 namespace cpss {
 namespace {
@@ -381,23 +381,19 @@ TEST(ProcessSharedSemaphore, WakesAcrossProcesses) {
   constexpr int kRounds = 1000;
   ZeroedMemory memory(sizeof(Shared), ZeroedMemory::Sharing::process_shared);
   auto* shared = new (memory.get()) Shared;
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
+  ForkedProcess child([&] {
     for (int i = 0; i < kRounds; ++i) {
-      if (shared->ping.take(1, 1, in(seconds(20))).tokens != 1) _exit(1);
+      if (shared->ping.take(1, 1, in(seconds(20))).tokens != 1) return 1;
       shared->pong.post(1);
     }
-    _exit(shared->ping.take(1, 1, in(seconds(20))).status == TakeStatus::closed ? 0 : 2);
-  }
+    return shared->ping.take(1, 1, in(seconds(20))).status == TakeStatus::closed ? 0 : 2;
+  });
   for (int i = 0; i < kRounds; ++i) {
     shared->ping.post(1);
     ASSERT_EQ(shared->pong.take(1, 1, in(seconds(20))).tokens, 1u) << "round " << i;
   }
   shared->ping.close();
-  int status = -1;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
+  EXPECT_EQ(child.exit_code(), 0);
 }
 
 }  // namespace

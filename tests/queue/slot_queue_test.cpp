@@ -15,11 +15,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/queue/gate.h"
 #include "tests/queue/zeroed_memory.h"
+#include "tests/support/forked_process.h"
 
 namespace cpss {
 namespace {
@@ -355,13 +355,11 @@ TEST(SlotQueue, JoinsTwoProcesses) {
   constexpr std::uint32_t kSlots = 1024;
   ZeroedMemory memory(SlotQueue::bytes(kSlots), ZeroedMemory::Sharing::process_shared);
   SlotQueue* queue = SlotQueue::create(memory.get(), kSlots, {.scope = Scope::process_shared});
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
+  ForkedProcess child([&] {
     for (std::uint32_t slot = 0; slot < kSlots; ++slot) put(*queue, {slot});
     queue->close();
-    _exit(0);
-  }
+    return 0;
+  });
   SlotQueue::Consumer consumer(*queue, 1);
   Slots got;
   const Deadline deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -370,9 +368,7 @@ TEST(SlotQueue, JoinsTwoProcesses) {
   Slots all(kSlots);
   std::iota(all.begin(), all.end(), 0);
   EXPECT_EQ(got, all);
-  int status = -1;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
+  EXPECT_EQ(child.exit_code(), 0);
 }
 
 }  // namespace

@@ -3,71 +3,26 @@
 //
 // Exit code: 0 all right, 1 a failure (with the history of the execution that failed), 2 wrong
 // usage.
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
 
 #include <fmt/format.h>
-#include <getopt.h>
 
 #include "tests/relacy/checks.h"
+#include "tests/stress/command_line.h"
 #include "tests/stress/mutants.h"
 
 namespace cpss {
 namespace {
 
-struct Options {
-  Mutant mutant = Mutant::none;
-  std::uint64_t seconds = 10;
-};
-
 constexpr const char* kUsage =
     "usage: queue_relacy [--mutant NAME] [--seconds S] [--list]\n"
     "  --mutant   deliberately broken variant to run instead; --list names them\n"
     "  --seconds  time for all checks together (10)\n";
-
-[[noreturn]] void misused(const std::string& what) {
-  std::fputs((what + "\n" + kUsage).c_str(), stderr);
-  std::exit(2);
-}
-
-Options parse(int argc, char** argv) {
-  static constexpr option kOptions[] = {{"mutant", required_argument, nullptr, 'm'},
-                                        {"seconds", required_argument, nullptr, 's'},
-                                        {"list", no_argument, nullptr, 'l'},
-                                        {nullptr, 0, nullptr, 0}};
-  Options options;
-  for (int c = 0; (c = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
-    switch (c) {
-      case 'm': {
-        const std::optional<Mutant> mutant = mutant_named(optarg);
-        if (!mutant) misused(fmt::format("--mutant: no mutant is called '{}'", optarg));
-        options.mutant = *mutant;
-        break;
-      }
-      case 's': {
-        const std::string_view text = optarg;
-        const auto [end, error] =
-            std::from_chars(text.data(), text.data() + text.size(), options.seconds);
-        if (error != std::errc{} || end != text.data() + text.size())
-          misused(fmt::format("--seconds: '{}' is not a whole number", text));
-        break;
-      }
-      case 'l':
-        for (const std::string_view name : kMutantNames) fmt::print("{}\n", name);
-        std::exit(0);
-      default:
-        misused("unknown option");
-    }
-  }
-  if (optind < argc) misused(fmt::format("unexpected argument '{}'", argv[optind]));
-  return options;
-}
 
 // Executions number `first` to `last`; the number alone decides what happens in one.
 template <class Check>
@@ -130,9 +85,10 @@ void run_all(std::chrono::duration<double> span) {
 
 int main(int argc, char** argv) {
   using namespace cpss;
-  const Options options = parse(argc, argv);
-  with_mutant(options.mutant, [&options]<Mutant kMutant>() {
-    run_all<kMutant>(std::chrono::duration<double>(options.seconds));
+  std::uint64_t seconds = 10;
+  const Mutant mutant = parse_command_line(argc, argv, kUsage, {{"seconds", &seconds}});
+  with_mutant(mutant, [seconds]<Mutant kMutant>() {
+    run_all<kMutant>(std::chrono::duration<double>(seconds));
   });
   return 0;
 }

@@ -1,9 +1,6 @@
 #include "tests/server/live_pipeline.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <set>
-#include <system_error>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -44,16 +41,6 @@ PipelineOptions small_pipeline(std::uint32_t slots) {
   options.window_bytes = 512;
   options.batch = 32;
   return options;
-}
-
-TemporaryFolder::TemporaryFolder()
-    : path_(std::filesystem::temp_directory_path() / "cpss-test-XXXXXX") {
-  if (mkdtemp(path_.data()) == nullptr) ADD_FAILURE() << "cannot make " << path_;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
 }
 
 LivePipeline::LivePipeline(Service& service, const PipelineOptions& options, std::size_t sockets)

@@ -13,25 +13,12 @@
 #include "server/pipeline.h"
 #include "stats/ledger.h"
 #include "tests/server/loopback.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss::test {
 
 // One lane in each pool, `slots` slots of 512 bytes, batches of 32.
 PipelineOptions small_pipeline(std::uint32_t slots = 64);
-
-// A folder that is gone with its scope.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 class LivePipeline {
  public:

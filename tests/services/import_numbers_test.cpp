@@ -1,8 +1,6 @@
 // scripts/import-numbers against the server's own reading and searching: two programs that share
 // nothing but the documented formats have to agree.
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -10,39 +8,29 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "services/e164.h"
 #include "services/number_csv.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
-
-namespace fs = std::filesystem;
 
 class ImportNumbers : public testing::Test {
  protected:
   static constexpr int kCount = 100'000;
 
-  ImportNumbers() : folder_(fs::path(testing::TempDir()) / fmt::format("cpss-{}", ::getpid())) {
-    fs::create_directories(folder_);
-  }
-  ~ImportNumbers() override { fs::remove_all(folder_); }
-
   // Its exit status; what it says is in output().
   int import(const std::string& folder, const std::string& options) const {
     return std::system(fmt::format("'{}/scripts/import-numbers' --out-dir '{}' {} >'{}' 2>&1",
-                                   CPSS_SOURCE_DIR, (folder_ / folder).string(), options,
-                                   (folder_ / "output").string())
+                                   CPSS_SOURCE_DIR, folder_.file(folder), options,
+                                   folder_.file("output"))
                            .c_str());
   }
-  std::string content(const fs::path& name) const {
-    std::ifstream file(folder_ / name);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
+  std::string content(const std::string& name) const { return read_file(folder_.file(name)); }
   std::string output() const { return content("output"); }
 
-  fs::path folder_;
+  TemporaryFolder folder_;
 };
 
 struct Query {
@@ -72,7 +60,7 @@ bool has_shorter_match(const NumberTable& table, E164 number, std::string_view b
 
 TEST_F(ImportNumbers, ExpectsWhatTheTableAnswers) {
   ASSERT_EQ(import("a", fmt::format("--count {} --seed 5", kCount)), 0) << output();
-  const NumberTable table = load_numbers(folder_ / "a" / "numbers.csv");
+  const NumberTable table = load_numbers(folder_.file("a/numbers.csv"));
   EXPECT_GT(table.size(), 250'000U);
 
   const std::vector<Query> queries = queries_in(content("a/queries.tsv"));

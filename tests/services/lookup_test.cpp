@@ -13,6 +13,7 @@
 
 #include "services/number_csv.h"
 #include "tests/services/exchange.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
@@ -263,8 +264,8 @@ TEST(MakeLookup, AnnouncesTheSample) {
 }
 
 TEST(MakeLookup, AnnouncesTheFileAndRefusesABadOne) {
-  const std::string path = testing::TempDir() + fmt::format("cpss-lookup-{}.csv", ::getpid());
-  std::ofstream(path) << "prefix\n44\n45\n";
+  const TemporaryFolder folder;
+  const std::string path = folder.write("numbers.csv", "prefix\n44\n45\n");
   std::vector<std::string> lines;
   const ServiceSettings settings{.numbers_file = path,
                                  .announce = [&](const std::string& l) { lines.push_back(l); }};
@@ -272,7 +273,7 @@ TEST(MakeLookup, AnnouncesTheFileAndRefusesABadOne) {
   ASSERT_EQ(lines.size(), 1U);
   EXPECT_THAT(lines[0], testing::StartsWith("lookup: 2 prefixes from " + path + ", loaded in "));
 
-  std::ofstream(path) << "prefix\n44\n44\n";
+  write_file(path, "prefix\n44\n44\n");
   EXPECT_THROW(make_lookup(settings), ServiceDataError);
   std::remove(path.c_str());
   EXPECT_THROW(make_lookup(settings), ServiceDataError);

@@ -1,17 +1,15 @@
 #include "services/number_csv.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <string>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "services/sample_numbers.h"
 #include "services/service_settings.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
@@ -151,9 +149,6 @@ TEST(NumberCsv, ARowHasToFitAnyDatagram) {
 
 class NumberFile : public testing::Test {
  protected:
-  NumberFile() : path_(testing::TempDir() + fmt::format("cpss-numbers-{}.csv", ::getpid())) {}
-  ~NumberFile() override { std::filesystem::remove(path_); }
-
   std::string complaint_of(const std::string& path) {
     try {
       load_numbers(path);
@@ -163,15 +158,16 @@ class NumberFile : public testing::Test {
     }
   }
 
-  std::string path_;
+  TemporaryFolder folder_;
+  const std::string path_ = folder_.file("numbers.csv");
 };
 
 TEST_F(NumberFile, IsReadWhole) {
   // More than one read's worth.
-  std::ofstream file(path_);
-  file << "prefix,carrier\n";
-  for (int i = 100'000; i < 200'000; ++i) file << i << ",some carrier with a long name\n";
-  file.close();
+  std::string csv = "prefix,carrier\n";
+  for (int i = 100'000; i < 200'000; ++i)
+    csv += fmt::format("{},some carrier with a long name\n", i);
+  write_file(path_, csv);
   const NumberTable table = load_numbers(path_);
   EXPECT_EQ(table.size(), 100'000U);
   EXPECT_EQ(find(table, "1000001"), "prefix=100000;carrier=some carrier with a long name");
@@ -179,7 +175,7 @@ TEST_F(NumberFile, IsReadWhole) {
 }
 
 TEST_F(NumberFile, IsNamedInItsProblems) {
-  std::ofstream(path_) << "prefix\nx\n";
+  write_file(path_, "prefix\nx\n");
   EXPECT_THAT(complaint_of(path_), testing::StartsWith(path_ + ":2: prefix \"x\""));
 }
 
@@ -187,7 +183,7 @@ TEST_F(NumberFile, ThatCannotBeReadSaysWhyAndWhatToDo) {
   EXPECT_EQ(complaint_of(path_), path_ +
                                      ": cannot be read: No such file or directory; CPSS_NUMBERS "
                                      "has to name number data (scripts/import-numbers makes some)");
-  EXPECT_THAT(complaint_of(testing::TempDir()), HasSubstr("cannot be read: Is a directory"));
+  EXPECT_THAT(complaint_of(folder_.path()), HasSubstr("cannot be read: Is a directory"));
 }
 
 TEST(SampleNumbers, AreGoodAndNested) {

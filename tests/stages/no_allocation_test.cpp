@@ -1,6 +1,4 @@
-// In the steady state nothing is allocated for a message. The entry points of the allocator are
-// replaced in this whole program (operator new ends in them too) and count while a test looks.
-#include <atomic>
+// In the steady state nothing is allocated for a message.
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -17,63 +15,16 @@
 #include "services/lookup.h"
 #include "services/native_wire.h"
 #include "tests/stages/rig.h"
-
-extern "C" {
-void* __libc_malloc(std::size_t size);
-void* __libc_calloc(std::size_t count, std::size_t size);
-void* __libc_realloc(void* memory, std::size_t size);
-void* __libc_memalign(std::size_t alignment, std::size_t size);
-}
-
-namespace {
-
-std::atomic<bool> looking{false};
-std::atomic<std::uint64_t> allocations{0};
-
-void count() noexcept {
-  if (looking.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
-}
-
-}  // namespace
-
-extern "C" {
-void* malloc(std::size_t size) {
-  count();
-  return __libc_malloc(size);
-}
-void* calloc(std::size_t number, std::size_t size) {
-  count();
-  return __libc_calloc(number, size);
-}
-void* realloc(void* memory, std::size_t size) {
-  count();
-  return __libc_realloc(memory, size);
-}
-void* memalign(std::size_t alignment, std::size_t size) {
-  count();
-  return __libc_memalign(alignment, size);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t size) {
-  count();
-  return __libc_memalign(alignment, size);
-}
-int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
-  count();
-  *memory = __libc_memalign(alignment, size);
-  return *memory == nullptr ? ENOMEM : 0;
-}
-}
+#include "tests/support/allocations.h"
 
 namespace cpss {
 namespace {
 
 template <class Work>
 std::uint64_t allocations_during(Work work) {
-  allocations = 0;
-  looking = true;
+  const std::uint64_t before = allocations();
   work();
-  looking = false;
-  return allocations;
+  return allocations() - before;
 }
 
 // Always has a full batch to read and takes every reply, without allocating itself.
@@ -157,7 +108,7 @@ std::uint64_t allocations_of(Service& service, std::vector<std::byte> request,
 
 TEST(NoAllocation, TheCounterSeesBothWaysToAllocate) {
   std::unique_ptr<int> by_new;
-  void* by_malloc = nullptr;
+  void* volatile by_malloc = nullptr;  // or else the compiler saves the trouble
   EXPECT_EQ(allocations_during([&] {
               by_new = std::make_unique<int>(1);
               by_malloc = std::malloc(1);

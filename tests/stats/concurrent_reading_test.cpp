@@ -9,7 +9,7 @@
 #include "stats/ledger.h"
 #include "stats/reader.h"
 #include "tests/stats/sample_server.h"
-#include "tests/stats/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
@@ -125,7 +125,7 @@ void expect_possible(const Snapshot& snapshot) {
 }
 
 TEST(ConcurrentReadingTest, NoCounterGoesBackAndNoDifferenceIsNegative) {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   CountingPipeline pipeline(folder.file("stats"));
   RegionReader reader(folder.file("stats"));
   std::vector<std::uint64_t> before;

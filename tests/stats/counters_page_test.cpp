@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "stats/metrics.h"
-#include "tests/stats/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
@@ -61,8 +61,8 @@ std::string expected_page() {
 
 TEST(CountersPageTest, SaysWhatTheTablesSay) {
   const std::string expected = expected_page();
-  if (std::getenv("CPSS_UPDATE_DOCS") != nullptr) test::write_file(kPage, expected);
-  EXPECT_EQ(test::read_file(kPage), expected) << "run this test with CPSS_UPDATE_DOCS=1";
+  if (std::getenv("CPSS_UPDATE_DOCS") != nullptr) write_file(kPage, expected);
+  EXPECT_EQ(read_file(kPage), expected) << "run this test with CPSS_UPDATE_DOCS=1";
 }
 
 }  // namespace

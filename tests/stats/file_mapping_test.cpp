@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "stats/file_descriptor.h"
-#include "tests/stats/child_process.h"
-#include "tests/stats/temporary_folder.h"
+#include "tests/support/forked_process.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
@@ -20,7 +20,7 @@ constexpr std::size_t kBytes = 16384;
 
 class FileMappingTest : public testing::Test {
  protected:
-  FileMappingTest() { test::write_file(path_, std::string(kBytes, 'a')); }
+  FileMappingTest() { write_file(path_, std::string(kBytes, 'a')); }
 
   FileDescriptor open() const { return FileDescriptor(::open(path_.c_str(), O_RDWR | O_CLOEXEC)); }
   // Keeps the compiler from leaving out the access.
@@ -28,20 +28,20 @@ class FileMappingTest : public testing::Test {
     return static_cast<char>(*static_cast<const volatile std::byte*>(place));
   }
 
-  test::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   std::string path_ = folder_.file("mapped");
 };
 
 TEST_F(FileMappingTest, WritesReachTheFile) {
   FileMapping mapping(open().get(), kBytes, FileMapping::Access::write);
   mapping.data()[kBytes - 1] = std::byte{'z'};
-  EXPECT_EQ(test::read_file(path_).back(), 'z');
+  EXPECT_EQ(read_file(path_).back(), 'z');
   EXPECT_FALSE(mapping.lost());
 }
 
 TEST_F(FileMappingTest, ATruncatedFileGivesZerosInsteadOfADeath) {
   for (const auto access : {FileMapping::Access::read, FileMapping::Access::write}) {
-    test::write_file(path_, std::string(kBytes, 'a'));
+    write_file(path_, std::string(kBytes, 'a'));
     FileMapping mapping(open().get(), kBytes, access);
     EXPECT_EQ(touch(mapping.data()), 'a');
     ASSERT_EQ(::truncate(path_.c_str(), 4096), 0);
@@ -59,12 +59,12 @@ TEST_F(FileMappingTest, AWriterGoesOnInPrivateMemory) {
   for (std::size_t i = 0; i < kBytes; ++i) mapping.data()[i] = std::byte{'w'};
   EXPECT_TRUE(mapping.lost());
   EXPECT_EQ(touch(mapping.data() + kBytes - 1), 'w');
-  EXPECT_EQ(test::read_file(path_), "");
+  EXPECT_EQ(read_file(path_), "");
 }
 
 TEST_F(FileMappingTest, TheLossOfOneIsNotTheLossOfAnother) {
   const std::string other_path = folder_.file("other");
-  test::write_file(other_path, std::string(kBytes, 'b'));
+  write_file(other_path, std::string(kBytes, 'b'));
   const FileDescriptor other_file(::open(other_path.c_str(), O_RDONLY | O_CLOEXEC));
   FileMapping other(other_file.get(), kBytes, FileMapping::Access::read);
   FileMapping mapping(open().get(), kBytes, FileMapping::Access::read);
@@ -76,7 +76,7 @@ TEST_F(FileMappingTest, TheLossOfOneIsNotTheLossOfAnother) {
 }
 
 TEST_F(FileMappingTest, AFaultElsewhereStillEndsTheProcess) {
-  test::ChildProcess child([&] {
+  ForkedProcess child([&] {
     FileMapping guarded(open().get(), kBytes, FileMapping::Access::read);
     void* other = ::mmap(nullptr, kBytes, PROT_READ, MAP_SHARED, open().get(), 0);
     if (::truncate(path_.c_str(), 0) != 0) return 1;
@@ -87,7 +87,7 @@ TEST_F(FileMappingTest, AFaultElsewhereStillEndsTheProcess) {
 }
 
 TEST_F(FileMappingTest, ASignalThatAProcessSentStillEndsTheProcess) {
-  test::ChildProcess child([&] {
+  ForkedProcess child([&] {
     FileMapping guarded(open().get(), kBytes, FileMapping::Access::read);
     ::kill(::getpid(), SIGBUS);
     return 0;

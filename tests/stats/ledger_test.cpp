@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/stats/sample_server.h"
-#include "tests/stats/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
@@ -28,7 +28,7 @@ class LedgerTest : public testing::Test {
  protected:
   Ledger ledger() const { return ledger_of(server_.region.snapshot()); }
 
-  test::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   test::SampleServer server_{folder_.file("stats")};
 };
 
@@ -155,7 +155,7 @@ TEST_F(LedgerTest, AfterAForcedEndTheStagesMissWhatTheMainThreadTook) {
 }
 
 TEST(LedgerWithoutHistogramsTest, WaitsAreNotCompared) {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   RegionOptions options = test::sample_options(folder.file("stats"));
   options.histograms = false;
   test::SampleServer server(options);

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "stats/region_error.h"
-#include "tests/stats/child_process.h"
-#include "tests/stats/temporary_folder.h"
+#include "tests/support/forked_process.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
@@ -19,7 +19,7 @@ constexpr uid_t kNobody = 65534;
 
 // Runs `body` as a user without privileges, in a process of its own, for whom `folder` is a home.
 int as_user(const std::string& folder, const std::function<void()>& body) {
-  test::ChildProcess child([&] {
+  ForkedProcess child([&] {
     if (::geteuid() == 0 && (::chown(folder.c_str(), kNobody, kNobody) != 0 ||
                              ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0))
       return 1;
@@ -57,7 +57,7 @@ TEST(LocationTest, RootHasRunCpss) {
 }
 
 TEST(LocationTest, OthersHaveTheirRuntimeFolder) {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   EXPECT_EQ(as_user(folder.path(),
                     [&] {
                       ::setenv("XDG_RUNTIME_DIR", folder.path().c_str(), 1);
@@ -70,7 +70,7 @@ TEST(LocationTest, OthersHaveTheirRuntimeFolder) {
 }
 
 TEST(LocationTest, ElseAPrivateFolderUnderTmpdir) {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   EXPECT_EQ(as_user(folder.path(),
                     [&] {
                       ::setenv("XDG_RUNTIME_DIR", "not/absolute", 1);
@@ -84,7 +84,7 @@ TEST(LocationTest, ElseAPrivateFolderUnderTmpdir) {
 }
 
 TEST(LocationTest, WithoutTmpdirItIsUnderTmp) {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   EXPECT_EQ(as_user(folder.path(),
                     [] { EXPECT_EQ(default_region_path(), per_user_folder("/tmp") + "/stats"); }),
             0);
@@ -92,7 +92,7 @@ TEST(LocationTest, WithoutTmpdirItIsUnderTmp) {
 
 TEST(LocationTest, ARuntimeFolderOfAnotherUserIsNotUsed) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to have a folder of another user";
-  const test::TemporaryFolder folder, of_root;
+  const TemporaryFolder folder, of_root;
   EXPECT_EQ(as_user(folder.path(),
                     [&] {
                       ::setenv("XDG_RUNTIME_DIR", of_root.path().c_str(), 1);
@@ -103,12 +103,12 @@ TEST(LocationTest, ARuntimeFolderOfAnotherUserIsNotUsed) {
 }
 
 TEST(LocationTest, AFolderThatOthersPreparedIsRefused) {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   EXPECT_EQ(as_user(folder.path(),
                     [&] {
                       ::setenv("TMPDIR", folder.path().c_str(), 1);
                       const std::string mine = per_user_folder(folder.path());
-                      test::write_file(mine, "");
+                      write_file(mine, "");
                       EXPECT_EQ(error_of_preparing(), ENOTDIR);
                       std::filesystem::remove(mine);
                       std::filesystem::create_directory_symlink("/", mine);
@@ -123,7 +123,7 @@ TEST(LocationTest, AFolderThatOthersPreparedIsRefused) {
 
 TEST(LocationTest, AFolderThatBelongsToAnotherUserIsRefused) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to make a folder of another user";
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   ASSERT_TRUE(std::filesystem::create_directory(folder.file("cpss-65534")));
   EXPECT_EQ(as_user(folder.path(),
                     [&] {

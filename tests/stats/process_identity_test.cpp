@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/stats/child_process.h"
+#include "tests/support/forked_process.h"
 
 namespace cpss {
 namespace {
@@ -34,7 +34,7 @@ TEST(ProcessIdentityTest, PidsThatCannotBeAreNotRunning) {
 }
 
 TEST(ProcessIdentityTest, ADeadProcessIsNotRunningReapedOrNot) {
-  test::LastingChild child([](const auto& stay) { stay(); });
+  LastingChild child([](const auto& stay) { stay(); });
   const ProcessIdentity identity{static_cast<std::uint64_t>(child.pid()), 0};
   EXPECT_TRUE(is_running(identity));
   child.kill_without_reaping();
@@ -46,7 +46,7 @@ TEST(ProcessIdentityTest, ADeadProcessIsNotRunningReapedOrNot) {
 }
 
 TEST(ProcessIdentityTest, AProgramsNameCannotConfuse) {
-  test::ChildProcess child([] {
+  ForkedProcess child([] {
     ::prctl(PR_SET_NAME, ") Z 1 (a b");
     return is_running(this_process()) ? 0 : 1;
   });

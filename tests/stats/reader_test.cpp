@@ -13,9 +13,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "tests/stats/child_process.h"
 #include "tests/stats/region_bytes.h"
 #include "tests/stats/sample_server.h"
+#include "tests/support/forked_process.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
@@ -28,7 +29,7 @@ class ReaderTest : public testing::Test {
 
   // A server that was killed with three messages received, while it counted at full speed if asked.
   void leave_a_killed_server(bool busy) {
-    test::LastingChild child([&](const auto& stay) {
+    LastingChild child([&](const auto& stay) {
       test::SampleServer server(path_);
       server.region.set_live();
       server.region.heartbeat();
@@ -52,7 +53,7 @@ class ReaderTest : public testing::Test {
     EXPECT_THAT(reading.problem, HasSubstr(text));
   }
 
-  test::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   std::string path_ = folder_.file("stats");
 };
 
@@ -103,11 +104,11 @@ TEST_F(ReaderTest, AServerKilledInTheMiddleOfCountingIsReadAtOnce) {
 
 TEST_F(ReaderTest, ALaterProcessWithTheSamePidIsNotTheServer) {
   test::RegionBytes region;
-  test::write_file(path_, region.bytes);
+  write_file(path_, region.bytes);
   EXPECT_EQ(state(), RegionState::live) << "the writing process is this one";
   const std::size_t ticks = offsetof(layout::Header, start_ticks);
   region.put(ticks, region.get<std::uint64_t>(ticks) - 1);
-  test::write_file(path_, region.bytes);
+  write_file(path_, region.bytes);
   EXPECT_EQ(state(), RegionState::stale);
 }
 
@@ -115,7 +116,7 @@ TEST_F(ReaderTest, UptimeEndsWithTheServer) {
   test::RegionBytes region;
   const auto started = region.get<std::uint64_t>(offsetof(layout::Header, started_ns));
   region.put(offsetof(layout::Header, ended_ns), started + 1'500'000'000);
-  test::write_file(path_, region.bytes);
+  write_file(path_, region.bytes);
   EXPECT_DOUBLE_EQ(RegionReader(path_).read().uptime_s(), 1.5);
 }
 
@@ -132,18 +133,18 @@ TEST_F(ReaderTest, EveryKindOfBadFileIsToldApart) {
   expect(RegionState::incompatible, "is a directory");
   ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
   expect(RegionState::incompatible, "is a FIFO");
-  test::write_file(path_, "");
+  write_file(path_, "");
   expect(RegionState::incompatible, "0 bytes are left");
-  test::write_file(path_, "root:x:0:0:root:/root:/bin/bash\n");
+  write_file(path_, "root:x:0:0:root:/root:/bin/bash\n");
   expect(RegionState::incompatible, "is not a stats region");
   test::RegionBytes region;
-  test::write_file(path_, region.bytes.substr(0, 4096));
+  write_file(path_, region.bytes.substr(0, 4096));
   expect(RegionState::incompatible, "cut short, 4096 bytes");
-  test::write_file(path_, test::RegionBytes().put(8, std::uint32_t{0}).bytes);
+  write_file(path_, test::RegionBytes().put(8, std::uint32_t{0}).bytes);
   expect(RegionState::incompatible, "never completed");
-  test::write_file(path_, test::RegionBytes().put(8, std::uint32_t{2}).bytes);
+  write_file(path_, test::RegionBytes().put(8, std::uint32_t{2}).bytes);
   expect(RegionState::incompatible, "layout version 2");
-  test::write_file(path_, test::RegionBytes().put(region.block(0), std::uint64_t{1} << 40).bytes);
+  write_file(path_, test::RegionBytes().put(region.block(0), std::uint64_t{1} << 40).bytes);
   expect(RegionState::incompatible, "is damaged");
 }
 
@@ -167,10 +168,10 @@ TEST_F(ReaderTest, ALinkIsFollowed) {
 }
 
 TEST_F(ReaderTest, AFileThatMayNotBeReadNamesItsOwner) {
-  test::write_file(path_, test::RegionBytes().bytes);
+  write_file(path_, test::RegionBytes().bytes);
   ASSERT_EQ(::chmod(path_.c_str(), 0), 0);
   ASSERT_EQ(::chmod(folder_.path().c_str(), 0755), 0);
-  test::ChildProcess child([&] {
+  ForkedProcess child([&] {
     if (::geteuid() == 0 && ::setuid(65534) != 0) return 1;
     expect_problem(RegionState::incompatible, "may not be read by this user");
     if (::getuid() == 65534) expect_problem(RegionState::incompatible, "user root");
@@ -213,7 +214,7 @@ TEST_F(ReaderTest, ATruncationInTheMiddleOfAReadingIsReported) {
   const std::string bytes = test::RegionBytes().bytes;
   int reported = 0;
   for (int round = 0; round < 200; ++round) {
-    test::write_file(path_, bytes);
+    write_file(path_, bytes);
     RegionReader reader(path_);
     ASSERT_TRUE(reader.read().snapshot);
     std::atomic<bool> reading_now = false;

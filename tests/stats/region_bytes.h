@@ -6,7 +6,7 @@
 
 #include "stats/layout.h"
 #include "tests/stats/sample_server.h"
-#include "tests/stats/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss::test {
 

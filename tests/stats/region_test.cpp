@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 #include "stats/reader.h"
-#include "tests/stats/child_process.h"
 #include "tests/stats/sample_server.h"
-#include "tests/stats/temporary_folder.h"
+#include "tests/support/forked_process.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
@@ -39,7 +39,7 @@ class RegionTest : public testing::Test {
     return {"", 0};
   }
 
-  test::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   std::string path_ = folder_.file("stats");
 };
 
@@ -109,7 +109,7 @@ TEST_F(RegionTest, HasModeAndPlaceAndLeavesNoOtherFile) {
 }
 
 TEST_F(RegionTest, AServerIsRefusedWhileAnotherHoldsThePathAndToldItsPid) {
-  test::LastingChild holder([&](const auto& stay) {
+  LastingChild holder([&](const auto& stay) {
     StatsRegion region(test::sample_options(path_));
     stay();
   });
@@ -124,14 +124,14 @@ TEST_F(RegionTest, AServerIsRefusedWhileAnotherHoldsThePathAndToldItsPid) {
 TEST_F(RegionTest, ASecondRegionInTheSameProcessIsRefusedAndTheFirstStaysLocked) {
   StatsRegion region(test::sample_options(path_));
   EXPECT_EQ(error_at(path_).code(), EBUSY);
-  test::ChildProcess other([&] { return error_at(path_).code() == EBUSY ? 0 : 1; });
+  ForkedProcess other([&] { return error_at(path_).code() == EBUSY ? 0 : 1; });
   EXPECT_EQ(other.exit_code(), 0);
 }
 
 TEST_F(RegionTest, ALockFileOfADeadServerIsNoObstacle) {
-  test::LastingChild dead([&](const auto& stay) {
+  LastingChild dead([&](const auto& stay) {
     StatsRegion region(test::sample_options(path_));
-    test::write_file(path_ + ".new", "half made");
+    write_file(path_ + ".new", "half made");
     stay();
   });
   dead.kill_and_reap();
@@ -150,10 +150,10 @@ TEST_F(RegionTest, ThePathCanBeUsedAgainAfterTheRegionIsGone) {
 TEST_F(RegionTest, OfSeveralThatStartAtOnceExactlyOneWins) {
   constexpr int kRounds = 40, kServers = 4;
   for (int round = 0; round < kRounds; ++round) {
-    test::Gate start, tried, end;
-    std::vector<std::unique_ptr<test::ChildProcess>> servers;
+    ProcessGate start, tried, end;
+    std::vector<std::unique_ptr<ForkedProcess>> servers;
     for (int i = 0; i < kServers; ++i)
-      servers.push_back(std::make_unique<test::ChildProcess>([&] {
+      servers.push_back(std::make_unique<ForkedProcess>([&] {
         start.wait();
         int code = 0;
         try {
@@ -181,11 +181,11 @@ TEST_F(RegionTest, OfSeveralThatStartAtOnceExactlyOneWins) {
 }
 
 TEST_F(RegionTest, AForeignFileIsNotOverwritten) {
-  test::write_file(path_, "important,data\n");
+  write_file(path_, "important,data\n");
   const StatsRegionError error = error_at(path_);
   EXPECT_EQ(error.code(), EEXIST);
   EXPECT_THAT(error.what(), HasSubstr("not a stats region"));
-  EXPECT_EQ(test::read_file(path_), "important,data\n");
+  EXPECT_EQ(read_file(path_), "important,data\n");
 }
 
 TEST_F(RegionTest, ThingsThatAreNoFilesAreRefused) {
@@ -204,7 +204,7 @@ TEST_F(RegionTest, ATruncatedRegionOfAnEarlierServerIsReplaced) {
 
 // H01, G11.
 TEST_F(RegionTest, AFullFileSystemIsAnErrorAtTheStart) {
-  test::ChildProcess child([&] {
+  ForkedProcess child([&] {
     if (::unshare(CLONE_NEWNS) != 0 ||
         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         ::mount("tmpfs", folder_.path().c_str(), "tmpfs", 0, "size=64k") != 0)
@@ -222,15 +222,16 @@ TEST_F(RegionTest, AFullFileSystemIsAnErrorAtTheStart) {
 }
 
 TEST_F(RegionTest, WarnsWhereTheFileIsOnADisk) {
+  const TemporaryFolder folder(std::filesystem::temp_directory_path());
   struct statfs place {};
-  ASSERT_EQ(::statfs(folder_.path().c_str(), &place), 0);
+  ASSERT_EQ(::statfs(folder.path().c_str(), &place), 0);
   const bool in_memory = place.f_type == TMPFS_MAGIC;
-  EXPECT_THAT(StatsRegion(test::sample_options(path_)).warning(),
+  EXPECT_THAT(StatsRegion(test::sample_options(folder.file("stats"))).warning(),
               HasSubstr(in_memory ? "" : "is on a disk"));
 }
 
 TEST_F(RegionTest, SaysNothingWhereTheFileIsInMemory) {
-  test::ChildProcess child([&] {
+  ForkedProcess child([&] {
     if (::unshare(CLONE_NEWNS) != 0 ||
         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         ::mount("tmpfs", folder_.path().c_str(), "tmpfs", 0, "size=4m") != 0)
@@ -264,7 +265,7 @@ TEST_F(RegionTest, AServerSurvivesTheRemovalAndTheReplacementOfItsFile) {
   ASSERT_EQ(::unlink(path_.c_str()), 0);
   server.answered(2);
   EXPECT_EQ(RegionReader(path_).read().state, RegionState::missing);
-  test::write_file(path_, "something else");
+  write_file(path_, "something else");
   server.answered(2);
   EXPECT_EQ(RegionReader(path_).read().state, RegionState::incompatible);
   EXPECT_FALSE(server.region.lost());

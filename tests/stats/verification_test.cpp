@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/stats/sample_server.h"
-#include "tests/stats/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
@@ -22,7 +22,7 @@ class VerificationTest : public testing::Test {
                   });
   }
 
-  test::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   test::SampleServer server_{folder_.file("stats")};
   int pauses_ = 0;
 };

@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "tests/support/sanitizers.h"
+
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -17,11 +19,7 @@ namespace cpss {
 namespace {
 
 // Under ThreadSanitizer everything is some ten times slower.
-#ifdef __SANITIZE_THREAD__
-constexpr std::chrono::seconds kPatience{10};
-#else
-constexpr std::chrono::seconds kPatience{2};
-#endif
+constexpr std::chrono::seconds kPatience{kThreadSanitizer ? 10 : 2};
 
 // Read by a signal handler: plain bytes that are written before the threads of a run start.
 char g_epitaph[512];

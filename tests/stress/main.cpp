@@ -3,16 +3,11 @@
 //
 // Runs until the time is over, but every kind of run at least once. Exit code: 0 all right, 1 a
 // failure (the run is named; its seed repeats it), 2 wrong usage.
-#include <charconv>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <optional>
-#include <string_view>
 
 #include <fmt/format.h>
-#include <getopt.h>
 
+#include "tests/stress/command_line.h"
 #include "tests/stress/mutants.h"
 #include "tests/stress/pipeline.h"
 #include "tests/stress/run.h"
@@ -42,50 +37,11 @@ constexpr const char* kUsage =
     "  --messages  messages of one run (2000)\n"
     "  --seed      number of the first run (0)\n";
 
-[[noreturn]] void misused(const std::string& what) {
-  std::fputs((what + "\n" + kUsage).c_str(), stderr);
-  std::exit(2);
-}
-
-std::uint64_t number(std::string_view option, std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size())
-    misused(fmt::format("--{}: '{}' is not a whole number", option, text));
-  return value;
-}
-
 Options parse(int argc, char** argv) {
-  static constexpr option kOptions[] = {
-      {"mutant", required_argument, nullptr, 'm'},   {"seconds", required_argument, nullptr, 's'},
-      {"messages", required_argument, nullptr, 'n'}, {"seed", required_argument, nullptr, 'r'},
-      {"list", no_argument, nullptr, 'l'},           {nullptr, 0, nullptr, 0}};
   Options options;
-  for (int c = 0; (c = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
-    switch (c) {
-      case 'm': {
-        const std::optional<Mutant> mutant = mutant_named(optarg);
-        if (!mutant) misused(fmt::format("--mutant: no mutant is called '{}'", optarg));
-        options.mutant = *mutant;
-        break;
-      }
-      case 's':
-        options.seconds = number("seconds", optarg);
-        break;
-      case 'n':
-        options.messages = number("messages", optarg);
-        break;
-      case 'r':
-        options.seed = number("seed", optarg);
-        break;
-      case 'l':
-        for (const std::string_view name : kMutantNames) fmt::print("{}\n", name);
-        std::exit(0);
-      default:
-        misused("unknown option");
-    }
-  }
-  if (optind < argc) misused(fmt::format("unexpected argument '{}'", argv[optind]));
+  options.mutant = parse_command_line(
+      argc, argv, kUsage,
+      {{"seconds", &options.seconds}, {"messages", &options.messages}, {"seed", &options.seed}});
   return options;
 }
 

@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <fstream>
 #include <stdexcept>
 #include <system_error>
 #include <vector>
@@ -23,33 +22,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "stats/file_descriptor.h"
+#include "tests/support/temporary_folder.h"
+
 namespace cpss {
 namespace {
 
 [[noreturn]] void throw_errno(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { close(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return fd_; }
-  void close() noexcept {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-
- private:
-  int fd_;
-};
-
-void write_file(const char* path, const std::string& text) {
-  std::ofstream file(path);
-  file << text << std::flush;
-  if (!file) throw_errno(path);
 }
 
 // Without root: become root of a user namespace first (user_namespaces(7)).
@@ -65,7 +45,7 @@ void enter_network_namespace() {
 }
 
 void bring_loopback_up() {
-  const Descriptor any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const FileDescriptor any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
   std::strcpy(request.ifr_name, "lo");
   request.ifr_flags = IFF_UP | IFF_RUNNING;
@@ -83,7 +63,7 @@ void move_to_namespace(int fd) {
 }
 
 // In the child: says why on `report` if there can be no namespace, else runs the function.
-int child_status(const std::function<int()>& function, Descriptor& report) {
+int child_status(const std::function<int()>& function, FileDescriptor& report) {
   try {
     enter_network_namespace();
     bring_loopback_up();
@@ -91,7 +71,7 @@ int child_status(const std::function<int()>& function, Descriptor& report) {
     const std::string reason = fmt::format("no network namespace: {}", error.what());
     return ::write(report.get(), reason.data(), reason.size()) < 0 ? 126 : 0;
   }
-  report.close();
+  report = FileDescriptor();
   try {
     return function();
   } catch (const std::exception& error) {
@@ -117,8 +97,8 @@ std::string read_all(int fd) {
 NamespaceRun run_in_namespace(const std::function<int()>& function, std::chrono::seconds limit) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("pipe2");
-  const Descriptor reader(ends[0]);
-  Descriptor writer(ends[1]);
+  const FileDescriptor reader(ends[0]);
+  FileDescriptor writer(ends[1]);
   std::fflush(nullptr);  // else the child would print again what is buffered
 
   const pid_t child = ::fork();
@@ -130,7 +110,7 @@ NamespaceRun run_in_namespace(const std::function<int()>& function, std::chrono:
     ::_exit(status);  // nothing of the parent's is to be destroyed here
   }
 
-  writer.close();
+  writer = FileDescriptor();
   NamespaceRun run;
   run.not_possible = read_all(reader.get());
   int status = 0;
@@ -189,7 +169,7 @@ int send_forged(const SocketAddress& source, const SocketAddress& destination,
     return result;
   };
   if (source.family() != AF_INET || destination.family() != AF_INET) return EAFNOSUPPORT;
-  const Descriptor raw(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+  const FileDescriptor raw(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
   const int on = 1;
   if (raw.get() < 0 || ::setsockopt(raw.get(), SOL_SOCKET, SO_BROADCAST, &on, sizeof on) != 0)
     return errno;

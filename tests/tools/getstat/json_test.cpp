@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/stats/sample_server.h"
-#include "tests/stats/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 #include "tools/getstat/json_writer.h"
 
 namespace cpss::getstat {
@@ -28,7 +28,7 @@ class JsonTest : public testing::Test {
  protected:
   json read() const { return json::parse(format_json(RegionReader(path_).read())); }
 
-  test::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   std::string path_ = folder_.file("stats");
 };
 
@@ -136,7 +136,7 @@ TEST_F(JsonTest, WithoutARegionAllKeysAreThereAndUnknown) {
     EXPECT_EQ(keys_of(root), kKeys);
     EXPECT_EQ(root["state"], state);
     for (const auto& [key, value] : root.items()) EXPECT_EQ(value.is_null(), key != "state") << key;
-    test::write_file(path_, "something else");
+    write_file(path_, "something else");
   }
 }
 

@@ -1,4 +1,6 @@
 // getstat as a program: what it prints where, and its exit codes.
+#include "tests/support/program.h"
+
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -9,10 +11,9 @@
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
 
-#include "tests/stats/child_process.h"
 #include "tests/stats/region_bytes.h"
 #include "tests/stats/sample_server.h"
-#include "tests/tools/getstat/run_program.h"
+#include "tests/support/forked_process.h"
 
 namespace cpss {
 namespace {
@@ -21,18 +22,12 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-struct Output {
-  int code;
-  std::string out, err;
-};
-
 class ProgramTest : public testing::Test {
  protected:
-  Output getstat(std::vector<std::string> arguments) const {
+  Finished getstat(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), CPSS_GETSTAT);
     arguments.push_back("--file=" + path_);
-    test::RunningProgram program(CPSS_GETSTAT, std::move(arguments));
-    const int code = program.wait();
-    return {code, program.out(), program.err()};
+    return run_program(std::move(arguments));
   }
   void make_live_server() {
     server_.emplace(path_);
@@ -41,7 +36,7 @@ class ProgramTest : public testing::Test {
     server_->answered(10);
   }
   void leave_a_killed_server() const {
-    test::LastingChild child([&](const auto& stay) {
+    LastingChild child([&](const auto& stay) {
       test::SampleServer server(path_);
       server.region.set_live();
       server.answered(3);
@@ -51,68 +46,68 @@ class ProgramTest : public testing::Test {
     child.kill_and_reap();
   }
   // Waits, for at most 10 s, until a running program has printed `text`.
-  static bool printed(const test::RunningProgram& program, const std::string& text) {
+  static bool printed(const Program& program, const std::string& text) {
     for (int i = 0; i < 1000; ++i) {
-      if (program.out().find(text) != std::string::npos) return true;
+      if (program.output().find(text) != std::string::npos) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     return false;
   }
 
-  test::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   std::string path_ = folder_.file("stats");
   std::optional<test::SampleServer> server_;
 };
 
 TEST_F(ProgramTest, ALiveServerIsShown) {
   make_live_server();
-  const Output result = getstat({});
+  const Finished result = getstat({});
   EXPECT_EQ(result.code, 0);
-  EXPECT_THAT(result.out, HasSubstr("cpss live"));
-  EXPECT_THAT(result.err, IsEmpty());
+  EXPECT_THAT(result.output, HasSubstr("cpss live"));
+  EXPECT_THAT(result.errors, IsEmpty());
 }
 
 TEST_F(ProgramTest, TheEnvironmentNamesTheFile) {
   make_live_server();
-  test::RunningProgram program(CPSS_GETSTAT, {"--json"}, {"CPSS_STATS_FILE=" + path_});
-  EXPECT_EQ(program.wait(), 0);
-  EXPECT_EQ(nlohmann::json::parse(program.out())["pid"], ::getpid());
+  const Finished result = run_program({CPSS_GETSTAT, "--json"}, {{"CPSS_STATS_FILE", path_}});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(nlohmann::json::parse(result.output)["pid"], ::getpid());
 }
 
 TEST_F(ProgramTest, JsonIsOneObjectAndNothingElse) {
   make_live_server();
-  const Output result = getstat({"--json"});
+  const Finished result = getstat({"--json"});
   EXPECT_EQ(result.code, 0);
-  EXPECT_EQ(nlohmann::json::parse(result.out)["ledger"]["answered"], 10);
+  EXPECT_EQ(nlohmann::json::parse(result.output)["ledger"]["answered"], 10);
 }
 
 TEST_F(ProgramTest, VerifyOfALedgerThatBalances) {
   make_live_server();
-  const Output result = getstat({"--verify"});
+  const Finished result = getstat({"--verify"});
   EXPECT_EQ(result.code, 0);
-  EXPECT_THAT(result.out, HasSubstr("at rest"));
-  EXPECT_THAT(result.out, HasSubstr("holds   filled = given_back: 10 and 10, residual 0"));
-  EXPECT_THAT(result.out, HasSubstr("the ledger balances"));
-  EXPECT_THAT(result.out, Not(HasSubstr("BROKEN")));
+  EXPECT_THAT(result.output, HasSubstr("at rest"));
+  EXPECT_THAT(result.output, HasSubstr("holds   filled = given_back: 10 and 10, residual 0"));
+  EXPECT_THAT(result.output, HasSubstr("the ledger balances"));
+  EXPECT_THAT(result.output, Not(HasSubstr("BROKEN")));
 }
 
 TEST_F(ProgramTest, VerifyOfALedgerThatDoesNot) {
   make_live_server();
   server_->receive.add(Counter::received, 2);
-  const Output result = getstat({"--verify"});
+  const Finished result = getstat({"--verify"});
   EXPECT_EQ(result.code, 1);
-  EXPECT_THAT(result.out, HasSubstr("BROKEN  received = "));
-  EXPECT_THAT(result.out, HasSubstr("12 and 10, residual 2"));
-  EXPECT_THAT(result.out, HasSubstr("THE LEDGER DOES NOT BALANCE"));
+  EXPECT_THAT(result.output, HasSubstr("BROKEN  received = "));
+  EXPECT_THAT(result.output, HasSubstr("12 and 10, residual 2"));
+  EXPECT_THAT(result.output, HasSubstr("THE LEDGER DOES NOT BALANCE"));
 }
 
 TEST_F(ProgramTest, VerifyWithJsonKeepsStandardOutputForTheObject) {
   make_live_server();
   server_->receive.add(Counter::received, 2);
-  const Output result = getstat({"--verify", "--json"});
+  const Finished result = getstat({"--verify", "--json"});
   EXPECT_EQ(result.code, 1);
-  EXPECT_EQ(nlohmann::json::parse(result.out)["ledger"]["residual"], 2);
-  EXPECT_THAT(result.err, HasSubstr("BROKEN"));
+  EXPECT_EQ(nlohmann::json::parse(result.output)["ledger"]["residual"], 2);
+  EXPECT_THAT(result.errors, HasSubstr("BROKEN"));
 }
 
 TEST_F(ProgramTest, VerifyUnderTrafficChecksTheBounds) {
@@ -124,12 +119,12 @@ TEST_F(ProgramTest, VerifyUnderTrafficChecksTheBounds) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   });
-  const Output result = getstat({"--verify"});
+  const Finished result = getstat({"--verify"});
   stop = true;
   traffic.join();
   EXPECT_EQ(result.code, 0);
-  EXPECT_THAT(result.out, HasSubstr("under traffic"));
-  EXPECT_THAT(result.out, HasSubstr("received before - outcomes <= most that fit inside"));
+  EXPECT_THAT(result.output, HasSubstr("under traffic"));
+  EXPECT_THAT(result.output, HasSubstr("received before - outcomes <= most that fit inside"));
 }
 
 TEST_F(ProgramTest, AStoppedServersFinalValuesAreGood) {
@@ -137,21 +132,21 @@ TEST_F(ProgramTest, AStoppedServersFinalValuesAreGood) {
   server_->region.mark_clean_end();
   server_.reset();
   EXPECT_EQ(getstat({}).code, 0);
-  EXPECT_THAT(getstat({}).out, HasSubstr("cpss stopped"));
+  EXPECT_THAT(getstat({}).output, HasSubstr("cpss stopped"));
   EXPECT_EQ(getstat({"--verify"}).code, 0);
 }
 
 // H06.
 TEST_F(ProgramTest, AKilledServersValuesAreMarkedStale) {
   leave_a_killed_server();
-  const Output shown = getstat({});
+  const Finished shown = getstat({});
   EXPECT_EQ(shown.code, 3);
-  EXPECT_THAT(shown.out, HasSubstr("STALE"));
-  EXPECT_THAT(shown.out, HasSubstr("last values"));
-  const Output json = getstat({"--json"});
+  EXPECT_THAT(shown.output, HasSubstr("STALE"));
+  EXPECT_THAT(shown.output, HasSubstr("last values"));
+  const Finished json = getstat({"--json"});
   EXPECT_EQ(json.code, 3);
-  EXPECT_EQ(nlohmann::json::parse(json.out)["state"], "stale");
-  EXPECT_EQ(nlohmann::json::parse(json.out)["ledger"]["in_flight"], 1);
+  EXPECT_EQ(nlohmann::json::parse(json.output)["state"], "stale");
+  EXPECT_EQ(nlohmann::json::parse(json.output)["ledger"]["in_flight"], 1);
   EXPECT_EQ(getstat({"--verify"}).code, 3) << "also where identities are broken";
 }
 
@@ -159,13 +154,13 @@ TEST_F(ProgramTest, AKilledServersValuesAreMarkedStale) {
 TEST_F(ProgramTest, NoRegionIsCodeTwoWhateverTheReason) {
   const auto expect_no_region = [&](const std::string& state) {
     for (const char* how : {"--json", "--verify"}) {
-      const Output result = getstat({how});
-      EXPECT_EQ(result.code, 2) << result.out;
-      EXPECT_THAT(result.err, HasSubstr("getstat: stats region " + path_));
+      const Finished result = getstat({how});
+      EXPECT_EQ(result.code, 2) << result.output;
+      EXPECT_THAT(result.errors, HasSubstr("getstat: stats region " + path_));
       if (how == std::string("--json"))
-        EXPECT_EQ(nlohmann::json::parse(result.out)["state"], state);
+        EXPECT_EQ(nlohmann::json::parse(result.output)["state"], state);
       else
-        EXPECT_THAT(result.out, IsEmpty());
+        EXPECT_THAT(result.output, IsEmpty());
     }
     EXPECT_EQ(getstat({}).code, 2);
     std::filesystem::remove(path_);
@@ -175,38 +170,39 @@ TEST_F(ProgramTest, NoRegionIsCodeTwoWhateverTheReason) {
   expect_no_region("incompatible");
   ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
   expect_no_region("incompatible");
-  test::write_file(path_, "foreign");
+  write_file(path_, "foreign");
   expect_no_region("incompatible");
-  test::write_file(path_, test::RegionBytes().bytes.substr(0, 10000));
+  write_file(path_, test::RegionBytes().bytes.substr(0, 10000));
   expect_no_region("incompatible");
-  test::write_file(path_, test::RegionBytes().put(8, std::uint32_t{9}).bytes);
+  write_file(path_, test::RegionBytes().put(8, std::uint32_t{9}).bytes);
   expect_no_region("incompatible");
 }
 
 TEST_F(ProgramTest, AWrongOptionIsCodeTwo) {
-  const Output result = getstat({"--verfy"});
+  const Finished result = getstat({"--verfy"});
   EXPECT_EQ(result.code, 2);
-  EXPECT_THAT(result.err, HasSubstr("--verfy"));
-  EXPECT_THAT(result.out, IsEmpty());
+  EXPECT_THAT(result.errors, HasSubstr("--verfy"));
+  EXPECT_THAT(result.output, IsEmpty());
 }
 
 TEST_F(ProgramTest, HelpAndVersionNeedNoRegion) {
   EXPECT_EQ(getstat({"--help"}).code, 0);
-  EXPECT_THAT(getstat({"--help"}).out, HasSubstr("Usage: getstat"));
+  EXPECT_THAT(getstat({"--help"}).output, HasSubstr("Usage: getstat"));
   EXPECT_EQ(getstat({"--version"}).code, 0);
-  EXPECT_THAT(getstat({"--version"}).out, testing::ContainsRegex("^getstat [0-9.]+\n$"));
+  EXPECT_THAT(getstat({"--version"}).output, testing::ContainsRegex("^getstat [0-9.]+\n$"));
 }
 
 TEST_F(ProgramTest, OutputThatCannotBeWrittenIsNoSuccess) {
   make_live_server();
-  test::RunningProgram program(CPSS_GETSTAT, {"--file=" + path_}, {}, "/dev/full");
-  EXPECT_EQ(program.wait(), 2);
-  EXPECT_THAT(program.err(), HasSubstr("cannot write"));
+  const Finished result = run_program(
+      {"/bin/sh", "-c", "exec \"$0\" \"$@\" >/dev/full", CPSS_GETSTAT, "--file=" + path_});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.errors, HasSubstr("cannot write"));
 }
 
 TEST_F(ProgramTest, WatchFollowsTheServerAndEndsWithASignal) {
   for (const int signal : {SIGINT, SIGTERM}) {
-    test::RunningProgram program(CPSS_GETSTAT, {"--watch=0.1", "--file=" + path_});
+    Program program({CPSS_GETSTAT, "--watch=0.1", "--file=" + path_});
     EXPECT_TRUE(printed(program, "cpss missing"));
     make_live_server();
     EXPECT_TRUE(printed(program, "entered/s"));
@@ -215,9 +211,10 @@ TEST_F(ProgramTest, WatchFollowsTheServerAndEndsWithASignal) {
     server_.reset();
     std::filesystem::remove(path_);
     program.signal(signal);
-    EXPECT_EQ(program.wait(), 0);
-    EXPECT_THAT(program.out(), Not(HasSubstr("\x1b"))) << "no cursor control: not a terminal";
-    EXPECT_THAT(program.err(), IsEmpty());
+    const Finished result = program.finish();
+    EXPECT_EQ(result.code, 0);
+    EXPECT_THAT(result.output, Not(HasSubstr("\x1b"))) << "no cursor control: not a terminal";
+    EXPECT_THAT(result.errors, IsEmpty());
   }
 }
 

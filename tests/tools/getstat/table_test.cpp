@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/stats/sample_server.h"
-#include "tests/stats/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 #include "tools/getstat/grid.h"
 
 namespace cpss::getstat {
@@ -22,7 +22,7 @@ class TableTest : public testing::Test {
   Reading reading() const { return RegionReader(path_).read(); }
   std::string table() const { return format_table(reading(), nullptr, path_); }
 
-  test::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   std::string path_ = folder_.file("stats");
   test::SampleServer server_{path_};
 };

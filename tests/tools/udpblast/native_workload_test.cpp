@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/tools/udpblast/temporary_file.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -29,8 +29,8 @@ std::vector<std::byte> reply(ReplyCode code, std::string_view body, std::size_t 
 }
 
 NativeWorkload lookups(std::string_view lines, std::size_t size) {
-  const TemporaryFile file(lines);
-  return NativeWorkload(size, std::make_unique<DataFile>(file.path()));
+  const TemporaryFolder folder;
+  return NativeWorkload(size, std::make_unique<DataFile>(folder.write("queries.tsv", lines)));
 }
 
 TEST(NativeWorkload, RequestIsTheWireFormat) {

@@ -1,12 +1,11 @@
 #include "tools/udpblast/report.h"
 
-#include <fstream>
-#include <iterator>
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include "tests/support/temporary_folder.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -68,8 +67,7 @@ TEST(Report, JsonHasEveryFigure) {
 
 // docs/udpblast.md names every key, and describes each count as the program does.
 TEST(Report, ThePageNamesEveryKey) {
-  std::ifstream file(CPSS_UDPBLAST_PAGE);
-  const std::string page(std::istreambuf_iterator<char>(file), {});
+  const std::string page = read_file(CPSS_UDPBLAST_PAGE);
   const auto json = nlohmann::json::parse(json_report(good_result(), Options{}));
   for (const auto& [key, value] : json.items()) EXPECT_THAT(page, HasSubstr("`" + key + "`"));
   for (const auto& [key, value] : json.at("latency_ns").items())

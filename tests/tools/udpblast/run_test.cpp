@@ -10,9 +10,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/tools/udpblast/allocations.h"
+#include "tests/support/allocations.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/tools/udpblast/responder.h"
-#include "tests/tools/udpblast/temporary_file.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -60,11 +60,11 @@ Outcome run_lookups_with(Mischief mischief) {
     lines += number + "\t" + body + "\n";
     rows[number] = body;
   }
-  const TemporaryFile file(lines);
+  const TemporaryFolder folder;
   const Responder server(lookup_replies(rows),
                          {.mischief = {{100, mischief}}, .delay_ns = kShortTimeoutNs * 8 / 5});
   Options options = options_for(server.port());
-  options.data_file = file.path();
+  options.data_file = folder.write("queries.tsv", lines);
   options.timeout_ns = kShortTimeoutNs;
   Outcome outcome = run(options);
   EXPECT_EQ(outcome[Count::sent], 1'000u);
@@ -119,10 +119,10 @@ TEST(Run, EndsAfterTheTime) {
 }
 
 TEST(Run, CountBeyondTheDataBeginsAgain) {
-  const TemporaryFile file("1\tprefix=1\n2\t\n3\tprefix=3\n");
+  const TemporaryFolder folder;
   const Responder server(lookup_replies({{"1", "prefix=1"}, {"3", "prefix=3"}}));
   Options options = options_for(server.port());
-  options.data_file = file.path();
+  options.data_file = folder.write("queries.tsv", "1\tprefix=1\n2\t\n3\tprefix=3\n");
   options.count = 1'000;
   const Outcome outcome = run(options);
   EXPECT_EQ(outcome.code, ExitCode::all_right);

@@ -10,13 +10,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace cpss::test {
+namespace cpss {
 
-class ChildProcess {
+class ForkedProcess {
  public:
   // Runs `body` in the child, whose exit code it returns; 99 where it throws. Forked before it
   // starts threads, so it may use anything.
-  explicit ChildProcess(const std::function<int()>& body) : pid_(flush_and_fork()) {
+  explicit ForkedProcess(const std::function<int()>& body) : pid_(flush_and_fork()) {
     if (pid_ != 0) return;
     int code = 99;
     try {
@@ -26,14 +26,14 @@ class ChildProcess {
     }
     ::_exit(code);
   }
-  ~ChildProcess() {
+  ~ForkedProcess() {
     if (!reaped_) {
       ::kill(pid_, SIGKILL);
       wait();
     }
   }
-  ChildProcess(const ChildProcess&) = delete;
-  ChildProcess& operator=(const ChildProcess&) = delete;
+  ForkedProcess(const ForkedProcess&) = delete;
+  ForkedProcess& operator=(const ForkedProcess&) = delete;
 
   pid_t pid() const { return pid_; }
   void kill() { ::kill(pid_, SIGKILL); }
@@ -62,17 +62,17 @@ class ChildProcess {
 };
 
 // One process tells another that it has come so far.
-class Gate {
+class ProcessGate {
  public:
-  Gate() {
+  ProcessGate() {
     if (::pipe(ends_) != 0) ADD_FAILURE() << "pipe";
   }
-  ~Gate() {
+  ~ProcessGate() {
     ::close(ends_[0]);
     ::close(ends_[1]);
   }
-  Gate(const Gate&) = delete;
-  Gate& operator=(const Gate&) = delete;
+  ProcessGate(const ProcessGate&) = delete;
+  ProcessGate& operator=(const ProcessGate&) = delete;
 
   void open() { EXPECT_EQ(::write(ends_[1], "x", 1), 1); }
   void wait() {
@@ -107,8 +107,8 @@ class LastingChild {
   void kill_without_reaping() { child_.kill(); }
 
  private:
-  Gate ready_;
-  ChildProcess child_;
+  ProcessGate ready_;
+  ForkedProcess child_;
 };
 
-}  // namespace cpss::test
+}  // namespace cpss

@@ -1,0 +1,68 @@
+// A program started by a test: its output kept, its end awaited, killed at the latest when the
+// object goes. One thread.
+//
+// Other limits than the caller's, and other places for standard output, are the shell's business:
+// {"/bin/sh", "-c", "ulimit -n 50; exec \"$0\" \"$@\" >/dev/full", program, argument...}.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "tests/support/temporary_folder.h"
+
+namespace cpss {
+
+using Environment = std::map<std::string, std::string>;
+
+struct Finished {
+  int code = -1;
+  std::string output;
+  std::string errors;
+};
+
+class Program {
+ public:
+  // What standard error is to the program; it is kept in either case.
+  enum class Errors { to_a_file, to_a_terminal };
+
+  // Starts `arguments[0]` (a path) with the given environment added to a clean one (PATH, TMPDIR
+  // and what sanitizers are told; no CPSS_ variable of the caller), and nothing on standard input.
+  // Throws std::system_error.
+  explicit Program(std::vector<std::string> arguments, const Environment& environment = {},
+                   Errors errors = Errors::to_a_file);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  pid_t pid() const noexcept { return pid_; }
+  void signal(int number) const noexcept;
+  bool running();
+  // The exit code, or 128 + the signal that ended it; nothing if it still runs after `longest`.
+  std::optional<int> wait(std::chrono::milliseconds longest);
+  // Waits for the end; throws std::runtime_error if it does not come.
+  Finished finish(std::chrono::seconds longest = std::chrono::seconds(60));
+
+  std::string output() const;  // standard output so far
+  std::string errors() const;  // standard error so far
+
+ private:
+  const std::string name_;
+  const TemporaryFolder folder_;
+  const std::string output_file_ = folder_.write("output", "");
+  const std::string error_file_ = folder_.write("errors", "");
+  pid_t pid_ = -1;
+  std::optional<int> code_;
+  std::jthread terminal_reader_;  // ends after the program; until then it writes the error file
+};
+
+// Runs a program to its end.
+Finished run_program(std::vector<std::string> arguments, const Environment& environment = {},
+                     std::chrono::seconds longest = std::chrono::seconds(60));
+
+}  // namespace cpss

@@ -167,8 +167,7 @@ TEST_F(Errors, RegionOfAKilledServerIsStaleAndThenTakenOver) {
 }
 
 TEST_F(Errors, MoreMemoryThanThereIsAddressSpaceForIsSaid) {
-  if (kAddressSanitizer)
-    GTEST_SKIP() << "AddressSanitizer needs the address space that this test takes away";
+  if (kSanitized) GTEST_SKIP() << "sanitizers need the address space that this test takes away";
   const Finished result =
       run_program({"/bin/sh", "-c", "ulimit -v 2000000; exec \"$0\"", program::kServer},
                   {{"CPSS_QSLOTS", "16000000"},

@@ -1,6 +1,5 @@
 #include "config/yaml_file.h"
 
-#include <chrono>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -100,6 +99,7 @@ TEST(YamlFile, SaysWhyItCannotBeParsed) {
             "cannot be parsed: the YAML parser could not be started: pipe2: Too many open files");
 }
 
+// An error without a place would be that of the limits on the parser's time and memory.
 TEST(YamlFile, OfTheLargestSizeIsReadInTime) {
   const TemporaryFolder folder;
   const auto filled = [](const std::string& head, const std::string& unit) {
@@ -114,10 +114,7 @@ TEST(YamlFile, OfTheLargestSizeIsReadInTime) {
   };
   for (const auto& [head, unit] : shapes) {
     const std::string path = folder.write("full.yaml", filled(head, unit));
-    const auto begin = std::chrono::steady_clock::now();
     const YamlDocument document = read_yaml_file(path);
-    const auto took = std::chrono::steady_clock::now() - begin;
-    EXPECT_LT(took, std::chrono::seconds(60)) << head << unit;
     for (const YamlError& error : document.errors)
       EXPECT_TRUE(error.at) << head << unit << " -> " << error.text;
   }

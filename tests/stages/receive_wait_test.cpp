@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "net/udp_socket.h"
+#include "stages/clock.h"
 #include "tests/stages/books.h"
 #include "tests/stages/rig.h"
 
@@ -99,15 +100,19 @@ TEST_F(ReceiveWaitTest, WithoutAFreeSlotItWaitsForOneNotForTheSocket) {
   ASSERT_EQ(step_.run(), 2u);
   ASSERT_EQ(step_.run(), 0u);
   ASSERT_TRUE(step_.starved());
-  std::thread downstream([this] {
-    std::this_thread::sleep_for(20ms);
+  std::uint64_t slept_ns = 0;
+  std::thread downstream([&] {
+    while (pool_.free_slots().waiters_guess() == 0) std::this_thread::yield();
+    const std::uint64_t begin = now_ns();
+    std::this_thread::sleep_for(5ms);
+    slept_ns = now_ns() - begin;
     give_one_slot_back();
   });
   EXPECT_TRUE(place_->wait());
   downstream.join();
   EXPECT_EQ(step_.run(), 1u);
   EXPECT_EQ(books_.total(Counter::sem_waits), 1u);
-  EXPECT_GE(books_.total(Counter::slot_wait_ns), 15'000'000u);
+  EXPECT_GE(books_.total(Counter::slot_wait_ns), slept_ns);
   EXPECT_EQ(books_.total(Counter::slot_wait_ns), books_.total(Counter::sem_wait_ns));
 }
 

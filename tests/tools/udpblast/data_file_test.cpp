@@ -1,6 +1,5 @@
 #include "tools/udpblast/data_file.h"
 
-#include <chrono>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -8,7 +7,6 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "tests/support/sanitizers.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss::udpblast {
@@ -87,7 +85,7 @@ TEST_F(DataFileTest, FilesThatCannotBeUsed) {
   EXPECT_THAT(error_of(fifo), HasSubstr("not a regular file"));
 }
 
-// The size of the real thing: it takes some 0.15 s, a tenth of what is allowed.
+// The size of the real thing.
 TEST_F(DataFileTest, TwoMillionLines) {
   constexpr std::size_t kLines = 2'020'222;
   std::string content;
@@ -96,13 +94,7 @@ TEST_F(DataFileTest, TwoMillionLines) {
                    "+4412{:08}\tprefix=4412;gateway=gw{}.example.net\n", i, i % 64);
   const TemporaryFolder folder(std::filesystem::temp_directory_path());
   const std::string path = folder.write("queries.tsv", content);
-  const auto begin = std::chrono::steady_clock::now();
   const DataFile data(path);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  RecordProperty("load_s", fmt::format("{:.3f}", took.count()));
-  if (!kSanitized) {
-    EXPECT_LT(took.count(), 2);
-  }
   ASSERT_EQ(data.size(), kLines);
   EXPECT_EQ(data[kLines - 1].number, "+441202020221");
   EXPECT_EQ(data[kLines - 1].body, "prefix=4412;gateway=gw61.example.net");

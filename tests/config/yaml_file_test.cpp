@@ -1,6 +1,5 @@
 #include "config/yaml_file.h"
 
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>

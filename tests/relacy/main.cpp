@@ -31,7 +31,7 @@ bool executions(std::uint64_t first, std::uint64_t last, bool with_history) {
   std::ostringstream quiet;
   rl::test_params params;
   params.iteration_count = last;
-  params.initial_state = std::to_string(first).c_str();
+  params.initial_state = std::to_string(first);
   params.collect_history = with_history;
   params.output_stream = with_history ? &std::cerr : &quiet;
   params.progress_stream = &quiet;
@@ -84,11 +84,11 @@ void run_all(std::chrono::duration<double> span) {
 }  // namespace cpss
 
 int main(int argc, char** argv) {
-  using namespace cpss;
   std::uint64_t seconds = 10;
-  const Mutant mutant = parse_command_line(argc, argv, kUsage, {{"seconds", &seconds}});
-  with_mutant(mutant, [seconds]<Mutant kMutant>() {
-    run_all<kMutant>(std::chrono::duration<double>(seconds));
+  const cpss::Mutant mutant =
+      cpss::parse_command_line(argc, argv, cpss::kUsage, {{"seconds", &seconds}});
+  cpss::with_mutant(mutant, [seconds]<cpss::Mutant kMutant>() {
+    cpss::run_all<kMutant>(std::chrono::duration<double>(seconds));
   });
   return 0;
 }

@@ -19,6 +19,3 @@
 #include <relacy/stdlib/semaphore.hpp>
 #include <relacy/test_suite.hpp>
 #include <relacy/var.hpp>
-
-// A macro of Relacy's that would be an identifier elsewhere.
-#undef $

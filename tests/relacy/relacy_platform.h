@@ -34,7 +34,7 @@ constexpr rl::memory_order relacy_order(std::memory_order order) noexcept {
 template <class T>
 class RelacyAtomic {
  public:
-  RelacyAtomic(T value) { inner_.store(value, rl::mo_relaxed, RL_INFO); }
+  explicit RelacyAtomic(T value) { inner_.store(value, rl::mo_relaxed, RL_INFO); }
 
   T load(std::memory_order order) const noexcept {
     return inner_.load(relacy_order(order), RL_INFO);

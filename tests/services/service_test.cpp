@@ -16,7 +16,7 @@ namespace {
 class Obedient final : public OneMessageService {
  public:
   void answer(Message& message, LaneState* state) override {
-    state_ = state;
+    seen_state = state;
     const auto bytes = message.request();
     const std::string order(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (order == "throw") throw std::runtime_error("told to, first");
@@ -29,7 +29,7 @@ class Obedient final : public OneMessageService {
     if (order == "say nothing") return;
     message.reply_in_place(bytes.size());
   }
-  LaneState* state_ = nullptr;
+  LaneState* seen_state = nullptr;
 };
 
 std::vector<Verdict> verdicts(const std::vector<Message>& batch) {
@@ -57,7 +57,7 @@ TEST_F(OneMessage, IsAskedForEachOfTheBatch) {
   EXPECT_EQ(verdicts(messages),
             (std::vector{Verdict::reply, Verdict::reply, Verdict::none, Verdict::reply}));
   EXPECT_EQ(messages[3].reply_length(), 3U);
-  EXPECT_EQ(service_.state_, &state);
+  EXPECT_EQ(service_.seen_state, &state);
 }
 
 TEST_F(OneMessage, OneThatThrowsFailsAlone) {

@@ -79,7 +79,7 @@ An option goes before a variable, a variable before the file, the file before th
 | command | what it does |
 |---|---|
 | `cpssd --print-config` | prints each value and where it came from, as YAML |
-| `cpssd --check-config` | checks everything as a start would, prints all errors, starts nothing |
+| `cpssd --check-config` | checks settings and data as a start does, prints all errors; binds nothing, starts nothing |
 | `cpssd --sample-config` | prints a file with every setting, commented out ([cpssd.yaml](cpssd.yaml)) |
 
 )";
@@ -87,14 +87,15 @@ An option goes before a variable, a variable before the file, the file before th
 constexpr std::string_view kPageTail = R"(## How values are written
 
 * **Numbers** are decimal and without sign: `010` is ten, `0x10` is an error.
-* **Bytes** may have `k`, `M` or `G`, or `KiB`, `MiB` or `GiB` behind them. All of them are powers of
-  1024.
+* **Bytes** may have `k` (or `K`), `M` or `G`, or `KiB`, `MiB` or `GiB` behind them, with or without
+  a blank before. All of them are powers of 1024.
 * **Seconds** may have a fraction: `0.5`.
 * **Switches** are `true` or `false`; as variable or option also `1` or `0`.
 * **Lists** are separated by commas. In YAML they may also be sequences: `[a, b]`. In a sequence put
   quotes around what begins with `[` or `:`, as IPv6 addresses do.
-* **Listen addresses** are `a.b.c.d:port` and `[IPv6]:port`. None may be listed twice, except with
-  port 0, of which each is another free port.
+* **Listen addresses** are `a.b.c.d:port` and `[IPv6]:port`. None may be listed twice, or
+  beside the wildcard address of its family with the same port, except with port 0, of which each is
+  another free port.
 * **Prefixes** are `10.0.0.0/8`, `2001:db8::/32`; an address without length is that address alone.
   Bits beyond the length must be 0.
 * **CPU lists** are numbers and ranges: `0,2-3`.

@@ -54,6 +54,18 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
   return number;
 }
 
+// The kernel would refuse the second of the two, whichever that is (EADDRINUSE). The wildcards of
+// the two families go together.
+bool one_covers_the_other(const ListenAddress& a, const ListenAddress& b) {
+  const auto is_v6 = [](const ListenAddress& address) {
+    return address.ip.find(':') != std::string::npos;
+  };
+  const auto is_wildcard = [](const ListenAddress& address) {
+    return address.ip == "0.0.0.0" || address.ip == "::";
+  };
+  return a.port == b.port && is_v6(a) == is_v6(b) && (is_wildcard(a) || is_wildcard(b));
+}
+
 }  // namespace
 
 std::vector<std::string_view> split_at_commas(std::string_view list) {
@@ -95,8 +107,17 @@ Complaint ListReader<std::vector<ListenAddress>>::add(std::string_view entry) {
   const std::optional<unsigned> port = parse_number(entry.substr(colon + 1), 65'535);
   if (!port) return not_an_address;
   // Each port 0 is another free port.
-  if (*port != 0 && !seen_.insert({ip->bytes, *port}).second) return std::string(kTwice);
-  addresses_.push_back({ip_text(*ip), static_cast<std::uint16_t>(*port)});
+  const ListenAddress address{ip_text(*ip), static_cast<std::uint16_t>(*port)};
+  if (*port != 0) {
+    if (!seen_.insert({ip->bytes, *port}).second) return std::string(kTwice);
+    for (const ListenAddress& other : addresses_)
+      if (one_covers_the_other(address, other))
+        return fmt::format(
+            "cannot be listed beside {}: one of them is the wildcard, which covers "
+            "the other",
+            entry_texts(std::vector{other}).front());
+  }
+  addresses_.push_back(address);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 #include <sched.h>
 
+#include "config/list_values.h"
 #include "queue/invariant.h"
 
 namespace cpss {
@@ -23,12 +24,12 @@ void check_cpus(LoadResult& loaded, Setting setting, const std::vector<unsigned>
   std::vector<unsigned> usable;
   for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
     if (CPU_ISSET(cpu, &allowed)) usable.push_back(cpu);
-  for (const unsigned cpu : cpus) {
-    if (std::binary_search(usable.begin(), usable.end(), cpu)) continue;
-    refuse(loaded, setting,
-           fmt::format("names CPU {}, which this process may not use; it may use {}", cpu,
-                       fmt::join(usable, ",")));
-  }
+  std::vector<unsigned> others;
+  std::ranges::set_difference(cpus, usable, std::back_inserter(others));
+  if (others.empty()) return;
+  refuse(loaded, setting,
+         fmt::format("names CPUs that this process may not use ({}); it may use {}",
+                     fmt::join(entry_texts(others), ","), fmt::join(entry_texts(usable), ",")));
 }
 
 std::string service_names(const ServiceRegistry& services) {

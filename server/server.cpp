@@ -1,9 +1,8 @@
 #include "server/server.h"
 
-#include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <exception>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -17,23 +16,11 @@
 #include "server/log.h"
 #include "server/plan.h"
 #include "server/running_server.h"
+#include "server/standard_streams.h"
 #include "stats/region.h"
 
 namespace cpss {
 namespace {
-
-void print(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-}
-
-// One line each; what() of a data error has several.
-void complain(const std::string& errors) {
-  for (std::size_t begin = 0; begin < errors.size();) {
-    const std::size_t end = std::min(errors.find('\n', begin), errors.size());
-    if (end > begin) fmt::print(stderr, "cpssd: error: {}\n", errors.substr(begin, end - begin));
-    begin = end + 1;
-  }
-}
 
 int complain_about_settings(const LoadResult& loaded) {
   for (const std::string& error : loaded.errors) complain(error);
@@ -45,6 +32,15 @@ std::string help(const ServiceRegistry& services) {
   for (const ServiceEntry& entry : services.entries())
     entries.push_back({entry.name, entry.summary});
   return help_text(entries);
+}
+
+// What to do about it, where a limit of the process was reached.
+std::string advice(const std::error_code& error) {
+  if (error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system)
+    return ": raise 'ulimit -n'";
+  if (error == std::errc::resource_unavailable_try_again)
+    return ": raise 'ulimit -u' and 'ulimit -v', or set fewer threads";
+  return {};
 }
 
 int exit_code_of(const SocketError& error) {
@@ -149,6 +145,7 @@ int act(LoadResult& loaded, const ServerParts& parts) {
 
 int run_server(int argc, const char* const* argv, const char* const* environment,
                const ServerParts& parts) {
+  secure_standard_streams();
   try {
     LoadResult loaded = load_settings(argc, argv, environment);
     if (!loaded.ok()) return complain_about_settings(loaded);
@@ -163,7 +160,12 @@ int run_server(int argc, const char* const* argv, const char* const* environment
     complain(error.what());
     return kExitRegion;
   } catch (const std::bad_alloc&) {
-    complain("not enough memory for these settings; lower CPSS_QSLOTS or CPSS_MSGSIZE");
+    complain(
+        "not enough memory for these settings and their data: lower CPSS_QSLOTS or CPSS_MSGSIZE, "
+        "load fewer numbers, or raise 'ulimit -v'");
+    return kExitInternal;
+  } catch (const std::system_error& error) {
+    complain(error.what() + advice(error.code()));
     return kExitInternal;
   } catch (const std::exception& error) {
     complain(error.what());

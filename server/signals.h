@@ -6,8 +6,8 @@
 
 namespace cpss {
 
-// Blocks SIGTERM and SIGINT, for good, in this thread and in all that it starts: construct before
-// the lanes. Every other signal keeps its meaning.
+// Blocks SIGTERM, SIGINT and, unless it is ignored (nohup(1)), SIGHUP, for good, in this thread and
+// in all that it starts: construct before the lanes. Every other signal keeps its meaning.
 class EndSignals {
  public:
   EndSignals();

@@ -245,9 +245,10 @@ std::string read_file(const std::string& path) {
   // A pipe has no size, and a file may grow while it is read: the size is a hint.
   constexpr std::size_t kStep = 1 << 20;
   struct stat info {};
+  if (::fstat(file.fd(), &info) != 0) throw_unreadable(path, errno);
+  if (S_ISCHR(info.st_mode)) throw_unreadable(path, ENODEV);  // /dev/zero never ends
   std::string content;
-  if (::fstat(file.fd(), &info) == 0 && info.st_size > 0)
-    content.reserve(static_cast<std::size_t>(info.st_size) + kStep);
+  content.reserve(static_cast<std::size_t>(info.st_size) + kStep);
   for (std::size_t size = 0;;) {
     content.resize(size + kStep);
     const ssize_t got = ::read(file.fd(), content.data() + size, kStep);

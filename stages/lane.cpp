@@ -15,7 +15,11 @@ Lane::~Lane() {
 }
 
 void Lane::start() {
-  thread_ = std::thread([this] { run(); });
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), "thread " + options_.name);
+  }
   pthread_setname_np(thread_.native_handle(), options_.name.c_str());
   if (options_.cpus.empty()) return;
   cpu_set_t set;

@@ -210,6 +210,17 @@ TEST(ListenValue, TakesNoAddressTwice) {
       << "a v4-mapped address is the IPv4 address";
 }
 
+TEST(ListenValue, TakesNoAddressBesideItsWildcard) {
+  EXPECT_THAT(complaint(Setting::listen, "0.0.0.0:1,127.0.0.1:1"),
+              testing::StartsWith("'127.0.0.1:1' cannot be listed beside 0.0.0.0:1: one of them is "
+                                  "the wildcard, which covers the other; "));
+  EXPECT_THAT(complaint(Setting::listen, "[::1]:1,[::]:1"),
+              testing::StartsWith("'[::]:1' cannot be listed beside [::1]:1: "));
+  EXPECT_THAT(taken(Setting::listen, &Settings::listen,
+                    "0.0.0.0:1,[::]:1,127.0.0.1:2,0.0.0.0:0,127.0.0.1:0"),
+              testing::SizeIs(5));
+}
+
 TEST(ListenValue, ReportsEachBadEntry) {
   Settings settings;
   const std::vector<std::string> pieces{"1.2.3.4:1", "x,1.2.3.4:2,y", "z"};

@@ -86,6 +86,23 @@ TEST_F(Errors, CpuThatIsNotOursIs78) {
   EXPECT_THAT(result.errors, AllOf(HasSubstr("CPSS_RECV_CPUS"), HasSubstr("may use")));
 }
 
+TEST_F(Errors, AListOfCpusIsOneError) {
+  const Finished result = refused({{"CPSS_RECV_CPUS", "0-1023"}});
+  EXPECT_EQ(result.code, 78);
+  EXPECT_THAT(result.errors, HasSubstr("-1023)"));
+  EXPECT_EQ(result.errors.find("error:"), result.errors.rfind("error:")) << result.errors;
+}
+
+TEST_F(Errors, ALimitOfTheProcessIsNamed) {
+  const Finished result =
+      run_program({"/bin/sh", "-c", "ulimit -n 20; exec \"$0\"", program::kServer},
+                  {{"CPSS_RECV_THREADS", "16"},
+                   {"CPSS_LISTEN", "127.0.0.1:0"},
+                   {"CPSS_STATS_FILE", folder_.file("stats")}});
+  EXPECT_EQ(result.code, 70);
+  EXPECT_THAT(result.errors, HasSubstr("ulimit -n"));
+}
+
 TEST_F(Errors, MissingDataFileIs66) {
   const Finished result = refused({{"CPSS_NUMBERS", folder_.file("nowhere.csv")}});
   EXPECT_EQ(result.code, 66);

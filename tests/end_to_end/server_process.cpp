@@ -41,9 +41,12 @@ bool eventually(Condition condition) {
 }  // namespace
 
 ServerProcess::ServerProcess(const std::string& program, Environment environment)
+    : ServerProcess(std::vector{program}, std::move(environment)) {}
+
+ServerProcess::ServerProcess(std::vector<std::string> command, Environment environment)
     : stats_file_(environment.contains("CPSS_STATS_FILE") ? environment["CPSS_STATS_FILE"]
                                                           : folder_.file("stats")),
-      process_({program}, with_defaults(std::move(environment), stats_file_)) {
+      process_(std::move(command), with_defaults(std::move(environment), stats_file_)) {
   const bool live = eventually([this] {
     if (!process_.running()) return true;
     const nlohmann::json now = stats();

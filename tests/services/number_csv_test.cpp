@@ -179,6 +179,10 @@ TEST_F(NumberFile, IsNamedInItsProblems) {
   EXPECT_THAT(complaint_of(path_), testing::StartsWith(path_ + ":2: prefix \"x\""));
 }
 
+TEST_F(NumberFile, IsNoDevice) {
+  EXPECT_THAT(complaint_of("/dev/zero"), testing::StartsWith("/dev/zero: cannot be read: "));
+}
+
 TEST_F(NumberFile, ThatCannotBeReadSaysWhyAndWhatToDo) {
   EXPECT_EQ(complaint_of(path_), path_ +
                                      ": cannot be read: No such file or directory; CPSS_NUMBERS "

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <exception>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -10,6 +11,7 @@
 #include "tools/udpblast/options.h"
 #include "tools/udpblast/report.h"
 #include "tools/udpblast/run.h"
+#include "tools/udpblast/say.h"
 #include "tools/udpblast/workload.h"
 
 namespace cpss::udpblast {
@@ -25,8 +27,7 @@ int print(std::string_view text, ExitCode code) {
 int report(const RunResult& result, const Options& options) {
   const ExitCode code = exit_code(result, options);
   if (!options.json) return print(text_report(result, options), code);
-  for (const std::string& problem : problems(result, options))
-    fmt::print(stderr, "udpblast: {}\n", problem);
+  for (const std::string& problem : problems(result, options)) say("udpblast: " + problem + '\n');
   return print(json_report(result, options), code);
 }
 
@@ -48,9 +49,10 @@ int main(int argc, char** argv) {
   try {
     return cpss::udpblast::run({argv + 1, argv + argc});
   } catch (const cpss::udpblast::UsageError& error) {
-    fmt::print(stderr, "udpblast: {}\nudpblast --help lists the options\n", error.what());
+    cpss::udpblast::say("udpblast: " + std::string(error.what()) +
+                        "\nudpblast --help lists the options\n");
   } catch (const std::exception& error) {
-    fmt::print(stderr, "udpblast: {}\n", error.what());
+    cpss::udpblast::say("udpblast: " + std::string(error.what()) + '\n');
   }
   return kCouldNotRun;
 }

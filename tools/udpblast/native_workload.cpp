@@ -37,9 +37,9 @@ NativeWorkload::NativeWorkload(std::size_t size, std::unique_ptr<const DataFile>
     : size_(size), data_(std::move(data)), zeros_(size) {
   const std::size_t least = native::kHeaderBytes + (data_ ? data_->longest_number() : 0);
   if (size < least)
-    throw WorkloadError(fmt::format("--size {}: must be at least {}: {} for the header{}", size,
-                                    least, native::kHeaderBytes,
-                                    data_ ? " and the rest for the longest number" : ""));
+    throw WorkloadError(fmt::format(
+        "--size {}: must be at least {}, for the header{}", size, least,
+        data_ ? fmt::format(" ({}) and the longest number", native::kHeaderBytes) : ""));
 }
 
 void NativeWorkload::build(std::uint64_t message, std::uint64_t transaction,

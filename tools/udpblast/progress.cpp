@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "tools/udpblast/say.h"
 #include "tools/udpblast/transaction_table.h"
 
 namespace cpss::udpblast {
@@ -14,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kStatusEveryNs = 500'000'000;
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
-constexpr std::string_view kClearLine = "\r\x1b[K";
+constexpr const char* kClearLine = "\r\x1b[K";
 
 double seconds(std::uint64_t ns) {
   return static_cast<double>(ns) / 1e9;
@@ -59,25 +60,23 @@ void Progress::show(std::uint64_t now_ns, const std::function<Totals()>& read) {
   if (!interval_due && !status_due) return;
   Totals totals = read();
   if (interval_due) {
-    fmt::print(stderr, "{}{}\n", terminal_ ? kClearLine : "", interval_line(now_ns, totals));
+    say((terminal_ ? kClearLine : "") + interval_line(now_ns, totals) + '\n');
     // A late interval does not make the next one short or come twice.
     while (*next_interval_ns_ <= now_ns) *next_interval_ns_ += *options_.interval_ns;
     interval_ns_ = now_ns;
     at_interval_ = totals;
   }
   if (status_due) {
-    fmt::print(stderr, "{}{}", kClearLine, status_line(now_ns, totals));
+    say(kClearLine + status_line(now_ns, totals));
     next_status_ns_ = now_ns + kStatusEveryNs;
     status_ns_ = now_ns;
     status_replied_ = replied(totals);
   }
-  std::fflush(stderr);
 }
 
 void Progress::end() {
   if (!terminal_) return;
-  fmt::print(stderr, "{}", kClearLine);
-  std::fflush(stderr);
+  say(kClearLine);
 }
 
 std::string Progress::status_line(std::uint64_t now_ns, const Totals& totals) const {

@@ -45,7 +45,8 @@ std::string no_reply_line(const RunResult& result, const Options& options) {
            "and port (-s, -p)?";
   return line +
          "is cpssd running there, is its service the one asked for (--service), does it allow this "
-         "client (CPSS_ALLOW), does a packet filter drop UDP?";
+         "client (CPSS_ALLOW), are its windows as large as the messages (--size, CPSS_MSGSIZE), "
+         "does a packet filter drop UDP?";
 }
 
 }  // namespace

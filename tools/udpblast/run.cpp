@@ -23,6 +23,7 @@
 #include "stats/file_descriptor.h"
 #include "tools/udpblast/blast_loop.h"
 #include "tools/udpblast/progress.h"
+#include "tools/udpblast/say.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -141,7 +142,7 @@ bool watch(const Loops& loops, SignalsAsEvents& signals, Endings& endings, StopF
 void demand_balance(const Totals& totals) {
   const auto imbalance = totals.imbalance();
   if (!imbalance) return;
-  fmt::print(stderr, "udpblast: defect: its own books do not balance: {}\n", *imbalance);
+  say("udpblast: defect: its own books do not balance: " + *imbalance + '\n');
   std::abort();
 }
 

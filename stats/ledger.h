@@ -2,7 +2,8 @@
 // other agrees.
 //
 // Two kinds of identity. Those at rest are equations that hold exactly when no message moves; their
-// residual, left side minus right side, must then be 0. The live bounds hold in every snapshot,
+// residual, left side minus right side, must then be 0. Of a server that holds messages and moves
+// none, all of them hold but those that say that nothing is inside. The live bounds hold in every snapshot,
 // because of the order in which it is read (stats/snapshot.h) and written (stats/writer.h):
 //   r1 - T <= most_inside and r2 - T >= 0
 // with r1 and r2 what was received before and after the outcomes T were read. An outcome is booked
@@ -43,8 +44,9 @@ struct Ledger {
   std::uint64_t sent = 0;
   std::uint64_t kernel_dropped = 0;
   bool kernel_dropped_exact = false;
-  std::vector<Identity> at_rest;  // the first is the ledger itself
-  std::vector<Identity> live;     // the two bounds
+  std::vector<Identity> at_rest;   // the first is the ledger itself
+  std::vector<Identity> standing;  // what is left of them while messages are inside, unmoved
+  std::vector<Identity> live;      // the two bounds
 
   bool operator==(const Ledger&) const = default;
 };

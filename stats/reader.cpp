@@ -16,6 +16,8 @@
 namespace cpss {
 namespace {
 
+constexpr std::uint64_t kLongestSilenceNs = 1'000'000'000;  // StatsRegion::heartbeat()
+
 // Why there is no snapshot; what() follows the path.
 class NoRegion : public std::runtime_error {
  public:
@@ -95,6 +97,17 @@ double Reading::uptime_s() const noexcept {
   const std::uint64_t until = last_moment_ns();
   const std::uint64_t since = snapshot->facts.started_ns;
   return until > since ? static_cast<double>(until - since) / 1e9 : 0;
+}
+
+std::uint64_t Reading::heartbeat_age_ns() const noexcept {
+  // A heartbeat can come while the values are read, after it.
+  return snapshot->taken_ns > snapshot->heartbeat_ns ? snapshot->taken_ns - snapshot->heartbeat_ns
+                                                     : 0;
+}
+
+bool Reading::no_sign_of_life() const noexcept {
+  if (state == RegionState::live) return heartbeat_age_ns() >= kLongestSilenceNs;
+  return state == RegionState::stale;
 }
 
 RegionReader::Open::Open(int fd, std::size_t bytes, std::uint64_t device_number,

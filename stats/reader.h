@@ -38,6 +38,12 @@ struct Reading {
   // end or its last heartbeat. Needs a snapshot.
   std::uint64_t last_moment_ns() const noexcept;
   double uptime_s() const noexcept;  // likewise
+  // Since the server's last heartbeat; likewise.
+  std::uint64_t heartbeat_age_ns() const noexcept;
+  // The server is gone, or it runs and gave no sign of life for a second, in which it should have
+  // given one: stopped by a signal, a debugger or a freezer, or its main thread hangs. It may have
+  // been in the middle of its work, between any two counters. Likewise.
+  bool no_sign_of_life() const noexcept;
 };
 
 class RegionReader {

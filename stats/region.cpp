@@ -4,9 +4,18 @@
 #include "stats/location.h"
 
 namespace cpss {
+namespace {
+
+std::string path_for(const RegionOptions& options) {
+  std::string path = options.path.empty() ? prepare_default_region_path() : options.path;
+  require_place_for_region(path);
+  return path;
+}
+
+}  // namespace
 
 StatsRegion::StatsRegion(const RegionOptions& options)
-    : path_(options.path.empty() ? prepare_default_region_path() : options.path),
+    : path_(path_for(options)),
       lock_(path_ + ".lock", path_),
       file_(make_region_file(path_, options)),
       view_({file_.mapping->data(), file_.mapping->size()}),

@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace cpss {
 
@@ -18,5 +19,9 @@ class StatsRegionError : public std::runtime_error {
  private:
   int code_;
 };
+
+// What to do about a system call on the region's files that failed with `code`: raise the limit
+// that was met, where it was one, else `otherwise`.
+std::string region_advice(int code, std::string_view otherwise);
 
 }  // namespace cpss

@@ -25,8 +25,8 @@ namespace {
 // else is there: it would be overwritten.
 std::uint64_t generation_at(const std::string& path) {
   const auto fail = [&](const std::string& why, int code) -> StatsRegionError {
-    return {fmt::format("stats region {}: {}: remove it, or choose another path (CPSS_STATS_FILE)",
-                        path, why),
+    return {fmt::format("stats region {}: {}: {}", path, why,
+                        region_advice(code, "remove it, or choose another path (CPSS_STATS_FILE)")),
             code};
   };
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
@@ -72,9 +72,10 @@ NewFile::NewFile(std::string path, std::size_t bytes)
   file_ = FileDescriptor(::open(name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file_.valid())
     throw StatsRegionError(
-        fmt::format("cannot make stats region {}: {}: choose a path in a folder that exists and "
-                    "that the server may write (CPSS_STATS_FILE)",
-                    path_, std::strerror(errno)),
+        fmt::format("cannot make stats region {}: {}: {}", path_, std::strerror(errno),
+                    region_advice(errno,
+                                  "choose a path in a folder that exists and that the server may "
+                                  "write (CPSS_STATS_FILE)")),
         errno);
   // Returns an error number and does not set errno (posix_fallocate(3)).
   int error = ::posix_fallocate(file_.get(), 0, static_cast<off_t>(bytes));
@@ -82,9 +83,10 @@ NewFile::NewFile(std::string path, std::size_t bytes)
   if (error == 0) return;
   ::unlink(name_.c_str());
   throw StatsRegionError(
-      fmt::format("cannot reserve {} KiB for stats region {}: {}: make room there, or choose "
-                  "another path (CPSS_STATS_FILE)",
-                  (bytes + 1023) / 1024, path_, std::strerror(error)),
+      fmt::format(
+          "cannot reserve {} KiB for stats region {}: {}: {}", (bytes + 1023) / 1024, path_,
+          std::strerror(error),
+          region_advice(error, "make room there, or choose another path (CPSS_STATS_FILE)")),
       error);
 }
 
@@ -114,6 +116,10 @@ std::string disk_warning(int descriptor, const std::string& path) {
 }
 
 }  // namespace
+
+void require_place_for_region(const std::string& path) {
+  generation_at(path);
+}
 
 RegionFile make_region_file(const std::string& path, const RegionOptions& options) {
   const RegionPlan plan(options);

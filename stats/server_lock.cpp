@@ -43,9 +43,10 @@ FileIdentity identity_of(const struct stat& status) {
 
 [[noreturn]] void throw_errno(const std::string& path, int code) {
   throw StatsRegionError(
-      fmt::format("cannot lock {}: {}: choose a path in a folder that exists and that "
-                  "the server may write (CPSS_STATS_FILE)",
-                  path, std::strerror(code)),
+      fmt::format("cannot lock {}: {}: {}", path, std::strerror(code),
+                  region_advice(code,
+                                "choose a path in a folder that exists and that the server may "
+                                "write (CPSS_STATS_FILE)")),
       code);
 }
 

@@ -6,6 +6,8 @@
 namespace cpss {
 namespace {
 
+using Situation = Verification::Situation;
+
 constexpr std::chrono::milliseconds kPause{100};
 constexpr int kPausesPerSecond = 10;
 
@@ -14,30 +16,54 @@ bool all_hold(const std::vector<Identity>& identities) noexcept {
                      [](const Identity& identity) { return identity.holds(); });
 }
 
+// Nothing: too early to say. `unmoved`: pauses since a value changed.
+std::optional<Situation> situation_of(const Reading& reading, const Ledger& ledger, int unmoved,
+                                      int pauses) {
+  if (unmoved == 0)
+    return pauses >= kPausesPerSecond ? std::optional(Situation::moving) : std::nullopt;
+  if (reading.state == RegionState::stopped) return Situation::at_rest;
+  if (reading.no_sign_of_life()) return Situation::silent;
+  if (ledger.in_flight == 0 && all_hold(ledger.at_rest)) return Situation::at_rest;
+  if (unmoved < kPausesPerSecond) return std::nullopt;
+  // Less than nothing inside is no message that could leave one day.
+  return ledger.in_flight > 0 ? Situation::standing : Situation::at_rest;
+}
+
+const std::vector<Identity>& demanded(const Ledger& ledger, Situation situation) noexcept {
+  switch (situation) {
+    case Situation::at_rest:
+      return ledger.at_rest;
+    case Situation::standing:
+      return ledger.standing;
+    default:
+      return ledger.live;
+  }
+}
+
 }  // namespace
 
 bool Verification::holds() const noexcept {
   return all_hold(checked);
 }
 
-std::optional<Verification> verify(const std::function<std::optional<Snapshot>()>& read,
+std::optional<Verification> verify(const std::function<Reading()>& read,
                                    const std::function<void(std::chrono::milliseconds)>& pause) {
-  std::optional<Snapshot> snapshot = read();
-  if (!snapshot) return std::nullopt;
-  Ledger last = ledger_of(*snapshot);
-  int unmoved = 0;  // pauses since a value changed
+  Reading reading = read();
+  if (!reading.snapshot) return std::nullopt;
+  Ledger last = ledger_of(*reading.snapshot);
+  int unmoved = 0;
   for (int pauses = 1;; ++pauses) {
     pause(kPause);
-    const RegionFacts facts = std::move(snapshot->facts);
-    snapshot = read();
-    if (!snapshot || !snapshot->facts.same_server(facts)) return std::nullopt;
-    const Ledger now = ledger_of(*snapshot);
-    if (!all_hold(now.live)) return Verification{false, *snapshot, now.live};
+    const RegionFacts facts = std::move(reading.snapshot->facts);
+    reading = read();
+    if (!reading.snapshot || !reading.snapshot->facts.same_server(facts)) return std::nullopt;
+    Ledger now = ledger_of(*reading.snapshot);
     unmoved = now == last ? unmoved + 1 : 0;
-    if (unmoved >= 1 && (now.in_flight == 0 || unmoved >= kPausesPerSecond))
-      return Verification{true, *snapshot, now.at_rest};
-    if (unmoved == 0 && pauses >= kPausesPerSecond) return Verification{false, *snapshot, now.live};
-    last = now;
+    std::optional<Situation> situation = situation_of(reading, now, unmoved, pauses);
+    if (!situation && !all_hold(now.live))
+      situation = reading.no_sign_of_life() ? Situation::silent : Situation::moving;
+    if (situation) return Verification{*situation, std::move(reading), demanded(now, *situation)};
+    last = std::move(now);
   }
 }
 

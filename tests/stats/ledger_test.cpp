@@ -64,6 +64,18 @@ TEST_F(LedgerTest, WhatIsInsideIsInFlightAndCountedOnItsOwn) {
   EXPECT_THAT(broken(ledger().live), IsEmpty());
 }
 
+TEST_F(LedgerTest, MessagesThatStandInsideBreakNothingButEmptiness) {
+  server_.answered(10);
+  server_.take_in(4);
+  server_.serve(3);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kMemory, "left receive = entered service",
+                                                    "left service = entered response"));
+  EXPECT_THAT(broken(ledger().standing), IsEmpty());
+  EXPECT_EQ(ledger().standing.size(), ledger().at_rest.size() - 1);
+  server_.service.add(Counter::left, 2);
+  EXPECT_THAT(broken(ledger().standing), ElementsAre("service: entered >= left + retired"));
+}
+
 // One wrong count each, and what it breaks: all of it and nothing else.
 TEST_F(LedgerTest, ReceivedTooOften) {
   server_.receive.add(Counter::received);

@@ -120,6 +120,24 @@ TEST_F(ReaderTest, UptimeEndsWithTheServer) {
   EXPECT_DOUBLE_EQ(RegionReader(path_).read().uptime_s(), 1.5);
 }
 
+TEST_F(ReaderTest, ASecondWithoutAHeartbeatIsNoSignOfLife) {
+  test::SampleServer server(path_);
+  Reading reading = RegionReader(path_).read();
+  const auto silent = [&](RegionState state, std::uint64_t age_ns) {
+    reading.state = state;
+    reading.snapshot->heartbeat_ns = reading.snapshot->taken_ns - age_ns;
+    EXPECT_EQ(reading.heartbeat_age_ns(), age_ns);
+    return reading.no_sign_of_life();
+  };
+  EXPECT_FALSE(silent(RegionState::live, 999'999'999));
+  EXPECT_TRUE(silent(RegionState::live, 1'000'000'000));
+  EXPECT_TRUE(silent(RegionState::stale, 0));
+  EXPECT_FALSE(silent(RegionState::stopped, 5'000'000'000)) << "nothing is expected of it";
+  EXPECT_FALSE(silent(RegionState::starting, 5'000'000'000)) << "may read a long number table";
+  reading.snapshot->heartbeat_ns = reading.snapshot->taken_ns + 1;
+  EXPECT_EQ(reading.heartbeat_age_ns(), 0u);
+}
+
 // H03: each with its own words.
 TEST_F(ReaderTest, EveryKindOfBadFileIsToldApart) {
   std::set<std::string> problems;

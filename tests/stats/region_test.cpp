@@ -11,7 +11,9 @@
 #include <gtest/gtest.h>
 #include <linux/magic.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -194,6 +196,51 @@ TEST_F(RegionTest, ThingsThatAreNoFilesAreRefused) {
   ASSERT_EQ(::mkfifo(folder_.file("fifo").c_str(), 0600), 0);
   EXPECT_EQ(error_at(folder_.file("fifo")).code(), EEXIST);
   EXPECT_EQ(error_at(folder_.file("no/such/folder")).code(), ENOENT);
+}
+
+TEST_F(RegionTest, NoLockFileIsLeftBesideWhatCanBeNoRegion) {
+  std::filesystem::create_directory(folder_.file("folder"));
+  ASSERT_EQ(::mkfifo(folder_.file("fifo").c_str(), 0600), 0);
+  folder_.write("foreign", "important,data\n");
+  std::filesystem::create_symlink("/dev/null", folder_.file("device"));
+  for (const char* name : {"folder", "fifo", "foreign", "device"}) {
+    EXPECT_EQ(error_at(folder_.file(name)).code(), EEXIST);
+    EXPECT_FALSE(std::filesystem::exists(folder_.file(name) + ".lock")) << name;
+  }
+}
+
+// Whichever open(2) it is that fails: of what is there, of the lock, of the new file.
+TEST_F(RegionTest, TooFewFileDescriptorsAreNoFaultOfThePath) {
+  { StatsRegion earlier(test::sample_options(path_)); }
+  for (rlim_t more = 0; more < 2; ++more) {
+    ForkedProcess child([&] {
+      const int next = ::dup(0);
+      ::close(next);
+      const rlim_t most = static_cast<rlim_t>(next) + more;
+      const rlimit limit{most, most};
+      EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+      const StatsRegionError error = error_at(path_);
+      EXPECT_EQ(error.code(), EMFILE);
+      EXPECT_THAT(error.what(), HasSubstr("ulimit -n"));
+      EXPECT_THAT(error.what(), testing::Not(HasSubstr("path ")));
+      return testing::Test::HasFailure() ? 1 : 0;
+    });
+    EXPECT_EQ(child.exit_code(), 0) << more;
+  }
+}
+
+TEST_F(RegionTest, ALimitOfTheFileSizeIsNamed) {
+  ForkedProcess child([&] {
+    ::signal(SIGXFSZ, SIG_IGN);  // as the server does
+    const rlimit limit{10 * 1024, 10 * 1024};
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+    const StatsRegionError error = error_at(path_);
+    EXPECT_EQ(error.code(), EFBIG);
+    EXPECT_THAT(error.what(), HasSubstr("ulimit -f"));
+    EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.exit_code(), 0);
 }
 
 TEST_F(RegionTest, ATruncatedRegionOfAnEarlierServerIsReplaced) {

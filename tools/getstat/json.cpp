@@ -61,6 +61,7 @@ void write_known(JsonWriter& json, const Reading& reading) {
   json.key("model").value(snapshot.facts.model);
   json.key("service").value(snapshot.facts.service);
   json.key("uptime_s").value(reading.uptime_s());
+  json.key("heartbeat_age_s").value(static_cast<double>(reading.heartbeat_age_ns()) / 1e9);
   json.key("listen").begin_array();
   for (const std::string& address : snapshot.facts.listen) json.value(address);
   json.end_array();
@@ -84,8 +85,8 @@ std::string format_json(const Reading& reading) {
   if (reading.snapshot) {
     write_known(json, reading);
   } else {
-    for (const char* unknown :
-         {"pid", "model", "service", "uptime_s", "listen", "stages", "ledger", "reasons"})
+    for (const char* unknown : {"pid", "model", "service", "uptime_s", "heartbeat_age_s", "listen",
+                                "stages", "ledger", "reasons"})
       json.key(unknown).null();
   }
   json.end_object();

@@ -16,8 +16,10 @@ class JsonWriter {
   void begin_array() { open('['); }
   void end_array() { close(']'); }
 
+  // Control characters, quotes and '\' are escaped. What is not UTF-8 is replaced byte by byte by
+  // U+FFFD: the text of a damaged region can hold anything.
   JsonWriter& key(std::string_view name);
-  void value(std::string_view text);  // UTF-8; control characters, quotes and '\' are escaped
+  void value(std::string_view text);
   void value(const char* text) { value(std::string_view(text)); }
   void value(std::uint64_t number);
   void value(std::int64_t number);

@@ -27,7 +27,7 @@ po::options_description description() {
      "refresh until Ctrl-C, with rates (0.1 to 3600)")
     ("verify", "check every identity of the ledger and print its residual")
     ("json", "print one JSON object")
-    ("help", "print this and end")
+    ("help,h", "print this and end")
     ("version", "print the version and end");
   // clang-format on
   return options;

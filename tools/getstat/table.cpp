@@ -14,13 +14,9 @@
 namespace cpss::getstat {
 namespace {
 
-constexpr std::uint64_t kHeartbeatLateNs = 3'000'000'000;  // it comes at least once a second
-
 std::string remark(const Reading& reading) {
   const Snapshot& snapshot = *reading.snapshot;
-  const std::uint64_t silent_ns =
-      snapshot.taken_ns > snapshot.heartbeat_ns ? snapshot.taken_ns - snapshot.heartbeat_ns : 0;
-  const std::string silent = format_duration(static_cast<double>(silent_ns) / 1e9);
+  const std::string silent = format_duration(static_cast<double>(reading.heartbeat_age_ns()) / 1e9);
   switch (reading.state) {
     case RegionState::stale:
       return fmt::format(
@@ -32,7 +28,7 @@ std::string remark(const Reading& reading) {
     case RegionState::starting:
       return "the server is not ready to receive yet\n";
     default:
-      if (silent_ns < kHeartbeatLateNs) return "";
+      if (!reading.no_sign_of_life()) return "";
       return fmt::format("NO SIGN OF LIFE for {}: the main thread hangs or is stopped\n", silent);
   }
 }

@@ -1,16 +1,15 @@
 #include "tools/getstat/watch.h"
 
-#include <cerrno>
-#include <cstdio>
 #include <ctime>
 #include <optional>
 
-#include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "stats/reader.h"
+#include "tools/getstat/output.h"
 #include "tools/getstat/table.h"
+#include "tools/getstat/terminal.h"
 
 namespace cpss::getstat {
 namespace {
@@ -35,14 +34,24 @@ bool told_to_end(const sigset_t& signals, std::chrono::milliseconds interval) {
   return ::sigtimedwait(&signals, nullptr, &timeout) > 0;
 }
 
-// Over what was there before, line by line, so that nothing flickers.
-std::string in_place(const std::string& table) {
+// Over what was there before, line by line, so that nothing flickers. A line is erased before it is
+// written: after a line as wide as the terminal that would take its last character.
+std::string in_place(const std::string& frame) {
   std::string text = kHome;
-  for (const char c : table) {
-    if (c == '\n') text += kEraseLine;
+  bool at_line_begin = true;
+  for (const char c : frame) {
+    if (at_line_begin) text += kEraseLine;
     text += c;
+    at_line_begin = c == '\n';
   }
   return text + kEraseRest;
+}
+
+// The size is asked for each frame: the terminal may have been resized.
+std::string frame_of(const std::string& table) {
+  if (::isatty(STDOUT_FILENO) != 1) return table + '\n';
+  const std::optional<TerminalSize> size = terminal_size(STDOUT_FILENO);
+  return in_place(size ? cut_to(*size, table) : table);
 }
 
 }  // namespace
@@ -50,16 +59,14 @@ std::string in_place(const std::string& table) {
 void watch(const std::string& file, std::chrono::milliseconds interval) {
   const sigset_t signals = ending_signals();
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   RegionReader reader(file);
   std::optional<Snapshot> before;
   do {
     const Reading reading = reader.read();
     const bool same_server =
         before && reading.snapshot && before->facts.same_server(reading.snapshot->facts);
-    const std::string table = format_table(reading, same_server ? &*before : nullptr, file);
-    fmt::print("{}", terminal ? in_place(table) : table + '\n');
-    if (std::fflush(stdout) != 0) return;
+    print(frame_of(format_table(reading, same_server ? &*before : nullptr, file)));
+    if (!flush()) return;
     before = reading.snapshot;
   } while (!told_to_end(signals, interval));
 }

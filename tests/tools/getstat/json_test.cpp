@@ -21,8 +21,8 @@ std::set<std::string> keys_of(const json& object) {
   return keys;
 }
 
-const std::set<std::string> kKeys = {"state",  "pid",    "model",  "service", "uptime_s",
-                                     "listen", "stages", "ledger", "reasons"};
+const std::set<std::string> kKeys = {"state",           "pid",    "model",  "service", "uptime_s",
+                                     "heartbeat_age_s", "listen", "stages", "ledger",  "reasons"};
 
 class JsonTest : public testing::Test {
  protected:
@@ -140,6 +140,13 @@ TEST_F(JsonTest, WithoutARegionAllKeysAreThereAndUnknown) {
   }
 }
 
+TEST_F(JsonTest, TellsTheAgeOfTheLastSignOfLife) {
+  test::SampleServer server(path_);
+  Reading reading{RegionState::live, "", server.region.snapshot()};
+  reading.snapshot->heartbeat_ns = reading.snapshot->taken_ns - 2'500'000'000;
+  EXPECT_DOUBLE_EQ(json::parse(format_json(reading))["heartbeat_age_s"].get<double>(), 2.5);
+}
+
 // The sample's reading with times of our choice.
 TEST_F(JsonTest, BusyIsTheShareOfLanesTimesElapsed) {
   RegionOptions options = test::sample_options(path_);
@@ -156,6 +163,27 @@ TEST_F(JsonTest, BusyIsTheShareOfLanesTimesElapsed) {
   reading.state = RegionState::starting;
   reading.snapshot->live_ns = 0;
   EXPECT_DOUBLE_EQ(json::parse(format_json(reading))["stages"][1]["busy"].get<double>(), 0);
+}
+
+// As nlohmann/json does it, and others that follow RFC 8259.
+TEST(JsonWriterTest, WhatIsNotUtf8IsReplaced) {
+  const std::string replacement = "\xef\xbf\xbd";
+  const auto written = [](std::string_view text) {
+    JsonWriter writer;
+    writer.value(text);
+    return json::parse(writer.text()).get<std::string>();
+  };
+  for (const char* good : {"\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
+                           "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"})
+    EXPECT_EQ(written(good), good);
+  // A byte that begins nothing; cut short; overlong; surrogate; beyond the last character.
+  EXPECT_EQ(written("a\xff\"b"), "a" + replacement + "\"b");
+  EXPECT_EQ(written("\x80"), replacement);
+  EXPECT_EQ(written("\xe2\x82"), replacement + replacement);
+  EXPECT_EQ(written("\xe2\x82 "), replacement + replacement + " ");
+  EXPECT_EQ(written("\xc1\xbf"), replacement + replacement);
+  EXPECT_EQ(written("\xed\xa0\x80"), replacement + replacement + replacement);
+  EXPECT_EQ(written("\xf4\x90\x80\x80"), replacement + replacement + replacement + replacement);
 }
 
 TEST(JsonWriterTest, NestsSeparatesAndEscapes) {

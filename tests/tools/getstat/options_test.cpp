@@ -77,6 +77,11 @@ TEST_F(OptionsTest, WatchGoesWithNeitherVerifyNorJson) {
   EXPECT_TRUE(both.verify && both.json);
 }
 
+TEST_F(OptionsTest, HelpHasAShortName) {
+  EXPECT_TRUE(parse({"-h"}).help);
+  EXPECT_TRUE(parse({"--help"}).help);
+}
+
 TEST_F(OptionsTest, TheHelpNamesEveryOptionAndExitCode) {
   for (const char* text : {"--file", "--watch", "--verify", "--json", "--help", "--version",
                            "CPSS_STATS_FILE", "0 good", "1 an identity", "2 no region", "3 the"})

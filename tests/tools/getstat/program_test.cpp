@@ -1,16 +1,22 @@
 // getstat as a program: what it prints where, and its exit codes.
 #include "tests/support/program.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <optional>
 #include <thread>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "stats/file_descriptor.h"
 #include "tests/stats/region_bytes.h"
 #include "tests/stats/sample_server.h"
 #include "tests/support/forked_process.h"
@@ -28,6 +34,21 @@ class ProgramTest : public testing::Test {
     arguments.insert(arguments.begin(), CPSS_GETSTAT);
     arguments.push_back("--file=" + path_);
     return run_program(std::move(arguments));
+  }
+  // Its standard streams where the shell says, ">/dev/full".
+  static Finished redirected(const std::string& streams, std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(),
+                     {"/bin/sh", "-c", "exec \"$0\" \"$@\" " + streams, CPSS_GETSTAT});
+    return run_program(std::move(arguments));
+  }
+  Finished getstat_of_a_beating_server(std::vector<std::string> arguments) {
+    const std::jthread heart([this](const std::stop_token& end) {
+      while (!end.stop_requested()) {
+        server_->region.heartbeat();
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+    });
+    return getstat(std::move(arguments));
   }
   void make_live_server() {
     server_.emplace(path_);
@@ -94,7 +115,7 @@ TEST_F(ProgramTest, VerifyOfALedgerThatBalances) {
 TEST_F(ProgramTest, VerifyOfALedgerThatDoesNot) {
   make_live_server();
   server_->receive.add(Counter::received, 2);
-  const Finished result = getstat({"--verify"});
+  const Finished result = getstat_of_a_beating_server({"--verify"});
   EXPECT_EQ(result.code, 1);
   EXPECT_THAT(result.output, HasSubstr("BROKEN  received = "));
   EXPECT_THAT(result.output, HasSubstr("12 and 10, residual 2"));
@@ -104,7 +125,7 @@ TEST_F(ProgramTest, VerifyOfALedgerThatDoesNot) {
 TEST_F(ProgramTest, VerifyWithJsonKeepsStandardOutputForTheObject) {
   make_live_server();
   server_->receive.add(Counter::received, 2);
-  const Finished result = getstat({"--verify", "--json"});
+  const Finished result = getstat_of_a_beating_server({"--verify", "--json"});
   EXPECT_EQ(result.code, 1);
   EXPECT_EQ(nlohmann::json::parse(result.output)["ledger"]["residual"], 2);
   EXPECT_THAT(result.errors, HasSubstr("BROKEN"));
@@ -127,6 +148,28 @@ TEST_F(ProgramTest, VerifyUnderTrafficChecksTheBounds) {
   EXPECT_THAT(result.output, HasSubstr("received before - outcomes <= most that fit inside"));
 }
 
+TEST_F(ProgramTest, VerifyOfAServerThatWorksOnAMessageForLong) {
+  make_live_server();
+  server_->take_in(2);
+  const Finished result = getstat_of_a_beating_server({"--verify"});
+  EXPECT_EQ(result.code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("nothing moved for 1 s with 2 inside"));
+  EXPECT_THAT(result.output, HasSubstr("12 and 12, residual 0"));
+}
+
+// By a signal, a debugger or a freezer, between any two counters.
+TEST_F(ProgramTest, VerifyOfAServerStoppedInTheMiddleOfItsWork) {
+  make_live_server();
+  server_->take_in(2);
+  server_->receive.add(Counter::received, 5);
+  const Finished result = getstat({"--verify"});
+  EXPECT_EQ(result.code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("no sign of life for "));
+  EXPECT_THAT(result.output, HasSubstr("the bounds hold"));
+  EXPECT_THAT(result.output, Not(HasSubstr("BROKEN")));
+  EXPECT_THAT(getstat({}).output, HasSubstr("NO SIGN OF LIFE"));
+}
+
 TEST_F(ProgramTest, AStoppedServersFinalValuesAreGood) {
   make_live_server();
   server_->region.mark_clean_end();
@@ -147,7 +190,10 @@ TEST_F(ProgramTest, AKilledServersValuesAreMarkedStale) {
   EXPECT_EQ(json.code, 3);
   EXPECT_EQ(nlohmann::json::parse(json.output)["state"], "stale");
   EXPECT_EQ(nlohmann::json::parse(json.output)["ledger"]["in_flight"], 1);
-  EXPECT_EQ(getstat({"--verify"}).code, 3) << "also where identities are broken";
+  const Finished verified = getstat({"--verify"});
+  EXPECT_EQ(verified.code, 3);
+  EXPECT_THAT(verified.output, HasSubstr("no sign of life for "));
+  EXPECT_THAT(verified.output, Not(HasSubstr("BROKEN")));
 }
 
 // H03: the words are tested in tests/stats/reader_test.cpp.
@@ -194,10 +240,47 @@ TEST_F(ProgramTest, HelpAndVersionNeedNoRegion) {
 
 TEST_F(ProgramTest, OutputThatCannotBeWrittenIsNoSuccess) {
   make_live_server();
-  const Finished result = run_program(
-      {"/bin/sh", "-c", "exec \"$0\" \"$@\" >/dev/full", CPSS_GETSTAT, "--file=" + path_});
-  EXPECT_EQ(result.code, 2);
-  EXPECT_THAT(result.errors, HasSubstr("cannot write"));
+  for (const char* how : {"--json", "--verify", "--watch"}) {
+    const Finished result = redirected(">/dev/full", {how, "--file=" + path_});
+    EXPECT_EQ(result.code, 2) << how;
+    EXPECT_EQ(result.errors, "getstat: cannot write to standard output\n") << how;
+  }
+}
+
+TEST_F(ProgramTest, WhatCannotBeToldChangesNoExitCode) {
+  make_live_server();
+  for (const char* errors : {"2>/dev/full", "2>&-"}) {
+    EXPECT_EQ(redirected(errors, {"--file=/nonexist"}).code, 2) << errors;
+    EXPECT_EQ(redirected(errors, {"--verfy"}).code, 2) << errors;
+    for (const char* how : {"--json", "--verify", "--watch"})
+      EXPECT_EQ(redirected(std::string(">/dev/full ") + errors, {how, "--file=" + path_}).code, 2)
+          << how << errors;
+  }
+}
+
+// The row below the frame is the cursor's, so that nothing scrolls.
+TEST_F(ProgramTest, WatchShowsWhatFitsOnTheTerminal) {
+  make_live_server();
+  const FileDescriptor terminal(::posix_openpt(O_RDWR | O_NOCTTY));
+  ASSERT_EQ(::grantpt(terminal.get()) + ::unlockpt(terminal.get()), 0);
+  const winsize size{10, 40, 0, 0};
+  ASSERT_EQ(::ioctl(terminal.get(), TIOCSWINSZ, &size), 0);
+  Program program({"/bin/sh", "-c", "exec \"$0\" \"$@\" >" + std::string(::ptsname(terminal.get())),
+                   CPSS_GETSTAT, "--watch", "--file=" + path_});
+  std::string frame;
+  std::array<char, 4096> part{};
+  const std::string end = "\x1b[J";
+  while (frame.find(end) == std::string::npos) {
+    const ssize_t bytes = ::read(terminal.get(), part.data(), part.size());
+    if (bytes <= 0) break;
+    frame.append(part.data(), static_cast<std::size_t>(bytes));
+  }
+  program.signal(SIGTERM);
+  EXPECT_EQ(program.finish().code, 0);
+  frame.resize(std::min(frame.size(), frame.find(end)));
+  EXPECT_EQ(std::count(frame.begin(), frame.end(), '\n'), 9);
+  EXPECT_THAT(frame, HasSubstr("cpss live"));
+  EXPECT_THAT(frame, HasSubstr("more lines: enlarge the"));
 }
 
 TEST_F(ProgramTest, WatchFollowsTheServerAndEndsWithASignal) {

@@ -74,7 +74,8 @@ TEST(Plan, CpusThatMayNotBeUsedAreAnErrorOfEachList) {
   EXPECT_EQ(loaded.exit_code, kExitConfig);
   ASSERT_EQ(loaded.errors.size(), 3u) << "all that is wrong is told at once";
   EXPECT_NE(loaded.errors[0].find("may not use (1022)"), std::string::npos) << loaded.errors[0];
-  EXPECT_NE(loaded.errors[1].find("may not use (1021-1023)"), std::string::npos) << loaded.errors[1];
+  EXPECT_NE(loaded.errors[1].find("may not use (1021-1023)"), std::string::npos)
+      << loaded.errors[1];
 }
 
 TEST(Plan, AServiceRaisesAWindowThatNobodySet) {

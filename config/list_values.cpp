@@ -55,15 +55,16 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
 }
 
 // The kernel would refuse the second of the two, whichever that is (EADDRINUSE). The wildcards of
-// the two families go together.
-bool one_covers_the_other(const ListenAddress& a, const ListenAddress& b) {
-  const auto is_v6 = [](const ListenAddress& address) {
-    return address.ip.find(':') != std::string::npos;
+// the two families go together, and a v4-mapped address is the IPv4 address.
+bool one_covers_the_other(const AddressKey& a, const AddressKey& b) {
+  constexpr AddressKey::first_type kV4Wildcard{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  constexpr AddressKey::first_type kV6Wildcard{};
+  const auto is_v4 = [&](const AddressKey& key) {
+    return std::equal(key.first.begin(), key.first.begin() + 12, kV4Wildcard.begin());
   };
-  const auto is_wildcard = [](const ListenAddress& address) {
-    return address.ip == "0.0.0.0" || address.ip == "::";
-  };
-  return a.port == b.port && is_v6(a) == is_v6(b) && (is_wildcard(a) || is_wildcard(b));
+  const AddressKey::first_type& wildcard = is_v4(a) ? kV4Wildcard : kV6Wildcard;
+  return a.second == b.second && is_v4(a) == is_v4(b) &&
+         (a.first == wildcard || b.first == wildcard);
 }
 
 }  // namespace
@@ -106,18 +107,16 @@ Complaint ListReader<std::vector<ListenAddress>>::add(std::string_view entry) {
   if (!ip || ip->v4 == bracketed) return not_an_address;
   const std::optional<unsigned> port = parse_number(entry.substr(colon + 1), 65'535);
   if (!port) return not_an_address;
-  // Each port 0 is another free port.
-  const ListenAddress address{ip_text(*ip), static_cast<std::uint16_t>(*port)};
-  if (*port != 0) {
-    if (!seen_.insert({ip->bytes, *port}).second) return std::string(kTwice);
+  if (*port != 0) {  // each port 0 is another free port
+    const AddressKey key{ip->bytes, *port};
+    if (!seen_.insert(key).second) return std::string(kTwice);
     for (const ListenAddress& other : addresses_)
-      if (one_covers_the_other(address, other))
+      if (one_covers_the_other(key, {parse_ip(other.ip)->bytes, other.port}))
         return fmt::format(
-            "cannot be listed beside {}: one of them is the wildcard, which covers "
-            "the other",
+            "cannot be listed beside {}: one of them is the wildcard, which covers the other",
             entry_texts(std::vector{other}).front());
   }
-  addresses_.push_back(address);
+  addresses_.push_back({ip_text(*ip), static_cast<std::uint16_t>(*port)});
   return {};
 }
 

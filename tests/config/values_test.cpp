@@ -216,6 +216,11 @@ TEST(ListenValue, TakesNoAddressBesideItsWildcard) {
                                   "the wildcard, which covers the other; "));
   EXPECT_THAT(complaint(Setting::listen, "[::1]:1,[::]:1"),
               testing::StartsWith("'[::]:1' cannot be listed beside [::1]:1: "));
+  EXPECT_THAT(complaint(Setting::listen, "0.0.0.0:1,[::ffff:127.0.0.1]:1"),
+              HasSubstr("cannot be listed beside 0.0.0.0:1"))
+      << "a v4-mapped address is the IPv4 address";
+  EXPECT_THAT(taken(Setting::listen, &Settings::listen, "[::]:1,[::ffff:127.0.0.1]:1"),
+              testing::SizeIs(2));
   EXPECT_THAT(taken(Setting::listen, &Settings::listen,
                     "0.0.0.0:1,[::]:1,127.0.0.1:2,0.0.0.0:0,127.0.0.1:0"),
               testing::SizeIs(5));

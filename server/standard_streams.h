@@ -6,9 +6,9 @@
 namespace cpss {
 
 // Before anything is opened and any thread is started. Puts /dev/null in the place of each of the
-// three that is closed, so that no socket or file of ours gets its number and is written to as if it
-// were the log. From then on a pipe that nobody reads, or a file that has reached its limit, is the
-// error of a call and not the end of the process: the server outlives the reader of its log.
+// three that is closed, so that no socket or file of ours gets its number and is written to as if
+// it were the log. From then on a pipe that nobody reads, or a file that has reached its limit, is
+// the error of a call and not the end of the process: the server outlives the reader of its log.
 void secure_standard_streams();
 
 // Writes to standard output. Throws std::system_error if not all of it could be written.

@@ -18,8 +18,8 @@ namespace {
 // A signal handler reaches nothing but static data. It reads the table; the functions below change
 // it under `table_mutex`.
 struct Guard {
-  std::atomic<std::byte*> begin{
-      nullptr};  // null: free. Stored last (release), read first (acquire)
+  // Null: free. Stored last (release), read first (acquire).
+  std::atomic<std::byte*> begin{nullptr};
   std::atomic<std::size_t> bytes{0};
   std::atomic<bool> lost{false};
 };
@@ -43,9 +43,9 @@ Guard* guard_of(const void* place) noexcept {
   return nullptr;
 }
 
-// The bare system call: mmap() is not on the list of signal-safety(7), and ThreadSanitizer takes its
-// mmap() for a write to every byte, which would race with the accesses of other threads. The kernel
-// exchanges the pages in one step for all of them.
+// The bare system call: mmap() is not on the list of signal-safety(7), and ThreadSanitizer takes
+// its mmap() for a write to every byte, which would race with the accesses of other threads. The
+// kernel exchanges the pages in one step for all of them.
 bool put_zeroed_memory_over(const Guard& guard) noexcept {
   return ::syscall(SYS_mmap, guard.begin.load(std::memory_order_relaxed),
                    guard.bytes.load(std::memory_order_relaxed), PROT_READ | PROT_WRITE,

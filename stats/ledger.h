@@ -3,8 +3,9 @@
 //
 // Two kinds of identity. Those at rest are equations that hold exactly when no message moves; their
 // residual, left side minus right side, must then be 0. Of a server that holds messages and moves
-// none, all of them hold but those that say that nothing is inside. The live bounds hold in every snapshot,
-// because of the order in which it is read (stats/snapshot.h) and written (stats/writer.h):
+// none, all of them hold but those that say that nothing is inside. The live bounds hold in every
+// snapshot, because of the order in which it is read (stats/snapshot.h) and written
+// (stats/writer.h):
 //   r1 - T <= most_inside and r2 - T >= 0
 // with r1 and r2 what was received before and after the outcomes T were read. An outcome is booked
 // before its slot is given back, so what was received by r1 and is in no outcome of T is inside;

@@ -23,7 +23,8 @@ void require_place_for_region(const std::string& path);
 
 // Makes, describes and renames into place the region of `options` at `path`, mode 0640, with all
 // its space reserved. Another region there is replaced, anything else is not. The caller holds the
-// lock of that path. Looks itself at what is there. Throws StatsRegionError and leaves the path as it was.
+// lock of that path. Looks itself at what is there. Throws StatsRegionError and leaves the path as
+// it was.
 RegionFile make_region_file(const std::string& path, const RegionOptions& options);
 
 }  // namespace cpss

@@ -27,16 +27,26 @@ class Errors : public testing::Test {
  protected:
   // Runs the server where it must refuse to start.
   Finished refused(Environment environment, std::vector<std::string> options = {}) {
-    environment.emplace("CPSS_LISTEN", "127.0.0.1:0");
-    environment.emplace("CPSS_STATS_FILE", folder_.file("stats"));
     options.insert(options.begin(), program::kServer);
-    const Finished result = run_program(options, environment);
-    EXPECT_EQ(result.output, "");
-    return result;
+    return refused_command(std::move(options), std::move(environment));
+  }
+  // The same with a limit as the shell's ulimit takes it: "-n 20".
+  Finished refused_under(const std::string& limit, Environment environment) {
+    return refused_command({"/bin/sh", "-c", "ulimit " + limit + "; exec \"$0\"", program::kServer},
+                           std::move(environment));
   }
   void expect_no_region() const { EXPECT_NE(access(folder_.file("stats").c_str(), F_OK), 0); }
 
   TemporaryFolder folder_;
+
+ private:
+  Finished refused_command(std::vector<std::string> command, Environment environment) {
+    environment.emplace("CPSS_LISTEN", "127.0.0.1:0");
+    environment.emplace("CPSS_STATS_FILE", folder_.file("stats"));
+    const Finished result = run_program(std::move(command), environment);
+    EXPECT_EQ(result.output, "");
+    return result;
+  }
 };
 
 TEST_F(Errors, UnknownOptionIs64) {
@@ -96,11 +106,7 @@ TEST_F(Errors, AListOfCpusIsOneError) {
 TEST_F(Errors, ALimitOfTheProcessIsNamed) {
   if (kUndefinedBehaviorSanitizer)
     GTEST_SKIP() << "UndefinedBehaviorSanitizer needs descriptors to look at memory";
-  const Finished result =
-      run_program({"/bin/sh", "-c", "ulimit -n 20; exec \"$0\"", program::kServer},
-                  {{"CPSS_RECV_THREADS", "16"},
-                   {"CPSS_LISTEN", "127.0.0.1:0"},
-                   {"CPSS_STATS_FILE", folder_.file("stats")}});
+  const Finished result = refused_under("-n 20", {{"CPSS_RECV_THREADS", "16"}});
   EXPECT_EQ(result.code, 70);
   EXPECT_THAT(result.errors, HasSubstr("ulimit -n"));
 }
@@ -187,11 +193,7 @@ TEST_F(Errors, RegionOfAKilledServerIsStaleAndThenTakenOver) {
 
 TEST_F(Errors, MoreMemoryThanThereIsAddressSpaceForIsSaid) {
   if (kSanitized) GTEST_SKIP() << "sanitizers need the address space that this test takes away";
-  const Finished result =
-      run_program({"/bin/sh", "-c", "ulimit -v 2000000; exec \"$0\"", program::kServer},
-                  {{"CPSS_QSLOTS", "16000000"},
-                   {"CPSS_LISTEN", "127.0.0.1:0"},
-                   {"CPSS_STATS_FILE", folder_.file("stats")}});
+  const Finished result = refused_under("-v 2000000", {{"CPSS_QSLOTS", "16000000"}});
   EXPECT_EQ(result.code, 70);
   EXPECT_THAT(result.errors, HasSubstr("CPSS_QSLOTS"));
 }

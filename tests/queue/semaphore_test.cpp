@@ -1,3 +1,5 @@
+// The semaphore: on one thread against a plain number, then with sleepers on threads, at an eventfd
+// and in another process. Who must wake under load: tests/stress.
 #include "queue/semaphore.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// The slot pool and its caches: on one thread, then with a lane that waits and one that is
+// overtaken in the middle of a walk (P1 to P3). Under load: tests/stress.
 #include "queue/slot_pool.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// The slot queue: on one thread against a std::deque, then with producers and a consumer stopped
+// where it hurts most (Q1 to Q4), and across processes. Under load: tests/stress.
 #include "queue/slot_queue.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// What getstat prints, wherever it goes: a full disk, a closed descriptor. Nothing here throws because
-// of that. Main thread.
+// What getstat prints, wherever it goes: a full disk, a closed descriptor. Nothing here throws
+// because of that. Main thread.
 #pragma once
 
 #include <string>

@@ -6,8 +6,6 @@
 #include <string_view>
 #include <variant>
 
-#include <fmt/format.h>
-
 #include "tools/udpblast/options.h"
 #include "tools/udpblast/report.h"
 #include "tools/udpblast/run.h"

@@ -1,7 +1,6 @@
 #include "tools/udpblast/progress.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <limits>
 
 #include <fmt/format.h>

@@ -8,6 +8,7 @@
 
 #include "config/list_values.h"
 #include "queue/invariant.h"
+#include "services/work_profile.h"
 
 namespace cpss {
 namespace {
@@ -30,6 +31,16 @@ void check_cpus(LoadResult& loaded, Setting setting, const std::vector<unsigned>
   refuse(loaded, setting,
          fmt::format("names CPUs that this process may not use ({}); it may use {}",
                      fmt::join(entry_texts(others), ","), fmt::join(entry_texts(usable), ",")));
+}
+
+// Checked whichever service runs, so that a bad value is found before it is needed.
+void check_work(LoadResult& loaded) {
+  try {
+    WorkProfile::parse(loaded.settings.work);
+  } catch (const WorkProfileError& error) {
+    refuse(loaded, Setting::work, error.what());
+    loaded.settings.work = WorkProfile().text();  // what follows needs a good one
+  }
 }
 
 std::string service_names(const ServiceRegistry& services) {
@@ -69,6 +80,7 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
   check_cpus(loaded, Setting::receive_cpus, settings.receive_cpus);
   check_cpus(loaded, Setting::service_cpus, settings.service_cpus);
   check_cpus(loaded, Setting::response_cpus, settings.response_cpus);
+  check_work(loaded);
 
   Plan plan;
   const ServiceEntry* entry = services.find(settings.service);
@@ -76,7 +88,9 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
     refuse(loaded, Setting::service, "is not a service; there are: " + service_names(services));
     return plan;
   }
-  plan.service = entry->make({settings.numbers_file, std::move(announce)});
+  plan.service = entry->make({.numbers_file = settings.numbers_file,
+                              .work = settings.work,
+                              .announce = std::move(announce)});
   fit_window(loaded, *plan.service);
   plan.pipeline = {{settings.receive_threads, settings.receive_cpus},
                    {settings.service_threads, settings.service_cpus},

@@ -3,6 +3,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -144,6 +145,66 @@ TEST(Plan, AdmissionKnowsAllowedTrustedOwnAndWhetherTheServiceReflects) {
   EXPECT_EQ(refusal("192.0.2.1", 53), Reason::refused_service_port);
   EXPECT_TRUE(admission.trusted({IpAddress::parse("127.0.0.1").value(), 1}));
   EXPECT_FALSE(admission.trusted({IpAddress::parse("192.0.2.1").value(), 1}));
+}
+
+TEST(Plan, TakesWhatTheSettingsSayOfWorkers) {
+  const std::string cpu = "--worker-cpus=" + std::to_string(test::first_allowed_cpu());
+  LoadResult loaded = load({"--worker-threads=3", "--ondemand-threads=5", "--worker-queue=7",
+                            "--defer=all", "--overload=shed", "--busy-rate=9", cpu.c_str()});
+  const Plan made = plan(loaded);
+  ASSERT_TRUE(loaded.ok()) << loaded.errors[0];
+  EXPECT_EQ(made.pipeline.worker.lanes, 3u);
+  EXPECT_EQ(made.pipeline.worker.cpus, std::vector<unsigned>{test::first_allowed_cpu()});
+  EXPECT_EQ(made.pipeline.on_demand_threads, 5u);
+  EXPECT_EQ(made.pipeline.worker_queue, 7u);
+  EXPECT_TRUE(made.pipeline.defer_all);
+  EXPECT_TRUE(made.pipeline.shed);
+  EXPECT_EQ(made.pipeline.busy_rate, 9u);
+}
+
+TEST(Plan, WithoutSettingsThereAreNoWorkers) {
+  LoadResult loaded = load({});
+  const Plan made = plan(loaded);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(made.pipeline.worker.lanes, 0u);
+  EXPECT_EQ(made.pipeline.on_demand_threads, 0u);
+  EXPECT_FALSE(made.pipeline.defer_all);
+  EXPECT_FALSE(made.pipeline.shed);
+}
+
+TEST(Plan, TheWorkerQueueHasRoomForHalfTheSlotsUnlessSet) {
+  for (const auto& [slots, places] :
+       std::vector<std::pair<const char*, unsigned>>{{"--qslots=1", 1},
+                                                     {"--qslots=2", 1},
+                                                     {"--qslots=9", 4},
+                                                     {"--qslots=8192", 4096},
+                                                     {"--qslots=131068", 65'534},
+                                                     {"--qslots=131070", 65'534},
+                                                     {"--qslots=1000000", 65'534}}) {
+    LoadResult loaded = load({"--worker-threads=1", slots});
+    EXPECT_EQ(plan(loaded).pipeline.worker_queue, places) << slots;
+    EXPECT_TRUE(loaded.ok());
+  }
+}
+
+TEST(Plan, SettingsThatNeedWorkersAreErrorsWithoutThem) {
+  const std::string cpu = "--worker-cpus=" + std::to_string(test::first_allowed_cpu());
+  LoadResult loaded =
+      load({"--defer=all", "--worker-queue=7", cpu.c_str(), "--ondemand-threads=1"});
+  plan(loaded);
+  EXPECT_EQ(loaded.exit_code, kExitConfig);
+  ASSERT_EQ(loaded.errors.size(), 4u) << "all that is wrong is told at once";
+  const std::array names = {"--defer", "--worker-queue", "--worker-cpus", "--ondemand-threads"};
+  for (std::size_t i = 0; i < names.size(); ++i)
+    for (const char* part : {names[i], "CPSS_WORKER_THREADS"})
+      EXPECT_NE(loaded.errors[i].find(part), std::string::npos) << loaded.errors[i];
+}
+
+// What is said of workers is the same as what they are without: not a mistake.
+TEST(Plan, DefaultsOfWorkersMayBeSpelledOutWithoutThem) {
+  LoadResult loaded = load({"--worker-threads=0", "--defer=service"});
+  plan(loaded);
+  EXPECT_TRUE(loaded.ok());
 }
 
 }  // namespace

@@ -53,6 +53,8 @@ void Lane::start() {
   if (const int error = pthread_create(&thread, attributes.get(), enter, this); error != 0)
     throw std::system_error(error, std::generic_category(), "thread " + options_.name);
   thread_ = thread;
+  // Here for whoever looks from outside once this returns, in enter() for the steps.
+  pthread_setname_np(thread, options_.name.c_str());
 }
 
 bool Lane::join(Deadline deadline) {

@@ -28,10 +28,11 @@ class Words {
 
 }  // namespace
 
-EchoWorkload::EchoWorkload(std::size_t size) : size_(size) {
+EchoWorkload::EchoWorkload(std::size_t size, std::string title)
+    : size_(size), title_(std::move(title)) {
   if (size < kHeaderBytes)
-    throw WorkloadError(
-        fmt::format("--size {}: must be at least {} for echo's header", size, kHeaderBytes));
+    throw WorkloadError(fmt::format("--size {}: must be at least {} for the header of {}", size,
+                                    kHeaderBytes, title_));
 }
 
 void EchoWorkload::build(std::uint64_t, std::uint64_t transaction,

@@ -4,28 +4,49 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "tools/udpblast/blast_loop.h"
 #include "tools/udpblast/finding.h"
+#include "tools/udpblast/loop.h"
 #include "tools/udpblast/options.h"
+#include "tools/udpblast/server_region.h"
 #include "tools/udpblast/tally.h"
 
 namespace cpss::udpblast {
+
+// How well an open loop kept to its plan.
+struct ScheduleQuality {
+  double asked_per_s = 0;
+  double achieved_ratio = 0;  // of the messages sent and the time it took, both as planned: 1
+  bool kept = false;          // kept_schedule()
+};
+
+// What a run has to have done for its figures to be of the load that was asked for.
+inline constexpr std::uint64_t kMostLagNs = 1'000'000;  // p99 of the messages
+inline constexpr double kLeastAchieved = 0.99;
+bool kept_schedule(const HistogramSnapshot& lag, double achieved_ratio);
 
 struct RunResult {
   std::string title;  // of the workload
   Totals totals;
   FirstFindings findings;
-  CpuTime cpu;               // of the threads that sent and received
-  double seconds = 0;        // from the start to the last datagram that arrived
-  bool interrupted = false;  // by a signal
-  bool gave_up = false;      // the server was silent for too long
+  CpuTime cpu;             // of the threads that sent and received
+  double seconds = 0;      // from the start to the last datagram that arrived
+  double sending_s = 0;    // from the start to the last send; in an open loop at least as planned
+  std::uint64_t seed = 0;  // of the halves
+  std::optional<ScheduleQuality> schedule;  // open loop
+  std::optional<LossReport> loss;           // where the server's region can be read
+  bool interrupted = false;                 // by a signal
+  bool gave_up = false;                     // the server was silent for too long
 
   std::uint64_t replied() const noexcept { return totals[Count::right] + totals[Count::wrong]; }
   double messages_per_second() const noexcept {
     return seconds > 0 ? static_cast<double>(replied()) / seconds : 0;
+  }
+  double sent_per_second() const noexcept {
+    return sending_s > 0 ? static_cast<double>(totals[Count::sent]) / sending_s : 0;
   }
   double cpu_us_per_message() const noexcept;  // 0 where nothing was sent
 };

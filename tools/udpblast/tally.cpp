@@ -29,34 +29,49 @@ double Totals::loss() const noexcept {
   return sent == 0 ? 0 : static_cast<double>(lost()) / static_cast<double>(sent);
 }
 
+double Totals::mean_latency_ns() const noexcept {
+  const std::uint64_t count = latency.count();
+  return count == 0 ? 0 : static_cast<double>(latency_sum_ns) / static_cast<double>(count);
+}
+
+std::optional<std::string> Totals::imbalance_of_sending() const {
+  return unequal(*this, Count::planned, {Count::sent, Count::missed});
+}
+
 std::optional<std::string> Totals::imbalance() const {
-  if (auto sent = unequal(*this, Count::sent,
-                          {Count::right, Count::wrong, Count::timed_out, Count::outstanding}))
+  if (auto planned = imbalance_of_sending()) return planned;
+  if (auto sent =
+          unequal(*this, Count::sent,
+                  {Count::right, Count::wrong, Count::busy, Count::timed_out, Count::outstanding}))
     return sent;
   return unequal(*this, Count::packets_in,
-                 {Count::right, Count::wrong, Count::late, Count::duplicate, Count::unknown,
-                  Count::malformed});
+                 {Count::right, Count::wrong, Count::busy, Count::late, Count::duplicate,
+                  Count::unknown, Count::malformed});
 }
 
 void Totals::add(const Totals& other) {
   for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += other.counts[i];
   latency.add(other.latency);
+  latency_sum_ns += other.latency_sum_ns;
+  lag.add(other.lag);
 }
 
-void Tally::record_latency(std::uint64_t ns) noexcept {
-  bump(latency_[histogram_bucket(ns)], 1);
-  Value& largest = latency_[kHistogramMax];
-  if (ns > largest.load(std::memory_order_relaxed)) largest.store(ns, std::memory_order_relaxed);
+HistogramSnapshot Tally::Histogram::read() const {
+  HistogramSnapshot snapshot;
+  snapshot.buckets.resize(kHistogramBuckets);
+  for (std::size_t i = 0; i < kHistogramBuckets; ++i)
+    snapshot.buckets[i] = values_[i].load(std::memory_order_relaxed);
+  snapshot.max = values_[kHistogramMax].load(std::memory_order_relaxed);
+  return snapshot;
 }
 
 Totals Tally::read() const {
   Totals totals;
   for (std::size_t i = 0; i < counts_.size(); ++i)
     totals.counts[i] = counts_[i].load(std::memory_order_relaxed);
-  totals.latency.buckets.resize(kHistogramBuckets);
-  for (std::size_t i = 0; i < kHistogramBuckets; ++i)
-    totals.latency.buckets[i] = latency_[i].load(std::memory_order_relaxed);
-  totals.latency.max = latency_[kHistogramMax].load(std::memory_order_relaxed);
+  totals.latency = latency_.read();
+  totals.latency_sum_ns = latency_sum_ns_.load(std::memory_order_relaxed);
+  totals.lag = lag_.read();
   return totals;
 }
 

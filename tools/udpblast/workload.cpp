@@ -7,7 +7,9 @@
 namespace cpss::udpblast {
 
 std::unique_ptr<Workload> make_workload(const Options& options) {
-  if (options.service == ServiceKind::echo) return std::make_unique<EchoWorkload>(options.size);
+  if (options.service == ServiceKind::echo || options.service == ServiceKind::work)
+    return std::make_unique<EchoWorkload>(options.size,
+                                          options.service == ServiceKind::echo ? "echo" : "work");
   if (options.data_file)
     return std::make_unique<NativeWorkload>(options.size,
                                             std::make_unique<DataFile>(*options.data_file));

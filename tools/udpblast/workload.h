@@ -33,6 +33,9 @@ class Workload {
   virtual bool right(std::uint64_t message, std::uint64_t transaction,
                      std::span<const std::byte> reply) const noexcept = 0;
 
+  // Whether it says that the server has too much to do: it is a reply, but no answer.
+  virtual bool busy(std::span<const std::byte> reply) const noexcept = 0;
+
   // Most bytes a right reply may have.
   virtual std::size_t longest_reply() const noexcept = 0;
 

@@ -64,7 +64,7 @@ class BlastLoop final : public Loop {
   std::size_t send_batch(std::uint32_t index, std::size_t count, std::uint64_t now_ns);
 
   void expire(std::uint64_t now_ns);
-  void receive(std::uint32_t index);
+  std::size_t receive(std::uint32_t index);
   void take_reply(std::uint32_t index, std::span<const std::byte> reply, std::uint64_t now_ns);
   void take_reply_in_time(std::uint64_t message, std::uint64_t transaction,
                           std::span<const std::byte> reply, std::uint64_t latency_ns,

@@ -29,6 +29,7 @@ std::string schedule(const RunResult& result) {
   JsonObject json;
   json.boolean("kept", result.schedule->kept);
   json.number("achieved_ratio", result.schedule->achieved_ratio);
+  json.number("allowed_lag_ns", result.schedule->allowed_lag_ns);
   json.raw("lag_ns", histogram(result.totals.lag).end());
   return json.end();
 }

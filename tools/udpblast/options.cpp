@@ -47,7 +47,6 @@ examples:
 
 usage: udpblast [send | verify] [OPTION...]
 Without send or verify: both in one.
-
 )";
 
 constexpr std::string_view kExitCodes = R"(

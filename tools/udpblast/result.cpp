@@ -1,8 +1,11 @@
 #include "tools/udpblast/result.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include <fmt/format.h>
+
+#include "tools/udpblast/loop_settings.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -47,19 +50,17 @@ std::string schedule_line(const RunResult& result) {
       "{:g} %), 99 % sent at most {:.3f} ms late (at most {:g} ms); the figures are not of the "
       "load asked for",
       100 * result.schedule->achieved_ratio, result.schedule->asked_per_s, 100 * kLeastAchieved,
-      static_cast<double>(lag.percentile(0.99)) / 1e6, static_cast<double>(kMostLagNs) / 1e6);
+      static_cast<double>(lag.percentile(0.99)) / 1e6,
+      static_cast<double>(result.schedule->allowed_lag_ns) / 1e6);
 }
 
-std::string refused_line(const Options& options) {
-  return fmt::format(
-      "nothing listens at {} (ICMP port unreachable); is cpssd running, and on this address and "
-      "port (-s, -p)?",
-      options.server.to_string());
-}
+constexpr std::string_view kRefused =
+    "(ICMP port unreachable); is cpssd running, and on this address and port (-s, -p)?";
 
 std::string no_reply_line(const RunResult& result, const Options& options) {
   const std::string line = fmt::format("no reply at all from {}: ", options.server.to_string());
-  if (result.totals[Count::connection_refused] != 0) return line + refused_line(options);
+  if (result.totals[Count::connection_refused] != 0)
+    return fmt::format("{}nothing listens there {}", line, kRefused);
   return line +
          "is cpssd running there, is its service the one asked for (--service), does it allow this "
          "client (CPSS_ALLOW), are its windows as large as the messages (--size, CPSS_MSGSIZE), "
@@ -85,8 +86,25 @@ double RunResult::cpu_us_per_message() const noexcept {
   return static_cast<double>(cpu.user_ns + cpu.system_ns) / 1e3 / static_cast<double>(sent);
 }
 
-bool kept_schedule(const HistogramSnapshot& lag, double achieved_ratio) {
-  return lag.percentile(0.99) <= kMostLagNs && achieved_ratio >= kLeastAchieved;
+std::uint64_t allowed_lag_ns(const Options& options) {
+  constexpr std::uint64_t kMillisecond = 1'000'000;
+  return options.burst ? std::max(kMillisecond, options.burst->gap_ns / 10) : kMillisecond;
+}
+
+double planned_s(const Options& options, const Totals& totals) {
+  return static_cast<double>(schedule_of(options)->span_ns(totals[Count::planned])) / 1e9;
+}
+
+ScheduleQuality judge_schedule(const Options& options, const Totals& totals, double sending_s) {
+  ScheduleQuality quality{.asked_per_s = schedule_of(options)->messages_per_second(),
+                          .allowed_lag_ns = allowed_lag_ns(options)};
+  const std::uint64_t planned = totals[Count::planned];
+  if (planned == 0) return quality;
+  quality.achieved_ratio = static_cast<double>(totals[Count::sent]) / static_cast<double>(planned) *
+                           planned_s(options, totals) / sending_s;
+  quality.kept = totals.lag.percentile(0.99) <= quality.allowed_lag_ns &&
+                 quality.achieved_ratio >= kLeastAchieved;
+  return quality;
 }
 
 ExitCode exit_code(const RunResult& result, const Options& options) {
@@ -133,7 +151,7 @@ std::vector<std::string> problems(const RunResult& result, const Options& option
       "sends failed and were tried again");
   add(Count::receive_errors, Fault::receive_error, "receive failed", "receives failed");
   if (options.part == Part::send && totals[Count::connection_refused] != 0)
-    lines.push_back(refused_line(options));
+    lines.push_back(fmt::format("nothing listens at {} {}", options.server.to_string(), kRefused));
   if (totals[Count::sent] == 0)
     lines.push_back("nothing was sent");
   else if (options.part != Part::send && (totals[Count::packets_in] == 0 || result.gave_up))

@@ -164,18 +164,6 @@ RunResult add_up(const Loops& loops, const Options& options, std::uint64_t start
   return result;
 }
 
-void judge_schedule(RunResult& result, const Schedule& schedule) {
-  const std::uint64_t planned = result.totals[Count::planned];
-  const double planned_s = static_cast<double>(schedule.span_ns(planned)) / 1e9;
-  result.sending_s = std::max(result.sending_s, planned_s);
-  ScheduleQuality quality{.asked_per_s = schedule.messages_per_second()};
-  if (planned > 0)
-    quality.achieved_ratio = static_cast<double>(result.totals[Count::sent]) /
-                             static_cast<double>(planned) * planned_s / result.sending_s;
-  quality.kept = kept_schedule(result.totals.lag, quality.achieved_ratio);
-  result.schedule = quality;
-}
-
 }  // namespace
 
 RunResult run_blast(const Options& options, const Workload& workload) {
@@ -210,7 +198,10 @@ RunResult run_blast(const Options& options, const Workload& workload) {
   result.title = workload.title();
   result.interrupted = interrupted;
   result.seed = seed;
-  if (const auto schedule = schedule_of(options)) judge_schedule(result, *schedule);
+  if (options.open_loop()) {
+    result.sending_s = std::max(result.sending_s, planned_s(options, result.totals));
+    result.schedule = judge_schedule(options, result.totals, result.sending_s);
+  }
   if (region) result.loss = region->explain(result.totals);
   return result;
 }

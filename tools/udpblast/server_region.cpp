@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "stats/clock.h"
-#include "stats/location.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -48,10 +47,11 @@ bool listens_at(const std::vector<std::string>& listeners, const SocketAddress& 
   });
 }
 
-std::optional<ServerRegion> ServerRegion::find(const Options& options) {
+std::optional<ServerRegion> ServerRegion::find(const Options& options,
+                                               const std::string& default_place) {
   const bool named = options.stats_file.has_value();
   if (!named && !options.server.ip().is_loopback()) return std::nullopt;
-  RegionReader reader(named ? *options.stats_file : default_region_path());
+  RegionReader reader(named ? *options.stats_file : default_place);
   Reading reading = reader.read();
   const bool live = reading.state == RegionState::live;
   if (named && !reading.snapshot) throw UnusableRegion("--stats-file: " + reading.problem);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "stats/ledger.h"
+#include "stats/location.h"
 #include "stats/reader.h"
 #include "tools/udpblast/loss_places.h"
 #include "tools/udpblast/options.h"
@@ -31,10 +32,11 @@ struct LossReport {
 
 class ServerRegion {
  public:
-  // Reads the region that --stats-file names; or, where the server's address is loopback, the
-  // default one if it is that server's; nothing where there is none. Throws UnusableRegion for a
-  // named one that cannot be read or whose server does not run.
-  static std::optional<ServerRegion> find(const Options& options);
+  // Reads the region that --stats-file names; or, where the server's address is loopback, the one at
+  // the default place if it is that server's; nothing where there is none. Throws UnusableRegion for
+  // a named one that cannot be read or whose server does not run.
+  static std::optional<ServerRegion> find(const Options& options,
+                                          const std::string& default_place = default_region_path());
 
   // After the run. Waits until the server has nothing left to do with its messages, or does
   // nothing, at most kSettleNs.

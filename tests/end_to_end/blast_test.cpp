@@ -80,8 +80,8 @@ TEST(Blast, M02AStalledServerShowsInTheLatencies) {
 TEST(Blast, WhatAStoppedServersKernelDroppedIsToldFromTheRest) {
   ServerProcess server(program::kServer, {{"CPSS_SOCKET_BUFFER", "8192"}});
   server.process().signal(SIGSTOP);
-  Program client(command(server, {"-Q", "2000", "--count", "1000", "-t", "0.5"}));
-  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  Program client(command(server, {"-Q", "2000", "--count", "1000", "-t", "3"}));
+  std::this_thread::sleep_for(std::chrono::seconds(2));
   server.process().signal(SIGCONT);
   const nlohmann::json report = report_of(client.finish());
   expect_all_in_place(report);
@@ -112,7 +112,7 @@ TEST(Blast, NoAnswer) {
 
 TEST(Blast, RepliesLostOnTheWayBack) {
   ServerProcess server(program::kTestServer, {{"TEST_SENDS", "drop"}, {"TEST_SENDS_EVERY", "4"}});
-  const nlohmann::json report = blast(server, {"--count", "400", "-t", "0.5", "-Q", "1000"});
+  const nlohmann::json report = blast(server, {"--count", "400", "-t", "1.5", "-Q", "1000"});
   EXPECT_EQ(report.at("lost"), 100) << report.dump();
   expect_all_at(report, "to_client");
 }
@@ -120,11 +120,41 @@ TEST(Blast, RepliesLostOnTheWayBack) {
 TEST(Blast, RepliesThatAreTooLate) {
   ServerProcess server(
       program::kTestServer,
-      {{"TEST_SENDS", "delay"}, {"TEST_SENDS_EVERY", "10"}, {"TEST_SENDS_DELAY_MS", "900"}});
+      {{"TEST_SENDS", "delay"}, {"TEST_SENDS_EVERY", "10"}, {"TEST_SENDS_DELAY_MS", "1500"}});
   // The time-out is longer than a busy machine keeps the other replies waiting.
-  const nlohmann::json report = blast(server, {"--count", "200", "-t", "0.6", "-Q", "2000"});
+  const nlohmann::json report = blast(server, {"--count", "200", "-t", "1", "-Q", "2000"});
   EXPECT_GE(report.at("late"), 20) << report.dump();
   expect_all_at(report, "too_late");
+}
+
+// Bursts that two slots cannot hold: some requests are shed, with a busy reply or without.
+TEST(Blast, ShedWithBusyRepliesAndWithout) {
+  ServerProcess server(program::kServer,
+                       {{"CPSS_QSLOTS", "2"}, {"CPSS_OVERLOAD", "shed"}, {"CPSS_BUSY_RATE", "50"}});
+  const nlohmann::json report = blast(server, {"--burst", "1000/50", "-l", "0.5", "-t", "0.5"});
+  expect_all_in_place(report);
+  EXPECT_GT(report.at("busy"), 0) << report.dump();
+  EXPECT_GE(report.at("loss").at("shed"), report.at("busy")) << report.dump();
+  server.expect_clean_end();
+}
+
+TEST(Blast, LongMessagesAreToldFromShortOnes) {
+  const std::string work = "bimodal:0,20000,0.1;sleep;defer=100";
+  ServerProcess server(
+      program::kServer,
+      {{"CPSS_SERVICE", "work"}, {"CPSS_WORK", work}, {"CPSS_WORKER_THREADS", "4"}});
+  const nlohmann::json report =
+      blast(server, {"--service", "work", "--work", work, "-Q", "500", "--count", "1000"});
+  EXPECT_EQ(report.at("right"), 1'000) << report.dump();
+  const nlohmann::json& classes = report.at("classes");
+  ASSERT_EQ(classes.size(), 2u) << report.dump();
+  EXPECT_EQ(classes.at(0).at("messages").get<int>() + classes.at(1).at("messages").get<int>(),
+            1'000);
+  EXPECT_GT(classes.at(1).at("messages"), 0) << report.dump();
+  EXPECT_EQ(classes.at(1).at("latency_ns").at("count"), classes.at(1).at("messages"));
+  EXPECT_GE(classes.at(1).at("latency_ns").at("p50"), 20'000'000) << report.dump();
+  expect_all_in_place(report);
+  server.expect_clean_end();
 }
 
 TEST(Blast, WrongReplies) {

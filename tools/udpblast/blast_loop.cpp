@@ -22,6 +22,7 @@ BlastLoop::BlastLoop(const LoopSettings& settings, const Workload& workload, Num
                      const StopFlag& stop)
     : Loop(workload, stop),
       settings_(settings),
+      classes_(!workload.classes().empty()),
       numbers_(numbers),
       transactions_(settings.outstanding, kRemembered, settings.timeout_ns, settings.seed),
       requests_(kBatch, settings.size),
@@ -165,6 +166,8 @@ std::size_t BlastLoop::send_batch(std::uint32_t index, std::size_t count, std::u
   }
   const std::size_t sent = transmitter_.transmit(clients_[index].socket, requests_, count, now_ns);
   clients_[index].outstanding += static_cast<std::uint32_t>(sent);
+  for (std::size_t i = 0; classes_ && i < sent; ++i)
+    tally_.class_sent(workload_.class_of(next_[i].transaction));
   for (std::size_t i = sent; i < count; ++i) transactions_.take_back(next_[i].transaction);
   if (sent > 0) last_sent_ns_ = now_ns;
   if (sent < count) send_blocked_ = true;
@@ -174,7 +177,7 @@ std::size_t BlastLoop::send_batch(std::uint32_t index, std::size_t count, std::u
 void BlastLoop::expire(std::uint64_t now_ns) {
   while (const auto expired = transactions_.expire(now_ns)) {
     tally_.add(Count::timed_out);
-    if (departures_) tally_.record_latency(now_ns - expired->planned_ns);
+    if (departures_) record_latency(expired->transaction, now_ns - expired->planned_ns);
     ++lost_in_a_row_;
     findings_.note(Fault::lost, now_ns, [&] {
       return fmt::format("{}, sent {:.3f} s after the start",
@@ -255,7 +258,8 @@ void BlastLoop::take_reply_in_time(std::uint64_t message, std::uint64_t transact
     findings_.note(Fault::busy, now_ns, [&] { return identify(message, transaction); });
     return;
   }
-  tally_.record_latency(latency_ns);
+  record_latency(transaction, latency_ns);
+  if (classes_) tally_.class_answered(workload_.class_of(transaction));
   if (!settings_.check || workload_.right(message, transaction, reply)) {
     tally_.add(Count::right);
     return;
@@ -265,6 +269,11 @@ void BlastLoop::take_reply_in_time(std::uint64_t message, std::uint64_t transact
     return fmt::format("{}: {}", identify(message, transaction),
                        workload_.explain(message, transaction, reply));
   });
+}
+
+void BlastLoop::record_latency(std::uint64_t transaction, std::uint64_t ns) noexcept {
+  tally_.record_latency(ns);
+  if (classes_) tally_.record_class_latency(workload_.class_of(transaction), ns);
 }
 
 void BlastLoop::one_less_outstanding(std::uint32_t index) noexcept {

@@ -1,7 +1,7 @@
 // The whole of a run in one thread: send messages, check what comes back.
 //
-// Closed loop: a fixed number of messages is kept under way; each reply and each time-out makes room
-// for one more. Open loop: what the plan says is due is sent, whatever comes back
+// Closed loop: a fixed number of messages is kept under way; each reply and each time-out makes
+// room for one more. Open loop: what the plan says is due is sent, whatever comes back
 // (tools/udpblast/departures.h); latency counts from the planned time, and a message that timed out
 // counts among the latencies with what it had waited.
 //
@@ -10,8 +10,8 @@
 // repeated replies are seen.
 //
 // It gives up if the server never answered and either the system says that nothing listens there
-// (after a second) or two time-outs and ten messages have gone by. A closed loop, which would hardly
-// send anything, also gives up once a server that did answer has been silent for that long.
+// (after a second) or two time-outs and ten messages have gone by. A closed loop, which would
+// hardly send anything, also gives up once a server that did answer has been silent for that long.
 //
 // Threads: tools/udpblast/loop.h. work() allocates nothing for a message; the first case of each
 // fault is put into words.
@@ -69,6 +69,7 @@ class BlastLoop final : public Loop {
   void take_reply_in_time(std::uint64_t message, std::uint64_t transaction,
                           std::span<const std::byte> reply, std::uint64_t latency_ns,
                           std::uint64_t now_ns);
+  void record_latency(std::uint64_t transaction, std::uint64_t ns) noexcept;
   void one_less_outstanding(std::uint32_t index) noexcept;
 
   // One of a batch, before it is sent.
@@ -79,6 +80,7 @@ class BlastLoop final : public Loop {
   };
 
   const LoopSettings settings_;
+  const bool classes_;  // there are classes of messages to tell apart
   NumberSupply numbers_;
   std::optional<Departures> departures_;        // open loop
   std::optional<std::uint64_t> send_until_ns_;  // closed loop

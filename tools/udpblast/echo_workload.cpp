@@ -28,11 +28,10 @@ class Words {
 
 }  // namespace
 
-EchoWorkload::EchoWorkload(std::size_t size, std::string title)
-    : size_(size), title_(std::move(title)) {
+EchoWorkload::EchoWorkload(std::size_t size) : size_(size) {
   if (size < kHeaderBytes)
-    throw WorkloadError(fmt::format("--size {}: must be at least {} for the header of {}", size,
-                                    kHeaderBytes, title_));
+    throw WorkloadError(
+        fmt::format("--size {}: must be at least {} for echo's header", size, kHeaderBytes));
 }
 
 void EchoWorkload::build(std::uint64_t, std::uint64_t transaction,

@@ -1,4 +1,4 @@
-// Messages for the services `echo` and `work`: the transaction id in 8 bytes, big-endian, then pseudo-random
+// Messages for the service `echo`: the transaction id in 8 bytes, big-endian, then pseudo-random
 // bytes that follow from it, so that a reply is checked without remembering its request.
 #pragma once
 
@@ -6,12 +6,12 @@
 
 namespace cpss::udpblast {
 
-class EchoWorkload final : public Workload {
+class EchoWorkload : public Workload {
  public:
   static constexpr std::size_t kHeaderBytes = 8;
 
-  // `size`: bytes of each message; `title`: the service. Throws WorkloadError.
-  explicit EchoWorkload(std::size_t size, std::string title = "echo");
+  // `size`: bytes of each message. Throws WorkloadError.
+  explicit EchoWorkload(std::size_t size);
 
   void build(std::uint64_t message, std::uint64_t transaction,
              std::span<std::byte> window) const noexcept override;
@@ -21,14 +21,13 @@ class EchoWorkload final : public Workload {
              std::span<const std::byte> reply) const noexcept override;
   bool busy(std::span<const std::byte>) const noexcept override { return false; }
   std::size_t longest_reply() const noexcept override { return size_; }
-  std::string title() const override { return title_; }
+  std::string title() const override { return "echo"; }
   std::string describe(std::uint64_t) const override { return {}; }
   std::string explain(std::uint64_t message, std::uint64_t transaction,
                       std::span<const std::byte> reply) const override;
 
  private:
   std::size_t size_;
-  std::string title_;
 };
 
 }  // namespace cpss::udpblast

@@ -10,8 +10,8 @@
 
 namespace cpss::udpblast {
 
-// Bytes above 0x7f, which a path may have, are escaped one by one: the result is valid JSON whatever
-// they encode.
+// Bytes above 0x7f, which a path may have, are escaped one by one: the result is valid JSON
+// whatever they encode.
 std::string json_string(std::string_view text);
 std::string json_strings(const std::vector<std::string>& texts);  // an array
 

@@ -18,10 +18,24 @@ JsonObject histogram(const HistogramSnapshot& values) {
   return json;
 }
 
-std::string latency(const Totals& totals) {
-  JsonObject json = histogram(totals.latency);
-  json.number("mean", totals.mean_latency_ns());
+std::string latency(const Latencies& values) {
+  JsonObject json = histogram(values);
+  json.number("mean", values.mean_ns());
   return json.end();
+}
+
+std::string classes(const RunResult& result) {
+  std::string list;
+  for (std::size_t i = 0; i < result.classes.size(); ++i) {
+    const ClassTotals& totals = result.totals.classes[i];
+    JsonObject json;
+    json.string("name", result.classes[i]);
+    json.number("messages", totals.sent);
+    json.number("lost", totals.lost());
+    json.raw("latency_ns", latency(totals.latency));
+    list += (list.empty() ? "" : ", ") + json.end();
+  }
+  return "[" + list + "]";
 }
 
 std::string schedule(const RunResult& result) {
@@ -91,7 +105,8 @@ void add_part(JsonObject& json, const RunResult& result, const Options& options)
       add_loss(json, result, options);
       add_sending(json, result);
       add_replies(json, result);
-      json.raw("latency_ns", latency(result.totals));
+      json.raw("latency_ns", latency(result.totals.latency));
+      json.raw("classes", classes(result));
       json.raw("loss", loss(result));
       json.raw("loss_notes",
                json_strings(result.loss ? result.loss->notes : std::vector<std::string>()));

@@ -13,9 +13,10 @@
 //   to_client     = A - a less those
 //   too_late      = late replies that do not say "busy"
 //   wrong         = wrong, unknown and malformed replies
-// A busy reply belongs to a message that was shed, whether or not and whenever it arrived. Their sum
-// is S - right, and `unexplained`, which is what is left, is 0: as long as the server's own books
-// balance and nobody else sends to it. A place that comes out negative is counted as 0.
+// A busy reply belongs to a message that was shed, whether or not and whenever it arrived. The sum
+// of all places is S - right, and `unexplained`, what is left of that, is 0, as long as the
+// server's own books balance and nobody else sends to it. A place that comes out negative counts
+// as 0.
 //
 // Pure functions; any thread.
 #pragma once

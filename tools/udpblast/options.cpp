@@ -39,6 +39,7 @@ examples:
   udpblast --service echo --count 1000000 --size 512
   udpblast -s ::1 -c 8 -T 2 -q 2000 -l 10     pings from 8 sockets of 2 threads
   udpblast -Q 50000 -l 10                     50,000 pings a second, whatever comes back
+  udpblast --service work --work 'bimodal:10,2000,0.01' -Q 10000 -l 10
   udpblast --burst 500/100 -l 10              500 pings at once, ten times a second
 
   on two hosts, for a server that replies to a fixed address (CPSS_RESP_ADDR):
@@ -94,6 +95,10 @@ const std::vector<OptionGroup>& option_groups() {
         {"threads,T", "N", "threads, which share the sockets out (1)", kBoth | kSend}}},
       {"what",
        {{"service", "NAME", "what to send: lookup, echo or work (lookup)", kAll},
+        {"work", "SPEC",
+         "for work: the server's CPSS_WORK, so that the latencies of short and long messages are "
+         "told apart",
+         kBoth},
         {"data,d", "FILE",
          "for lookup: lines of a number, a TAB and the body to expect (empty: not found); without "
          "it pings are sent",
@@ -101,7 +106,7 @@ const std::vector<OptionGroup>& option_groups() {
         {"size", "BYTES", "bytes of each message (256)", kAll}}},
       {"how many and how fast",
        {{"count", "N", "messages; more than the data has: from its beginning again", kAll},
-        {"limit,l", "SECONDS", "how long to send; without --count and -l: the data once", kAll},
+        {"limit,l", "SECONDS", "how long to send, verify: to wait; without --count and -l: the data once", kAll},
         {"outstanding,q", "N",
          "most messages under way, over all sockets (100; with -Q or --burst: no limit)", kBoth},
         {"rate,Q", "N", "open loop: N messages a second, over all threads, whatever comes back",
@@ -220,6 +225,13 @@ void read_values(Reader& reader, Options& options) {
     if (service == kServices.end()) throw BadValue("must be lookup, echo or work");
     options.service = service->second;
   });
+  reader.read("work", [&](const std::string& text) {
+    try {
+      options.work = WorkProfile::parse(text);
+    } catch (const WorkProfileError& error) {
+      throw BadValue(error.what());
+    }
+  });
   reader.read("data", [&](const std::string& text) { options.data_file = text; });
   reader.read("count", [&](const std::string& text) {
     options.count = parse_whole(text, 1, kMostMessages);
@@ -296,6 +308,8 @@ void check_combination(Reader& reader, const Options& options) {
     reader.fail("-Q and --burst exclude each other: each is a plan of its own");
   if (options.service != ServiceKind::lookup && options.data_file)
     reader.fail("-d belongs to --service lookup; echo and work make their own messages");
+  if (options.service != ServiceKind::work && options.work)
+    reader.fail("--work belongs to --service work");
   if (options.part != Part::verify && !options.data_file && !options.count && !options.run_ns)
     reader.fail("nothing says when to stop: give -d FILE, --count N or -l SECONDS");
   check_verify(reader, options);

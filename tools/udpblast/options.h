@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "net/address.h"
+#include "services/work_profile.h"
 
 namespace cpss::udpblast {
 
@@ -36,6 +37,7 @@ struct Options {
   Part part = Part::both;
   SocketAddress server;  // of `verify`: where the replies arrive
   ServiceKind service = ServiceKind::lookup;
+  std::optional<WorkProfile> work;       // only with work: what the server's CPSS_WORK says
   std::optional<std::string> data_file;  // only with lookup; none: pings
   std::optional<std::uint64_t> run_ns;
   std::optional<std::uint64_t> count;  // messages

@@ -17,8 +17,8 @@
 namespace cpss::udpblast {
 
 // How well an open loop kept to its plan. It kept it, and so its figures are of the load that was
-// asked for, if 99 % of the messages were sent at most allowed_lag_ns late and kLeastAchieved of the
-// rate was achieved.
+// asked for, if 99 % of the messages were sent at most allowed_lag_ns late and kLeastAchieved of
+// the rate was achieved.
 struct ScheduleQuality {
   double asked_per_s = 0;
   double achieved_ratio = 0;  // of the messages sent and the time it took, both as planned: 1
@@ -43,6 +43,7 @@ struct RunResult {
   double seconds = 0;      // from the start to the last datagram that arrived
   double sending_s = 0;    // from the start to the last send; in an open loop at least as planned
   std::uint64_t seed = 0;  // of the halves
+  std::vector<std::string> classes;         // names of the classes that totals.classes begins with
   std::optional<ScheduleQuality> schedule;  // open loop
   std::optional<LossReport> loss;           // where the server's region can be read
   bool interrupted = false;                 // by a signal

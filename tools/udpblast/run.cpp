@@ -196,6 +196,7 @@ RunResult run_blast(const Options& options, const Workload& workload) {
 
   RunResult result = add_up(loops, options, start_ns);
   result.title = workload.title();
+  result.classes = workload.classes();
   result.interrupted = interrupted;
   result.seed = seed;
   if (options.open_loop()) {

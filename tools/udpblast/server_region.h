@@ -32,9 +32,9 @@ struct LossReport {
 
 class ServerRegion {
  public:
-  // Reads the region that --stats-file names; or, where the server's address is loopback, the one at
-  // the default place if it is that server's; nothing where there is none. Throws UnusableRegion for
-  // a named one that cannot be read or whose server does not run.
+  // Reads the region that --stats-file names; or, where the server's address is loopback, the one
+  // at the default place if it is that server's; nothing where there is none. Throws UnusableRegion
+  // for a named one that cannot be read or whose server does not run.
   static std::optional<ServerRegion> find(const Options& options,
                                           const std::string& default_place = default_region_path());
 

@@ -24,14 +24,19 @@ std::optional<std::string> unequal(const Totals& totals, Count whole,
 
 }  // namespace
 
+double Latencies::mean_ns() const noexcept {
+  const std::uint64_t values = count();
+  return values == 0 ? 0 : static_cast<double>(sum_ns) / static_cast<double>(values);
+}
+
+void Latencies::add(const Latencies& other) {
+  HistogramSnapshot::add(other);
+  sum_ns += other.sum_ns;
+}
+
 double Totals::loss() const noexcept {
   const std::uint64_t sent = (*this)[Count::sent];
   return sent == 0 ? 0 : static_cast<double>(lost()) / static_cast<double>(sent);
-}
-
-double Totals::mean_latency_ns() const noexcept {
-  const std::uint64_t count = latency.count();
-  return count == 0 ? 0 : static_cast<double>(latency_sum_ns) / static_cast<double>(count);
 }
 
 std::optional<std::string> Totals::imbalance_of_sending() const {
@@ -52,16 +57,21 @@ std::optional<std::string> Totals::imbalance() const {
 void Totals::add(const Totals& other) {
   for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += other.counts[i];
   latency.add(other.latency);
-  latency_sum_ns += other.latency_sum_ns;
   lag.add(other.lag);
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    classes[i].sent += other.classes[i].sent;
+    classes[i].answered += other.classes[i].answered;
+    classes[i].latency.add(other.classes[i].latency);
+  }
 }
 
-HistogramSnapshot Tally::Histogram::read() const {
-  HistogramSnapshot snapshot;
+Latencies Tally::Histogram::read() const {
+  Latencies snapshot;
   snapshot.buckets.resize(kHistogramBuckets);
   for (std::size_t i = 0; i < kHistogramBuckets; ++i)
     snapshot.buckets[i] = values_[i].load(std::memory_order_relaxed);
   snapshot.max = values_[kHistogramMax].load(std::memory_order_relaxed);
+  snapshot.sum_ns = sum_ns_.load(std::memory_order_relaxed);
   return snapshot;
 }
 
@@ -70,8 +80,11 @@ Totals Tally::read() const {
   for (std::size_t i = 0; i < counts_.size(); ++i)
     totals.counts[i] = counts_[i].load(std::memory_order_relaxed);
   totals.latency = latency_.read();
-  totals.latency_sum_ns = latency_sum_ns_.load(std::memory_order_relaxed);
   totals.lag = lag_.read();
+  for (std::size_t i = 0; i < classes_.size(); ++i)
+    totals.classes[i] = {classes_[i].sent.load(std::memory_order_relaxed),
+                         classes_[i].answered.load(std::memory_order_relaxed),
+                         classes_[i].latency.read()};
   return totals;
 }
 

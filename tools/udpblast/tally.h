@@ -86,13 +86,31 @@ constexpr bool counts_in_order() {
 }
 static_assert(counts_in_order());
 
+// Values with their sum, so that their mean is exact.
+struct Latencies : HistogramSnapshot {
+  std::uint64_t sum_ns = 0;
+
+  double mean_ns() const noexcept;  // 0 where there are none
+  void add(const Latencies& other);
+};
+
+// Of a class of messages (tools/udpblast/workload.h), where there are any.
+inline constexpr std::size_t kMostClasses = 2;
+struct ClassTotals {
+  std::uint64_t sent = 0;
+  std::uint64_t answered = 0;  // in time, right or wrong
+  Latencies latency;           // as of all messages
+
+  std::uint64_t lost() const noexcept { return sent - answered; }
+};
+
 // Plain values: of one thread, or of several added up.
 struct Totals {
   std::array<std::uint64_t, kCounts.size()> counts{};
-  HistogramSnapshot latency;  // ns, of the messages answered in time; in an open loop also of
-                              // those that timed out
-  std::uint64_t latency_sum_ns = 0;  // of all of them
-  HistogramSnapshot lag;  // ns, open loop: from when a message was planned to when it was sent
+  Latencies latency;  // ns, of the messages answered in time; in an open loop also of those that
+                      // timed out
+  Latencies lag;      // ns, open loop: from when a message was planned to when it was sent
+  std::array<ClassTotals, kMostClasses> classes;
 
   std::uint64_t operator[](Count count) const noexcept {
     return counts[static_cast<std::size_t>(count)];
@@ -101,8 +119,7 @@ struct Totals {
   std::uint64_t lost() const noexcept {
     return (*this)[Count::timed_out] + (*this)[Count::outstanding] + (*this)[Count::busy];
   }
-  double loss() const noexcept;             // ratio; 0 where nothing was sent
-  double mean_latency_ns() const noexcept;  // 0 where there is none
+  double loss() const noexcept;  // ratio; 0 where nothing was sent
 
   // Nothing where all identities hold, or else one that does not, in words:
   //   planned = sent + missed
@@ -126,11 +143,15 @@ class Tally {
   std::uint64_t operator[](Count count) const noexcept {
     return counts_[static_cast<std::size_t>(count)].load(std::memory_order_relaxed);
   }
-  void record_latency(std::uint64_t ns) noexcept {
-    latency_.record(ns);
-    bump(latency_sum_ns_, ns);
-  }
+  void record_latency(std::uint64_t ns) noexcept { latency_.record(ns); }
   void record_lag(std::uint64_t ns) noexcept { lag_.record(ns); }
+
+  // Of a message's class, beside what is counted of all.
+  void class_sent(std::size_t index) noexcept { bump(classes_[index].sent, 1); }
+  void class_answered(std::size_t index) noexcept { bump(classes_[index].answered, 1); }
+  void record_class_latency(std::size_t index, std::uint64_t ns) noexcept {
+    classes_[index].latency.record(ns);
+  }
 
   Totals read() const;
 
@@ -149,17 +170,24 @@ class Tally {
       Value& largest = values_[kHistogramMax];
       if (ns > largest.load(std::memory_order_relaxed))
         largest.store(ns, std::memory_order_relaxed);
+      bump(sum_ns_, ns);
     }
-    HistogramSnapshot read() const;
+    Latencies read() const;
 
    private:
     std::array<Value, kHistogramValues> values_{};
+    Value sum_ns_{0};
+  };
+  struct Class {
+    Value sent{0};
+    Value answered{0};
+    Histogram latency;
   };
 
   std::array<Value, kCounts.size()> counts_{};
   Histogram latency_;
-  Value latency_sum_ns_{0};
   Histogram lag_;
+  std::array<Class, kMostClasses> classes_;
 };
 
 }  // namespace cpss::udpblast

@@ -112,6 +112,12 @@ void add_whole(Text& text, const RunResult& result, const Options& options) {
   text.line("throughput", fmt::format("{:.0f} messages/s for {:.3f} s",
                                       result.messages_per_second(), result.seconds));
   text.line("latency us", percentiles_us(totals.latency));
+  for (std::size_t i = 0; i < result.classes.size(); ++i) {
+    const ClassTotals& totals_of_class = totals.classes[i];
+    text.line("", fmt::format("{}: {} sent, {} lost; {}", result.classes[i],
+                              grouped(totals_of_class.sent), grouped(totals_of_class.lost()),
+                              percentiles_us(totals_of_class.latency)));
+  }
   if (options.open_loop())
     text.line("", "from the planned time; messages that timed out are counted in");
   add_cpu(text, result);

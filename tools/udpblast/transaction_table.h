@@ -9,8 +9,8 @@
 // known, until the slots run out: then the oldest such slot is used again, and a reply to its
 // former message counts as duplicate.
 //
-// One thread. Nothing is allocated after construction; memory that is never needed is never touched,
-// so that there may be slots for many more messages than are under way.
+// One thread. Nothing is allocated after construction; memory that is never needed is never
+// touched, so that there may be slots for many more messages than are under way.
 #pragma once
 
 #include <cstddef>

@@ -12,6 +12,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "tools/udpblast/options.h"
 
@@ -46,6 +47,11 @@ class Workload {
   // Why right() said no: "expected ..., got ...".
   virtual std::string explain(std::uint64_t message, std::uint64_t transaction,
                               std::span<const std::byte> reply) const = 0;
+
+  // Messages whose latencies are told apart have classes: their names, at most kMostClasses, and
+  // the index of a message's. None: there is nothing to tell apart.
+  virtual std::vector<std::string> classes() const { return {}; }
+  virtual std::size_t class_of(std::uint64_t) const noexcept { return 0; }
 
   // How many messages make one pass; nothing where there is no end to them.
   virtual std::optional<std::uint64_t> one_pass() const noexcept { return std::nullopt; }

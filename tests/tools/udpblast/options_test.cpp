@@ -118,6 +118,18 @@ TEST(Options, TwoPlansExcludeEachOther) {
   EXPECT_THAT(error_of({"-Q", "0", "-l", "1"}), HasSubstr("--rate 0: must be"));
 }
 
+TEST(Options, WorkNeedsItsService) {
+  const Options options =
+      parse({"--service", "work", "--work", "bimodal:10,5000,0.01;sleep;defer=100", "-l", "1"});
+  EXPECT_EQ(options.service, ServiceKind::work);
+  ASSERT_TRUE(options.work);
+  EXPECT_EQ(options.work->modes(), 2u);
+  EXPECT_EQ(parse({"--service", "work", "-l", "1"}).work, std::nullopt);
+  EXPECT_THAT(error_of({"--work", "fixed:1", "-l", "1"}), HasSubstr("--work belongs to"));
+  EXPECT_THAT(error_of({"--service", "work", "--work", "bogus", "-l", "1"}),
+              AllOf(HasSubstr("--work bogus: "), HasSubstr("allowed: fixed:US")));
+}
+
 TEST(Options, Halves) {
   const Options send = parse({"send", "-Q", "10", "--count", "5", "--seed", "7", "-c", "2"});
   EXPECT_EQ(send.part, Part::send);

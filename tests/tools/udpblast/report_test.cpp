@@ -140,6 +140,24 @@ TEST(Report, AnOpenLoopTellsItsSchedule) {
                     HasSubstr("did not keep its schedule")));
 }
 
+TEST(Report, ClassesOfMessages) {
+  EXPECT_EQ(nlohmann::json::parse(json_report(good_result(), Options{})).at("classes").size(), 0u);
+  Tally tally;
+  tally.class_sent(1);
+  tally.class_answered(1);
+  tally.record_class_latency(1, 5'000'000);
+  RunResult result = good_result();
+  result.totals.add(tally.read());
+  result.classes = {"short", "long"};
+  const auto json = nlohmann::json::parse(json_report(result, Options{}));
+  ASSERT_EQ(json.at("classes").size(), 2u);
+  EXPECT_EQ(json.at("classes").at(0).at("name"), "short");
+  EXPECT_EQ(json.at("classes").at(1).at("messages"), 1);
+  EXPECT_EQ(json.at("classes").at(1).at("lost"), 0);
+  EXPECT_EQ(json.at("classes").at(1).at("latency_ns").at("max"), 5'000'000);
+  EXPECT_THAT(text_report(result, Options{}), HasSubstr("long: 1 sent, 0 lost; p50 5"));
+}
+
 TEST(Report, PlacesOfLostMessages) {
   RunResult result = good_result();
   result.totals.counts[static_cast<std::size_t>(Count::timed_out)] = 1'234;

@@ -21,7 +21,7 @@ TEST(Tally, ReadsWhatWasCounted) {
   EXPECT_EQ(totals[Count::outstanding], 2u);
   EXPECT_EQ(totals.latency.count(), 2u);
   EXPECT_EQ(totals.latency.max, 5'000'000u);
-  EXPECT_EQ(totals.mean_latency_ns(), 2'500'500);
+  EXPECT_EQ(totals.latency.mean_ns(), 2'500'500);
   EXPECT_EQ(totals.lag.count(), 1u);
   EXPECT_EQ(totals.lag.max, 7u);
   EXPECT_NEAR(static_cast<double>(totals.latency.percentile(0.5)), 1'000, 32);
@@ -40,6 +40,24 @@ TEST(Tally, ThreadsAddUp) {
   EXPECT_EQ(sum[Count::right], 11u);
   EXPECT_EQ(sum.latency.count(), 2u);
   EXPECT_EQ(sum.latency.max, 20u);
+}
+
+TEST(Tally, ClassesHaveBooksOfTheirOwn) {
+  Tally one;
+  one.class_sent(0);
+  one.class_sent(1);
+  one.class_sent(1);
+  one.class_answered(1);
+  one.record_class_latency(1, 300);
+  Totals sum = one.read();
+  sum.add(one.read());
+  EXPECT_EQ(sum.classes[0].sent, 2u);
+  EXPECT_EQ(sum.classes[0].lost(), 2u);
+  EXPECT_EQ(sum.classes[1].sent, 4u);
+  EXPECT_EQ(sum.classes[1].lost(), 2u);
+  EXPECT_EQ(sum.classes[1].latency.count(), 2u);
+  EXPECT_EQ(sum.classes[1].latency.mean_ns(), 300);
+  EXPECT_EQ(sum.latency.count(), 0u);
 }
 
 TEST(Tally, LossIsWhatWasNotAnsweredInTime) {

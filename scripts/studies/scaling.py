@@ -1,0 +1,111 @@
+"""The article's scaling test, made from the records of the matrix."""
+
+import statistics
+from collections.abc import Callable, Sequence
+
+from studies import blast, charts, rows
+from studies.records import DONE, Record
+from studies.study import Report, Study, origin_of, repeats_of, result_of
+from studies.tables import Column, Table
+
+ABOUT = """\
+Open loop: {count:,} messages of {size} bytes, service {service}, {rate:,} a second for every row,
+whatever the server can take.{capacity} Each row has a server of its own.
+
+The key is `CPUs of the server | how many | sys, or process: queues in shared memory | threads |
+real-time receive`; threads as in r1r1s1w4d2: 1 receive, 1 response, 1 service, 4 worker, at most 2
+on demand. With workers, every message goes through one. `%rcv` and `%snd` are received and answered
+messages as shares of those the client sent, `%throughput` is their mean, and the scaling figure is
+(received + answered) / 2.
+"""
+
+
+def done(of: Callable[[Record], object]) -> Callable[[Record], object]:
+    """A column's value for records that have results, none for others."""
+    return lambda record: of(record) if record.status == DONE else None
+
+
+def sent(record: Record) -> int:
+    return record.results["udpblast"]["sent"]
+
+
+def received(record: Record) -> int:
+    return record.results["getstat"]["ledger"]["received"]
+
+
+def answered(record: Record) -> int:
+    return record.results["getstat"]["ledger"]["answered"]
+
+
+def throughput(record: Record) -> float:
+    return 100 * (received(record) + answered(record)) / (2 * sent(record))
+
+
+def scaling_figure(record: Record) -> float:
+    return (received(record) + answered(record)) / 2
+
+
+def _schedule(record: Record) -> str:
+    return "kept" if blast.kept_schedule(record.results["udpblast"]) else "NOT KEPT"
+
+
+def _client(record: Record) -> str:
+    own, servers = (set(record.parameters[cpus]) for cpus in ("client_cpus", "server_cpus"))
+    return "shares CPUs" if own & servers else "apart"
+
+
+COLUMNS = (
+    Column("key", lambda record: record.labels["key"]),
+    Column("slots", lambda record: record.labels["slots"]),
+    Column("sent", done(sent)),
+    Column("rcv msgs", done(received), spread=True),
+    Column("snd msgs", done(answered), spread=True),
+    Column("total", done(lambda record: received(record) + answered(record)), spread=True),
+    Column("%rcv", done(lambda record: 100 * received(record) / sent(record)), 2),
+    Column("%snd", done(lambda record: 100 * answered(record) / sent(record)), 2),
+    Column("%throughput", done(throughput), 2, spread=True),
+    Column("scaling figure", done(scaling_figure), 1),
+    Column("kernel drops",
+           done(lambda record: record.results["getstat"]["ledger"]["kernel_dropped"])),
+    Column("sent a second", done(lambda record: record.results["udpblast"]["sent_per_s"])),
+    Column("schedule", done(_schedule)),
+    Column("client", _client),
+    Column("result", result_of),
+)
+
+
+def _median(repeats: Sequence[Record], of: Callable[[Record], float]) -> float:
+    return statistics.median(of(record) for record in repeats)
+
+
+def report(records: Sequence[Record]) -> Report:
+    cases = repeats_of(records)
+    finished = [good for repeats in cases
+                if (good := [record for record in repeats if record.status == DONE])]
+    figures: dict[str, list[tuple[float, float]]] = {}
+    for repeats in finished:
+        labels = repeats[0].labels
+        if (labels["synch"], labels["receive"]) == (rows.SYS, rows.NO_REAL_TIME) \
+                and not labels["small_slots"]:
+            figures.setdefault(labels["shape"], []).append(
+                (labels["cpus"], _median(repeats, scaling_figure)))
+    shares = {repeats[0].name: {"%throughput": _median(repeats, throughput)}
+              for repeats in finished}
+    load = records[0].parameters["load"]
+    rate = records[0].labels.get("rate", {})
+    capacity = (f" That is the lower of 1.5 times what r1r1s1 can answer on one CPU "
+                f"({rate['capacity']:,} a second, closed loop) and of the most at which the client "
+                f"keeps its schedule ({rate['client_most']:,}); rows where it did not are marked."
+                if rate else "")
+    text = ABOUT.format(**load, capacity=capacity) + "\n" + origin_of(records)
+    drawn = {}
+    if figures:
+        drawn["Scaling figure against CPUs, rows with sys and none"] = lambda path: charts.lines(
+            path, "Scaling figure", "CPUs of the server", "(received + answered) / 2", figures)
+    if shares:
+        drawn["Throughput of each row"] = lambda path: charts.bars(
+            path, "Throughput", "% of what the client sent", shares)
+    return Report(text, Table(COLUMNS, cases), drawn)
+
+
+STUDY = Study("scaling", "Scaling", rows.EXPERIMENT, report)

@@ -38,11 +38,7 @@ def case_for(base: Case, effort: Effort) -> Case:
                                timeout_s=1)
     labels = {"quick": base.labels["quick"], "effort": dataclasses.asdict(effort)}
     return dataclasses.replace(base, experiment=EXPERIMENT, name=f"rate of {base.labels['key']}",
-                               load=load, labels=labels)
-
-
-def chosen_rate(results: dict) -> int:
-    return results["rate"]
+                               load=load, series=load.service, labels=labels)
 
 
 def runner(programs: Programs, scratch: Path, effort: Effort) -> Runner:

@@ -9,7 +9,7 @@ from studies.cases import Case
 from studies.errors import CaseFailed
 from studies.programs import Programs
 from studies.progress import Progress
-from studies.records import DONE, FAILED, SKIPPED, Record, Store, new_record
+from studies.records import DONE, FAILED, SKIPPED, Record, Store, new_record, result_of
 from studies.server import Server
 
 OVERHEAD_S = 3  # of a case: start, grace of the client, end
@@ -70,5 +70,5 @@ def run_cases(cases: Sequence[Case], repeats: int, store: Store, runner: Runner)
         if record.status == SKIPPED:
             progress.note(f"{label}: skipped: {record.reason}")
         else:
-            progress.end(label, "done" if record.status == DONE else f"FAILED: {record.reason}")
+            progress.end(label, result_of(record))
     return [records[case.name, repeat] for case, repeat in todo]

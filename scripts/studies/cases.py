@@ -12,8 +12,9 @@ class Case:
     in anything have different records."""
 
     experiment: str  # the study's name for what belongs together, such as "matrix"
-    name: str  # a person's name for the case, unique in its experiment
+    name: str  # a person's name for the case, unique in its experiment and series
     load: Load
+    series: str = ""  # cases of one experiment are comparable only within a series
     settings: dict[str, str] = field(default_factory=dict)  # CPSS_ variables
     server_cpus: tuple[int, ...] = ()
     client_cpus: tuple[int, ...] = ()
@@ -28,9 +29,6 @@ class Case:
         parameters["load"]["more"] = list(self.load.more)
         return {**parameters, "server_cpus": list(self.server_cpus),
                 "client_cpus": list(self.client_cpus)}
-
-    def shares_cpus(self) -> bool:
-        return bool(set(self.server_cpus) & set(self.client_cpus))
 
 
 def unknown_settings(settings: dict[str, str], known: frozenset[str]) -> str:

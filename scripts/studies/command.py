@@ -8,7 +8,7 @@ from pathlib import Path
 
 from studies import charts, machine
 from studies.errors import (EXIT_CANNOT_RUN, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
-                            CannotRun)
+                            CannotRun, WrongUsage)
 from studies.programs import PROJECT, Programs, build_release
 from studies.records import FAILED, Output, Record, write_whole
 from studies.study import QUICK_WARNING, Study, write_report
@@ -101,6 +101,9 @@ def run(body: Callable[[], int]) -> int:
     except CannotRun as error:
         print(f"{name}: {error}", file=sys.stderr)
         return EXIT_CANNOT_RUN
+    except WrongUsage as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return EXIT_USAGE
     except KeyboardInterrupt:
         print(f"\n{name}: interrupted; run it again to go on", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -11,5 +11,9 @@ class CannotRun(Exception):
     """Nothing can be measured here; the text says why and what to do."""
 
 
+class WrongUsage(Exception):
+    """The command line asks for what does not exist."""
+
+
 class CaseFailed(Exception):
     """One case went wrong; the others can still be run."""

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from studies import charts, rows
-from studies.records import DONE, Record
+from studies.records import DONE, Record, result_of
 from studies.scaling import throughput
-from studies.study import Report, Study, origin_of, repeats_of, result_of
+from studies.study import Report, Study, origin_of, repeats_of
 from studies.tables import Column, Table
 
 ABOUT = """\
@@ -115,13 +115,14 @@ COLUMNS = (
 
 
 def _stages(repeats: Sequence[Record]) -> list[list[StageOfRecord]]:
-    """For each stage of a case, its repeats."""
+    """For each stage of a case, its repeats; those without figures stand in each."""
     finished = [record for record in repeats if record.status == DONE]
+    others = [StageOfRecord(record, None) for record in repeats if record.status != DONE]
     if not finished:
-        return [[StageOfRecord(record, None) for record in repeats]]
+        return [others]
     figures = [[stage_figures(stage) for stage in record.results["getstat_live"]["stages"]]
                for record in finished]
-    return [[StageOfRecord(record, of_stage) for record, of_stage in zip(finished, stage)]
+    return [[StageOfRecord(record, of_stage) for record, of_stage in zip(finished, stage)] + others
             for stage in zip(*figures)]
 
 
@@ -135,12 +136,18 @@ def _rank(repeats: Sequence[Record]) -> tuple:
             statistics.median(map(total_us, finished)), repeats[0].name)
 
 
+def _median_parts(repeats: Sequence[Record]) -> dict[str, float]:
+    all_parts = [parts_us(record) for record in repeats]
+    names = dict.fromkeys(name for parts in all_parts for name in parts)
+    return {name: statistics.median(parts.get(name, 0.0) for parts in all_parts) for name in names}
+
+
 def report(records: Sequence[Record]) -> Report:
     cases = sorted(repeats_of(records), key=_rank)
     groups = [group for repeats in cases for group in _stages(repeats)]
-    bars = {repeats[0].name: parts_us(record) for repeats in cases
-            for record in repeats[:1] if record.status == DONE}
-    best = dict(list(bars.items())[:SHOWN_IN_CHART])
+    finished = {repeats[0].name: good for repeats in cases
+                if (good := [record for record in repeats if record.status == DONE])}
+    best = {name: _median_parts(finished[name]) for name in list(finished)[:SHOWN_IN_CHART]}
     drawn = {}
     if best:
         drawn["What a message's time in the server is made of, best rows first"] = \

@@ -13,11 +13,11 @@ def minutes(seconds: float) -> str:
 class Progress:
     """Counts what is run now; what an earlier run left is no part of the count."""
 
-    def __init__(self, total: int, expected_s: float, stream=sys.stderr):
+    def __init__(self, total: int, expected_s: float):
         self._total = total
         self._expected_s = expected_s  # of all, at first a guess
-        self._stream = stream
-        self._live = stream.isatty()
+        self._stream = sys.stderr
+        self._live = self._stream.isatty()
         self._done = 0
         self._begin = time.monotonic()
 
@@ -30,8 +30,9 @@ class Progress:
     def end(self, name: str, verdict: str) -> None:
         self._done += 1
         start = "\r\033[K" if self._live else ""
-        print(f"{start}[{self._done}/{self._total}] {name}: {verdict}, "
-              f"about {minutes(self._left_s())} left", file=self._stream, flush=True)
+        left = f", about {minutes(self._left_s())} left" if self._done < self._total else ""
+        print(f"{start}[{self._done}/{self._total}] {name}: {verdict}{left}", file=self._stream,
+              flush=True)
 
     def note(self, text: str) -> None:
         print(f"\r\033[K{text}" if self._live else text, file=self._stream, flush=True)

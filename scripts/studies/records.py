@@ -50,6 +50,14 @@ def new_record(case: Case, repeat: int, identity: dict, status: str, **more) -> 
                   finished_at=now, **more)
 
 
+def result_of(record: Record) -> str:
+    """In one line: done, or what became of it instead and the first line of why."""
+    if record.status == DONE:
+        return DONE
+    reason = record.reason.splitlines()[0] if record.reason else "for no known reason"
+    return f"{'FAILED' if record.status == FAILED else record.status}: {reason}"
+
+
 def write_whole(path: Path, text: str) -> None:
     """The file is there whole or not at all, also after a kill -9 or a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,13 +103,15 @@ def _load(path: Path) -> Record | None:
 
 
 def newest(folder: Path, experiment: str) -> list[Record]:
-    """All records of an experiment that have commit, build and machine of its newest record, and
-    the newest only where a case was recorded with several parameters; in order of time."""
+    """All records of an experiment that have commit, build, machine and series of its newest
+    record, and the newest only where a case was recorded with several parameters; in order of
+    time."""
     records = [record for path in folder.glob(f"*/{experiment}/*.json")
                if (record := _load(path)) is not None]
     records.sort(key=lambda record: record.finished_at)
     cases = {(record.name, record.repeat): record for record in records
-             if record.identity == records[-1].identity}
+             if (record.identity, record.parameters["series"]) ==
+             (records[-1].identity, records[-1].parameters["series"])}
     return list(cases.values())
 
 
@@ -111,7 +121,6 @@ class Output:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.records = folder / "records"
         self.scratch = Path("/dev/shm") / f"cpss-study-{digest(str(folder.resolve()))}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -121,6 +130,7 @@ class Output:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self._lock.close()
             raise CannotRun(f"another study is writing to {folder}") from None
 
     def close(self) -> None:

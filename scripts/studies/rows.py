@@ -85,11 +85,13 @@ def split_cpus(count: int, allowed: Sequence[int]) -> tuple[tuple[int, ...], tup
 
 
 class CaseMaker:
-    """Makes cases of rows, the same for each row in all that the row does not say."""
+    """Makes cases of rows, the same for each row in all that the row does not say. `measured` is
+    what the load's rate was derived from; empty where it was given."""
 
-    def __init__(self, known_settings: frozenset[str], load: Load, quick: bool):
+    def __init__(self, known_settings: frozenset[str], load: Load, measured: dict, quick: bool):
         self._known = known_settings
         self._load = load
+        self._measured = measured
         self._quick = quick
         self._allowed = machine.allowed_cpus()
         self._why_no_real_time = machine.why_no_real_time()
@@ -101,10 +103,11 @@ class CaseMaker:
         slots = row.slots or self._load.count
         labels = {"key": key, "shape": str(row.shape), "cpus": row.cpus, "synch": row.synch,
                   "receive": row.receive, "slots": slots, "small_slots": row.slots is not None,
-                  "quick": self._quick}
+                  "quick": self._quick, "rate": self._measured}
         settings = self._settings(row, slots)
-        return Case(EXPERIMENT, f"{key} q{slots}", self._load, settings, server, client, labels,
-                    self._why_not(row, settings))
+        series = f"{self._load.service}, {self._load.count} at {self._load.rate} a second"
+        return Case(EXPERIMENT, f"{key} q{slots}", self._load, series, settings, server, client,
+                    labels, self._why_not(row, settings))
 
     def _settings(self, row: Row, slots: int) -> dict[str, str]:
         settings = {"CPSS_SERVICE": self._load.service, "CPSS_QSLOTS": str(slots),

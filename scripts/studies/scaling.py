@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from studies import blast, charts, rows
-from studies.records import DONE, Record
-from studies.study import Report, Study, origin_of, repeats_of, result_of
+from studies.records import DONE, Record, result_of
+from studies.study import Report, Study, origin_of, repeats_of
 from studies.tables import Column, Table
 
 ABOUT = """\
@@ -92,7 +92,7 @@ def report(records: Sequence[Record]) -> Report:
     shares = {repeats[0].name: {"%throughput": _median(repeats, throughput)}
               for repeats in finished}
     load = records[0].parameters["load"]
-    rate = records[0].labels.get("rate", {})
+    rate = records[0].labels["rate"]
     capacity = (f" That is the lower of 1.5 times what r1r1s1 can answer on one CPU "
                 f"({rate['capacity']:,} a second, closed loop) and of the most at which the client "
                 f"keeps its schedule ({rate['client_most']:,}); rows where it did not are marked."

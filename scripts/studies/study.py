@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from studies.records import DONE, FAILED, Record, write_whole
+from studies.records import Record, write_whole
 from studies.tables import Table
 
 QUICK_WARNING = "QUICK MODE: these figures show that the study works. They mean nothing else."
@@ -36,14 +36,6 @@ def repeats_of(records: Iterable[Record]) -> list[list[Record]]:
     for record in records:
         cases.setdefault(record.name, []).append(record)
     return [sorted(repeats, key=lambda record: record.repeat) for repeats in cases.values()]
-
-
-def result_of(record: Record) -> str:
-    """The table's last word on a record; of a failure the first line."""
-    if record.status == DONE:
-        return DONE
-    word = "FAILED" if record.status == FAILED else record.status
-    return f"{word}: {record.reason.splitlines()[0] if record.reason else ''}"
 
 
 def origin_of(records: Sequence[Record]) -> str:

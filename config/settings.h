@@ -24,14 +24,29 @@ enum class Setting : std::uint8_t {
   service,
   service_threads,
   service_cpus,
+  defer,
+  work,
   numbers_file,
   receive_threads,
   receive_cpus,
+  receive_priority,
+  receive_stats,
+  worker_threads,
+  worker_cpus,
+  worker_queue,
+  on_demand_threads,
   response_threads,
   response_cpus,
+  response_priority,
+  response_stats,
+  reply_address,
+  real_time_on_few_cpus,
   slots,
   message_size,
   batch,
+  process_shared,
+  overload,
+  busy_rate,
   stats_file,
   histograms,
   drain_timeout,
@@ -54,6 +69,18 @@ struct AddressPrefix {
   bool operator==(const AddressPrefix&) const = default;
 };
 
+// Which messages go to the worker stage.
+enum class DeferScope : std::uint8_t {
+  service,  // those the service defers
+  all,
+};
+
+// What becomes of messages that find no free slot.
+enum class OverloadPolicy : std::uint8_t {
+  block,  // they wait in the kernel, which drops what does not fit
+  shed,   // they are received, and answered "busy" or not at all
+};
+
 struct Settings {
   std::optional<std::string> config_file;  // none: no file is read
 
@@ -64,18 +91,35 @@ struct Settings {
   std::vector<AddressPrefix> trusted;  // who may get replies longer than requests; empty: nobody
 
   std::string service;  // a name; whether there is such a service is for the registry to say
+  std::string work;     // how long service `work` takes; services/work_profile.h reads it
   std::optional<std::string> numbers_file;  // none: the shipped sample
 
   unsigned receive_threads = 0;
   unsigned service_threads = 0;
+  unsigned worker_threads = 0;
   unsigned response_threads = 0;
   std::vector<unsigned> receive_cpus;  // rising; empty: every CPU the process may use
   std::vector<unsigned> service_cpus;
+  std::vector<unsigned> worker_cpus;
   std::vector<unsigned> response_cpus;
+  std::optional<unsigned> receive_priority;  // SCHED_FIFO; none: not in the real-time class
+  std::optional<unsigned> response_priority;
+  bool real_time_on_few_cpus = false;
+  bool receive_stats = false;  // false: only what the ledger needs
+  bool response_stats = false;
+
+  DeferScope defer = DeferScope::service;
+  std::optional<unsigned> worker_queue;        // messages; none: half the slots
+  std::optional<unsigned> on_demand_threads;   // at once; none: there are none
+  std::optional<ListenAddress> reply_address;  // none: to the source of the request
 
   unsigned slots = 0;            // messages inside the server at most
   std::size_t message_size = 0;  // bytes of a slot's window
   unsigned batch = 0;            // messages of one take or receive at most
+  bool process_shared = false;   // queues, pool and semaphores in shared memory
+
+  OverloadPolicy overload = OverloadPolicy::block;
+  unsigned busy_rate = 0;  // busy replies a second, whole server
 
   std::optional<std::string> stats_file;  // none: the default place
   bool histograms = false;

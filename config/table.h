@@ -20,16 +20,20 @@
 namespace cpss {
 
 // The member that holds a setting; its type says how the value is written (values.h).
-using SettingMember = std::variant<           //
-    std::string Settings::*,                  // a name
-    std::optional<std::string> Settings::*,   // a file name
-    bool Settings::*,                         // a switch
-    unsigned Settings::*,                     // a count
-    std::size_t Settings::*,                  // bytes
-    std::chrono::nanoseconds Settings::*,     // seconds
-    std::vector<unsigned> Settings::*,        // CPU numbers
-    std::vector<ListenAddress> Settings::*,   // addresses with ports
-    std::vector<AddressPrefix> Settings::*>;  // address prefixes
+using SettingMember = std::variant<            //
+    std::string Settings::*,                   // a name
+    std::optional<std::string> Settings::*,    // a file name
+    bool Settings::*,                          // a switch
+    unsigned Settings::*,                      // a count
+    std::optional<unsigned> Settings::*,       // a count, or none
+    std::size_t Settings::*,                   // bytes
+    std::chrono::nanoseconds Settings::*,      // seconds
+    DeferScope Settings::*,                    // one of a few words
+    OverloadPolicy Settings::*,                //
+    std::optional<ListenAddress> Settings::*,  // an address with a port, or `source`
+    std::vector<unsigned> Settings::*,         // CPU numbers
+    std::vector<ListenAddress> Settings::*,    // addresses with ports
+    std::vector<AddressPrefix> Settings::*>;   // address prefixes
 
 // Inclusive; only for counts, bytes and (whole) seconds.
 struct SettingRange {
@@ -138,6 +142,27 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .empty_means = kAllCpus,
      .help = "CPUs of the service stage"},
 
+    {.id = Setting::defer,
+     .group = "Service",
+     .yaml_path = "service.defer",
+     .variable = "CPSS_DEFER",
+     .option = "defer",
+     .member = &Settings::defer,
+     .default_text = "service",
+     .help = "Which messages the workers process: those the service defers, or all. Without "
+             "workers, what the service defers is processed in place"},
+
+    {.id = Setting::work,
+     .group = "Service",
+     .yaml_path = "service.work",
+     .variable = "CPSS_WORK",
+     .option = "work",
+     .member = &Settings::work,
+     .default_text = "fixed:0;burn",
+     .help = "How long service work takes for a message, in microseconds: fixed:US, exp:US or "
+             "bimodal:US,US,SHARE; then ;burn (CPU time) or ;sleep; then, if wanted, ;defer=US to "
+             "defer what takes longer"},
+
     {.id = Setting::numbers_file,
      .group = "Service",
      .yaml_path = "numbers.file",
@@ -167,6 +192,71 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .empty_means = kAllCpus,
      .help = "CPUs of the receive stage"},
 
+    {.id = Setting::receive_priority,
+     .group = "Stages",
+     .yaml_path = "receive.priority",
+     .variable = "CPSS_RECV_THREADS_RT",
+     .option = "recv-threads-rt",
+     .member = &Settings::receive_priority,
+     .unit = "(SCHED_FIFO priority)",
+     .range = {1, 99},
+     .empty_means = "not in the real-time class",
+     .help = "Puts the receive stage into the real-time class, at this priority"},
+
+    {.id = Setting::receive_stats,
+     .group = "Stages",
+     .yaml_path = "receive.stats",
+     .variable = "CPSS_RECV_STATS",
+     .option = "recv-stats",
+     .member = &Settings::receive_stats,
+     .default_text = "true",
+     .help = "Whether the receive stage measures its times, waits and calls; what the ledger needs "
+             "is always counted"},
+
+    {.id = Setting::worker_threads,
+     .group = "Stages",
+     .yaml_path = "worker.threads",
+     .variable = "CPSS_WORKER_THREADS",
+     .option = "worker-threads",
+     .member = &Settings::worker_threads,
+     .unit = "threads",
+     .range = {0, 256},
+     .default_text = "0",
+     .help = "Threads of the worker stage, where messages that are deferred may block"},
+
+    {.id = Setting::worker_cpus,
+     .group = "Stages",
+     .yaml_path = "worker.cpus",
+     .variable = "CPSS_WORKER_CPUS",
+     .option = "worker-cpus",
+     .member = &Settings::worker_cpus,
+     .empty_means = kAllCpus,
+     .help = "CPUs of the worker stage and of on-demand threads"},
+
+    {.id = Setting::worker_queue,
+     .group = "Stages",
+     .yaml_path = "worker.queue_limit",
+     .variable = "CPSS_WORKER_QUEUE",
+     .option = "worker-queue",
+     .member = &Settings::worker_queue,
+     .unit = "messages",
+     .range = {1, 65'534},
+     .empty_means = "half the slots, within the same limits",
+     .help = "Most messages that wait for a worker; what a full queue means is for the overload "
+             "policy to say"},
+
+    {.id = Setting::on_demand_threads,
+     .group = "Stages",
+     .yaml_path = "worker.on_demand_threads",
+     .variable = "CPSS_ONDEMAND_THREADS",
+     .option = "ondemand-threads",
+     .member = &Settings::on_demand_threads,
+     .unit = "threads",
+     .range = {1, 256},
+     .empty_means = "none",
+     .help = "Most transient threads at once. One is started when every worker is busy and a "
+             "message waits; it takes the oldest and ends with it"},
+
     {.id = Setting::response_threads,
      .group = "Stages",
      .yaml_path = "response.threads",
@@ -186,6 +276,47 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .member = &Settings::response_cpus,
      .empty_means = kAllCpus,
      .help = "CPUs of the response stage"},
+
+    {.id = Setting::response_priority,
+     .group = "Stages",
+     .yaml_path = "response.priority",
+     .variable = "CPSS_RESP_THREADS_RT",
+     .option = "resp-threads-rt",
+     .member = &Settings::response_priority,
+     .unit = "(SCHED_FIFO priority)",
+     .range = {1, 99},
+     .empty_means = "not in the real-time class",
+     .help = "Puts the response stage into the real-time class, at this priority"},
+
+    {.id = Setting::response_stats,
+     .group = "Stages",
+     .yaml_path = "response.stats",
+     .variable = "CPSS_RESP_STATS",
+     .option = "resp-stats",
+     .member = &Settings::response_stats,
+     .default_text = "true",
+     .help = "Whether the response stage measures its times, waits and calls; what the ledger "
+             "needs is always counted"},
+
+    {.id = Setting::reply_address,
+     .group = "Stages",
+     .yaml_path = "response.address",
+     .variable = "CPSS_RESP_ADDR",
+     .option = "resp-addr",
+     .member = &Settings::reply_address,
+     .default_text = "source",
+     .help = "Where replies go: to the source of each request, or all to one address, which must "
+             "not be our own"},
+
+    {.id = Setting::real_time_on_few_cpus,
+     .group = "Stages",
+     .yaml_path = "real_time.allow_small",
+     .variable = "CPSS_RT_ALLOW_SMALL",
+     .option = "rt-allow-small",
+     .member = &Settings::real_time_on_few_cpus,
+     .default_text = "false",
+     .help = "Allows real-time threads where the process may use two CPUs or fewer, on which they "
+             "can starve everything else"},
 
     {.id = Setting::slots,
      .group = "Queues",
@@ -220,6 +351,38 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .range = {1, 1024},
      .default_text = "64",
      .help = "Most messages of one take from a queue or a socket"},
+
+    {.id = Setting::process_shared,
+     .group = "Queues",
+     .yaml_path = "queue.process_shared",
+     .variable = "CPSS_SYNCH_PROCESS",
+     .option = "synch-process",
+     .member = &Settings::process_shared,
+     .default_text = "false",
+     .help = "Whether slots, queues and semaphores live in shared memory and can be used by "
+             "several processes"},
+
+    {.id = Setting::overload,
+     .group = "Overload",
+     .yaml_path = "overload.policy",
+     .variable = "CPSS_OVERLOAD",
+     .option = "overload",
+     .member = &Settings::overload,
+     .default_text = "block",
+     .help = "What happens when all slots are taken. block: nothing is received until one is free, "
+             "and the kernel drops what its buffer cannot hold. shed: requests are received and "
+             "answered that the server is busy, or not at all"},
+
+    {.id = Setting::busy_rate,
+     .group = "Overload",
+     .yaml_path = "overload.busy_rate",
+     .variable = "CPSS_BUSY_RATE",
+     .option = "busy-rate",
+     .member = &Settings::busy_rate,
+     .unit = "replies a second",
+     .range = {0, 10'000'000},
+     .default_text = "1000",
+     .help = "Most busy replies, over the whole server; what is shed beyond that gets no reply"},
 
     {.id = Setting::stats_file,
      .group = "Statistics",

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "config/choices.h"
 #include "config/list_values.h"
 #include "config/number_values.h"
 #include "config/quote.h"
@@ -70,6 +71,45 @@ Complaint read(std::string_view text, const SettingInfo& row, Notation,
   return read_seconds(text, row.range, out);
 }
 
+template <Choice T>
+Complaint read(std::string_view text, const SettingInfo&, Notation, T& out) {
+  for (const auto& [name, value] : kChoices<T>) {
+    if (text != name) continue;
+    out = value;
+    return {};
+  }
+  return "is none of the words it may be";
+}
+
+Complaint read(std::string_view text, const SettingInfo& row, Notation,
+               std::optional<unsigned>& out) {
+  if (text.empty()) {
+    out.reset();
+    return {};
+  }
+  unsigned count = 0;
+  if (Complaint complaint = read_count(text, row.range, count)) return complaint;
+  out = count;
+  return {};
+}
+
+// `source` is the way to write that there is none.
+constexpr std::string_view kNoAddress = "source";
+
+Complaint read(std::string_view text, const SettingInfo&, Notation,
+               std::optional<ListenAddress>& out) {
+  if (text == kNoAddress) {
+    out.reset();
+    return {};
+  }
+  ListReader<std::vector<ListenAddress>> reader;
+  if (Complaint complaint = reader.add(text)) return complaint;
+  const ListenAddress address = reader.take().front();
+  if (address.port == 0) return "has no port to send to";
+  out = address;
+  return {};
+}
+
 std::string write(const std::string& value) {
   return value;
 }
@@ -84,6 +124,14 @@ std::string write(std::size_t value) {
 }
 std::string write(std::chrono::nanoseconds value) {
   return seconds_text(value);
+}
+
+template <Choice T>
+std::string write(T value) {
+  return std::string(name_of(value));
+}
+std::string write(const std::optional<ListenAddress>& value) {
+  return value ? entry_texts({*value}).front() : std::string(kNoAddress);
 }
 
 std::string with_reason(std::string_view text, const std::string& complaint,
@@ -153,6 +201,8 @@ std::optional<std::string> value_text(const SettingInfo& row, const Settings& se
       return fmt::format("{}", fmt::join(entry_texts(value), ","));
     else if constexpr (std::is_same_v<Value, std::optional<std::string>>)
       return value;
+    else if constexpr (std::is_same_v<Value, std::optional<unsigned>>)
+      return value ? std::optional(write(*value)) : std::nullopt;
     else
       return write(value);
   });
@@ -171,6 +221,10 @@ std::optional<std::string> value_yaml(const SettingInfo& row, const Settings& se
       return quoted_for_yaml(*value);
     } else if constexpr (std::is_same_v<Value, std::string>) {
       return quoted_for_yaml(value);
+    } else if constexpr (std::is_same_v<Value, std::optional<ListenAddress>>) {
+      return quoted_for_yaml(write(value));
+    } else if constexpr (std::is_same_v<Value, std::optional<unsigned>>) {
+      return value ? std::optional(write(*value)) : std::nullopt;
     } else {
       return write(value);
     }
@@ -191,7 +245,14 @@ Words words_for(const SettingInfo& row, Notation notation) {
   if constexpr (std::is_same_v<Value, std::optional<std::string>>) return {"a file name", "FILE"};
   if constexpr (std::is_same_v<Value, bool>)
     return {notation == Notation::yaml ? "true or false" : "0, 1, true or false", "0|1"};
-  if constexpr (std::is_same_v<Value, unsigned>)
+  if constexpr (Choice<Value>) {
+    std::vector<std::string_view> words;
+    for (const auto& choice : kChoices<Value>) words.push_back(choice.first);
+    return {fmt::format("{}", fmt::join(words, " or ")), "WORD"};
+  }
+  if constexpr (std::is_same_v<Value, std::optional<ListenAddress>>)
+    return {"source, or a.b.c.d:port or [IPv6]:port", "ADDRESS"};
+  if constexpr (std::is_same_v<Value, unsigned> || std::is_same_v<Value, std::optional<unsigned>>)
     return {fmt::format("{} to {} {}", row.range.least, row.range.most, row.unit), "N"};
   if constexpr (std::is_same_v<Value, std::size_t>)
     return {fmt::format("{} to {}, in {} or with k, M, G, KiB, MiB or GiB behind (powers of 1024)",

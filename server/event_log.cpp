@@ -17,6 +17,8 @@ std::string describe(const std::string& lane, const Event& event) {
       return fmt::format("{}: receive failed: {}", lane, std::strerror(event.error));
     case EventKind::send_error:
       return fmt::format("{}: a reply could not be sent: {}", lane, std::strerror(event.error));
+    case EventKind::thread_not_started:
+      return fmt::format("{}: no on-demand thread: {}; the workers go on", lane, event.text_view());
     case EventKind::service_threw:
       break;
   }

@@ -1,47 +1,68 @@
 // The whole picture: slots, queues, steps and lanes, wired as the model `seda` has them.
 //
-//   sockets ─► receive lanes ─[requests]─► service lanes ─[responses]─► response lanes ─► sockets
+//   sockets ─► receive lanes ─[requests]─► service lanes ─────────[responses]─► response lanes ─► sockets
+//                                               └[worker queue]─► worker lanes ─┤
+//                                                       └───► on-demand threads ┘
 //
-// Both queues hold every slot, so they are never full; receive waits for sockets and free slots,
-// service for requests, response for responses and the kernel. Lanes wait only for what is
-// downstream of them: no cycle can block.
+// Requests and responses hold every slot, so they are never full. Receive waits for sockets and free
+// slots, service for requests and room in the worker queue, workers for deferred messages, response for
+// responses and the kernel. Lanes wait only for what is downstream of them: no cycle can block.
 //
 // Main thread only. It outlives its lanes: after end() has returned true, or not at all (a forced
 // end leaves by _exit).
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "queue/crowd.h"
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
+#include "queue/worker_queue.h"
 #include "services/service.h"
 #include "stages/admission.h"
+#include "stages/busy_budget.h"
 #include "stages/events.h"
 #include "stages/lane.h"
 #include "stages/memory.h"
+#include "stages/on_demand.h"
 #include "stages/queue_wait.h"
 #include "stages/receive.h"
 #include "stages/receive_wait.h"
 #include "stages/response.h"
 #include "stages/service.h"
 #include "stages/slot_store.h"
+#include "stages/wait.h"
+#include "stages/worker.h"
 #include "stats/region.h"
 
 namespace cpss {
 
 struct PoolOptions {
   unsigned lanes = 1;
-  std::vector<unsigned> cpus;  // empty: all
+  std::vector<unsigned> cpus = {};                  // empty: all
+  std::optional<unsigned> real_time_priority = {};  // none: not in the real-time class
+  Detail detail = Detail::histograms;               // what its lanes count
 };
 
 struct PipelineOptions {
   PoolOptions receive;
   PoolOptions service;
+  PoolOptions worker{.lanes = 0};
   PoolOptions response;
+  unsigned on_demand_threads = 0;  // at most; only with workers
+  unsigned worker_queue = 0;       // places; only with workers
+  bool defer_all = false;          // every message goes to the workers
+  bool shed = false;               // what finds no room is shed; false: it waits
+  unsigned busy_rate = 0;          // busy replies a second
+  Sharing sharing = Sharing::process_private;
+  std::optional<SocketAddress> reply_address;  // none: to the source of each request
   std::uint32_t slots = 0;
   std::size_t window_bytes = 0;
   std::uint32_t batch = 0;
@@ -82,16 +103,31 @@ class Pipeline {
   template <class StepType, class PlaceType>
   using Stations = std::vector<std::unique_ptr<Station<StepType, PlaceType>>>;
 
+  void build_receive(const PipelineOptions& options, const Service& service,
+                     const std::vector<DatagramPort*>& ports, const Admission& admission,
+                     StatsRegion& region);
+  void build_service(const PipelineOptions& options, Service& service, StatsRegion& region);
+  void build_workers(const PipelineOptions& options, Service& service, StatsRegion& region);
+  void build_response(const PipelineOptions& options, const std::vector<DatagramPort*>& ports,
+                      StatsRegion& region);
+  std::vector<OnDemandStarter::Place> on_demand_places(unsigned threads, StatsRegion& region);
+  const SocketAddress* reply_address() const noexcept {
+    return reply_address_ ? &*reply_address_ : nullptr;
+  }
+
   template <class StepType, class PlaceType, class MakeStep, class MakePlace>
   void build(Stations<StepType, PlaceType>& stations, const char* name, const PoolOptions& pool,
              StatsRegion& region, const MakeStep& make_step, const MakePlace& make_place);
   template <class AnyStations>
   static bool join_all(AnyStations& stations, const std::function<bool()>& give_up);
 
-  unsigned pool_lanes_;  // lanes that use the slot pool: all
+  unsigned pool_lanes_;  // lanes that keep free slots in between
   std::size_t next_block_ = 0;
   int slots_event_;  // wakes receive lanes that wait for slots
   int stop_event_;   // ends the receive lanes
+  LongestWait longest_wait_;
+  std::optional<SocketAddress> reply_address_;
+  BusyBudget busy_budget_;
   Memory pool_memory_;
   Memory request_memory_;
   Memory response_memory_;
@@ -99,9 +135,17 @@ class Pipeline {
   SlotPool* pool_;
   SlotQueue* requests_;
   SlotQueue* responses_;
+  // Only with workers.
+  std::optional<Memory> worker_memory_;
+  WorkerQueue* worker_queue_ = nullptr;
+  Crowd* crowd_ = nullptr;
+
   Stations<ReceiveStep, ReceiveWait> receive_;
   Stations<ServiceStep, QueueWait> service_;
+  Stations<WorkerStep, WorkerWait> worker_;
+  Stations<OnDemandStarter, StarterWait> starter_;  // one, where on-demand threads are allowed
   Stations<ResponseStep, QueueWait> response_;
+  std::deque<std::pair<std::string, EventRing>> on_demand_events_;  // by name of the thread
 };
 
 }  // namespace cpss

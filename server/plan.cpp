@@ -17,19 +17,74 @@ void refuse(LoadResult& loaded, Setting setting, const std::string& problem) {
   loaded.exit_code = kExitConfig;
 }
 
-void check_cpus(LoadResult& loaded, Setting setting, const std::vector<unsigned>& cpus) {
+std::vector<unsigned> usable_cpus() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   sched_getaffinity(0, sizeof allowed, &allowed);
   std::vector<unsigned> usable;
   for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
     if (CPU_ISSET(cpu, &allowed)) usable.push_back(cpu);
+  return usable;
+}
+
+void check_cpus(LoadResult& loaded, Setting setting, const std::vector<unsigned>& cpus) {
+  const std::vector<unsigned> usable = usable_cpus();
   std::vector<unsigned> others;
   std::ranges::set_difference(cpus, usable, std::back_inserter(others));
   if (others.empty()) return;
   refuse(loaded, setting,
          fmt::format("names CPUs that this process may not use ({}); it may use {}",
                      fmt::join(entry_texts(others), ","), fmt::join(entry_texts(usable), ",")));
+}
+
+// A real-time thread that is always busy leaves the rest of its CPU 5 % of the time (sched(7),
+// sched_rt_runtime_us). On a large machine that is one CPU of many.
+void check_real_time(LoadResult& loaded, Setting setting, const std::optional<unsigned>& priority) {
+  constexpr std::size_t kFewCpus = 2;
+  const std::vector<unsigned> usable = usable_cpus();
+  if (!priority || loaded.settings.real_time_on_few_cpus || usable.size() > kFewCpus) return;
+  refuse(loaded, setting,
+         fmt::format("puts threads into the real-time class, and this process may use {} CPU{} "
+                     "only: under load they can starve everything else there; set "
+                     "CPSS_RT_ALLOW_SMALL=1 if that is wanted",
+                     usable.size(), usable.size() == 1 ? "" : "s"));
+}
+
+// Settings that mean nothing without workers are mistakes.
+void check_workers(LoadResult& loaded) {
+  if (loaded.settings.worker_threads > 0) return;
+  const auto needs_workers = [&](Setting setting, bool used) {
+    if (used) refuse(loaded, setting, "needs workers: set CPSS_WORKER_THREADS");
+  };
+  needs_workers(Setting::defer, loaded.settings.defer == DeferScope::all);
+  needs_workers(Setting::worker_queue, loaded.settings.worker_queue.has_value());
+  needs_workers(Setting::worker_cpus, !loaded.settings.worker_cpus.empty());
+  needs_workers(Setting::on_demand_threads, loaded.settings.on_demand_threads.has_value());
+}
+
+PipelineOptions pipeline_options(const Settings& settings) {
+  const auto detail = [](bool stats) { return stats ? Detail::histograms : Detail::books; };
+  PipelineOptions options;
+  options.receive = {settings.receive_threads, settings.receive_cpus, settings.receive_priority,
+                     detail(settings.receive_stats)};
+  options.service = {.lanes = settings.service_threads, .cpus = settings.service_cpus};
+  options.worker = {.lanes = settings.worker_threads, .cpus = settings.worker_cpus};
+  options.response = {settings.response_threads, settings.response_cpus, settings.response_priority,
+                      detail(settings.response_stats)};
+  options.on_demand_threads = settings.on_demand_threads.value_or(0);
+  options.worker_queue =
+      settings.worker_queue.value_or(std::clamp(settings.slots / 2, 1U, WorkerQueue::kMostEntries));
+  options.defer_all = settings.defer == DeferScope::all;
+  options.shed = settings.overload == OverloadPolicy::shed;
+  options.busy_rate = settings.busy_rate;
+  options.sharing = settings.process_shared ? Sharing::process_shared : Sharing::process_private;
+  if (settings.reply_address)
+    options.reply_address = SocketAddress(IpAddress::parse(settings.reply_address->ip).value(),
+                                          settings.reply_address->port);
+  options.slots = settings.slots;
+  options.window_bytes = settings.message_size;
+  options.batch = settings.batch;
+  return options;
 }
 
 std::string service_names(const ServiceRegistry& services) {
@@ -68,7 +123,11 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
   const Settings& settings = loaded.settings;
   check_cpus(loaded, Setting::receive_cpus, settings.receive_cpus);
   check_cpus(loaded, Setting::service_cpus, settings.service_cpus);
+  check_cpus(loaded, Setting::worker_cpus, settings.worker_cpus);
   check_cpus(loaded, Setting::response_cpus, settings.response_cpus);
+  check_real_time(loaded, Setting::receive_priority, settings.receive_priority);
+  check_real_time(loaded, Setting::response_priority, settings.response_priority);
+  check_workers(loaded);
 
   Plan plan;
   const ServiceEntry* entry = services.find(settings.service);
@@ -78,13 +137,27 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
   }
   plan.service = entry->make({settings.numbers_file, std::move(announce)});
   fit_window(loaded, *plan.service);
-  plan.pipeline = {{settings.receive_threads, settings.receive_cpus},
-                   {settings.service_threads, settings.service_cpus},
-                   {settings.response_threads, settings.response_cpus},
-                   settings.slots,
-                   settings.message_size,
-                   settings.batch};
+  plan.pipeline = pipeline_options(settings);
   return plan;
+}
+
+void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own) {
+  if (!loaded.settings.reply_address) return;
+  const SocketAddress to(IpAddress::parse(loaded.settings.reply_address->ip).value(),
+                         loaded.settings.reply_address->port);
+  const LocalAddressSet host = LocalAddressSet::of_this_host();
+  for (const SocketAddress& address : own) {
+    if (to.family() != address.family())
+      refuse(loaded, Setting::reply_address,
+             fmt::format("cannot be reached from {}, which is of another address family",
+                         address.to_string()));
+    const bool here =
+        address.ip() == to.ip() || (address.ip().is_unspecified() && host.contains(to.ip()));
+    if (here && address.port() == to.port())
+      refuse(
+          loaded, Setting::reply_address,
+          fmt::format("is our own address ({}): replies would be requests", address.to_string()));
+  }
 }
 
 AdmissionOptions admission_options(const Settings& settings, const Service& service,

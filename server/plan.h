@@ -24,6 +24,10 @@ struct Plan {
 Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
                std::function<void(const std::string&)> announce);
 
+// The fixed address for replies, if there is one, against the bound addresses: what is wrong with it is
+// added to `loaded`.
+void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own);
+
 // What the settings and the service say about who may ask; `own`: the bound addresses.
 AdmissionOptions admission_options(const Settings& settings, const Service& service,
                                    std::vector<SocketAddress> own);

@@ -40,6 +40,9 @@ std::string advice(const std::error_code& error) {
     return ": raise 'ulimit -n'";
   if (error == std::errc::resource_unavailable_try_again)
     return ": raise 'ulimit -u' and 'ulimit -v', or set fewer threads";
+  if (error == std::errc::operation_not_permitted)
+    return ": the real-time class (CPSS_RECV_THREADS_RT, CPSS_RESP_THREADS_RT) needs root, the "
+           "capability CAP_SYS_NICE or 'ulimit -r'";
   return {};
 }
 
@@ -72,6 +75,16 @@ RegionOptions region_options(const Settings& settings, const PipelineOptions& pi
   return options;
 }
 
+std::string lanes_text(const Settings& settings) {
+  const std::string workers =
+      settings.worker_threads == 0
+          ? ""
+          : fmt::format("{} worker, {} on-demand at most, ", settings.worker_threads,
+                        settings.on_demand_threads.value_or(0));
+  return fmt::format("{} receive, {} service, {}{} response lanes", settings.receive_threads,
+                     settings.service_threads, workers, settings.response_threads);
+}
+
 int serve(LoadResult& loaded, const ServerParts& parts) {
   log::set_up();
   const Plan plan = make_plan(loaded, parts.services, log::info);
@@ -79,6 +92,8 @@ int serve(LoadResult& loaded, const ServerParts& parts) {
   const Settings& settings = loaded.settings;
 
   Listeners listeners(settings);
+  check_reply_address(loaded, listeners.addresses());
+  if (!loaded.ok()) return complain_about_settings(loaded);
   // From here on an end signal ends the server in good order: the region it leaves says so.
   const EndSignals signals;
   StatsRegion region(region_options(settings, plan.pipeline, listeners));
@@ -99,12 +114,10 @@ int serve(LoadResult& loaded, const ServerParts& parts) {
   RunningServer server(signals, listeners, region, pipeline,
                        region.writer(blocks_of(plan.pipeline).size() - 1));
   server.start();
-  log::info(fmt::format(
-      "ready: service {} on {}; {} receive, {} service, {} response lanes; {} slots of {} bytes; "
-      "counters in {}",
-      settings.service, fmt::join(listeners.address_texts(), ", "), settings.receive_threads,
-      settings.service_threads, settings.response_threads, settings.slots, settings.message_size,
-      region.path()));
+  log::info(fmt::format("ready: service {} on {}; {}; {} slots of {} bytes; counters in {}",
+                        settings.service, fmt::join(listeners.address_texts(), ", "),
+                        lanes_text(settings), settings.slots, settings.message_size,
+                        region.path()));
 
   server.run_until_signalled();
   server.end(settings.drain_timeout);
@@ -166,7 +179,7 @@ int run_server(int argc, const char* const* argv, const char* const* environment
     return kExitInternal;
   } catch (const std::system_error& error) {
     complain(error.what() + advice(error.code()));
-    return kExitInternal;
+    return error.code() == std::errc::operation_not_permitted ? kExitPermission : kExitInternal;
   } catch (const std::exception& error) {
     complain(error.what());
     return kExitInternal;

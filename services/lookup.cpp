@@ -29,6 +29,20 @@ std::optional<InvalidReason> why_invalid(const native::Header& header) {
   return std::nullopt;
 }
 
+// Says why the message is invalid where it has no header to be answered by.
+std::optional<native::Header> valid_header(Message& message) {
+  const std::optional<native::Header> header = native::read_header(message.request());
+  if (!header) {
+    message.invalid(InvalidReason::too_short);
+    return std::nullopt;
+  }
+  if (const auto why = why_invalid(*header)) {
+    message.invalid(*why);
+    return std::nullopt;
+  }
+  return header;
+}
+
 std::optional<E164> number_in(std::span<const std::byte> body) {
   return E164::parse_number({reinterpret_cast<const char*>(body.data()), body.size()});
 }
@@ -85,15 +99,8 @@ void LookupService::process_chunk(std::span<Message> chunk) const noexcept {
   std::size_t count = 0;
 
   for (Message& message : chunk) {
-    const std::optional<native::Header> header = native::read_header(message.request());
-    if (!header) {
-      message.invalid(InvalidReason::too_short);
-      continue;
-    }
-    if (const auto why = why_invalid(*header)) {
-      message.invalid(*why);
-      continue;
-    }
+    const std::optional<native::Header> header = valid_header(message);
+    if (!header) continue;
     const std::span<const std::byte> behind_header =
         message.request().subspan(native::kHeaderBytes);
     const bool whole = header->body_length <= behind_header.size();
@@ -119,6 +126,11 @@ void LookupService::process_chunk(std::span<Message> chunk) const noexcept {
     const auto code = rows[i].empty() ? native::ReplyCode::not_found : native::ReplyCode::found;
     answer(*asked[i].message, asked[i].transaction, code, rows[i]);
   }
+}
+
+void LookupService::busy_reply(Message& message) const noexcept {
+  if (const auto header = valid_header(message))
+    answer(message, header->transaction, native::ReplyCode::busy);
 }
 
 std::unique_ptr<Service> make_lookup(const ServiceSettings& settings) {

@@ -21,6 +21,7 @@ class LookupService final : public Service {
   explicit LookupService(NumberTable table) : table_(std::move(table)) {}
 
   void process(std::span<Message> batch, LaneState* state) noexcept override;
+  void busy_reply(Message& message) const noexcept override;
 
  private:
   void process_chunk(std::span<Message> chunk) const noexcept;

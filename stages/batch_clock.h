@@ -1,4 +1,5 @@
-// Books the time of one batch in a stage: begin when it is taken, end when it has been handed on.
+// How a stage books time: of messages in the queue before it, and of a batch in its step, which
+// begins when the batch is taken and ends when it has been handed on.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,12 @@
 #include "stats/writer.h"
 
 namespace cpss {
+
+// Books how long `messages` waited in the queue before the stage, each `wait_ns`.
+inline void book_wait(StatsWriter& stats, std::uint64_t wait_ns, std::uint64_t messages) noexcept {
+  stats.add(Counter::queue_wait_ns, wait_ns * messages);
+  stats.record(HistogramId::wait_ns, wait_ns, messages);
+}
 
 class BatchClock {
  public:

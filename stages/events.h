@@ -13,7 +13,12 @@
 
 namespace cpss {
 
-enum class EventKind : std::uint8_t { receive_error, send_error, service_threw };
+enum class EventKind : std::uint8_t {
+  receive_error,
+  send_error,
+  service_threw,
+  thread_not_started
+};
 
 struct Event {
   EventKind kind = EventKind::receive_error;

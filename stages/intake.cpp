@@ -1,5 +1,7 @@
 #include "stages/intake.h"
 
+#include "stages/batch_clock.h"
+
 namespace cpss {
 
 Intake::Intake(SlotQueue& queue, std::uint32_t lanes, std::uint32_t batch, SlotStore& store,
@@ -19,7 +21,7 @@ void Intake::book_waits(std::span<const std::uint32_t> slots, std::uint64_t take
   std::uint64_t run = 0;
   const auto record_run = [&] {
     // Another CPU's clock may be a little behind ours.
-    if (run > 0) stats_.record(HistogramId::wait_ns, taken_ns > stamp ? taken_ns - stamp : 0, run);
+    if (run > 0) book_wait(stats_, taken_ns > stamp ? taken_ns - stamp : 0, run);
   };
   for (const std::uint32_t slot : slots) {
     const std::uint64_t published = store_.header(slot).published_ns;

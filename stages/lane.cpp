@@ -2,39 +2,72 @@
 
 #include <system_error>
 
-#include <pthread.h>
 #include <sched.h>
 
 namespace cpss {
+namespace {
+
+// What pthread_create(3) is to make of a lane's options.
+class Attributes {
+ public:
+  explicit Attributes(const LaneOptions& options) {
+    pthread_attr_init(&attributes_);
+    if (!options.cpus.empty()) {
+      cpu_set_t set;
+      CPU_ZERO(&set);
+      for (const unsigned cpu : options.cpus) CPU_SET(cpu, &set);
+      pthread_attr_setaffinity_np(&attributes_, sizeof set, &set);
+    }
+    if (options.real_time_priority) {
+      sched_param parameters{};
+      parameters.sched_priority = static_cast<int>(*options.real_time_priority);
+      pthread_attr_setinheritsched(&attributes_, PTHREAD_EXPLICIT_SCHED);
+      pthread_attr_setschedpolicy(&attributes_, SCHED_FIFO);
+      pthread_attr_setschedparam(&attributes_, &parameters);
+    }
+  }
+  ~Attributes() { pthread_attr_destroy(&attributes_); }
+  Attributes(const Attributes&) = delete;
+  Attributes& operator=(const Attributes&) = delete;
+
+  const pthread_attr_t* get() const noexcept { return &attributes_; }
+
+ private:
+  pthread_attr_t attributes_;
+};
+
+}  // namespace
 
 Lane::Lane(LaneOptions options, std::vector<Step*> steps, WaitPlace& place)
     : options_(std::move(options)), steps_(std::move(steps)), place_(place) {}
 
 Lane::~Lane() {
-  invariant(!thread_.joinable(), "a lane is joined before it goes");
+  invariant(!thread_, "a lane is joined before it goes");
 }
 
+// With attributes, so that the thread never runs on another CPU or in another class than its own, and
+// what is not allowed is known before it runs.
 void Lane::start() {
-  try {
-    thread_ = std::thread([this] { run(); });
-  } catch (const std::system_error& error) {
-    throw std::system_error(error.code(), "thread " + options_.name);
-  }
-  pthread_setname_np(thread_.native_handle(), options_.name.c_str());
-  if (options_.cpus.empty()) return;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const unsigned cpu : options_.cpus) CPU_SET(cpu, &set);
-  if (const int error = pthread_setaffinity_np(thread_.native_handle(), sizeof set, &set);
-      error != 0)
-    throw std::system_error(error, std::generic_category(), "CPUs of " + options_.name);
+  const Attributes attributes(options_);
+  pthread_t thread{};
+  if (const int error = pthread_create(&thread, attributes.get(), enter, this); error != 0)
+    throw std::system_error(error, std::generic_category(), "thread " + options_.name);
+  thread_ = thread;
 }
 
 bool Lane::join(Deadline deadline) {
-  if (!thread_.joinable()) return true;
+  if (!thread_) return true;
   if (ended_.take(1, 1, deadline).status != TakeStatus::taken) return false;
-  thread_.join();
+  pthread_join(*thread_, nullptr);
+  thread_.reset();
   return true;
+}
+
+void* Lane::enter(void* lane) noexcept {
+  auto& self = *static_cast<Lane*>(lane);
+  pthread_setname_np(pthread_self(), self.options_.name.c_str());
+  self.run();
+  return nullptr;
 }
 
 void Lane::run() noexcept {

@@ -1,10 +1,11 @@
 // A lane: a thread that repeats steps and waits in one place when none of them finds work.
 #pragma once
 
-#include <chrono>
+#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
+
+#include <pthread.h>
 
 #include "queue/semaphore.h"
 #include "stages/step.h"
@@ -14,6 +15,8 @@ namespace cpss {
 struct LaneOptions {
   std::string name;            // at most 15 characters, shown by ps -L and top -H
   std::vector<unsigned> cpus;  // may run on these; empty: on all the process may use
+  std::optional<unsigned>
+      real_time_priority;  // SCHED_FIFO, sched(7); none: the process's own class
 };
 
 class Lane {
@@ -24,19 +27,21 @@ class Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  // Throws std::system_error if there is no thread to be had or its CPUs are not allowed.
+  // Throws std::system_error if there is no thread to be had, its CPUs are not allowed or the
+  // real-time class is not permitted (EPERM).
   void start();
   // Waits for the lane's end. False: it has not ended by the deadline.
   bool join(Deadline deadline);
 
  private:
+  static void* enter(void* lane) noexcept;
   void run() noexcept;
 
   LaneOptions options_;
   std::vector<Step*> steps_;
   WaitPlace& place_;
   Semaphore ended_;
-  std::thread thread_;
+  std::optional<pthread_t> thread_;
 };
 
 }  // namespace cpss

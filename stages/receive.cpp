@@ -18,6 +18,9 @@ ReceiveStep::ReceiveStep(Wiring wiring, StatsWriter stats)
       slots_of_arrivals_(w_.batch),
       leftovers_(w_.batch) {
   free_.reserve(2 * std::size_t{w_.batch});
+  if (w_.shedding)
+    shedding_.emplace(*w_.shedding, w_.admission, w_.store.window_bytes(), w_.batch, retirement_,
+                      stats_);
 }
 
 std::size_t ReceiveStep::run() noexcept {
@@ -25,9 +28,10 @@ std::size_t ReceiveStep::run() noexcept {
   std::size_t moved = place_leftovers();
   for (std::size_t i = 0; i < w_.ports.size() && leftover_count_ == 0; ++i) {
     moved += receive_from(static_cast<std::uint16_t>(next_port_));
-    // It stays this socket's turn, or one that others outpace would never get a slot.
+    // Without a slot it stays this socket's turn, or one that others outpace would never get one. A
+    // batch that is shed was its turn.
+    if (!starved_ || shedding_) next_port_ = (next_port_ + 1) % w_.ports.size();
     if (starved_) break;
-    next_port_ = (next_port_ + 1) % w_.ports.size();
   }
   return moved;
 }
@@ -58,7 +62,7 @@ void ReceiveStep::give_back_free() noexcept {
 std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
   claim();
   if (free_.empty()) {
-    starved_ = true;
+    starved_ = !shedding_ || shed_from(port_index);
     return 0;
   }
   const std::size_t room = std::min<std::size_t>(free_.size(), w_.batch);
@@ -66,24 +70,17 @@ std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
     buffers_[i] = {w_.store.request(free_[i]), w_.store.window_bytes()};
 
   BatchClock clock(stats_);
-  const std::size_t filled = read(*w_.ports[port_index], room);
-  if (filled == 0) {
+  const std::uint64_t datagrams = read(*w_.ports[port_index], std::span(buffers_).first(room));
+  if (datagrams == 0) {
     give_back_free();
     return 0;
   }
 
-  // Counted before any decision; in memory from here on.
-  std::uint64_t datagrams = 0;
-  for (std::size_t i = 0; i < filled; ++i) datagrams += arrivals_[i].datagrams();
-  stats_.add(Counter::received, datagrams);
-  stats_.add(Counter::filled, datagrams);
-  stats_.add(Counter::entered, datagrams);
-
   // The slots that were filled leave the list; the others serve segments that need one of their
   // own.
-  std::copy_n(free_.begin(), filled, slots_of_arrivals_.begin());
-  free_.erase(free_.begin(), free_.begin() + static_cast<std::ptrdiff_t>(filled));
-  for (std::size_t i = 0; i < filled; ++i) admit(arrivals_[i], slots_of_arrivals_[i], port_index);
+  std::copy_n(free_.begin(), filled_, slots_of_arrivals_.begin());
+  free_.erase(free_.begin(), free_.begin() + static_cast<std::ptrdiff_t>(filled_));
+  for (std::size_t i = 0; i < filled_; ++i) admit(arrivals_[i], slots_of_arrivals_[i], port_index);
 
   const std::uint64_t end_ns = now_ns();
   outlet_.hand_on(end_ns);
@@ -93,21 +90,41 @@ std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
   return datagrams;
 }
 
+bool ReceiveStep::shed_from(std::uint16_t port_index) noexcept {
+  BatchClock clock(stats_);
+  DatagramPort& port = *w_.ports[port_index];
+  const std::uint64_t datagrams = read(port, shedding_->buffers());
+  if (datagrams == 0) return false;
+  shedding_->end(std::span(arrivals_).first(filled_), port);
+  clock.end(now_ns(), datagrams);
+  return true;
+}
+
 // An error that was pending at the socket is gone once it has been told, and datagrams may wait
 // behind it: only after a second one in a row does the socket count as empty. So a lane that is to
 // stop leaves nothing behind.
-std::size_t ReceiveStep::read(DatagramPort& port, std::size_t room) noexcept {
+std::uint64_t ReceiveStep::read(DatagramPort& port,
+                                std::span<const ReceiveBuffer> buffers) noexcept {
   ReceiveResult result;
   for (int attempt = 0; attempt < 2; ++attempt) {
     const std::uint64_t begin = now_ns();
-    result = port.receive(std::span(buffers_).first(room), std::span(arrivals_).first(room));
+    result = port.receive(buffers, std::span(arrivals_).first(buffers.size()));
     stats_.add(Counter::syscalls);
     stats_.add(Counter::syscall_ns, now_ns() - begin);
     if (result.error == 0) break;
     stats_.add(Counter::receive_errors);
     w_.events.report(EventKind::receive_error, result.error);
   }
-  return result.filled;
+  filled_ = result.filled;
+
+  // Counted before any decision; in memory from here on.
+  std::uint64_t datagrams = 0;
+  for (std::size_t i = 0; i < filled_; ++i) datagrams += arrivals_[i].datagrams();
+  if (datagrams == 0) return 0;
+  stats_.add(Counter::received, datagrams);
+  stats_.add(Counter::filled, datagrams);
+  stats_.add(Counter::entered, datagrams);
+  return datagrams;
 }
 
 void ReceiveStep::admit(const Arrival& arrival, std::uint32_t slot,
@@ -146,6 +163,7 @@ void ReceiveStep::make_message(std::uint32_t slot, const Arrival& arrival, std::
   header.port_index = port_index;
   header.request_length = static_cast<std::uint16_t>(length);
   header.trusted = w_.admission.trusted(arrival.peer);
+  header.shed = false;
   w_.store.occupy(slot);
   outlet_.add(slot);
 }

@@ -12,6 +12,13 @@
 namespace cpss {
 namespace {
 
+constexpr LongestWait kShedPause = std::chrono::milliseconds(1);
+
+// As poll(2) and epoll_wait(2) want it.
+int milliseconds(LongestWait longest) noexcept {
+  return longest ? static_cast<int>(longest->count()) : -1;
+}
+
 void watch(int epoll, int descriptor, std::uint32_t events) {
   epoll_event event{};
   event.events = events;
@@ -49,7 +56,7 @@ bool ReceiveWait::wait() noexcept {
   // The run before this wait came after the stop event and found nothing.
   if (stopping_) return false;
   epoll_event events[8];
-  const int count = epoll_wait(epoll_, events, std::size(events), -1);
+  const int count = epoll_wait(epoll_, events, std::size(events), milliseconds(w_.longest));
   step_.stats().add(Counter::syscalls);
   for (int i = 0; i < count; ++i)
     if (events[i].data.fd == w_.stop_event) stopping_ = true;
@@ -57,22 +64,27 @@ bool ReceiveWait::wait() noexcept {
 }
 
 // Slots come back from downstream, which never waits for receive: so this ends, at a stop too.
+// Without a slot it ends only to look again, or to shed.
 void ReceiveWait::wait_for_slot() noexcept {
   StatsWriter& stats = step_.stats();
   const std::uint64_t begin = now_ns();
   stats.add(Counter::sem_waits);
   Semaphore& free_slots = w_.pool.free_slots();
   free_slots.begin_wait();
-  for (;;) {
+  const LongestWait longest = step_.sheds() ? kShedPause : w_.longest;
+  for (bool in_time = true;;) {
     const TakeResult result = free_slots.poll_wait(w_.batch, w_.lanes);
-    if (result.status == TakeStatus::waiting) {
-      pollfd signal{free_slots.event_fd(), POLLIN, 0};
-      poll(&signal, 1, -1);
-      continue;
-    }
     stats.add(Counter::futex_wakes, result.wakes);
-    step_.accept_tokens(result.tokens);
-    break;
+    if (result.status != TakeStatus::waiting) {
+      step_.accept_tokens(result.tokens);
+      break;
+    }
+    if (!in_time) {
+      stats.add(Counter::futex_wakes, free_slots.end_wait());
+      break;
+    }
+    pollfd signal{free_slots.event_fd(), POLLIN, 0};
+    in_time = poll(&signal, 1, milliseconds(longest)) != 0;
   }
   const std::uint64_t waited = now_ns() - begin;
   stats.add(Counter::sem_wait_ns, waited);

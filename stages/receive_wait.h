@@ -1,4 +1,7 @@
 // Where a receive lane waits: for a readable socket, or, if it ran out of slots, for a free one.
+//
+// A lane that sheds waits for a slot for at most 1 ms at a time: long enough that the lanes which free
+// slots get the CPU, even from a lane in the real-time class. No wait is longer than `longest`.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +12,7 @@
 #include "queue/slot_pool.h"
 #include "stages/receive.h"
 #include "stages/step.h"
+#include "stages/wait.h"
 
 namespace cpss {
 
@@ -20,6 +24,7 @@ class ReceiveWait final : public WaitPlace {
     std::uint32_t batch;  // most slots taken after one wait
     std::uint32_t lanes;  // receive lanes, which share the free slots
     int stop_event;       // eventfd, readable from the moment on when receiving has to end
+    LongestWait longest;
   };
 
   // Throws std::system_error.

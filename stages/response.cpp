@@ -80,10 +80,9 @@ DatagramPort* ResponseStep::send_waiting() noexcept {
     DatagramPort& port = *w_.ports[next_group()];
     untried -= before - waiting_.size();
     const std::size_t done = send_group(port);
-    if (done == group_.size()) continue;
-    full = &port;
-    waiting_.insert(waiting_.end(), group_.begin() + static_cast<std::ptrdiff_t>(done),
-                    group_.end());
+    const std::size_t others = waiting_.size();
+    keep_waiting(done);
+    if (waiting_.size() > others) full = &port;
   }
   return full;
 }
@@ -101,9 +100,11 @@ std::uint16_t ResponseStep::next_group() noexcept {
     }
     if (!retirement_.still_held(ref)) continue;
     group_.push_back(ref);
+    const bool to_source = w_.reply_address == nullptr;
     outgoing_.push_back(
         {header.reply_in_request_window ? w_.store.request(ref.slot) : w_.store.reply(ref.slot),
-         header.reply_length, &header.peer, header.has_local ? &header.local : nullptr});
+         header.reply_length, to_source ? &header.peer : w_.reply_address,
+         to_source && header.has_local ? &header.local : nullptr});
   }
   waiting_.resize(others);
   return port_index;
@@ -117,8 +118,10 @@ std::size_t ResponseStep::send_group(DatagramPort& port) noexcept {
     stats_.add(Counter::syscalls);
     stats_.add(Counter::syscall_ns, now_ns() - begin);
     stats_.add(Counter::sent, result.accepted);
-    for (std::size_t i = 0; i < result.accepted; ++i)
-      retirement_.retire(group_[done + i], Reason::answered);
+    for (std::size_t i = 0; i < result.accepted; ++i) {
+      if (w_.store.header(group_[done + i].slot).shed) stats_.add(Counter::busy_replies);
+      end(group_[done + i], Reason::answered);
+    }
     done += result.accepted;
     if (result.error == 0 || result.error == EINTR) continue;
     if (result.error == EAGAIN) break;
@@ -130,7 +133,22 @@ std::size_t ResponseStep::send_group(DatagramPort& port) noexcept {
 // The error belongs to exactly this datagram; the rest of the group is tried again after it.
 void ResponseStep::send_failed(MessageRef ref, int error) noexcept {
   w_.events.report(EventKind::send_error, error);
-  retirement_.retire(ref, reason_for_send_error(error));
+  end(ref, reason_for_send_error(error));
+}
+
+// What was shed ends as shed, whatever the send says.
+void ResponseStep::end(MessageRef ref, Reason reason) noexcept {
+  const bool shed = w_.store.header(ref.slot).shed;
+  retirement_.retire(ref, shed ? Reason::shed_worker_queue_full : reason);
+}
+
+void ResponseStep::keep_waiting(std::size_t done) noexcept {
+  for (const MessageRef ref : std::span(group_).subspan(done)) {
+    if (w_.store.header(ref.slot).shed)
+      end(ref, Reason::shed_worker_queue_full);
+    else
+      waiting_.push_back(ref);
+  }
 }
 
 }  // namespace cpss

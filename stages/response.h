@@ -27,8 +27,9 @@ class ResponseStep final : public Step {
     SlotQueue& responses;
     EventRing& events;
     std::uint32_t batch;
-    std::uint32_t lanes;       // response lanes
-    std::uint32_t pool_lanes;  // all lanes that use the pool
+    std::uint32_t lanes;                           // response lanes
+    std::uint32_t pool_lanes;                      // all lanes that use the pool
+    const SocketAddress* reply_address = nullptr;  // null: to the source of each request
   };
 
   ResponseStep(Wiring wiring, StatsWriter stats);
@@ -48,6 +49,10 @@ class ResponseStep final : public Step {
   // Returns how many of the group are dealt with; the others found no room in the kernel.
   std::size_t send_group(DatagramPort& port) noexcept;
   void send_failed(MessageRef ref, int error) noexcept;
+  // Ends a message for `reason`, or, if it was shed, as that.
+  void end(MessageRef ref, Reason reason) noexcept;
+  // Those of the group that found no room wait on, but what is shed is dropped.
+  void keep_waiting(std::size_t done) noexcept;
 
   Wiring w_;
   StatsWriter stats_;

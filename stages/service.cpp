@@ -1,45 +1,28 @@
 #include "stages/service.h"
 
 #include <algorithm>
-#include <exception>
+#include <numeric>
 
 #include "stages/batch_clock.h"
+#include "stages/semaphore_clock.h"
 
 namespace cpss {
-namespace {
-
-Reason reason_for(InvalidReason why) noexcept {
-  switch (why) {
-    case InvalidReason::too_short:
-      return Reason::invalid_too_short;
-    case InvalidReason::bad_magic:
-      return Reason::invalid_bad_magic;
-    case InvalidReason::bad_version:
-      return Reason::invalid_bad_version;
-    case InvalidReason::wrong_direction:
-      return Reason::invalid_wrong_direction;
-    case InvalidReason::malformed:
-      break;
-  }
-  return Reason::invalid_malformed;
-}
-
-}  // namespace
 
 ServiceStep::ServiceStep(Wiring wiring, StatsWriter stats)
     : w_(wiring),
       stats_(stats),
-      cache_(w_.pool, 2 * w_.batch, w_.pool_lanes),
-      retirement_(w_.store, cache_, stats_, w_.batch),
+      settlement_({w_.store, w_.pool, w_.responses, w_.events, w_.batch, w_.pool_lanes},
+                  2 * w_.batch, stats_),
       intake_(w_.requests, w_.lanes, w_.batch, w_.store, stats_),
-      outlet_(w_.responses, w_.batch, w_.store, stats_),
       lane_state_(w_.service.make_lane_state()) {
   refs_.reserve(w_.batch);
   messages_.reserve(w_.batch);
+  deferred_.reserve(w_.batch);
+  to_queue_.reserve(w_.batch);
 }
 
 void ServiceStep::before_wait() noexcept {
-  stats_.add(Counter::futex_wakes, cache_.give_all_back());
+  settlement_.before_wait();
 }
 
 std::size_t ServiceStep::run() noexcept {
@@ -49,27 +32,18 @@ std::size_t ServiceStep::run() noexcept {
   intake_.book_waits(slots, clock.begin_ns());
   present(slots);
 
-  const bool batch_threw = threw([this] { w_.service.process(messages_, lane_state_.get()); });
-  std::size_t deferred = 0;
-  for (std::size_t i = 0; i < refs_.size(); ++i) {
-    if (messages_[i].verdict() == Verdict::defer) {
-      ++deferred;
-    } else {
-      settle(refs_[i], messages_[i], batch_threw);
-    }
+  deferred_.clear();
+  if (w_.deferral && w_.deferral->all) {
+    deferred_.resize(refs_.size());
+    std::iota(deferred_.begin(), deferred_.end(), std::size_t{0});
+  } else {
+    process();
   }
-  std::uint64_t end_ns = finish();
-  if (deferred > 0) end_ns = settle_deferred();
+  std::uint64_t end_ns = settlement_.finish();
+  // What is deferred may have to wait, so it comes last, when everything else of the batch has gone on.
+  if (!deferred_.empty()) end_ns = w_.deferral ? hand_to_workers() : process_in_place();
   clock.end(end_ns, slots.size());
   return slots.size();
-}
-
-// Hands on what has a reply and gives back what has ended; returns when that was.
-std::uint64_t ServiceStep::finish() noexcept {
-  const std::uint64_t end_ns = now_ns();
-  outlet_.hand_on(end_ns);
-  retirement_.finish();
-  return end_ns;
 }
 
 // Makes the service's view of each message.
@@ -77,80 +51,83 @@ void ServiceStep::present(std::span<const std::uint32_t> slots) noexcept {
   refs_.clear();
   messages_.clear();
   for (const std::uint32_t slot : slots) {
-    const SlotHeader& header = w_.store.header(slot);
-    const std::size_t window = w_.store.window_bytes();
-    const std::size_t limit =
-        header.trusted ? window : std::min<std::size_t>(window, header.request_length);
     refs_.push_back(w_.store.message_in(slot));
-    messages_.emplace_back(std::span(w_.store.request(slot), header.request_length),
-                           w_.store.reply(slot), limit, header.peer, header.trusted);
+    messages_.push_back(settlement_.present(slot));
   }
 }
 
-template <class Call>
-bool ServiceStep::threw(Call call) noexcept {
-  try {
-    call();
-    return false;
-  } catch (const std::exception& error) {
-    w_.events.report(EventKind::service_threw, 0, error.what());
-  } catch (...) {
-    w_.events.report(EventKind::service_threw, 0, "not a std::exception");
-  }
-  return true;
-}
-
-void ServiceStep::settle(MessageRef ref, const Message& message, bool it_threw) noexcept {
-  switch (message.verdict()) {
-    case Verdict::reply:
-      hand_on(ref, message);
-      break;
-    case Verdict::no_reply:
-      retirement_.retire(ref, Reason::no_answer);
-      break;
-    case Verdict::defer:  // for the second time: see settle_deferred()
-      retirement_.retire(ref, Reason::failed_deferred_twice);
-      break;
-    case Verdict::invalid:
-      retirement_.retire(ref, reason_for(message.invalid_reason()));
-      break;
-    case Verdict::refuse:
-      retirement_.retire(ref, Reason::refused_by_service);
-      break;
-    case Verdict::none:
-      retirement_.retire(ref, it_threw ? Reason::failed_service_threw : Reason::failed_no_verdict);
-      break;
-  }
-}
-
-// There is no worker stage: what the service defers is processed here, and counted. It may block,
-// so it comes last, when everything else of the batch has gone on, and each goes on by itself.
-std::uint64_t ServiceStep::settle_deferred() noexcept {
-  before_wait();
-  std::uint64_t end_ns = 0;
+void ServiceStep::process() noexcept {
+  const bool it_threw =
+      settlement_.threw([this] { w_.service.process(messages_, lane_state_.get()); });
   for (std::size_t i = 0; i < refs_.size(); ++i) {
-    Message& message = messages_[i];
-    if (message.verdict() != Verdict::defer) continue;
-    stats_.add(Counter::deferred_inline);
-    message.clear_verdict();
-    const bool it_threw = threw([&] { w_.service.process_deferred(message, lane_state_.get()); });
-    settle(refs_[i], message, it_threw);
-    end_ns = finish();
+    if (messages_[i].verdict() == Verdict::defer)
+      deferred_.push_back(i);
+    else
+      settlement_.settle(refs_[i], messages_[i], it_threw);
+  }
+}
+
+// Without workers; counted. It may block, so each goes on by itself.
+std::uint64_t ServiceStep::process_in_place() noexcept {
+  std::uint64_t end_ns = 0;
+  for (const std::size_t i : deferred_) {
     before_wait();
+    stats_.add(Counter::deferred_inline);
+    messages_[i].clear_verdict();
+    const bool it_threw =
+        settlement_.threw([&] { w_.service.process_deferred(messages_[i], lane_state_.get()); });
+    settlement_.settle(refs_[i], messages_[i], it_threw);
+    end_ns = settlement_.finish();
   }
   return end_ns;
 }
 
-void ServiceStep::hand_on(MessageRef ref, const Message& message) noexcept {
-  if (message.reply_too_long()) {
-    retirement_.retire(ref, Reason::failed_reply_too_long);
-    return;
+std::uint64_t ServiceStep::hand_to_workers() noexcept {
+  const Deferral& to = *w_.deferral;
+  // A message that main has taken away at a forced end goes no further.
+  std::erase_if(deferred_, [this](std::size_t i) { return !settlement_.still_held(refs_[i]); });
+  std::uint64_t now = now_ns();
+  for (std::span<const std::size_t> rest = deferred_; !rest.empty();) {
+    const auto most = static_cast<std::uint32_t>(rest.size());
+    std::uint32_t places = to.queue.reserve(most);
+    if (places == 0 && to.budget != nullptr) {
+      shed(rest);
+      return settlement_.finish();
+    }
+    if (places == 0) {
+      before_wait();
+      places = book_wait_for(stats_, [&] {
+                 return to.queue.wait_for_room(most, deadline_after(to.longest));
+               }).tokens;
+      now = now_ns();
+      if (places == 0) continue;
+    }
+    to_queue_.clear();
+    for (const std::size_t i : rest.first(places)) {
+      to_queue_.push_back(refs_[i].slot);
+      w_.store.header(refs_[i].slot).published_ns = now;
+    }
+    // Before the put: no reader may see more messages come out of the queue than went in.
+    stats_.add(Counter::left, places);
+    stats_.add(Counter::deferred, places);
+    const PostResult put = to.queue.put(to_queue_);
+    stats_.raise(Gauge::worker_queue_high_water, put.value);
+    stats_.add(Counter::futex_wakes, put.wakes + to.crowd.message_put());
+    rest = rest.subspan(places);
   }
-  if (!retirement_.still_held(ref)) return;
-  SlotHeader& header = w_.store.header(ref.slot);
-  header.reply_length = static_cast<std::uint16_t>(message.reply_length());
-  header.reply_in_request_window = message.in_place();
-  outlet_.add(ref.slot);
+  return now;
+}
+
+// The service says "busy" for as many as the budget allows; the response stage sends it.
+void ServiceStep::shed(std::span<const std::size_t> deferred) noexcept {
+  const std::uint32_t replies =
+      w_.deferral->budget->take(static_cast<std::uint32_t>(deferred.size()), now_ns());
+  for (std::size_t n = 0; n < deferred.size(); ++n) {
+    Message& message = messages_[deferred[n]];
+    message.clear_verdict();
+    if (n < replies) settlement_.threw([&] { w_.service.busy_reply(message); });
+    settlement_.shed(refs_[deferred[n]], message, Reason::shed_worker_queue_full);
+  }
 }
 
 }  // namespace cpss

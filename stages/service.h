@@ -1,28 +1,40 @@
 // Stage service: calls the service for a batch of messages and does what its verdicts say.
 //
-// One object per service lane.
+// One object per service lane. What is deferred goes to the worker queue; where there are no workers it
+// is processed here. A full worker queue makes the lane wait, or shed, as the overload policy says.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
+#include "queue/crowd.h"
 #include "queue/slot_pool.h"
+#include "queue/worker_queue.h"
 #include "services/service.h"
+#include "stages/busy_budget.h"
 #include "stages/events.h"
 #include "stages/intake.h"
-#include "stages/outlet.h"
-#include "stages/retirement.h"
+#include "stages/settlement.h"
 #include "stages/slot_store.h"
 #include "stages/step.h"
+#include "stages/wait.h"
 #include "stats/writer.h"
 
 namespace cpss {
 
 class ServiceStep final : public Step {
  public:
+  // The way to the workers.
+  struct Deferral {
+    WorkerQueue& queue;
+    Crowd& crowd;
+    bool all = false;              // every message, without asking the service
+    BusyBudget* budget = nullptr;  // shed when the queue is full; null: wait for room
+    LongestWait longest;           // of one such wait
+  };
   struct Wiring {
     Service& service;
     SlotStore& store;
@@ -31,8 +43,9 @@ class ServiceStep final : public Step {
     SlotQueue& responses;
     EventRing& events;
     std::uint32_t batch;
-    std::uint32_t lanes;       // service lanes
-    std::uint32_t pool_lanes;  // all lanes that use the pool
+    std::uint32_t lanes;               // service lanes
+    std::uint32_t pool_lanes;          // all lanes that use the pool
+    std::optional<Deferral> deferral;  // none: there are no workers
   };
 
   ServiceStep(Wiring wiring, StatsWriter stats);
@@ -45,24 +58,22 @@ class ServiceStep final : public Step {
 
  private:
   void present(std::span<const std::uint32_t> slots) noexcept;
-  // Runs one call into the service; what it throws is reported. True if it threw.
-  template <class Call>
-  bool threw(Call call) noexcept;
-  // Does what the message's verdict says; `it_threw`: the call that should have given it one.
-  void settle(MessageRef ref, const Message& message, bool it_threw) noexcept;
-  std::uint64_t settle_deferred() noexcept;
-  std::uint64_t finish() noexcept;
-  void hand_on(MessageRef ref, const Message& message) noexcept;
+  // Each settled or in deferred_.
+  void process() noexcept;
+  // All of these deal with deferred_ and return when the last of it had gone on.
+  std::uint64_t process_in_place() noexcept;
+  std::uint64_t hand_to_workers() noexcept;
+  void shed(std::span<const std::size_t> deferred) noexcept;
 
   Wiring w_;
   StatsWriter stats_;
-  SlotPool::SlotCache cache_;
-  Retirement retirement_;
+  Settlement settlement_;
   Intake intake_;
-  Outlet outlet_;
   std::unique_ptr<LaneState> lane_state_;
   std::vector<MessageRef> refs_;
   std::vector<Message> messages_;
+  std::vector<std::size_t> deferred_;    // places in the two above
+  std::vector<std::uint32_t> to_queue_;  // slots of one put
 };
 
 }  // namespace cpss

@@ -28,13 +28,13 @@ std::size_t stride_for(std::size_t window_bytes) {
 
 // Zeroed memory is a valid array of free headers (all fields trivial, occupancy 0), so it is used
 // as it is: constructing them one by one would touch every page.
-SlotStore::SlotStore(std::uint32_t slots, std::size_t window_bytes)
+SlotStore::SlotStore(std::uint32_t slots, std::size_t window_bytes, Sharing sharing)
     : slots_(slots),
       window_bytes_(window_bytes),
       stride_(stride_for(window_bytes)),
-      header_memory_(slots * sizeof(SlotHeader)),
-      requests_(slots * stride_),
-      replies_(slots * stride_),
+      header_memory_(slots * sizeof(SlotHeader), sharing, "cpss-slot-headers"),
+      requests_(slots * stride_, sharing, "cpss-requests"),
+      replies_(slots * stride_, sharing, "cpss-replies"),
       headers_(reinterpret_cast<SlotHeader*>(header_memory_.data())) {}
 
 MessageRef SlotStore::occupy(std::uint32_t slot) noexcept {

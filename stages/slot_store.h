@@ -35,6 +35,7 @@ struct alignas(64) SlotHeader {
   std::uint16_t request_length = 0;  // bytes
   std::uint16_t reply_length = 0;    // bytes
   bool reply_in_request_window = false;
+  bool shed = false;  // its reply says that the server is busy; it ends as shed, sent or not
   bool trusted = false;
   bool has_local = false;
   // A line of its own, because only sockets bound to a wildcard need it: valid where has_local.
@@ -53,7 +54,8 @@ enum class Release : std::uint8_t { released, seized, stale };
 class SlotStore {
  public:
   // `window_bytes`: 1 to 65,535.
-  SlotStore(std::uint32_t slots, std::size_t window_bytes);
+  SlotStore(std::uint32_t slots, std::size_t window_bytes,
+            Sharing sharing = Sharing::process_private);
 
   std::uint32_t slots() const noexcept { return slots_; }
   std::size_t window_bytes() const noexcept { return window_bytes_; }

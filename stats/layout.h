@@ -97,9 +97,9 @@ struct MetricEntry {
 static_assert(sizeof(MetricEntry) == 192);
 
 struct BlockEntry {
-  std::uint64_t offset;  // bytes from the beginning of the file, a multiple of 64
-  std::uint32_t stage;   // its place in the pipeline, ascending
-  std::uint32_t unused;
+  std::uint64_t offset;      // bytes from the beginning of the file, a multiple of 64
+  std::uint32_t stage;       // its place in the pipeline, ascending
+  std::uint32_t books_only;  // 1: only what the ledger needs is counted (Detail::books)
   std::array<char, 16> stage_name;
   std::array<char, 32> lane;  // svc-0
 };

@@ -6,17 +6,12 @@
 #include <fmt/format.h>
 
 #include "stats/format_count.h"
+#include "stats/queue_flow.h"
 
 namespace cpss {
 namespace {
 
 using Relation = Identity::Relation;
-
-// Two stages that a queue joins: what leaves the first enters the second.
-struct Edge {
-  std::string_view from, to;
-};
-constexpr std::array kEdges = {Edge{"receive", "service"}, Edge{"service", "response"}};
 
 // Counters wrap only in theory; a difference of two is right modulo 2^64.
 std::int64_t difference(std::uint64_t a, std::uint64_t b) noexcept {
@@ -42,6 +37,10 @@ bool is_pipeline_stage(const StageSnapshot& stage) noexcept {
   return stage.name != kServerStage;
 }
 
+bool is_fed_by_a_queue(const StageSnapshot& stage) noexcept {
+  return is_pipeline_stage(stage) && stage.name != "receive";
+}
+
 // What went in is what came out, or at least that while messages are between the two.
 std::vector<Identity> stage_identities(const Snapshot& snapshot, Relation relation) {
   const std::string_view sign = relation == Relation::equal ? "=" : ">=";
@@ -51,14 +50,9 @@ std::vector<Identity> stage_identities(const Snapshot& snapshot, Relation relati
       result.push_back({fmt::format("{}: entered {} left + retired", stage.name, sign),
                         as_signed(stage.counter("entered")), relation,
                         as_signed(stage.counter("left") + stage.counter("retired"))});
-  for (const Edge& edge : kEdges) {
-    const StageSnapshot* from = snapshot.stage(edge.from);
-    const StageSnapshot* to = snapshot.stage(edge.to);
-    if (from != nullptr && to != nullptr)
-      result.push_back({fmt::format("left {} {} entered {}", edge.from, sign, edge.to),
-                        as_signed(from->counter("left")), relation,
-                        as_signed(to->counter("entered"))});
-  }
+  for (const QueueFlow& flow : queue_flows(snapshot))
+    result.push_back({fmt::format("{} {} {}", flow.put_text, sign, flow.taken_text),
+                      as_signed(flow.put), relation, as_signed(flow.taken)});
   return result;
 }
 
@@ -77,11 +71,11 @@ std::vector<Identity> stage_identities_after_forced_end(const Snapshot& snapshot
 std::vector<Identity> wait_identities(const Snapshot& snapshot) {
   std::vector<Identity> result;
   if (!snapshot.facts.histograms) return result;
-  for (const Edge& edge : kEdges)
-    if (const StageSnapshot* stage = snapshot.stage(edge.to))
-      result.push_back({fmt::format("{}: waits recorded = entered", edge.to),
-                        as_signed(stage->histogram("wait_ns").count()), Relation::equal,
-                        as_signed(stage->counter("entered"))});
+  for (const StageSnapshot& stage : snapshot.stages)
+    if (is_fed_by_a_queue(stage) && !stage.books_only)
+      result.push_back({fmt::format("{}: waits recorded = entered", stage.name),
+                        as_signed(stage.histogram("wait_ns").count()), Relation::equal,
+                        as_signed(stage.counter("entered"))});
   return result;
 }
 

@@ -46,6 +46,8 @@ enum class Reason : std::uint8_t {
   refused_not_allowed,
   refused_group_address,
   refused_by_service,
+  shed_no_slot,
+  shed_worker_queue_full,
   failed_service_threw,
   failed_no_verdict,
   failed_reply_too_long,
@@ -88,6 +90,10 @@ inline constexpr auto kReasons = std::to_array<ReasonInfo>({
     {Reason::refused_group_address, Outcome::refused, "group_address",
      "from or to a broadcast, multicast or unspecified address"},
     {Reason::refused_by_service, Outcome::refused, "by_service", "policy of the service"},
+    {Reason::shed_no_slot, Outcome::shed, "no_slot",
+     "every slot was taken (CPSS_OVERLOAD=shed), answered busy or not at all"},
+    {Reason::shed_worker_queue_full, Outcome::shed, "worker_queue_full",
+     "the worker queue was full (CPSS_OVERLOAD=shed), answered busy or not at all"},
     {Reason::failed_service_threw, Outcome::failed, "service_threw", "the service threw"},
     {Reason::failed_no_verdict, Outcome::failed, "no_verdict", "the service gave no verdict"},
     {Reason::failed_reply_too_long, Outcome::failed, "reply_too_long",
@@ -123,7 +129,12 @@ enum class Counter : std::uint8_t {
   kernel_dropped,
   busy_ns,
   batches,
+  queue_wait_ns,
+  deferred,
   deferred_inline,
+  busy_replies,
+  threads_started,
+  thread_start_errors,
   receive_errors,
   syscalls,
   syscall_ns,
@@ -156,8 +167,16 @@ inline constexpr auto kCounters = std::to_array<CounterInfo>({
      {"kernel_dropped", "datagrams", "dropped by the kernel at our sockets (SO_MEMINFO)"}},
     {Counter::busy_ns, {"busy_ns", "ns", "spent inside the stage's step with work in hand"}},
     {Counter::batches, {"batches", "batches", "processed by the stage"}},
+    {Counter::queue_wait_ns,
+     {"queue_wait_ns", "ns", "spent by messages in the queue before the stage, added up"}},
+    {Counter::deferred, {"deferred", "messages", "handed to the worker queue, part of left"}},
     {Counter::deferred_inline,
      {"deferred_inline", "messages", "deferred and, without workers, processed in place"}},
+    {Counter::busy_replies,
+     {"busy_replies", "datagrams", "accepted by the kernel for messages that were shed"}},
+    {Counter::threads_started, {"threads_started", "threads", "transient ones, since the start"}},
+    {Counter::thread_start_errors,
+     {"thread_start_errors", "errors", "of starting a transient thread"}},
     {Counter::receive_errors,
      {"receive_errors", "errors", "of the receive call, charged to no message"}},
     {Counter::syscalls, {"syscalls", "calls", "to send, receive or wait for sockets"}},
@@ -168,9 +187,40 @@ inline constexpr auto kCounters = std::to_array<CounterInfo>({
     {Counter::slot_wait_ns, {"slot_wait_ns", "ns", "spent waiting for a free slot"}},
 });
 
+// How much of what happens in a stage is kept.
+enum class Detail : std::uint8_t {
+  books,       // what the identities of the ledger are made of (stats/ledger.h)
+  counters,    // all counters and gauges
+  histograms,  // everything
+};
+
+// Counters that are kept whatever the detail. Reasons are, too.
+constexpr bool is_of_the_books(Counter counter) noexcept {
+  switch (counter) {
+    case Counter::received:
+    case Counter::filled:
+    case Counter::given_back:
+    case Counter::entered:
+    case Counter::left:
+    case Counter::retired:
+    case Counter::sent:
+    case Counter::kernel_dropped:
+    case Counter::deferred:
+    case Counter::busy_replies:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // A gauge's value over all blocks is the largest (merge = max) or their sum.
 enum class Merge : std::uint8_t { sum, max };
-enum class Gauge : std::uint8_t { queue_high_water };
+enum class Gauge : std::uint8_t {
+  queue_high_water,
+  worker_queue_high_water,
+  threads_now,
+  threads_most
+};
 
 struct GaugeInfo {
   Gauge id;
@@ -183,6 +233,14 @@ inline constexpr auto kGauges = std::to_array<GaugeInfo>({
      Merge::max,
      {"queue_high_water", "messages",
       "most that were ever ready at once in the queue that feeds the next stage"}},
+    {Gauge::worker_queue_high_water,
+     Merge::max,
+     {"worker_queue_high_water", "messages",
+      "most that were ever ready at once in the queue that feeds the workers"}},
+    {Gauge::threads_now, Merge::sum, {"threads_now", "threads", "transient ones that run now"}},
+    {Gauge::threads_most,
+     Merge::max,
+     {"threads_most", "threads", "transient ones that ever ran at once"}},
 });
 
 enum class HistogramId : std::uint8_t { wait_ns, service_ns, cost_ns, batch };
@@ -209,7 +267,7 @@ constexpr bool rows_match_ids(const Table& table) {
 }
 static_assert(kReasons.size() == static_cast<std::size_t>(Reason::failed_forced_end) + 1);
 static_assert(kCounters.size() == static_cast<std::size_t>(Counter::slot_wait_ns) + 1);
-static_assert(kGauges.size() == static_cast<std::size_t>(Gauge::queue_high_water) + 1);
+static_assert(kGauges.size() == static_cast<std::size_t>(Gauge::threads_most) + 1);
 static_assert(kHistograms.size() == static_cast<std::size_t>(HistogramId::batch) + 1);
 static_assert(rows_match_ids(kReasons) && rows_match_ids(kCounters) && rows_match_ids(kGauges) &&
               rows_match_ids(kHistograms));

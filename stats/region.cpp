@@ -1,5 +1,7 @@
 #include "stats/region.h"
 
+#include <algorithm>
+
 #include "stats/clock.h"
 #include "stats/location.h"
 
@@ -12,6 +14,13 @@ std::string path_for(const RegionOptions& options) {
   return path;
 }
 
+std::vector<Detail> details_of(const RegionOptions& options) {
+  const Detail most = options.histograms ? Detail::histograms : Detail::counters;
+  std::vector<Detail> details;
+  for (const RegionBlock& block : options.blocks) details.push_back(std::min(block.detail, most));
+  return details;
+}
+
 }  // namespace
 
 StatsRegion::StatsRegion(const RegionOptions& options)
@@ -19,7 +28,7 @@ StatsRegion::StatsRegion(const RegionOptions& options)
       lock_(path_ + ".lock", path_),
       file_(make_region_file(path_, options)),
       view_({file_.mapping->data(), file_.mapping->size()}),
-      histograms_(options.histograms) {}
+      details_(details_of(options)) {}
 
 layout::Header& StatsRegion::header() const noexcept {
   return *reinterpret_cast<layout::Header*>(file_.mapping->data());
@@ -27,7 +36,7 @@ layout::Header& StatsRegion::header() const noexcept {
 
 StatsWriter StatsRegion::writer(std::size_t block) const noexcept {
   std::byte* values = file_.mapping->data() + file_.first_block + block * kBlockBytes;
-  return {reinterpret_cast<Value*>(values), histograms_};
+  return {reinterpret_cast<Value*>(values), details_[block]};
 }
 
 void StatsRegion::set_live() noexcept {

@@ -21,6 +21,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "stats/layout.h"
 #include "stats/region_error.h"
@@ -63,7 +64,7 @@ class StatsRegion {
   ServerLock lock_;
   RegionFile file_;
   RegionView view_;
-  bool histograms_;
+  std::vector<Detail> details_;  // of each block
 };
 
 }  // namespace cpss

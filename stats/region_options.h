@@ -13,6 +13,7 @@ namespace cpss {
 struct RegionBlock {
   std::string lane;  // the thread's name: svc-0
   StageId stage;
+  Detail detail = Detail::histograms;  // no more than RegionOptions::histograms allows
 };
 
 struct RegionOptions {

@@ -104,8 +104,9 @@ void RegionView::read_blocks() {
     auto stage = std::find_if(stages_.begin(), stages_.end(),
                               [&](const Stage& known) { return known.order >= order; });
     if (stage == stages_.end() || stage->order != order)
-      stage = stages_.insert(stage, {order, text(entry->stage_name), {}});
+      stage = stages_.insert(stage, {order, text(entry->stage_name), {}, false});
     stage->blocks.push_back(offset);
+    stage->books_only |= entry->books_only == 1;
   }
 }
 
@@ -175,6 +176,7 @@ Snapshot RegionView::read() const {
     StageSnapshot& into = result.stages.emplace_back();
     into.name = stage->name;
     into.lanes = stage->blocks.size();
+    into.books_only = stage->books_only;
     for (const bool last : {false, true})
       for (const Metric& metric : metrics_)
         if (metric.last == last) read_metric(metric, *stage, into);

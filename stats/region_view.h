@@ -43,6 +43,7 @@ class RegionView {
     std::uint32_t order;
     std::string name;
     std::vector<std::size_t> blocks;  // their offsets in the file
+    bool books_only = false;
   };
 
   const layout::Header& header() const noexcept;

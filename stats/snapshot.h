@@ -33,6 +33,7 @@ struct HistogramSnapshot {
 struct StageSnapshot {
   std::string name;
   std::size_t lanes = 0;
+  bool books_only = false;  // some lane counts only what the ledger needs: the rest is 0
   std::map<std::string, std::uint64_t, std::less<>> counters;
   std::map<std::string, std::uint64_t, std::less<>> gauges;
   std::map<std::string, HistogramSnapshot, std::less<>> histograms;

@@ -37,21 +37,26 @@ inline constexpr std::size_t kBlockBytes =
 class StatsWriter {
  public:
   // `block` points to kBlockBytes of zeroed or earlier written memory that outlives the writer.
-  StatsWriter(Value* block, bool histograms) noexcept : block_(block), histograms_(histograms) {}
+  StatsWriter(Value* block, Detail detail) noexcept : block_(block), detail_(detail) {}
 
   void add(Counter counter, std::uint64_t n = 1) noexcept {
+    if (detail_ == Detail::books && !is_of_the_books(counter)) return;
     bump(kCounterOffset + static_cast<std::size_t>(counter), n);
   }
   void book(Reason reason, std::uint64_t n = 1) noexcept {
     bump(kReasonOffset + static_cast<std::size_t>(reason), n);
   }
+  void set(Gauge gauge, std::uint64_t value) noexcept {
+    block_[kGaugeOffset + static_cast<std::size_t>(gauge)].store(value, std::memory_order_release);
+  }
   void raise(Gauge gauge, std::uint64_t value) noexcept {
+    if (detail_ == Detail::books) return;
     Value& v = block_[kGaugeOffset + static_cast<std::size_t>(gauge)];
     if (value > v.load(std::memory_order_relaxed)) v.store(value, std::memory_order_release);
   }
   // `times` messages of the same value.
   void record(HistogramId id, std::uint64_t value, std::uint64_t times = 1) noexcept {
-    if (!histograms_) return;
+    if (detail_ != Detail::histograms) return;
     const std::size_t base = kHistogramOffset + static_cast<std::size_t>(id) * kHistogramValues;
     bump(base + histogram_bucket(value), times);
     Value& largest = block_[base + kHistogramMax];
@@ -75,7 +80,7 @@ class StatsWriter {
   }
 
   Value* block_;
-  bool histograms_;
+  Detail detail_;
 };
 
 }  // namespace cpss

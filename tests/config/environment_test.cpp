@@ -44,7 +44,8 @@ TEST(Environment, NamesWhatIsUnknown) {
               ElementsAre("'CPSS_THREADS': unknown variable; unset it, or see --help for all names",
                           "'CPSS_': unknown variable; unset it, or see --help for all names"));
   EXPECT_THAT(read({"CPSS_RECV_THREAD=1"}).errors,
-              ElementsAre("'CPSS_RECV_THREAD': unknown variable; did you mean CPSS_RECV_THREADS?"));
+              ElementsAre("'CPSS_RECV_THREAD': unknown variable; did you mean CPSS_RECV_THREADS or "
+                          "CPSS_RECV_THREADS_RT?"));
 }
 
 TEST(Environment, NamesWhatIsThereTwice) {

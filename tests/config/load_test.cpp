@@ -71,9 +71,18 @@ TEST(Load, PutsTheCommandLineBeforeTheEnvironmentBeforeTheFile) {
 
 // One value that differs from the default, for every row: from each source it arrives, alone.
 TEST(Load, TakesEverySettingFromEverySource) {
-  const std::vector<std::string> values{
-      "",  "0.0.0.0:1", "1M", "10.0.0.0/8", "::/0", "echo", "2",          "0-1",   "/n.csv", "3",
-      "2", "4",         "3",  "16",         "2048", "32",   "/tmp/stats", "false", "0.5"};
+  const std::vector<std::string> values{"",
+                                        // network, access
+                                        "0.0.0.0:1", "1M", "10.0.0.0/8", "::/0",
+                                        // service
+                                        "echo", "2", "0-1", "all", "exp:5;burn", "/n.csv",
+                                        // stages
+                                        "3", "2", "50", "false", "2", "1", "9", "8", "4", "3", "1",
+                                        "false", "[::1]:9", "true",
+                                        // queues, overload
+                                        "16", "2048", "32", "true", "shed", "7",
+                                        // statistics, stopping
+                                        "/tmp/stats", "false", "0.5"};
   ASSERT_EQ(values.size(), kSettingTable.size());
   for (std::size_t i = 1; i < values.size(); ++i) {
     const SettingInfo& row = kSettingTable[i];
@@ -209,14 +218,16 @@ TEST(LoadFile, ExplainsKeysAndShapes) {
       {"config: x", "FILE:1:1: unknown key 'config'; --sample-config prints all keys"},
       {"threads: 1",
        "FILE:1:1: unknown key 'threads'; did you mean service.threads, receive.threads or "
-       "response.threads?"},
+       "worker.threads?"},
       {"frobnicate: {a: 1, b: {c: 2}}",
        "FILE:1:1: unknown key 'frobnicate'; --sample-config prints all keys"},
       {"'a\\nb\x7e': 1", "FILE:1:1: unknown key 'a\\nb~'; --sample-config prints all keys"},
       {"queue: 5",
-       "FILE:1:1: queue is a section, not a value; its keys are slots, message_size, batch"},
+       "FILE:1:1: queue is a section, not a value; its keys are slots, message_size, batch, "
+       "process_shared"},
       {"queue: [slots]",
-       "FILE:1:1: queue is a section, not a value; its keys are slots, message_size, batch"},
+       "FILE:1:1: queue is a section, not a value; its keys are slots, message_size, batch, "
+       "process_shared"},
       {"queue: {slots: {most: 1}}",
        "FILE:1:9: queue.slots is not a section; it takes a value; allowed: 1 to 16000000 messages"},
       {"queue: {slots: [1]}",

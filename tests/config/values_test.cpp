@@ -272,6 +272,40 @@ TEST(PrefixValue, RefusesEverythingElse) {
             "'::ffff:10.0.0.0/104' is listed twice" + allowed);
 }
 
+TEST(ChoiceValue, HoldsOneOfItsWords) {
+  EXPECT_EQ(taken(Setting::overload, &Settings::overload, "shed"), OverloadPolicy::shed);
+  EXPECT_EQ(taken(Setting::overload, &Settings::overload, "block"), OverloadPolicy::block);
+  EXPECT_EQ(taken(Setting::defer, &Settings::defer, "all"), DeferScope::all);
+  for (const char* text : {"Shed", "shedding", "drop"})
+    EXPECT_EQ(complaint(Setting::overload, text),
+              "'" + std::string(text) + "' is none of the words it may be; allowed: block or shed");
+  EXPECT_EQ(complaint(Setting::overload, ""), "is empty; allowed: block or shed");
+}
+
+TEST(OptionalCountValue, HoldsACountOrNone) {
+  EXPECT_EQ(taken(Setting::on_demand_threads, &Settings::on_demand_threads, "2"), 2U);
+  EXPECT_EQ(taken(Setting::on_demand_threads, &Settings::on_demand_threads, ""), std::nullopt);
+  EXPECT_EQ(complaint(Setting::receive_priority, "100"),
+            "'100' is out of range; allowed: 1 to 99 (SCHED_FIFO priority)");
+  EXPECT_EQ(complaint(Setting::worker_queue, "0"),
+            "'0' is out of range; allowed: 1 to 65534 messages");
+}
+
+TEST(AddressValue, HoldsOneAddressOrTheSource) {
+  const auto reply = [](const std::string& text) {
+    return taken(Setting::reply_address, &Settings::reply_address, text);
+  };
+  EXPECT_EQ(reply("192.0.2.1:9"), (ListenAddress{"192.0.2.1", 9}));
+  EXPECT_EQ(reply("[::1]:9"), (ListenAddress{"::1", 9}));
+  EXPECT_EQ(reply("source"), std::nullopt);
+  const std::string allowed = "; allowed: source, or a.b.c.d:port or [IPv6]:port";
+  EXPECT_EQ(complaint(Setting::reply_address, "192.0.2.1"),
+            "'192.0.2.1' is not an IP address with a port" + allowed);
+  EXPECT_EQ(complaint(Setting::reply_address, "192.0.2.1:0"),
+            "'192.0.2.1:0' has no port to send to" + allowed);
+  EXPECT_THAT(complaint(Setting::reply_address, "1.2.3.4:1,1.2.3.4:2"), HasSubstr("is not an IP"));
+}
+
 TEST(ValueError, StaysOneReadableLine) {
   const std::string text = complaint(Setting::batch, "a\n\x1b[31m" + std::string(1000, 'x'));
   EXPECT_EQ(text.find('\n'), std::string::npos);
@@ -292,6 +326,11 @@ TEST(ValueText, IsReadBack) {
       {Setting::service_cpus, "0,2-3,5"},
       {Setting::slots, "4096"},
       {Setting::histograms, "false"},
+      {Setting::overload, "shed"},
+      {Setting::defer, "all"},
+      {Setting::on_demand_threads, "8"},
+      {Setting::reply_address, "[::1]:9"},
+      {Setting::reply_address, "source"},
       {Setting::drain_timeout, "0.25"},
       {Setting::drain_timeout, "0.000000001"},
       {Setting::drain_timeout, "60"},

@@ -5,7 +5,7 @@
 namespace cpss::test {
 
 StatsWriter Books::open() {
-  return StatsWriter(blocks_.emplace_back().values.data(), true);
+  return StatsWriter(blocks_.emplace_back().values.data(), Detail::histograms);
 }
 
 std::uint64_t Books::total(Counter counter) const {

@@ -11,8 +11,10 @@ namespace cpss::getstat {
 namespace {
 
 constexpr std::array kStageHistograms = {"wait_ns", "service_ns", "cost_ns", "batch"};
-constexpr std::array kStageCounters = {"syscalls",    "syscall_ns",  "sem_waits",
-                                       "sem_wait_ns", "futex_wakes", "slot_wait_ns"};
+constexpr std::array kStageCounters = {"syscalls",      "syscall_ns",      "sem_waits",
+                                       "sem_wait_ns",   "futex_wakes",     "slot_wait_ns",
+                                       "queue_wait_ns", "busy_ns",         "threads_started",
+                                       "deferred",      "deferred_inline", "busy_replies"};
 
 void write_histogram(JsonWriter& json, const HistogramSnapshot& histogram) {
   json.begin_object();
@@ -28,7 +30,9 @@ void write_stage(JsonWriter& json, const StageFigures& figures) {
   const StageSnapshot& stage = *figures.stage;
   json.begin_object();
   json.key("name").value(stage.name);
-  json.key("threads").value(std::uint64_t{stage.lanes});
+  json.key("threads").value(figures.threads);
+  if (const auto most = stage.gauge("threads_most"); most > 0) json.key("threads_most").value(most);
+  json.key("measured").value(!stage.books_only);
   for (const char* counter : {"entered", "left", "retired"})
     json.key(counter).value(stage.counter(counter));
   json.key("queue_depth").value(figures.queue_depth.value_or(0));

@@ -1,5 +1,7 @@
 #include "tools/getstat/stage_figures.h"
 
+#include "stats/queue_flow.h"
+
 namespace cpss::getstat {
 namespace {
 
@@ -15,24 +17,40 @@ double elapsed_ns(const Reading& reading, const Snapshot* before) {
   return since != 0 && until > since ? static_cast<double>(until - since) : 0;
 }
 
+// A lane of this stage starts the threads and runs none of the messages.
+bool is_transient(const StageSnapshot& stage) {
+  return stage.name == "on_demand";
+}
+
+std::uint64_t threads_of(const StageSnapshot& stage) {
+  return is_transient(stage) ? stage.gauge("threads_now") : stage.lanes;
+}
+
+std::uint64_t most_threads_of(const StageSnapshot& stage) {
+  return is_transient(stage) ? stage.lanes - 1 : stage.lanes;
+}
+
 }  // namespace
 
 std::vector<StageFigures> stage_figures(const Reading& reading, const Snapshot* before) {
   const double elapsed = elapsed_ns(reading, before);
+  const std::vector<QueueFlow> flows = queue_flows(*reading.snapshot);
   std::vector<StageFigures> result;
   for (const StageSnapshot& stage : reading.snapshot->stages) {
     if (stage.name == kServerStage) continue;
     StageFigures figures{.stage = &stage, .queue_depth = {}, .queue_high_water = {}};
-    if (!result.empty()) {
-      const StageSnapshot& feeder = *result.back().stage;
-      figures.queue_depth = feeder.counter("left") - stage.counter("entered");
-      figures.queue_high_water = feeder.gauge("queue_high_water");
+    figures.threads = threads_of(stage);
+    for (const QueueFlow& flow : flows) {
+      if (flow.stage != stage.name) continue;
+      figures.queue_depth = flow.put - flow.taken;
+      figures.queue_high_water = flow.high_water;
     }
     if (elapsed > 0) {
       const auto since_before = [&](const char* counter) {
         return static_cast<double>(stage.counter(counter) - earlier(before, stage, counter));
       };
-      figures.busy = since_before("busy_ns") / (static_cast<double>(stage.lanes) * elapsed);
+      figures.busy =
+          since_before("busy_ns") / (static_cast<double>(most_threads_of(stage)) * elapsed);
       figures.entered_per_s = since_before("entered") / elapsed * 1e9;
     }
     result.push_back(figures);

@@ -12,11 +12,12 @@ namespace cpss::getstat {
 
 struct StageFigures {
   const StageSnapshot* stage;  // in the reading's snapshot
+  std::uint64_t threads = 0;   // now; of on-demand threads the most is a gauge of the stage
   // Of the queue that feeds the stage, in messages; nothing for the first stage, which the kernel's
-  // socket buffer feeds. The most is a gauge of the stage before: it publishes into that queue.
+  // socket buffer feeds, and for on-demand threads, which share the workers' queue.
   std::optional<std::uint64_t> queue_depth;
   std::optional<std::uint64_t> queue_high_water;
-  double busy = 0;  // time inside the step over lanes x elapsed
+  double busy = 0;  // time inside the step over lanes (of on-demand threads: their cap) x elapsed
   double entered_per_s = 0;
 };
 

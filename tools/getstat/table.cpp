@@ -49,7 +49,7 @@ std::string format_stages(const std::vector<StageFigures>& stages, bool rates) {
   for (const StageFigures& figures : stages) {
     const StageSnapshot& stage = *figures.stage;
     std::vector<std::string> row = {stage.name,
-                                    format_count(stage.lanes),
+                                    format_count(figures.threads),
                                     format_count(stage.counter("entered")),
                                     format_count(stage.counter("left")),
                                     format_count(stage.counter("retired")),

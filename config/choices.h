@@ -1,0 +1,39 @@
+// Settings that are one of a few words: the words of each.
+//
+// Constant; any thread.
+#pragma once
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "config/settings.h"
+
+namespace cpss {
+
+// A type with an entry here is a choice; the order is that of messages and documentation.
+template <class T>
+inline constexpr std::array<std::pair<std::string_view, T>, 0> kChoices{};
+template <>
+inline constexpr std::array<std::pair<std::string_view, DeferScope>, 2> kChoices<DeferScope>{{
+    {"service", DeferScope::service},
+    {"all", DeferScope::all},
+}};
+template <>
+inline constexpr std::array<std::pair<std::string_view, OverloadPolicy>, 2>
+    kChoices<OverloadPolicy>{{
+        {"block", OverloadPolicy::block},
+        {"shed", OverloadPolicy::shed},
+    }};
+
+template <class T>
+concept Choice = (kChoices<T>.size() > 0);
+
+template <Choice T>
+constexpr std::string_view name_of(T value) {
+  for (const auto& [name, choice] : kChoices<T>)
+    if (choice == value) return name;
+  return {};
+}
+
+}  // namespace cpss

@@ -1,0 +1,89 @@
+// Who is at work on deferred messages, and whether one more thread is called for.
+//
+// An on-demand thread is wanted while every worker is inside a message, fewer than the most threads
+// run, and a message waits. Whoever makes that true calls the starter: a producer that puts a message,
+// a worker that goes into one, a thread that ends. The starter looks again after each call, so no
+// call is lost and none has to be right.
+//
+// The state is one 64-bit word: {workers inside a message, on-demand threads}. Only the starter counts
+// threads, and it counts one out only after it has joined it: there are never more than the most.
+//
+// Thread-safety: as the comments at the functions say. Lives in memory handed in by the caller, holds
+// no pointers.
+//
+// Memory orders: every change and every look of a caller is a read-modify-write of the one word, acq_rel.
+// Of a producer's look and a worker's entry the later one in the word's order sees what the other did
+// before (the message put, or everybody inside), so at least one of them calls. The same for a
+// producer's look at the most threads and the starter's counting out. The call itself is a semaphore's
+// post, release, taken by the starter, acquire.
+#pragma once
+
+#include <cstdint>
+
+#include "queue/semaphore.h"
+
+namespace cpss {
+
+class alignas(64) Crowd {
+ public:
+  // `workers` lanes; at most `most_threads` on-demand threads, 0: nobody is ever called.
+  Crowd(std::uint32_t workers, std::uint32_t most_threads, Scope scope = {}) noexcept
+      : workers_(workers), most_threads_(most_threads), calls_(0, {scope, -1}) {}
+
+  // A producer has put messages. Returns the system calls made.
+  std::uint32_t message_put() noexcept {
+    if (most_threads_ == 0) return 0;
+    return wanted(state_.fetch_add(0, std::memory_order_acq_rel)) ? call() : 0;
+  }
+
+  // A worker goes into a message; `waiting()`: whether more messages wait. Returns as above.
+  template <class Waiting>
+  std::uint32_t enter(Waiting waiting) noexcept {
+    if (most_threads_ == 0) return 0;
+    const std::uint64_t now = state_.fetch_add(kOneInside, std::memory_order_acq_rel) + kOneInside;
+    return wanted(now) && waiting() ? call() : 0;
+  }
+  // ... and comes out of it.
+  void leave() noexcept {
+    if (most_threads_ > 0) state_.fetch_sub(kOneInside, std::memory_order_acq_rel);
+  }
+
+  // An on-demand thread has done its message and is about to end.
+  std::uint32_t thread_ends() noexcept { return call(); }
+
+  // --- the starter ---
+
+  bool wanted() const noexcept { return wanted(state_.load(std::memory_order_acquire)); }
+  void count_in() noexcept { state_.fetch_add(1, std::memory_order_acq_rel); }
+  void count_out() noexcept { state_.fetch_sub(1, std::memory_order_acq_rel); }
+  // Waits for a call. `closed`: there will be none any more.
+  TakeResult wait(Deadline deadline = kNoDeadline) noexcept {
+    return calls_.take(Semaphore::kMaxValue, 1, deadline);
+  }
+  void close() noexcept { calls_.close(); }
+
+  // Guesses, true at some moment during the call.
+  std::uint32_t inside_guess() const noexcept {
+    return inside(state_.load(std::memory_order_relaxed));
+  }
+
+ private:
+  static constexpr std::uint64_t kOneInside = std::uint64_t{1} << 32;
+  static std::uint32_t inside(std::uint64_t state) noexcept {
+    return static_cast<std::uint32_t>(state >> 32);
+  }
+  static std::uint32_t threads(std::uint64_t state) noexcept {
+    return static_cast<std::uint32_t>(state);
+  }
+  bool wanted(std::uint64_t state) const noexcept {
+    return inside(state) == workers_ && threads(state) < most_threads_;
+  }
+  std::uint32_t call() noexcept { return calls_.post(1).wakes; }
+
+  const std::uint32_t workers_;
+  const std::uint32_t most_threads_;
+  std::atomic<std::uint64_t> state_{0};
+  Semaphore calls_;
+};
+
+}  // namespace cpss

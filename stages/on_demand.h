@@ -1,0 +1,81 @@
+// Stage on_demand: one more thread for a deferred message when every worker is inside one.
+//
+// The starter is a lane. When it is called (queue/crowd.h) it starts threads, as long as they are wanted
+// and a message waits, each of which takes the oldest message and ends with it; it joins those that
+// have ended. Starting a thread allocates: here alone that is done for a message.
+//
+// The starter claims the message before it starts the thread, so that the thread finds one. If there is
+// no thread to be had the claim is given back, and the workers get to the message.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "queue/crowd.h"
+#include "queue/worker_queue.h"
+#include "services/service.h"
+#include "stages/deferred_work.h"
+#include "stages/events.h"
+#include "stages/lane.h"
+#include "stages/step.h"
+#include "stages/wait.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class OnDemandStarter final : public Step {
+ public:
+  struct Wiring {
+    Service& service;
+    SlotStore& store;
+    SlotPool& pool;
+    WorkerQueue& queue;
+    SlotQueue& responses;
+    Crowd& crowd;
+    EventRing& events;           // the starter's own
+    std::uint32_t pool_lanes;    // all lanes that use the pool
+    std::vector<unsigned> cpus;  // of the threads; empty: all
+    LongestWait longest;         // of one wait for a call
+  };
+  // A place for one thread at a time. Its counters have the thread as their writer.
+  struct Place {
+    std::string name;  // of the thread
+    StatsWriter stats;
+    EventRing& events;
+  };
+
+  OnDemandStarter(Wiring wiring, std::vector<Place> places, StatsWriter stats);
+  ~OnDemandStarter() override;
+
+  // Joins what has ended and starts what is wanted. Returns how many it started.
+  std::size_t run() noexcept override;
+  // Waits for a call; at the end for the threads that still run, and then returns false.
+  bool wait() noexcept;
+
+ private:
+  class Thread;
+
+  bool start_one() noexcept;
+  void join_ended() noexcept;
+  void show_threads() noexcept;
+
+  Wiring w_;
+  StatsWriter stats_;
+  std::vector<std::unique_ptr<Thread>> threads_;  // one for each place
+  std::uint64_t running_ = 0;                     // started and not joined
+};
+
+// Where the starter waits: for a call.
+class StarterWait final : public WaitPlace {
+ public:
+  explicit StarterWait(OnDemandStarter& starter) noexcept : starter_(starter) {}
+  bool wait() noexcept override { return starter_.wait(); }
+
+ private:
+  OnDemandStarter& starter_;
+};
+
+}  // namespace cpss

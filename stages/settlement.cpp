@@ -1,0 +1,98 @@
+#include "stages/settlement.h"
+
+#include <algorithm>
+
+#include "stages/clock.h"
+
+namespace cpss {
+
+Reason reason_for(InvalidReason why) noexcept {
+  switch (why) {
+    case InvalidReason::too_short:
+      return Reason::invalid_too_short;
+    case InvalidReason::bad_magic:
+      return Reason::invalid_bad_magic;
+    case InvalidReason::bad_version:
+      return Reason::invalid_bad_version;
+    case InvalidReason::wrong_direction:
+      return Reason::invalid_wrong_direction;
+    case InvalidReason::malformed:
+      break;
+  }
+  return Reason::invalid_malformed;
+}
+
+Settlement::Settlement(const Wiring& wiring, std::uint32_t kept_slots, StatsWriter& stats)
+    : w_(wiring),
+      stats_(stats),
+      cache_(w_.pool, kept_slots, w_.pool_lanes),
+      retirement_(w_.store, cache_, stats_, w_.batch),
+      outlet_(w_.responses, w_.batch, w_.store, stats_) {}
+
+Message Settlement::present(std::uint32_t slot) noexcept {
+  const SlotHeader& header = w_.store.header(slot);
+  const std::size_t window = w_.store.window_bytes();
+  const std::size_t limit =
+      header.trusted ? window : std::min<std::size_t>(window, header.request_length);
+  return {std::span(w_.store.request(slot), header.request_length), w_.store.reply(slot), limit,
+          header.peer, header.trusted};
+}
+
+void Settlement::report(std::string_view what) noexcept {
+  w_.events.report(EventKind::service_threw, 0, what);
+}
+
+void Settlement::settle(MessageRef ref, const Message& message, bool it_threw) noexcept {
+  switch (message.verdict()) {
+    case Verdict::reply:
+      if (!hand_on(ref, message)) retirement_.retire(ref, Reason::failed_reply_too_long);
+      break;
+    case Verdict::no_reply:
+      retirement_.retire(ref, Reason::no_answer);
+      break;
+    case Verdict::defer:
+      retirement_.retire(ref, Reason::failed_deferred_twice);
+      break;
+    case Verdict::invalid:
+      retirement_.retire(ref, reason_for(message.invalid_reason()));
+      break;
+    case Verdict::refuse:
+      retirement_.retire(ref, Reason::refused_by_service);
+      break;
+    case Verdict::none:
+      retirement_.retire(ref, it_threw ? Reason::failed_service_threw : Reason::failed_no_verdict);
+      break;
+  }
+}
+
+void Settlement::shed(MessageRef ref, const Message& message, Reason reason) noexcept {
+  if (message.verdict() == Verdict::reply) {
+    w_.store.header(ref.slot).shed = true;
+    if (hand_on(ref, message)) return;
+  }
+  retirement_.retire(ref, reason);
+}
+
+// False: the reply is longer than it may be.
+bool Settlement::hand_on(MessageRef ref, const Message& message) noexcept {
+  if (message.reply_too_long()) return false;
+  if (!retirement_.still_held(ref)) return true;
+  SlotHeader& header = w_.store.header(ref.slot);
+  header.reply_length = static_cast<std::uint16_t>(message.reply_length());
+  header.reply_in_request_window = message.in_place();
+  outlet_.add(ref.slot);
+  return true;
+}
+
+std::uint64_t Settlement::finish() noexcept {
+  const std::uint64_t end_ns = now_ns();
+  outlet_.hand_on(end_ns);
+  retirement_.finish();
+  return end_ns;
+}
+
+void Settlement::before_wait() noexcept {
+  stats_.add(Counter::futex_wakes, cache_.give_all_back());
+}
+
+}  // namespace cpss

@@ -1,0 +1,80 @@
+// What a stage that runs the service does with the service: makes its view of a message, survives what
+// it throws, and does what its verdict says. Used by the stages service, worker and on_demand.
+//
+// One object per lane. Replies are collected and handed on, and slots given back, by finish().
+#pragma once
+
+#include <cstdint>
+
+#include "queue/slot_pool.h"
+#include "services/service.h"
+#include "stages/events.h"
+#include "stages/outlet.h"
+#include "stages/retirement.h"
+#include "stages/slot_store.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+// The counter for what a service calls invalid.
+Reason reason_for(InvalidReason why) noexcept;
+
+class Settlement {
+ public:
+  struct Wiring {
+    SlotStore& store;
+    SlotPool& pool;
+    SlotQueue& responses;
+    EventRing& events;
+    std::uint32_t batch;       // most messages between two finish()
+    std::uint32_t pool_lanes;  // all lanes that use the pool
+  };
+
+  // `kept_slots`: most free slots the lane keeps in between; 0 for one that may block with them.
+  Settlement(const Wiring& wiring, std::uint32_t kept_slots, StatsWriter& stats);
+
+  // The service's view of a message, valid until the message is settled.
+  Message present(std::uint32_t slot) noexcept;
+
+  // Runs one call into the service; what it throws is reported. True if it threw.
+  template <class Call>
+  bool threw(Call call) noexcept {
+    try {
+      call();
+      return false;
+    } catch (const std::exception& error) {
+      report(error.what());
+    } catch (...) {
+      report("not a std::exception");
+    }
+    return true;
+  }
+
+  // Does what the verdict says. A message deferred by now was deferred for the second time.
+  // `it_threw`: the call that should have given the verdict.
+  void settle(MessageRef ref, const Message& message, bool it_threw) noexcept;
+
+  // Ends the message as shed for `reason`: sends the reply it has, whose fate does not matter, or none.
+  void shed(MessageRef ref, const Message& message, Reason reason) noexcept;
+
+  // Whether the message may be handed on; if not, it is dealt with.
+  bool still_held(MessageRef ref) noexcept { return retirement_.still_held(ref); }
+
+  // Hands on what has a reply and gives back what has ended; returns when that was.
+  std::uint64_t finish() noexcept;
+
+  // The lane is about to wait: gives up the free slots it keeps.
+  void before_wait() noexcept;
+
+ private:
+  void report(std::string_view what) noexcept;
+  bool hand_on(MessageRef ref, const Message& message) noexcept;
+
+  Wiring w_;
+  StatsWriter& stats_;
+  SlotPool::SlotCache cache_;
+  Retirement retirement_;
+  Outlet outlet_;
+};
+
+}  // namespace cpss

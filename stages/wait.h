@@ -1,0 +1,20 @@
+// How long a lane may wait at most before it looks again.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "queue/platform.h"
+
+namespace cpss {
+
+// None: until it is woken. Where queues are shared by processes there is one, because a process that is
+// killed may take a wake-up with it.
+using LongestWait = std::optional<std::chrono::milliseconds>;
+inline constexpr std::chrono::milliseconds kSharedWait{100};
+
+inline Deadline deadline_after(LongestWait longest) noexcept {
+  return longest ? std::chrono::steady_clock::now() + *longest : kNoDeadline;
+}
+
+}  // namespace cpss

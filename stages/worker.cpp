@@ -1,0 +1,31 @@
+#include "stages/worker.h"
+
+#include <utility>
+
+#include "stages/semaphore_clock.h"
+
+namespace cpss {
+
+WorkerStep::WorkerStep(Wiring wiring, StatsWriter stats)
+    : w_(wiring),
+      stats_(stats),
+      work_(w_.work, stats_),
+      lane_state_(w_.work.service.make_lane_state()) {}
+
+std::size_t WorkerStep::run() noexcept {
+  WorkerQueue& queue = w_.work.queue;
+  if (!std::exchange(claimed_, false) && !queue.try_claim()) return 0;
+  stats_.add(Counter::futex_wakes, w_.crowd.enter([&] { return queue.ready_guess() > 0; }));
+  work_.process_one(lane_state_.get());
+  w_.crowd.leave();
+  return 1;
+}
+
+bool WorkerStep::wait() noexcept {
+  const TakeResult result =
+      book_wait_for(stats_, [&] { return w_.work.queue.wait(deadline_after(w_.longest)); });
+  claimed_ = result.status == TakeStatus::taken;
+  return result.status != TakeStatus::closed;
+}
+
+}  // namespace cpss

@@ -1,0 +1,30 @@
+// The queues between the stages, as the counters of the stages at their two ends tell it.
+//
+//   receive ──► service ──┬────────────────────────► response
+//                         └► worker, on_demand ──┘
+//
+// Pure functions over snapshots; any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stats/snapshot.h"
+
+namespace cpss {
+
+struct QueueFlow {
+  std::string_view stage;  // the one it feeds; the worker queue feeds the on-demand threads, too
+  std::string put_text;    // "left receive"
+  std::string taken_text;  // "entered service"
+  std::uint64_t put = 0;   // messages, so far
+  std::uint64_t taken = 0;
+  std::uint64_t high_water = 0;  // most ready at once
+};
+
+// Of the queues of this server's stages, in pipeline order.
+std::vector<QueueFlow> queue_flows(const Snapshot& snapshot);
+
+}  // namespace cpss

@@ -18,10 +18,6 @@ token (the first of each lane begins when the server does), `queue wait` and `sl
 message, `service` of a step, which is what a message spends in it, for a batch is handed on as a
 whole. `total` is what a message spends in the server: the queue waits and steps of all stages, each
 counted for the share of messages that took it, and the slot wait. Sorted by throughput, then total.
-{approximate}"""
-APPROXIMATE = """
-`median` in the column `kind`: this server has no sums for queue wait and service, so both are the
-medians of its histograms.
 """
 SHOWN_IN_CHART = 30
 
@@ -39,7 +35,6 @@ class StageFigures:
     slot_wait_us: float
     queue_wait_us: float
     service_us: float
-    is_mean: bool  # queue_wait_us and service_us are means, else medians
 
 
 def _mean_us(total_ns: float, count: float) -> float:
@@ -48,18 +43,16 @@ def _mean_us(total_ns: float, count: float) -> float:
 
 def stage_figures(stage: dict) -> StageFigures:
     """From a stage as getstat --json has it."""
-    is_mean = "queue_wait_ns" in stage and "busy_ns" in stage
-    if is_mean:
-        queue_wait_us = _mean_us(stage["queue_wait_ns"], stage["entered"])
-        service_us = _mean_us(stage["busy_ns"], stage["batch"]["count"])
-    else:
-        queue_wait_us = stage["wait_ns"]["p50"] / 1000
-        service_us = stage["service_ns"]["p50"] / 1000
     return StageFigures(
-        stage["name"], stage["entered"], stage["syscalls"],
-        _mean_us(stage["syscall_ns"], stage["syscalls"]), stage["sem_waits"],
-        _mean_us(stage["sem_wait_ns"], stage["sem_waits"]),
-        _mean_us(stage["slot_wait_ns"], stage["entered"]), queue_wait_us, service_us, is_mean)
+        name=stage["name"],
+        messages=stage["entered"],
+        syscalls=stage["syscalls"],
+        call_us=_mean_us(stage["syscall_ns"], stage["syscalls"]),
+        sem_waits=stage["sem_waits"],
+        sem_wait_us=_mean_us(stage["sem_wait_ns"], stage["sem_waits"]),
+        slot_wait_us=_mean_us(stage["slot_wait_ns"], stage["entered"]),
+        queue_wait_us=_mean_us(stage["queue_wait_ns"], stage["entered"]),
+        service_us=_mean_us(stage["busy_ns"], stage["batch"]["count"]))
 
 
 def parts_us(record: Record) -> dict[str, float]:
@@ -108,8 +101,6 @@ COLUMNS = (
     Column("slot wait", _of("slot_wait_us"), 2),
     Column("queue wait", _of("queue_wait_us"), 2, spread=True),
     Column("service", _of("service_us"), 2, spread=True),
-    Column("kind", lambda item: ("mean" if item.figures.is_mean else "median")
-           if item.figures else None),
     Column("result", lambda item: result_of(item.record)),
 )
 
@@ -152,10 +143,7 @@ def report(records: Sequence[Record]) -> Report:
     if best:
         drawn["What a message's time in the server is made of, best rows first"] = \
             lambda path: charts.bars(path, "Time in the server", "microseconds a message", best)
-    approximate = any(item.figures and not item.figures.is_mean
-                      for group in groups for item in group)
-    text = ABOUT.format(approximate=APPROXIMATE if approximate else "")
-    return Report(text + "\n" + origin_of(records), Table(COLUMNS, groups), drawn)
+    return Report(ABOUT + "\n" + origin_of(records), Table(COLUMNS, groups), drawn)
 
 
 STUDY = Study("latency", "Latency", rows.EXPERIMENT, report)

@@ -24,7 +24,7 @@ SCALING_COLUMNS = {"key", "slots", "sent", "rcv msgs", "snd msgs", "total", "%rc
                    "%throughput", "scaling figure", "kernel drops", "sent a second", "schedule",
                    "client", "result"}
 LATENCY_COLUMNS = {"key", "slots", "%throughput", "total", "stage", "messages", "calls", "call",
-                   "sem waits", "sem wait", "slot wait", "queue wait", "service", "kind", "result"}
+                   "sem waits", "sem wait", "slot wait", "queue wait", "service", "result"}
 PROGRAMS = ("server/cpssd", "tools/getstat/getstat", "tools/udpblast/udpblast")
 
 

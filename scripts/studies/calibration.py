@@ -1,5 +1,5 @@
 """The one rate at which all rows are loaded: what the simplest server can do on one CPU, half as
-much again, but never more than the client can keep to."""
+much again, but never more than the client can send."""
 
 import dataclasses
 from pathlib import Path
@@ -46,7 +46,7 @@ def runner(programs: Programs, scratch: Path, effort: Effort) -> Runner:
     def run(case: Case) -> dict:
         with Server(programs, case.settings, case.server_cpus, scratch) as server:
             def send(load: Load) -> dict:
-                return blast.run(programs, load, server.port, case.client_cpus)
+                return blast.run(programs, load, server, case.client_cpus)
 
             capacity = send(case.load)["messages_per_s"]
             if not capacity:
@@ -57,9 +57,9 @@ def runner(programs: Programs, scratch: Path, effort: Effort) -> Runner:
                 load = dataclasses.replace(case.load, rate=round(rate), outstanding=None,
                                            count=max(1000, round(rate * effort.probe_s)))
                 report = send(load)
-                probes.append({"rate": round(rate), "kept": blast.kept_schedule(report),
-                               "sent_per_s": report["sent_per_s"]})
-                return probes[-1]["kept"]
+                probes.append({"rate": round(rate), "sent_per_s": report["sent_per_s"],
+                               "schedule": report["schedule"]})
+                return blast.kept_rate(report)
 
             most = client_most(keeps, capacity, effort.probes)
             server.stop()

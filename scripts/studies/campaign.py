@@ -23,7 +23,7 @@ def one_load(programs: Programs, scratch: Path) -> Runner:
     booked, and once more after the end, when they are final."""
     def run(case: Case) -> dict:
         with Server(programs, case.settings, case.server_cpus, scratch) as server:
-            report = blast.run(programs, case.load, server.port, case.client_cpus)
+            report = blast.run(programs, case.load, server, case.client_cpus)
             live = server.stats()
             ended = server.stop()
             return {"udpblast": report, "getstat_live": live, "getstat": server.stats(),

@@ -16,7 +16,9 @@ The key is `CPUs of the server | how many | sys, or process: queues in shared me
 real-time receive`; threads as in r1r1s1w4d2: 1 receive, 1 response, 1 service, 4 worker, at most 2
 on demand. With workers, every message goes through one. `%rcv` and `%snd` are received and answered
 messages as shares of those the client sent, `%throughput` is their mean, and the scaling figure is
-(received + answered) / 2.
+(received + answered) / 2. `schedule` is the client's: `kept`; `late`, where it kept the rate but
+1 % of the messages were sent more than a millisecond behind their time; `NOT KEPT`, where less than
+99 % of the rate was achieved.
 """
 
 
@@ -45,10 +47,6 @@ def scaling_figure(record: Record) -> float:
     return (received(record) + answered(record)) / 2
 
 
-def _schedule(record: Record) -> str:
-    return "kept" if blast.kept_schedule(record.results["udpblast"]) else "NOT KEPT"
-
-
 def _client(record: Record) -> str:
     own, servers = (set(record.parameters[cpus]) for cpus in ("client_cpus", "server_cpus"))
     return "shares CPUs" if own & servers else "apart"
@@ -68,7 +66,7 @@ COLUMNS = (
     Column("kernel drops",
            done(lambda record: record.results["getstat"]["ledger"]["kernel_dropped"])),
     Column("sent a second", done(lambda record: record.results["udpblast"]["sent_per_s"])),
-    Column("schedule", done(_schedule)),
+    Column("schedule", done(lambda record: blast.schedule_of(record.results["udpblast"]))),
     Column("client", _client),
     Column("result", result_of),
 )
@@ -94,8 +92,8 @@ def report(records: Sequence[Record]) -> Report:
     load = records[0].parameters["load"]
     rate = records[0].labels["rate"]
     capacity = (f" That is the lower of 1.5 times what r1r1s1 can answer on one CPU "
-                f"({rate['capacity']:,} a second, closed loop) and of the most at which the client "
-                f"keeps its schedule ({rate['client_most']:,}); rows where it did not are marked."
+                f"({rate['capacity']:,} a second, closed loop) and of the most that the client can "
+                f"send ({rate['client_most']:,})."
                 if rate else "")
     text = ABOUT.format(**load, capacity=capacity) + "\n" + origin_of(records)
     drawn = {}

@@ -25,11 +25,11 @@ class Server:
         self._programs = programs
         self._cpus = cpus
         self._folder = folder
-        self._region = folder / "stats"
+        self.region = folder / "stats"
         self._log = folder / "cpssd.log"
         self._drain_s = float(settings.get("CPSS_DRAIN_TIMEOUT", "5"))
         self._settings = {**settings, "CPSS_LISTEN": "127.0.0.1:0",
-                          "CPSS_STATS_FILE": str(self._region)}
+                          "CPSS_STATS_FILE": str(self.region)}
         self._child: subprocess.Popen | None = None
         self.port = 0
 
@@ -88,7 +88,7 @@ class Server:
         return run.stdout
 
     def _getstat(self, *options: str) -> subprocess.CompletedProcess:
-        return subprocess.run([self._programs.getstat, "--file", self._region, *options],
+        return subprocess.run([self._programs.getstat, "--file", self.region, *options],
                               capture_output=True, text=True, check=False, timeout=60)
 
     def _wait_until_live(self) -> None:
@@ -97,7 +97,7 @@ class Server:
             if processes.reap(self._child, 0) is not None:
                 raise CaseFailed(f"the server did not start: exit code {self._child.returncode}\n"
                                  f"{self.log_tail()}")
-            if self._region.exists():
+            if self.region.exists():
                 stats = self.stats()
                 if stats["state"] == "live":
                     self.port = int(stats["listen"][0].rpartition(":")[2])

@@ -43,8 +43,9 @@ STAGES = [
 ]
 
 
-def results(sent=2000, received=1000, answered=900, stages=STAGES, kept=True):
-    return {"udpblast": {"sent": sent, "sent_per_s": 5000, "schedule": {"kept": kept}},
+def results(sent=2000, received=1000, answered=900, stages=STAGES, kept=True, achieved=1):
+    return {"udpblast": {"sent": sent, "sent_per_s": 5000,
+                         "schedule": {"kept": kept, "achieved_ratio": achieved}},
             "getstat_live": {"stages": stages},
             "getstat": {"ledger": {"received": received, "answered": answered,
                                    "kernel_dropped": 1000}}}
@@ -79,8 +80,9 @@ class Formulas(unittest.TestCase):
         self.assertEqual({name: line[name] for name in expected}, expected)
 
     def test_a_schedule_that_was_not_kept_is_marked(self):
-        [line] = csv_lines(scaling.report([record_of(results=results(kept=False))]).table)
-        self.assertEqual(line["schedule"], "NOT KEPT")
+        for achieved, mark in ((0.99, "late"), (0.98, "NOT KEPT")):
+            record = record_of(results=results(kept=False, achieved=achieved))
+            self.assertEqual(csv_lines(scaling.report([record]).table)[0]["schedule"], mark)
 
     def test_a_client_on_the_servers_cpus_is_marked(self):
         record = record_of(case_of(client_cpus=(0, 1)))

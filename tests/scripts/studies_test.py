@@ -96,7 +96,8 @@ class QuickMode(unittest.TestCase):
             self.assertEqual((ledger["residual"], ledger["in_flight"]), (0, 0))
             self.assertIn("the ledger balances", results["verify"])
             self.assertEqual(results["server"]["exit_code"], 0)
-            self.assertEqual(results["udpblast"]["sent"], record["parameters"]["load"]["count"])
+            self.assertEqual(results["udpblast"]["planned"],
+                             record["parameters"]["load"]["count"])
             self.assertTrue(record["identity"]["commit"])
             self.assertTrue(record["identity"]["machine"]["kernel"])
 

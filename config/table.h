@@ -160,8 +160,8 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .member = &Settings::work,
      .default_text = "fixed:0;burn",
      .help = "How long service work takes for a message, in microseconds: fixed:US, exp:US or "
-             "bimodal:US,US,SHARE; then ;burn (CPU time) or ;sleep; then, if wanted, ;defer=US to "
-             "defer what takes longer"},
+             "bimodal:US,US,SHARE (of the second); then ;burn (CPU time) or ;sleep; then, if "
+             "wanted, ;defer=US to defer what takes longer"},
 
     {.id = Setting::numbers_file,
      .group = "Service",

@@ -8,6 +8,7 @@
 
 #include "config/list_values.h"
 #include "queue/invariant.h"
+#include "services/work_profile.h"
 
 namespace cpss {
 namespace {
@@ -87,6 +88,16 @@ PipelineOptions pipeline_options(const Settings& settings) {
   return options;
 }
 
+// Checked whichever service runs, so that a bad value is found before it is needed.
+void check_work(LoadResult& loaded) {
+  try {
+    WorkProfile::parse(loaded.settings.work);
+  } catch (const WorkProfileError& error) {
+    refuse(loaded, Setting::work, error.what());
+    loaded.settings.work = WorkProfile().text();  // what follows needs a good one
+  }
+}
+
 std::string service_names(const ServiceRegistry& services) {
   std::vector<std::string_view> names;
   for (const ServiceEntry& entry : services.entries()) names.push_back(entry.name);
@@ -128,6 +139,7 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
   check_real_time(loaded, Setting::receive_priority, settings.receive_priority);
   check_real_time(loaded, Setting::response_priority, settings.response_priority);
   check_workers(loaded);
+  check_work(loaded);
 
   Plan plan;
   const ServiceEntry* entry = services.find(settings.service);
@@ -135,7 +147,9 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
     refuse(loaded, Setting::service, "is not a service; there are: " + service_names(services));
     return plan;
   }
-  plan.service = entry->make({settings.numbers_file, std::move(announce)});
+  plan.service = entry->make({.numbers_file = settings.numbers_file,
+                              .work = settings.work,
+                              .announce = std::move(announce)});
   fit_window(loaded, *plan.service);
   plan.pipeline = pipeline_options(settings);
   return plan;

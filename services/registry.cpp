@@ -4,6 +4,7 @@
 
 #include "services/echo.h"
 #include "services/lookup.h"
+#include "services/work.h"
 
 namespace cpss {
 
@@ -17,6 +18,7 @@ ServiceRegistry built_in_services() {
   registry.add(
       {"lookup", "answers with the row of the longest matching number prefix", make_lookup});
   registry.add({"echo", "sends every payload back as it came", make_echo});
+  registry.add({"work", "takes a known time, then does as echo: for studies", make_work});
   return registry;
 }
 

@@ -33,7 +33,7 @@ class ServiceRegistry {
   std::vector<ServiceEntry> entries_;
 };
 
-// lookup and echo.
+// lookup, echo and work.
 ServiceRegistry built_in_services();
 
 }  // namespace cpss

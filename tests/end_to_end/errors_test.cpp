@@ -90,6 +90,20 @@ TEST_F(Errors, UnknownServiceIs78AndNamesThoseThereAre) {
               AllOf(HasSubstr("CPSS_SERVICE"), HasSubstr("lokup"), HasSubstr("lookup, echo")));
 }
 
+TEST_F(Errors, BadWorkIs78AndSaysWhichPart) {
+  for (const std::vector<std::string>& options :
+       {std::vector<std::string>{}, std::vector<std::string>{"--check-config"}}) {
+    const Finished result =
+        refused({{"CPSS_SERVICE", "work"}, {"CPSS_WORK", "bimodal:1,many,0.5"}}, options);
+    EXPECT_EQ(result.code, 78);
+    EXPECT_THAT(result.errors,
+                AllOf(HasSubstr("CPSS_WORK: 'bimodal:1,many,0.5' has no number of microseconds"),
+                      HasSubstr("second time behind 'bimodal:'"), HasSubstr("allowed: fixed:US")));
+    EXPECT_EQ(result.errors.find('\n'), result.errors.size() - 1) << result.errors;
+  }
+  expect_no_region();
+}
+
 TEST_F(Errors, CpuThatIsNotOursIs78) {
   const Finished result = refused({{"CPSS_RECV_CPUS", "1023"}});
   EXPECT_EQ(result.code, 78);

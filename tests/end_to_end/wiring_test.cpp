@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "services/work_profile.h"
 #include "tests/end_to_end/programs.h"
 #include "tests/end_to_end/server_process.h"
 #include "tests/end_to_end/udp_client.h"
@@ -192,6 +193,31 @@ TEST(Wiring, DeferredIsAnsweredInPlace) {
   UdpClient client(server.address());
   EXPECT_EQ(client.ask("later"), "later");
   server.expect_clean_end();
+}
+
+TEST(Wiring, WorkEchoesAfterItsTime) {
+  ServerProcess server(program::kServer, {{"CPSS_SERVICE", "work"}, {"CPSS_WORK", "exp:20"}});
+  expect_good_service(server, {"--count", "10000"});
+}
+
+TEST(Wiring, WorkOfWhichAClientKnowsWhatTakesLong) {
+  const std::string text = "bimodal:0,3000,0.3;sleep;defer=2000";
+  const WorkProfile profile = WorkProfile::parse(text);
+  ServerProcess server(program::kServer, {{"CPSS_SERVICE", "work"}, {"CPSS_WORK", text}});
+  UdpClient client(server.address());
+  std::uint64_t long_ones = 0;
+  for (char i = 0; i < 50; ++i) {
+    const std::string payload = "transact" + std::string(8, i) + "and more";
+    const std::uint64_t key = WorkProfile::key_of(std::as_bytes(std::span(payload)));
+    const auto sent = std::chrono::steady_clock::now();
+    EXPECT_EQ(client.ask(payload), payload);
+    EXPECT_GE(std::chrono::steady_clock::now() - sent,
+              std::chrono::nanoseconds(profile.time_ns(key)));
+    if (profile.is_long(key)) ++long_ones;
+  }
+  EXPECT_GT(long_ones, 0u);
+  server.expect_clean_end();
+  EXPECT_EQ(server.ledger("answered"), 50u);
 }
 
 TEST(Wiring, TwoServersAtOnce) {

@@ -42,6 +42,7 @@ class CheckForbidden(ScriptTest):
 
     def test_sleep_in_a_lane(self):
         self.expect_problem("stages/lane.cpp", "std::this_thread::sleep_for(kLong);\n")
+        self.expect_problem("services/echo.cpp", "clock_nanosleep(clock, 0, &span, nullptr);\n")
 
     def test_disabled_test(self):
         self.expect_problem("tests/net/address_test.cpp", "TEST(Address, DISABLED_Bad) {}\n")

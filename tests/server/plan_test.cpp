@@ -99,6 +99,28 @@ TEST(Plan, AWindowSetLargeEnoughStays) {
   EXPECT_TRUE(loaded.ok());
 }
 
+TEST(Plan, ABadWorkIsAnErrorWhicheverServiceRuns) {
+  for (const char* service : {"--service=work", "--service=echo"}) {
+    LoadResult loaded = load({service, "--work=fixed:1;brun"});
+    plan(loaded);
+    ASSERT_EQ(loaded.errors.size(), 1u) << service;
+    EXPECT_EQ(loaded.exit_code, kExitConfig);
+    for (const char* part : {"--work: 'fixed:1;brun' has ", "part 2", "; allowed: fixed:US"})
+      EXPECT_NE(loaded.errors[0].find(part), std::string::npos) << loaded.errors[0];
+  }
+}
+
+TEST(Plan, TheWorkServiceGetsItsProfile) {
+  LoadResult loaded = load({"--service=work", "--work=fixed:1;defer=0.5"});
+  const Plan made = plan(loaded);
+  ASSERT_TRUE(loaded.ok());
+  std::vector<std::byte> request(16);
+  const SocketAddress peer;
+  Message message(request, request.data(), request.size(), peer, false);
+  made.service->process(std::span(&message, 1), nullptr);
+  EXPECT_EQ(message.verdict(), Verdict::defer);
+}
+
 TEST(Plan, UnreadableDataIsAnErrorOfItsOwn) {
   LoadResult loaded = load({"--numbers=/nowhere/numbers.csv"});
   EXPECT_THROW(plan(loaded), ServiceDataError);

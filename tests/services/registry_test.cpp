@@ -4,6 +4,7 @@
 
 #include "services/echo.h"
 #include "services/lookup.h"
+#include "services/work.h"
 
 namespace cpss {
 namespace {
@@ -12,6 +13,7 @@ TEST(Registry, FindsByName) {
   const ServiceRegistry registry = built_in_services();
   ASSERT_NE(registry.find("lookup"), nullptr);
   ASSERT_NE(registry.find("echo"), nullptr);
+  ASSERT_NE(registry.find("work"), nullptr);
   for (const char* other : {"", "Echo", "ech", "echo "}) EXPECT_EQ(registry.find(other), nullptr);
 }
 
@@ -21,6 +23,8 @@ TEST(Registry, MakesWhatTheNameSays) {
   EXPECT_NE(dynamic_cast<LookupService*>(lookup.get()), nullptr);
   const auto echo = registry.find("echo")->make({});
   EXPECT_NE(dynamic_cast<EchoService*>(echo.get()), nullptr);
+  const auto work = registry.find("work")->make({});
+  EXPECT_NE(dynamic_cast<WorkService*>(work.get()), nullptr);
 }
 
 TEST(Registry, DescribesEachService) {

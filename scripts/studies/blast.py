@@ -10,7 +10,6 @@ from studies.errors import CaseFailed
 from studies.programs import Programs
 from studies.server import Server
 
-
 LEAST_ACHIEVED = 0.99  # of the rate asked for, as udpblast has it
 
 

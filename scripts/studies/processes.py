@@ -32,6 +32,12 @@ def start(arguments: Sequence[str | os.PathLike], cpus: Sequence[int], stdout: I
                             preexec_fn=in_child)
 
 
+def send(child: subprocess.Popen, number: signal.Signals) -> None:
+    """To a child that was not reaped yet. (Popen's own way might reap it, and lose what it used.)
+    """
+    os.kill(child.pid, number)
+
+
 def reap(child: subprocess.Popen, limit_s: float) -> dict | None:
     """Waits for the end of a child and says what it used; None if it runs on after `limit_s`."""
     end = time.monotonic() + limit_s
@@ -49,7 +55,7 @@ def reap(child: subprocess.Popen, limit_s: float) -> dict | None:
 
 
 def end_now(child: subprocess.Popen) -> None:
-    """Kills a child that is still there."""
+    """Kills a child that was not reaped yet."""
     if child.returncode is None:
-        child.kill()
+        send(child, signal.SIGKILL)
         reap(child, 10)

@@ -34,7 +34,7 @@ class Record:
     identity: dict  # commit, programs, machine
     status: str  # DONE, FAILED or SKIPPED
     reason: str = ""  # of a failure or a skip
-    results: dict = field(default_factory=dict)  # of measure(), or of a study's own
+    results: dict = field(default_factory=dict)  # what the runner returned
     finished_at: str = ""
     took_s: float = 0
     format: int = FORMAT

@@ -10,7 +10,8 @@ from studies.tables import Column, Table
 
 ABOUT = """\
 Open loop: {count:,} messages of {size} bytes, service {service}, {rate:,} a second for every row,
-whatever the server can take.{capacity} Each row has a server of its own.
+whatever the server can take.{capacity} Each row has a server of its own, and as many slots as
+messages; the last rows are the base rows once more, with the default of 8,192.
 
 The key is `CPUs of the server | how many | sys, or process: queues in shared memory | threads |
 real-time receive`; threads as in r1r1s1w4d2: 1 receive, 1 response, 1 service, 4 worker, at most 2

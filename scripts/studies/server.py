@@ -69,7 +69,7 @@ class Server:
     def stop(self) -> dict:
         """Ends the server by SIGTERM, by SIGKILL if that takes too long, and says how it ended.
         Raises CaseFailed if that was not in good order."""
-        self._child.send_signal(signal.SIGTERM)
+        processes.send(self._child, signal.SIGTERM)
         usage = processes.reap(self._child, self._drain_s + 15)
         if usage is None:
             processes.end_now(self._child)
@@ -88,8 +88,11 @@ class Server:
         return run.stdout
 
     def _getstat(self, *options: str) -> subprocess.CompletedProcess:
-        return subprocess.run([self._programs.getstat, "--file", self.region, *options],
-                              capture_output=True, text=True, check=False, timeout=60)
+        command = [self._programs.getstat, "--file", self.region, *options]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        except subprocess.TimeoutExpired:
+            raise CaseFailed("getstat did not end within 60 s") from None
 
     def _wait_until_live(self) -> None:
         end = time.monotonic() + START_LIMIT_S

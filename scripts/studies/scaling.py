@@ -17,9 +17,10 @@ The key is `CPUs of the server | how many | sys, or process: queues in shared me
 real-time receive`; threads as in r1r1s1w4d2: 1 receive, 1 response, 1 service, 4 worker, at most 2
 on demand. With workers, every message goes through one. `%rcv` and `%snd` are received and answered
 messages as shares of those the client sent, `%throughput` is their mean, and the scaling figure is
-(received + answered) / 2. `schedule` is the client's: `kept`; `late`, where it kept the rate but
-1 % of the messages were sent more than a millisecond behind their time; `NOT KEPT`, where less than
-99 % of the rate was achieved.
+(received + answered) / 2. Where the slots hold every message, each is answered in the end: what
+differs then is `answered a second`, until the last answer. `schedule` is the client's: `kept`;
+`late`, where it kept the rate but 1 % of the messages were sent more than a millisecond behind
+their time; `NOT KEPT`, where less than 99 % of the rate was achieved.
 """
 
 
@@ -48,6 +49,12 @@ def scaling_figure(record: Record) -> float:
     return (received(record) + answered(record)) / 2
 
 
+def answered_per_s(record: Record) -> float:
+    """In time, until the last answer. It tells rows apart whose slots held every message, so that
+    each was answered in the end."""
+    return record.results["udpblast"]["messages_per_s"]
+
+
 def _client(record: Record) -> str:
     own, servers = (set(record.parameters[cpus]) for cpus in ("client_cpus", "server_cpus"))
     return "shares CPUs" if own & servers else "apart"
@@ -64,6 +71,7 @@ COLUMNS = (
     Column("%snd", done(lambda record: 100 * answered(record) / sent(record)), 2),
     Column("%throughput", done(throughput), 2, spread=True),
     Column("scaling figure", done(scaling_figure), 1),
+    Column("answered a second", done(answered_per_s), spread=True),
     Column("kernel drops",
            done(lambda record: record.results["getstat"]["ledger"]["kernel_dropped"])),
     Column("sent a second", done(lambda record: record.results["udpblast"]["sent_per_s"])),
@@ -77,17 +85,26 @@ def _median(repeats: Sequence[Record], of: Callable[[Record], float]) -> float:
     return statistics.median(of(record) for record in repeats)
 
 
+def _is_plain(labels: dict) -> bool:
+    return (labels["synch"], labels["receive"], labels["small_slots"]) == \
+        (rows.SYS, rows.NO_REAL_TIME, False)
+
+
+def _by_cpus(cases: Sequence[Sequence[Record]], of: Callable[[Record], float]
+             ) -> dict[str, list[tuple[float, float]]]:
+    """For each shape, a figure against CPUs."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    for repeats in cases:
+        labels = repeats[0].labels
+        series.setdefault(labels["shape"], []).append((labels["cpus"], _median(repeats, of)))
+    return series
+
+
 def report(records: Sequence[Record]) -> Report:
     cases = repeats_of(records)
     finished = [good for repeats in cases
                 if (good := [record for record in repeats if record.status == DONE])]
-    figures: dict[str, list[tuple[float, float]]] = {}
-    for repeats in finished:
-        labels = repeats[0].labels
-        if (labels["synch"], labels["receive"]) == (rows.SYS, rows.NO_REAL_TIME) \
-                and not labels["small_slots"]:
-            figures.setdefault(labels["shape"], []).append(
-                (labels["cpus"], _median(repeats, scaling_figure)))
+    plain = [repeats for repeats in finished if _is_plain(repeats[0].labels)]
     shares = {repeats[0].name: {"%throughput": _median(repeats, throughput)}
               for repeats in finished}
     load = records[0].parameters["load"]
@@ -98,9 +115,13 @@ def report(records: Sequence[Record]) -> Report:
                 if rate else "")
     text = ABOUT.format(**load, capacity=capacity) + "\n" + origin_of(records)
     drawn = {}
-    if figures:
+    if plain:
         drawn["Scaling figure against CPUs, rows with sys and none"] = lambda path: charts.lines(
-            path, "Scaling figure", "CPUs of the server", "(received + answered) / 2", figures)
+            path, "Scaling figure", "CPUs of the server", "(received + answered) / 2",
+            _by_cpus(plain, scaling_figure))
+        drawn["Answers a second against CPUs, rows with sys and none"] = lambda path: charts.lines(
+            path, "Answers a second", "CPUs of the server", "answered / time until the last answer",
+            _by_cpus(plain, answered_per_s))
     if shares:
         drawn["Throughput of each row"] = lambda path: charts.bars(
             path, "Throughput", "% of what the client sent", shares)

@@ -44,7 +44,7 @@ STAGES = [
 
 
 def results(sent=2000, received=1000, answered=900, stages=STAGES, kept=True, achieved=1):
-    return {"udpblast": {"sent": sent, "sent_per_s": 5000,
+    return {"udpblast": {"sent": sent, "sent_per_s": 5000, "messages_per_s": 4000,
                          "schedule": {"kept": kept, "achieved_ratio": achieved}},
             "getstat_live": {"stages": stages},
             "getstat": {"ledger": {"received": received, "answered": answered,
@@ -75,7 +75,8 @@ class Formulas(unittest.TestCase):
         [line] = csv_lines(scaling.report([record_of()]).table)
         expected = {"sent": "2000", "rcv msgs": "1000", "snd msgs": "900", "total": "1900",
                     "%rcv": "50.00", "%snd": "45.00", "%throughput": "47.50",
-                    "scaling figure": "950.0", "kernel drops": "1000", "schedule": "kept",
+                    "scaling figure": "950.0", "answered a second": "4000",
+                    "kernel drops": "1000", "schedule": "kept",
                     "client": "apart", "result": "done"}
         self.assertEqual({name: line[name] for name in expected}, expected)
 

@@ -21,8 +21,8 @@ from script_test import PROJECT, ScriptTest
 
 KEY = re.compile(r"[0-9,-]+\|[12]\|(sys|process)\|r\d+r\d+s\d+(w\d+(d\d+)?)?\|(rcv_rt|none)")
 SCALING_COLUMNS = {"key", "slots", "sent", "rcv msgs", "snd msgs", "total", "%rcv", "%snd",
-                   "%throughput", "scaling figure", "kernel drops", "sent a second", "schedule",
-                   "client", "result"}
+                   "%throughput", "scaling figure", "answered a second", "kernel drops",
+                   "sent a second", "schedule", "client", "result"}
 LATENCY_COLUMNS = {"key", "slots", "%throughput", "total", "stage", "messages", "calls", "call",
                    "sem waits", "sem wait", "slot wait", "queue wait", "service", "result"}
 PROGRAMS = ("server/cpssd", "tools/getstat/getstat", "tools/udpblast/udpblast")
@@ -141,7 +141,7 @@ class QuickMode(unittest.TestCase):
     def test_charts_are_well_formed(self):
         charts = list(self.output.glob("*/*.svg"))
         self.assertEqual({chart.name for chart in charts},
-                         {"scaling-1.svg", "scaling-2.svg", "latency-1.svg"})
+                         {"scaling-1.svg", "scaling-2.svg", "scaling-3.svg", "latency-1.svg"})
         for chart in charts:
             self.assertTrue(ElementTree.parse(chart).getroot().tag.endswith("svg"))
 
@@ -157,7 +157,7 @@ class QuickMode(unittest.TestCase):
             self.assertEqual(*contents)
             text = page.read_text(encoding="utf-8")
             links = re.findall(r"\]\(([^)]+)\)", text)
-            self.assertEqual(len(links), 5)
+            self.assertEqual(len(links), 6)
             for link in links:
                 self.assertTrue((page.parent / link).is_file(), link)
             for part in ("## Scaling", "## Latency", "QUICK MODE"):

@@ -15,8 +15,8 @@ namespace cpss {
 struct LaneOptions {
   std::string name;            // at most 15 characters, shown by ps -L and top -H
   std::vector<unsigned> cpus;  // may run on these; empty: on all the process may use
-  std::optional<unsigned>
-      real_time_priority;  // SCHED_FIFO, sched(7); none: the process's own class
+  // SCHED_FIFO, sched(7); none: in the class of the process.
+  std::optional<unsigned> real_time_priority = {};
 };
 
 class Lane {

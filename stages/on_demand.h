@@ -38,7 +38,7 @@ class OnDemandStarter final : public Step {
     EventRing& events;           // the starter's own
     std::uint32_t pool_lanes;    // all lanes that use the pool
     std::vector<unsigned> cpus;  // of the threads; empty: all
-    LongestWait longest;         // of one wait for a call
+    LongestWait longest = {};    // of one wait for a call
   };
   // A place for one thread at a time. Its counters have the thread as their writer.
   struct Place {

@@ -35,9 +35,9 @@ class ReceiveStep final : public Step {
     SlotQueue& requests;
     const Admission& admission;
     EventRing& events;
-    std::uint32_t batch;                       // most datagrams of one receive
-    std::uint32_t lanes;                       // all lanes that use the pool
-    std::optional<Shedding::Wiring> shedding;  // none: datagrams wait for slots in the kernel
+    std::uint32_t batch;                            // most datagrams of one receive
+    std::uint32_t lanes;                            // all lanes that use the pool
+    std::optional<Shedding::Wiring> shedding = {};  // none: datagrams wait for slots in the kernel
   };
 
   ReceiveStep(Wiring wiring, StatsWriter stats);

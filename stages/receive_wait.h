@@ -24,7 +24,7 @@ class ReceiveWait final : public WaitPlace {
     std::uint32_t batch;  // most slots taken after one wait
     std::uint32_t lanes;  // receive lanes, which share the free slots
     int stop_event;       // eventfd, readable from the moment on when receiving has to end
-    LongestWait longest;
+    LongestWait longest = {};
   };
 
   // Throws std::system_error.

@@ -33,7 +33,7 @@ class ServiceStep final : public Step {
     Crowd& crowd;
     bool all = false;              // every message, without asking the service
     BusyBudget* budget = nullptr;  // shed when the queue is full; null: wait for room
-    LongestWait longest;           // of one such wait
+    LongestWait longest = {};      // of one such wait
   };
   struct Wiring {
     Service& service;
@@ -43,9 +43,9 @@ class ServiceStep final : public Step {
     SlotQueue& responses;
     EventRing& events;
     std::uint32_t batch;
-    std::uint32_t lanes;               // service lanes
-    std::uint32_t pool_lanes;          // all lanes that use the pool
-    std::optional<Deferral> deferral;  // none: there are no workers
+    std::uint32_t lanes;                    // service lanes
+    std::uint32_t pool_lanes;               // all lanes that use the pool
+    std::optional<Deferral> deferral = {};  // none: there are no workers
   };
 
   ServiceStep(Wiring wiring, StatsWriter stats);

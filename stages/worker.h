@@ -22,7 +22,7 @@ class WorkerStep final : public Step {
   struct Wiring {
     DeferredWork::Wiring work;
     Crowd& crowd;
-    LongestWait longest;  // of one wait for a message
+    LongestWait longest = {};  // of one wait for a message
   };
 
   WorkerStep(Wiring wiring, StatsWriter stats);

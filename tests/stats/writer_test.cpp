@@ -15,7 +15,7 @@ class WriterTest : public testing::Test {
 };
 
 TEST_F(WriterTest, EachCounterAndReasonHasAValueOfItsOwn) {
-  StatsWriter writer(block_.data(), true);
+  StatsWriter writer(block_.data(), Detail::histograms);
   for (const CounterInfo& counter : kCounters)
     writer.add(counter.id, static_cast<std::uint64_t>(counter.id) + 1);
   for (const ReasonInfo& reason : kReasons)
@@ -27,14 +27,14 @@ TEST_F(WriterTest, EachCounterAndReasonHasAValueOfItsOwn) {
 }
 
 TEST_F(WriterTest, AddsUp) {
-  StatsWriter writer(block_.data(), true);
+  StatsWriter writer(block_.data(), Detail::histograms);
   writer.add(Counter::received);
   writer.add(Counter::received, 41);
   EXPECT_EQ(writer.value(Counter::received), 42u);
 }
 
 TEST_F(WriterTest, AGaugeOnlyRises) {
-  StatsWriter writer(block_.data(), true);
+  StatsWriter writer(block_.data(), Detail::histograms);
   writer.raise(Gauge::queue_high_water, 7);
   writer.raise(Gauge::queue_high_water, 3);
   EXPECT_EQ(at(kGaugeOffset), 7u);
@@ -43,7 +43,7 @@ TEST_F(WriterTest, AGaugeOnlyRises) {
 }
 
 TEST_F(WriterTest, RecordsIntoTheBucketAndKeepsTheLargestExactly) {
-  StatsWriter writer(block_.data(), true);
+  StatsWriter writer(block_.data(), Detail::histograms);
   writer.record(HistogramId::service_ns, 1'000'003, 5);
   writer.record(HistogramId::service_ns, 17);
   const std::size_t base =
@@ -54,13 +54,13 @@ TEST_F(WriterTest, RecordsIntoTheBucketAndKeepsTheLargestExactly) {
 }
 
 TEST_F(WriterTest, RecordsNothingWhereHistogramsAreOff) {
-  StatsWriter writer(block_.data(), false);
+  StatsWriter writer(block_.data(), Detail::counters);
   writer.record(HistogramId::wait_ns, 5);
   for (const Value& value : block_) EXPECT_EQ(value.load(), 0u);
 }
 
 TEST_F(WriterTest, TheLastValueOfTheLastHistogramIsInsideTheBlock) {
-  StatsWriter writer(block_.data(), true);
+  StatsWriter writer(block_.data(), Detail::histograms);
   writer.record(HistogramId::batch, ~std::uint64_t{0});
   EXPECT_EQ(at(kValuesInBlock - 1), ~std::uint64_t{0});
   EXPECT_EQ(at(kValuesInBlock - 2), 1u);

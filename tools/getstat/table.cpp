@@ -41,6 +41,13 @@ std::string time_or_dash(const HistogramSnapshot& histogram, double share) {
   return histogram.count() == 0 ? "-" : format_time(histogram.percentile(share));
 }
 
+// 2 (most 8), where threads come and go.
+std::string threads_text(const StageFigures& figures) {
+  const std::string now = format_count(figures.threads);
+  if (figures.threads_most == figures.threads) return now;
+  return fmt::format("{} (most {})", now, format_count(figures.threads_most));
+}
+
 std::string format_stages(const std::vector<StageFigures>& stages, bool rates) {
   std::vector<std::string> header = {"stage",   "threads", "entered",     "left",
                                      "retired", "queued",  "queued most", "busy"};
@@ -49,7 +56,7 @@ std::string format_stages(const std::vector<StageFigures>& stages, bool rates) {
   for (const StageFigures& figures : stages) {
     const StageSnapshot& stage = *figures.stage;
     std::vector<std::string> row = {stage.name,
-                                    format_count(figures.threads),
+                                    threads_text(figures),
                                     format_count(stage.counter("entered")),
                                     format_count(stage.counter("left")),
                                     format_count(stage.counter("retired")),

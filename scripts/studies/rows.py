@@ -78,6 +78,12 @@ def quick_matrix(cpus: Sequence[int]) -> Iterator[Row]:
     yield Row(BASE, cpus[0], slots=SMALL_SLOTS)
 
 
+def order_of(labels: dict) -> tuple:
+    """Sorts the labels of rows as full_matrix has the rows."""
+    return (labels["small_slots"], labels["cpus"], labels["synch"] == PROCESS,
+            labels["receive"] == REAL_TIME, [str(shape) for shape in SHAPES].index(labels["shape"]))
+
+
 def split_cpus(count: int, allowed: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """CPUs of the server, the last ones, and of the client: those left, or all if none is."""
     server = tuple(allowed[-count:])

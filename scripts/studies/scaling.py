@@ -101,7 +101,7 @@ def _by_cpus(cases: Sequence[Sequence[Record]], of: Callable[[Record], float]
 
 
 def report(records: Sequence[Record]) -> Report:
-    cases = repeats_of(records)
+    cases = sorted(repeats_of(records), key=lambda repeats: rows.order_of(repeats[0].labels))
     finished = [good for repeats in cases
                 if (good := [record for record in repeats if record.status == DONE])]
     plain = [repeats for repeats in finished if _is_plain(repeats[0].labels)]

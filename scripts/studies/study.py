@@ -13,7 +13,7 @@ QUICK_WARNING = "QUICK MODE: these figures show that the study works. They mean 
 
 @dataclass(frozen=True)
 class Report:
-    """Markdown `text` that goes before the table, the table, and charts by file name."""
+    """Markdown `text` that goes before charts and table."""
 
     text: str
     table: Table
@@ -31,7 +31,7 @@ class Study:
 
 
 def repeats_of(records: Iterable[Record]) -> list[list[Record]]:
-    """The records of each case, in order of repeats; cases in the order of their first one."""
+    """The records of each case, in order of repeats; cases in the order of their first record."""
     cases: dict[str, list[Record]] = {}
     for record in records:
         cases.setdefault(record.name, []).append(record)
@@ -42,7 +42,7 @@ def origin_of(records: Sequence[Record]) -> str:
     """Where figures come from, as Markdown: commit and machine, and whether they mean anything."""
     identity = records[0].identity
     machine = identity["machine"]
-    warning = f"**{QUICK_WARNING}**\n\n" if records[0].labels["quick"] else ""
+    warning = f"**{QUICK_WARNING}**\n\n" if records[0].labels.get("quick") else ""
     return (f"{warning}Commit `{identity['commit']}`, measured "
             f"{min(record.finished_at for record in records)[:10]} on: {machine['cpu']}, CPUs "
             f"{machine['cpus_allowed']}, {machine['memory_gib']} GiB, Linux {machine['kernel']}, "

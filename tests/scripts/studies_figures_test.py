@@ -154,6 +154,13 @@ class Rows(unittest.TestCase):
         self.assertEqual(len(names), len(set(names)))
         self.assertEqual(len(names), 12 * 2 * (2 * 2 + 1))
 
+    def test_the_table_has_their_order_whatever_order_they_were_measured_in(self):
+        cases = self.cases(())
+        records_backwards = [record_of(case) for case in reversed(cases)]
+        self.assertEqual([line["key"] for line in
+                          csv_lines(scaling.report(records_backwards).table)],
+                         [case.labels["key"] for case in cases])
+
     def test_settings(self):
         by_key = {case.labels["key"].partition("|")[2]: case for case in self.cases(())
                   if not case.labels["small_slots"]}

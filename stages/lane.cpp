@@ -45,8 +45,8 @@ Lane::~Lane() {
   invariant(!thread_, "a lane is joined before it goes");
 }
 
-// With attributes, so that the thread never runs on another CPU or in another class than its own, and
-// what is not allowed is known before it runs.
+// With attributes, so that the thread never runs on another CPU or in another class than its own,
+// and what is not allowed is known before it runs.
 void Lane::start() {
   const Attributes attributes(options_);
   pthread_t thread{};

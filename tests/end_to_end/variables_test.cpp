@@ -1,6 +1,6 @@
 // The twelve variables of the article on staged servers, each test named after its variable, and
-// those of ours that go with them: what they do, as it can be seen from outside the server. How to see
-// the same by hand: docs/variables.md.
+// those of ours that go with them: what they do, as it can be seen from outside the server. How to
+// see the same by hand: docs/variables.md.
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -613,8 +613,8 @@ TEST_F(Variables, RepliesThatCannotBeSentAreCountedAndTheServerGoesOn) {
   EXPECT_THAT(server.process().errors(), HasSubstr("resp-0"));
 }
 
-// Where nobody listens the kernel takes a reply, and forgets it: UDP says no more to a socket that is
-// not connected.
+// Where nobody listens the kernel takes a reply, and forgets it: UDP says no more to a socket that
+// is not connected.
 TEST_F(Variables, RepliesToAPortWhereNobodyListensHarmNobody) {
   const std::string nobody = "127.0.0.1:" + std::to_string(free_port());
   ServerProcess server(program::kServer, echo_with({{"CPSS_RESP_ADDR", nobody}}));

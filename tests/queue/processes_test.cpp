@@ -1,9 +1,9 @@
 // Two processes over one slot pool and one slot queue in shared memory.
 //
-// Both alive: every message arrives, once, in order. One killed, at each step that others can observe
-// and at random moments: the other one never hangs, because each of its waits has a deadline, and what
-// it gets is what was handed in, nothing twice. It may find fewer slots and entries than there were:
-// README.md, "What is not promised".
+// Both alive: every message arrives, once, in order. One killed, at each step that others can
+// observe and at random moments: the other one never hangs, because each of its waits has a
+// deadline, and what it gets is what was handed in, nothing twice. It may find fewer slots and
+// entries than there were: queue/README.md, "What is not promised".
 #include <array>
 #include <atomic>
 #include <chrono>

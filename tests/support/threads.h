@@ -1,5 +1,5 @@
-// The threads and CPUs of a process as ps, top and chrt would show them, and what this process may do
-// with its own.
+// The threads and CPUs of a process as ps, top and chrt would show them, and what this process may
+// do with its own.
 #pragma once
 
 #include <filesystem>

@@ -53,8 +53,7 @@ void Lane::start() {
   if (const int error = pthread_create(&thread, attributes.get(), enter, this); error != 0)
     throw std::system_error(error, std::generic_category(), "thread " + options_.name);
   thread_ = thread;
-  // The thread does that, too, before it runs: without /proc only itself can. Here, so that whoever
-  // looks after the start finds the name; a thread that has already ended has none.
+  // Here for whoever looks from outside once this returns, in enter() for the steps.
   pthread_setname_np(thread, options_.name.c_str());
 }
 

@@ -26,7 +26,7 @@ using namespace std::chrono_literals;
 using test::Client;
 using test::LivePipeline;
 using test::small_pipeline;
-using test::threads_seen_from_outside;
+using test::threads_of;
 
 // Echoes once its gate is open; until then its lanes block, as no real service may.
 class GatedEcho final : public Service {
@@ -201,14 +201,14 @@ TEST(Pipeline, LanesHaveTheirNamesAndCpus) {
   options.service.cpus = {cpu};
   LivePipeline live(echo, options);
   live.pipeline().start();
-  const auto threads = threads_seen_from_outside();
+  const auto threads = threads_of(::getpid());
   live.end_and_expect_at_rest();
   for (const char* name : {"recv-0", "recv-1", "svc-0", "svc-1", "svc-2", "resp-0", "resp-1"})
     ASSERT_TRUE(threads.contains(name)) << name;
-  EXPECT_EQ(threads.at("svc-0"), std::to_string(cpu));
-  EXPECT_EQ(threads.at("svc-2"), std::to_string(cpu));
-  EXPECT_EQ(threads.at("recv-0"), threads.at("resp-1"));
-  EXPECT_FALSE(threads_seen_from_outside().contains("recv-0")) << "still there after the end";
+  EXPECT_EQ(threads.at("svc-0").cpus, std::vector<unsigned>{cpu});
+  EXPECT_EQ(threads.at("svc-2").cpus, std::vector<unsigned>{cpu});
+  EXPECT_EQ(threads.at("recv-0").cpus, threads.at("resp-1").cpus);
+  EXPECT_FALSE(threads_of(::getpid()).contains("recv-0")) << "still there after the end";
 }
 
 TEST(Pipeline, AStartThatFailsLeavesNoLaneBehind) {
@@ -217,7 +217,7 @@ TEST(Pipeline, AStartThatFailsLeavesNoLaneBehind) {
   options.service.cpus = {CPU_SETSIZE - 1};
   LivePipeline live(echo, options);
   EXPECT_THROW(live.pipeline().start(), std::system_error);
-  const auto threads = threads_seen_from_outside();
+  const auto threads = threads_of(::getpid());
   for (const char* name : {"recv-0", "svc-0", "svc-1", "resp-0", "resp-1"})
     EXPECT_FALSE(threads.contains(name)) << name;
 }
@@ -495,6 +495,23 @@ TEST(PipelineWithOnDemandThreads, BlocksAreInTheOrderOfTheFlow) {
   EXPECT_EQ(names, (std::vector<std::string>{"work-0 worker", "work-1 worker", "starter on_demand",
                                              "demand-0 on_demand", "demand-1 on_demand",
                                              "resp-0 response", "resp-1 response", "main server"}));
+}
+
+TEST(Pipeline, WorksInSharedMemory) {
+  for (const unsigned workers : {0u, 2u}) {
+    EchoService echo;
+    PipelineOptions options = many_lanes(64);
+    options.sharing = Sharing::process_shared;
+    options.worker.lanes = workers;
+    options.worker_queue = 8;
+    options.defer_all = workers > 0;
+    LivePipeline live(echo, options);
+    live.pipeline().start();
+    Client client;
+    EXPECT_EQ(client.ask(500, {live.address()}), 500u);
+    live.end_and_expect_at_rest();
+    EXPECT_EQ(live.ledger().sent, 500u);
+  }
 }
 
 }  // namespace

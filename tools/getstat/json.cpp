@@ -31,7 +31,7 @@ void write_stage(JsonWriter& json, const StageFigures& figures) {
   json.begin_object();
   json.key("name").value(stage.name);
   json.key("threads").value(figures.threads);
-  if (const auto most = stage.gauge("threads_most"); most > 0) json.key("threads_most").value(most);
+  json.key("threads_most").value(figures.threads_most);
   json.key("measured").value(!stage.books_only);
   for (const char* counter : {"entered", "left", "retired"})
     json.key(counter).value(stage.counter(counter));

@@ -17,17 +17,9 @@ double elapsed_ns(const Reading& reading, const Snapshot* before) {
   return since != 0 && until > since ? static_cast<double>(until - since) : 0;
 }
 
-// A lane of this stage starts the threads and runs none of the messages.
+// Its threads come and go: they are gauges. The first of its lanes starts them and processes nothing.
 bool is_transient(const StageSnapshot& stage) {
   return stage.name == "on_demand";
-}
-
-std::uint64_t threads_of(const StageSnapshot& stage) {
-  return is_transient(stage) ? stage.gauge("threads_now") : stage.lanes;
-}
-
-std::uint64_t most_threads_of(const StageSnapshot& stage) {
-  return is_transient(stage) ? stage.lanes - 1 : stage.lanes;
 }
 
 }  // namespace
@@ -39,7 +31,9 @@ std::vector<StageFigures> stage_figures(const Reading& reading, const Snapshot* 
   for (const StageSnapshot& stage : reading.snapshot->stages) {
     if (stage.name == kServerStage) continue;
     StageFigures figures{.stage = &stage, .queue_depth = {}, .queue_high_water = {}};
-    figures.threads = threads_of(stage);
+    const bool transient = is_transient(stage);
+    figures.threads = transient ? stage.gauge("threads_now") : stage.lanes;
+    figures.threads_most = transient ? stage.gauge("threads_most") : stage.lanes;
     for (const QueueFlow& flow : flows) {
       if (flow.stage != stage.name) continue;
       figures.queue_depth = flow.put - flow.taken;
@@ -49,8 +43,8 @@ std::vector<StageFigures> stage_figures(const Reading& reading, const Snapshot* 
       const auto since_before = [&](const char* counter) {
         return static_cast<double>(stage.counter(counter) - earlier(before, stage, counter));
       };
-      figures.busy =
-          since_before("busy_ns") / (static_cast<double>(most_threads_of(stage)) * elapsed);
+      const std::size_t threads = transient ? stage.lanes - 1 : stage.lanes;
+      figures.busy = since_before("busy_ns") / (static_cast<double>(threads) * elapsed);
       figures.entered_per_s = since_before("entered") / elapsed * 1e9;
     }
     result.push_back(figures);

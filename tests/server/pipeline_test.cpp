@@ -271,7 +271,7 @@ PipelineOptions with_workers(std::uint32_t slots, unsigned workers, unsigned on_
 
 std::vector<std::string> threads_called(std::string_view prefix) {
   std::vector<std::string> names;
-  for (const auto& [name, cpus] : threads_seen_from_outside())
+  for (const auto& [name, thread] : threads_of(::getpid()))
     if (name.starts_with(prefix)) names.push_back(name);
   return names;
 }

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include "tests/stages/rig.h"
 #include "tests/support/threads.h"
@@ -91,7 +92,7 @@ class OnDemand : public testing::Test {
   }
   static std::vector<std::string> demand_threads() {
     std::vector<std::string> names;
-    for (const auto& [name, cpus] : test::threads_seen_from_outside())
+    for (const auto& [name, thread] : test::threads_of(::getpid()))
       if (name.starts_with("demand-")) names.push_back(name);
     return names;
   }

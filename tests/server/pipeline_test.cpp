@@ -427,7 +427,8 @@ TEST(PipelineWithOnDemandThreads, AForcedEndWhileAllWorkBooksEachOnce) {
 TEST(PipelineWithOnDemandThreads, WithShedNobodyWaitsForRoomInTheWorkerQueue) {
   constexpr unsigned kMessages = 60;
   GatedEcho service;
-  PipelineOptions options = with_workers(64, 1, 1);
+  // So many slots that two receive lanes with their batches and caches never run out of them.
+  PipelineOptions options = with_workers(1024, 1, 1);
   options.worker_queue = 2;
   options.shed = true;
   LivePipeline live(service, options);

@@ -454,7 +454,6 @@ TEST(ServiceStepWithWorkers, WithBlockTheLaneWaitsForRoomAndHoldsOnlyWhatWaits) 
   }
   lane.join();
   EXPECT_EQ(rig.books.largest(Gauge::worker_queue_high_water), 1u);
-  EXPECT_GE(rig.total(Counter::sem_waits), 1u);
   EXPECT_EQ(rig.total(Counter::deferred), 3u);
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("a", "b", "d1", "d2", "d3"));
@@ -482,6 +481,7 @@ TEST(ServiceStepWithWorkers, NoFreeSlotIsKeptWhileTheLaneWaitsForRoom) {
   EXPECT_EQ(rig.pool.free_slots().value_guess(), 640u - 2) << "all but the two deferred";
   for (std::size_t done = 0; done < 2;) done += rig.workers->steps[0].run();
   lane.join();
+  EXPECT_EQ(rig.total(Counter::sem_waits), 1u);
   ASSERT_TRUE(rig.settle());
   EXPECT_EQ(rig.total(Reason::failed_deferred_twice), 2u);
   rig.expect_at_rest();

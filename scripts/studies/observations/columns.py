@@ -94,6 +94,9 @@ RATE = Column("rate", lambda record: record.parameters["load"]["rate"])
 LATENCIES = tuple(Column(f"{name} us", of(latency_us(key)), spread=key in ("p50", "p99"))
                   for name, key in (("p50", "p50"), ("p99", "p99"), ("p99.9", "p999"),
                                     ("max", "max")))
+CLASS_LATENCIES = tuple(Column(f"{name} {percentile} us", of(class_latency_us(name, percentile)),
+                               spread=True)
+                        for name in ("short", "long") for percentile in ("p50", "p99"))
 # At the end of each table.
 OUTCOME = (Column("schedule", of(_schedule)), Column("client", _shared_cpus),
            Column("result", result_of))

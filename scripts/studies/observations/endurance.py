@@ -6,7 +6,7 @@ from studies import machine
 from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, LATENCIES, LOST,
                                           LOST_WHERE, OUTCOME, RATE, SENT, lost,
                                           memory_grown_kib, of)
-from studies.observations.experiment import MOST_GROWTH_KIB, Bench, Experiment
+from studies.observations.experiment import MOST_GROWTH_KIB, Bench, Experiment, percent
 from studies.tables import Column
 from studies.verdict import Measured, Verdict, confirmed_if
 
@@ -34,7 +34,7 @@ def _resident(end: str):
 class Endurance(Experiment):
     name = "endurance"
     title = "Endurance"
-    observation = (f"At {SHARE_OF_CAPACITY:.0%} of its capacity the server loses nothing and does "
+    observation = (f"At {percent(SHARE_OF_CAPACITY)} of its capacity the server loses nothing and does "
                    "not grow, however long, with or without raised priority.")
     criterion = (f"in each run no message is lost, memory grows by at most {MOST_GROWTH_KIB:,} KiB "
                  "(the slots, when they are first used, and 4 MiB), and the numbers of threads and "

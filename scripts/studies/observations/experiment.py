@@ -20,7 +20,6 @@ from studies.verdict import Measured, Observation, Verdict
 PREFIX = "observation-"  # of the experiments' names in records and files
 SLOTS = 8192
 MESSAGE_SIZE = 1024
-TIMEOUT_S = 2
 # Slots are touched when they are first used: two windows and a header each. Beside them, 4 MiB.
 MOST_GROWTH_KIB = SLOTS * (2 * MESSAGE_SIZE + 1024) // 1024 + 4096
 
@@ -33,6 +32,7 @@ class Bench:
         self.quick = quick
         self.endurance_s = endurance_s
         self.seconds = 0.3 if quick else 5.0
+        self.timeout_s = 0.5 if quick else 2.0
         self.server_cpus, self.client_cpus = rows.split_cpus(1, machine.allowed_cpus())
         self.why_no_real_time = machine.why_no_real_time()
         # The article's server hands every message over, also where ours could do otherwise.
@@ -53,12 +53,16 @@ class Bench:
                     skip=skip or unknown_settings(all_settings, self.known_settings))
 
     def closed_loop(self, outstanding: int, service: str = "echo", **more) -> Load:
-        return Load(service, seconds=self.seconds, outstanding=outstanding, timeout_s=TIMEOUT_S,
+        return Load(service, seconds=self.seconds, outstanding=outstanding, timeout_s=self.timeout_s,
                     **more)
 
     def open_loop(self, rate: float, service: str = "echo", **more) -> Load:
         return dataclasses.replace(Load(service, seconds=self.seconds, rate=max(1, round(rate)),
-                                        timeout_s=TIMEOUT_S), **more)
+                                        timeout_s=self.timeout_s), **more)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def work(profile: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, LOST, LOST_WHERE, OUTCOME,
                                           RATE, SENT, class_latency_us, of)
-from studies.observations.experiment import Bench, Experiment, work
+from studies.observations.experiment import Bench, Experiment, percent, work
 from studies.tables import Column
 from studies.verdict import Measured, Verdict, confirmed_if
 
@@ -31,7 +31,7 @@ class Isolation(Experiment):
                  f"same load without long ones with {WORKERS} workers, and more than that without")
     about = f"""\
 Service `work`, `{MIXED}`: one message in a hundred sleeps for 5 ms, on a worker where there are
-any. Open loop at {SHARE_OF_CAPACITY:.0%} of what the server with workers answers in a closed loop;
+any. Open loop at {percent(SHARE_OF_CAPACITY)} of what the server with workers answers in a closed loop;
 against `{SHORT_ONLY}` at the same rate.
 """
     columns = (CASE, RATE, SENT, ANSWERED, ANSWERS_PER_S,

@@ -3,9 +3,10 @@
 import statistics
 
 from studies import charts
-from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, LOST, LOST_WHERE, OUTCOME,
-                                          RATE, SENT, answers_per_s, class_latency_us, finished, of)
-from studies.observations.experiment import Bench, Experiment, work
+from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, CLASS_LATENCIES, LOST,
+                                          LOST_WHERE, OUTCOME, RATE, SENT, answers_per_s, finished,
+                                          of)
+from studies.observations.experiment import Bench, Experiment, percent, work
 from studies.tables import Column
 from studies.verdict import NO_LONGER, Measured, Verdict, confirmed_if
 
@@ -18,7 +19,7 @@ OUTSTANDING = 512
 SLOTS = 1024  # few, so that the overload shows soon
 LEAST_HELP = 1.1  # times the answers without on-demand threads
 MOST_MORE_HELP = 1.1  # times the answers with few
-NO_NEED = 0.95  # of the load: the workers alone hold it
+NO_NEED = 0.95  # of the rate: the workers alone hold it
 CAPACITY = "capacity of the workers alone"
 
 
@@ -27,7 +28,9 @@ def name_of(threads: int) -> str:
 
 
 def _on_demand(results: dict) -> dict:
-    return next(stage for stage in results["getstat"]["stages"] if stage["name"] == "on_demand")
+    """The stage, which is there only where it is configured."""
+    return next((stage for stage in results["getstat"]["stages"] if stage["name"] == "on_demand"),
+                {})
 
 
 class OnDemand(Experiment):
@@ -37,16 +40,14 @@ class OnDemand(Experiment):
     criterion = (f"with at most {FEW} of them at least {LEAST_HELP} times as many messages are "
                  f"answered a second as with none, and with at most {MANY} of them at most "
                  f"{MOST_MORE_HELP} times as many as with {FEW}; it no longer applies where the "
-                 f"workers alone answer {NO_NEED:.0%} of the load")
+                 f"workers alone answer {percent(NO_NEED)} of the rate")
     about = f"""\
 Service `work`, `{PROFILE}`: one message in ten sleeps for 5 ms on one of {WORKERS} workers or on an
 on-demand thread. Open loop at {OVERLOAD:g} times what the workers alone answer in a closed loop;
 {SLOTS:,} slots.
 """
     columns = (CASE, RATE, SENT, ANSWERED, ANSWERS_PER_S,
-               *(Column(f"{name} {percentile} us", of(class_latency_us(name, percentile)),
-                        spread=True)
-                 for name in ("short", "long") for percentile in ("p50", "p99")),
+               *CLASS_LATENCIES,
                Column("most threads", of(lambda results: _on_demand(results)["threads_most"])),
                Column("threads started",
                       of(lambda results: _on_demand(results)["threads_started"])),
@@ -71,12 +72,13 @@ on-demand thread. Open loop at {OVERLOAD:g} times what the workers alone answer 
     def judge(self, measured: Measured) -> Verdict:
         none, few, many = (measured.median(name_of(threads), answers_per_s)
                            for threads in (0, FEW, MANY))
-        held = measured.median(name_of(0), lambda results: results["udpblast"]["right"] /
-                               results["udpblast"]["sent"])
+        held = measured.median(name_of(0), lambda results: answers_per_s(results) /
+                               results["udpblast"]["sent_per_s"])
         figure = (f"{none:,.0f} answers a second without them, {few / none:.2f} times as many with "
                   f"{FEW}, with {MANY} {many / few:.2f} times as many as with {FEW}")
         if held >= NO_NEED:
-            return Verdict(NO_LONGER, f"the workers alone answer {held:.1%} of the load; {figure}")
+            return Verdict(NO_LONGER,
+                           f"the workers alone answer {percent(held)} of the rate; {figure}")
         return confirmed_if(few >= LEAST_HELP * none and many <= MOST_MORE_HELP * few, figure)
 
     def charts(self, cases):

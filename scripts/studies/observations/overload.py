@@ -7,7 +7,8 @@ from studies import blast
 from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, LATENCIES, LOST,
                                           LOST_WHERE, OUTCOME, RATE, SENT, answers_per_s, lost,
                                           memory_grown_kib, of, places)
-from studies.observations.experiment import MOST_GROWTH_KIB, Bench, Experiment, work
+from studies.observations.experiment import MOST_GROWTH_KIB, Bench, Experiment, percent, work
+from studies.observations.standstill import wait_until_idle
 from studies.tables import Column
 from studies.verdict import Measured, Verdict, confirmed_if
 
@@ -49,15 +50,15 @@ class Overload(Experiment):
     observation = ("Under overload the server keeps working near its capacity, in bounded memory, "
                    "and recovers at once.")
     criterion = (f"with the policy shed, at {OVERLOAD:g} times the capacity, messages are answered "
-                 f"in time at {LEAST_GOODPUT:.0%} of the capacity at least; in every run memory "
+                 f"in time at {percent(LEAST_GOODPUT)} of the capacity at least; in every run memory "
                  f"grows by at most {MOST_GROWTH_KIB:,} KiB (the slots and 4 MiB); and at "
                  f"{AFTERWARDS:g} times the capacity none is lost after a step of {STEP:g} times")
     about = f"""\
 Service `work`, `{PROFILE}`, r1r1s1, open loop against the capacity of the same server in a closed
 loop. With workers, every message goes through one of {WORKERS}. The goodput is answers in time a
-second, until the last reply, as a share of the capacity. The step lasts {STEP_S:g} s; its client
-ends before the second part begins, which takes as long as the table says. The columns of losses and
-latency are of the second part, `step ...` of the first.
+second, until the last reply, as a share of the capacity. The step lasts {STEP_S:g} s; the second
+part begins when the server has done with all of the first: `seconds between`. The columns of losses
+and latency are of the second part, `step ...` of the first.
 """
     columns = (CASE, RATE, SENT, ANSWERED, ANSWERS_PER_S,
                Column("goodput", of(lambda results: results["goodput"]), 3, spread=True),
@@ -98,9 +99,10 @@ latency are of the second part, `step ...` of the first.
                                            rate=round(STEP * case.labels["capacity"]))
                 begin = time.monotonic()
                 results["step"] = lab.blast(case, server, load)
+                wait_until_idle(server)
                 results["between_s"] = time.monotonic() - begin - step_s
             results["udpblast"] = lab.blast(case, server)
-        if "capacity" in case.labels:
+        if "capacity" in case.labels and "step" not in case.labels:
             results["goodput"] = answers_per_s(results) / case.labels["capacity"]
         return results
 

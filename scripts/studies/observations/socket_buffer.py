@@ -7,8 +7,8 @@ from studies import charts
 from studies.blast import Load
 from studies.observations.columns import (ANSWERED, CASE, KERNEL_DROPS, LATENCIES, LOST, LOST_WHERE,
                                           OUTCOME, SENT, finished, kernel_drops, label, of)
-from studies.observations.experiment import TIMEOUT_S, Bench, Experiment
-from studies.observations.paused import burst_into
+from studies.observations.experiment import Bench, Experiment
+from studies.observations.standstill import burst_into
 from studies.tables import Column
 from studies.verdict import Measured, Verdict, confirmed_if
 
@@ -16,7 +16,8 @@ BUFFERS = ("64KiB", "256KiB", "1MiB", "4MiB", "16MiB")
 QUICK_BUFFERS = ("64KiB", "1MiB")
 BURSTS = (100, 1000, 5000, 20000)
 QUICK_BURSTS = (100, 1000)
-RATE = 20_000  # of the bursts in the mean: well below the capacity
+RATE = 20_000  # of the bursts in the mean, at most: well below the capacity
+LEAST_GAP_MS = 100  # so that the server has done with a burst before the next
 MORE_THAN_ANY = 60_000  # messages
 
 
@@ -44,8 +45,8 @@ class SocketBuffer(Experiment):
     criterion = ("bursts of at most as many messages as the buffer holds lose none at the server's "
                  "kernel; of larger ones it drops at most what is beyond that")
     about = f"""\
-CPSS_SOCKET_BUFFER, and bursts at once with pauses between them, {RATE:,} messages a second in the
-mean; r1r1s1, service echo. What a buffer holds is measured: a burst of {MORE_THAN_ANY:,} messages
+CPSS_SOCKET_BUFFER, and bursts at once with pauses of {LEAST_GAP_MS} ms at least between them, at
+most {RATE:,} messages a second in the mean; r1r1s1, service echo. What a buffer holds is measured: a burst of {MORE_THAN_ANY:,} messages
 into a server that was stopped (SIGSTOP), less what its kernel dropped.
 """
     columns = (CASE, SENT, Column("buffer holds", of(lambda results: results["held"])),
@@ -54,7 +55,7 @@ into a server that was stopped (SIGSTOP), less what its kernel dropped.
                ANSWERED, LOST, LOST_WHERE, *LATENCIES, *OUTCOME)
 
     def first_cases(self, bench: Bench):
-        load = Load(count=MORE_THAN_ANY, timeout_s=TIMEOUT_S,
+        load = Load(count=MORE_THAN_ANY, timeout_s=bench.timeout_s,
                     more=("--burst", f"{MORE_THAN_ANY}/1000"))
         return [bench.case(held_name(buffer), load, {"CPSS_SOCKET_BUFFER": buffer},
                            standing_still=True) for buffer in self._buffers(bench)]
@@ -65,8 +66,8 @@ into a server that was stopped (SIGSTOP), less what its kernel dropped.
     def cases(self, bench: Bench, known):
         bursts = QUICK_BURSTS if bench.quick else BURSTS
         return [bench.case(name_of(buffer, burst),
-                           Load(seconds=bench.seconds, timeout_s=TIMEOUT_S,
-                                more=("--burst", f"{burst}/{1000 * burst // RATE}")),
+                           Load(seconds=bench.seconds, timeout_s=bench.timeout_s,
+                                more=("--burst", f"{burst}/{max(LEAST_GAP_MS, 1000 * burst // RATE)}")),
                            {"CPSS_SOCKET_BUFFER": buffer}, buffer=buffer, burst=burst)
                 for buffer, burst in itertools.product(self._buffers(bench), bursts)]
 

@@ -4,7 +4,7 @@ import itertools
 
 from studies.observations.columns import (ANSWERS_PER_S, CASE, LATENCIES, LOST, LOST_WHERE,
                                           OUTCOME, RATE, answers_per_s, latency_us)
-from studies.observations.experiment import Bench, Experiment, work
+from studies.observations.experiment import Bench, Experiment, percent, work
 from studies.verdict import Measured, Verdict, confirmed_if
 
 LEAST_THROUGHPUT = 0.95  # of the long queue's
@@ -34,7 +34,7 @@ class WorkerQueue(Experiment):
                  "the default queue (half the slots), for each number of workers and each load")
     about = f"""\
 Every message goes through a worker. Throughput in a closed loop of {OUTSTANDING:,} messages;
-latency in an open loop at {SHARE_OF_CAPACITY:.0%} of the long queue's throughput. `work` is
+latency in an open loop at {percent(SHARE_OF_CAPACITY)} of the lower throughput of the two queues. `work` is
 `{PROFILE}`.
 """
     columns = (CASE, RATE, ANSWERS_PER_S, *LATENCIES, LOST, LOST_WHERE, *OUTCOME)
@@ -45,9 +45,12 @@ latency in an open loop at {SHARE_OF_CAPACITY:.0%} of the long queue's throughpu
                 for kind in self._kinds(bench)]
 
     def cases(self, bench: Bench, known):
-        return [self._case(bench, open_name(*kind), kind, bench.open_loop(
-                    SHARE_OF_CAPACITY * known[closed_name(*kind[:2], "long")], kind[1],
-                    more=self._more(kind[1])))
+        def rate(workers: int, load: str) -> float:
+            return SHARE_OF_CAPACITY * min(known[closed_name(workers, load, queue)]
+                                           for queue in QUEUES)
+
+        return [self._case(bench, open_name(*kind), kind,
+                           bench.open_loop(rate(*kind[:2]), kind[1], more=self._more(kind[1])))
                 for kind in self._kinds(bench)]
 
     @staticmethod

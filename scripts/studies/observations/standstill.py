@@ -1,4 +1,4 @@
-"""Bursts into a server that stands still."""
+"""A server that stands still: bursts into it, or until it has nothing more to do."""
 
 import contextlib
 import time
@@ -37,6 +37,15 @@ def wait_until_still(state: Callable[[], object]) -> None:
             return
         if now - begin > LIMIT_S:
             raise CaseFailed(f"nothing arrived, or no end of it, within {LIMIT_S} s")
+
+
+def wait_until_idle(server: Server) -> None:
+    """Returns when no message is in the server or its socket."""
+    end = time.monotonic() + LIMIT_S
+    while kernel_state(server.port)[0] or server.stats()["ledger"]["in_flight"]:
+        if time.monotonic() > end:
+            raise CaseFailed(f"messages are still in the server after {LIMIT_S} s")
+        time.sleep(0.01)
 
 
 def burst_into(lab: Lab, case: Case, server: Server,

@@ -34,8 +34,8 @@ def _resident(end: str):
 class Endurance(Experiment):
     name = "endurance"
     title = "Endurance"
-    observation = (f"At {percent(SHARE_OF_CAPACITY)} of its capacity the server loses nothing and does "
-                   "not grow, however long, with or without raised priority.")
+    observation = (f"At {percent(SHARE_OF_CAPACITY)} of its capacity the server loses nothing and "
+                   "does not grow, however long, with or without raised priority.")
     criterion = (f"in each run no message is lost, memory grows by at most {MOST_GROWTH_KIB:,} KiB "
                  "(the slots, when they are first used, and 4 MiB), and the numbers of threads and "
                  "descriptors do not change")

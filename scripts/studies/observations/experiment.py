@@ -53,12 +53,12 @@ class Bench:
                     skip=skip or unknown_settings(all_settings, self.known_settings))
 
     def closed_loop(self, outstanding: int, service: str = "echo", **more) -> Load:
-        return Load(service, seconds=self.seconds, outstanding=outstanding, timeout_s=self.timeout_s,
-                    **more)
+        return Load(service, seconds=self.seconds, outstanding=outstanding,
+                    timeout_s=self.timeout_s, **more)
 
     def open_loop(self, rate: float, service: str = "echo", **more) -> Load:
-        return dataclasses.replace(Load(service, seconds=self.seconds, rate=max(1, round(rate)),
-                                        timeout_s=self.timeout_s), **more)
+        return Load(service, seconds=self.seconds, rate=max(1, round(rate)),
+                    timeout_s=self.timeout_s, **more)
 
 
 def percent(share: float) -> str:

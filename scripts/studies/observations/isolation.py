@@ -1,9 +1,8 @@
 """What long messages do to short ones."""
 
-from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, LOST, LOST_WHERE, OUTCOME,
-                                          RATE, SENT, class_latency_us, of)
+from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, CLASS_LATENCIES, LOST,
+                                          LOST_WHERE, OUTCOME, RATE, SENT, class_latency_us)
 from studies.observations.experiment import Bench, Experiment, percent, work
-from studies.tables import Column
 from studies.verdict import Measured, Verdict, confirmed_if
 
 MIXED = "bimodal:10,5000,0.01;sleep;defer=100"
@@ -31,14 +30,11 @@ class Isolation(Experiment):
                  f"same load without long ones with {WORKERS} workers, and more than that without")
     about = f"""\
 Service `work`, `{MIXED}`: one message in a hundred sleeps for 5 ms, on a worker where there are
-any. Open loop at {percent(SHARE_OF_CAPACITY)} of what the server with workers answers in a closed loop;
-against `{SHORT_ONLY}` at the same rate.
+any. Open loop at {percent(SHARE_OF_CAPACITY)} of what the server with workers answers in a closed
+loop; against `{SHORT_ONLY}` at the same rate.
 """
     columns = (CASE, RATE, SENT, ANSWERED, ANSWERS_PER_S,
-               *(Column(f"{name} {percentile} us", of(class_latency_us(name, percentile)),
-                        spread=True)
-                 for name in ("short", "long") for percentile in ("p50", "p99")),
-               LOST, LOST_WHERE, *OUTCOME)
+               *CLASS_LATENCIES, LOST, LOST_WHERE, *OUTCOME)
 
     def first_cases(self, bench: Bench):
         return [self._case(bench, CAPACITY, WORKERS, MIXED,

@@ -50,8 +50,8 @@ class Overload(Experiment):
     observation = ("Under overload the server keeps working near its capacity, in bounded memory, "
                    "and recovers at once.")
     criterion = (f"with the policy shed, at {OVERLOAD:g} times the capacity, messages are answered "
-                 f"in time at {percent(LEAST_GOODPUT)} of the capacity at least; in every run memory "
-                 f"grows by at most {MOST_GROWTH_KIB:,} KiB (the slots and 4 MiB); and at "
+                 f"in time at {percent(LEAST_GOODPUT)} of the capacity at least; in every run "
+                 f"memory grows by at most {MOST_GROWTH_KIB:,} KiB (the slots and 4 MiB); and at "
                  f"{AFTERWARDS:g} times the capacity none is lost after a step of {STEP:g} times")
     about = f"""\
 Service `work`, `{PROFILE}`, r1r1s1, open loop against the capacity of the same server in a closed

@@ -46,8 +46,9 @@ class SocketBuffer(Experiment):
                  "kernel; of larger ones it drops at most what is beyond that")
     about = f"""\
 CPSS_SOCKET_BUFFER, and bursts at once with pauses of {LEAST_GAP_MS} ms at least between them, at
-most {RATE:,} messages a second in the mean; r1r1s1, service echo. What a buffer holds is measured: a burst of {MORE_THAN_ANY:,} messages
-into a server that was stopped (SIGSTOP), less what its kernel dropped.
+most {RATE:,} messages a second in the mean; r1r1s1, service echo. What a buffer
+holds is measured: a burst of {MORE_THAN_ANY:,} messages into a server that was stopped (SIGSTOP),
+less what its kernel dropped.
 """
     columns = (CASE, SENT, Column("buffer holds", of(lambda results: results["held"])),
                Column("burst", label("burst")), KERNEL_DROPS,
@@ -64,12 +65,15 @@ into a server that was stopped (SIGSTOP), less what its kernel dropped.
         return results["held"]
 
     def cases(self, bench: Bench, known):
-        bursts = QUICK_BURSTS if bench.quick else BURSTS
-        return [bench.case(name_of(buffer, burst),
-                           Load(seconds=bench.seconds, timeout_s=bench.timeout_s,
-                                more=("--burst", f"{burst}/{max(LEAST_GAP_MS, 1000 * burst // RATE)}")),
-                           {"CPSS_SOCKET_BUFFER": buffer}, buffer=buffer, burst=burst)
-                for buffer, burst in itertools.product(self._buffers(bench), bursts)]
+        def load(burst: int) -> Load:
+            gap_ms = max(LEAST_GAP_MS, 1000 * burst // RATE)
+            return Load(seconds=bench.seconds, timeout_s=bench.timeout_s,
+                        more=("--burst", f"{burst}/{gap_ms}"))
+
+        return [bench.case(name_of(buffer, burst), load(burst), {"CPSS_SOCKET_BUFFER": buffer},
+                           buffer=buffer, burst=burst)
+                for buffer, burst in itertools.product(
+                    self._buffers(bench), QUICK_BURSTS if bench.quick else BURSTS)]
 
     @staticmethod
     def _buffers(bench: Bench):

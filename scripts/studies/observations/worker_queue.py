@@ -34,8 +34,8 @@ class WorkerQueue(Experiment):
                  "the default queue (half the slots), for each number of workers and each load")
     about = f"""\
 Every message goes through a worker. Throughput in a closed loop of {OUTSTANDING:,} messages;
-latency in an open loop at {percent(SHARE_OF_CAPACITY)} of the lower throughput of the two queues. `work` is
-`{PROFILE}`.
+latency in an open loop at {percent(SHARE_OF_CAPACITY)} of the lower throughput of the two queues.
+`work` is `{PROFILE}`.
 """
     columns = (CASE, RATE, ANSWERS_PER_S, *LATENCIES, LOST, LOST_WHERE, *OUTCOME)
 

@@ -67,7 +67,7 @@ on-demand thread. Open loop at {OVERLOAD:g} times what the workers alone answer 
                     "CPSS_QSLOTS": SLOTS}
         if threads:
             settings["CPSS_ONDEMAND_THREADS"] = threads
-        return bench.case(name, load, settings, threads=threads)
+        return bench.case(name, load, settings)
 
     def judge(self, measured: Measured) -> Verdict:
         none, few, many = (measured.median(name_of(threads), answers_per_s)
@@ -82,9 +82,10 @@ on-demand thread. Open loop at {OVERLOAD:g} times what the workers alone answer 
         return confirmed_if(few >= LEAST_HELP * none and many <= MOST_MORE_HELP * few, figure)
 
     def charts(self, cases):
-        points = [(repeats[0].labels["threads"], statistics.median(map(answers_per_s, results)))
+        threads = {name_of(most): most for most in THREADS}
+        points = [(threads[repeats[0].name], statistics.median(map(answers_per_s, results)))
                   for repeats in cases
-                  if repeats[0].name != CAPACITY and (results := finished(repeats))]
+                  if repeats[0].name in threads and (results := finished(repeats))]
         if not points:
             return {}
         return {"Answers a second against on-demand threads": lambda path: charts.lines(

@@ -68,7 +68,7 @@ latency in an open loop at {percent(SHARE_OF_CAPACITY)} of the lower throughput 
                     "CPSS_WORK": PROFILE}
         if queue == "short":
             settings["CPSS_WORKER_QUEUE"] = workers
-        return bench.case(name, load, settings, workers=workers, queue=queue)
+        return bench.case(name, load, settings)
 
     def judge(self, measured: Measured) -> Verdict:
         # In quick mode there are fewer numbers of workers.

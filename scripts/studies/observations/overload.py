@@ -48,7 +48,7 @@ class Overload(Experiment):
     name = "overload"
     title = "Overload"
     observation = ("Under overload the server keeps working near its capacity, in bounded memory, "
-                   "and recovers at once.")
+                   "and recovers.")
     criterion = (f"with the policy shed, at {OVERLOAD:g} times the capacity, messages are answered "
                  f"in time at {percent(LEAST_GOODPUT)} of the capacity at least; in every run "
                  f"memory grows by at most {MOST_GROWTH_KIB:,} KiB (the slots and 4 MiB); and at "

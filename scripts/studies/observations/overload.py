@@ -72,6 +72,7 @@ and latency are of the second part, `step ...` of the first.
                Column("step schedule",
                       _of_step(lambda results: blast.schedule_of(results["udpblast"]))),
                Column("seconds between", of(lambda results: results["between_s"]), 1), *OUTCOME)
+    at_rate = True
 
     def first_cases(self, bench: Bench):
         load = bench.closed_loop(OUTSTANDING, "work", more=work(PROFILE))

@@ -1,6 +1,8 @@
 #include "stages/receive_wait.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 
 #include <poll.h>
@@ -17,6 +19,14 @@ constexpr LongestWait kShedPause = std::chrono::milliseconds(1);
 // As poll(2) and epoll_wait(2) want it.
 int milliseconds(LongestWait longest) noexcept {
   return longest ? static_cast<int>(longest->count()) : -1;
+}
+
+// The same until a deadline, rounded up; 0: it has passed.
+int milliseconds_until(Deadline deadline) noexcept {
+  if (deadline == kNoDeadline) return -1;
+  const auto left = deadline - std::chrono::steady_clock::now();
+  return static_cast<int>(
+      std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0));
 }
 
 void watch(int epoll, int descriptor, std::uint32_t events) {
@@ -71,7 +81,8 @@ void ReceiveWait::wait_for_slot() noexcept {
   stats.add(Counter::sem_waits);
   Semaphore& free_slots = w_.pool.free_slots();
   free_slots.begin_wait();
-  const LongestWait longest = step_.sheds() ? kShedPause : w_.longest;
+  // Not begun anew by a signal whose token another lane was quicker to take.
+  const Deadline deadline = deadline_after(step_.sheds() ? kShedPause : w_.longest);
   for (bool in_time = true;;) {
     const TakeResult result = free_slots.poll_wait(w_.batch, w_.lanes);
     stats.add(Counter::futex_wakes, result.wakes);
@@ -84,7 +95,7 @@ void ReceiveWait::wait_for_slot() noexcept {
       break;
     }
     pollfd signal{free_slots.event_fd(), POLLIN, 0};
-    in_time = poll(&signal, 1, milliseconds(longest)) != 0;
+    in_time = poll(&signal, 1, milliseconds_until(deadline)) != 0;
   }
   const std::uint64_t waited = now_ns() - begin;
   stats.add(Counter::sem_wait_ns, waited);

@@ -40,7 +40,8 @@ std::size_t ServiceStep::run() noexcept {
     process();
   }
   std::uint64_t end_ns = settlement_.finish();
-  // What is deferred may have to wait, so it comes last, when everything else of the batch has gone on.
+  // What is deferred may have to wait, so it comes last, when everything else of the batch has gone
+  // on.
   if (!deferred_.empty()) end_ns = w_.deferral ? hand_to_workers() : process_in_place();
   clock.end(end_ns, slots.size());
   return slots.size();
@@ -118,15 +119,26 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
   return now;
 }
 
-// The service says "busy" for as many as the budget allows; the response stage sends it.
+// The service may say "busy" to each, and invalid where it would have said that anyway; as many say
+// it as the budget allows, and the response stage sends it.
 void ServiceStep::shed(std::span<const std::size_t> deferred) noexcept {
-  const std::uint32_t replies =
-      w_.deferral->budget->take(static_cast<std::uint32_t>(deferred.size()), now_ns());
-  for (std::size_t n = 0; n < deferred.size(); ++n) {
-    Message& message = messages_[deferred[n]];
+  std::uint32_t wanted = 0;
+  for (const std::size_t i : deferred) {
+    Message& message = messages_[i];
     message.clear_verdict();
-    if (n < replies) settlement_.threw([&] { w_.service.busy_reply(message); });
-    settlement_.shed(refs_[deferred[n]], message, Reason::shed_worker_queue_full);
+    settlement_.threw([&] { w_.service.busy_reply(message); });
+    if (message.verdict() == Verdict::reply) ++wanted;
+  }
+  std::uint32_t granted = w_.deferral->budget->take(wanted, now_ns());
+  for (const std::size_t i : deferred) {
+    Message& message = messages_[i];
+    if (message.verdict() == Verdict::reply) {
+      if (granted == 0)
+        message.clear_verdict();
+      else
+        --granted;
+    }
+    settlement_.shed(refs_[i], message, Reason::shed_worker_queue_full);
   }
 }
 

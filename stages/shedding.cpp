@@ -27,8 +27,8 @@ void Shedding::end(std::span<const Arrival> arrivals, DatagramPort& port) noexce
   send(port);
 }
 
-// Of datagrams that the kernel merged the first is asked for all: they are of one sender and one size,
-// and a busy reply to one of them says it all.
+// Of datagrams that the kernel merged the first is asked for all: they are of one sender and one
+// size, and a busy reply to one of them says it all.
 void Shedding::end_one(const Arrival& arrival, std::size_t index) noexcept {
   if (const auto reason = admission_.refusal(arrival)) {
     retirement_.drop(*reason, arrival.datagrams());

@@ -1,9 +1,10 @@
-// What a receive lane does with datagrams for which there is no slot, under CPSS_OVERLOAD=shed: takes
-// a batch of them into memory of its own, and answers them with the service's busy reply or not at all.
+// What a receive lane does with datagrams for which there is no slot, under CPSS_OVERLOAD=shed:
+// takes a batch of them into memory of its own, and answers them with the service's busy reply or
+// not at all.
 //
-// One object per receive lane; its spare batch lies outside the pool. Each datagram ends here: invalid
-// or refused where it would have been anyway, else as shed. A busy reply that the kernel does not take
-// at once is dropped.
+// One object per receive lane; its spare batch lies outside the pool. Each datagram ends here:
+// invalid or refused where it would have been anyway, else as shed. A busy reply that the kernel
+// does not take at once is dropped.
 #pragma once
 
 #include <cstddef>

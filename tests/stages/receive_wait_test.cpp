@@ -2,6 +2,7 @@
 #include "stages/receive_wait.h"
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -34,9 +35,17 @@ class ReceiveWaitTest : public testing::Test {
     close(stop_event_);
   }
 
-  void place() {
+  void place(LongestWait longest = {}) {
     place_ = std::make_unique<ReceiveWait>(
-        ReceiveWait::Wiring{{&socket_}, pool_, kBatch, 1, stop_event_}, step_);
+        ReceiveWait::Wiring{{&socket_}, pool_, kBatch, 1, stop_event_, longest}, step_);
+  }
+  // All slots are taken, and a datagram waits for one.
+  void starve() {
+    for (int i = 0; i < 3; ++i) send("x");
+    ASSERT_TRUE(place_->wait());
+    ASSERT_EQ(step_.run(), 2u);
+    ASSERT_EQ(step_.run(), 0u);
+    ASSERT_TRUE(step_.starved());
   }
   void send(std::string_view text) {
     const SocketAddress to = socket_.local_address();
@@ -95,11 +104,7 @@ TEST_F(ReceiveWaitTest, TheLaneEndsWhenARunAfterTheStopFoundNothing) {
 }
 
 TEST_F(ReceiveWaitTest, WithoutAFreeSlotItWaitsForOneNotForTheSocket) {
-  for (int i = 0; i < 3; ++i) send("x");
-  ASSERT_TRUE(place_->wait());
-  ASSERT_EQ(step_.run(), 2u);
-  ASSERT_EQ(step_.run(), 0u);
-  ASSERT_TRUE(step_.starved());
+  starve();
   std::uint64_t slept_ns = 0;
   std::thread downstream([&] {
     while (pool_.free_slots().waiters_guess() == 0) std::this_thread::yield();
@@ -131,6 +136,40 @@ TEST_F(ReceiveWaitTest, AStopWhileItWaitsForASlotLosesNothing) {
   ASSERT_TRUE(place_->wait());
   ASSERT_EQ(step_.run(), 0u);
   EXPECT_FALSE(place_->wait());
+}
+
+// Nobody wakes it: no datagram comes, no slot comes back.
+TEST_F(ReceiveWaitTest, EndsAtTheLatestAfterTheLongest) {
+  place(20ms);
+  for (const bool starved : {false, true}) {
+    if (starved) starve();
+    for (int i = 0; i < 3; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      EXPECT_TRUE(place_->wait()) << "the lane goes on";
+      EXPECT_GE(std::chrono::steady_clock::now() - begin, 19ms) << "nobody woke it";
+      EXPECT_EQ(step_.run(), 0u);
+    }
+  }
+  EXPECT_EQ(books_.total(Counter::sem_waits), 3u) << "for slots";
+  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
+}
+
+// Signals whose slots other lanes are quicker to take must not begin the wait anew.
+TEST_F(ReceiveWaitTest, SignalsThatBringNoSlotDoNotProlongIt) {
+  place(20ms);
+  starve();
+  std::atomic<bool> over = false;
+  std::atomic<int> signals = 0;
+  std::thread others([&] {
+    while (!over && ++signals < 5000) {
+      NativePlatform::signal(slots_event_);
+      std::this_thread::sleep_for(1ms);
+    }
+  });
+  EXPECT_TRUE(place_->wait());
+  EXPECT_LT(signals, 5000) << "it waited until the signals ended";
+  over = true;
+  others.join();
 }
 
 std::size_t open_descriptors() {

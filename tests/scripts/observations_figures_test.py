@@ -118,14 +118,17 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.futex([1021, 1021, 1022, 1023, 1024]), NOT_CONFIRMED)
         self.assertEqual(self.futex([900]), NOT_MEASURED)
 
-    def real_time(self, received):
+    def real_time(self, received, sent_per_s=1500):
         return verdict_of("real-time", {
-            real_time.PLAIN: results(received=5000, places={"server_kernel": 5000}),
-            real_time.REAL_TIME: results(received=received, places={"server_kernel": 5000})})
+            real_time.CAPACITY: results(answers_per_s=1000),
+            real_time.PLAIN: results(received=5000, dropped=5000, sent_per_s=1500),
+            real_time.REAL_TIME: results(received=received, dropped=5000, sent_per_s=sent_per_s)})
 
     def test_real_time(self):
         self.assertEqual([self.real_time(received) for received in (5251, 5249, 4751, 4749)],
                          [CONFIRMED, NO_LONGER, NO_LONGER, NOT_CONFIRMED])
+        self.assertEqual([self.real_time(5251, sent_per_s) for sent_per_s in (1100, 1099)],
+                         [CONFIRMED, NOT_MEASURED])
 
     def socket_buffer(self, small_dropped, large_dropped):
         return verdict_of("socket-buffer", {

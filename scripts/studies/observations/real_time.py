@@ -2,13 +2,15 @@
 
 from studies import machine
 from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, KERNEL_DROPS, LATENCIES,
-                                          LOST, LOST_WHERE, OUTCOME, RATE, SENT, answered, of)
+                                          LOST, LOST_WHERE, OUTCOME, RATE, SENT, answered,
+                                          answers_per_s, of)
 from studies.observations.experiment import Bench, Experiment
 from studies.tables import Column
-from studies.verdict import CONFIRMED, NO_LONGER, NOT_CONFIRMED, Measured, Verdict
+from studies.verdict import CONFIRMED, NO_LONGER, NOT_CONFIRMED, Measured, Missing, Verdict
 
 LEAST_GAIN = 0.05
 OVERLOAD = 1.5
+LEAST_OVERLOAD = 1.1  # times the capacity; a client that sends less does not overload the server
 OUTSTANDING = 1000
 CAPACITY = "capacity"
 PLAIN, REAL_TIME = "plain", "real-time receive"
@@ -36,9 +38,12 @@ class RealTime(Experiment):
                  f"{1 - LEAST_GAIN:g} times that; in between it no longer applies")
     about = f"""\
 r1r1s1, service echo, 8,192 slots, overload policy block. Open loop at {OVERLOAD:g} times the
-capacity of a closed loop; a client that cannot send so much is marked in the column schedule.
+capacity of a closed loop. A client that cannot send so much is marked in the column schedule; below
+{LEAST_OVERLOAD:g} times the capacity there is no verdict.
 """
-    columns = (CASE, RATE, SENT, Column("received", of(received), spread=True),
+    columns = (CASE, RATE, SENT,
+               Column("sent a second", of(lambda results: results["udpblast"]["sent_per_s"])),
+               Column("received", of(received), spread=True),
                Column("% received", of(lambda results: 100 * received_share(results)), 2),
                KERNEL_DROPS, ANSWERED, ANSWERS_PER_S, *LATENCIES, LOST, LOST_WHERE, *OUTCOME)
 
@@ -53,6 +58,12 @@ capacity of a closed loop; a client that cannot send so much is marked in the co
                            skip=bench.why_no_real_time)]
 
     def judge(self, measured: Measured) -> Verdict:
+        capacity = measured.median(CAPACITY, answers_per_s)
+        for name in (PLAIN, REAL_TIME):
+            sent_per_s = measured.median(name, lambda results: results["udpblast"]["sent_per_s"])
+            if sent_per_s < LEAST_OVERLOAD * capacity:
+                raise Missing(f"{name}: the client could send only {sent_per_s / capacity:.2f} "
+                              "times the capacity")
         gain, answers = (measured.median(REAL_TIME, share) / measured.median(PLAIN, share)
                          for share in (received_share, answered_share))
         figure = f"{gain:.2f} times the share received, {answers:.2f} times the share answered"

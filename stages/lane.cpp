@@ -52,6 +52,8 @@ void Lane::start() {
   pthread_t thread{};
   if (const int error = pthread_create(&thread, attributes.get(), enter, this); error != 0)
     throw std::system_error(error, std::generic_category(), "thread " + options_.name);
+  // By the caller, so that whoever looks for the thread from now on finds its name.
+  pthread_setname_np(thread, options_.name.c_str());
   thread_ = thread;
 }
 
@@ -64,9 +66,7 @@ bool Lane::join(Deadline deadline) {
 }
 
 void* Lane::enter(void* lane) noexcept {
-  auto& self = *static_cast<Lane*>(lane);
-  pthread_setname_np(pthread_self(), self.options_.name.c_str());
-  self.run();
+  static_cast<Lane*>(lane)->run();
   return nullptr;
 }
 

@@ -22,6 +22,17 @@ Reason reason_for(InvalidReason why) noexcept {
   return Reason::invalid_malformed;
 }
 
+Reason reason_when_shed(const Message& message, Reason shed) noexcept {
+  switch (message.verdict()) {
+    case Verdict::invalid:
+      return reason_for(message.invalid_reason());
+    case Verdict::refuse:
+      return Reason::refused_by_service;
+    default:
+      return shed;
+  }
+}
+
 Settlement::Settlement(const Wiring& wiring, std::uint32_t kept_slots, StatsWriter& stats)
     : w_(wiring),
       stats_(stats),
@@ -36,10 +47,6 @@ Message Settlement::present(std::uint32_t slot) noexcept {
       header.trusted ? window : std::min<std::size_t>(window, header.request_length);
   return {std::span(w_.store.request(slot), header.request_length), w_.store.reply(slot), limit,
           header.peer, header.trusted};
-}
-
-void Settlement::report(std::string_view what) noexcept {
-  w_.events.report(EventKind::service_threw, 0, what);
 }
 
 void Settlement::settle(MessageRef ref, const Message& message, bool it_threw) noexcept {
@@ -70,7 +77,7 @@ void Settlement::shed(MessageRef ref, const Message& message, Reason reason) noe
     w_.store.header(ref.slot).shed = true;
     if (hand_on(ref, message)) return;
   }
-  retirement_.retire(ref, reason);
+  retirement_.retire(ref, reason_when_shed(message, reason));
 }
 
 // False: the reply is longer than it may be.

@@ -40,18 +40,23 @@ Rig::Rig(Service& user, RigOptions options)
       pool_memory_(SlotPool::bytes(options.slots)),
       request_memory_(SlotQueue::bytes(options.slots)),
       response_memory_(SlotQueue::bytes(options.slots)),
+      budget_(options.busy_rate.value_or(0)),
+      reply_address_(options.reply_address),
       admission_(options.admission),
       ports_(make_ports(options)),
       main_(books.open()),
       pool(*SlotPool::create(pool_memory_.data(), options.slots)),
       requests(*SlotQueue::create(request_memory_.data(), options.slots)),
       responses(*SlotQueue::create(response_memory_.data(), options.slots)),
-      receive({ports_, store, pool, requests, admission_, events_, options.batch, kPoolLanes},
+      receive({ports_, store, pool, requests, admission_, events_, options.batch, kPoolLanes,
+               options.busy_rate ? std::optional(Shedding::Wiring{user, budget_, reply_address()})
+                                 : std::nullopt},
               books.open()),
       service({user, store, pool, requests, responses, events_, options.batch, 1, kPoolLanes},
               books.open()),
-      response({ports_, store, pool, responses, events_, options.batch, 1, kPoolLanes},
-               books.open()),
+      response(
+          {ports_, store, pool, responses, events_, options.batch, 1, kPoolLanes, reply_address()},
+          books.open()),
       main_cache_(pool, 0, kPoolLanes) {}
 
 std::vector<DatagramPort*> Rig::make_ports(const RigOptions& options) {

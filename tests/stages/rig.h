@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "queue/slot_queue.h"
 #include "services/service.h"
 #include "stages/admission.h"
+#include "stages/busy_budget.h"
 #include "stages/events.h"
 #include "stages/memory.h"
 #include "stages/receive.h"
@@ -39,6 +41,9 @@ struct RigOptions {
   std::uint32_t batch = 32;
   std::size_t ports = 1;
   AdmissionOptions admission = open_admission();
+  // Busy replies a second: receive sheds what finds no slot. None: it waits.
+  std::optional<std::uint32_t> busy_rate = {};
+  std::optional<SocketAddress> reply_address = {};
   // Stands between the steps and a fake port; empty: the steps use the fake itself.
   std::function<std::unique_ptr<DatagramPort>(FakePort&)> wrap = {};
 };
@@ -84,6 +89,8 @@ class Rig {
   Memory pool_memory_;
   Memory request_memory_;
   Memory response_memory_;
+  BusyBudget budget_;
+  std::optional<SocketAddress> reply_address_;
   Admission admission_;
   std::vector<std::unique_ptr<FakePort>> fakes_;
   std::vector<std::unique_ptr<DatagramPort>> wrappers_;
@@ -101,6 +108,7 @@ class Rig {
 
  private:
   std::vector<DatagramPort*> make_ports(const RigOptions& options);
+  const SocketAddress* reply_address() const { return reply_address_ ? &*reply_address_ : nullptr; }
   SlotPool::SlotCache main_cache_;
 };
 

@@ -25,6 +25,8 @@ ReceiveStep::ReceiveStep(Wiring wiring, StatsWriter stats)
 
 std::size_t ReceiveStep::run() noexcept {
   starved_ = false;
+  // A forced end: nothing more is received, so that the books can be closed.
+  if (w_.pool.free_slots().closed()) return 0;
   std::size_t moved = place_leftovers();
   for (std::size_t i = 0; i < w_.ports.size() && leftover_count_ == 0; ++i) {
     moved += receive_from(static_cast<std::uint16_t>(next_port_));

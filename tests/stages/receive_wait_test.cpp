@@ -139,6 +139,25 @@ TEST_F(ReceiveWaitTest, AStopWhileItWaitsForASlotLosesNothing) {
   EXPECT_FALSE(place_->wait());
 }
 
+// A forced end: what the socket holds is left to the kernel.
+TEST_F(ReceiveWaitTest, AClosedPoolEndsTheLaneAtOnce) {
+  for (int i = 0; i < 3; ++i) send("x");
+  ASSERT_TRUE(place_->wait());
+  ASSERT_EQ(step_.run(), 2u);
+  ASSERT_EQ(step_.run(), 0u);
+  ASSERT_TRUE(step_.starved());
+  std::thread forced_end([&] {
+    while (pool_.free_slots().waiters_guess() == 0) std::this_thread::yield();
+    pool_.free_slots().close();
+  });
+  EXPECT_TRUE(place_->wait());
+  forced_end.join();
+  EXPECT_EQ(step_.run(), 0u);
+  step_.before_wait();
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(books_.total(Counter::received), 2u);
+}
+
 // --- under the policy `shed` ---
 
 class SheddingWaitTest : public ReceiveWaitTest {
@@ -211,6 +230,16 @@ TEST_F(SheddingWaitTest, AStopWhileStarvedEmptiesTheSocketAndEndsTheLane) {
   EXPECT_LT(waits, 1000);
   EXPECT_EQ(books_.total(Counter::received), 53u);
   EXPECT_EQ(books_.total(Reason::shed_no_slot), 51u);
+}
+
+TEST_F(SheddingWaitTest, AClosedPoolEndsTheLaneAtOnce) {
+  shed_one();
+  send("x");
+  pool_.free_slots().close();
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(books_.total(Counter::received), 3u);
+  EXPECT_EQ(books_.in_flight(), 2u);
 }
 
 // Without a slot and without a datagram the lane sleeps.

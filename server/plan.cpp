@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sched.h>
+#include <sys/socket.h>
 
 #include "config/list_values.h"
 #include "queue/invariant.h"
@@ -49,6 +50,13 @@ void check_real_time(LoadResult& loaded, Setting setting, const std::optional<un
                      "only: under load they can starve everything else there; set "
                      "CPSS_RT_ALLOW_SMALL=1 if that is wanted",
                      usable.size(), usable.size() == 1 ? "" : "s"));
+}
+
+// The kernel would send what goes to 0.0.0.0 or :: to this very host.
+void check_reply_ip(LoadResult& loaded) {
+  const std::optional<ListenAddress>& to = loaded.settings.reply_address;
+  if (to && IpAddress::parse(to->ip).value().is_unspecified())
+    refuse(loaded, Setting::reply_address, "is an address to listen on, not one to send to");
 }
 
 // Settings that mean nothing without workers are mistakes.
@@ -138,6 +146,7 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
   check_cpus(loaded, Setting::response_cpus, settings.response_cpus);
   check_real_time(loaded, Setting::receive_priority, settings.receive_priority);
   check_real_time(loaded, Setting::response_priority, settings.response_priority);
+  check_reply_ip(loaded);
   check_workers(loaded);
   check_work(loaded);
 
@@ -161,16 +170,18 @@ void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& o
                          loaded.settings.reply_address->port);
   const LocalAddressSet host = LocalAddressSet::of_this_host();
   for (const SocketAddress& address : own) {
-    if (to.family() != address.family())
-      refuse(loaded, Setting::reply_address,
-             fmt::format("cannot be reached from {}, which is of another address family",
-                         address.to_string()));
-    const bool here =
-        address.ip() == to.ip() || (address.ip().is_unspecified() && host.contains(to.ip()));
+    // An IPv6 wildcard may take IPv4 too.
+    const bool taken = to.family() == address.family() || address.family() == AF_INET6;
+    const bool here = address.ip() == to.ip() ||
+                      (address.ip().is_unspecified() && taken && host.contains(to.ip()));
     if (here && address.port() == to.port())
       refuse(
           loaded, Setting::reply_address,
           fmt::format("is our own address ({}): replies would be requests", address.to_string()));
+    else if (to.family() != address.family())
+      refuse(loaded, Setting::reply_address,
+             fmt::format("cannot be reached from {}, which is of another address family",
+                         address.to_string()));
   }
 }
 

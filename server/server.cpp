@@ -40,6 +40,8 @@ std::string advice(const std::error_code& error) {
     return ": raise 'ulimit -n'";
   if (error == std::errc::resource_unavailable_try_again)
     return ": raise 'ulimit -u' and 'ulimit -v', or set fewer threads";
+  if (error == std::errc::file_too_large)
+    return ": raise 'ulimit -f', or lower CPSS_QSLOTS or CPSS_MSGSIZE";
   if (error == std::errc::operation_not_permitted)
     return ": the real-time class (CPSS_RECV_THREADS_RT, CPSS_RESP_THREADS_RT) needs root, the "
            "capability CAP_SYS_NICE or 'ulimit -r'";

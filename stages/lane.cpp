@@ -45,16 +45,16 @@ Lane::~Lane() {
   invariant(!thread_, "a lane is joined before it goes");
 }
 
-// With attributes, so that the thread never runs on another CPU or in another class than its own, and
-// what is not allowed is known before it runs.
+// With attributes, so that the thread never runs on another CPU or in another class than its own,
+// and what is not allowed is known before it runs.
 void Lane::start() {
   const Attributes attributes(options_);
   pthread_t thread{};
   if (const int error = pthread_create(&thread, attributes.get(), enter, this); error != 0)
     throw std::system_error(error, std::generic_category(), "thread " + options_.name);
-  // By the caller, so that whoever looks for the thread from now on finds its name.
-  pthread_setname_np(thread, options_.name.c_str());
   thread_ = thread;
+  // Here for whoever looks from outside once this returns, in enter() for the steps.
+  pthread_setname_np(thread, options_.name.c_str());
 }
 
 bool Lane::join(Deadline deadline) {
@@ -66,7 +66,9 @@ bool Lane::join(Deadline deadline) {
 }
 
 void* Lane::enter(void* lane) noexcept {
-  static_cast<Lane*>(lane)->run();
+  auto& self = *static_cast<Lane*>(lane);
+  pthread_setname_np(pthread_self(), self.options_.name.c_str());
+  self.run();
   return nullptr;
 }
 

@@ -1,8 +1,8 @@
 #include "stages/receive_wait.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <ctime>
 #include <system_error>
 
 #include <poll.h>
@@ -16,23 +16,17 @@ namespace {
 
 constexpr LongestWait kShedPause = std::chrono::milliseconds(1);
 
-// As epoll_wait(2) wants it.
+// As poll(2) and epoll_wait(2) want it.
 int milliseconds(LongestWait longest) noexcept {
   return longest ? static_cast<int>(longest->count()) : -1;
 }
 
-// Waits until the event is readable; false: `longest` has passed since `begin_ns`. Another lane may
-// take what the event told of, so the time runs from the beginning of the whole wait.
-bool readable_in_time(int event, LongestWait longest, std::uint64_t begin_ns) noexcept {
-  pollfd signal{event, POLLIN, 0};
-  if (!longest) return ppoll(&signal, 1, nullptr, nullptr) != 0;
-  constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
-  const auto most = static_cast<std::uint64_t>(std::chrono::nanoseconds(*longest).count());
-  const std::uint64_t waited = now_ns() - begin_ns;
-  if (waited >= most) return false;
-  const timespec rest{.tv_sec = static_cast<time_t>((most - waited) / kNsPerSecond),
-                      .tv_nsec = static_cast<long>((most - waited) % kNsPerSecond)};
-  return ppoll(&signal, 1, &rest, nullptr) != 0;
+// The same until a deadline, rounded up; 0: it has passed.
+int milliseconds_until(Deadline deadline) noexcept {
+  if (deadline == kNoDeadline) return -1;
+  const auto left = deadline - std::chrono::steady_clock::now();
+  return static_cast<int>(
+      std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0));
 }
 
 void watch(int epoll, int descriptor, std::uint32_t events) {
@@ -88,7 +82,8 @@ void ReceiveWait::wait_for_slot() noexcept {
   stats.add(Counter::sem_waits);
   Semaphore& free_slots = w_.pool.free_slots();
   free_slots.begin_wait();
-  const LongestWait longest = step_.sheds() ? kShedPause : w_.longest;
+  // Not begun anew by a signal whose token another lane was quicker to take.
+  const Deadline deadline = deadline_after(step_.sheds() ? kShedPause : w_.longest);
   for (bool in_time = true;;) {
     const TakeResult result = free_slots.poll_wait(w_.batch, w_.lanes);
     stats.add(Counter::futex_wakes, result.wakes);
@@ -100,7 +95,8 @@ void ReceiveWait::wait_for_slot() noexcept {
       stats.add(Counter::futex_wakes, free_slots.end_wait());
       break;
     }
-    in_time = readable_in_time(free_slots.event_fd(), longest, begin);
+    pollfd signal{free_slots.event_fd(), POLLIN, 0};
+    in_time = poll(&signal, 1, milliseconds_until(deadline)) != 0;
   }
   const std::uint64_t waited = now_ns() - begin;
   stats.add(Counter::sem_wait_ns, waited);

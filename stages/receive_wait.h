@@ -1,7 +1,8 @@
 // Where a receive lane waits: for a readable socket, or, if it ran out of slots, for a free one.
 //
 // A lane that sheds waits for a slot for at most 1 ms at a time: long enough that the lanes which
-// free slots get the CPU, even from a lane in the real-time class. No wait is longer than `longest`.
+// free slots get the CPU, even from a lane in the real-time class. No wait is longer than
+// `longest`.
 #pragma once
 
 #include <cstdint>

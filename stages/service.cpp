@@ -41,7 +41,8 @@ std::size_t ServiceStep::run() noexcept {
     process();
   }
   std::uint64_t end_ns = settlement_.finish();
-  // What is deferred may have to wait, so it comes last, when everything else of the batch has gone on.
+  // What is deferred may have to wait, so it comes last, when everything else of the batch has gone
+  // on.
   if (!deferred_.empty()) end_ns = w_.deferral ? hand_to_workers() : process_in_place();
   clock.end(end_ns, slots.size());
   return slots.size();

@@ -1,5 +1,5 @@
-// What a stage that runs the service does with the service: makes its view of a message, survives what
-// it throws, and does what its verdict says. Used by the stages service, worker and on_demand.
+// What a stage that runs the service does with the service: makes its view of a message, survives
+// what it throws, and does what its verdict says. Used by the stages service, worker and on_demand.
 //
 // One object per lane. Replies are collected and handed on, and slots given back, by finish().
 #pragma once
@@ -50,8 +50,8 @@ class Settlement {
   // `it_threw`: the call that should have given the verdict.
   void settle(MessageRef ref, const Message& message, bool it_threw) noexcept;
 
-  // Ends the message, whose busy reply was asked for, as shed for `reason`: sends the reply if
-  // there is one, and its fate does not matter. What is invalid or refused ends as that.
+  // Ends the message as shed for `reason`, after has_busy_reply(): sends the reply if there is
+  // one, whose fate does not matter. What is invalid or refused ends as that.
   void shed(MessageRef ref, const Message& message, Reason reason) noexcept;
 
   // Whether the message may be handed on; if not, it is dealt with.
@@ -64,7 +64,7 @@ class Settlement {
   void before_wait() noexcept;
 
  private:
-  bool hand_on(MessageRef ref, const Message& message) noexcept;
+  void hand_on(MessageRef ref, const Message& message, bool shed) noexcept;
 
   Wiring w_;
   StatsWriter& stats_;

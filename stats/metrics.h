@@ -189,7 +189,7 @@ inline constexpr auto kCounters = std::to_array<CounterInfo>({
 
 // How much of what happens in a stage is kept.
 enum class Detail : std::uint8_t {
-  books,       // what the identities of the ledger are made of (stats/ledger.h)
+  books,       // what the identities of the ledger are made of (stats/ledger.h), and gauges
   counters,    // all counters and gauges
   histograms,  // everything
 };

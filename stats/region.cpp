@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <unistd.h>
+
 #include "stats/clock.h"
 #include "stats/location.h"
 
@@ -30,6 +32,11 @@ StatsRegion::StatsRegion(const RegionOptions& options)
       view_({file_.mapping->data(), file_.mapping->size()}),
       details_(details_of(options)) {}
 
+// Before the lock goes: until then the name is ours.
+StatsRegion::~StatsRegion() {
+  if (!keep_file_) ::unlink(path_.c_str());
+}
+
 layout::Header& StatsRegion::header() const noexcept {
   return *reinterpret_cast<layout::Header*>(file_.mapping->data());
 }
@@ -41,6 +48,7 @@ StatsWriter StatsRegion::writer(std::size_t block) const noexcept {
 
 void StatsRegion::set_live() noexcept {
   header().live_ns.store(monotonic_ns(), std::memory_order_release);
+  keep_file_ = true;
 }
 
 void StatsRegion::heartbeat() noexcept {
@@ -49,6 +57,7 @@ void StatsRegion::heartbeat() noexcept {
 
 void StatsRegion::mark_clean_end() noexcept {
   header().ended_ns.store(monotonic_ns(), std::memory_order_release);
+  keep_file_ = true;
 }
 
 }  // namespace cpss

@@ -4,7 +4,8 @@
 // What the file looks like: stats/layout.h. Who may have it: one server at a time for a path, held
 // by a lock file beside it (stats/server_lock.h). It is made under another name with all its space
 // reserved, then renamed into place: a reader finds the old region or the new one, complete, and no
-// write can fail later for want of space. It stays when the server ends, as its last word.
+// write can fail later for want of space. It stays when the server ends, as its last word; only a
+// start that failed takes it away again.
 //
 // If somebody truncates, removes or replaces the file of a running server, the server goes on:
 //   * removed or replaced: its values go on in the file that has lost its name, where no reader
@@ -38,6 +39,8 @@ class StatsRegion {
  public:
   // Throws StatsRegionError.
   explicit StatsRegion(const RegionOptions& options);
+  // A server that never became live leaves no file.
+  ~StatsRegion();
   StatsRegion(const StatsRegion&) = delete;
   StatsRegion& operator=(const StatsRegion&) = delete;
 
@@ -65,6 +68,7 @@ class StatsRegion {
   RegionFile file_;
   RegionView view_;
   std::vector<Detail> details_;  // of each block
+  bool keep_file_ = false;
 };
 
 }  // namespace cpss

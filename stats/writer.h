@@ -49,8 +49,9 @@ class StatsWriter {
   void set(Gauge gauge, std::uint64_t value) noexcept {
     block_[kGaugeOffset + static_cast<std::size_t>(gauge)].store(value, std::memory_order_release);
   }
+  // Whatever the detail: a queue's high-water mark is shown with the stage behind it, which may be
+  // measured.
   void raise(Gauge gauge, std::uint64_t value) noexcept {
-    if (detail_ == Detail::books) return;
     Value& v = block_[kGaugeOffset + static_cast<std::size_t>(gauge)];
     if (value > v.load(std::memory_order_relaxed)) v.store(value, std::memory_order_release);
   }

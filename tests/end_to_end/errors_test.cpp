@@ -41,11 +41,7 @@ class Errors : public testing::Test {
 
  private:
   Finished refused_command(std::vector<std::string> command, Environment environment) {
-    environment.emplace("CPSS_LISTEN", "127.0.0.1:0");
-    environment.emplace("CPSS_STATS_FILE", folder_.file("stats"));
-    const Finished result = run_program(std::move(command), environment);
-    EXPECT_EQ(result.output, "");
-    return result;
+    return run_refused(std::move(command), std::move(environment), folder_.file("stats"));
   }
 };
 
@@ -210,6 +206,21 @@ TEST_F(Errors, MoreMemoryThanThereIsAddressSpaceForIsSaid) {
   const Finished result = refused_under("-v 2000000", {{"CPSS_QSLOTS", "16000000"}});
   EXPECT_EQ(result.code, 70);
   EXPECT_THAT(result.errors, HasSubstr("CPSS_QSLOTS"));
+  expect_no_region();
+}
+
+// The same, and a limit on files, where slots and queues are in shared memory (G11).
+TEST_F(Errors, NoRoomForSharedMemoryIsSaid) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers need the address space that this test takes away";
+  for (const char* limit : {"-v 2000000", "-f 8192"}) {
+    SCOPED_TRACE(limit);
+    const Finished result =
+        refused_under(limit, {{"CPSS_SYNCH_PROCESS", "1"}, {"CPSS_QSLOTS", "16000000"}});
+    EXPECT_EQ(result.code, 70);
+    EXPECT_THAT(result.errors, AllOf(HasSubstr("CPSS_QSLOTS"), HasSubstr("ulimit -")));
+    EXPECT_EQ(result.errors.find("error:"), result.errors.rfind("error:")) << result.errors;
+    expect_no_region();
+  }
 }
 
 TEST_F(Errors, CheckConfigSaysGoodOrBad) {

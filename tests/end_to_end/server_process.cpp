@@ -1,16 +1,14 @@
 #include "tests/end_to_end/server_process.h"
 
-#include <thread>
-
 #include <gtest/gtest.h>
 #include <signal.h>
 
 #include "tests/end_to_end/programs.h"
+#include "tests/support/eventually.h"
 
 namespace cpss {
 namespace {
 
-constexpr std::chrono::milliseconds kPoll{20};
 constexpr std::chrono::seconds kPatience{20};
 
 Environment with_defaults(Environment environment, const std::string& stats_file) {
@@ -25,17 +23,6 @@ SocketAddress parse_address(const std::string& text) {
   if (ip.front() == '[') ip = ip.substr(1, ip.size() - 2);
   return {IpAddress::parse(ip).value(),
           static_cast<std::uint16_t>(std::stoul(text.substr(colon + 1)))};
-}
-
-// Whether `condition` comes true within the tests' patience.
-template <class Condition>
-bool eventually(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() >= deadline) return false;
-    std::this_thread::sleep_for(kPoll);
-  }
-  return true;
 }
 
 }  // namespace
@@ -94,6 +81,14 @@ void ServerProcess::expect_clean_end() {
   EXPECT_EQ(process_.wait(kPatience), 0) << process_.errors();
   expect_books_balance();
   EXPECT_EQ(stats().at("state"), "stopped");
+}
+
+Finished run_refused(std::vector<std::string> command, Environment environment,
+                     const std::string& stats_file) {
+  Finished result =
+      run_program(std::move(command), with_defaults(std::move(environment), stats_file));
+  EXPECT_EQ(result.output, "");
+  return result;
 }
 
 }  // namespace cpss

@@ -45,4 +45,9 @@ class ServerProcess {
   Program process_;
 };
 
+// Runs a command as ServerProcess would, where the server must refuse to start: it says why on
+// standard error and prints nothing else.
+Finished run_refused(std::vector<std::string> command, Environment environment,
+                     const std::string& stats_file);
+
 }  // namespace cpss

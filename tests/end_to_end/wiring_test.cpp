@@ -1,10 +1,6 @@
 // What the settings promise about lanes, sockets, slots and access, seen from outside the server.
-#include <fstream>
-#include <map>
-#include <set>
 #include <thread>
 
-#include <dirent.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -14,26 +10,10 @@
 #include "tests/end_to_end/programs.h"
 #include "tests/end_to_end/server_process.h"
 #include "tests/end_to_end/udp_client.h"
+#include "tests/support/threads.h"
 
 namespace cpss {
 namespace {
-
-// Name of each thread of the process, and the CPUs it may use as the kernel prints them.
-std::map<std::string, std::string> threads_of(pid_t pid) {
-  std::map<std::string, std::string> result;
-  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
-  DIR* folder = opendir(tasks.c_str());
-  while (const dirent* entry = readdir(folder)) {
-    std::ifstream status(tasks + "/" + entry->d_name + "/status");
-    std::string name;
-    for (std::string line; std::getline(status, line);) {
-      if (line.starts_with("Name:\t")) name = line.substr(6);
-      if (line.starts_with("Cpus_allowed_list:\t")) result[name] = line.substr(19);
-    }
-  }
-  closedir(folder);
-  return result;
-}
 
 nlohmann::json blast(const ServerProcess& server, std::vector<std::string> more) {
   std::vector<std::string> command = {program::kBlast, "-p",   std::to_string(server.port()),
@@ -53,14 +33,15 @@ void expect_good_service(ServerProcess& server, const std::vector<std::string>& 
 }
 
 TEST(Wiring, LanesHaveTheirNamesAndCpus) {
+  const unsigned cpu = test::first_allowed_cpu();
   ServerProcess server(program::kServer, {{"CPSS_RECV_THREADS", "2"},
                                           {"CPSS_SERVICE_THREADS", "3"},
                                           {"CPSS_RESP_THREADS", "2"},
-                                          {"CPSS_SERVICE_CPUS", "0"}});
-  const auto threads = threads_of(server.process().pid());
+                                          {"CPSS_SERVICE_CPUS", std::to_string(cpu)}});
+  const auto threads = test::threads_of(server.process().pid());
   for (const char* name : {"recv-0", "recv-1", "svc-0", "svc-1", "svc-2", "resp-0", "resp-1"})
     EXPECT_TRUE(threads.contains(name)) << name;
-  EXPECT_EQ(threads.at("svc-1"), "0");
+  EXPECT_EQ(threads.at("svc-1").cpus, std::vector<unsigned>{cpu});
   server.expect_clean_end();
 }
 

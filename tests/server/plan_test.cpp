@@ -3,6 +3,8 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -144,6 +146,133 @@ TEST(Plan, AdmissionKnowsAllowedTrustedOwnAndWhetherTheServiceReflects) {
   EXPECT_EQ(refusal("192.0.2.1", 53), Reason::refused_service_port);
   EXPECT_TRUE(admission.trusted({IpAddress::parse("127.0.0.1").value(), 1}));
   EXPECT_FALSE(admission.trusted({IpAddress::parse("192.0.2.1").value(), 1}));
+}
+
+TEST(Plan, TakesWhatTheSettingsSayOfWorkers) {
+  const std::string cpu = "--worker-cpus=" + std::to_string(test::first_allowed_cpu());
+  LoadResult loaded = load({"--worker-threads=3", "--ondemand-threads=5", "--worker-queue=7",
+                            "--defer=all", "--overload=shed", "--busy-rate=9", cpu.c_str()});
+  const Plan made = plan(loaded);
+  ASSERT_TRUE(loaded.ok()) << loaded.errors[0];
+  EXPECT_EQ(made.pipeline.worker.lanes, 3u);
+  EXPECT_EQ(made.pipeline.worker.cpus, std::vector<unsigned>{test::first_allowed_cpu()});
+  EXPECT_EQ(made.pipeline.on_demand_threads, 5u);
+  EXPECT_EQ(made.pipeline.worker_queue, 7u);
+  EXPECT_TRUE(made.pipeline.defer_all);
+  EXPECT_TRUE(made.pipeline.shed);
+  EXPECT_EQ(made.pipeline.busy_rate, 9u);
+}
+
+TEST(Plan, WithoutSettingsThereAreNoWorkers) {
+  LoadResult loaded = load({});
+  const Plan made = plan(loaded);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(made.pipeline.worker.lanes, 0u);
+  EXPECT_EQ(made.pipeline.on_demand_threads, 0u);
+  EXPECT_FALSE(made.pipeline.defer_all);
+  EXPECT_FALSE(made.pipeline.shed);
+}
+
+TEST(Plan, TheWorkerQueueHasRoomForHalfTheSlotsUnlessSet) {
+  for (const auto& [slots, places] :
+       std::vector<std::pair<const char*, unsigned>>{{"--qslots=1", 1},
+                                                     {"--qslots=2", 1},
+                                                     {"--qslots=9", 4},
+                                                     {"--qslots=8192", 4096},
+                                                     {"--qslots=131068", 65'534},
+                                                     {"--qslots=131070", 65'534},
+                                                     {"--qslots=1000000", 65'534}}) {
+    LoadResult loaded = load({"--worker-threads=1", slots});
+    EXPECT_EQ(plan(loaded).pipeline.worker_queue, places) << slots;
+    EXPECT_TRUE(loaded.ok());
+  }
+}
+
+// What is said of workers is the same as what they are without: not a mistake.
+TEST(Plan, DefaultsOfWorkersMayBeSpelledOutWithoutThem) {
+  LoadResult loaded = load({"--worker-threads=0", "--defer=service"});
+  plan(loaded);
+  EXPECT_TRUE(loaded.ok());
+}
+
+// One error that names the setting and says this; nothing else.
+void expect_refused(std::vector<const char*> arguments, const std::string& setting,
+                    const std::string& text) {
+  LoadResult loaded = load(std::move(arguments));
+  plan(loaded);
+  ASSERT_EQ(loaded.errors.size(), 1u) << text;
+  EXPECT_EQ(loaded.exit_code, kExitConfig);
+  for (const std::string& part : {setting, text})
+    EXPECT_NE(loaded.errors[0].find(part), std::string::npos) << loaded.errors[0];
+}
+
+TEST(Plan, WhatNeedsWorkersIsRefusedWithoutThem) {
+  const std::string cpus = "--worker-cpus=" + std::to_string(test::first_allowed_cpu());
+  const std::pair<const char*, const char*> cases[] = {
+      {"--ondemand-threads=1", "--ondemand-threads"},
+      {"--defer=all", "--defer"},
+      {"--worker-queue=5", "--worker-queue"},
+      {cpus.c_str(), "--worker-cpus"}};
+  for (const auto& [argument, setting] : cases)
+    expect_refused({argument}, setting, "set CPSS_WORKER_THREADS");
+}
+
+TEST(Plan, TheRealTimeClassIsRefusedOnFewCpusUnlessThatIsWanted) {
+  if (test::allowed_cpus().size() <= 2) {
+    expect_refused({"--recv-threads-rt=5"}, "--recv-threads-rt", "CPSS_RT_ALLOW_SMALL=1");
+    expect_refused({"--resp-threads-rt=5"}, "--resp-threads-rt", "CPSS_RT_ALLOW_SMALL=1");
+  }
+  LoadResult loaded = load({"--recv-threads-rt=5", "--resp-threads-rt=99", "--rt-allow-small=1"});
+  const Plan made = plan(loaded);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(made.pipeline.receive.real_time_priority, 5u);
+  EXPECT_EQ(made.pipeline.response.real_time_priority, 99u);
+  EXPECT_EQ(made.pipeline.service.real_time_priority, std::nullopt);
+  EXPECT_EQ(made.pipeline.worker.real_time_priority, std::nullopt);
+}
+
+TEST(Plan, SharingAndStatisticsAreThoseOfTheSettings) {
+  LoadResult plain = load({});
+  EXPECT_EQ(plan(plain).pipeline.sharing, Sharing::process_private);
+  LoadResult loaded = load({"--synch-process=1", "--recv-stats=0"});
+  const Plan made = plan(loaded);
+  EXPECT_EQ(made.pipeline.sharing, Sharing::process_shared);
+  EXPECT_EQ(made.pipeline.receive.detail, Detail::books);
+  EXPECT_EQ(made.pipeline.response.detail, Detail::histograms);
+}
+
+TEST(Plan, AnAddressToListenOnIsNoAddressForReplies) {
+  expect_refused({"--resp-addr=0.0.0.0:4000"}, "--resp-addr", "not one to send to");
+  expect_refused({"--resp-addr=[::]:4000"}, "--resp-addr", "not one to send to");
+}
+
+// What is wrong with a fixed address for replies, given the bound ones.
+std::vector<std::string> reply_errors(const char* argument, const std::vector<const char*>& own) {
+  LoadResult loaded = load({argument});
+  std::vector<SocketAddress> addresses;
+  for (const char* ip : own) addresses.emplace_back(IpAddress::parse(ip).value(), 7700);
+  check_reply_address(loaded, addresses);
+  EXPECT_EQ(loaded.exit_code, loaded.errors.empty() ? 0 : kExitConfig);
+  return loaded.errors;
+}
+
+TEST(Plan, RepliesGoElsewhereAndInTheSameAddressFamily) {
+  EXPECT_TRUE(reply_errors("--resp-addr=source", {"127.0.0.1"}).empty());
+  EXPECT_TRUE(reply_errors("--resp-addr=127.0.0.1:7701", {"127.0.0.1", "0.0.0.0"}).empty());
+  EXPECT_TRUE(reply_errors("--resp-addr=127.0.0.2:7700", {"127.0.0.1"}).empty());
+  EXPECT_TRUE(reply_errors("--resp-addr=192.0.2.1:7700", {"0.0.0.0"}).empty());
+  for (const auto& [argument, own, text] :
+       {std::tuple{"--resp-addr=127.0.0.1:7700", "127.0.0.1", "our own address"},
+        std::tuple{"--resp-addr=127.0.0.9:7700", "0.0.0.0", "our own address"},
+        std::tuple{"--resp-addr=[::1]:7700", "::", "our own address"},
+        std::tuple{"--resp-addr=127.0.0.1:7700", "::", "our own address"},
+        std::tuple{"--resp-addr=[::1]:7701", "127.0.0.1", "another address family"},
+        std::tuple{"--resp-addr=[::1]:7700", "0.0.0.0", "another address family"},
+        std::tuple{"--resp-addr=192.0.2.1:7701", "::1", "another address family"}}) {
+    const std::vector<std::string> errors = reply_errors(argument, {own});
+    ASSERT_EQ(errors.size(), 1u) << argument << " " << own;
+    EXPECT_NE(errors[0].find(text), std::string::npos) << errors[0];
+  }
 }
 
 }  // namespace

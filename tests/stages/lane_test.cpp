@@ -3,10 +3,12 @@
 #include <atomic>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include "tests/support/forked_process.h"
 #include "tests/support/threads.h"
 
 namespace cpss {
@@ -91,14 +93,14 @@ TEST(Lane, NameAndCpusAreSeenFromOutside) {
   Lane free({"svc-11", {}}, {&step}, place);
   pinned.start();
   free.start();
-  const auto threads = test::threads_seen_from_outside();
+  const auto threads = test::threads_of(::getpid());
   place.semaphore.close();
   ASSERT_TRUE(pinned.join(in(10s)));
   ASSERT_TRUE(free.join(in(10s)));
   ASSERT_TRUE(threads.contains("fifteen-letters"));
   ASSERT_TRUE(threads.contains("svc-11"));
-  EXPECT_EQ(threads.at("fifteen-letters"), std::to_string(cpu));
-  EXPECT_EQ(threads.at("svc-11"), threads.at("stages_test")) << "as the process";
+  EXPECT_EQ(threads.at("fifteen-letters").cpus, std::vector<unsigned>{cpu});
+  EXPECT_EQ(threads.at("svc-11").cpus, test::allowed_cpus()) << "as the process";
 }
 
 TEST(Lane, CpusThatDoNotExistAreAnErrorThatNamesTheLane) {
@@ -114,6 +116,79 @@ TEST(Lane, CpusThatDoNotExistAreAnErrorThatNamesTheLane) {
   }
   place.semaphore.close();
   EXPECT_TRUE(lane.join(in(10s))) << "the owner can still end it";
+}
+
+// Notes what its thread is when the lane runs it for the first time.
+class LookingStep final : public Step {
+ public:
+  std::string name;
+  std::vector<unsigned> cpus;
+  int policy = -1;
+  int priority = -1;
+
+  std::size_t run() noexcept override {
+    if (policy >= 0) return 0;
+    char text[16] = {};
+    pthread_getname_np(pthread_self(), text, sizeof text);
+    name = text;
+    cpus = test::allowed_cpus();
+    sched_param parameters{};
+    sched_getparam(0, &parameters);
+    priority = parameters.sched_priority;
+    policy = sched_getscheduler(0);
+    return 1;
+  }
+};
+
+LookingStep what_a_lane_sees(const LaneOptions& options) {
+  LookingStep step;
+  TokenWait place;
+  place.semaphore.close();
+  Lane lane(options, {&step}, place);
+  lane.start();
+  EXPECT_TRUE(lane.join(in(10s)));
+  return step;
+}
+
+TEST(Lane, NameAndCpusAreRightFromItsFirstInstruction) {
+  for (const unsigned cpu : test::allowed_cpus()) {
+    const LookingStep step = what_a_lane_sees({"work-7", {cpu}});
+    EXPECT_EQ(step.name, "work-7");
+    EXPECT_EQ(step.cpus, std::vector<unsigned>{cpu});
+    EXPECT_EQ(step.policy, SCHED_OTHER);
+  }
+  EXPECT_EQ(what_a_lane_sees({"all", {}}).cpus, test::allowed_cpus());
+}
+
+TEST(Lane, RealTimeClassIsRightFromItsFirstInstruction) {
+  if (!test::may_use_real_time()) GTEST_SKIP() << "needs the right to the real-time class";
+  const unsigned cpu = test::first_allowed_cpu();
+  const LookingStep step = what_a_lane_sees({"recv-0", {cpu}, 7});
+  EXPECT_EQ(step.policy, SCHED_FIFO);
+  EXPECT_EQ(step.priority, 7);
+  EXPECT_EQ(step.cpus, std::vector<unsigned>{cpu});
+  EXPECT_EQ(what_a_lane_sees({"svc-0", {}}).policy, SCHED_OTHER) << "only who asked for it";
+}
+
+// In a child, which gives its right up for good.
+TEST(Lane, RealTimeClassThatIsNotPermittedIsAnErrorThatNamesTheLane) {
+  ForkedProcess child([] {
+    test::give_up_real_time();
+    CountingStep step;
+    TokenWait place;
+    Lane lane({"recv-0", {}, 7}, {&step}, place);
+    try {
+      lane.start();
+      ADD_FAILURE() << "started";
+    } catch (const std::system_error& error) {
+      EXPECT_EQ(error.code().value(), EPERM);
+      EXPECT_NE(std::string(error.what()).find("recv-0"), std::string::npos) << error.what();
+    }
+    EXPECT_TRUE(lane.join(in(0s))) << "nothing was started";
+    EXPECT_EQ(step.runs, 0);
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.exit_code(), 0) << "see the output above";
 }
 
 TEST(LaneDeathTest, LeavingARunningLaneBehindIsADefect) {

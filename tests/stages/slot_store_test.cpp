@@ -2,10 +2,14 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "stages/memory.h"
+#include "tests/support/forked_process.h"
 
 namespace cpss {
 namespace {
@@ -103,6 +107,44 @@ TEST(SlotStore, SuccessiveWindowsStartInDifferentCacheSets) {
   for (std::uint32_t slot = 0; slot < 64; ++slot)
     used[reinterpret_cast<std::uintptr_t>(store.request(slot)) / 64 % 64] = true;
   EXPECT_EQ(std::count(used.begin(), used.end(), true), 64);
+}
+
+// Two processes, each with the store as the fork left it to them: headers and windows are the same.
+TEST(SlotStore, SharedSlotsAreTheSameInBothProcesses) {
+  SlotStore store(4, 512, Sharing::process_shared);
+  ForkedProcess child([&] {
+    const MessageRef ref = store.occupy(2);
+    store.header(2).request_length = 5;
+    std::memcpy(store.request(2), "hello", 5);
+    std::memcpy(store.reply(2), "world", 5);
+    return static_cast<int>(ref.generation);
+  });
+  EXPECT_EQ(child.exit_code(), 1);
+  EXPECT_TRUE(store.holds({2, 1}));
+  EXPECT_EQ(store.header(2).request_length, 5u);
+  EXPECT_EQ(std::memcmp(store.request(2), "hello", 5), 0);
+  EXPECT_EQ(std::memcmp(store.reply(2), "world", 5), 0);
+  EXPECT_EQ(store.release({2, 1}), Release::released);
+}
+
+TEST(SlotStore, OfReleaseInOneProcessAndSeizeInTheOtherExactlyOneSucceeds) {
+  constexpr std::uint32_t kSlots = 5000;
+  SlotStore store(kSlots, 64, Sharing::process_shared);
+  for (std::uint32_t slot = 0; slot < kSlots; ++slot) store.occupy(slot);
+  const Memory results(kSlots, Sharing::process_shared);
+  ProcessGate both_run;
+  ForkedProcess child([&] {
+    both_run.open();
+    for (std::uint32_t slot = 0; slot < kSlots; ++slot)
+      if (store.release({slot, 1}) == Release::released) results.data()[slot] = std::byte{1};
+    return 0;
+  });
+  both_run.wait();
+  std::vector<bool> seized(kSlots);
+  for (std::uint32_t slot = kSlots; slot-- > 0;) seized[slot] = store.seize(slot);
+  EXPECT_EQ(child.exit_code(), 0);
+  for (std::uint32_t slot = 0; slot < kSlots; ++slot)
+    ASSERT_NE(seized[slot], results.data()[slot] == std::byte{1}) << "slot " << slot;
 }
 
 }  // namespace

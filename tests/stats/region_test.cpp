@@ -101,6 +101,7 @@ TEST_F(RegionTest, HasModeAndPlaceAndLeavesNoOtherFile) {
   {
     StatsRegion region(test::sample_options(path_));
     EXPECT_EQ(region.path(), path_);
+    region.set_live();
   }
   ::umask(umask_before);
   struct stat status {};
@@ -145,9 +146,18 @@ TEST_F(RegionTest, ALockFileOfADeadServerIsNoObstacle) {
 }
 
 TEST_F(RegionTest, ThePathCanBeUsedAgainAfterTheRegionIsGone) {
-  { StatsRegion first(test::sample_options(path_)); }
+  {
+    StatsRegion first(test::sample_options(path_));
+    first.set_live();
+  }
   StatsRegion second(test::sample_options(path_));
   EXPECT_EQ(second.snapshot().facts.generation, 2u);
+}
+
+// A region of a server that never was would be taken for one that died.
+TEST_F(RegionTest, AStartThatFailsTakesItsFileAway) {
+  { StatsRegion region(test::sample_options(path_)); }
+  EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST_F(RegionTest, OfSeveralThatStartAtOnceExactlyOneWins) {
@@ -247,7 +257,10 @@ TEST_F(RegionTest, ALimitOfTheFileSizeIsNamed) {
 }
 
 TEST_F(RegionTest, ATruncatedRegionOfAnEarlierServerIsReplaced) {
-  { StatsRegion region(test::sample_options(path_)); }
+  {
+    StatsRegion region(test::sample_options(path_));
+    region.set_live();
+  }
   ASSERT_EQ(::truncate(path_.c_str(), 0), 0);
   EXPECT_NO_THROW(StatsRegion(test::sample_options(path_)));
 }

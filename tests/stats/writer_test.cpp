@@ -66,5 +66,19 @@ TEST_F(WriterTest, TheLastValueOfTheLastHistogramIsInsideTheBlock) {
   EXPECT_EQ(at(kValuesInBlock - 2), 1u);
 }
 
+TEST_F(WriterTest, OfTheBooksAloneNothingElseIsKeptButGauges) {
+  StatsWriter writer(block_.data(), Detail::books);
+  for (const CounterInfo& counter : kCounters) writer.add(counter.id, 3);
+  writer.book(Reason::answered, 5);
+  writer.raise(Gauge::queue_high_water, 7);
+  for (const HistogramInfo& histogram : kHistograms) writer.record(histogram.id, 9);
+  for (const CounterInfo& counter : kCounters)
+    EXPECT_EQ(writer.value(counter.id), is_of_the_books(counter.id) ? 3u : 0u) << counter.info.name;
+  EXPECT_EQ(writer.value(Reason::answered), 5u);
+  EXPECT_EQ(at(kGaugeOffset), 7u);
+  for (std::size_t place = kHistogramOffset; place < block_.size(); ++place)
+    ASSERT_EQ(at(place), 0u) << place;
+}
+
 }  // namespace
 }  // namespace cpss

@@ -37,6 +37,12 @@ class ForkedProcess {
 
   pid_t pid() const { return pid_; }
   void kill() { ::kill(pid_, SIGKILL); }
+  // Whether it has ended; it is still to be waited for.
+  bool ended() const {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == pid_;
+  }
   // As waitpid(2) gives it.
   int wait() {
     int status = -1;

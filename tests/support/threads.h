@@ -1,37 +1,79 @@
-// The threads and CPUs of this process as ps and top would show them.
+// The threads and CPUs of a process as ps, top and chrt would show them, and what this process may
+// do with its own.
 #pragma once
 
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include <linux/capability.h>
 #include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace cpss::test {
 
-// By thread name, the CPUs it may use ("0", "0-3").
-inline std::map<std::string, std::string> threads_seen_from_outside() {
-  std::map<std::string, std::string> threads;
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+struct ThreadSeen {
+  std::vector<unsigned> cpus;  // it may use these
+  int policy = -1;             // SCHED_OTHER, SCHED_FIFO
+  int priority = -1;
+};
+
+inline std::vector<unsigned> allowed_cpus(pid_t thread = 0) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  sched_getaffinity(thread, sizeof allowed, &allowed);
+  std::vector<unsigned> cpus;
+  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &allowed)) cpus.push_back(cpu);
+  return cpus;
+}
+
+inline unsigned first_allowed_cpu() {
+  return allowed_cpus().front();
+}
+
+// By name. Threads that end meanwhile are left out.
+inline std::map<std::string, ThreadSeen> threads_of(pid_t process) {
+  std::map<std::string, ThreadSeen> threads;
+  const std::string tasks = "/proc/" + std::to_string(process) + "/task";
+  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+    const pid_t id = std::stoi(task.path().filename());
     std::string name;
     std::ifstream comm(task.path() / "comm");
     std::getline(comm, name);
-    std::ifstream status(task.path() / "status");
-    const std::string key = "Cpus_allowed_list:\t";
-    for (std::string line; std::getline(status, line);)
-      if (line.starts_with(key)) threads[name] = line.substr(key.size());
+    sched_param parameters{};
+    const int policy = sched_getscheduler(id);
+    if (name.empty() || policy < 0 || sched_getparam(id, &parameters) != 0) continue;
+    threads[name] = {allowed_cpus(id), policy, parameters.sched_priority};
   }
   return threads;
 }
 
-inline unsigned first_allowed_cpu() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  sched_getaffinity(0, sizeof allowed, &allowed);
-  unsigned cpu = 0;
-  while (!CPU_ISSET(cpu, &allowed)) ++cpu;
-  return cpu;
+// Whether this process may put a thread into the real-time class.
+inline bool may_use_real_time() {
+  bool may = false;
+  std::thread([&may] {
+    sched_param parameters{};
+    parameters.sched_priority = 1;
+    may = sched_setscheduler(0, SCHED_FIFO, &parameters) == 0;
+  }).join();
+  return may;
+}
+
+// From now on it may not. For children: nothing gives it back.
+inline void give_up_real_time() {
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_RTPRIO, &none);
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+  syscall(SYS_capget, &header, sets);
+  sets[0].effective &= ~(1U << CAP_SYS_NICE);
+  syscall(SYS_capset, &header, sets);
 }
 
 }  // namespace cpss::test

@@ -62,7 +62,7 @@ std::string format_stages(const std::vector<StageFigures>& stages, bool rates) {
                                     format_count(stage.counter("retired")),
                                     count_or_dash(figures.queue_depth),
                                     count_or_dash(figures.queue_high_water),
-                                    format_share(figures.busy)};
+                                    stage.books_only ? "-" : format_share(figures.busy)};
     if (rates) row.push_back(format_rate(figures.entered_per_s));
     grid.add(row);
   }
@@ -95,10 +95,14 @@ std::string format_waits(const std::vector<StageFigures>& stages) {
              "wake-ups", "waited for slots"});
   for (const StageFigures& figures : stages) {
     const StageSnapshot& stage = *figures.stage;
-    grid.add({stage.name, format_count(stage.counter("syscalls")),
-              format_time(stage.counter("syscall_ns")), format_count(stage.counter("sem_waits")),
-              format_time(stage.counter("sem_wait_ns")), format_count(stage.counter("futex_wakes")),
-              format_time(stage.counter("slot_wait_ns"))});
+    const auto count = [&stage](const char* name) {
+      return stage.books_only ? "-" : format_count(stage.counter(name));
+    };
+    const auto time = [&stage](const char* name) {
+      return stage.books_only ? "-" : format_time(stage.counter(name));
+    };
+    grid.add({stage.name, count("syscalls"), time("syscall_ns"), count("sem_waits"),
+              time("sem_wait_ns"), count("futex_wakes"), time("slot_wait_ns")});
   }
   return grid.to_string();
 }

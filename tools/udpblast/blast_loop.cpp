@@ -5,101 +5,84 @@
 #include <cstring>
 
 #include <fmt/format.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
 
-#include "net/udp_socket.h"
 #include "stats/clock.h"
-#include "tools/udpblast/difference.h"
 
 namespace cpss::udpblast {
 namespace {
 
-constexpr std::uint64_t kMillisecond = 1'000'000;
-constexpr std::uint64_t kLongestWaitNs = 50 * kMillisecond;  // how soon a stop is noticed
-constexpr std::uint64_t kRetryNs = kMillisecond;             // after a send that failed
-constexpr std::uint64_t kHopelessNs = 1'000 * kMillisecond;
-constexpr std::uint32_t kRemembered = 65'536;  // timed-out messages
-static_assert(kMostOutstanding + kRemembered <= kMostSlots);
-constexpr std::size_t kEvents = 64;
-constexpr unsigned kErrorsInARow = 3;
+// More than one, so that replies that piled up while this thread did not run are read faster than
+// new ones are asked for.
+constexpr int kReceivesInARow = 4;
 constexpr std::uint64_t kLostInARow = 10;  // with few outstanding, two may be lost by chance
-
-std::uint64_t to_ns(const timeval& time) {
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(time.tv_usec) * 1'000;
-}
-
-CpuTime thread_cpu() {
-  rusage usage{};
-  ::getrusage(RUSAGE_THREAD, &usage);
-  return {to_ns(usage.ru_utime), to_ns(usage.ru_stime)};
-}
-
-// No room now; it passes by itself.
-bool no_room(int error) {
-  return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS || error == ENOMEM;
-}
 
 }  // namespace
 
 BlastLoop::BlastLoop(const LoopSettings& settings, const Workload& workload, NumberPool& numbers,
                      const StopFlag& stop)
-    : settings_(settings),
-      workload_(workload),
-      stop_(stop),
+    : Loop(workload, stop),
+      settings_(settings),
+      classes_(!workload.classes().empty()),
       numbers_(numbers),
       transactions_(settings.outstanding, kRemembered, settings.timeout_ns, settings.seed),
       requests_(kBatch, settings.size),
       // One byte more than a right reply can have: a longer one shows by its length.
       replies_(kBatch, workload.longest_reply() + 1),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      last_heard_ns_(settings.start_ns) {
-  if (!epoll_.valid())
-    throw SocketError(fmt::format("epoll_create1: {}", std::strerror(errno)), errno);
+      transmitter_(tally_, findings_) {
   clients_.reserve(settings.clients);
   with_room_.reserve(settings.clients);
   for (std::uint32_t i = 0; i < settings.clients; ++i) {
     const std::uint32_t window = settings.outstanding / settings.clients +
                                  (i < settings.outstanding % settings.clients ? 1 : 0);
     clients_.push_back({.socket = ClientSocket(settings.server), .window = window});
-    epoll_event event{.events = EPOLLIN, .data = {.u32 = i}};
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, clients_[i].socket.descriptor(), &event) != 0)
-      throw SocketError(fmt::format("epoll_ctl: {}", std::strerror(errno)), errno);
+    wait_.add(clients_[i].socket.descriptor(), i);
     clients_[i].listed = true;
     with_room_.push_back(i);
   }
 }
 
-void BlastLoop::run() {
-  const CpuTime before = thread_cpu();
+void BlastLoop::work() {
+  std::optional<std::uint64_t> until_ns;
+  if (settings_.run_ns) until_ns = start_ns_ + *settings_.run_ns;
+  if (settings_.plan)
+    departures_.emplace(*settings_.plan, start_ns_, until_ns, tally_);
+  else
+    send_until_ns_ = until_ns;
+
   for (;;) {
     const std::uint64_t now_ns = monotonic_ns();
     expire(now_ns);
     if (finished(now_ns)) break;
-    if (sending_) send_where_there_is_room();
+    if (sending_ && departures_)
+      send_what_is_due();
+    else if (sending_)
+      send_where_there_is_room();
 
-    std::array<epoll_event, kEvents> events;
     tally_.add(Count::wait_calls);
-    const int ready = ::epoll_wait(epoll_.get(), events.data(), kEvents, wait_ms(now_ns));
-    for (int i = 0; i < ready; ++i) receive(events[static_cast<std::size_t>(i)].data.u32);
+    const std::uint64_t before_wait_ns = monotonic_ns();
+    for (const std::uint32_t index : wait_.wait(before_wait_ns, wait_until_ns(before_wait_ns)))
+      for (int i = 0; i < kReceivesInARow && receive(index) == kBatch; ++i) continue;
   }
+  tally_.set(Count::planned, departures_ ? departures_->planned() : tally_[Count::sent]);
   tally_.set(Count::outstanding, transactions_.outstanding());
   for (const Client& client : clients_)
     tally_.add(Count::kernel_dropped, client.socket.kernel_dropped());
-  const CpuTime after = thread_cpu();
-  cpu_ = {after.user_ns - before.user_ns, after.system_ns - before.system_ns};
+}
+
+void BlastLoop::send_no_more(std::uint64_t now_ns) noexcept {
+  if (departures_ && sending_) departures_->end(now_ns);
+  sending_ = false;
 }
 
 bool BlastLoop::finished(std::uint64_t now_ns) noexcept {
-  const Stop stop = stop_.load(std::memory_order_relaxed);
-  if (stop == Stop::at_once) return true;
-  if (silent_for_too_long(now_ns)) {
-    gave_up_ = true;
+  const Stop stop = told();
+  gave_up_ = silent_for_too_long(now_ns);
+  if (stop == Stop::at_once || gave_up_) {
+    send_no_more(now_ns);
     return true;
   }
-  if (stop == Stop::sending || now_ns >= settings_.send_until_ns.value_or(~std::uint64_t{0}))
-    sending_ = false;
+  if (stop == Stop::sending || (send_until_ns_ && now_ns >= *send_until_ns_)) send_no_more(now_ns);
+  if (departures_ && departures_->done(now_ns)) sending_ = false;
   if (sending_ || transactions_.outstanding() != 0) return false;
 
   if (!all_ended_ns_) all_ended_ns_ = now_ns;
@@ -111,40 +94,39 @@ bool BlastLoop::finished(std::uint64_t now_ns) noexcept {
 
 bool BlastLoop::silent_for_too_long(std::uint64_t now_ns) const noexcept {
   const bool anything_expected = sending_ || transactions_.outstanding() != 0;
-  if (!anything_expected) return false;
+  if (!anything_expected || now_ns <= last_heard_ns_) return false;
   const std::uint64_t silence_ns = now_ns - last_heard_ns_;
+  const bool never_heard = tally_[Count::packets_in] == 0;
   const bool told_why = tally_[Count::connection_refused] != 0 || tally_[Count::send_errors] != 0;
-  if (told_why && tally_[Count::packets_in] == 0 && silence_ns >= kHopelessNs) return true;
+  if (told_why && never_heard && silence_ns >= kHopelessNs) return true;
+  if (departures_ && !never_heard) return false;
   return sending_ && silence_ns >= 2 * settings_.timeout_ns && lost_in_a_row_ >= kLostInARow;
 }
 
-int BlastLoop::wait_ms(std::uint64_t now_ns) const noexcept {
+std::uint64_t BlastLoop::wait_until_ns(std::uint64_t now_ns) const noexcept {
   std::uint64_t until_ns = now_ns + kLongestWaitNs;
   if (const auto deadline_ns = transactions_.next_deadline_ns())
     until_ns = std::min(until_ns, *deadline_ns);
-  if (sending_ && settings_.send_until_ns) until_ns = std::min(until_ns, *settings_.send_until_ns);
-  if (sending_ && !with_room_.empty())
-    until_ns = std::min(until_ns, now_ns + (send_blocked_ ? kRetryNs : 0));
-  // Rounded up, so that it has passed when the wait ends.
-  return until_ns <= now_ns
-             ? 0
-             : static_cast<int>((until_ns - now_ns + kMillisecond - 1) / kMillisecond);
+  if (!sending_) return until_ns;
+  if (send_until_ns_) until_ns = std::min(until_ns, *send_until_ns_);
+  if (send_blocked_) return std::min(until_ns, now_ns + kRetryNs);
+  if (departures_) return std::min(until_ns, departures_->planned_ns());
+  return with_room_.empty() ? until_ns : now_ns;
 }
 
 // One batch for each client, so that replies are read in between and pile up nowhere.
 void BlastLoop::send_where_there_is_room() {
   send_blocked_ = false;
   std::erase_if(with_room_, [&](std::uint32_t index) {
-    send_batch(index);
+    send_next(index);
     const bool full = clients_[index].outstanding == clients_[index].window;
     if (full) clients_[index].listed = false;
     return full;
   });
 }
 
-void BlastLoop::send_batch(std::uint32_t index) {
-  Client& client = clients_[index];
-  const std::uint64_t now_ns = monotonic_ns();
+void BlastLoop::send_next(std::uint32_t index) {
+  const Client& client = clients_[index];
   const std::uint32_t room = client.window - client.outstanding;
   const NumberPool::Range range = numbers_.take(std::min<std::uint64_t>(room, kBatch));
   const std::size_t count = range.end - range.first;
@@ -152,53 +134,50 @@ void BlastLoop::send_batch(std::uint32_t index) {
     sending_ = false;
     return;
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint64_t message = range.first + i;
-    batch_transactions_[i] = transactions_.open(message, index, now_ns);
-    workload_.build(message, batch_transactions_[i], requests_.window(i));
-  }
-  const std::size_t sent = transmit(client, count, now_ns);
-  tally_.add(Count::sent, sent);
-  client.outstanding += static_cast<std::uint32_t>(sent);
-  for (std::size_t i = sent; i < count; ++i) transactions_.take_back(batch_transactions_[i]);
+  for (std::size_t i = 0; i < count; ++i) next_[i] = {range.first + i, 0, 0};
+  const std::size_t sent = send_batch(index, count, monotonic_ns());
   numbers_.give_back(count - sent);
-  if (sent < count) send_blocked_ = true;
 }
 
-// Returns how many of the batch's first `count` messages the kernel took.
-std::size_t BlastLoop::transmit(Client& client, std::size_t count, std::uint64_t now_ns) {
-  std::size_t sent = 0;
-  unsigned errors_in_a_row = 0;
-  while (sent < count) {
-    tally_.add(Count::send_calls);
-    const ClientSocket::Result result = client.socket.send(requests_, sent, count - sent);
-    const int error = result.error;
-    if (error == 0) {
-      sent += result.done;
-      if (sent < count) tally_.add(Count::partial_sends);
-      errors_in_a_row = 0;
-      continue;
-    }
-    if (error == EINTR) continue;
-    if (no_room(error)) {
-      tally_.add(Count::send_waits);
-      break;
-    }
-    // An error may belong to an earlier datagram (ICMP): it is told once, and the next try sends.
-    if (error == ECONNREFUSED) {
-      tally_.add(Count::connection_refused);
-    } else {
-      tally_.add(Count::send_errors);
-      findings_.note(Fault::send_error, now_ns, [&] { return std::strerror(error); });
-    }
-    if (++errors_in_a_row == kErrorsInARow) break;
+// One batch, for the same reason: what else is due follows at once, after a look at the replies.
+void BlastLoop::send_what_is_due() {
+  send_blocked_ = false;
+  const std::uint64_t now_ns = monotonic_ns();
+  const std::size_t due = departures_->due(now_ns, kBatch);
+  const std::size_t count = std::min<std::size_t>(due, transactions_.room());
+  if (due == 0) return;
+  for (std::size_t i = 0; i < count; ++i)
+    next_[i] = {departures_->message(i), now_ns - departures_->planned_ns(i), 0};
+  const std::size_t sent = send_batch(next_client_, count, now_ns);
+  next_client_ = next_client_ + 1 == settings_.clients ? 0 : next_client_ + 1;
+  departures_->sent(sent, monotonic_ns());
+  if (send_blocked_)
+    departures_->blocked(now_ns);
+  else
+    departures_->missed(due - count);
+}
+
+// Sends the first `count` of next_. Returns how many the kernel took.
+std::size_t BlastLoop::send_batch(std::uint32_t index, std::size_t count, std::uint64_t now_ns) {
+  for (std::size_t i = 0; i < count; ++i) {
+    Next& next = next_[i];
+    next.transaction = transactions_.open(next.message, index, now_ns, next.behind_ns);
+    workload_.build(next.message, next.transaction, requests_.window(i));
   }
+  const std::size_t sent = transmitter_.transmit(clients_[index].socket, requests_, count, now_ns);
+  clients_[index].outstanding += static_cast<std::uint32_t>(sent);
+  for (std::size_t i = 0; classes_ && i < sent; ++i)
+    tally_.class_sent(workload_.class_of(next_[i].transaction));
+  for (std::size_t i = sent; i < count; ++i) transactions_.take_back(next_[i].transaction);
+  if (sent > 0) last_sent_ns_ = now_ns;
+  if (sent < count) send_blocked_ = true;
   return sent;
 }
 
 void BlastLoop::expire(std::uint64_t now_ns) {
   while (const auto expired = transactions_.expire(now_ns)) {
     tally_.add(Count::timed_out);
+    if (departures_) record_latency(expired->transaction, now_ns - expired->planned_ns);
     ++lost_in_a_row_;
     findings_.note(Fault::lost, now_ns, [&] {
       return fmt::format("{}, sent {:.3f} s after the start",
@@ -209,7 +188,8 @@ void BlastLoop::expire(std::uint64_t now_ns) {
   }
 }
 
-void BlastLoop::receive(std::uint32_t index) {
+// Returns how many datagrams there were.
+std::size_t BlastLoop::receive(std::uint32_t index) {
   tally_.add(Count::receive_calls);
   const ClientSocket::Result result = clients_[index].socket.receive(replies_);
   if (const int error = result.error; error != 0) {
@@ -219,7 +199,7 @@ void BlastLoop::receive(std::uint32_t index) {
       tally_.add(Count::receive_errors);
       findings_.note(Fault::receive_error, monotonic_ns(), [&] { return std::strerror(error); });
     }
-    return;
+    return 0;
   }
   const std::uint64_t now_ns = monotonic_ns();
   last_heard_ns_ = now_ns;
@@ -227,6 +207,7 @@ void BlastLoop::receive(std::uint32_t index) {
   tally_.add(Count::packets_in, result.done);
   expire(now_ns);  // so that what arrived after its time-out is late, whenever it is read
   for (std::size_t i = 0; i < result.done; ++i) take_reply(index, replies_.received(i), now_ns);
+  return result.done;
 }
 
 void BlastLoop::take_reply(std::uint32_t index, std::span<const std::byte> reply,
@@ -234,30 +215,19 @@ void BlastLoop::take_reply(std::uint32_t index, std::span<const std::byte> reply
   const auto transaction = workload_.transaction_of(reply);
   if (!transaction) {
     tally_.add(Count::malformed);
-    findings_.note(Fault::malformed, now_ns, [&] {
-      return fmt::format("{} bytes: {}", reply.size(),
-                         in_quotes({reinterpret_cast<const char*>(reply.data()), reply.size()}));
-    });
+    findings_.note(Fault::malformed, now_ns, [&] { return in_words(reply); });
     return;
   }
   using Match = TransactionTable::Match;
   const TransactionTable::Reply known = transactions_.close(*transaction, index, now_ns);
   switch (known.match) {
     case Match::in_time:
-      tally_.record_latency(known.age_ns);
       one_less_outstanding(index);
-      if (!settings_.check || workload_.right(known.message, *transaction, reply)) {
-        tally_.add(Count::right);
-        break;
-      }
-      tally_.add(Count::wrong);
-      findings_.note(Fault::wrong, now_ns, [&] {
-        return fmt::format("{}: {}", identify(known.message, *transaction),
-                           workload_.explain(known.message, *transaction, reply));
-      });
+      take_reply_in_time(known.message, *transaction, reply, known.latency_ns, now_ns);
       break;
     case Match::late:
       tally_.add(Count::late);
+      if (workload_.busy(reply)) tally_.add(Count::late_busy);
       findings_.note(Fault::late, now_ns, [&] {
         return fmt::format("{:.3f} s after it was sent, time-out {:g} s: {}",
                            static_cast<double>(known.age_ns) / 1e9,
@@ -280,22 +250,38 @@ void BlastLoop::take_reply(std::uint32_t index, std::span<const std::byte> reply
   }
 }
 
+void BlastLoop::take_reply_in_time(std::uint64_t message, std::uint64_t transaction,
+                                   std::span<const std::byte> reply, std::uint64_t latency_ns,
+                                   std::uint64_t now_ns) {
+  if (workload_.busy(reply)) {
+    tally_.add(Count::busy);
+    findings_.note(Fault::busy, now_ns, [&] { return identify(message, transaction); });
+    return;
+  }
+  record_latency(transaction, latency_ns);
+  if (classes_) tally_.class_answered(workload_.class_of(transaction));
+  if (!settings_.check || workload_.right(message, transaction, reply)) {
+    tally_.add(Count::right);
+    return;
+  }
+  tally_.add(Count::wrong);
+  findings_.note(Fault::wrong, now_ns, [&] {
+    return fmt::format("{}: {}", identify(message, transaction),
+                       workload_.explain(message, transaction, reply));
+  });
+}
+
+void BlastLoop::record_latency(std::uint64_t transaction, std::uint64_t ns) noexcept {
+  tally_.record_latency(ns);
+  if (classes_) tally_.record_class_latency(workload_.class_of(transaction), ns);
+}
+
 void BlastLoop::one_less_outstanding(std::uint32_t index) noexcept {
   Client& client = clients_[index];
   --client.outstanding;
   if (client.listed) return;
   client.listed = true;
   with_room_.push_back(index);
-}
-
-std::string BlastLoop::identify(std::uint64_t message, std::uint64_t transaction) const {
-  const std::string description = workload_.describe(message);
-  return fmt::format("message {}{}{}, transaction 0x{:016x}", message + 1,
-                     description.empty() ? "" : ", ", description, transaction);
-}
-
-double BlastLoop::since_start_s(std::uint64_t at_ns) const noexcept {
-  return static_cast<double>(at_ns - settings_.start_ns) / 1e9;
 }
 
 }  // namespace cpss::udpblast

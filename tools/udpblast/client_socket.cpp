@@ -17,10 +17,20 @@ namespace {
 // net.core.rmem_max is lower, and that is no error: what it drops is counted and reported.
 constexpr int kReceiveBuffer = 4 << 20;
 
-[[noreturn]] void fail(const SocketAddress& server, const char* call, const char* advice) {
+[[noreturn]] void fail(const SocketAddress& address, const char* call, const char* advice) {
   const int error = errno;
   throw SocketError(
-      fmt::format("{}: {}: {}{}", server.to_string(), call, std::strerror(error), advice), error);
+      fmt::format("{}: {}: {}{}", address.to_string(), call, std::strerror(error), advice), error);
+}
+
+FileDescriptor open_socket(const SocketAddress& address) {
+  FileDescriptor fd(
+      ::socket(address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
+  if (!fd.valid())
+    fail(address, "socket",
+         errno == EMFILE ? "; use fewer clients (-c) or raise the limit (ulimit -n)" : "");
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
+  return fd;
 }
 
 ClientSocket::Result result_of(int returned) {
@@ -30,14 +40,23 @@ ClientSocket::Result result_of(int returned) {
 
 }  // namespace
 
-ClientSocket::ClientSocket(const SocketAddress& server)
-    : fd_(::socket(server.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP)) {
-  if (!fd_.valid())
-    fail(server, "socket",
-         errno == EMFILE ? "; use fewer clients (-c) or raise the limit (ulimit -n)" : "");
-  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
+ClientSocket::ClientSocket(const SocketAddress& server) : fd_(open_socket(server)) {
   if (::connect(fd_.get(), server.data(), server.size()) != 0)
     fail(server, "connect", "; is this address reachable from here?");
+}
+
+ClientSocket ClientSocket::bound_to(const SocketAddress& address) {
+  ClientSocket socket(open_socket(address));
+  if (::bind(socket.fd_.get(), address.data(), address.size()) != 0)
+    fail(address, "bind", "; -s and -p say where the replies arrive, on this host");
+  return socket;
+}
+
+SocketAddress ClientSocket::local_address() const {
+  SocketAddress address;
+  socklen_t length = SocketAddress::kCapacity;
+  ::getsockname(fd_.get(), address.data(), &length);
+  return address;
 }
 
 ClientSocket::Result ClientSocket::send(DatagramBatch& batch, std::size_t first,

@@ -1,11 +1,12 @@
-// A client's socket: UDP, connected to the server, non-blocking.
+// A client's socket: UDP, non-blocking, connected to the server, or bound where replies arrive.
 //
-// Connected, so the kernel looks up the route once, delivers the server's datagrams only, and
+// If connected, the kernel looks up the route once, delivers the server's datagrams only, and
 // reports that nothing listens there (ECONNREFUSED). One thread; no allocation after construction.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "net/address.h"
 #include "stats/file_descriptor.h"
@@ -17,6 +18,8 @@ class ClientSocket {
  public:
   // Throws SocketError (net/udp_socket.h).
   explicit ClientSocket(const SocketAddress& server);
+  // Not connected: takes datagrams from anywhere. Throws SocketError.
+  static ClientSocket bound_to(const SocketAddress& address);
 
   struct Result {
     std::size_t done = 0;  // datagrams sent or received, in order from the first
@@ -30,9 +33,13 @@ class ClientSocket {
   // Datagrams the kernel dropped at this socket (SO_MEMINFO, socket(7); 32 bits wide).
   std::uint64_t kernel_dropped() const noexcept;
 
+  SocketAddress local_address() const;
+
   int descriptor() const noexcept { return fd_.get(); }
 
  private:
+  explicit ClientSocket(FileDescriptor fd) noexcept : fd_(std::move(fd)) {}
+
   FileDescriptor fd_;
 };
 

@@ -6,7 +6,7 @@
 
 namespace cpss::udpblast {
 
-class EchoWorkload final : public Workload {
+class EchoWorkload : public Workload {
  public:
   static constexpr std::size_t kHeaderBytes = 8;
 
@@ -19,6 +19,7 @@ class EchoWorkload final : public Workload {
       std::span<const std::byte> reply) const noexcept override;
   bool right(std::uint64_t message, std::uint64_t transaction,
              std::span<const std::byte> reply) const noexcept override;
+  bool busy(std::span<const std::byte>) const noexcept override { return false; }
   std::size_t longest_reply() const noexcept override { return size_; }
   std::string title() const override { return "echo"; }
   std::string describe(std::uint64_t) const override { return {}; }

@@ -15,6 +15,7 @@ enum class Fault : std::uint8_t {
   duplicate,
   unknown,
   malformed,
+  busy,
   lost,
   send_error,
   receive_error,

@@ -78,6 +78,11 @@ bool NativeWorkload::right(std::uint64_t message, std::uint64_t,
          (padding == 0 || std::memcmp(rest.data() + length, zeros_.data(), padding) == 0);
 }
 
+bool NativeWorkload::busy(std::span<const std::byte> reply) const noexcept {
+  const auto header = native::read_header(reply);
+  return header && header->code == static_cast<std::uint16_t>(native::ReplyCode::busy);
+}
+
 std::size_t NativeWorkload::longest_reply() const noexcept {
   return std::max(size_, native::kHeaderBytes + (data_ ? data_->longest_body() : 0));
 }

@@ -21,6 +21,7 @@ class NativeWorkload final : public Workload {
       std::span<const std::byte> reply) const noexcept override;
   bool right(std::uint64_t message, std::uint64_t transaction,
              std::span<const std::byte> reply) const noexcept override;
+  bool busy(std::span<const std::byte> reply) const noexcept override;
   std::size_t longest_reply() const noexcept override;
   std::string title() const override;
   std::string describe(std::uint64_t message) const override;

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "tools/udpblast/schedule.h"
+
 namespace cpss::udpblast {
 namespace {
 
@@ -48,6 +50,19 @@ double parse_share(std::string_view text) {
   if (!value || share > 1)
     throw BadValue("must be a ratio from 0 to 1 (0.001) or a percentage (0.1%)");
   return share;
+}
+
+Burst parse_burst(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const std::optional<double> gap_ms =
+      slash == std::string_view::npos ? std::nullopt : parse_decimal(text.substr(slash + 1));
+  if (!gap_ms || *gap_ms < kShortestGapMs || *gap_ms > kLongestGapMs)
+    throw BadValue(fmt::format(
+        "must be N/GAP_MS, for example 64/10: messages at once, and the milliseconds from one time "
+        "to the next, {:g} to {:.0f}",
+        kShortestGapMs, kLongestGapMs));
+  return {parse_whole(text.substr(0, slash), 1, kLargestBurst),
+          static_cast<std::uint64_t>(std::llround(*gap_ms * 1e6))};
 }
 
 }  // namespace cpss::udpblast

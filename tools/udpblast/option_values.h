@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "tools/udpblast/options.h"
+
 namespace cpss::udpblast {
 
 class BadValue : public std::runtime_error {
@@ -23,5 +25,8 @@ std::uint64_t parse_seconds_ns(std::string_view text);
 
 // A share of a whole: a ratio from 0 to 1 ("0.001"), or with a sign a percentage ("0.1%").
 double parse_share(std::string_view text);
+
+// "N/GAP": N messages (1 to 1,000,000) every GAP milliseconds, which may have a fraction.
+Burst parse_burst(std::string_view text);
 
 }  // namespace cpss::udpblast

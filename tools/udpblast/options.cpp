@@ -1,16 +1,21 @@
 #include "tools/udpblast/options.h"
 
+#include <algorithm>
+#include <array>
 #include <functional>
+#include <limits>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
 #include "tools/udpblast/option_values.h"
-#include "tools/udpblast/transaction_table.h"
+#include "tools/udpblast/schedule.h"
+#include "tools/udpblast/transaction_id.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -21,6 +26,11 @@ constexpr std::size_t kLargestDatagram = 65'507;  // 65,535 less the IPv4 and UD
 constexpr std::uint32_t kMostClients = 65'535;
 constexpr std::uint32_t kMostThreads = 128;
 
+constexpr std::array kServices = {
+    std::pair<std::string_view, ServiceKind>{"lookup", ServiceKind::lookup},
+    std::pair<std::string_view, ServiceKind>{"echo", ServiceKind::echo},
+    std::pair<std::string_view, ServiceKind>{"work", ServiceKind::work}};
+
 constexpr std::string_view kExamples = R"(Sends messages to a cpss server and checks every reply.
 
 examples:
@@ -28,40 +38,117 @@ examples:
   udpblast -d queries.tsv -l 60 -S 1          for a minute, one report a second
   udpblast --service echo --count 1000000 --size 512
   udpblast -s ::1 -c 8 -T 2 -q 2000 -l 10     pings from 8 sockets of 2 threads
+  udpblast -Q 50000 -l 10                     50,000 pings a second, whatever comes back
+  udpblast --service work --work 'bimodal:10,2000,0.01' -Q 10000 -l 10
+  udpblast --burst 500/100 -l 10              500 pings at once, ten times a second
 
+  on two hosts, for a server that replies to a fixed address (CPSS_RESP_ADDR):
+  udpblast verify -s 192.0.2.7 -p 7800 --seed 42 --count 100000
+  udpblast send -s 192.0.2.1 -Q 10000 --seed 42 --count 100000
+
+usage: udpblast [send | verify] [OPTION...]
+Without send or verify: both in one.
 )";
 
 constexpr std::string_view kExitCodes = R"(
 exit codes:
   0  all right
-  1  loss above --max-loss, a wrong, repeated or unknown reply, or no server
-  2  could not run: bad option, unreadable data, no socket
+  1  loss above --max-loss, a wrong, repeated or unknown reply, or no server; send: a message missed
+  2  could not run: bad option, unreadable data or stats region, no socket
+
+docs/udpblast.md says what is measured, how, and what each figure means.
 )";
 
+using PartSet = unsigned;
+constexpr PartSet set_of(Part part) {
+  return 1U << static_cast<unsigned>(part);
+}
+constexpr PartSet kBoth = set_of(Part::both);
+constexpr PartSet kSend = set_of(Part::send);
+constexpr PartSet kVerify = set_of(Part::verify);
+constexpr PartSet kAll = kBoth | kSend | kVerify;
+
+std::string_view name_of(Part part) {
+  return part == Part::send ? "send" : part == Part::verify ? "verify" : "udpblast";
+}
+
+struct OptionInfo {
+  const char* name;   // "server,s"
+  const char* value;  // its name; null: it takes none
+  const char* help;
+  PartSet parts;  // where it has a meaning
+};
+
+struct OptionGroup {
+  const char* title;
+  std::vector<OptionInfo> options;
+};
+
+// In the order of --help.
+const std::vector<OptionGroup>& option_groups() {
+  static const std::vector<OptionGroup> groups = {
+      {"where to",
+       {{"server,s", "ADDRESS",
+         "server, an IPv4 or IPv6 address (127.0.0.1); verify: where the replies arrive", kAll},
+        {"port,p", "PORT", "its UDP port (7700)", kAll},
+        {"clients,c", "N", "sockets (1)", kBoth | kSend},
+        {"threads,T", "N", "threads, which share the sockets out (1)", kBoth | kSend}}},
+      {"what",
+       {{"service", "NAME", "what to send: lookup, echo or work (lookup)", kAll},
+        {"work", "SPEC",
+         "for work: the server's CPSS_WORK, so that the latencies of short and long messages are "
+         "told apart",
+         kBoth},
+        {"data,d", "FILE",
+         "for lookup: lines of a number, a TAB and the body to expect (empty: not found); without "
+         "it pings are sent",
+         kAll},
+        {"size", "BYTES", "bytes of each message (256)", kAll}}},
+      {"how many and how fast",
+       {{"count", "N", "messages; more than the data has: from its beginning again", kAll},
+        {"limit,l", "SECONDS",
+         "how long to send, verify: to wait; without --count and -l: the data once", kAll},
+        {"outstanding,q", "N",
+         "most messages under way, over all sockets (100; with -Q or --burst: no limit)", kBoth},
+        {"rate,Q", "N", "open loop: N messages a second, over all threads, whatever comes back",
+         kBoth | kSend},
+        {"burst", "N/GAP_MS", "open loop: N messages at once every GAP_MS milliseconds",
+         kBoth | kSend}}},
+      {"what counts as right",
+       {{"timeout,t", "SECONDS",
+         "after this a message without reply is lost (5); verify: end when nothing comes",
+         kBoth | kVerify},
+        {"max-loss", "SHARE", "most loss for exit code 0: ratio (0.001) or percent (0.1%) (0)",
+         kBoth | kVerify},
+        {"no-check", nullptr, "do not compare the content of replies", kBoth | kVerify},
+        {"seed", "N", "of the transaction ids: verify needs the one that send had",
+         kSend | kVerify}}},
+      {"what is told",
+       {{"stats-interval,S", "SECONDS", "report on standard error this often", kAll},
+        {"stats-file", "FILE",
+         "the server's stats region, to tell where messages were lost (its default place, for a "
+         "server on this host)",
+         kBoth},
+        {"json", nullptr, "print one JSON object instead of text", kAll},
+        {"help,h", nullptr, "print this and end", kAll},
+        {"version", nullptr, "print the version and end", kAll}}},
+  };
+  return groups;
+}
+
 po::options_description describe_options() {
-  po::options_description all("options", 100, 60);
-  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  all.add_options()                                                                 //
-      ("server,s", text("ADDRESS"), "server, an IPv4 or IPv6 address (127.0.0.1)")  //
-      ("port,p", text("PORT"), "its UDP port (7700)")                               //
-      ("service", text("NAME"), "what to send: lookup or echo (lookup)")            //
-      ("data,d", text("FILE"),
-       "for lookup: lines of a number, a TAB and the body to expect (empty: not found); "
-       "without it pings are sent")                                                            //
-      ("count", text("N"), "messages; more than the data has: from its beginning again")       //
-      ("limit,l", text("SECONDS"), "how long to send; without --count and -l: the data once")  //
-      ("size", text("BYTES"), "bytes of each message (256)")                                   //
-      ("clients,c", text("N"), "sockets (1)")                                                  //
-      ("threads,T", text("N"), "threads, which share the sockets out (1)")                     //
-      ("outstanding,q", text("N"), "messages under way at any time, over all sockets (100)")   //
-      ("timeout,t", text("SECONDS"), "after this a message without reply is lost (5)")         //
-      ("stats-interval,S", text("SECONDS"), "report on standard error this often")             //
-      ("max-loss", text("SHARE"), "most loss for exit code 0: ratio (0.001) or percent (0.1%) (0)")
-      //
-      ("no-check", "do not compare the content of replies")                               //
-      ("json", "print one JSON object instead of text; docs/udpblast.md names its keys")  //
-      ("help,h", "print this and end")                                                    //
-      ("version", "print the version and end");
+  po::options_description all("", 100, 60);
+  for (const OptionGroup& group : option_groups()) {
+    po::options_description description(group.title, 100, 60);
+    for (const OptionInfo& option : group.options) {
+      if (option.value != nullptr)
+        description.add_options()(option.name, po::value<std::string>()->value_name(option.value),
+                                  option.help);
+      else
+        description.add_options()(option.name, option.help);
+    }
+    all.add(description);
+  }
   return all;
 }
 
@@ -108,8 +195,9 @@ po::variables_map parse_line(std::span<const char* const> arguments,
             .run();
     for (const po::option& option : parsed.options)
       if (option.position_key >= 0)
-        throw UsageError(fmt::format("'{}': not an option; udpblast takes options only",
-                                     fmt::join(option.original_tokens, " ")));
+        throw UsageError(
+            fmt::format("'{}': not an option; udpblast takes options only, after send or verify",
+                        fmt::join(option.original_tokens, " ")));
     po::store(parsed, values);
   } catch (const po::error& error) {
     throw UsageError(error.what());
@@ -126,13 +214,24 @@ void read_values(Reader& reader, Options& options) {
     ip = *parsed;
   });
   reader.read("port", [&](const std::string& text) {
-    port = static_cast<std::uint16_t>(parse_whole(text, 1, 65'535));
+    // Replies may arrive at any free port, as long as the server is told.
+    port =
+        static_cast<std::uint16_t>(parse_whole(text, options.part == Part::verify ? 0 : 1, 65'535));
   });
   options.server = SocketAddress(ip, port);
 
   reader.read("service", [&](const std::string& text) {
-    if (text != "lookup" && text != "echo") throw BadValue("must be lookup or echo");
-    options.service = text == "echo" ? ServiceKind::echo : ServiceKind::lookup;
+    const auto service =
+        std::ranges::find(kServices, text, &std::pair<std::string_view, ServiceKind>::first);
+    if (service == kServices.end()) throw BadValue("must be lookup, echo or work");
+    options.service = service->second;
+  });
+  reader.read("work", [&](const std::string& text) {
+    try {
+      options.work = WorkProfile::parse(text);
+    } catch (const WorkProfileError& error) {
+      throw BadValue(error.what());
+    }
   });
   reader.read("data", [&](const std::string& text) { options.data_file = text; });
   reader.read("count", [&](const std::string& text) {
@@ -149,14 +248,48 @@ void read_values(Reader& reader, Options& options) {
   };
   read_number("clients", options.clients, kMostClients);
   read_number("threads", options.threads, kMostThreads);
-  read_number("outstanding", options.outstanding, kMostOutstanding);
+  reader.read("outstanding", [&](const std::string& text) {
+    options.outstanding = static_cast<std::uint32_t>(parse_whole(text, 1, kMostOutstanding));
+  });
   reader.read("timeout",
               [&](const std::string& text) { options.timeout_ns = parse_seconds_ns(text); });
   reader.read("stats-interval",
               [&](const std::string& text) { options.interval_ns = parse_seconds_ns(text); });
   reader.read("max-loss", [&](const std::string& text) { options.max_loss = parse_share(text); });
+  reader.read("rate",
+              [&](const std::string& text) { options.rate = parse_whole(text, 1, kHighestRate); });
+  reader.read("burst", [&](const std::string& text) { options.burst = parse_burst(text); });
+  reader.read("stats-file", [&](const std::string& text) { options.stats_file = text; });
+  reader.read("seed", [&](const std::string& text) {
+    options.seed = parse_whole(text, 0, std::numeric_limits<std::uint64_t>::max());
+  });
   options.check = !reader.has("no-check");
   options.json = reader.has("json");
+}
+
+// An option that means nothing in this half is no harmless extra: who gives it expects something.
+void check_part(Reader& reader, Part part) {
+  for (const OptionGroup& group : option_groups())
+    for (const OptionInfo& option : group.options) {
+      const std::string_view name = option.name;
+      const std::string long_name(name.substr(0, name.find(',')));
+      if (!reader.has(long_name.c_str()) || (option.parts & set_of(part)) != 0) continue;
+      reader.fail(
+          part == Part::both
+              ? fmt::format("--{}: belongs to udpblast send and udpblast verify", long_name)
+              : fmt::format("--{}: means nothing to udpblast {}", long_name, name_of(part)));
+    }
+}
+
+void check_verify(Reader& reader, const Options& options) {
+  if (options.part != Part::verify) return;
+  if (!options.seed)
+    reader.fail("--seed is missing: udpblast verify needs the one that udpblast send printed");
+  if (!options.data_file && !options.count)
+    reader.fail("--count is missing: udpblast verify has to know how many messages to expect");
+  if (options.count.value_or(0) > kMostVerified)
+    reader.fail(fmt::format("--count {}: must be at most {} for udpblast verify", *options.count,
+                            kMostVerified));
 }
 
 void check_combination(Reader& reader, const Options& options) {
@@ -165,20 +298,33 @@ void check_combination(Reader& reader, const Options& options) {
         fmt::format("{} threads for {} client(s): each thread needs a socket of its own; "
                     "raise -c or lower -T",
                     options.threads, options.clients));
-  if (options.clients > options.outstanding)
+  const std::uint32_t outstanding = options.outstanding.value_or(kDefaultOutstanding);
+  const bool limited = options.outstanding || !options.open_loop();
+  if (options.part == Part::both && limited && options.clients > outstanding)
     reader.fail(
         fmt::format("{} clients for {} outstanding message(s): each client needs at least "
                     "one; raise -q or lower -c",
-                    options.clients, options.outstanding));
-  if (options.service == ServiceKind::echo && options.data_file)
-    reader.fail("-d belongs to --service lookup; echo makes its own messages");
-  if (!options.data_file && !options.count && !options.run_ns)
+                    options.clients, outstanding));
+  if (options.rate && options.burst)
+    reader.fail("-Q and --burst exclude each other: each is a plan of its own");
+  if (options.service != ServiceKind::lookup && options.data_file)
+    reader.fail("-d belongs to --service lookup; echo and work make their own messages");
+  if (options.service != ServiceKind::work && options.work)
+    reader.fail("--work belongs to --service work");
+  if (options.part != Part::verify && !options.data_file && !options.count && !options.run_ns)
     reader.fail("nothing says when to stop: give -d FILE, --count N or -l SECONDS");
+  check_verify(reader, options);
 }
 
 }  // namespace
 
 std::variant<Options, Information> parse_options(std::span<const char* const> arguments) {
+  Options options;
+  if (!arguments.empty())
+    for (const Part part : {Part::send, Part::verify})
+      if (arguments.front() == name_of(part)) options.part = part;
+  if (options.part != Part::both) arguments = arguments.subspan(1);
+
   const po::options_description all = describe_options();
   const po::variables_map values = parse_line(arguments, all);
   Reader reader(values);
@@ -189,8 +335,8 @@ std::variant<Options, Information> parse_options(std::span<const char* const> ar
   }
   if (reader.has("version")) return Information{"udpblast " CPSS_VERSION "\n"};
 
-  Options options;
   read_values(reader, options);
+  check_part(reader, options.part);
   reader.throw_errors();
   check_combination(reader, options);
   reader.throw_errors();

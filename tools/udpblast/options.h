@@ -12,27 +12,52 @@
 #include <variant>
 
 #include "net/address.h"
+#include "services/work_profile.h"
 
 namespace cpss::udpblast {
 
-enum class ServiceKind : std::uint8_t { lookup, echo };
+enum class ServiceKind : std::uint8_t { lookup, echo, work };
 
-// At least one of data_file, run_ns and count is set, so every run ends.
+// Which half of a run is done here: both, or the one or the other (docs/udpblast.md).
+enum class Part : std::uint8_t { both, send, verify };
+
+struct Burst {
+  std::uint64_t messages = 0;
+  std::uint64_t gap_ns = 0;
+};
+
+inline constexpr std::uint32_t kDefaultOutstanding = 100;  // of a closed loop
+inline constexpr std::uint32_t kMostOutstanding = 1'000'000;
+inline constexpr std::uint64_t kMostVerified = std::uint64_t{1} << 32;  // messages, a bit each
+
+// At least one of data_file, run_ns and count is set, so every run ends; for `verify` at least one
+// of data_file and count, so the messages are known. At most one of rate and burst is set; if one
+// is, the loop is open.
 struct Options {
-  SocketAddress server;
+  Part part = Part::both;
+  SocketAddress server;  // of `verify`: where the replies arrive
   ServiceKind service = ServiceKind::lookup;
+  std::optional<WorkProfile> work;       // only with work: what the server's CPSS_WORK says
   std::optional<std::string> data_file;  // only with lookup; none: pings
   std::optional<std::uint64_t> run_ns;
   std::optional<std::uint64_t> count;  // messages
   std::size_t size = 256;              // bytes of each message
   std::uint32_t clients = 1;           // sockets
   std::uint32_t threads = 1;           // at most one for each client
-  std::uint32_t outstanding = 100;     // messages in all, at least one for each client
+  // Messages in all, at least one for each client. None: kDefaultOutstanding in a closed loop, no
+  // limit in an open one.
+  std::optional<std::uint32_t> outstanding;
+  std::optional<std::uint64_t> rate;  // messages a second
+  std::optional<Burst> burst;
   std::uint64_t timeout_ns = 5'000'000'000;
   std::optional<std::uint64_t> interval_ns;
   double max_loss = 0;  // ratio
-  bool check = true;    // the content of replies
+  std::optional<std::string> stats_file;
+  std::optional<std::uint64_t> seed;  // of transaction ids; always set for `verify`
+  bool check = true;                  // the content of replies
   bool json = false;
+
+  bool open_loop() const noexcept { return rate || burst; }
 };
 
 // what() has one line for each wrong option.

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "tools/udpblast/say.h"
-#include "tools/udpblast/transaction_table.h"
+#include "tools/udpblast/transaction_id.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -21,7 +21,12 @@ double seconds(std::uint64_t ns) {
 }
 
 std::uint64_t replied(const Totals& totals) {
-  return totals[Count::right] + totals[Count::wrong];
+  return totals[Count::right] + totals[Count::wrong] + totals[Count::busy];
+}
+
+// What a run is about: replies, or messages sent where nobody looks for replies.
+std::uint64_t moved(const Totals& totals, Part part) {
+  return part == Part::send ? totals[Count::sent] : replied(totals);
 }
 
 // The latencies of one interval. Their largest is not known, only the bucket it is in.
@@ -69,7 +74,7 @@ void Progress::show(std::uint64_t now_ns, const std::function<Totals()>& read) {
     say(kClearLine + status_line(now_ns, totals));
     next_status_ns_ = now_ns + kStatusEveryNs;
     status_ns_ = now_ns;
-    status_replied_ = replied(totals);
+    status_moved_ = moved(totals, options_.part);
   }
 }
 
@@ -79,23 +84,27 @@ void Progress::end() {
 }
 
 std::string Progress::status_line(std::uint64_t now_ns, const Totals& totals) const {
-  const double elapsed_s = seconds(now_ns - start_ns_);
-  const double rate =
-      static_cast<double>(replied(totals) - status_replied_) / seconds(now_ns - status_ns_);
+  const double elapsed_s = seconds(now_ns > start_ns_ ? now_ns - start_ns_ : 0);
+  const std::uint64_t messages = moved(totals, options_.part);
+  const double rate = static_cast<double>(messages - status_moved_) / seconds(now_ns - status_ns_);
   double done = 0;
   if (messages_ < kMostMessages)
-    done = static_cast<double>(totals[Count::sent]) / static_cast<double>(messages_);
+    done = static_cast<double>(std::max(totals[Count::sent], messages)) /
+           static_cast<double>(messages_);
   if (options_.run_ns) done = std::max(done, elapsed_s / seconds(*options_.run_ns));
   done = std::min(done, 1.0);
   const std::string left =
       done > 0 ? fmt::format("{:.0f} s left", elapsed_s / done - elapsed_s) : "";
-  return fmt::format("{:3.0f} %  {} messages  {:.0f}/s  {} lost  {}", 100 * done, replied(totals),
-                     rate, totals[Count::timed_out], left);
+  return fmt::format("{:3.0f} %  {} messages  {:.0f}/s  {} lost  {}", 100 * done, messages, rate,
+                     totals.lost(), left);
 }
 
 std::string Progress::interval_line(std::uint64_t now_ns, const Totals& totals) const {
   const auto since = [&](Count count) { return totals[count] - at_interval_[count]; };
   const std::uint64_t answers = replied(totals) - replied(at_interval_);
+  if (options_.part == Part::send)
+    return fmt::format("{:8.1f} s  sent {}  missed {}", seconds(now_ns - start_ns_),
+                       since(Count::sent), since(Count::missed));
   const HistogramSnapshot latency = difference(totals.latency, at_interval_.latency);
   const auto us = [&](double share) {
     return static_cast<double>(latency.percentile(share)) / 1e3;
@@ -103,8 +112,8 @@ std::string Progress::interval_line(std::uint64_t now_ns, const Totals& totals) 
   return fmt::format(
       "{:8.1f} s  sent {}  replied {}  {:.0f}/s  lost {}  wrong {}  p50 {:.0f} us  p99 {:.0f} us",
       seconds(now_ns - start_ns_), since(Count::sent), answers,
-      static_cast<double>(answers) / seconds(now_ns - interval_ns_), since(Count::timed_out),
-      since(Count::wrong), us(0.5), us(0.99));
+      static_cast<double>(answers) / seconds(now_ns - interval_ns_),
+      totals.lost() - at_interval_.lost(), since(Count::wrong), us(0.5), us(0.99));
 }
 
 }  // namespace cpss::udpblast

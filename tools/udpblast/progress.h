@@ -39,7 +39,7 @@ class Progress {
   std::uint64_t next_status_ns_;
   std::optional<std::uint64_t> next_interval_ns_;
   std::uint64_t status_ns_;  // when the last status line was written
-  std::uint64_t status_replied_ = 0;
+  std::uint64_t status_moved_ = 0;
   std::uint64_t interval_ns_;  // when the last interval ended
   Totals at_interval_;         // what was counted then
 };

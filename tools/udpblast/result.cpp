@@ -1,8 +1,11 @@
 #include "tools/udpblast/result.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include <fmt/format.h>
+
+#include "tools/udpblast/loop_settings.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -26,6 +29,8 @@ std::string counted(std::uint64_t n, std::string_view one, std::string_view many
 std::string loss_line(const RunResult& result, const Options& options) {
   const Totals& totals = result.totals;
   std::string line = fmt::format("{} lost ({:.5f} %)", totals.lost(), 100 * totals.loss());
+  if (totals[Count::busy] != 0)
+    line += fmt::format(", of these {} answered \"busy\"", totals[Count::busy]);
   if (totals[Count::late] != 0)
     line += fmt::format(", of these {} answered late", totals[Count::late]);
   if (totals[Count::outstanding] != 0)
@@ -33,20 +38,44 @@ std::string loss_line(const RunResult& result, const Options& options) {
                         totals[Count::outstanding]);
   if (loss_allowed(result, options))
     line += fmt::format(", within --max-loss {:g} %", 100 * options.max_loss);
-  if (const auto& first = result.findings[Fault::lost]) line += "; first: " + first->text;
+  for (const Fault fault : {Fault::lost, Fault::busy})
+    if (const auto& first = result.findings[fault]) return line + "; first: " + first->text;
   return line;
 }
+
+std::string schedule_line(const RunResult& result) {
+  const HistogramSnapshot& lag = result.totals.lag;
+  return fmt::format(
+      "did not keep its schedule: {:.2f} % of the asked {:.0f} messages/s achieved (at least "
+      "{:g} %), 99 % sent at most {:.3f} ms late (at most {:g} ms); the figures are not of the "
+      "load asked for",
+      100 * result.schedule->achieved_ratio, result.schedule->asked_per_s, 100 * kLeastAchieved,
+      static_cast<double>(lag.percentile(0.99)) / 1e6,
+      static_cast<double>(result.schedule->allowed_lag_ns) / 1e6);
+}
+
+constexpr std::string_view kRefused =
+    "(ICMP port unreachable); is cpssd running, and on this address and port (-s, -p)?";
 
 std::string no_reply_line(const RunResult& result, const Options& options) {
   const std::string line = fmt::format("no reply at all from {}: ", options.server.to_string());
   if (result.totals[Count::connection_refused] != 0)
-    return line +
-           "nothing listens there (ICMP port unreachable); is cpssd running, and on this address "
-           "and port (-s, -p)?";
+    return fmt::format("{}nothing listens there {}", line, kRefused);
   return line +
          "is cpssd running there, is its service the one asked for (--service), does it allow this "
          "client (CPSS_ALLOW), are its windows as large as the messages (--size, CPSS_MSGSIZE), "
          "does a packet filter drop UDP?";
+}
+
+std::string silence_line(const RunResult& result, const Options& options) {
+  const std::string server = options.server.to_string();
+  if (options.part == Part::verify)
+    return fmt::format(
+        "no reply arrived at {}: is it the server's CPSS_RESP_ADDR, and does udpblast send run?",
+        server);
+  return result.gave_up && result.totals[Count::packets_in] != 0
+             ? fmt::format("gave up: {} stopped answering", server)
+             : no_reply_line(result, options);
 }
 
 }  // namespace
@@ -57,11 +86,38 @@ double RunResult::cpu_us_per_message() const noexcept {
   return static_cast<double>(cpu.user_ns + cpu.system_ns) / 1e3 / static_cast<double>(sent);
 }
 
+std::uint64_t allowed_lag_ns(const Options& options) {
+  constexpr std::uint64_t kMillisecond = 1'000'000;
+  return options.burst ? std::max(kMillisecond, options.burst->gap_ns / 10) : kMillisecond;
+}
+
+double planned_s(const Options& options, const Totals& totals) {
+  return static_cast<double>(schedule_of(options)->span_ns(totals[Count::planned])) / 1e9;
+}
+
+ScheduleQuality judge_schedule(const Options& options, const Totals& totals, double sending_s) {
+  ScheduleQuality quality{.asked_per_s = schedule_of(options)->messages_per_second(),
+                          .allowed_lag_ns = allowed_lag_ns(options)};
+  const std::uint64_t planned = totals[Count::planned];
+  if (planned == 0) return quality;
+  quality.achieved_ratio = static_cast<double>(totals[Count::sent]) / static_cast<double>(planned) *
+                           planned_s(options, totals) / sending_s;
+  quality.kept = totals.lag.percentile(0.99) <= quality.allowed_lag_ns &&
+                 quality.achieved_ratio >= kLeastAchieved;
+  return quality;
+}
+
 ExitCode exit_code(const RunResult& result, const Options& options) {
-  if (result.totals[Count::sent] == 0 && result.totals[Count::packets_in] == 0)
-    return ExitCode::could_not_run;
-  const bool right = !anything_wrong(result.totals) && loss_allowed(result, options) &&
-                     !result.gave_up && result.totals[Count::packets_in] != 0;
+  const Totals& totals = result.totals;
+  if (options.part == Part::send) {
+    if (totals[Count::sent] == 0) return ExitCode::could_not_run;
+    return totals[Count::missed] == 0 && totals[Count::connection_refused] == 0
+               ? ExitCode::all_right
+               : ExitCode::not_right;
+  }
+  if (totals[Count::sent] == 0 && totals[Count::packets_in] == 0) return ExitCode::could_not_run;
+  const bool right = !anything_wrong(totals) && loss_allowed(result, options) && !result.gave_up &&
+                     totals[Count::packets_in] != 0;
   return right ? ExitCode::all_right : ExitCode::not_right;
 }
 
@@ -79,21 +135,27 @@ std::vector<std::string> problems(const RunResult& result, const Options& option
       "unknown replies (never asked for)");
   add(Count::malformed, Fault::malformed, "malformed reply (not of this protocol)",
       "malformed replies (not of this protocol)");
-  if (totals.lost() != 0) lines.push_back(loss_line(result, options));
-  if (totals[Count::kernel_dropped] != 0)
+  if (options.part != Part::send && totals.lost() != 0) lines.push_back(loss_line(result, options));
+  if (options.part != Part::send && totals[Count::kernel_dropped] != 0)
     lines.push_back(
         fmt::format("{} datagram(s) dropped by the kernel at udpblast's own sockets; lower -q, "
                     "raise -c, or raise net.core.rmem_max",
                     totals[Count::kernel_dropped]));
+  if (totals[Count::missed] != 0)
+    lines.push_back(fmt::format(
+        "{} of {} planned message(s) missed: not sent, because there was no room for them among "
+        "those under way, the kernel took nothing, or the time was over",
+        totals[Count::missed], totals[Count::planned]));
+  if (result.schedule && !result.schedule->kept) lines.push_back(schedule_line(result));
   add(Count::send_errors, Fault::send_error, "send failed and was tried again",
       "sends failed and were tried again");
   add(Count::receive_errors, Fault::receive_error, "receive failed", "receives failed");
+  if (options.part == Part::send && totals[Count::connection_refused] != 0)
+    lines.push_back(fmt::format("nothing listens at {} {}", options.server.to_string(), kRefused));
   if (totals[Count::sent] == 0)
     lines.push_back("nothing was sent");
-  else if (totals[Count::packets_in] == 0)
-    lines.push_back(no_reply_line(result, options));
-  else if (result.gave_up)
-    lines.push_back(fmt::format("gave up: {} stopped answering", options.server.to_string()));
+  else if (options.part != Part::send && (totals[Count::packets_in] == 0 || result.gave_up))
+    lines.push_back(silence_line(result, options));
   return lines;
 }
 

@@ -4,28 +4,57 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "tools/udpblast/blast_loop.h"
 #include "tools/udpblast/finding.h"
+#include "tools/udpblast/loop.h"
 #include "tools/udpblast/options.h"
+#include "tools/udpblast/server_region.h"
 #include "tools/udpblast/tally.h"
 
 namespace cpss::udpblast {
+
+// How well an open loop kept to its plan. It kept it, and so its figures are of the load that was
+// asked for, if 99 % of the messages were sent at most allowed_lag_ns late and kLeastAchieved of
+// the rate was achieved.
+struct ScheduleQuality {
+  double asked_per_s = 0;
+  double achieved_ratio = 0;  // of the messages sent and the time it took, both as planned: 1
+  std::uint64_t allowed_lag_ns = 0;
+  bool kept = false;
+};
+
+inline constexpr double kLeastAchieved = 0.99;
+// Enough for what the scheduler of a machine that is not overloaded does; of bursts, which take a
+// while to send, a tenth of the time between them if that is more.
+std::uint64_t allowed_lag_ns(const Options& options);
+// How long the planned messages should have taken to send.
+double planned_s(const Options& options, const Totals& totals);
+// They took `sending_s`, at least that.
+ScheduleQuality judge_schedule(const Options& options, const Totals& totals, double sending_s);
 
 struct RunResult {
   std::string title;  // of the workload
   Totals totals;
   FirstFindings findings;
-  CpuTime cpu;               // of the threads that sent and received
-  double seconds = 0;        // from the start to the last datagram that arrived
-  bool interrupted = false;  // by a signal
-  bool gave_up = false;      // the server was silent for too long
+  CpuTime cpu;             // of the threads that sent and received
+  double seconds = 0;      // from the start to the last datagram that arrived
+  double sending_s = 0;    // from the start to the last send; in an open loop at least as planned
+  std::uint64_t seed = 0;  // of the halves
+  std::vector<std::string> classes;         // names of the classes that totals.classes begins with
+  std::optional<ScheduleQuality> schedule;  // open loop
+  std::optional<LossReport> loss;           // where the server's region can be read
+  bool interrupted = false;                 // by a signal
+  bool gave_up = false;                     // the server was silent for too long
 
   std::uint64_t replied() const noexcept { return totals[Count::right] + totals[Count::wrong]; }
   double messages_per_second() const noexcept {
     return seconds > 0 ? static_cast<double>(replied()) / seconds : 0;
+  }
+  double sent_per_second() const noexcept {
+    return sending_s > 0 ? static_cast<double>(totals[Count::sent]) / sending_s : 0;
   }
   double cpu_us_per_message() const noexcept;  // 0 where nothing was sent
 };

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <random>
 #include <thread>
 #include <vector>
@@ -21,11 +22,17 @@
 #include "stats/clock.h"
 #include "stats/file_descriptor.h"
 #include "tools/udpblast/blast_loop.h"
+#include "tools/udpblast/loop_settings.h"
 #include "tools/udpblast/progress.h"
 #include "tools/udpblast/say.h"
+#include "tools/udpblast/send_loop.h"
+#include "tools/udpblast/server_region.h"
+#include "tools/udpblast/verify_loop.h"
 
 namespace cpss::udpblast {
 namespace {
+
+constexpr std::uint64_t kToStartThreadsNs = 2'000'000;
 
 // SIGINT and SIGTERM as something to wait for, in the thread that makes it and those it starts.
 class SignalsAsEvents {
@@ -69,47 +76,38 @@ class Endings {
   FileDescriptor fd_;
 };
 
-using Loops = std::vector<std::unique_ptr<BlastLoop>>;
+using Loops = std::vector<std::unique_ptr<Loop>>;
 
-std::uint64_t messages_in_all(const Options& options, const Workload& workload) {
-  if (options.count) return *options.count;
-  if (options.run_ns) return kMostMessages;
-  return workload.one_pass().value_or(kMostMessages);
-}
-
-// Part i of n parts of `whole` that differ by at most one.
-std::uint32_t share_of(std::uint32_t whole, std::uint32_t parts, std::uint32_t i) {
-  return whole / parts + (i < whole % parts ? 1 : 0);
-}
-
-// In proportion to the clients, so that every client of the run has the same window, give or take
-// one.
-std::uint32_t outstanding_of(const Options& options, std::uint32_t first_client,
-                             std::uint32_t clients) {
-  const std::uint32_t each = options.outstanding / options.clients;
-  const std::uint32_t with_one_more = options.outstanding % options.clients;
-  const std::uint32_t end = first_client + clients;
-  return each * clients + std::min(end, with_one_more) - std::min(first_client, with_one_more);
-}
-
-Loops make_loops(const Options& options, const Workload& workload, NumberPool& numbers,
-                 const StopFlag& stop, std::uint64_t start_ns) {
+// Random, if the user did not choose one.
+std::uint64_t seed_of(const Options& options) {
+  if (options.seed) return *options.seed;
   std::random_device random;
+  return std::uint64_t{random()} << 32 | random();
+}
+
+Loops make_loops(const Options& options, const Workload& workload, std::uint64_t seed,
+                 std::uint64_t messages, NumberPool& numbers, const StopFlag& stop) {
   Loops loops;
-  std::uint32_t first_client = 0;
   for (std::uint32_t i = 0; i < options.threads; ++i) {
-    LoopSettings settings;
-    settings.server = options.server;
-    settings.clients = share_of(options.clients, options.threads, i);
-    settings.outstanding = outstanding_of(options, first_client, settings.clients);
-    settings.size = options.size;
-    settings.timeout_ns = options.timeout_ns;
-    settings.start_ns = start_ns;
-    if (options.run_ns) settings.send_until_ns = start_ns + *options.run_ns;
-    settings.seed = std::uint64_t{random()} << 32 | random();
-    settings.check = options.check;
-    loops.push_back(std::make_unique<BlastLoop>(settings, workload, numbers, stop));
-    first_client += settings.clients;
+    LoopSettings settings = settings_of(options, messages, i);
+    settings.seed = seed;
+    switch (options.part) {
+      case Part::both:
+        // Each thread has its own table of messages, so ids must not be common to them.
+        settings.seed = seed_of(options);
+        loops.push_back(std::make_unique<BlastLoop>(settings, workload, numbers, stop));
+        break;
+      case Part::send:
+        loops.push_back(std::make_unique<SendLoop>(settings, workload, numbers, stop));
+        break;
+      case Part::verify: {
+        auto loop = std::make_unique<VerifyLoop>(settings, workload, messages, stop);
+        say(fmt::format("udpblast verify: {} messages are to arrive at {}\n", messages,
+                        loop->address().to_string()));
+        loops.push_back(std::move(loop));
+        break;
+      }
+    }
   }
   return loops;
 }
@@ -138,52 +136,74 @@ bool watch(const Loops& loops, SignalsAsEvents& signals, Endings& endings, StopF
   return interrupted;
 }
 
-void demand_balance(const Totals& totals) {
-  const auto imbalance = totals.imbalance();
+void demand_balance(const Totals& totals, Part part) {
+  const auto imbalance = part == Part::send ? totals.imbalance_of_sending() : totals.imbalance();
   if (!imbalance) return;
   say("udpblast: defect: its own books do not balance: " + *imbalance + '\n');
   std::abort();
 }
 
-}  // namespace
-
-RunResult run_blast(const Options& options, const Workload& workload) {
-  SignalsAsEvents signals;
-  Endings endings;
-  if (signals.descriptor() < 0 || endings.descriptor() < 0)
-    throw SocketError(fmt::format("signalfd or eventfd: {}", std::strerror(errno)), errno);
-  StopFlag stop{Stop::no};
-  const std::uint64_t messages = messages_in_all(options, workload);
-  NumberPool numbers(messages);
-  const std::uint64_t start_ns = monotonic_ns();
-  const Loops loops = make_loops(options, workload, numbers, stop, start_ns);
-  Progress progress(options, messages, start_ns);
-
+// Adds up what the loops did. They have ended.
+RunResult add_up(const Loops& loops, const Options& options, std::uint64_t start_ns) {
   RunResult result;
-  {
-    std::vector<std::jthread> threads;
-    for (const auto& loop : loops)
-      threads.emplace_back([&endings, &loop = *loop] {
-        loop.run();
-        endings.add();
-      });
-    result.interrupted = watch(loops, signals, endings, stop, progress);
-  }
-  progress.end();
-
-  result.title = workload.title();
   std::uint64_t last_heard_ns = start_ns;
+  std::uint64_t last_sent_ns = start_ns;
   for (const auto& loop : loops) {
     const Totals totals = loop->tally().read();
-    demand_balance(totals);
+    demand_balance(totals, options.part);
     result.totals.add(totals);
     result.findings.merge(loop->findings());
     result.cpu.user_ns += loop->cpu().user_ns;
     result.cpu.system_ns += loop->cpu().system_ns;
     result.gave_up |= loop->gave_up();
     last_heard_ns = std::max(last_heard_ns, loop->last_heard_ns());
+    last_sent_ns = std::max(last_sent_ns, loop->last_sent_ns());
   }
   result.seconds = static_cast<double>(last_heard_ns - start_ns) / 1e9;
+  result.sending_s = static_cast<double>(last_sent_ns - start_ns) / 1e9;
+  return result;
+}
+
+}  // namespace
+
+RunResult run_blast(const Options& options, const Workload& workload) {
+  std::optional<ServerRegion> region;
+  if (options.part == Part::both) region = ServerRegion::find(options);
+  SignalsAsEvents signals;
+  Endings endings;
+  if (signals.descriptor() < 0 || endings.descriptor() < 0)
+    throw SocketError(fmt::format("signalfd or eventfd: {}", std::strerror(errno)), errno);
+  StopFlag stop{Stop::no};
+  const std::uint64_t seed = seed_of(options);
+  const std::uint64_t messages = messages_of(options, workload.one_pass());
+  NumberPool numbers(messages);
+  const Loops loops = make_loops(options, workload, seed, messages, numbers, stop);
+  // A plan begins when its threads do.
+  const std::uint64_t start_ns = monotonic_ns() + (options.open_loop() ? kToStartThreadsNs : 0);
+  Progress progress(options, messages, start_ns);
+
+  bool interrupted = false;
+  {
+    std::vector<std::jthread> threads;
+    for (const auto& loop : loops)
+      threads.emplace_back([&endings, &loop = *loop, start_ns] {
+        loop.run(start_ns);
+        endings.add();
+      });
+    interrupted = watch(loops, signals, endings, stop, progress);
+  }
+  progress.end();
+
+  RunResult result = add_up(loops, options, start_ns);
+  result.title = workload.title();
+  result.classes = workload.classes();
+  result.interrupted = interrupted;
+  result.seed = seed;
+  if (options.open_loop()) {
+    result.sending_s = std::max(result.sending_s, planned_s(options, result.totals));
+    result.schedule = judge_schedule(options, result.totals, result.sending_s);
+  }
+  if (region) result.loss = region->explain(result.totals);
   return result;
 }
 

@@ -19,13 +19,17 @@
 namespace cpss::udpblast {
 
 enum class Count : std::uint8_t {
+  planned,
   sent,
+  missed,
   right,
   wrong,
+  busy,
   timed_out,
   outstanding,
   packets_in,
   late,
+  late_busy,
   duplicate,
   unknown,
   malformed,
@@ -48,13 +52,17 @@ struct CountInfo {
 
 // docs/udpblast.md has the same table.
 inline constexpr auto kCounts = std::to_array<CountInfo>({
+    {Count::planned, "planned", "messages that were to be sent"},
     {Count::sent, "sent", "messages the kernel took"},
+    {Count::missed, "missed", "messages that were not sent: no room for them, or no time left"},
     {Count::right, "right", "messages answered in time with the expected reply"},
     {Count::wrong, "wrong", "messages answered in time with another reply"},
+    {Count::busy, "busy", "messages answered in time with \"busy\": shed by the server"},
     {Count::timed_out, "timed_out", "messages not answered in time"},
     {Count::outstanding, "outstanding", "messages under way when the run was cut short"},
     {Count::packets_in, "packets_in", "datagrams received"},
     {Count::late, "late", "first replies to messages that had timed out"},
+    {Count::late_busy, "late_busy", "of those `late`, the ones that say \"busy\""},
     {Count::duplicate, "duplicate", "further replies to messages answered before"},
     {Count::unknown, "unknown", "replies with a transaction id that was never sent"},
     {Count::malformed, "malformed", "datagrams that are not a reply of the protocol"},
@@ -78,24 +86,48 @@ constexpr bool counts_in_order() {
 }
 static_assert(counts_in_order());
 
+// Values with their sum, so that their mean is exact.
+struct Latencies : HistogramSnapshot {
+  std::uint64_t sum_ns = 0;
+
+  double mean_ns() const noexcept;  // 0 where there are none
+  void add(const Latencies& other);
+};
+
+// Of a class of messages (tools/udpblast/workload.h), where there are any.
+inline constexpr std::size_t kMostClasses = 2;
+struct ClassTotals {
+  std::uint64_t sent = 0;
+  std::uint64_t answered = 0;  // in time, right or wrong
+  Latencies latency;           // as of all messages
+
+  std::uint64_t lost() const noexcept { return sent - answered; }
+};
+
 // Plain values: of one thread, or of several added up.
 struct Totals {
   std::array<std::uint64_t, kCounts.size()> counts{};
-  HistogramSnapshot latency;  // ns, of the messages answered in time
+  Latencies latency;  // ns, of the messages answered in time; in an open loop also of those that
+                      // timed out
+  Latencies lag;      // ns, open loop: from when a message was planned to when it was sent
+  std::array<ClassTotals, kMostClasses> classes;
 
   std::uint64_t operator[](Count count) const noexcept {
     return counts[static_cast<std::size_t>(count)];
   }
-  // Messages not answered in time: loss as --max-loss means it.
+  // Messages without an answer in time, "busy" being none: loss as --max-loss means it.
   std::uint64_t lost() const noexcept {
-    return (*this)[Count::timed_out] + (*this)[Count::outstanding];
+    return (*this)[Count::timed_out] + (*this)[Count::outstanding] + (*this)[Count::busy];
   }
   double loss() const noexcept;  // ratio; 0 where nothing was sent
 
-  // Both identities, or the one that does not hold in words:
-  //   sent = right + wrong + timed_out + outstanding
-  //   packets_in = right + wrong + late + duplicate + unknown + malformed
+  // Nothing where all identities hold, or else one that does not, in words:
+  //   planned = sent + missed
+  //   sent = right + wrong + busy + timed_out + outstanding
+  //   packets_in = right + wrong + busy + late + duplicate + unknown + malformed
+  // Of a thread that only sends, the first.
   std::optional<std::string> imbalance() const;
+  std::optional<std::string> imbalance_of_sending() const;
 
   void add(const Totals& other);
 };
@@ -111,7 +143,15 @@ class Tally {
   std::uint64_t operator[](Count count) const noexcept {
     return counts_[static_cast<std::size_t>(count)].load(std::memory_order_relaxed);
   }
-  void record_latency(std::uint64_t ns) noexcept;
+  void record_latency(std::uint64_t ns) noexcept { latency_.record(ns); }
+  void record_lag(std::uint64_t ns) noexcept { lag_.record(ns); }
+
+  // Of a message's class, beside what is counted of all.
+  void class_sent(std::size_t index) noexcept { bump(classes_[index].sent, 1); }
+  void class_answered(std::size_t index) noexcept { bump(classes_[index].answered, 1); }
+  void record_class_latency(std::size_t index, std::uint64_t ns) noexcept {
+    classes_[index].latency.record(ns);
+  }
 
   Totals read() const;
 
@@ -123,8 +163,31 @@ class Tally {
     value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
 
+  class Histogram {
+   public:
+    void record(std::uint64_t ns) noexcept {
+      bump(values_[histogram_bucket(ns)], 1);
+      Value& largest = values_[kHistogramMax];
+      if (ns > largest.load(std::memory_order_relaxed))
+        largest.store(ns, std::memory_order_relaxed);
+      bump(sum_ns_, ns);
+    }
+    Latencies read() const;
+
+   private:
+    std::array<Value, kHistogramValues> values_{};
+    Value sum_ns_{0};
+  };
+  struct Class {
+    Value sent{0};
+    Value answered{0};
+    Histogram latency;
+  };
+
   std::array<Value, kCounts.size()> counts_{};
-  std::array<Value, kHistogramValues> latency_{};
+  Histogram latency_;
+  Histogram lag_;
+  std::array<Class, kMostClasses> classes_;
 };
 
 }  // namespace cpss::udpblast

@@ -3,40 +3,21 @@
 #include <algorithm>
 
 namespace cpss::udpblast {
-namespace {
-
-constexpr unsigned kSlotBits = 24;
-constexpr std::uint64_t kSlotMask = kMostSlots - 1;
-static_assert(kMostSlots == std::uint64_t{1} << kSlotBits);
-static_assert(kMostMessages << kSlotBits == 0, "message number and slot fill an id");
-
-// Odd, so it has an inverse; with many bits set, so that a change in any bit of an id changes the
-// message number it decodes to.
-constexpr std::uint64_t kScatter = 0x9e3779b97f4a7c15;
-
-// Newton's iteration: each round doubles the number of right bits, of which 3 are right at first.
-constexpr std::uint64_t inverse_of(std::uint64_t odd) {
-  std::uint64_t inverse = odd;
-  for (int round = 0; round < 5; ++round) inverse *= 2 - odd * inverse;
-  return inverse;
-}
-constexpr std::uint64_t kGather = inverse_of(kScatter);
-static_assert(kScatter * kGather == 1);
-
-}  // namespace
-
 TransactionTable::TransactionTable(std::uint32_t most_outstanding, std::uint32_t remembered,
                                    std::uint64_t timeout_ns, std::uint64_t seed)
-    : slots_(most_outstanding + remembered), timeout_ns_(timeout_ns), seed_(seed) {
-  for (auto i = static_cast<std::uint32_t>(slots_.size()); i-- > 0;) give_free(i);
-}
+    : most_outstanding_(most_outstanding),
+      slots_end_(most_outstanding + remembered),
+      slots_(std::make_unique_for_overwrite<Slot[]>(slots_end_)),
+      timeout_ns_(timeout_ns),
+      ids_(seed) {}
 
 std::uint64_t TransactionTable::open(std::uint64_t message, std::uint32_t client,
-                                     std::uint64_t now_ns) noexcept {
+                                     std::uint64_t now_ns, std::uint64_t behind_ns) noexcept {
   const std::uint32_t index = take_free();
   Slot& slot = slots_[index];
-  slot.transaction = encode(message, index);
+  slot.transaction = ids_.encode(message, index);
   slot.sent_ns = now_ns;
+  slot.planned_ns = now_ns - behind_ns;
   slot.client = client;
   slot.state = State::under_way;
   append(under_way_, index);
@@ -46,7 +27,7 @@ std::uint64_t TransactionTable::open(std::uint64_t message, std::uint32_t client
 }
 
 void TransactionTable::take_back(std::uint64_t transaction) noexcept {
-  const std::uint32_t index = decode(transaction).slot;
+  const std::uint32_t index = ids_.decode(transaction).slot;
   remove(under_way_, index);
   give_free(index);
   --outstanding_;
@@ -54,27 +35,28 @@ void TransactionTable::take_back(std::uint64_t transaction) noexcept {
 
 TransactionTable::Reply TransactionTable::close(std::uint64_t transaction, std::uint32_t client,
                                                 std::uint64_t now_ns) noexcept {
-  const auto [message, index] = decode(transaction);
-  if (message >= highest_message_ || index >= slots_.size()) return {Match::unknown, 0, 0};
+  const auto [message, index] = ids_.decode(transaction);
+  if (message >= highest_message_ || index >= used_) return {Match::unknown, 0, 0, 0};
   Slot& slot = slots_[index];
-  if (slot.transaction != transaction) return {Match::duplicate, message, 0};
-  if (slot.client != client) return {Match::unknown, 0, 0};
+  if (slot.transaction != transaction) return {Match::duplicate, message, 0, 0};
+  if (slot.client != client) return {Match::unknown, 0, 0, 0};
   const std::uint64_t age_ns = now_ns - slot.sent_ns;
+  const std::uint64_t latency_ns = now_ns - slot.planned_ns;
   switch (slot.state) {
     case State::under_way:
       remove(under_way_, index);
       give_free(index);
       --outstanding_;
-      return {Match::in_time, message, age_ns};
+      return {Match::in_time, message, age_ns, latency_ns};
     case State::timed_out:
       slot.state = State::answered_late;
       --awaited_late_;
-      return {Match::late, message, age_ns};
+      return {Match::late, message, age_ns, latency_ns};
     case State::free:
     case State::answered_late:
       break;
   }
-  return {Match::duplicate, message, age_ns};
+  return {Match::duplicate, message, age_ns, latency_ns};
 }
 
 std::optional<TransactionTable::Expired> TransactionTable::expire(std::uint64_t now_ns) noexcept {
@@ -87,21 +69,13 @@ std::optional<TransactionTable::Expired> TransactionTable::expire(std::uint64_t 
   slot.state = State::timed_out;
   --outstanding_;
   ++awaited_late_;
-  return Expired{decode(slot.transaction).message, slot.transaction, slot.client, slot.sent_ns};
+  return Expired{ids_.decode(slot.transaction).message, slot.transaction, slot.client, slot.sent_ns,
+                 slot.planned_ns};
 }
 
 std::optional<std::uint64_t> TransactionTable::next_deadline_ns() const noexcept {
   if (under_way_.first == kNone) return std::nullopt;
   return slots_[under_way_.first].sent_ns + timeout_ns_ + 1;
-}
-
-std::uint64_t TransactionTable::encode(std::uint64_t message, std::uint32_t slot) const noexcept {
-  return (message << kSlotBits | slot) * kScatter + seed_;
-}
-
-TransactionTable::Decoded TransactionTable::decode(std::uint64_t transaction) const noexcept {
-  const std::uint64_t plain = (transaction - seed_) * kGather;
-  return {plain >> kSlotBits, static_cast<std::uint32_t>(plain & kSlotMask)};
 }
 
 void TransactionTable::append(List& list, std::uint32_t index) noexcept {
@@ -119,15 +93,16 @@ void TransactionTable::remove(List& list, std::uint32_t index) noexcept {
 }
 
 std::uint32_t TransactionTable::take_free() noexcept {
-  if (free_ == kNone) {
-    const std::uint32_t oldest = past_time_out_.first;
-    if (slots_[oldest].state == State::timed_out) --awaited_late_;
-    remove(past_time_out_, oldest);
-    return oldest;
+  if (free_ != kNone) {
+    const std::uint32_t index = free_;
+    free_ = slots_[index].next;
+    return index;
   }
-  const std::uint32_t index = free_;
-  free_ = slots_[index].next;
-  return index;
+  if (used_ < slots_end_) return used_++;
+  const std::uint32_t oldest = past_time_out_.first;
+  if (slots_[oldest].state == State::timed_out) --awaited_late_;
+  remove(past_time_out_, oldest);
+  return oldest;
 }
 
 void TransactionTable::give_free(std::uint32_t index) noexcept {

@@ -1,29 +1,28 @@
 // Which messages are under way, and what a reply's transaction id means.
 //
-// A transaction id stands for exactly one message of one thread of one run:
-//   id = (message number * 2^24 + slot) * an odd constant + the thread's random seed   (mod 2^64)
-// so the slot is found without a search, a reply to a message that has left its slot is still
-// recognised (the slot holds another message now: it was answered before), and an id that was never
-// sent, or belongs to another thread or run, decodes to a message number far beyond those sent.
-// Chance for such an id to look known: messages sent / 2^40.
+// A transaction id stands for exactly one message of one thread of one run, and names the slot that
+// remembers it (tools/udpblast/transaction_id.h). So the slot is found without a search, a reply to
+// a message that has left its slot is still recognised (the slot holds another message now: it was
+// answered before), and an id that was never sent is not taken for a known one.
 //
 // A message that times out keeps its slot, so that its reply is recognised as late and its age is
 // known, until the slots run out: then the oldest such slot is used again, and a reply to its
 // former message counts as duplicate.
 //
-// One thread. Nothing is allocated after construction.
+// One thread. Nothing is allocated after construction; memory that is never needed is never
+// touched, so that there may be slots for many more messages than are under way.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <vector>
+
+#include "tools/udpblast/transaction_id.h"
 
 namespace cpss::udpblast {
 
-inline constexpr std::uint64_t kMostMessages = std::uint64_t{1} << 40;
-inline constexpr std::uint32_t kMostOutstanding = 1'000'000;
-inline constexpr std::uint32_t kMostSlots = std::uint32_t{1} << 24;
+inline constexpr std::uint32_t kRemembered = 65'536;  // timed-out messages, at least
 
 class TransactionTable {
  public:
@@ -33,8 +32,10 @@ class TransactionTable {
                    std::uint64_t timeout_ns, std::uint64_t seed);
 
   // A message is about to be sent. At most `most_outstanding` may be under way; `now_ns` never goes
-  // back; `message` is below kMostMessages. Returns its transaction id.
-  std::uint64_t open(std::uint64_t message, std::uint32_t client, std::uint64_t now_ns) noexcept;
+  // back; `message` is below kMostMessages; `behind_ns` ago it should have been sent. Returns its
+  // transaction id.
+  std::uint64_t open(std::uint64_t message, std::uint32_t client, std::uint64_t now_ns,
+                     std::uint64_t behind_ns = 0) noexcept;
 
   // The kernel did not take the message: as if it had never been opened.
   void take_back(std::uint64_t transaction) noexcept;
@@ -47,8 +48,9 @@ class TransactionTable {
   };
   struct Reply {
     Match match;
-    std::uint64_t message;  // not for unknown
-    std::uint64_t age_ns;   // since it was sent; for in_time and late
+    std::uint64_t message;     // not for unknown
+    std::uint64_t age_ns;      // since it was sent; for in_time and late
+    std::uint64_t latency_ns;  // since it should have been sent; likewise
   };
   // A reply arrived at `client`. Call expire() with the same time before.
   Reply close(std::uint64_t transaction, std::uint32_t client, std::uint64_t now_ns) noexcept;
@@ -58,6 +60,7 @@ class TransactionTable {
     std::uint64_t transaction;
     std::uint32_t client;
     std::uint64_t sent_ns;
+    std::uint64_t planned_ns;
   };
   // Ends the oldest message that has been under way for longer than the time-out; nothing where
   // there is none. Call until it returns nothing.
@@ -67,6 +70,7 @@ class TransactionTable {
   std::optional<std::uint64_t> next_deadline_ns() const noexcept;
 
   std::uint32_t outstanding() const noexcept { return outstanding_; }
+  std::uint32_t room() const noexcept { return most_outstanding_ - outstanding_; }
   // Timed-out messages that are remembered and still without a reply.
   std::uint32_t awaited_late() const noexcept { return awaited_late_; }
 
@@ -75,13 +79,15 @@ class TransactionTable {
 
   enum class State : std::uint8_t { free, under_way, timed_out, answered_late };
 
+  // Written when it is first used, not before.
   struct Slot {
-    std::uint64_t transaction = 0;
-    std::uint64_t sent_ns = 0;
-    std::uint32_t client = 0;
-    std::uint32_t previous = kNone;  // in the list that its state names
-    std::uint32_t next = kNone;
-    State state = State::free;
+    std::uint64_t transaction;
+    std::uint64_t sent_ns;
+    std::uint64_t planned_ns;
+    std::uint32_t client;
+    std::uint32_t previous;  // in the list that its state names
+    std::uint32_t next;
+    State state;
   };
 
   // A list through the slots, oldest first.
@@ -90,19 +96,15 @@ class TransactionTable {
     std::uint32_t last = kNone;
   };
 
-  struct Decoded {
-    std::uint64_t message;
-    std::uint32_t slot;
-  };
-  std::uint64_t encode(std::uint64_t message, std::uint32_t slot) const noexcept;
-  Decoded decode(std::uint64_t transaction) const noexcept;
-
   void append(List& list, std::uint32_t index) noexcept;
   void remove(List& list, std::uint32_t index) noexcept;
   std::uint32_t take_free() noexcept;
   void give_free(std::uint32_t index) noexcept;
 
-  std::vector<Slot> slots_;
+  const std::uint32_t most_outstanding_;
+  const std::uint32_t slots_end_;
+  std::unique_ptr<Slot[]> slots_;
+  std::uint32_t used_ = 0;      // of the slots; the rest was never written
   List under_way_;              // in the order of sending
   List past_time_out_;          // in the order of sending; timed_out and answered_late
   std::uint32_t free_ = kNone;  // a stack through `next`, so that few slots stay in the cache
@@ -110,7 +112,7 @@ class TransactionTable {
   std::uint32_t awaited_late_ = 0;
   std::uint64_t highest_message_ = 0;  // ever opened, plus 1
   std::uint64_t timeout_ns_;
-  std::uint64_t seed_;
+  TransactionIds ids_;
 };
 
 }  // namespace cpss::udpblast

@@ -12,6 +12,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "tools/udpblast/options.h"
 
@@ -33,6 +34,9 @@ class Workload {
   virtual bool right(std::uint64_t message, std::uint64_t transaction,
                      std::span<const std::byte> reply) const noexcept = 0;
 
+  // Whether it says that the server has too much to do: it is a reply, but no answer.
+  virtual bool busy(std::span<const std::byte> reply) const noexcept = 0;
+
   // Most bytes a right reply may have.
   virtual std::size_t longest_reply() const noexcept = 0;
 
@@ -43,6 +47,11 @@ class Workload {
   // Why right() said no: "expected ..., got ...".
   virtual std::string explain(std::uint64_t message, std::uint64_t transaction,
                               std::span<const std::byte> reply) const = 0;
+
+  // Messages whose latencies are told apart have classes: their names, at most kMostClasses, and
+  // the index of a message's. None: there is nothing to tell apart.
+  virtual std::vector<std::string> classes() const { return {}; }
+  virtual std::size_t class_of(std::uint64_t) const noexcept { return 0; }
 
   // How many messages make one pass; nothing where there is no end to them.
   virtual std::optional<std::uint64_t> one_pass() const noexcept { return std::nullopt; }

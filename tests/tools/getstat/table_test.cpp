@@ -50,6 +50,22 @@ TEST_F(TableTest, ShowsServerStagesLedgerAndReasons) {
   EXPECT_THAT(text, Not(ContainsRegex(" \n")));
 }
 
+// Zeros would be read as measured.
+TEST_F(TableTest, AStageThatIsNotMeasuredHasDashes) {
+  const std::string path = folder_.file("receive-not-measured");
+  RegionOptions options = test::sample_options(path);
+  options.blocks[0].detail = Detail::books;
+  test::SampleServer server(options);
+  server.region.set_live();
+  server.answered(50);
+  const std::string text = format_table(RegionReader(path).read(), nullptr, path);
+  EXPECT_THAT(text, ContainsRegex("receive +1 +50 +50 +0 +- +- +-\n")) << "busy";
+  EXPECT_THAT(text, ContainsRegex("receive( +-){8}\n")) << "times";
+  EXPECT_THAT(text, ContainsRegex("receive( +-){6}\n")) << "calls and waits";
+  EXPECT_THAT(text, ContainsRegex("service +1 +50 +50 +0 +0 +0 +0.0 %\n"));
+  EXPECT_THAT(text, ContainsRegex("service +0 +0 ns +0 +0 ns +0 +0 ns\n")) << "this one was 0";
+}
+
 TEST_F(TableTest, ColumnsAreAligned) {
   server_.answered(1'234'567);
   std::istringstream lines(table());

@@ -67,6 +67,15 @@ TEST(NativeWorkload, OnlyRepliesHaveATransaction) {
   }
 }
 
+TEST(NativeWorkload, BusyIsNoAnswer) {
+  const NativeWorkload pings(64, nullptr);
+  EXPECT_TRUE(pings.busy(reply(ReplyCode::busy, "", 64)));
+  EXPECT_TRUE(pings.busy(reply(ReplyCode::busy, "", native::kHeaderBytes)));
+  EXPECT_FALSE(pings.busy(reply(ReplyCode::found, "", 64)));
+  EXPECT_FALSE(pings.busy(reply(ReplyCode::internal_error, "", 64)));
+  EXPECT_FALSE(pings.busy({}));
+}
+
 TEST(NativeWorkload, EachByteCounts) {
   const NativeWorkload workload = lookups("44\tprefix=44;gateway=x\n", 64);
   const std::vector<std::byte> good = reply(ReplyCode::found, "prefix=44;gateway=x", 64);

@@ -35,5 +35,14 @@ TEST(OptionValues, Shares) {
     EXPECT_THROW(parse_share(text), BadValue) << text;
 }
 
+TEST(OptionValues, Bursts) {
+  EXPECT_EQ(parse_burst("64/10").messages, 64u);
+  EXPECT_EQ(parse_burst("64/10").gap_ns, 10'000'000u);
+  EXPECT_EQ(parse_burst("1/0.001").gap_ns, 1'000u);
+  for (const char* text :
+       {"", "/", "5", "5/", "/5", "0/5", "5/0", "5/0.0001", "-1/5", "5/5/5", "5/5ms", "1000001/1"})
+    EXPECT_THROW(parse_burst(text), BadValue) << text;
+}
+
 }  // namespace
 }  // namespace cpss::udpblast

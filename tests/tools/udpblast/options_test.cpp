@@ -33,7 +33,9 @@ TEST(Options, Defaults) {
   EXPECT_EQ(options.size, 256u);
   EXPECT_EQ(options.clients, 1u);
   EXPECT_EQ(options.threads, 1u);
-  EXPECT_EQ(options.outstanding, 100u);
+  EXPECT_EQ(options.outstanding, std::nullopt);
+  EXPECT_FALSE(options.open_loop());
+  EXPECT_EQ(options.part, Part::both);
   EXPECT_EQ(options.timeout_ns, 5'000'000'000u);
   EXPECT_FALSE(options.data_file || options.run_ns || options.interval_ns);
   EXPECT_EQ(options.max_loss, 0);
@@ -88,7 +90,7 @@ TEST(Options, UnknownAbbreviatedRepeatedOrStray) {
   EXPECT_THAT(error_of({"--count", "1", "--count", "2"}), HasSubstr("--count"));
   EXPECT_THAT(error_of({"--count", "1", "queries.tsv"}), HasSubstr("queries.tsv"));
   EXPECT_THAT(error_of({"--count"}), HasSubstr("--count"));
-  EXPECT_THAT(error_of({"--count", "1", "--service", "work"}), HasSubstr("lookup or echo"));
+  EXPECT_THAT(error_of({"--count", "1", "--service", "sip"}), HasSubstr("lookup, echo or work"));
 }
 
 TEST(Options, CombinationsThatCannotWork) {
@@ -96,6 +98,68 @@ TEST(Options, CombinationsThatCannotWork) {
   EXPECT_THAT(error_of({"--count", "1", "-T", "2"}), HasSubstr("2 threads for 1 client"));
   EXPECT_THAT(error_of({"--count", "1", "-c", "101"}), HasSubstr("101 clients for 100"));
   EXPECT_THAT(error_of({"--service", "echo", "-d", "file"}), HasSubstr("-d belongs to"));
+}
+
+TEST(Options, AnOpenLoopHasNoLimitUnlessAskedFor) {
+  const Options rate = parse({"-Q", "50000", "-l", "1", "-c", "200"});
+  EXPECT_EQ(rate.rate, 50'000u);
+  EXPECT_EQ(rate.outstanding, std::nullopt);
+  EXPECT_TRUE(rate.open_loop());
+  const Options burst = parse({"--burst", "64/2.5", "--count", "100", "-q", "30"});
+  ASSERT_TRUE(burst.burst);
+  EXPECT_EQ(burst.burst->messages, 64u);
+  EXPECT_EQ(burst.burst->gap_ns, 2'500'000u);
+  EXPECT_EQ(burst.outstanding, 30u);
+  EXPECT_TRUE(burst.open_loop());
+}
+
+TEST(Options, TwoPlansExcludeEachOther) {
+  EXPECT_THAT(error_of({"-Q", "1", "--burst", "1/1", "-l", "1"}), HasSubstr("-Q and --burst"));
+  EXPECT_THAT(error_of({"-Q", "0", "-l", "1"}), HasSubstr("--rate 0: must be"));
+}
+
+TEST(Options, WorkNeedsItsService) {
+  const Options options =
+      parse({"--service", "work", "--work", "bimodal:10,5000,0.01;sleep;defer=100", "-l", "1"});
+  EXPECT_EQ(options.service, ServiceKind::work);
+  ASSERT_TRUE(options.work);
+  EXPECT_EQ(options.work->modes(), 2u);
+  EXPECT_EQ(parse({"--service", "work", "-l", "1"}).work, std::nullopt);
+  EXPECT_THAT(error_of({"--work", "fixed:1", "-l", "1"}), HasSubstr("--work belongs to"));
+  EXPECT_THAT(error_of({"--service", "work", "--work", "bogus", "-l", "1"}),
+              AllOf(HasSubstr("--work bogus: "), HasSubstr("allowed: fixed:US")));
+}
+
+TEST(Options, Halves) {
+  const Options send = parse({"send", "-Q", "10", "--count", "5", "--seed", "7", "-c", "2"});
+  EXPECT_EQ(send.part, Part::send);
+  EXPECT_EQ(send.seed, 7u);
+  EXPECT_EQ(parse({"send", "--count", "5"}).seed, std::nullopt);
+  const Options verify =
+      parse({"verify", "--count", "5", "--seed", "0", "-p", "0", "-t", "2", "--max-loss", "1%"});
+  EXPECT_EQ(verify.part, Part::verify);
+  EXPECT_EQ(verify.seed, 0u);
+  EXPECT_EQ(verify.server.port(), 0u);
+}
+
+TEST(Options, WhatMeansNothingToAHalfIsAnErrorAllAtOnce) {
+  EXPECT_THAT(error_of({"send", "--count", "1", "-q", "5", "-t", "1", "--no-check"}),
+              AllOf(HasSubstr("--outstanding: means nothing to udpblast send"),
+                    HasSubstr("--timeout: means nothing to udpblast send"),
+                    HasSubstr("--no-check: means nothing to udpblast send")));
+  EXPECT_THAT(error_of({"verify", "--count", "1", "--seed", "1", "-Q", "5", "--burst", "1/1"}),
+              AllOf(HasSubstr("--rate: means nothing to udpblast verify"),
+                    HasSubstr("--burst: means nothing to udpblast verify")));
+  EXPECT_THAT(error_of({"--count", "1", "--seed", "1"}), HasSubstr("--seed: belongs to"));
+}
+
+TEST(Options, VerifyHasToKnowWhatToExpect) {
+  EXPECT_THAT(error_of({"verify"}),
+              AllOf(HasSubstr("--seed is missing"), HasSubstr("--count is missing")));
+  EXPECT_THAT(error_of({"verify", "--seed", "1", "-l", "5"}), HasSubstr("--count is missing"));
+  EXPECT_THAT(error_of({"verify", "--seed", "1", "--count", "4294967297"}),
+              HasSubstr("must be at most 4294967296"));
+  EXPECT_EQ(parse({"verify", "--seed", "1", "-d", "file"}).data_file, "file");
 }
 
 }  // namespace

@@ -55,6 +55,9 @@ std::size_t apply(Mischief mischief, std::span<std::byte> window, std::size_t le
     case Mischief::change_code:
       window[5] = static_cast<std::byte>(native::ReplyCode::internal_error);
       return length;
+    case Mischief::busy:
+      window[5] = static_cast<std::byte>(native::ReplyCode::busy);
+      return length;
     case Mischief::cut_last:
       return length - 1;
     case Mischief::cut_to_header:
@@ -149,6 +152,7 @@ void Responder::serve() {
     };
     for (int n = 0; n < count; ++n) {
       const auto i = static_cast<std::size_t>(n);
+      if (plan_.reply_to) peers[i] = *plan_.reply_to;
       const std::uint64_t request = received_.load(std::memory_order_relaxed);
       received_.store(request + 1);
       if (request >= plan_.answer_at_most) continue;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -37,6 +38,7 @@ enum class Mischief {
   change_body,       // the byte behind the 16-byte header
   change_last,       // the last byte
   change_code,       // native: "internal error"
+  busy,              // native
   cut_last,          // one byte shorter
   cut_to_header,     // 16 bytes
   cut_to_4,          // 4 bytes
@@ -49,6 +51,7 @@ struct Plan {
   std::map<std::uint64_t, Mischief> mischief = {};
   std::uint64_t delay_ns = 0;
   std::uint64_t answer_at_most = ~std::uint64_t{0};  // later requests get no answer
+  std::optional<SocketAddress> reply_to = {};        // instead of to whoever asked
 };
 
 class Responder {

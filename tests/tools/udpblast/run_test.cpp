@@ -355,5 +355,126 @@ TEST(Run, OneByOneOverIpv6) {
   EXPECT_EQ(outcome[Count::right], 1'000u);
 }
 
+TEST(OpenLoop, EveryPlannedMessageIsSentAndAnswered) {
+  const Responder server(ping_replies());
+  Options options = options_for(server.port());
+  options.rate = 20'000;
+  options.count = 10'001;
+  options.clients = 3;
+  options.threads = 2;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome.code, ExitCode::all_right);
+  EXPECT_EQ(outcome[Count::planned], 10'001u);
+  EXPECT_EQ(outcome[Count::right], 10'001u);
+  EXPECT_EQ(outcome[Count::missed], 0u);
+  EXPECT_EQ(outcome.result.totals.lag.count(), 10'001u);
+  EXPECT_EQ(outcome.result.totals.latency.count(), 10'001u);
+  EXPECT_GE(outcome.result.sending_s, 0.5);
+  ASSERT_TRUE(outcome.result.schedule);
+  EXPECT_EQ(outcome.result.schedule->asked_per_s, 20'000);
+}
+
+TEST(OpenLoop, TheTimeLimitSaysHowManyMessages) {
+  const Responder server(ping_replies());
+  Options options = options_for(server.port());
+  options.rate = 1'000;
+  options.run_ns = 300'000'000;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome[Count::planned], 300u);
+  EXPECT_EQ(outcome[Count::sent], 300u);
+}
+
+TEST(OpenLoop, BurstsComeAtOnceAndOnTime) {
+  const Responder server(ping_replies());
+  Options options = options_for(server.port());
+  options.burst = Burst{100, 50'000'000};
+  options.count = 250;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome.code, ExitCode::all_right);
+  EXPECT_EQ(outcome[Count::right], 250u);
+  EXPECT_GE(outcome.result.seconds, 0.1);  // the third burst
+  EXPECT_DOUBLE_EQ(outcome.result.sending_s, 0.15);
+}
+
+// A server that never answers stops a closed loop, not an open one.
+TEST(OpenLoop, RepliesAreNotWaitedForAndTimeOutsAreInTheLatencies) {
+  const Responder server(ping_replies(), {.answer_at_most = 10});
+  Options options = options_for(server.port());
+  options.rate = 1'000;
+  options.count = 500;
+  options.timeout_ns = 200'000'000;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome[Count::sent], 500u);
+  EXPECT_EQ(outcome[Count::right], 10u);
+  EXPECT_EQ(outcome[Count::timed_out], 490u);
+  EXPECT_EQ(outcome.result.totals.latency.count(), 500u);
+  EXPECT_GE(outcome.result.totals.latency.percentile(0.5), 200'000'000u);
+  EXPECT_FALSE(outcome.result.gave_up);
+}
+
+TEST(OpenLoop, WithoutRoomMessagesAreMissedAndCounted) {
+  const Responder silent(ping_replies(), {.answer_at_most = 1});
+  Options options = options_for(silent.port());
+  options.rate = 1'000;
+  options.count = 200;
+  options.outstanding = 10;
+  options.timeout_ns = kShortTimeoutNs;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome[Count::planned], 200u);
+  EXPECT_EQ(outcome[Count::sent], 11u);
+  EXPECT_EQ(outcome[Count::missed], 189u);
+  EXPECT_EQ(silent.received(), 11u);
+  EXPECT_FALSE(outcome.result.schedule->kept);
+  EXPECT_THAT(outcome.problems, Contains(HasSubstr("189 of 200 planned message(s) missed")));
+}
+
+TEST(OpenLoop, NothingIsAllocatedForAMessage) {
+  const Responder server(echo_replies());
+  Options options = options_for(server.port());
+  options.service = ServiceKind::echo;
+  options.rate = 50'000;
+  const auto allocations_of = [&](std::uint64_t count) {
+    options.count = count;
+    const auto workload = make_workload(options);
+    const std::uint64_t before = allocations();
+    run_blast(options, *workload);
+    return allocations() - before;
+  };
+  allocations_of(1);
+  const std::uint64_t few = allocations_of(200);
+  EXPECT_EQ(allocations_of(20'000), few);
+}
+
+TEST(OpenLoop, GivesUpWhereNothingListens) {
+  std::uint16_t port = 0;
+  {
+    const Responder gone(ping_replies());
+    port = gone.port();
+  }
+  Options options = options_for(port);
+  options.rate = 100;
+  options.run_ns = 50'000'000'000;
+  const Outcome outcome = run(options);
+  EXPECT_TRUE(outcome.result.gave_up);
+  EXPECT_EQ(outcome.code, ExitCode::not_right);
+  EXPECT_LT(outcome[Count::planned], 4'000u) << "what comes after the end is not planned";
+}
+
+TEST(Run, BusyRepliesAreLossButNotWrong) {
+  const Responder server(ping_replies(), {.mischief = {{5, Mischief::busy}, {77, Mischief::busy}}});
+  Options options = options_for(server.port());
+  options.count = 100;
+  const Outcome outcome = run(options);
+  EXPECT_EQ(outcome[Count::busy], 2u);
+  EXPECT_EQ(outcome[Count::right], 98u);
+  EXPECT_EQ(outcome[Count::wrong], 0u);
+  EXPECT_EQ(outcome.result.totals.lost(), 2u);
+  EXPECT_EQ(outcome.result.totals.latency.count(), 98u);
+  EXPECT_EQ(outcome.code, ExitCode::not_right);
+  EXPECT_THAT(outcome.problems,
+              ElementsAre(MatchesRegex(R"(2 lost \(2.00000 %\), of these 2 answered "busy"; )"
+                                       R"(first: message 6, ping, transaction 0x[0-9a-f]{16})")));
+}
+
 }  // namespace
 }  // namespace cpss::udpblast

@@ -15,11 +15,15 @@ TEST(Tally, ReadsWhatWasCounted) {
   tally.set(Count::outstanding, 2);
   tally.record_latency(1'000);
   tally.record_latency(5'000'000);
+  tally.record_lag(7);
   const Totals totals = tally.read();
   EXPECT_EQ(totals[Count::sent], 4u);
   EXPECT_EQ(totals[Count::outstanding], 2u);
   EXPECT_EQ(totals.latency.count(), 2u);
   EXPECT_EQ(totals.latency.max, 5'000'000u);
+  EXPECT_EQ(totals.latency.mean_ns(), 2'500'500);
+  EXPECT_EQ(totals.lag.count(), 1u);
+  EXPECT_EQ(totals.lag.max, 7u);
   EXPECT_NEAR(static_cast<double>(totals.latency.percentile(0.5)), 1'000, 32);
 }
 
@@ -38,6 +42,24 @@ TEST(Tally, ThreadsAddUp) {
   EXPECT_EQ(sum.latency.max, 20u);
 }
 
+TEST(Tally, ClassesHaveBooksOfTheirOwn) {
+  Tally one;
+  one.class_sent(0);
+  one.class_sent(1);
+  one.class_sent(1);
+  one.class_answered(1);
+  one.record_class_latency(1, 300);
+  Totals sum = one.read();
+  sum.add(one.read());
+  EXPECT_EQ(sum.classes[0].sent, 2u);
+  EXPECT_EQ(sum.classes[0].lost(), 2u);
+  EXPECT_EQ(sum.classes[1].sent, 4u);
+  EXPECT_EQ(sum.classes[1].lost(), 2u);
+  EXPECT_EQ(sum.classes[1].latency.count(), 2u);
+  EXPECT_EQ(sum.classes[1].latency.mean_ns(), 300);
+  EXPECT_EQ(sum.latency.count(), 0u);
+}
+
 TEST(Tally, LossIsWhatWasNotAnsweredInTime) {
   Tally tally;
   EXPECT_EQ(tally.read().loss(), 0);
@@ -45,19 +67,23 @@ TEST(Tally, LossIsWhatWasNotAnsweredInTime) {
   tally.add(Count::timed_out, 1);
   tally.add(Count::late, 1);
   tally.add(Count::outstanding, 1);
-  EXPECT_EQ(tally.read().lost(), 2u);
-  EXPECT_EQ(tally.read().loss(), 0.25);
+  tally.add(Count::busy, 2);
+  EXPECT_EQ(tally.read().lost(), 4u);
+  EXPECT_EQ(tally.read().loss(), 0.5);
 }
 
 TEST(Tally, BooksThatBalance) {
   Tally tally;
   EXPECT_EQ(tally.read().imbalance(), std::nullopt);
-  tally.add(Count::sent, 10);
+  tally.add(Count::planned, 14);
+  tally.add(Count::missed, 1);
+  tally.add(Count::sent, 13);
   tally.add(Count::right, 6);
   tally.add(Count::wrong, 1);
+  tally.add(Count::busy, 3);
   tally.add(Count::timed_out, 2);
   tally.add(Count::outstanding, 1);
-  tally.add(Count::packets_in, 12);
+  tally.add(Count::packets_in, 15);
   tally.add(Count::late, 1);
   tally.add(Count::duplicate, 1);
   tally.add(Count::unknown, 1);
@@ -66,7 +92,13 @@ TEST(Tally, BooksThatBalance) {
 }
 
 TEST(Tally, BooksThatDoNot) {
+  Tally planned;
+  planned.add(Count::planned, 2);
+  planned.add(Count::sent, 1);
+  EXPECT_THAT(planned.read().imbalance().value_or(""), HasSubstr("planned 2 is not sent 1 +"));
+  EXPECT_EQ(planned.read().imbalance(), planned.read().imbalance_of_sending());
   Tally sent;
+  sent.add(Count::planned, 2);
   sent.add(Count::sent, 2);
   sent.add(Count::right, 1);
   sent.add(Count::packets_in, 1);

@@ -74,6 +74,30 @@ TEST(TransactionTable, HoldsTheLargestNumbers) {
   EXPECT_EQ(table.close(id, kClient, 0).message, kMostMessages - 1);
 }
 
+TEST(TransactionTable, LatencyCountsFromThePlannedTime) {
+  TransactionTable table(2, 2, kTimeout, kSeed);
+  const std::uint64_t answered = table.open(0, kClient, 10'000, 3'000);
+  const std::uint64_t lost = table.open(1, kClient, 10'000, 2'500);
+  const auto reply = table.close(answered, kClient, 10'400);
+  EXPECT_EQ(reply.age_ns, 400u);
+  EXPECT_EQ(reply.latency_ns, 3'400u);
+  EXPECT_FALSE(table.expire(10'000 + kTimeout)) << "the time-out counts from the send";
+  const auto expired = table.expire(10'001 + kTimeout);
+  ASSERT_TRUE(expired);
+  EXPECT_EQ(expired->planned_ns, 7'500u);
+  EXPECT_EQ(table.close(lost, kClient, 12'000).latency_ns, 4'500u);
+}
+
+TEST(TransactionTable, RoomForAsManyAsSaid) {
+  TransactionTable table(2, 1, kTimeout, kSeed);
+  EXPECT_EQ(table.room(), 2u);
+  const std::uint64_t id = table.open(0, kClient, 0);
+  table.open(1, kClient, 0);
+  EXPECT_EQ(table.room(), 0u);
+  table.close(id, kClient, 1);
+  EXPECT_EQ(table.room(), 1u);
+}
+
 TEST(TransactionTable, TimeOutsInTheOrderOfSending) {
   TransactionTable table(3, 3, kTimeout, kSeed);
   const std::uint64_t first = table.open(0, 0, 100);

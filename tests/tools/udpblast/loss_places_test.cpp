@@ -1,0 +1,125 @@
+#include "tools/udpblast/loss_places.h"
+
+#include <initializer_list>
+#include <numeric>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+namespace cpss::udpblast {
+namespace {
+
+using Counts = std::initializer_list<std::pair<Count, std::uint64_t>>;
+using Outcomes = std::initializer_list<std::pair<Outcome, std::uint64_t>>;
+
+Totals totals(Counts counts) {
+  Tally tally;
+  for (const auto& [count, value] : counts) tally.add(count, value);
+  return tally.read();
+}
+
+// A server whose own books balance: what it received is in an outcome or inside.
+Ledger ledger(Outcomes outcomes, std::int64_t in_flight = 0, std::uint64_t kernel_dropped = 0) {
+  Ledger result;
+  for (const auto& [outcome, count] : outcomes) {
+    result.outcomes[static_cast<std::size_t>(outcome)] = count;
+    result.received += count;
+  }
+  result.received += static_cast<std::uint64_t>(in_flight);
+  result.in_flight = in_flight;
+  result.kernel_dropped = kernel_dropped;
+  return result;
+}
+
+void expect_identity(const LossPlaces& places) {
+  const std::uint64_t sum =
+      std::accumulate(places.messages.begin(), places.messages.end(), std::uint64_t{0});
+  EXPECT_EQ(static_cast<std::int64_t>(places.total),
+            static_cast<std::int64_t>(sum) + places.unexplained);
+}
+
+TEST(LossPlaces, NothingLost) {
+  const LossPlaces places =
+      loss_places(ledger({{Outcome::answered, 7}}, 1, 3), ledger({{Outcome::answered, 107}}, 1, 3),
+                  totals({{Count::sent, 100}, {Count::right, 100}}));
+  EXPECT_EQ(places, LossPlaces{});
+}
+
+// One of each, of 1,000: what was lost is all there, in its place, once.
+TEST(LossPlaces, EveryPlaceAtOnce) {
+  const Ledger before = ledger({{Outcome::answered, 50}, {Outcome::invalid, 9}}, 2, 77);
+  // 15 never arrive, 20 are dropped; of 965 received, 11 + ... are not answered, 4 remain inside.
+  const Ledger after = ledger({{Outcome::answered, 50 + 885},
+                               {Outcome::no_answer, 11},
+                               {Outcome::invalid, 9 + 12},
+                               {Outcome::refused, 13},
+                               {Outcome::shed, 30},
+                               {Outcome::failed, 10}},
+                              2 + 4, 77 + 20);
+  // Of the answers 5 are lost on the way back, 6 at the client; 7 are late, 3 wrong, 2 unknown, 1
+  // malformed; of the shed ones 8 say busy in time and 2 late.
+  const std::uint64_t right = 885 - 5 - 6 - 7 - 3 - 2 - 1;
+  const std::uint64_t timed_out = 1'000 - right - 3 - 8;
+  const Totals counts = totals({{Count::sent, 1'000},
+                                {Count::right, right},
+                                {Count::wrong, 3},
+                                {Count::busy, 8},
+                                {Count::timed_out, timed_out},
+                                {Count::late, 7 + 2},
+                                {Count::late_busy, 2},
+                                {Count::duplicate, 44},
+                                {Count::unknown, 2},
+                                {Count::malformed, 1},
+                                {Count::kernel_dropped, 6}});
+  const LossPlaces places = loss_places(before, after, counts);
+  EXPECT_EQ(places.total, counts.lost() + counts[Count::wrong]);
+  EXPECT_EQ(places[Place::to_server], 15u);
+  EXPECT_EQ(places[Place::server_kernel], 20u);
+  EXPECT_EQ(places[Place::invalid], 12u);
+  EXPECT_EQ(places[Place::refused], 13u);
+  EXPECT_EQ(places[Place::shed], 30u);
+  EXPECT_EQ(places[Place::no_answer], 11u);
+  EXPECT_EQ(places[Place::failed], 10u);
+  EXPECT_EQ(places[Place::in_server], 4u);
+  EXPECT_EQ(places[Place::to_client], 5u);
+  EXPECT_EQ(places[Place::client_kernel], 6u);
+  EXPECT_EQ(places[Place::too_late], 7u);
+  EXPECT_EQ(places[Place::wrong], 6u);
+  EXPECT_EQ(places.unexplained, 0);
+  expect_identity(places);
+}
+
+// A reply that udpblast's kernel dropped may have said busy: its message is shed, not lost twice.
+TEST(LossPlaces, DroppedBusyRepliesAreNotCountedTwice) {
+  const LossPlaces places =
+      loss_places(ledger({}), ledger({{Outcome::answered, 90}, {Outcome::shed, 10}}),
+                  totals({{Count::sent, 100},
+                          {Count::right, 88},
+                          {Count::timed_out, 12},
+                          {Count::kernel_dropped, 12}}));
+  EXPECT_EQ(places[Place::shed], 10u);
+  EXPECT_EQ(places[Place::client_kernel], 2u);
+  EXPECT_EQ(places.unexplained, 0);
+  expect_identity(places);
+}
+
+TEST(LossPlaces, OtherClientsMessagesAreNegative) {
+  const LossPlaces places = loss_places(ledger({}), ledger({{Outcome::answered, 140}}),
+                                        totals({{Count::sent, 100}, {Count::right, 100}}));
+  EXPECT_EQ(places.total, 0u);
+  EXPECT_EQ(places[Place::to_server], 0u);
+  EXPECT_EQ(places.unexplained, -40);
+  expect_identity(places);
+}
+
+TEST(LossPlaces, AServerWhoseBooksDoNotBalance) {
+  Ledger after = ledger({{Outcome::answered, 99}});
+  after.received += 1;
+  const LossPlaces places = loss_places(
+      ledger({}), after, totals({{Count::sent, 100}, {Count::right, 99}, {Count::timed_out, 1}}));
+  EXPECT_EQ(places.unexplained, 1);
+  expect_identity(places);
+}
+
+}  // namespace
+}  // namespace cpss::udpblast

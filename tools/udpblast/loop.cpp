@@ -1,0 +1,46 @@
+#include "tools/udpblast/loop.h"
+
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "tools/udpblast/difference.h"
+
+namespace cpss::udpblast {
+namespace {
+
+std::uint64_t to_ns(const timeval& time) {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(time.tv_usec) * 1'000;
+}
+
+CpuTime thread_cpu() {
+  rusage usage{};
+  ::getrusage(RUSAGE_THREAD, &usage);
+  return {to_ns(usage.ru_utime), to_ns(usage.ru_stime)};
+}
+
+}  // namespace
+
+void Loop::run(std::uint64_t start_ns) {
+  // Or else the kernel ends waits up to 50 us late, so as to end several together.
+  ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+  start_ns_ = last_heard_ns_ = last_sent_ns_ = start_ns;
+  const CpuTime before = thread_cpu();
+  work();
+  const CpuTime after = thread_cpu();
+  cpu_ = {after.user_ns - before.user_ns, after.system_ns - before.system_ns};
+}
+
+std::string Loop::identify(std::uint64_t message, std::uint64_t transaction) const {
+  const std::string description = workload_.describe(message);
+  return fmt::format("message {}{}{}, transaction 0x{:016x}", message + 1,
+                     description.empty() ? "" : ", ", description, transaction);
+}
+
+std::string Loop::in_words(std::span<const std::byte> datagram) {
+  return fmt::format("{} bytes: {}", datagram.size(),
+                     in_quotes({reinterpret_cast<const char*>(datagram.data()), datagram.size()}));
+}
+
+}  // namespace cpss::udpblast

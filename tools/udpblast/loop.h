@@ -1,0 +1,80 @@
+// One thread's work in a run, whichever it is, as the run's main thread sees it.
+//
+// One thread calls run(); any thread may read tally() meanwhile; the rest is for before and after.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "tools/udpblast/finding.h"
+#include "tools/udpblast/tally.h"
+#include "tools/udpblast/workload.h"
+
+namespace cpss::udpblast {
+
+// Told to all loops by the main thread; looked at at least every kLongestWaitNs.
+enum class Stop : std::uint8_t {
+  no,
+  sending,  // send no more, wait for what is outstanding
+  at_once,  // what is outstanding is counted as such
+};
+using StopFlag = std::atomic<Stop>;  // relaxed: nothing else is handed over with it
+
+inline constexpr std::uint64_t kLongestWaitNs = 50'000'000;
+inline constexpr std::uint64_t kRetryNs = 1'000'000;  // after a send that the kernel did not take
+inline constexpr std::size_t kBatch = 64;             // datagrams in one system call
+
+struct CpuTime {
+  std::uint64_t user_ns = 0;
+  std::uint64_t system_ns = 0;
+};
+
+class Loop {
+ public:
+  virtual ~Loop() = default;
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // `start_ns`: monotonic_ns() at the beginning of the run; may still be to come.
+  void run(std::uint64_t start_ns);
+
+  const Tally& tally() const noexcept { return tally_; }
+
+  // After run().
+  const FirstFindings& findings() const noexcept { return findings_; }
+  CpuTime cpu() const noexcept { return cpu_; }  // of this thread inside run()
+  std::uint64_t last_heard_ns() const noexcept { return last_heard_ns_; }
+  std::uint64_t last_sent_ns() const noexcept { return last_sent_ns_; }
+  bool gave_up() const noexcept { return gave_up_; }
+
+ protected:
+  // `workload` and `stop` outlive the loop.
+  Loop(const Workload& workload, const StopFlag& stop) noexcept
+      : workload_(workload), stop_(stop) {}
+
+  virtual void work() = 0;
+
+  Stop told() const noexcept { return stop_.load(std::memory_order_relaxed); }
+  double since_start_s(std::uint64_t at_ns) const noexcept {
+    return static_cast<double>(at_ns - start_ns_) / 1e9;
+  }
+  // For findings.
+  std::string identify(std::uint64_t message, std::uint64_t transaction) const;
+  static std::string in_words(std::span<const std::byte> datagram);
+
+  const Workload& workload_;
+  Tally tally_;
+  FirstFindings findings_;
+  std::uint64_t start_ns_ = 0;
+  std::uint64_t last_heard_ns_ = 0;  // a datagram's arrival; at first the start
+  std::uint64_t last_sent_ns_ = 0;   // likewise
+  bool gave_up_ = false;
+
+ private:
+  const StopFlag& stop_;
+  CpuTime cpu_;
+};
+
+}  // namespace cpss::udpblast

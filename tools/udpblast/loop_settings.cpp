@@ -1,0 +1,76 @@
+#include "tools/udpblast/loop_settings.h"
+
+#include <algorithm>
+
+#include "tools/udpblast/transaction_table.h"
+
+namespace cpss::udpblast {
+namespace {
+
+// Room beyond twice what the plan has in one time-out, for plans of a few messages.
+constexpr std::uint64_t kSpareRoom = 1'024;
+
+// Part i of n parts of `whole` that differ by at most one.
+std::uint32_t share_of(std::uint32_t whole, std::uint32_t parts, std::uint32_t i) {
+  return whole / parts + (i < whole % parts ? 1 : 0);
+}
+
+// How many of `whole`, of which each of the `clients` has the same share, give or take one, the
+// clients from `first` to `end` - 1 have.
+std::uint32_t share_of_clients(std::uint32_t whole, std::uint32_t clients, std::uint32_t first,
+                               std::uint32_t end) {
+  const std::uint32_t with_one_more = whole % clients;
+  return whole / clients * (end - first) + std::min(end, with_one_more) -
+         std::min(first, with_one_more);
+}
+
+// In an open loop as much is under way as was sent within the last time-out, and after a pause,
+// when what was held up is sent at once, twice that. It costs memory only where it is used.
+std::uint32_t room_for(const Schedule& schedule, const Options& options, std::uint64_t messages) {
+  const std::uint64_t in_one_timeout =
+      std::min(messages, schedule.due_by(options.timeout_ns)) / options.threads + 1;
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(2 * in_one_timeout + kSpareRoom, kMostSlots - kRemembered));
+}
+
+}  // namespace
+
+std::optional<Schedule> schedule_of(const Options& options) {
+  if (options.rate) return Schedule::at_rate(*options.rate);
+  if (options.burst) return Schedule::in_bursts(options.burst->messages, options.burst->gap_ns);
+  return std::nullopt;
+}
+
+std::uint64_t messages_of(const Options& options, std::optional<std::uint64_t> one_pass) {
+  if (!options.count && !options.run_ns) return one_pass.value_or(kMostMessages);
+  const std::uint64_t most = options.count.value_or(kMostMessages);
+  const auto schedule = schedule_of(options);
+  if (!schedule || !options.run_ns) return most;
+  return std::min(most, schedule->due_by(*options.run_ns - 1));
+}
+
+LoopSettings settings_of(const Options& options, std::uint64_t messages, std::uint32_t thread) {
+  LoopSettings settings;
+  settings.server = options.server;
+  settings.clients = share_of(options.clients, options.threads, thread);
+  settings.size = options.size;
+  settings.timeout_ns = options.timeout_ns;
+  settings.run_ns = options.run_ns;
+  settings.check = options.check;
+  if (const auto schedule = schedule_of(options)) {
+    settings.plan = PlanShare{*schedule, messages, thread, options.threads};
+    if (!options.outstanding) {
+      settings.outstanding = room_for(*schedule, options, messages);
+      return settings;
+    }
+  }
+  std::uint32_t first_client = 0;
+  for (std::uint32_t i = 0; i < thread; ++i)
+    first_client += share_of(options.clients, options.threads, i);
+  settings.outstanding =
+      share_of_clients(options.outstanding.value_or(kDefaultOutstanding), options.clients,
+                       first_client, first_client + settings.clients);
+  return settings;
+}
+
+}  // namespace cpss::udpblast

@@ -1,0 +1,81 @@
+#include "tools/udpblast/send_loop.h"
+
+#include <algorithm>
+
+#include "stats/clock.h"
+
+namespace cpss::udpblast {
+
+SendLoop::SendLoop(const LoopSettings& settings, const Workload& workload, NumberPool& numbers,
+                   const StopFlag& stop)
+    : Loop(workload, stop),
+      settings_(settings),
+      ids_(settings.seed),
+      numbers_(numbers),
+      requests_(kBatch, settings.size),
+      transmitter_(tally_, findings_) {
+  clients_.reserve(settings.clients);
+  for (std::uint32_t i = 0; i < settings.clients; ++i) clients_.emplace_back(settings.server);
+}
+
+void SendLoop::work() {
+  if (settings_.plan) {
+    std::optional<std::uint64_t> until_ns;
+    if (settings_.run_ns) until_ns = start_ns_ + *settings_.run_ns;
+    Departures departures(*settings_.plan, start_ns_, until_ns, tally_);
+    send_by_plan(departures);
+    tally_.set(Count::planned, departures.planned());
+  } else {
+    send_flat_out();
+    tally_.set(Count::planned, tally_[Count::sent]);
+  }
+}
+
+void SendLoop::send_by_plan(Departures& departures) {
+  for (;;) {
+    const std::uint64_t now_ns = monotonic_ns();
+    if (told() != Stop::no) departures.end(now_ns);
+    if (departures.done(now_ns)) return;
+    const std::size_t due = departures.due(now_ns, kBatch);
+    std::uint64_t until_ns = std::min(now_ns + kLongestWaitNs, departures.planned_ns());
+    if (due > 0) {
+      for (std::size_t i = 0; i < due; ++i) messages_[i] = departures.message(i);
+      const std::size_t sent = send_batch(due);
+      departures.sent(sent, monotonic_ns());
+      if (sent == due) continue;
+      departures.blocked(now_ns);
+      until_ns = now_ns + kRetryNs;
+    }
+    tally_.add(Count::wait_calls);
+    wait_.wait(now_ns, until_ns);
+  }
+}
+
+void SendLoop::send_flat_out() {
+  for (;;) {
+    const std::uint64_t now_ns = monotonic_ns();
+    if (told() != Stop::no || (settings_.run_ns && now_ns >= start_ns_ + *settings_.run_ns)) return;
+    const NumberPool::Range range = numbers_.take(kBatch);
+    const std::size_t count = range.end - range.first;
+    if (count == 0) return;
+    for (std::size_t i = 0; i < count; ++i) messages_[i] = range.first + i;
+    const std::size_t sent = send_batch(count);
+    if (sent == count) continue;
+    numbers_.give_back(count - sent);
+    tally_.add(Count::wait_calls);
+    wait_.wait(now_ns, now_ns + kRetryNs);
+  }
+}
+
+// Sends the first `count` of messages_, by the next client. Returns how many the kernel took.
+std::size_t SendLoop::send_batch(std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i)
+    workload_.build(messages_[i], ids_.encode(messages_[i], 0), requests_.window(i));
+  const std::uint64_t now_ns = monotonic_ns();
+  const std::size_t sent = transmitter_.transmit(clients_[next_client_], requests_, count, now_ns);
+  next_client_ = next_client_ + 1 == clients_.size() ? 0 : next_client_ + 1;
+  if (sent > 0) last_sent_ns_ = now_ns;
+  return sent;
+}
+
+}  // namespace cpss::udpblast

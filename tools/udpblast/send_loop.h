@@ -1,0 +1,48 @@
+// The half of a run that sends: messages by plan, or as fast as the kernel takes them. Nothing is
+// waited for and nothing is read; tools/udpblast/verify_loop.h is the other half.
+//
+// Threads: tools/udpblast/loop.h. work() allocates nothing for a message.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "tools/udpblast/client_socket.h"
+#include "tools/udpblast/datagram_batch.h"
+#include "tools/udpblast/departures.h"
+#include "tools/udpblast/loop.h"
+#include "tools/udpblast/loop_settings.h"
+#include "tools/udpblast/number_supply.h"
+#include "tools/udpblast/socket_wait.h"
+#include "tools/udpblast/transaction_id.h"
+#include "tools/udpblast/transmitter.h"
+
+namespace cpss::udpblast {
+
+class SendLoop final : public Loop {
+ public:
+  // Opens the sockets. Throws SocketError. `workload`, `numbers` and `stop` outlive the loop; of
+  // `numbers` it takes its messages if there is no plan.
+  SendLoop(const LoopSettings& settings, const Workload& workload, NumberPool& numbers,
+           const StopFlag& stop);
+
+ private:
+  void work() override;
+  void send_by_plan(Departures& departures);
+  void send_flat_out();
+  std::size_t send_batch(std::size_t count);
+
+  const LoopSettings settings_;
+  const TransactionIds ids_;
+  NumberSupply numbers_;
+  std::vector<ClientSocket> clients_;
+  std::size_t next_client_ = 0;
+  DatagramBatch requests_;
+  std::array<std::uint64_t, kBatch> messages_{};  // of the next batch
+  SocketWait wait_;
+  Transmitter transmitter_;
+};
+
+}  // namespace cpss::udpblast

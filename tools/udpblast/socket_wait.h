@@ -1,0 +1,36 @@
+// Where a loop waits: for datagrams to read, or for a time, to the nanosecond.
+//
+// One thread. Nothing is allocated after construction.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include <sys/epoll.h>
+
+#include "stats/file_descriptor.h"
+
+namespace cpss::udpblast {
+
+class SocketWait {
+ public:
+  SocketWait();  // throws SocketError
+
+  // `index` says which it was when there is something to read. Throws SocketError.
+  void add(int descriptor, std::uint32_t index);
+
+  // Waits until there is something to read, at most until `until_ns`; not at all where that has
+  // passed. Returns the indexes of the sockets, none where there was nothing; valid until the next
+  // call. Times are monotonic_ns().
+  std::span<const std::uint32_t> wait(std::uint64_t now_ns, std::uint64_t until_ns) noexcept;
+
+ private:
+  static constexpr std::size_t kEvents = 64;
+
+  FileDescriptor epoll_;
+  std::array<epoll_event, kEvents> events_{};
+  std::array<std::uint32_t, kEvents> indexes_{};
+};
+
+}  // namespace cpss::udpblast

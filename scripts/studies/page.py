@@ -21,7 +21,8 @@ another machine: `scripts/scaling-study`, `scripts/latency-study` and `scripts/o
 OBSERVATIONS = """## Observations
 
 Of the article that proposed the architecture, and claims of this project about overload and
-isolation. The criteria were fixed before anything was measured; each observation has a section
+isolation. The criteria were fixed before anything was measured. Where a case failed, or the client
+did not send at the rate that was asked for, there is no verdict. Each observation has a section
 below.
 
 {}"""

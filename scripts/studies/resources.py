@@ -5,6 +5,8 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from studies.errors import CaseFailed
+
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -18,8 +20,14 @@ class Sample:
 
 
 def sample(pid: int) -> Sample:
-    """Of a process that was not reaped yet."""
-    folder = Path(f"/proc/{pid}")
+    """Raises CaseFailed if the process has ended."""
+    try:
+        return _sample(Path(f"/proc/{pid}"))
+    except (OSError, KeyError):  # of a process that was not reaped yet some lines are missing
+        raise CaseFailed(f"process {pid} has ended by itself") from None
+
+
+def _sample(folder: Path) -> Sample:
     status = dict(line.split(":", 1) for line in
                   (folder / "status").read_text(encoding="utf-8").splitlines() if ":" in line)
     behind_name = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
@@ -52,15 +60,16 @@ class Watch:
         while not self._end.wait(self._interval_s):
             try:
                 self._samples.append(sample(self._pid))
-            except (OSError, KeyError):  # it has ended, which is noticed elsewhere
+            except CaseFailed:  # noticed by the last sample
                 return
 
     def summary(self) -> dict:
         """The first and the last sample; least and most threads and descriptors; CPU time between
         the first and the last. To be called while the process still runs."""
-        self._samples.append(sample(self._pid))
-        first, last = self._samples[0], self._samples[-1]
-        counts = {f"{name}_{end}": function(getattr(each, name) for each in self._samples)
+        last = sample(self._pid)
+        samples = [*self._samples, last]
+        first = samples[0]
+        counts = {f"{name}_{end}": function(getattr(each, name) for each in samples)
                   for name in ("threads", "descriptors")
                   for end, function in (("least", min), ("most", max))}
         return {"first": asdict(first), "last": asdict(last), "cpu_s": last.cpu_s - first.cpu_s,

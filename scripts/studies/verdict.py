@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from studies import blast
 from studies.records import DONE, FAILED, Record, result_of
 from studies.tables import Column, Table
 
@@ -49,6 +50,15 @@ class Measured:
                         if record.status != DONE), None)
             raise Missing(f"{why.name}: {result_of(why)}" if why else f"{name}: not run")
         return results
+
+    def demand_rates(self) -> None:
+        """Raises Missing if a load was not the one that was asked for: of an open loop, in most of
+        the repeats, fewer messages a second were sent."""
+        for name in dict.fromkeys(record.name for record in self._records):
+            kept = [blast.kept_rate(results["udpblast"]) for results in self.of_any(name)
+                    if results["udpblast"]["schedule"]]
+            if 2 * sum(kept) < len(kept):
+                raise Missing(f"{name}: the client did not keep its schedule")
 
     def _repeats(self, name: str) -> list[Record]:
         return sorted((record for record in self._records if record.name == name),

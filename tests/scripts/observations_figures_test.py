@@ -26,7 +26,7 @@ BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 
 def results(answers_per_s=1000.0, sent=10_000, right=None, sent_per_s=1000.0, p99_us=100,
             short_p99_us=100, places=None, dropped=0, received=10_000, grown_kib=0, threads=(4, 4),
-            descriptors=(8, 8), cpu_s=1.0, **more):
+            descriptors=(8, 8), cpu_s=1.0, achieved=1.0, **more):
     """As a run leaves them; by default all messages were answered."""
     places = places if places is not None else {"server_kernel": dropped} if dropped else {}
     right = sent - sum(places.values()) if right is None else right
@@ -37,7 +37,8 @@ def results(answers_per_s=1000.0, sent=10_000, right=None, sent_per_s=1000.0, p9
             for end, value in zip(("least", "most"), values)}
     return {"udpblast": {"messages_per_s": answers_per_s, "sent": sent, "right": right, "busy": 0,
                          "sent_per_s": sent_per_s, "elapsed_s": 1, "latency_ns": latency,
-                         "classes": [short], "schedule": {"kept": True},
+                         "classes": [short],
+                         "schedule": {"kept": achieved == 1, "achieved_ratio": achieved},
                          "loss": {"total": sent - right, "unexplained": 0, **places}},
             "getstat": {"ledger": {"received": received, "kernel_dropped": dropped},
                         "stages": []},
@@ -202,6 +203,15 @@ class WithoutFigures(unittest.TestCase):
     def test_a_figure_that_is_missing_leaves_no_verdict(self):
         for experiment in BY_NAME:
             self.assertEqual(verdict_of(experiment, {"any": results()}), NOT_MEASURED, experiment)
+
+    def test_a_load_that_was_not_sent_leaves_no_verdict(self):
+        def outcome(*achieved):
+            return verdict_of("endurance", {endurance.PLAIN: [results(achieved=each)
+                                                              for each in achieved]})
+        self.assertEqual([outcome(0.99), outcome(0.98), outcome(0.98, 1, 1), outcome(0.9, 0.9, 1)],
+                         [CONFIRMED, NOT_MEASURED, CONFIRMED, NOT_MEASURED])
+        self.assertEqual({experiment.name for experiment in EXPERIMENTS if not experiment.at_rate},
+                         {"futex", "real-time", "socket-buffer", "burst", "readers"})
 
     def test_why_is_said(self):
         skipped = records.new_record(Case("e", burst.HOLDS, Load(), labels={}), 1, IDENTITY,

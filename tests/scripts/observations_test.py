@@ -43,9 +43,10 @@ class QuickMode(unittest.TestCase):
         lines = self.table("observations")
         self.assertEqual([line["experiment"] for line in lines], list(NAMES))
         for line in lines:
-            # Without the right to the real-time class there is nothing to compare.
-            allowed = VERDICTS + ("not measured",) * (line["experiment"] == "real-time")
-            self.assertIn(line["verdict"], allowed, line)
+            if line["verdict"] == "not measured":  # no right, or a machine that is too busy
+                self.assertRegex(line["figure"], "no real-time class|did not keep its schedule")
+            else:
+                self.assertIn(line["verdict"], VERDICTS, line)
             self.assertTrue(all(line.values()), line)
 
     def test_every_run_ended_in_good_order_and_explains_what_was_lost(self):

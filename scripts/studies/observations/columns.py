@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from studies import blast
 from studies.records import DONE, Record, result_of
+from studies.scaling import client
 from studies.tables import Column
 
 
@@ -78,11 +79,6 @@ def _schedule(results: dict) -> str | None:
     return blast.schedule_of(report) if report["schedule"] else None
 
 
-def _shared_cpus(record: Record) -> str:
-    own, servers = (set(record.parameters[cpus]) for cpus in ("client_cpus", "server_cpus"))
-    return "shares CPUs" if own & servers else "apart"
-
-
 CASE = Column("case", lambda record: record.name)
 SENT = Column("sent", of(lambda results: results["udpblast"]["sent"]))
 ANSWERED = Column("answered", of(answered), spread=True)
@@ -98,5 +94,5 @@ CLASS_LATENCIES = tuple(Column(f"{name} {percentile} us", of(class_latency_us(na
                                spread=True)
                         for name in ("short", "long") for percentile in ("p50", "p99"))
 # At the end of each table.
-OUTCOME = (Column("schedule", of(_schedule)), Column("client", _shared_cpus),
+OUTCOME = (Column("schedule", of(_schedule)), Column("client", client),
            Column("result", result_of))

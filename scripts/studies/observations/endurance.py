@@ -50,6 +50,7 @@ priority {machine.REAL_TIME_PRIORITY}. Memory is VmRSS at the beginning and the 
                Column("threads", _range("threads")),
                Column("descriptors", _range("descriptors")), *OUTCOME)
     repeats = 1
+    at_rate = True
 
     def first_cases(self, bench: Bench):
         return [bench.case(CAPACITY, bench.closed_loop(OUTSTANDING), bench.as_in_article)]

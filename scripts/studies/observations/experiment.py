@@ -109,6 +109,7 @@ class Experiment:
     repeats, least_repeats, quick_repeats = 3, 1, 1
     # How often what is measured first; not an option, for the other cases depend on it.
     first_repeats = 3
+    at_rate = False  # whether there is a verdict only where the client kept its schedule
 
     def first_cases(self, bench: Bench) -> list[Case]:
         """What has to be known before the other cases can be made, such as capacities."""
@@ -132,6 +133,11 @@ class Experiment:
     def judge(self, measured: Measured) -> Verdict:
         raise NotImplementedError
 
+    def _judge(self, measured: Measured) -> Verdict:
+        if self.at_rate:
+            measured.demand_rates()
+        return self.judge(measured)
+
     def charts(self, cases: Sequence[Sequence[Record]]) -> dict[str, Callable[[Path], None]]:
         return {}
 
@@ -143,7 +149,7 @@ class Experiment:
         return [dataclasses.replace(case, experiment=self.record_name) for case in cases]
 
     def study(self) -> Study:
-        observation = Observation(self.observation, self.criterion, self.judge)
+        observation = Observation(self.observation, self.criterion, self._judge)
 
         def report(records: Sequence[Record]) -> Report:
             cases = repeats_of(records)

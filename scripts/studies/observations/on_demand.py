@@ -52,6 +52,7 @@ on-demand thread. Open loop at {OVERLOAD:g} times what the workers alone answer 
                Column("threads started",
                       of(lambda results: _on_demand(results)["threads_started"])),
                LOST, LOST_WHERE, *OUTCOME)
+    at_rate = True
 
     def first_cases(self, bench: Bench):
         return [self._case(bench, CAPACITY, 0,

@@ -48,7 +48,7 @@ class Overload(Experiment):
     name = "overload"
     title = "Overload"
     observation = ("Under overload the server keeps working near its capacity, in bounded memory, "
-                   "and recovers at once.")
+                   "and recovers.")
     criterion = (f"with the policy shed, at {OVERLOAD:g} times the capacity, messages are answered "
                  f"in time at {percent(LEAST_GOODPUT)} of the capacity at least; in every run "
                  f"memory grows by at most {MOST_GROWTH_KIB:,} KiB (the slots and 4 MiB); and at "
@@ -72,6 +72,7 @@ and latency are of the second part, `step ...` of the first.
                Column("step schedule",
                       _of_step(lambda results: blast.schedule_of(results["udpblast"]))),
                Column("seconds between", of(lambda results: results["between_s"]), 1), *OUTCOME)
+    at_rate = True
 
     def first_cases(self, bench: Bench):
         load = bench.closed_loop(OUTSTANDING, "work", more=work(PROFILE))

@@ -1,21 +1,22 @@
 // Who is at work on deferred messages, and whether one more thread is called for.
 //
 // An on-demand thread is wanted while every worker is inside a message, fewer than the most threads
-// run, and a message waits. Whoever makes that true calls the starter: a producer that puts a message,
-// a worker that goes into one, a thread that ends. The starter looks again after each call, so no
-// call is lost and none has to be right.
+// run, and a message waits. Whoever makes that true calls the starter: a producer that puts a
+// message, a worker that goes into one, a thread that ends. The starter looks again after each
+// call, so no call is lost and none has to be right.
 //
-// The state is one 64-bit word: {workers inside a message, on-demand threads}. Only the starter counts
-// threads, and it counts one out only after it has joined it: there are never more than the most.
+// The state is one 64-bit word: {workers inside a message, on-demand threads}. Only the starter
+// counts threads, and it counts one out only after it has joined it: there are never more than the
+// most.
 //
-// Thread-safety: as the comments at the functions say. Lives in memory handed in by the caller, holds
-// no pointers.
+// Thread-safety: as the comments at the functions say. Lives in memory handed in by the caller,
+// holds no pointers.
 //
-// Memory orders: every change and every look of a caller is a read-modify-write of the one word, acq_rel.
-// Of a producer's look and a worker's entry the later one in the word's order sees what the other did
-// before (the message put, or everybody inside), so at least one of them calls. The same for a
-// producer's look at the most threads and the starter's counting out. The call itself is a semaphore's
-// post, release, taken by the starter, acquire.
+// Memory orders: every change and every look of a caller is a read-modify-write of the one word,
+// acq_rel. Of a producer's look and a worker's entry the later one in the word's order sees what
+// the other did before (the message put, or everybody inside), so at least one of them calls. The
+// same for a producer's look at the most threads and the starter's counting out. The call itself is
+// a semaphore's post, release, taken by the starter, acquire.
 #pragma once
 
 #include <cstdint>

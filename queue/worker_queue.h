@@ -1,5 +1,5 @@
-// The queue of deferred messages: bounded, any number of producers (service lanes), taken one by one
-// by workers and on-demand threads, in the order of their arrival.
+// The queue of deferred messages: bounded, any number of producers (service lanes), taken one by
+// one by workers and on-demand threads, in the order of their arrival.
 //
 // Boost.Lockfree carries the entries, and two semaphores the waiting: `room_` counts places, which
 // is the bound, and `ready_` counts entries. An entry is one slot index.
@@ -8,13 +8,13 @@
 //   try_claim()/wait()         takes a token ─► pop() takes the oldest entry, then posts `room_`
 //
 // Why not the slot queue: that one is never full and hands out batches. Here a full queue is the
-// normal case that has to be noticed at once, and a batch would make messages wait behind a slow one
-// while other workers idle.
+// normal case that has to be noticed at once, and a batch would make messages wait behind a slow
+// one while other workers idle.
 //
-// Thread-safety: any number of threads, of processes if the scope is process_shared. Lives in memory
-// handed in by the caller and holds no pointers: Boost's queue with a capacity fixed at compile time
-// links its nodes by 16-bit indexes (boost/lockfree/queue.hpp, detail/tagged_ptr; ecosystem limits:
-// at most 65,534 entries).
+// Thread-safety: any number of threads, of processes if the scope is process_shared. Lives in
+// memory handed in by the caller and holds no pointers: Boost's queue with a capacity fixed at
+// compile time links its nodes by 16-bit indexes (boost/lockfree/queue.hpp, detail/tagged_ptr;
+// ecosystem limits: at most 65,534 entries).
 //
 // Invariants
 //   W1  entries in the queue <= limit <= kMostEntries: a push never fails, because its place was
@@ -23,14 +23,14 @@
 //       entry, because Boost's queue is linearizable.
 //   W3  room_ + places in hands + entries = limit.
 //
-// Memory orders: (c) post of ready_, release -> take, acquire: the slot's content is visible to whoever
-// holds a token (queue/semaphore.h); the entry itself is carried by Boost's own orders.
+// Memory orders: (c) post of ready_, release -> take, acquire: the slot's content is visible to
+// whoever holds a token (queue/semaphore.h); the entry itself is carried by Boost's own orders.
 //
-// A known limit: the nodes' change count has 16 bits. A thread that stands still between reading the
-// queue's head and its compare-exchange while exactly 65,536 n other entries pass, and finds the same
-// node at the head, would take a wrong link (ABA). At 300,000 entries a second that takes a stop of
-// 0.2 s that begins within a few nanoseconds and ends at one operation in 65,536. The generation in a
-// slot's header notices a slot handed out twice (stages/slot_store.h).
+// A known limit: the nodes' change count has 16 bits. A thread that stands still between reading
+// the queue's head and its compare-exchange while exactly 65,536 n other entries pass, and finds
+// the same node at the head, would take a wrong link (ABA). At 300,000 entries a second that takes
+// a stop of 0.2 s that begins within a few nanoseconds and ends at one operation in 65,536. The
+// generation in a slot's header notices a slot handed out twice (stages/slot_store.h).
 #pragma once
 
 #include <algorithm>

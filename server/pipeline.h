@@ -1,12 +1,13 @@
 // The whole picture: slots, queues, steps and lanes, wired as the model `seda` has them.
 //
-//   sockets ─► receive lanes ─[requests]─► service lanes ─────────[responses]─► response lanes ─► sockets
-//                                               └[worker queue]─► worker lanes ─┤
-//                                                       └───► on-demand threads ┘
+//   sockets ─► receive ─[requests]─► service ─────────────────────────┬─[responses]─► response
+//                                       └[worker queue]─► workers ────┤                └─► sockets
+//                                               └─► on-demand threads ┘
 //
-// Requests and responses hold every slot, so they are never full. Receive waits for sockets and free
-// slots, service for requests and room in the worker queue, workers for deferred messages, response for
-// responses and the kernel. Lanes wait only for what is downstream of them: no cycle can block.
+// Requests and responses hold every slot, so they are never full. Receive waits for sockets and
+// free slots, service for requests and room in the worker queue, workers for deferred messages,
+// response for responses and the kernel. Lanes wait only for what is downstream of them: no cycle
+// can block.
 //
 // Main thread only. It outlives its lanes: after end() has returned true, or not at all (a forced
 // end leaves by _exit).
@@ -89,6 +90,8 @@ class Pipeline {
   // true, end() returns false and lanes still run.
   bool end(const std::function<bool()>& give_up);
 
+  // At a forced end: receive lanes take no more datagrams and end. Waits for that, briefly.
+  void stop_receiving();
   // At a forced end: takes every message away from the lanes and books it as failed. May be called
   // again for what came in meanwhile. Returns how many it took.
   std::uint64_t seize_all(StatsWriter& main) noexcept;

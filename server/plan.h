@@ -24,8 +24,8 @@ struct Plan {
 Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
                std::function<void(const std::string&)> announce);
 
-// The fixed address for replies, if there is one, against the bound addresses: what is wrong with it is
-// added to `loaded`.
+// The fixed address for replies, if there is one, against the bound addresses: what is wrong with
+// it is added to `loaded`.
 void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own);
 
 // What the settings and the service say about who may ask; `own`: the bound addresses.

@@ -127,9 +127,10 @@ class Service {
     process(std::span(&message, 1), state);
   }
 
-  // A message that the server has no room for (CPSS_OVERLOAD=shed), process() was not called for it.
-  // Gives it the protocol's "try later" as reply, says invalid where process() would, or leaves it
-  // without a verdict: silence. Called on any lane at any time, must be quick, and must not defer.
+  // A message that the server has no room for (CPSS_OVERLOAD=shed): process() was not called for
+  // it, or said defer, and its workers have no room. Gives it the protocol's "try later" as reply,
+  // says invalid where process() would, or leaves it without a verdict: silence. Called on any lane
+  // at any time, must be quick, and must not defer.
   virtual void busy_reply(Message& message) const { message.no_reply(); }
 
   // The least CPSS_MSGSIZE, in bytes, with which the service works.

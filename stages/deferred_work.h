@@ -1,5 +1,5 @@
-// One deferred message from the worker queue to its end or to the response queue: what a worker and an
-// on-demand thread both do.
+// One deferred message from the worker queue to its end or to the response queue: what a worker and
+// an on-demand thread both do.
 //
 // One object per lane. It keeps no free slots, because the service may block with them.
 #pragma once

@@ -10,8 +10,8 @@ enum class Sharing : bool { process_private, process_shared };
 
 class Memory {
  public:
-  // `name` is what /proc/pid/maps calls shared memory. Throws std::bad_alloc where the address space
-  // is used up, std::system_error where there is no shared memory to be had.
+  // `name` is what /proc/pid/maps calls shared memory. Throws std::bad_alloc where the address
+  // space is used up, std::system_error where there is no shared memory to be had.
   explicit Memory(std::size_t bytes, Sharing sharing = Sharing::process_private,
                   const char* name = "cpss");
   ~Memory();

@@ -7,7 +7,8 @@
 
 namespace cpss {
 
-// One place, and the thread that runs in it now, if any: a lane that finds one message and then nothing.
+// One place, and the thread that runs in it now, if any: a lane that finds one message and then
+// nothing.
 class OnDemandStarter::Thread final : private Step, private WaitPlace {
  public:
   Thread(const Wiring& wiring, const Place& place)
@@ -15,13 +16,13 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
         name_(place.name),
         stats_(place.stats),
         work_({w_.service, w_.store, w_.pool, w_.queue, w_.responses, place.events, w_.pool_lanes},
-              stats_) {}
+              stats_),
+        lane_state_(w_.service.make_lane_state()) {}
 
   bool free() const noexcept { return !lane_; }
 
   // The caller holds a claim, which is the thread's from now on. Throws where there is no thread.
   void start() {
-    lane_state_ = w_.service.make_lane_state();
     WaitPlace& place = *this;
     lane_.emplace(LaneOptions{name_, w_.cpus, {}}, std::vector<Step*>{this}, place);
     done_ = false;
@@ -40,6 +41,8 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
     lane_->join(kNoDeadline);
     lane_.reset();
   }
+  // The same without a thread, on the caller's; the place is free, the caller holds a claim.
+  void run_here() noexcept { work_.process_one(lane_state_.get()); }
 
  private:
   std::size_t run() noexcept override {
@@ -58,7 +61,7 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
   std::string name_;
   StatsWriter stats_;
   DeferredWork work_;
-  std::unique_ptr<LaneState> lane_state_;
+  std::unique_ptr<LaneState> lane_state_;  // of the place: its threads use it one after the other
   std::optional<Lane> lane_;
   Semaphore ends_;
   bool done_ = false;  // the thread's own while it runs
@@ -123,6 +126,9 @@ bool OnDemandStarter::wait() noexcept {
   if (result.status != TakeStatus::closed) return true;
   for (auto& thread : threads_)
     if (!thread->free()) thread->join();
+  // A claim that was given back when the workers had already ended: nobody else gets to its
+  // message.
+  while (w_.queue.try_claim()) threads_.front()->run_here();
   running_ = 0;
   show_threads();
   return false;

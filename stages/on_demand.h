@@ -1,11 +1,12 @@
 // Stage on_demand: one more thread for a deferred message when every worker is inside one.
 //
-// The starter is a lane. When it is called (queue/crowd.h) it starts threads, as long as they are wanted
-// and a message waits, each of which takes the oldest message and ends with it; it joins those that
-// have ended. Starting a thread allocates: here alone that is done for a message.
+// The starter is a lane. When it is called (queue/crowd.h) it starts threads, as long as they are
+// wanted and a message waits, each of which takes the oldest message and ends with it; it joins
+// those that have ended. Starting a thread allocates: here alone that is done for a message.
 //
-// The starter claims the message before it starts the thread, so that the thread finds one. If there is
-// no thread to be had the claim is given back, and the workers get to the message.
+// The starter claims the message before it starts the thread, so that the thread finds one. If
+// there is no thread to be had the claim is given back, and the workers get to the message; at the
+// end, when they may have gone, the starter itself does.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +53,8 @@ class OnDemandStarter final : public Step {
 
   // Joins what has ended and starts what is wanted. Returns how many it started.
   std::size_t run() noexcept override;
-  // Waits for a call; at the end for the threads that still run, and then returns false.
+  // Waits for a call. At the end, after that of the workers: waits for the threads that still run,
+  // processes what is left in the queue and returns false.
   bool wait() noexcept;
 
  private:

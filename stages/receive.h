@@ -4,8 +4,8 @@
 // claimed before the datagram is read, straight into the slot's request window; slots that stay
 // unused are given back in the same run.
 //
-// When there is no free slot, what happens is for the overload policy to say: the datagrams wait in the
-// kernel, or a batch of them is shed (shedding.h).
+// When there is no free slot, what happens is for the overload policy to say: the datagrams wait in
+// the kernel, or a batch of them is shed (shedding.h).
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,8 @@
 // Where a receive lane waits: for a readable socket, or, if it ran out of slots, for a free one.
 //
-// A lane that sheds waits for a slot for at most 1 ms at a time: long enough that the lanes which free
-// slots get the CPU, even from a lane in the real-time class. No wait is longer than `longest`.
+// A lane that sheds waits for a slot for at most 1 ms at a time: long enough that the lanes which
+// free slots get the CPU, even from a lane in the real-time class. No wait is longer than
+// `longest`.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +33,7 @@ class ReceiveWait final : public WaitPlace {
   ~ReceiveWait() override;
 
   // After the stop event the lane goes on until it finds nothing to read; then wait() is false.
+  // Once the pool is closed (a forced end) it is false at once.
   bool wait() noexcept override;
 
  private:

@@ -5,6 +5,7 @@
 
 #include "stages/batch_clock.h"
 #include "stages/semaphore_clock.h"
+#include "stages/service_call.h"
 
 namespace cpss {
 
@@ -40,7 +41,8 @@ std::size_t ServiceStep::run() noexcept {
     process();
   }
   std::uint64_t end_ns = settlement_.finish();
-  // What is deferred may have to wait, so it comes last, when everything else of the batch has gone on.
+  // What is deferred may have to wait, so it comes last, when everything else of the batch has gone
+  // on.
   if (!deferred_.empty()) end_ns = w_.deferral ? hand_to_workers() : process_in_place();
   clock.end(end_ns, slots.size());
   return slots.size();
@@ -118,15 +120,22 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
   return now;
 }
 
-// The service says "busy" for as many as the budget allows; the response stage sends it.
+// All are asked, since what is invalid ends as that; the response stage sends the busy replies, as
+// many as the budget allows.
 void ServiceStep::shed(std::span<const std::size_t> deferred) noexcept {
-  const std::uint32_t replies =
-      w_.deferral->budget->take(static_cast<std::uint32_t>(deferred.size()), now_ns());
-  for (std::size_t n = 0; n < deferred.size(); ++n) {
-    Message& message = messages_[deferred[n]];
-    message.clear_verdict();
-    if (n < replies) settlement_.threw([&] { w_.service.busy_reply(message); });
-    settlement_.shed(refs_[deferred[n]], message, Reason::shed_worker_queue_full);
+  std::uint32_t replies = 0;
+  for (const std::size_t i : deferred)
+    if (has_busy_reply(w_.service, messages_[i], w_.events)) ++replies;
+  std::uint32_t granted = w_.deferral->budget->take(replies, now_ns());
+  for (const std::size_t i : deferred) {
+    Message& message = messages_[i];
+    if (message.verdict() == Verdict::reply) {
+      if (granted > 0)
+        --granted;
+      else
+        message.no_reply();
+    }
+    settlement_.shed(refs_[i], message, Reason::shed_worker_queue_full);
   }
 }
 

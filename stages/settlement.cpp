@@ -22,6 +22,17 @@ Reason reason_for(InvalidReason why) noexcept {
   return Reason::invalid_malformed;
 }
 
+Reason reason_when_shed(const Message& message, Reason shed) noexcept {
+  switch (message.verdict()) {
+    case Verdict::invalid:
+      return reason_for(message.invalid_reason());
+    case Verdict::refuse:
+      return Reason::refused_by_service;
+    default:
+      return shed;
+  }
+}
+
 Settlement::Settlement(const Wiring& wiring, std::uint32_t kept_slots, StatsWriter& stats)
     : w_(wiring),
       stats_(stats),
@@ -38,14 +49,13 @@ Message Settlement::present(std::uint32_t slot) noexcept {
           header.peer, header.trusted};
 }
 
-void Settlement::report(std::string_view what) noexcept {
-  w_.events.report(EventKind::service_threw, 0, what);
-}
-
 void Settlement::settle(MessageRef ref, const Message& message, bool it_threw) noexcept {
   switch (message.verdict()) {
     case Verdict::reply:
-      if (!hand_on(ref, message)) retirement_.retire(ref, Reason::failed_reply_too_long);
+      if (message.reply_too_long())
+        retirement_.retire(ref, Reason::failed_reply_too_long);
+      else
+        hand_on(ref, message, false);
       break;
     case Verdict::no_reply:
       retirement_.retire(ref, Reason::no_answer);
@@ -66,22 +76,20 @@ void Settlement::settle(MessageRef ref, const Message& message, bool it_threw) n
 }
 
 void Settlement::shed(MessageRef ref, const Message& message, Reason reason) noexcept {
-  if (message.verdict() == Verdict::reply) {
-    w_.store.header(ref.slot).shed = true;
-    if (hand_on(ref, message)) return;
-  }
-  retirement_.retire(ref, reason);
+  if (message.verdict() == Verdict::reply)
+    hand_on(ref, message, true);
+  else
+    retirement_.retire(ref, reason_when_shed(message, reason));
 }
 
-// False: the reply is longer than it may be.
-bool Settlement::hand_on(MessageRef ref, const Message& message) noexcept {
-  if (message.reply_too_long()) return false;
-  if (!retirement_.still_held(ref)) return true;
+// The header is written only by who holds the message.
+void Settlement::hand_on(MessageRef ref, const Message& message, bool shed) noexcept {
+  if (!retirement_.still_held(ref)) return;
   SlotHeader& header = w_.store.header(ref.slot);
+  header.shed = shed;
   header.reply_length = static_cast<std::uint16_t>(message.reply_length());
   header.reply_in_request_window = message.in_place();
   outlet_.add(ref.slot);
-  return true;
 }
 
 std::uint64_t Settlement::finish() noexcept {

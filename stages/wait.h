@@ -8,8 +8,8 @@
 
 namespace cpss {
 
-// None: until it is woken. Where queues are shared by processes there is one, because a process that is
-// killed may take a wake-up with it.
+// None: until it is woken. Where queues are shared by processes there is one, because a process
+// that is killed may take a wake-up with it.
 using LongestWait = std::optional<std::chrono::milliseconds>;
 inline constexpr std::chrono::milliseconds kSharedWait{100};
 

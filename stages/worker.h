@@ -1,7 +1,7 @@
 // Stage worker: processes deferred messages, where the service may block.
 //
-// One object per worker lane. Messages are taken one by one: a worker that blocks keeps nobody but its
-// own message waiting.
+// One object per worker lane. Messages are taken one by one: a worker that blocks keeps nobody but
+// its own message waiting.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ class WorkerStep final : public Step {
 
   std::size_t run() noexcept override;
 
-  // Waits until run() will find a message, at most `longest`; false once there will be none any more.
+  // Waits until run() will find a message, at most `longest`; false once there will be none any
+  // more.
   bool wait() noexcept;
 
  private:

@@ -14,6 +14,9 @@ namespace cpss {
 //   too-long      replies with one byte more than allowed
 //   thrower       throws for requests that begin with '!', echoes others
 //   deferring     defers every message, echoes it then; defers again those that begin with '!'
+// The busy reply of slow and gated is the request with kBusyMark as its first byte.
+inline constexpr char kBusyMark = '~';
+
 ServiceRegistry test_services();
 
 }  // namespace cpss

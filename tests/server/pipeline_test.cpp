@@ -1,13 +1,16 @@
 #include "server/pipeline.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <future>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -254,6 +257,244 @@ TEST(Pipeline, WhatLanesReportComesWithTheirNames) {
       });
   EXPECT_EQ(lost, 0u);
   EXPECT_EQ(lines, std::vector<std::string>{"svc-0: one byte is too little"});
+}
+
+// GatedEcho blocks in process(); with every message deferred that is where a service may.
+PipelineOptions with_workers(std::uint32_t slots, unsigned workers, unsigned on_demand) {
+  PipelineOptions options = many_lanes(slots);
+  options.worker.lanes = workers;
+  options.on_demand_threads = on_demand;
+  options.worker_queue = std::max(1u, slots / 2);
+  options.defer_all = true;
+  return options;
+}
+
+std::vector<std::string> threads_called(std::string_view prefix) {
+  std::vector<std::string> names;
+  for (const auto& [name, thread] : threads_of(::getpid()))
+    if (name.starts_with(prefix)) names.push_back(name);
+  return names;
+}
+
+struct WorkersCase {
+  const char* name;
+  std::uint32_t slots;
+  unsigned workers;
+  unsigned on_demand;
+  unsigned worker_queue;
+  Sharing sharing = Sharing::process_private;
+};
+
+class PipelineWithWorkers : public testing::TestWithParam<WorkersCase> {};
+
+TEST_P(PipelineWithWorkers, AnswersEachRequestOnce) {
+  constexpr unsigned kRequests = 1500;
+  EchoService echo;
+  PipelineOptions options =
+      with_workers(GetParam().slots, GetParam().workers, GetParam().on_demand);
+  options.worker_queue = GetParam().worker_queue;
+  options.sharing = GetParam().sharing;
+  LivePipeline live(echo, options, 2);
+  live.pipeline().start();
+  Client client;
+  EXPECT_EQ(client.ask(kRequests, {live.address(0), live.address(1)}), kRequests);
+  live.end_and_expect_at_rest();
+  EXPECT_EQ(live.ledger().received, kRequests);
+  EXPECT_EQ(live.total("deferred"), kRequests);
+  EXPECT_EQ(live.total("thread_start_errors"), 0u);
+  EXPECT_TRUE(client.receive_now().empty()) << "a reply too many";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Pipelines, PipelineWithWorkers,
+    testing::Values(WorkersCase{"OneWorker", 64, 1, 0, 32}, WorkersCase{"OneSlot", 1, 2, 2, 1},
+                    WorkersCase{"RoomForOne", 64, 3, 0, 1},
+                    WorkersCase{"OnDemandThreads", 64, 1, 3, 32},
+                    WorkersCase{"OnDemandThreadsAndRoomForOne", 64, 2, 1, 1},
+                    WorkersCase{"ProcessShared", 64, 2, 2, 2, Sharing::process_shared}),
+    [](const auto& chosen) { return chosen.param.name; });
+
+TEST(PipelineWithOnDemandThreads, TheyComeWhileWorkersBlockAndNeverMoreThanTheMost) {
+  constexpr unsigned kMessages = 20;
+  GatedEcho service;
+  LivePipeline live(service, with_workers(64, 2, 3));
+  live.pipeline().start();
+  Client client;
+  client.send("0", live.address());
+  ASSERT_TRUE(live.wait_for("deferred", 1));
+  while (service.inside() < 1) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(live.total("threads_started"), 0u) << "a worker is idle";
+  for (unsigned i = 1; i < kMessages; ++i) client.send(std::to_string(i), live.address());
+  ASSERT_TRUE(live.wait_for("deferred", kMessages));
+  ASSERT_TRUE(live.wait_for("threads_started", 3));
+  while (service.inside() < 2 + 3) std::this_thread::sleep_for(1ms);
+  std::this_thread::sleep_for(20ms);
+  EXPECT_EQ(service.inside(), 2u + 3);
+  EXPECT_EQ(threads_called("demand-"),
+            (std::vector<std::string>{"demand-0", "demand-1", "demand-2"}));
+  service.open();
+  EXPECT_EQ(client.receive(kMessages).size(), kMessages);
+  live.end_and_expect_at_rest();
+  EXPECT_TRUE(threads_called("demand-").empty());
+  EXPECT_TRUE(threads_called("starter").empty());
+}
+
+TEST(PipelineWithOnDemandThreads, TheEndWaitsForThemAndForTheWorkers) {
+  constexpr unsigned kMessages = 30;
+  GatedEcho service;
+  LivePipeline live(service, with_workers(64, 1, 2));
+  live.pipeline().start();
+  Client client;
+  for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
+  while (service.inside() < 1 + 2) std::this_thread::sleep_for(1ms);
+  int asked = 0;
+  EXPECT_TRUE(live.pipeline().end([&] {
+    if (++asked == 3) service.open();
+    return false;
+  }));
+  EXPECT_GE(asked, 3);
+  EXPECT_EQ(client.receive(kMessages).size(), kMessages);
+  live.expect_at_rest();
+  EXPECT_EQ(live.reason("answered"), kMessages);
+}
+
+// The service lane stands before a full worker queue, with requests behind it.
+TEST(PipelineWithOnDemandThreads, TheEndAnswersWhatWaitsForRoomInTheWorkerQueue) {
+  constexpr unsigned kMessages = 40;
+  GatedEcho service;
+  PipelineOptions options = with_workers(64, 1, 1);
+  options.worker_queue = 2;
+  LivePipeline live(service, options);
+  live.pipeline().start();
+  Client client;
+  for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
+  ASSERT_TRUE(live.wait_for("received", kMessages));
+  ASSERT_TRUE(live.wait_for("deferred", 4));
+  EXPECT_EQ(live.total("deferred"), 4u) << "two inside, two in the queue";
+  EXPECT_TRUE(live.pipeline().end([&] {
+    service.open();
+    return false;
+  }));
+  EXPECT_EQ(client.receive(kMessages).size(), kMessages);
+  live.expect_at_rest();
+}
+
+TEST(PipelineWithOnDemandThreads, AForcedEndWhileWorkersAndTheyAreInsideBooksEachOnce) {
+  constexpr unsigned kMessages = 50;
+  GatedEcho service;
+  PipelineOptions options = with_workers(64, 2, 2);
+  options.worker_queue = 8;  // others wait before it
+  LivePipeline live(service, options);
+  live.pipeline().start();
+  Client client;
+  for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
+  ASSERT_TRUE(live.wait_for("received", kMessages));
+  while (service.inside() < 4) std::this_thread::sleep_for(1ms);
+
+  int asked = 0;
+  EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 3; }));
+  EXPECT_EQ(live.pipeline().seize_all(live.main()), kMessages);
+  EXPECT_EQ(live.reason("failed.forced_end"), kMessages);
+  EXPECT_EQ(live.ledger().residual, 0);
+  EXPECT_EQ(live.ledger().in_flight, 0);
+
+  service.open();
+  live.end_and_expect_at_rest();
+  EXPECT_EQ(live.reason("failed.forced_end"), kMessages);
+  EXPECT_EQ(live.reason("failed.stale_slot"), 0u);
+  EXPECT_EQ(live.reason("answered"), 0u);
+  EXPECT_TRUE(client.receive_now().empty());
+}
+
+TEST(PipelineWithOnDemandThreads, AForcedEndWhileAllWorkBooksEachOnce) {
+  constexpr unsigned kMessages = 100;
+  for (int round = 0; round < 20; ++round) {
+    EchoService echo;
+    LivePipeline live(echo, with_workers(256, 1, 2));
+    live.pipeline().start();
+    Client client;
+    for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
+    std::uint64_t seized = 0;
+    ASSERT_TRUE(live.wait_for("received", 1));
+    for (int i = 0; i < 10; ++i) seized += live.pipeline().seize_all(live.main());
+    live.end_and_expect_at_rest();
+    EXPECT_EQ(live.ledger().received, kMessages);
+    EXPECT_EQ(live.reason("failed.forced_end"), seized);
+    EXPECT_EQ(live.reason("answered") + seized, kMessages);
+  }
+}
+
+TEST(PipelineWithOnDemandThreads, WithShedNobodyWaitsForRoomInTheWorkerQueue) {
+  constexpr unsigned kMessages = 60;
+  GatedEcho service;
+  PipelineOptions options = with_workers(64, 1, 1);
+  options.worker_queue = 2;
+  options.shed = true;
+  LivePipeline live(service, options);
+  live.pipeline().start();
+  Client client;
+  const auto send = [&](unsigned from, unsigned to) {
+    for (unsigned i = from; i < to; ++i) client.send(std::to_string(i), live.address());
+  };
+  for (const unsigned inside : {1u, 2u}) {
+    send(inside - 1, inside);
+    while (service.inside() < inside) std::this_thread::sleep_for(1ms);
+  }
+  send(2, 4);
+  ASSERT_TRUE(live.wait_for("deferred", 4)) << "two inside, two in the queue";
+  send(4, kMessages);
+  ASSERT_TRUE(live.wait_for("retired", kMessages - 4));
+  EXPECT_EQ(live.ledger().in_flight, 4);
+  service.open();
+  EXPECT_EQ(client.receive(4).size(), 4u);
+  live.end_and_expect_at_rest();
+  EXPECT_EQ(live.reason("answered"), 4u);
+  EXPECT_EQ(live.reason("shed.worker_queue_full"), kMessages - 4);
+}
+
+TEST(PipelineWithOnDemandThreads, WorkersWithCpusThatDoNotExistLeaveNoLaneBehind) {
+  EchoService echo;
+  PipelineOptions options = with_workers(64, 1, 1);
+  options.worker.cpus = {CPU_SETSIZE - 1};
+  LivePipeline live(echo, options);
+  EXPECT_THROW(live.pipeline().start(), std::system_error);
+  for (const char* name : {"recv-", "svc-", "work-", "starter", "resp-"})
+    EXPECT_TRUE(threads_called(name).empty()) << name;
+}
+
+TEST(PipelineWithOnDemandThreads, TheirEventsComeWithTheirNames) {
+  class SlowThrower final : public Service {
+   public:
+    void process(std::span<Message> batch, LaneState*) override {
+      for (Message& message : batch) message.defer();
+    }
+    void process_deferred(Message&, LaneState*) override {
+      ++inside;
+      while (inside < 2) std::this_thread::sleep_for(1ms);
+      throw std::runtime_error("no");
+    }
+    std::atomic<int> inside{0};
+  } service;
+  LivePipeline live(service, with_workers(64, 1, 1));
+  live.pipeline().start();
+  Client client;
+  client.send("1", live.address());
+  client.send("2", live.address());
+  ASSERT_TRUE(live.wait_for("retired", 2));
+  live.end_and_expect_at_rest();
+  std::set<std::string> lanes;
+  live.pipeline().take_events([&](const std::string& lane, const Event&) { lanes.insert(lane); });
+  EXPECT_EQ(lanes, (std::set<std::string>{"work-0", "demand-0"}));
+}
+
+TEST(PipelineWithOnDemandThreads, BlocksAreInTheOrderOfTheFlow) {
+  std::vector<std::string> names;
+  for (const RegionBlock& block : blocks_of(with_workers(64, 2, 2)))
+    names.push_back(block.lane + " " + std::string(name_of(block.stage)));
+  names.erase(names.begin(), names.begin() + 5);
+  EXPECT_EQ(names, (std::vector<std::string>{"work-0 worker", "work-1 worker", "starter on_demand",
+                                             "demand-0 on_demand", "demand-1 on_demand",
+                                             "resp-0 response", "resp-1 response", "main server"}));
 }
 
 TEST(Pipeline, WorksInSharedMemory) {

@@ -148,6 +148,53 @@ TEST(Plan, AdmissionKnowsAllowedTrustedOwnAndWhetherTheServiceReflects) {
   EXPECT_FALSE(admission.trusted({IpAddress::parse("192.0.2.1").value(), 1}));
 }
 
+TEST(Plan, TakesWhatTheSettingsSayOfWorkers) {
+  const std::string cpu = "--worker-cpus=" + std::to_string(test::first_allowed_cpu());
+  LoadResult loaded = load({"--worker-threads=3", "--ondemand-threads=5", "--worker-queue=7",
+                            "--defer=all", "--overload=shed", "--busy-rate=9", cpu.c_str()});
+  const Plan made = plan(loaded);
+  ASSERT_TRUE(loaded.ok()) << loaded.errors[0];
+  EXPECT_EQ(made.pipeline.worker.lanes, 3u);
+  EXPECT_EQ(made.pipeline.worker.cpus, std::vector<unsigned>{test::first_allowed_cpu()});
+  EXPECT_EQ(made.pipeline.on_demand_threads, 5u);
+  EXPECT_EQ(made.pipeline.worker_queue, 7u);
+  EXPECT_TRUE(made.pipeline.defer_all);
+  EXPECT_TRUE(made.pipeline.shed);
+  EXPECT_EQ(made.pipeline.busy_rate, 9u);
+}
+
+TEST(Plan, WithoutSettingsThereAreNoWorkers) {
+  LoadResult loaded = load({});
+  const Plan made = plan(loaded);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(made.pipeline.worker.lanes, 0u);
+  EXPECT_EQ(made.pipeline.on_demand_threads, 0u);
+  EXPECT_FALSE(made.pipeline.defer_all);
+  EXPECT_FALSE(made.pipeline.shed);
+}
+
+TEST(Plan, TheWorkerQueueHasRoomForHalfTheSlotsUnlessSet) {
+  for (const auto& [slots, places] :
+       std::vector<std::pair<const char*, unsigned>>{{"--qslots=1", 1},
+                                                     {"--qslots=2", 1},
+                                                     {"--qslots=9", 4},
+                                                     {"--qslots=8192", 4096},
+                                                     {"--qslots=131068", 65'534},
+                                                     {"--qslots=131070", 65'534},
+                                                     {"--qslots=1000000", 65'534}}) {
+    LoadResult loaded = load({"--worker-threads=1", slots});
+    EXPECT_EQ(plan(loaded).pipeline.worker_queue, places) << slots;
+    EXPECT_TRUE(loaded.ok());
+  }
+}
+
+// What is said of workers is the same as what they are without: not a mistake.
+TEST(Plan, DefaultsOfWorkersMayBeSpelledOutWithoutThem) {
+  LoadResult loaded = load({"--worker-threads=0", "--defer=service"});
+  plan(loaded);
+  EXPECT_TRUE(loaded.ok());
+}
+
 // One error that names the setting and says this; nothing else.
 void expect_refused(std::vector<const char*> arguments, const std::string& setting,
                     const std::string& text) {

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <numeric>
+#include <stdexcept>
+#include <utility>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace cpss::test {
@@ -10,7 +13,49 @@ namespace {
 
 constexpr std::uint32_t kPoolLanes = 3;
 
+std::optional<ServiceStep::Deferral> deferral(WorkerSide* workers, const RigOptions& options) {
+  if (workers == nullptr) return {};
+  return ServiceStep::Deferral{workers->queue, workers->crowd, options.defer_all,
+                               options.busy_rate ? &workers->budget : nullptr};
+}
+
 }  // namespace
+
+WorkerSide::WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQueue& responses,
+                       EventRing& events, Books& books, const RigOptions& options)
+    : memory(WorkerQueue::bytes()),
+      queue(*WorkerQueue::create(memory.data(), options.worker_queue)),
+      crowd(options.workers, options.on_demand),
+      budget(options.busy_rate.value_or(0)) {
+  for (std::uint32_t i = 0; i < options.workers; ++i)
+    steps.emplace_back(
+        WorkerStep::Wiring{{service, store, pool, queue, responses, events, kPoolLanes}, crowd},
+        books.open());
+  if (options.on_demand == 0) return;
+  std::vector<OnDemandStarter::Place> places;
+  for (std::uint32_t i = 0; i < options.on_demand; ++i)
+    places.push_back({"demand-" + std::to_string(i), books.open(), thread_events.emplace_back()});
+  starter.emplace(OnDemandStarter::Wiring{service, store, pool, queue, responses, crowd,
+                                          starter_events, kPoolLanes, options.on_demand_cpus},
+                  std::move(places), books.open());
+}
+
+std::size_t WorkerSide::run() {
+  std::size_t total = 0;
+  for (std::size_t done = 1; done > 0; total += done) {
+    done = 0;
+    for (WorkerStep& step : steps) done += step.run();
+  }
+  return total;
+}
+
+std::vector<Event> WorkerSide::on_demand_events() {
+  std::vector<Event> result;
+  for (Event event; starter_events.take(event);) result.push_back(event);
+  for (EventRing& ring : thread_events)
+    for (Event event; ring.take(event);) result.push_back(event);
+  return result;
+}
 
 AdmissionOptions open_admission() {
   return {{}, {}, {}, LocalAddressSet({}), false};
@@ -40,18 +85,27 @@ Rig::Rig(Service& user, RigOptions options)
       pool_memory_(SlotPool::bytes(options.slots)),
       request_memory_(SlotQueue::bytes(options.slots)),
       response_memory_(SlotQueue::bytes(options.slots)),
+      budget_(options.busy_rate.value_or(0)),
+      reply_address_(options.reply_address),
       admission_(options.admission),
       ports_(make_ports(options)),
       main_(books.open()),
       pool(*SlotPool::create(pool_memory_.data(), options.slots)),
       requests(*SlotQueue::create(request_memory_.data(), options.slots)),
       responses(*SlotQueue::create(response_memory_.data(), options.slots)),
-      receive({ports_, store, pool, requests, admission_, events_, options.batch, kPoolLanes},
+      workers(options.workers == 0 ? nullptr
+                                   : std::make_unique<WorkerSide>(user, store, pool, responses,
+                                                                  events_, books, options)),
+      receive({ports_, store, pool, requests, admission_, events_, options.batch, kPoolLanes,
+               options.busy_rate ? std::optional(Shedding::Wiring{user, budget_, reply_address()})
+                                 : std::nullopt},
               books.open()),
-      service({user, store, pool, requests, responses, events_, options.batch, 1, kPoolLanes},
+      service({user, store, pool, requests, responses, events_, options.batch, 1, kPoolLanes,
+               deferral(workers.get(), options)},
               books.open()),
-      response({ports_, store, pool, responses, events_, options.batch, 1, kPoolLanes},
-               books.open()),
+      response(
+          {ports_, store, pool, responses, events_, options.batch, 1, kPoolLanes, reply_address()},
+          books.open()),
       main_cache_(pool, 0, kPoolLanes) {}
 
 std::vector<DatagramPort*> Rig::make_ports(const RigOptions& options) {
@@ -85,9 +139,12 @@ bool Rig::settle() {
     return std::all_of(fakes_.begin(), fakes_.end(),
                        [](const auto& fake) { return fake->all_received(); });
   };
-  for (int round = 0; round < 100'000; ++round)
-    if (receive.run() + service.run() + response.run() == 0 && !receive.starved() && all_read())
-      return true;
+  for (int round = 0; round < 100'000; ++round) {
+    std::size_t done = receive.run() + service.run();
+    if (workers) done += workers->run();
+    done += response.run();
+    if (done == 0 && !receive.starved() && all_read()) return true;
+  }
   return false;
 }
 
@@ -169,6 +226,63 @@ void reply_with(Message& message, std::string_view text) {
   const auto bytes = std::as_bytes(std::span(text));
   std::copy(bytes.begin(), bytes.end(), message.reply_window().begin());
   message.reply(text.size());
+}
+
+void echo(Message& message) {
+  message.reply_in_place(message.request().size());
+}
+
+void defer(Message& message) {
+  message.defer();
+}
+
+std::uint32_t slot_with(Rig& rig, std::string_view request) {
+  for (std::uint32_t slot = 0; slot < rig.store.slots(); ++slot) {
+    const auto* text = reinterpret_cast<const char*>(rig.store.request(slot));
+    if (rig.store.holds(rig.store.message_in(slot)) &&
+        std::string_view(text, rig.store.header(slot).request_length) == request)
+      return slot;
+  }
+  ADD_FAILURE() << "no slot holds " << request;
+  return 0;
+}
+
+void verdict_by_first_byte(Message& message) {
+  switch (request_of(message)[0]) {
+    case 'r':
+      return reply_with(message, "reply");
+    case 'n':
+      return message.no_reply();
+    case 'i':
+      return message.invalid(InvalidReason::malformed);
+    case 'f':
+      return message.refuse(RefuseReason::by_service);
+    case 'd':
+      return message.defer();
+    case 'l':
+      return message.reply(1000);
+    case 't':
+      throw std::runtime_error("late");
+    case 'T':
+      reply_with(message, "kept");
+      throw std::runtime_error("after the verdict");
+    default:
+      return;
+  }
+}
+
+void expect_every_deferred_verdict(Rig& rig) {
+  for (const char* request : {"reply", "n", "i", "f", "d", "l", "t", "T...", "0"})
+    rig.deliver(request);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), testing::ElementsAre("reply", "kept"));
+  for (const Reason reason :
+       {Reason::no_answer, Reason::invalid_malformed, Reason::refused_by_service,
+        Reason::failed_deferred_twice, Reason::failed_reply_too_long, Reason::failed_service_threw,
+        Reason::failed_no_verdict})
+    EXPECT_EQ(rig.total(reason), 1u) << name_of(reason);
+  EXPECT_EQ(rig.events().size(), 2u);
+  rig.expect_at_rest();
 }
 
 }  // namespace cpss::test

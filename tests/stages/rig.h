@@ -1,25 +1,33 @@
-// The three stages over fake ports on the test's own thread: slots, pool, both queues, one step of
-// each stage, and private counters. Nothing runs unless the test runs it.
+// The stages over fake ports on the test's own thread: slots, pool, queues, one step of each stage,
+// and private counters; on request also the worker queue, with steps of workers and the starter of
+// on-demand threads. Nothing runs unless the test runs it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "queue/crowd.h"
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
+#include "queue/worker_queue.h"
 #include "services/service.h"
 #include "stages/admission.h"
+#include "stages/busy_budget.h"
 #include "stages/events.h"
 #include "stages/memory.h"
+#include "stages/on_demand.h"
 #include "stages/receive.h"
 #include "stages/response.h"
 #include "stages/service.h"
 #include "stages/slot_store.h"
+#include "stages/worker.h"
 #include "tests/stages/books.h"
 #include "tests/support/fake_port.h"
 
@@ -39,8 +47,38 @@ struct RigOptions {
   std::uint32_t batch = 32;
   std::size_t ports = 1;
   AdmissionOptions admission = open_admission();
+  // Busy replies a second: what finds no slot, or no place in the worker queue, is shed. None: it
+  // waits.
+  std::optional<std::uint32_t> busy_rate = {};
+  std::optional<SocketAddress> reply_address = {};
   // Stands between the steps and a fake port; empty: the steps use the fake itself.
   std::function<std::unique_ptr<DatagramPort>(FakePort&)> wrap = {};
+  // Without workers none of the rest is there.
+  std::uint32_t workers = 0;
+  std::uint32_t worker_queue = 64;
+  bool defer_all = false;
+  std::uint32_t on_demand = 0;  // the most threads
+  std::vector<unsigned> on_demand_cpus = {};
+};
+
+// The worker queue, who takes from it, and who starts threads for it.
+struct WorkerSide {
+  WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQueue& responses,
+             EventRing& events, Books& books, const RigOptions& options);
+
+  // The steps of all workers, until the queue is empty. Returns how many messages.
+  std::size_t run();
+  // Of the on-demand threads and their starter, since the last call.
+  std::vector<Event> on_demand_events();
+
+  Memory memory;
+  WorkerQueue& queue;
+  Crowd crowd;
+  BusyBudget budget;
+  std::deque<WorkerStep> steps;
+  EventRing starter_events;
+  std::deque<EventRing> thread_events;
+  std::optional<OnDemandStarter> starter;
 };
 
 class Rig {
@@ -53,8 +91,8 @@ class Rig {
   // Several datagrams of one peer that the kernel merged.
   void deliver_merged(std::string_view bytes, std::uint32_t segment_size, bool truncated = false);
 
-  // Runs all steps until none finds anything to do and the ports' scripts are used up. Returns
-  // false where that takes suspiciously long.
+  // Runs all steps (not the starter) until none finds anything to do and the ports' scripts are
+  // used up. Returns false where that takes suspiciously long.
   bool settle();
   // What went out of a port since the last call, as texts.
   std::vector<std::string> replies(std::size_t port_number = 0);
@@ -84,6 +122,8 @@ class Rig {
   Memory pool_memory_;
   Memory request_memory_;
   Memory response_memory_;
+  BusyBudget budget_;
+  std::optional<SocketAddress> reply_address_;
   Admission admission_;
   std::vector<std::unique_ptr<FakePort>> fakes_;
   std::vector<std::unique_ptr<DatagramPort>> wrappers_;
@@ -95,12 +135,14 @@ class Rig {
   SlotPool& pool;
   SlotQueue& requests;
   SlotQueue& responses;
+  std::unique_ptr<WorkerSide> workers;  // null without workers
   ReceiveStep receive;
   ServiceStep service;
   ResponseStep response;
 
  private:
   std::vector<DatagramPort*> make_ports(const RigOptions& options);
+  const SocketAddress* reply_address() const { return reply_address_ ? &*reply_address_ : nullptr; }
   SlotPool::SlotCache main_cache_;
 };
 
@@ -108,8 +150,8 @@ class Rig {
 class CallService final : public Service {
  public:
   using Call = std::function<void(Message&)>;
-  explicit CallService(Call call, Call deferred = {})
-      : call_(std::move(call)), deferred_(std::move(deferred)) {}
+  explicit CallService(Call call, Call deferred = {}, Call busy = {})
+      : call_(std::move(call)), deferred_(std::move(deferred)), busy_(std::move(busy)) {}
 
   void process(std::span<Message> batch, LaneState*) override {
     for (Message& message : batch) call_(message);
@@ -120,11 +162,29 @@ class CallService final : public Service {
     else
       Service::process_deferred(message, state);
   }
+  void busy_reply(Message& message) const override {
+    if (busy_)
+      busy_(message);
+    else
+      Service::busy_reply(message);
+  }
 
  private:
   Call call_;
   Call deferred_;
+  Call busy_;
 };
+
+void echo(Message& message);
+void defer(Message& message);
+// The slot that holds a message with this request.
+std::uint32_t slot_with(Rig& rig, std::string_view request);
+// Each verdict that deferred work can end with, as the request's first byte says: "reply" with
+// "reply", n, i, f(refuse), d(efer), l(onger than allowed), t(hrow), "T..." throw after a reply,
+// and none for any other.
+void verdict_by_first_byte(Message& message);
+// Delivers one request for each of these, runs all, and expects each verdict's end, once.
+void expect_every_deferred_verdict(Rig& rig);
 
 // The request of a message as text.
 std::string_view request_of(const Message& message);

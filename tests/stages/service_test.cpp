@@ -1,7 +1,9 @@
 #include "stages/service.h"
 
+#include <chrono>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -15,16 +17,14 @@ namespace {
 using test::address;
 using test::CallService;
 using test::client;
+using test::defer;
+using test::echo;
 using test::reply_with;
 using test::request_of;
 using test::Rig;
 using test::RigOptions;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-void echo(Message& message) {
-  message.reply_in_place(message.request().size());
-}
 
 // One message through all stages; what it ended as.
 struct Ended {
@@ -225,7 +225,7 @@ TEST(ServiceStep, AHugeReplyLengthIsNotCutToFit) {
 }
 
 TEST(ServiceStep, WhatIsDeferredIsProcessedInPlaceAndCounted) {
-  CallService service([](Message& message) { message.defer(); }, echo);
+  CallService service(defer, echo);
   Rig rig(service);
   for (const char* request : {"a", "b", "c"}) rig.deliver(request);
   ASSERT_TRUE(rig.settle());
@@ -250,43 +250,10 @@ TEST(ServiceStep, ByDefaultWhatIsDeferredIsProcessedAgainAndASecondDeferFails) {
 }
 
 TEST(ServiceStep, EveryVerdictOfDeferredWork) {
-  CallService service([](Message& message) { message.defer(); },
-                      [](Message& message) {
-                        switch (request_of(message)[0]) {
-                          case 'r':
-                            return reply_with(message, "reply");
-                          case 'n':
-                            return message.no_reply();
-                          case 'i':
-                            return message.invalid(InvalidReason::malformed);
-                          case 'f':
-                            return message.refuse(RefuseReason::by_service);
-                          case 'd':
-                            return message.defer();
-                          case 'l':
-                            return message.reply(1000);
-                          case 't':
-                            throw std::runtime_error("late");
-                          case 'T':
-                            reply_with(message, "kept");
-                            throw std::runtime_error("after the verdict");
-                          default:
-                            return;
-                        }
-                      });
+  CallService service(defer, test::verdict_by_first_byte);
   Rig rig(service);
-  for (const char* request : {"reply", "n", "i", "f", "d", "l", "t", "T...", "0"})
-    rig.deliver(request);
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("reply", "kept"));
-  for (const Reason reason :
-       {Reason::no_answer, Reason::invalid_malformed, Reason::refused_by_service,
-        Reason::failed_deferred_twice, Reason::failed_reply_too_long, Reason::failed_service_threw,
-        Reason::failed_no_verdict})
-    EXPECT_EQ(rig.total(reason), 1u) << name_of(reason);
+  test::expect_every_deferred_verdict(rig);
   EXPECT_EQ(rig.total(Counter::deferred_inline), 9u);
-  EXPECT_EQ(rig.events().size(), 2u);
-  rig.expect_at_rest();
 }
 
 TEST(ServiceStep, WhatABatchDeferredBeforeItThrewIsStillProcessed) {
@@ -416,6 +383,242 @@ TEST(ServiceStep, ABatchIsWhatIsThereUpToTheLimit) {
   EXPECT_EQ(rig.total(Counter::entered), 18u) << "nine into receive, nine into service";
   EXPECT_EQ(rig.books.recorded(HistogramId::wait_ns), 9u);
   rig.expect_at_rest();
+}
+
+RigOptions with_workers(std::uint32_t worker_queue = 64) {
+  RigOptions options;
+  options.workers = 1;
+  options.worker_queue = worker_queue;
+  return options;
+}
+
+// Defers what begins with 'd', echoes others; the workers echo.
+void defer_some(Message& message) {
+  if (request_of(message)[0] == 'd')
+    message.defer();
+  else
+    echo(message);
+}
+
+TEST(ServiceStepWithWorkers, OnlyWhatIsDeferredGoesToThem) {
+  CallService service(defer_some, echo);
+  Rig rig(service, with_workers());
+  for (const char* request : {"a", "d1", "b", "d2"}) rig.deliver(request);
+  rig.receive.run();
+  rig.service.run();
+  EXPECT_EQ(rig.workers->queue.ready_guess(), 2u);
+  EXPECT_EQ(rig.total(Counter::deferred), 2u);
+  EXPECT_EQ(rig.total(Counter::deferred_inline), 0u);
+  EXPECT_EQ(rig.books.largest(Gauge::worker_queue_high_water), 2u);
+  rig.response.run();
+  EXPECT_THAT(rig.replies(), ElementsAre("a", "b"));
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("d1", "d2"));
+  rig.expect_at_rest();
+}
+
+TEST(ServiceStepWithWorkers, DeferAllNeverAsksTheService) {
+  CallService service([](Message&) { ADD_FAILURE() << "process() called"; }, echo);
+  RigOptions options = with_workers();
+  options.defer_all = true;
+  Rig rig(service, std::move(options));
+  for (const char* request : {"a", "b", "c"}) rig.deliver(request);
+  rig.receive.run();
+  EXPECT_EQ(rig.service.run(), 3u);
+  EXPECT_EQ(rig.total(Counter::deferred), 3u);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("a", "b", "c"));
+  rig.expect_at_rest();
+}
+
+// The service lane stands on a thread of its own until there is room.
+TEST(ServiceStepWithWorkers, WithBlockTheLaneWaitsForRoomAndHoldsOnlyWhatWaits) {
+  CallService service(defer_some, echo);
+  Rig rig(service, with_workers(1));
+  for (const char* request : {"a", "d1", "b", "d2", "d3"}) rig.deliver(request);
+  rig.receive.run();
+  rig.receive.before_wait();
+  std::thread lane([&] { EXPECT_EQ(rig.service.run(), 5u); });
+  std::vector<std::string> workers_side;
+  for (const char* expected : {"d1", "d2", "d3"}) {
+    // A message in the queue; if more are to come the lane waits for its place.
+    ASSERT_EQ(
+        rig.workers->queue.wait(std::chrono::steady_clock::now() + std::chrono::seconds(20)).status,
+        TakeStatus::taken)
+        << expected;
+    EXPECT_EQ(rig.responses.ready_guess(), 2 + workers_side.size()) << "a and b have gone on";
+    EXPECT_EQ(rig.workers->queue.ready_guess(), 0u) << "the bound";
+    rig.workers->queue.unclaim();
+    EXPECT_EQ(rig.workers->steps[0].run(), 1u);
+    workers_side.push_back(expected);
+  }
+  lane.join();
+  EXPECT_EQ(rig.books.largest(Gauge::worker_queue_high_water), 1u);
+  EXPECT_GE(rig.total(Counter::sem_waits), 1u);
+  EXPECT_EQ(rig.total(Counter::deferred), 3u);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("a", "b", "d1", "d2", "d3"));
+  rig.expect_at_rest();
+}
+
+TEST(ServiceStepWithWorkers, NoFreeSlotIsKeptWhileTheLaneWaitsForRoom) {
+  CallService service([](Message& message) {
+    if (request_of(message)[0] == 'n')
+      message.no_reply();
+    else
+      message.defer();
+  });
+  RigOptions options = with_workers(1);
+  options.slots = 640;  // enough for caches to keep some
+  Rig rig(service, std::move(options));
+  for (const char* request : {"n", "d", "n", "d"}) rig.deliver(request);
+  rig.receive.run();
+  rig.receive.before_wait();
+  std::thread lane([&] { EXPECT_EQ(rig.service.run(), 4u); });
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (rig.pool.free_slots().value_guess() < 640 - 2 &&
+         std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  EXPECT_EQ(rig.pool.free_slots().value_guess(), 640u - 2) << "all but the two deferred";
+  for (std::size_t done = 0; done < 2;) done += rig.workers->steps[0].run();
+  lane.join();
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Reason::failed_deferred_twice), 2u);
+  rig.expect_at_rest();
+}
+
+class ShedByServiceLane : public testing::Test {
+ protected:
+  static RigOptions options(std::uint32_t busy_rate) {
+    RigOptions options = with_workers(1);
+    options.busy_rate = busy_rate;
+    return options;
+  }
+  // All but the first deferred one find the queue full.
+  static void run(Rig& rig, const std::vector<const char*>& requests) {
+    for (const char* request : requests) rig.deliver(request);
+    rig.receive.run();
+    EXPECT_EQ(rig.service.run(), requests.size());
+    EXPECT_EQ(rig.workers->queue.ready_guess(), 1u);
+  }
+};
+
+TEST_F(ShedByServiceLane, BusyRepliesAreAsManyAsTheBudgetAllowsTheRestIsSilent) {
+  CallService service(defer_some, echo, [](Message& message) { reply_with(message, "BUSY"); });
+  Rig rig(service, options(1));  // one at once
+  run(rig, {"d--1", "a", "d--2", "d--3", "d--4"});
+  EXPECT_EQ(rig.total(Counter::busy_replies), 0u) << "response sends them";
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("a", "BUSY", "d--1"));
+  EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 3u);
+  EXPECT_EQ(rig.total(Counter::busy_replies), 1u);
+  EXPECT_EQ(rig.total(Counter::deferred), 1u) << "what was shed did not reach the queue";
+  EXPECT_EQ(rig.total(Reason::answered), 2u);
+  EXPECT_EQ(rig.total(Counter::sent), 3u);
+  rig.expect_at_rest();
+}
+
+TEST_F(ShedByServiceLane, WithoutBudgetAllIsSilent) {
+  CallService service(defer_some, echo, [](Message& message) { reply_with(message, "BUSY"); });
+  Rig rig(service, options(0));
+  run(rig, {"d--1", "d--2", "d--3"});
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("d--1"));
+  EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 2u);
+  rig.expect_at_rest();
+}
+
+// Silence costs no reply: the budget is the whole server's.
+TEST_F(ShedByServiceLane, ASilentMessageTakesNothingFromTheBudget) {
+  CallService service(defer_some, echo, [](Message& message) {
+    if (request_of(message) == "d--3") reply_with(message, "BUSY");
+  });
+  Rig rig(service, options(1));
+  run(rig, {"d--1", "d--2", "d--3"});
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("BUSY", "d--1"));
+  EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 2u);
+  rig.expect_at_rest();
+}
+
+// With CPSS_DEFER=all the service has not seen the message before: what is no message of its own is
+// no load that was shed, and is never answered.
+TEST_F(ShedByServiceLane, WhatTheServiceCallsInvalidIsInvalidAlsoWithoutBudget) {
+  CallService service(defer_some, echo, [](Message& message) {
+    if (request_of(message) == "d--2")
+      message.invalid(InvalidReason::bad_magic);
+    else
+      message.refuse(RefuseReason::by_service);
+  });
+  RigOptions all = options(0);
+  all.defer_all = true;
+  Rig rig(service, std::move(all));
+  run(rig, {"d--1", "d--2", "d--3"});
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("d--1"));
+  EXPECT_EQ(rig.total(Reason::invalid_bad_magic), 1u);
+  EXPECT_EQ(rig.total(Reason::refused_by_service), 1u);
+  EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 0u);
+  rig.expect_at_rest();
+}
+
+TEST_F(ShedByServiceLane, ABusyReplyThatIsTooLongOrThrownOrMissingIsSilence) {
+  CallService service(defer_some, echo, [](Message& message) {
+    switch (request_of(message)[1]) {
+      case 'l':
+        return message.reply(1000);
+      case 't':
+        throw std::runtime_error("busy");
+      case 'd':
+        return message.defer();
+      default:
+        return;
+    }
+  });
+  Rig rig(service, options(1'000'000));
+  run(rig, {"d0", "dl", "dt", "dd", "d-"});
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("d0"));
+  EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 4u);
+  EXPECT_EQ(rig.total(Counter::busy_replies), 0u);
+  EXPECT_EQ(rig.events().size(), 1u);
+  rig.expect_at_rest();
+}
+
+TEST_F(ShedByServiceLane, ASlotThatIsAnothersByNowIsNotMarkedAsShed) {
+  Rig* rig = nullptr;
+  std::uint32_t slot = 0;
+  CallService service(defer_some, echo, [&](Message& message) {
+    slot = test::slot_with(*rig, "d--2");
+    rig->intrude(slot);
+    reply_with(message, "BUSY");
+  });
+  Rig the_rig(service, options(1));
+  rig = &the_rig;
+  run(*rig, {"d--1", "d--2"});
+  EXPECT_FALSE(rig->store.header(slot).shed);
+  ASSERT_TRUE(rig->settle());
+  EXPECT_THAT(rig->replies(), ElementsAre("d--1"));
+  EXPECT_EQ(rig->total(Reason::failed_stale_slot), 1u);
+  EXPECT_EQ(rig->total(Reason::shed_worker_queue_full), 0u);
+  rig->end_intruder(slot);
+  rig->expect_at_rest();
+}
+
+TEST(ServiceStepWithWorkers, WhatIsSeizedBeforeItIsHandedOverGoesNoFurther) {
+  Rig* rig = nullptr;
+  CallService service([&](Message& message) {
+    message.defer();
+    rig->seize_all();
+  });
+  Rig the_rig(service, with_workers());
+  rig = &the_rig;
+  rig->deliver("x");
+  ASSERT_TRUE(rig->settle());
+  EXPECT_EQ(rig->total(Counter::deferred), 0u);
+  EXPECT_EQ(rig->total(Reason::failed_forced_end), 1u);
+  EXPECT_EQ(rig->books.outcomes(), 1u);
+  rig->expect_books();
 }
 
 }  // namespace

@@ -12,26 +12,12 @@ namespace {
 
 using test::CallService;
 using test::client;
+using test::echo;
 using test::Rig;
 using test::RigOptions;
+using test::slot_with;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-void echo(Message& message) {
-  message.reply_in_place(message.request().size());
-}
-
-// The slot that holds a message with this request.
-std::uint32_t slot_with(Rig& rig, std::string_view request) {
-  for (std::uint32_t slot = 0; slot < rig.store.slots(); ++slot) {
-    const auto* text = reinterpret_cast<const char*>(rig.store.request(slot));
-    if (rig.store.holds(rig.store.message_in(slot)) &&
-        std::string_view(text, rig.store.header(slot).request_length) == request)
-      return slot;
-  }
-  ADD_FAILURE() << "no slot holds " << request;
-  return 0;
-}
 
 TEST(StaleSlot, GenerationChangedBetweenTakeAndHandOn) {
   Rig* rig = nullptr;

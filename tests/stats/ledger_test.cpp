@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/stats/deferring_server.h"
 #include "tests/stats/sample_server.h"
 #include "tests/support/temporary_folder.h"
 
@@ -162,6 +163,110 @@ TEST_F(LedgerTest, AfterAForcedEndTheStagesMissWhatTheMainThreadTook) {
   take(5);
   EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
   server_.take_in(1);
+  EXPECT_THAT(broken(ledger().at_rest),
+              ElementsAre(kMemory, "left behind in stages and queues = taken by the forced end"));
+}
+
+class DeferringLedgerTest : public testing::Test {
+ protected:
+  Ledger ledger() const { return ledger_of(server_.region.snapshot()); }
+
+  TemporaryFolder folder_;
+  test::DeferringServer server_{folder_.file("stats")};
+};
+
+constexpr const char* kIntoWorkers = "deferred = entered worker + on_demand";
+constexpr const char* kIntoResponse =
+    "left service - deferred + left worker + left on_demand = entered response";
+
+TEST_F(DeferringLedgerTest, BalancesAtRest) {
+  server_.run_some();
+  const Ledger ledger = this->ledger();
+  EXPECT_EQ(ledger.residual, 0);
+  EXPECT_EQ(ledger.in_flight, 0);
+  EXPECT_THAT(ledger.outcomes, ElementsAre(20, 2, 0, 0, 0, 0));
+  EXPECT_THAT(broken(ledger.at_rest), IsEmpty());
+  EXPECT_THAT(broken(ledger.live), IsEmpty());
+  // The books, five stages, three queues, the waits of four.
+  EXPECT_EQ(ledger.at_rest.size(), 4u + 5 + 3 + 4);
+}
+
+TEST_F(DeferringLedgerTest, MessagesThatStandInsideBreakNothingButEmptiness) {
+  server_.run_some();
+  server_.take_in(5);
+  server_.defer(4);  // one in the queue, one with the worker, two that have left
+  server_.enter(server_.worker, 1);
+  server_.work(server_.on_demand, 2);
+  EXPECT_EQ(ledger().in_flight, 5);
+  EXPECT_EQ(ledger().residual, 0);
+  EXPECT_THAT(broken(ledger().at_rest),
+              ElementsAre(kMemory, "worker: entered = left + retired",
+                          "left receive = entered service", kIntoWorkers, kIntoResponse));
+  EXPECT_THAT(broken(ledger().standing), IsEmpty());
+}
+
+// One wrong count each, and what it breaks: all of it and nothing else.
+TEST_F(DeferringLedgerTest, LostInTheWorkerQueue) {
+  server_.run_some();
+  server_.service.add(Counter::entered);
+  server_.service.record(HistogramId::wait_ns, 1);
+  server_.service.add(Counter::left);
+  server_.service.add(Counter::deferred);
+  server_.receive.add(Counter::entered);
+  server_.receive.add(Counter::left);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kIntoWorkers));
+}
+TEST_F(DeferringLedgerTest, TakenTwiceFromTheWorkerQueue) {
+  server_.run_some();
+  server_.work(server_.on_demand, 1);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kIntoWorkers, kIntoResponse));
+  EXPECT_THAT(broken(ledger().standing), ElementsAre("deferred >= entered worker + on_demand"));
+}
+TEST_F(DeferringLedgerTest, LostInsideAnOnDemandThread) {
+  server_.run_some();
+  server_.service.add(Counter::deferred);
+  server_.enter(server_.on_demand, 1);
+  EXPECT_THAT(broken(ledger().at_rest),
+              ElementsAre("on_demand: entered = left + retired", kIntoResponse));
+  EXPECT_THAT(broken(ledger().standing),
+              ElementsAre("left service - deferred + left worker + left on_demand >= entered "
+                          "response"));
+}
+TEST_F(DeferringLedgerTest, LostBetweenAWorkerAndResponse) {
+  server_.run_some();
+  server_.worker.add(Counter::entered);
+  server_.worker.record(HistogramId::wait_ns, 1);
+  server_.worker.add(Counter::left);
+  server_.service.add(Counter::deferred);
+  server_.service.add(Counter::left);
+  server_.service.add(Counter::entered);
+  server_.service.record(HistogramId::wait_ns, 1);
+  server_.receive.add(Counter::entered);
+  server_.receive.add(Counter::left);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kIntoResponse));
+}
+TEST_F(DeferringLedgerTest, AWaitNotRecorded) {
+  server_.run_some();
+  server_.take_in(1);
+  server_.defer(1);
+  server_.on_demand.add(Counter::entered);
+  server_.end(server_.on_demand, Reason::no_answer, 1);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("on_demand: waits recorded = entered"));
+}
+
+TEST_F(DeferringLedgerTest, AfterAForcedEndTheStagesMissWhatTheMainThreadTook) {
+  server_.run_some();
+  server_.take_in(7);  // one stays in the request queue
+  server_.defer(6);    // two stay in the worker queue
+  server_.enter(server_.worker, 2);
+  server_.enter(server_.on_demand, 1);
+  server_.work(server_.on_demand, 1);
+  server_.end(server_.main, Reason::failed_forced_end, 7);
+  EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
+  // Those that come back afterwards book nothing, and what a worker takes then is only elsewhere.
+  server_.enter(server_.worker, 2);
+  EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
+  server_.end(server_.worker, Reason::no_answer, 1);
   EXPECT_THAT(broken(ledger().at_rest),
               ElementsAre(kMemory, "left behind in stages and queues = taken by the forced end"));
 }

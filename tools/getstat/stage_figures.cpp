@@ -17,7 +17,8 @@ double elapsed_ns(const Reading& reading, const Snapshot* before) {
   return since != 0 && until > since ? static_cast<double>(until - since) : 0;
 }
 
-// Its threads come and go: they are gauges. The first of its lanes starts them and processes nothing.
+// Its threads come and go: they are gauges. The first of its lanes starts them and processes
+// nothing.
 bool is_transient(const StageSnapshot& stage) {
   return stage.name == "on_demand";
 }

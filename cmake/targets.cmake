@@ -16,6 +16,12 @@ if(CPSS_SANITIZE)
   add_link_options(-fsanitize=${CPSS_SANITIZE})
 endif()
 
+# Linked into every executable.
+if(CPSS_SANITIZE MATCHES "thread")
+  add_library(cpss_suppressions OBJECT ${PROJECT_SOURCE_DIR}/queue/thread_sanitizer.cpp)
+  set(CPSS_SUPPRESSIONS cpss_suppressions)
+endif()
+
 # cpss_library(name SOURCES a.cpp ... [LINK target ...]): the static library of one folder.
 # Without sources it is header-only.
 function(cpss_library name)
@@ -33,5 +39,5 @@ endfunction()
 function(cpss_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE cpss_compile_options ${ARG_LINK})
+  target_link_libraries(${name} PRIVATE cpss_compile_options ${ARG_LINK} ${CPSS_SUPPRESSIONS})
 endfunction()

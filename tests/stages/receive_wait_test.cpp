@@ -143,13 +143,43 @@ TEST_F(ReceiveWaitTest, AStopWhileItWaitsForASlotLosesNothing) {
   EXPECT_FALSE(place_->wait());
 }
 
+// Nobody wakes it: no datagram comes, no slot comes back.
+TEST_F(ReceiveWaitTest, EndsAtTheLatestAfterTheLongest) {
+  place(20ms);
+  for (const bool starved : {false, true}) {
+    if (starved) starve();
+    for (int i = 0; i < 3; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      EXPECT_TRUE(place_->wait()) << "the lane goes on";
+      EXPECT_GE(std::chrono::steady_clock::now() - begin, 19ms) << "nobody woke it";
+      EXPECT_EQ(step_.run(), 0u);
+    }
+  }
+  EXPECT_EQ(books_.total(Counter::sem_waits), 3u) << "for slots";
+  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
+}
+
+// Signals whose slots other lanes are quicker to take must not begin the wait anew.
+TEST_F(ReceiveWaitTest, SignalsThatBringNoSlotDoNotProlongIt) {
+  place(20ms);
+  starve();
+  std::atomic<bool> over = false;
+  std::atomic<int> signals = 0;
+  std::thread others([&] {
+    while (!over && ++signals < 5000) {
+      NativePlatform::signal(slots_event_);
+      std::this_thread::sleep_for(1ms);
+    }
+  });
+  EXPECT_TRUE(place_->wait());
+  EXPECT_LT(signals, 5000) << "it waited until the signals ended";
+  over = true;
+  others.join();
+}
+
 // A forced end: what the socket holds is left to the kernel.
 TEST_F(ReceiveWaitTest, AClosedPoolEndsTheLaneAtOnce) {
-  for (int i = 0; i < 3; ++i) send("x");
-  ASSERT_TRUE(place_->wait());
-  ASSERT_EQ(step_.run(), 2u);
-  ASSERT_EQ(step_.run(), 0u);
-  ASSERT_TRUE(step_.starved());
+  starve();
   std::thread forced_end([&] {
     while (pool_.free_slots().waiters_guess() == 0) std::this_thread::yield();
     pool_.free_slots().close();
@@ -204,106 +234,59 @@ TEST_F(SheddingWaitTest, ASlotGivenBackEndsIt) {
   EXPECT_EQ(step_.run(), 1u);
 }
 
-// Another lane takes what the event told of, again and again.
-TEST_F(SheddingWaitTest, SignalsWithoutASlotDoNotProlongIt) {
+TEST_F(SheddingWaitTest, AStopWhileStarvedEmptiesTheSocketAndEndsTheLane) {
   shed_one();
-  std::atomic<bool> over{false};
-  std::thread others([&] {
-    for (int i = 0; i < 20'000 && !over; ++i) {
-      NativePlatform::signal(slots_event_);
-      std::this_thread::sleep_for(100us);
+  for (int i = 0; i < 50; ++i) send("x");
+  stop();
+  int waits = 0;
+  do {
+    while (step_.run() > 0) {
     }
-  });
-  const std::uint64_t begin = now_ns();
-  EXPECT_TRUE(place_->wait());
-  EXPECT_LT(now_ns() - begin, 1'000'000'000u);
-  // Nobody wakes it: no datagram comes, no slot comes back.
-  TEST_F(ReceiveWaitTest, EndsAtTheLatestAfterTheLongest) {
-    place(20ms);
-    for (const bool starved : {false, true}) {
-      if (starved) starve();
-      for (int i = 0; i < 3; ++i) {
-        const auto begin = std::chrono::steady_clock::now();
-        EXPECT_TRUE(place_->wait()) << "the lane goes on";
-        EXPECT_GE(std::chrono::steady_clock::now() - begin, 19ms) << "nobody woke it";
-        EXPECT_EQ(step_.run(), 0u);
-      }
-    }
-    EXPECT_EQ(books_.total(Counter::sem_waits), 3u) << "for slots";
-    EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
-  }
+    step_.before_wait();
+  } while (place_->wait() && ++waits < 1000);
+  EXPECT_LT(waits, 1000);
+  EXPECT_EQ(books_.total(Counter::received), 53u);
+  EXPECT_EQ(books_.total(Reason::shed_no_slot), 51u);
+}
 
-  // Signals whose slots other lanes are quicker to take must not begin the wait anew.
-  TEST_F(ReceiveWaitTest, SignalsThatBringNoSlotDoNotProlongIt) {
-    place(20ms);
-    starve();
-    std::atomic<bool> over = false;
-    std::atomic<int> signals = 0;
-    std::thread others([&] {
-      while (!over && ++signals < 5000) {
-        NativePlatform::signal(slots_event_);
-        std::this_thread::sleep_for(1ms);
-      }
-    });
-    EXPECT_TRUE(place_->wait());
-    EXPECT_LT(signals, 5000) << "it waited until the signals ended";
-    over = true;
-    others.join();
-  }
+TEST_F(SheddingWaitTest, AClosedPoolEndsTheLaneAtOnce) {
+  shed_one();
+  send("x");
+  pool_.free_slots().close();
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(books_.total(Counter::received), 3u);
+  EXPECT_EQ(books_.in_flight(), 2u);
+}
 
-  TEST_F(SheddingWaitTest, AStopWhileStarvedEmptiesTheSocketAndEndsTheLane) {
-    shed_one();
-    for (int i = 0; i < 50; ++i) send("x");
-    stop();
-    int waits = 0;
+// Without a slot and without a datagram the lane sleeps.
+TEST_F(SheddingWaitTest, AnIdleLaneDoesNotSpin) {
+  shed_one();
+  std::thread lane([&] {
     do {
       while (step_.run() > 0) {
       }
       step_.before_wait();
-    } while (place_->wait() && ++waits < 1000);
-    EXPECT_LT(waits, 1000);
-    EXPECT_EQ(books_.total(Counter::received), 53u);
-    EXPECT_EQ(books_.total(Reason::shed_no_slot), 51u);
-  }
+    } while (place_->wait());
+  });
+  std::this_thread::sleep_for(300ms);
+  stop();
+  lane.join();
+  EXPECT_LT(books_.total(Counter::syscalls), 20u);
+  EXPECT_LT(books_.total(Counter::sem_waits), 10u);
+}
 
-  TEST_F(SheddingWaitTest, AClosedPoolEndsTheLaneAtOnce) {
-    shed_one();
-    send("x");
-    pool_.free_slots().close();
-    EXPECT_EQ(step_.run(), 0u);
-    EXPECT_FALSE(place_->wait());
-    EXPECT_EQ(books_.total(Counter::received), 3u);
-    EXPECT_EQ(books_.in_flight(), 2u);
-  }
+std::size_t open_descriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
 
-  // Without a slot and without a datagram the lane sleeps.
-  TEST_F(SheddingWaitTest, AnIdleLaneDoesNotSpin) {
-    shed_one();
-    std::thread lane([&] {
-      do {
-        while (step_.run() > 0) {
-        }
-        step_.before_wait();
-      } while (place_->wait());
-    });
-    std::this_thread::sleep_for(300ms);
-    stop();
-    lane.join();
-    EXPECT_LT(books_.total(Counter::syscalls), 20u);
-    EXPECT_LT(books_.total(Counter::sem_waits), 10u);
-  }
-
-  std::size_t open_descriptors() {
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
-  }
-
-  TEST_F(ReceiveWaitTest, APortThatCannotBeWaitedForIsAnErrorAndLeaksNothing) {
-    FakePort fake;
-    const std::size_t before = open_descriptors();
-    EXPECT_THROW(ReceiveWait({{&fake}, pool_, kBatch, 1, stop_event_}, step_), std::system_error);
-    EXPECT_EQ(open_descriptors(), before);
-  }
+TEST_F(ReceiveWaitTest, APortThatCannotBeWaitedForIsAnErrorAndLeaksNothing) {
+  FakePort fake;
+  const std::size_t before = open_descriptors();
+  EXPECT_THROW(ReceiveWait({{&fake}, pool_, kBatch, 1, stop_event_}, step_), std::system_error);
+  EXPECT_EQ(open_descriptors(), before);
+}
 
 }  // namespace
 }  // namespace cpss

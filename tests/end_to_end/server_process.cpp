@@ -51,6 +51,14 @@ nlohmann::json ServerProcess::stats() const {
   return program::stats_of(stats_file_);
 }
 
+nlohmann::json ServerProcess::stage(const std::string& name) const {
+  const nlohmann::json now = stats();
+  for (const nlohmann::json& stage : now.at("stages"))
+    if (stage.at("name") == name) return stage;
+  ADD_FAILURE() << "no stage " << name;
+  return {};
+}
+
 std::uint64_t ServerProcess::ledger(const std::string& name) const {
   return stats().at("ledger").at(name);
 }

@@ -24,11 +24,13 @@ class ServerProcess {
   ServerProcess(std::vector<std::string> command, Environment environment);
 
   Program& process() noexcept { return process_; }
+  pid_t pid() const noexcept { return process_.pid(); }
   const std::string& stats_file() const noexcept { return stats_file_; }
   SocketAddress address(std::size_t listener = 0) const;
   std::uint16_t port(std::size_t listener = 0) const { return address(listener).port(); }
 
   nlohmann::json stats() const;
+  nlohmann::json stage(const std::string& name) const;  // "service", ...: its part of stats()
   std::uint64_t ledger(const std::string& name) const;  // "received", "invalid", ...
   std::uint64_t reason(const std::string& name) const;  // "invalid.too_short", ...
 

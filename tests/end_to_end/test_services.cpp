@@ -57,6 +57,21 @@ class Gated : public Service {
   const Gate gate_{"TEST_GATE"};
 };
 
+class GatedDeferral : public OneMessageService {
+ public:
+  void answer(Message& message, LaneState*) override {
+    if (is_marked(message)) return message.defer();
+    echo(message);
+  }
+  void process_deferred(Message& message, LaneState*) override {
+    gate_.pass();
+    echo(message);
+  }
+
+ private:
+  const Gate gate_{"TEST_GATE"};
+};
+
 class WrongLookup : public Service {
  public:
   explicit WrongLookup(std::unique_ptr<Service> lookup) : lookup_(std::move(lookup)) {}
@@ -119,6 +134,7 @@ ServiceRegistry test_services() {
   ServiceRegistry services = built_in_services();
   services.add(entry<Slow>("slow"));
   services.add(entry<Gated>("gated"));
+  services.add(entry<GatedDeferral>("gated-deferral"));
   services.add(entry<Silent>("silent"));
   services.add(entry<Mute>("mute"));
   services.add(entry<TooLong>("too-long"));

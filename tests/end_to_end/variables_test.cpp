@@ -58,14 +58,6 @@ void expect_echo(ServerProcess& server, int times = 1) {
   }
 }
 
-nlohmann::json stage_of(const ServerProcess& server, const std::string& name) {
-  const nlohmann::json stats = server.stats();
-  for (const nlohmann::json& stage : stats.at("stages"))
-    if (stage.at("name") == name) return stage;
-  ADD_FAILURE() << "no stage " << name;
-  return {};
-}
-
 std::string table_of(const ServerProcess& server) {
   return run_program({program::kGetstat, "--file", server.stats_file()}).output;
 }
@@ -148,7 +140,7 @@ TEST_F(Variables, CPSS_ONDEMAND_THREADS) {
   for (int i = 0; i < 6; ++i) EXPECT_TRUE(client.receive(std::chrono::seconds(20))) << i;
   EXPECT_TRUE(eventually([&] { return names_of(server, "demand").empty(); })) << "they stay";
   EXPECT_EQ(seen, (Names{"demand-0", "demand-1"}));
-  EXPECT_EQ(stage_of(server, "on_demand").at("threads_most"), 2);
+  EXPECT_EQ(server.stage("on_demand").at("threads_most"), 2);
   server.expect_clean_end();
   EXPECT_EQ(server.ledger("answered"), 6u);
 }
@@ -327,9 +319,9 @@ TEST_F(Variables, SharedFutexesAreNotPrivateAndOthersAre) {
 TEST_F(Variables, SharedWaitsEndByThemselves) {
   ServerProcess server(program::kServer, echo_with({{"CPSS_SYNCH_PROCESS", "1"}}));
   EXPECT_TRUE(eventually([&] {
-    return stage_of(server, "service").at("sem_waits") > 5 &&
-           stage_of(server, "response").at("sem_waits") > 5 &&
-           stage_of(server, "receive").at("syscalls") > 5;
+    return server.stage("service").at("sem_waits") > 5 &&
+           server.stage("response").at("sem_waits") > 5 &&
+           server.stage("receive").at("syscalls") > 5;
   })) << server.stats().dump();
   server.expect_clean_end();
 }
@@ -459,11 +451,11 @@ void expect_not_measured(const char* variable, const std::string& stage) {
   EXPECT_EQ(server.ledger("answered"), 50u);
   EXPECT_EQ(server.ledger("sent"), 50u);
   for (const char* name : {"receive", "service", "response"})
-    expect_measured(stage_of(server, name), name != stage);
+    expect_measured(server.stage(name), name != stage);
   expect_dashes(table_of(server), stage);
   // Of queues, which are the concern of the stage behind them.
   for (const char* name : {"service", "response"})
-    EXPECT_GE(stage_of(server, name).at("queue_high_water"), 1) << name;
+    EXPECT_GE(server.stage(name).at("queue_high_water"), 1) << name;
 }
 
 TEST_F(Variables, CPSS_RECV_STATS) {

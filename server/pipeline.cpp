@@ -260,6 +260,12 @@ bool Pipeline::end(const std::function<bool()>& give_up) {
   return join_all(response_, give_up);
 }
 
+void Pipeline::stop_receiving() {
+  pool_->free_slots().close();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  join_all(receive_, [deadline] { return std::chrono::steady_clock::now() >= deadline; });
+}
+
 std::uint64_t Pipeline::seize_all(StatsWriter& main) noexcept {
   std::uint64_t seized = 0;
   for (std::uint32_t slot = 0; slot < store_.slots(); ++slot)

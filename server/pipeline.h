@@ -90,6 +90,8 @@ class Pipeline {
   // true, end() returns false and lanes still run.
   bool end(const std::function<bool()>& give_up);
 
+  // At a forced end: receive lanes take no more datagrams and end. Waits for that, briefly.
+  void stop_receiving();
   // At a forced end: takes every message away from the lanes and books it as failed. May be called
   // again for what came in meanwhile. Returns how many it took.
   std::uint64_t seize_all(StatsWriter& main) noexcept;

@@ -67,9 +67,11 @@ void RunningServer::book_kernel_drops() {
   if (dropped > 0) main_.add(Counter::kernel_dropped, dropped);
 }
 
-// Lanes still run, so nothing they use may be destroyed. A batch that was just being received shows
-// up in its slots a moment later: it is waited for, briefly.
+// Lanes still run, so nothing they use may be destroyed. Those that receive end first, where they
+// can: one that sheds would go on for as long as its socket holds something. A batch of one that
+// cannot shows up in its slots a moment later: it is waited for, briefly.
 void RunningServer::leave(const char* why) {
+  pipeline_.stop_receiving();
   std::uint64_t seized = pipeline_.seize_all(main_);
   for (int i = 0; i < 20 && ledger_of(region_.snapshot()).in_flight > 0; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));

@@ -41,6 +41,13 @@ void sleep(std::uint64_t time_ns) noexcept {
   }
 }
 
+// Says so where the message is none of ours.
+bool valid(Message& message) noexcept {
+  if (message.request().size() >= WorkProfile::kLeastPayload) return true;
+  message.invalid(InvalidReason::too_short);
+  return false;
+}
+
 }  // namespace
 
 void WorkService::process(std::span<Message> batch, LaneState*) noexcept {
@@ -60,11 +67,13 @@ void WorkService::process_deferred(Message& message, LaneState*) noexcept {
     answer_after(message, *time_ns);
 }
 
+// There is no reply that would say it: an echo means that the work was done.
+void WorkService::busy_reply(Message& message) const noexcept {
+  if (valid(message)) message.no_reply();
+}
+
 std::optional<std::uint64_t> WorkService::time_ns_of(Message& message) const noexcept {
-  if (message.request().size() < WorkProfile::kLeastPayload) {
-    message.invalid(InvalidReason::too_short);
-    return std::nullopt;
-  }
+  if (!valid(message)) return std::nullopt;
   return profile_.time_ns(WorkProfile::key_of(message.request()));
 }
 

@@ -25,6 +25,7 @@ class WorkService final : public Service {
 
   void process(std::span<Message> batch, LaneState* state) noexcept override;
   void process_deferred(Message& message, LaneState* state) noexcept override;
+  void busy_reply(Message& message) const noexcept override;
   bool reflects() const noexcept override { return true; }
 
  private:

@@ -19,19 +19,24 @@ ReceiveStep::ReceiveStep(Wiring wiring, StatsWriter stats)
       leftovers_(w_.batch) {
   free_.reserve(2 * std::size_t{w_.batch});
   if (w_.shedding)
-    shedding_.emplace(*w_.shedding, w_.admission, w_.store.window_bytes(), w_.batch, retirement_,
-                      stats_);
+    shedding_.emplace(*w_.shedding, Shedding::Shared{w_.admission, retirement_, w_.events, stats_},
+                      w_.store.window_bytes(), w_.batch);
 }
 
 std::size_t ReceiveStep::run() noexcept {
   starved_ = false;
+  // A forced end: nothing more is received, so that the books can be closed.
+  if (w_.pool.free_slots().closed()) return 0;
   std::size_t moved = place_leftovers();
   for (std::size_t i = 0; i < w_.ports.size() && leftover_count_ == 0; ++i) {
     moved += receive_from(static_cast<std::uint16_t>(next_port_));
     // Without a slot it stays this socket's turn, or one that others outpace would never get one. A
     // batch that is shed was its turn.
     if (!starved_ || shedding_) next_port_ = (next_port_ + 1) % w_.ports.size();
-    if (starved_) break;
+    if (starved_) {
+      if (shedding_) return 0;
+      break;
+    }
   }
   return moved;
 }

@@ -59,6 +59,7 @@ ReceiveWait::~ReceiveWait() {
 }
 
 bool ReceiveWait::wait() noexcept {
+  if (w_.pool.free_slots().closed()) return false;
   if (step_.starved()) {
     wait_for_slot();
     return true;

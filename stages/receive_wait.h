@@ -33,6 +33,7 @@ class ReceiveWait final : public WaitPlace {
   ~ReceiveWait() override;
 
   // After the stop event the lane goes on until it finds nothing to read; then wait() is false.
+  // Once the pool is closed (a forced end) it is false at once.
   bool wait() noexcept override;
 
  private:

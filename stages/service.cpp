@@ -5,6 +5,7 @@
 
 #include "stages/batch_clock.h"
 #include "stages/semaphore_clock.h"
+#include "stages/service_call.h"
 
 namespace cpss {
 
@@ -119,24 +120,20 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
   return now;
 }
 
-// The service may say "busy" to each, and invalid where it would have said that anyway; as many say
-// it as the budget allows, and the response stage sends it.
+// All are asked, since what is invalid ends as that; the response stage sends the busy replies, as
+// many as the budget allows.
 void ServiceStep::shed(std::span<const std::size_t> deferred) noexcept {
-  std::uint32_t wanted = 0;
-  for (const std::size_t i : deferred) {
-    Message& message = messages_[i];
-    message.clear_verdict();
-    settlement_.threw([&] { w_.service.busy_reply(message); });
-    if (message.verdict() == Verdict::reply) ++wanted;
-  }
-  std::uint32_t granted = w_.deferral->budget->take(wanted, now_ns());
+  std::uint32_t replies = 0;
+  for (const std::size_t i : deferred)
+    if (has_busy_reply(w_.service, messages_[i], w_.events)) ++replies;
+  std::uint32_t granted = w_.deferral->budget->take(replies, now_ns());
   for (const std::size_t i : deferred) {
     Message& message = messages_[i];
     if (message.verdict() == Verdict::reply) {
-      if (granted == 0)
-        message.clear_verdict();
-      else
+      if (granted > 0)
         --granted;
+      else
+        message.no_reply();
     }
     settlement_.shed(refs_[i], message, Reason::shed_worker_queue_full);
   }

@@ -22,6 +22,17 @@ Reason reason_for(InvalidReason why) noexcept {
   return Reason::invalid_malformed;
 }
 
+Reason reason_when_shed(const Message& message, Reason shed) noexcept {
+  switch (message.verdict()) {
+    case Verdict::invalid:
+      return reason_for(message.invalid_reason());
+    case Verdict::refuse:
+      return Reason::refused_by_service;
+    default:
+      return shed;
+  }
+}
+
 Settlement::Settlement(const Wiring& wiring, std::uint32_t kept_slots, StatsWriter& stats)
     : w_(wiring),
       stats_(stats),
@@ -36,10 +47,6 @@ Message Settlement::present(std::uint32_t slot) noexcept {
       header.trusted ? window : std::min<std::size_t>(window, header.request_length);
   return {std::span(w_.store.request(slot), header.request_length), w_.store.reply(slot), limit,
           header.peer, header.trusted};
-}
-
-void Settlement::report(std::string_view what) noexcept {
-  w_.events.report(EventKind::service_threw, 0, what);
 }
 
 void Settlement::settle(MessageRef ref, const Message& message, bool it_threw) noexcept {
@@ -69,18 +76,10 @@ void Settlement::settle(MessageRef ref, const Message& message, bool it_threw) n
 }
 
 void Settlement::shed(MessageRef ref, const Message& message, Reason reason) noexcept {
-  switch (message.verdict()) {
-    case Verdict::invalid:
-    case Verdict::refuse:
-      return settle(ref, message, false);
-    case Verdict::reply:
-      if (message.reply_too_long()) break;
-      hand_on(ref, message, true);
-      return;
-    default:
-      break;
-  }
-  retirement_.retire(ref, reason);
+  if (message.verdict() == Verdict::reply)
+    hand_on(ref, message, true);
+  else
+    retirement_.retire(ref, reason_when_shed(message, reason));
 }
 
 // The header is written only by who holds the message.

@@ -11,6 +11,7 @@
 #include "stages/events.h"
 #include "stages/outlet.h"
 #include "stages/retirement.h"
+#include "stages/service_call.h"
 #include "stages/slot_store.h"
 #include "stats/writer.h"
 
@@ -18,6 +19,9 @@ namespace cpss {
 
 // The counter for what a service calls invalid.
 Reason reason_for(InvalidReason why) noexcept;
+// The counter for a message without a busy reply: `shed`, unless the service calls it invalid or
+// refuses it, which comes before any question of room.
+Reason reason_when_shed(const Message& message, Reason shed) noexcept;
 
 class Settlement {
  public:
@@ -39,23 +43,15 @@ class Settlement {
   // Runs one call into the service; what it throws is reported. True if it threw.
   template <class Call>
   bool threw(Call call) noexcept {
-    try {
-      call();
-      return false;
-    } catch (const std::exception& error) {
-      report(error.what());
-    } catch (...) {
-      report("not a std::exception");
-    }
-    return true;
+    return call_threw(w_.events, call);
   }
 
   // Does what the verdict says. A message deferred by now was deferred for the second time.
   // `it_threw`: the call that should have given the verdict.
   void settle(MessageRef ref, const Message& message, bool it_threw) noexcept;
 
-  // Ends the message as shed for `reason`: sends the reply it has, whose fate does not matter, or
-  // none. One that is invalid or refused ends as that.
+  // Ends the message as shed for `reason`, after has_busy_reply(): sends the reply if there is
+  // one, whose fate does not matter. What is invalid or refused ends as that.
   void shed(MessageRef ref, const Message& message, Reason reason) noexcept;
 
   // Whether the message may be handed on; if not, it is dealt with.
@@ -68,7 +64,6 @@ class Settlement {
   void before_wait() noexcept;
 
  private:
-  void report(std::string_view what) noexcept;
   void hand_on(MessageRef ref, const Message& message, bool shed) noexcept;
 
   Wiring w_;

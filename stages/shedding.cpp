@@ -4,17 +4,16 @@
 #include <cerrno>
 
 #include "stages/clock.h"
+#include "stages/service_call.h"
 #include "stages/settlement.h"
 
 namespace cpss {
 
-Shedding::Shedding(const Wiring& wiring, const Admission& admission, std::size_t window_bytes,
-                   std::uint32_t batch, Retirement& retirement, StatsWriter& stats)
+Shedding::Shedding(const Wiring& wiring, const Shared& shared, std::size_t window_bytes,
+                   std::uint32_t batch)
     : w_(wiring),
-      admission_(admission),
+      shared_(shared),
       window_bytes_(window_bytes),
-      retirement_(retirement),
-      stats_(stats),
       memory_(2 * std::size_t{batch} * window_bytes) {
   for (std::uint32_t i = 0; i < batch; ++i)
     buffers_.push_back({memory_.data() + 2 * std::size_t{i} * window_bytes, window_bytes});
@@ -27,50 +26,42 @@ void Shedding::end(std::span<const Arrival> arrivals, DatagramPort& port) noexce
   send(port);
 }
 
-// Of datagrams that the kernel merged the first is asked for all: they are of one sender and one
-// size, and a busy reply to one of them says it all.
+// Each of the datagrams that the kernel merged is asked for: one may be invalid and the next not. A
+// truncated buffer ends in the middle of its last datagram, and of that one only.
 void Shedding::end_one(const Arrival& arrival, std::size_t index) noexcept {
-  if (const auto reason = admission_.refusal(arrival)) {
-    retirement_.drop(*reason, arrival.datagrams());
+  const std::uint32_t datagrams = arrival.datagrams();
+  if (const auto reason = shared_.admission.refusal(arrival)) {
+    shared_.retirement.drop(*reason, datagrams);
     return;
   }
-  std::uint32_t datagrams = arrival.datagrams();
+  std::size_t length = arrival.length;
   if (arrival.truncated) {
-    retirement_.drop(Reason::invalid_truncated, 1);
-    if (--datagrams == 0) return;
+    shared_.retirement.drop(Reason::invalid_truncated, 1);
+    length = std::size_t{datagrams - 1} * arrival.segment_size;
   }
-  const std::size_t length =
-      datagrams == 1 && !arrival.truncated ? arrival.length : arrival.segment_size;
-  std::byte* const request = buffers_[index].data;
-  retirement_.drop(reply_to(arrival, {request, length}, request + window_bytes_), datagrams);
+  const std::size_t segment = datagrams == 1 ? length : arrival.segment_size;
+  const std::span<std::byte> bytes(buffers_[index].data, length);
+  std::span<std::byte> room(buffers_[index].data + window_bytes_, window_bytes_);
+  for (std::size_t at = 0; at < length; at += segment)
+    room = room.subspan(
+        end_datagram(arrival, bytes.subspan(at, std::min(segment, length - at)), room));
 }
 
-Reason Shedding::reply_to(const Arrival& arrival, std::span<std::byte> request,
-                          std::byte* window) noexcept {
-  const bool trusted = admission_.trusted(arrival.peer);
-  const std::size_t limit = trusted ? window_bytes_ : std::min(window_bytes_, request.size());
-  Message message(request, window, limit, arrival.peer, trusted);
-  try {
-    w_.service.busy_reply(message);
-  } catch (...) {
-    message.no_reply();  // silence does as well
+std::size_t Shedding::end_datagram(const Arrival& arrival, std::span<std::byte> request,
+                                   std::span<std::byte> room) noexcept {
+  const bool trusted = shared_.admission.trusted(arrival.peer);
+  const std::size_t limit = trusted ? room.size() : std::min(room.size(), request.size());
+  Message message(request, room.data(), limit, arrival.peer, trusted);
+  std::size_t used = 0;
+  if (has_busy_reply(w_.service, message, shared_.events) && outgoing_.size() < buffers_.size()) {
+    const bool to_source = w_.reply_address == nullptr;
+    outgoing_.push_back({message.in_place() ? request.data() : room.data(), message.reply_length(),
+                         to_source ? &arrival.peer : w_.reply_address,
+                         to_source && arrival.local.known() ? &arrival.local : nullptr});
+    if (!message.in_place()) used = message.reply_length();
   }
-  switch (message.verdict()) {
-    case Verdict::invalid:
-      return reason_for(message.invalid_reason());
-    case Verdict::refuse:
-      return Reason::refused_by_service;
-    case Verdict::reply:
-      if (message.reply_too_long()) break;
-      outgoing_.push_back(
-          {message.in_place() ? request.data() : window, message.reply_length(),
-           w_.reply_address != nullptr ? w_.reply_address : &arrival.peer,
-           w_.reply_address == nullptr && arrival.local.known() ? &arrival.local : nullptr});
-      break;
-    default:
-      break;
-  }
-  return Reason::shed_no_slot;
+  shared_.retirement.drop(reason_when_shed(message, Reason::shed_no_slot), 1);
+  return used;
 }
 
 void Shedding::send(DatagramPort& port) noexcept {
@@ -80,10 +71,10 @@ void Shedding::send(DatagramPort& port) noexcept {
   for (std::size_t done = 0; done < replies.size();) {
     const std::uint64_t begin = now_ns();
     const SendResult result = port.send(replies.subspan(done));
-    stats_.add(Counter::syscalls);
-    stats_.add(Counter::syscall_ns, now_ns() - begin);
-    stats_.add(Counter::sent, result.accepted);
-    stats_.add(Counter::busy_replies, result.accepted);
+    shared_.stats.add(Counter::syscalls);
+    shared_.stats.add(Counter::syscall_ns, now_ns() - begin);
+    shared_.stats.add(Counter::sent, result.accepted);
+    shared_.stats.add(Counter::busy_replies, result.accepted);
     done += result.accepted;
     if (result.error == EAGAIN) return;  // no room in the kernel: the rest is dropped
     if (result.error != 0 && result.error != EINTR) ++done;  // this one cannot be sent

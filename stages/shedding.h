@@ -16,6 +16,7 @@
 #include "services/service.h"
 #include "stages/admission.h"
 #include "stages/busy_budget.h"
+#include "stages/events.h"
 #include "stages/memory.h"
 #include "stages/retirement.h"
 #include "stages/slot_store.h"
@@ -31,8 +32,16 @@ class Shedding {
     const SocketAddress* reply_address;  // null: replies go to the source of each request
   };
 
-  Shedding(const Wiring& wiring, const Admission& admission, std::size_t window_bytes,
-           std::uint32_t batch, Retirement& retirement, StatsWriter& stats);
+  // What it shares with the receive step of its lane.
+  struct Shared {
+    const Admission& admission;
+    Retirement& retirement;
+    EventRing& events;
+    StatsWriter& stats;
+  };
+
+  Shedding(const Wiring& wiring, const Shared& shared, std::size_t window_bytes,
+           std::uint32_t batch);
 
   // Where a spare batch is received into.
   std::span<const ReceiveBuffer> buffers() const noexcept { return buffers_; }
@@ -43,18 +52,18 @@ class Shedding {
 
  private:
   void end_one(const Arrival& arrival, std::size_t index) noexcept;
-  // Adds the busy reply to outgoing_, if there is one; says how the datagram ends.
-  Reason reply_to(const Arrival& arrival, std::span<std::byte> request, std::byte* window) noexcept;
+  // Ends one datagram; its busy reply, if there is one, goes to outgoing_. Returns the bytes it
+  // took of the front of `room`.
+  std::size_t end_datagram(const Arrival& arrival, std::span<std::byte> request,
+                           std::span<std::byte> room) noexcept;
   void send(DatagramPort& port) noexcept;
 
   Wiring w_;
-  const Admission& admission_;
+  Shared shared_;
   std::size_t window_bytes_;
-  Retirement& retirement_;
-  StatsWriter& stats_;
   Memory memory_;  // a request and a reply window for each datagram of the batch
   std::vector<ReceiveBuffer> buffers_;
-  std::vector<OutgoingDatagram> outgoing_;
+  std::vector<OutgoingDatagram> outgoing_;  // at most a batch
 };
 
 }  // namespace cpss

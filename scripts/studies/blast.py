@@ -1,5 +1,6 @@
 """A load, and udpblast that sends it."""
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Sequence
@@ -45,33 +46,68 @@ class Load:
         return min(limit for limit in (by_count, self.seconds) if limit is not None)
 
 
-def run(programs: Programs, load: Load, server: Server, cpus: Sequence[int]) -> dict:
-    """Sends the load from these CPUs and returns what udpblast says, as docs/udpblast.md has it,
-    with losses by place. Raises CaseFailed if it could not run or a reply was not what was asked
-    for."""
-    arguments = [programs.udpblast, "-s", "127.0.0.1", "-p", str(server.port), "--stats-file",
-                 server.region, *load.arguments()]
-    limit_s = 60 + 10 * load.expected_s() + 4 * load.timeout_s
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
-        child = processes.start(arguments, cpus, out, errors)
-        try:
-            if processes.reap(child, limit_s) is None:
-                raise CaseFailed(f"udpblast did not end within {limit_s:.0f} s")
-        finally:
-            processes.end_now(child)
-        for file in (out, errors):
+class Blast:
+    """udpblast at work: sends the load to a server from these CPUs. A context manager, which ends
+    it in any case."""
+
+    def __init__(self, programs: Programs, load: Load, server: Server, cpus: Sequence[int]):
+        self._arguments = [programs.udpblast, "-s", "127.0.0.1", "-p", str(server.port),
+                           "--stats-file", server.region, *load.arguments()]
+        self._limit_s = 60 + 10 * load.expected_s() + 4 * load.timeout_s
+        self._cpus = cpus
+
+    def __enter__(self) -> "Blast":
+        with contextlib.ExitStack() as files:
+            self._out = files.enter_context(tempfile.TemporaryFile("w+"))
+            self._errors = files.enter_context(tempfile.TemporaryFile("w+"))
+            self._child = processes.start(self._arguments, self._cpus, self._out, self._errors)
+            self._files = files.pop_all()
+        return self
+
+    def __exit__(self, *_) -> None:
+        processes.end_now(self._child)
+        self._files.close()
+
+    def report(self) -> dict:
+        """Waits for the end and returns what udpblast says, as docs/udpblast.md has it, with losses
+        by place. Raises CaseFailed if it could not run or a reply was not what was asked for."""
+        if processes.reap(self._child, self._limit_s) is None:
+            raise CaseFailed(f"udpblast did not end within {self._limit_s:.0f} s")
+        for file in (self._out, self._errors):
             file.seek(0)
         try:
-            report = json.load(out)
+            report = json.load(self._out)
         except json.JSONDecodeError:
-            raise CaseFailed(f"udpblast: exit code {child.returncode}: "
-                             f"{errors.read().strip()[-1000:]}") from None
+            raise CaseFailed(f"udpblast: exit code {self._child.returncode}: "
+                             f"{self._errors.read().strip()[-1000:]}") from None
+        _demand_right_replies(report)
+        return report
+
+
+def run(programs: Programs, load: Load, server: Server, cpus: Sequence[int]) -> dict:
+    """Sends the load and returns the report of udpblast, as Blast has it."""
+    with Blast(programs, load, server, cpus) as blast:
+        return blast.report()
+
+
+def _demand_right_replies(report: dict) -> None:
     wrong = {name: report[name] for name in ("wrong", "unknown", "malformed") if report[name]}
     if wrong:
         raise CaseFailed(f"udpblast: {wrong}: {' / '.join(report['problems'])[:1000]}")
     if report["sent"] == 0:
         raise CaseFailed(f"udpblast sent nothing: {' / '.join(report['problems'])[:1000]}")
-    return report
+
+
+def demand_explained(report: dict) -> None:
+    """Raises CaseFailed unless it is known of every message that was not answered where it was
+    lost."""
+    loss = report["loss"]
+    if loss is None:
+        raise CaseFailed(f"where messages were lost is not known: "
+                         f"{' / '.join(report['loss_notes'])[:1000]}")
+    if loss["unexplained"]:
+        raise CaseFailed(f"{loss['unexplained']:,} of {loss['total']:,} lost messages are not "
+                         f"explained: {json.dumps(loss)}")
 
 
 def kept_rate(report: dict) -> bool:

@@ -18,17 +18,21 @@ Runner = Callable[[Case], dict]  # runs a case and returns its results, or raise
 
 
 def one_load(programs: Programs, scratch: Path) -> Runner:
-    """The usual runner: a server for the case alone, one load, an end in good order, balanced
-    books. The counters are read while the server is still up, before the waits for its end are
-    booked, and once more after the end, when they are final."""
+    """The usual runner: a server for the case alone, one load, an end in good order."""
     def run(case: Case) -> dict:
         with Server(programs, case.settings, case.server_cpus, scratch) as server:
             report = blast.run(programs, case.load, server, case.client_cpus)
-            live = server.stats()
-            ended = server.stop()
-            return {"udpblast": report, "getstat_live": live, "getstat": server.stats(),
-                    "server": ended, "verify": server.check_books()}
+            return {"udpblast": report, **end_in_good_order(server)}
     return run
+
+
+def end_in_good_order(server: Server) -> dict:
+    """Ends the server and checks its books. The counters are read while the server is still up,
+    before the waits for its end are booked, and once more after the end, when they are final."""
+    live = server.stats()
+    ended = server.stop()
+    return {"getstat_live": live, "getstat": server.stats(), "server": ended,
+            "verify": server.check_books()}
 
 
 def run_case(case: Case, repeat: int, identity: dict, runner: Runner) -> Record:

@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from studies import charts, machine
+from studies.cases import Case
 from studies.errors import (EXIT_CANNOT_RUN, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
                             CannotRun, WrongUsage)
 from studies.programs import PROJECT, Programs, build_release
-from studies.records import FAILED, Output, Record, write_whole
+from studies.records import FAILED, Output, Record, Store, write_whole
 from studies.study import QUICK_WARNING, Study, write_report
 
 EPILOG = """\
 exit codes:
   0    done
-  1    a row failed, or a ledger did not balance
+  1    a case failed, or a ledger did not balance
   2    could not run
   64   usage
   130  interrupted; run again to go on
@@ -45,15 +46,10 @@ def positive(text: str) -> int:
 def add_common_options(parser: Parser) -> None:
     """Options of every study that measures."""
     parser.add_argument("--quick", action="store_true",
-                        help="a few rows with few messages; figures that mean nothing")
-    parser.add_argument("--rows", metavar="PATTERN",
-                        help="only rows whose name, as --list prints it, has this in it; "
-                        "* and ? are wildcards")
-    parser.add_argument("--repeat", type=positive, default=1, metavar="N",
-                        help="run each row N times, interleaved; tables have median and spread (1)")
+                        help="a few cases with few messages; figures that mean nothing")
     parser.add_argument("--fresh", action="store_true",
                         help="forget what earlier runs measured of this commit on this machine")
-    parser.add_argument("--list", action="store_true", help="print the rows and measure nothing")
+    parser.add_argument("--list", action="store_true", help="print the cases and measure nothing")
     parser.add_argument("--output", type=Path, metavar="DIR",
                         help="where records, tables and charts go (build/studies, with --quick "
                         "build/studies-quick)")
@@ -76,16 +72,27 @@ def identity_of(programs: Programs) -> dict:
             "machine": machine.facts()}
 
 
+def print_list(cases: Sequence[Case], store: Store, repeats: int) -> None:
+    for case in cases:
+        there = sum(store.find(case, repeat) is not None for repeat in range(1, repeats + 1))
+        state = f"skipped: {case.skip}" if case.skip else f"{there} of {repeats} measured"
+        print(f"{case.name}  {state}")
+
+
 def publish(study: Study, records: Sequence[Record], output: Output, quick: bool) -> int:
     """Writes tables and charts, says where they are and what failed; returns the exit code."""
     folder = output.folder / study.name
     text = write_report(study, records, folder, link="")
     write_whole(folder / f"{study.name}.md", f"# {study.title}\n\n{text}")
+    return conclude(folder / study.name, records, quick)
+
+
+def conclude(written: Path, records: Sequence[Record], quick: bool) -> int:
+    """Says where tables and charts are and what failed; returns the exit code."""
     failed = [record for record in records if record.status == FAILED]
     for record in failed:
         print(f"FAILED: {record.name}: {record.reason}")
-    print(f"{folder / study.name}.md, .csv and charts: {len(records)} records, "
-          f"{len(failed)} failed")
+    print(f"{written}.md, .csv and charts: {len(records)} records, {len(failed)} failed")
     if quick:
         print(QUICK_WARNING)
     return EXIT_FAILED if failed else EXIT_DONE

@@ -10,7 +10,7 @@ from studies.blast import Load
 from studies.campaign import one_load, run_cases
 from studies.cases import Case
 from studies.command import (Parser, add_common_options, identity_of, output_folder, positive,
-                             programs_of, publish, run)
+                             print_list, programs_of, publish, run)
 from studies.errors import EXIT_DONE, EXIT_FAILED, WrongUsage
 from studies.records import DONE, Output, Store
 from studies.study import QUICK_WARNING, Study
@@ -28,6 +28,11 @@ def _cpu_counts(text: str) -> list[int]:
 def _options(description: str) -> argparse.Namespace:
     parser = Parser(description)
     add_common_options(parser)
+    parser.add_argument("--rows", metavar="PATTERN",
+                        help="only rows whose name, as --list prints it, has this in it; "
+                        "* and ? are wildcards")
+    parser.add_argument("--repeat", type=positive, default=1, metavar="N",
+                        help="run each row N times, interleaved; tables have median and spread (1)")
     parser.add_argument("--service", choices=("echo", "lookup"), default="echo",
                         help="service of all rows; lookup is sent pings (echo)")
     parser.add_argument("--cpus", type=_cpu_counts, default=[1, 2], metavar="N,N",
@@ -68,13 +73,6 @@ class Matrix:
         return pattern is None or fnmatch.fnmatchcase(case.name, f"*{pattern}*")
 
 
-def _print_list(cases: list[Case], store: Store, repeats: int) -> None:
-    for case in cases:
-        there = sum(store.find(case, repeat) is not None for repeat in range(1, repeats + 1))
-        state = f"skipped: {case.skip}" if case.skip else f"{there} of {repeats} measured"
-        print(f"{case.name}  {state}")
-
-
 def main(study: Study, description: str) -> int:
     options = _options(description)
     return run(lambda: _body(study, options))
@@ -90,7 +88,7 @@ def _body(study: Study, options: argparse.Namespace) -> int:
     if options.list:
         known = store.find(matrix.rate_case(), 1)
         results = known.results if known else UNKNOWN_RATE
-        _print_list(matrix.cases(results), store, options.repeat)
+        print_list(matrix.cases(results), store, options.repeat)
         return EXIT_DONE
     with contextlib.closing(Output(folder)) as output:
         if options.quick:

@@ -9,7 +9,7 @@ from pathlib import Path
 from studies.errors import CannotRun
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-TARGETS = ("cpssd", "getstat", "udpblast")
+TARGETS = ("cpssd", "getstat", "udpblast", "cpssd-test")
 
 
 def build_release() -> Path:
@@ -30,12 +30,14 @@ def build_release() -> Path:
 
 
 class Programs:
-    """The three programs of one build folder."""
+    """The programs of one build folder."""
 
     def __init__(self, build: Path):
         self.cpssd = build / "server/cpssd"
         self.getstat = build / "tools/getstat/getstat"
         self.udpblast = build / "tools/udpblast/udpblast"
+        # cpssd with services that misbehave on demand; not every study needs it.
+        self.test_server = build / "tests/end_to_end/cpssd-test"
         for program in (self.cpssd, self.getstat, self.udpblast):
             if not program.is_file():
                 raise CannotRun(f"{program} is missing: cmake --build --preset release")
@@ -46,6 +48,11 @@ class Programs:
     def _help(program: Path) -> str:
         return subprocess.run([program, "--help"], capture_output=True, text=True, check=False,
                               timeout=60).stdout
+
+    @functools.cached_property
+    def client_knows_work(self) -> bool:
+        """Whether udpblast tells the classes of service work apart."""
+        return re.search(r"--work\b", self._help(self.udpblast)) is not None
 
     @functools.cached_property
     def settings(self) -> frozenset[str]:

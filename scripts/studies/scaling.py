@@ -55,7 +55,7 @@ def answered_per_s(record: Record) -> float:
     return record.results["udpblast"]["messages_per_s"]
 
 
-def _client(record: Record) -> str:
+def client(record: Record) -> str:
     own, servers = (set(record.parameters[cpus]) for cpus in ("client_cpus", "server_cpus"))
     return "shares CPUs" if own & servers else "apart"
 
@@ -76,7 +76,7 @@ COLUMNS = (
            done(lambda record: record.results["getstat"]["ledger"]["kernel_dropped"])),
     Column("sent a second", done(lambda record: record.results["udpblast"]["sent_per_s"])),
     Column("schedule", done(lambda record: blast.schedule_of(record.results["udpblast"]))),
-    Column("client", _client),
+    Column("client", client),
     Column("result", result_of),
 )
 

@@ -1,11 +1,12 @@
 """A cpssd for one case: started on a free port, watched, stopped, its books checked."""
 
+import contextlib
 import json
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from studies import processes
@@ -18,17 +19,20 @@ LOG_LINES = 40
 
 class Server:
     """A context manager: inside it the server is live. Leaving it ends the server in any case;
-    `stop` before that ends it in good order. The folder is made anew and removed behind it."""
+    `stop` before that ends it in good order. The folder is made anew and removed behind it.
+    `program`: another one than cpssd; `environment`: what it is told beside its settings."""
 
     def __init__(self, programs: Programs, settings: Mapping[str, str], cpus: Sequence[int],
-                 folder: Path):
+                 folder: Path, program: Path | None = None,
+                 environment: Mapping[str, str] | None = None):
         self._programs = programs
+        self._program = program or programs.cpssd
         self._cpus = cpus
         self._folder = folder
         self.region = folder / "stats"
         self._log = folder / "cpssd.log"
         self._drain_s = float(settings.get("CPSS_DRAIN_TIMEOUT", "5"))
-        self._settings = {**settings, "CPSS_LISTEN": "127.0.0.1:0",
+        self._settings = {**settings, **(environment or {}), "CPSS_LISTEN": "127.0.0.1:0",
                           "CPSS_STATS_FILE": str(self.region)}
         self._child: subprocess.Popen | None = None
         self.port = 0
@@ -37,7 +41,7 @@ class Server:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         with open(self._log, "w", encoding="utf-8") as log:
-            self._child = processes.start([self._programs.cpssd], self._cpus, log, log,
+            self._child = processes.start([self._program], self._cpus, log, log,
                                           self._settings)
         try:
             self._wait_until_live()
@@ -54,6 +58,15 @@ class Server:
     def pid(self) -> int:
         return self._child.pid
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside it the server stands still, as a whole."""
+        processes.send(self._child, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            processes.send(self._child, signal.SIGCONT)
+
     def log_tail(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-LOG_LINES:])
@@ -65,6 +78,10 @@ class Server:
             return json.loads(run.stdout)
         except json.JSONDecodeError:
             raise CaseFailed(f"getstat: exit code {run.returncode}: {run.stderr}") from None
+
+    def received(self) -> int:
+        """Datagrams that were taken in until now."""
+        return self.stats()["ledger"]["received"]
 
     def stop(self) -> dict:
         """Ends the server by SIGTERM, by SIGKILL if that takes too long, and says how it ended.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from studies.records import Record, write_whole
 from studies.tables import Table
+from studies.verdict import Observation
 
 QUICK_WARNING = "QUICK MODE: these figures show that the study works. They mean nothing else."
 
@@ -28,6 +29,7 @@ class Study:
     title: str
     experiment: str  # whose records it is made from
     report: Callable[[Sequence[Record]], Report]
+    observation: Observation | None = None  # that it tests, with a verdict
 
 
 def repeats_of(records: Iterable[Record]) -> list[list[Record]]:

@@ -1,12 +1,12 @@
 // More than the server can do, under the policy `block`: receive waits, the kernel's buffer fills
 // and its drops are counted. Memory does not grow and the books are exact to the last datagram.
-#include <fstream>
 #include <thread>
 
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include "tests/end_to_end/flooded_server.h"
 #include "tests/end_to_end/programs.h"
 #include "tests/end_to_end/server_process.h"
 #include "tests/end_to_end/udp_client.h"
@@ -14,26 +14,6 @@
 
 namespace cpss {
 namespace {
-
-std::uint64_t resident_kib(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string word; status >> word;)
-    if (word == "VmRSS:") {
-      std::uint64_t kib = 0;
-      status >> kib;
-      return kib;
-    }
-  return 0;
-}
-
-// Every datagram the clients' kernel took is either received or counted as dropped at the socket
-// (M05). The only other place is the CPU's input queue, which counts too. After the server's end:
-// before it, some may still be in the socket's buffer, and the last drops are yet to be read.
-void expect_all_accounted(const ServerProcess& server, std::uint64_t sent,
-                          std::uint64_t backlog_drops_before) {
-  const std::uint64_t lost_before_us = backlog_drops() - backlog_drops_before;
-  EXPECT_EQ(sent, server.ledger("received") + server.ledger("kernel_dropped") + lost_before_us);
-}
 
 void flood_twice_and_check(ServerProcess& server, std::uint64_t each, std::size_t bytes) {
   const std::string payload(bytes, 'x');

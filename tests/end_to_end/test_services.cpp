@@ -22,6 +22,13 @@ void echo(Message& message) {
   message.reply_in_place(message.request().size());
 }
 
+// The test services' busy reply: the request, but for its first byte.
+void say_busy(Message& message) {
+  if (message.request().empty()) return message.no_reply();
+  message.request_in_place()[0] = std::byte{kBusyMark};
+  message.reply_in_place(message.request().size());
+}
+
 bool is_marked(const Message& message) {
   return !message.request().empty() && message.request()[0] == std::byte{'!'};
 }
@@ -32,6 +39,7 @@ class Slow : public OneMessageService {
     std::this_thread::sleep_for(sleep_);
     echo(message);
   }
+  void busy_reply(Message& message) const override { say_busy(message); }
 
  private:
   const std::chrono::microseconds sleep_{number_from("TEST_SLEEP_US", 1000)};
@@ -43,6 +51,7 @@ class Gated : public Service {
     gate_.pass();
     for (Message& message : batch) echo(message);
   }
+  void busy_reply(Message& message) const override { say_busy(message); }
 
  private:
   const Gate gate_{"TEST_GATE"};

@@ -15,6 +15,9 @@ namespace cpss {
 //   thrower       throws for requests that begin with '!', echoes others
 //   gated-deferral  echoes; defers requests that begin with '!', and then stops like `gated`
 //   deferring     defers every message, echoes it then; defers again those that begin with '!'
+// The busy reply of slow and gated is the request with kBusyMark as its first byte.
+inline constexpr char kBusyMark = '~';
+
 ServiceRegistry test_services();
 
 }  // namespace cpss

@@ -4,7 +4,6 @@
 usage: studies_test.py BUILD-FOLDER
 """
 
-import csv
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from script_test import PROJECT, ScriptTest
+from study_run import Build, StandIns, read_csv, read_markdown_table, record_files, run_study
 
 KEY = re.compile(r"[0-9,-]+\|[12]\|(sys|process)\|r\d+r\d+s\d+(w\d+(d\d+)?)?\|(rcv_rt|none)")
 SCALING_COLUMNS = {"key", "slots", "sent", "rcv msgs", "snd msgs", "total", "%rcv", "%snd",
@@ -25,37 +25,6 @@ SCALING_COLUMNS = {"key", "slots", "sent", "rcv msgs", "snd msgs", "total", "%rc
                    "sent a second", "schedule", "client", "result"}
 LATENCY_COLUMNS = {"key", "slots", "%throughput", "total", "stage", "messages", "calls", "call",
                    "sem waits", "sem wait", "slot wait", "queue wait", "service", "result"}
-PROGRAMS = ("server/cpssd", "tools/getstat/getstat", "tools/udpblast/udpblast")
-
-
-class Build:
-    folder = Path()
-
-
-def run_study(script, output, *options, build=None):
-    """Exit code and everything that was printed."""
-    run = subprocess.run([PROJECT / "scripts" / script, "--quick", "--output", output,
-                          "--build", build or Build.folder, *options], stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, text=True, check=False, timeout=150)
-    return run.returncode, run.stdout
-
-
-def read_csv(path):
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def read_markdown_table(path):
-    """The lines of the table as dicts, with numbers as the CSV file has them."""
-    lines = [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-             for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-    head, _, *rest = lines
-    return [dict(zip(head, [re.sub(r"(?<=\d),(?=\d{3})", "", cell) if head[i] != "key" else cell
-                            for i, cell in enumerate(line)])) for line in rest]
-
-
-def record_files(output, experiment="matrix"):
-    return sorted(output.glob(f"records/*/{experiment}/*.json"))
 
 
 class QuickMode(unittest.TestCase):
@@ -213,20 +182,7 @@ class Resume(ScriptTest):
         self.assertIn("run it again to go on", text)
 
 
-class Faults(ScriptTest):
-    def stand_in(self, program, text):
-        """The build folder with one program replaced by a script."""
-        for name in PROGRAMS:
-            link = self.root / "build" / name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if name == program:
-                link.write_text(f"#!/bin/bash\nreal={Build.folder / name}\n{text}\n",
-                                encoding="utf-8")
-                link.chmod(0o755)
-            else:
-                link.symlink_to(Build.folder / name)
-        return self.root / "build"
-
+class Faults(StandIns):
     def test_a_broken_ledger_is_exit_code_1(self):
         build = self.stand_in("tools/getstat/getstat", """\
 if [[ $* == *--verify* ]]; then echo 'BROKEN'; exit 1; fi

@@ -27,6 +27,12 @@ TEST(Echo, SendsEveryPayloadBackFromTheRequestsOwnMemory) {
   }
 }
 
+TEST(Echo, IsSilentWhenBusy) {
+  Exchange exchange("anything");
+  exchange.ask_while_busy(EchoService());
+  EXPECT_EQ(exchange.message().verdict(), Verdict::no_reply);
+}
+
 TEST(Echo, SaysThatItReflects) {
   EXPECT_TRUE(EchoService().reflects());
   EXPECT_NE(make_echo({}), nullptr);

@@ -30,6 +30,8 @@ class Exchange {
   Message& message() { return message_; }
   void ask(Service& service) { service.process(std::span(&message_, 1), nullptr); }
 
+  void ask_while_busy(const Service& service) { service.busy_reply(message_); }
+
   std::string reply() const {
     const std::vector<char>& from = message_.in_place() ? request_ : window_;
     return {from.data(), message_.reply_length()};

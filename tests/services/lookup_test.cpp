@@ -227,6 +227,50 @@ TEST(Lookup, GivesEveryMutatedRequestAVerdictWithinItsLimits) {
   }
 }
 
+// --- the busy reply ---
+
+void expect_busy_reply(const std::string& asked, bool trusted = false) {
+  const LookupService service = make_service();
+  Exchange exchange(asked, trusted);
+  exchange.ask_while_busy(service);
+  EXPECT_EQ(exchange.message().verdict(), Verdict::reply);
+  EXPECT_FALSE(exchange.message().reply_too_long());
+  EXPECT_EQ(exchange.reply(), reply(ReplyCode::busy, "", asked.size()));
+}
+
+TEST(Lookup, SaysBusyInAReplyAsLongAsTheRequest) {
+  for (const bool trusted : {false, true}) {
+    expect_busy_reply(request("4420", 256), trusted);
+    expect_busy_reply(request("4420", 20), trusted);
+    expect_busy_reply(request("", native::kHeaderBytes), trusted);
+    expect_busy_reply(request("not a number", 64), trusted);
+  }
+}
+
+TEST(Lookup, SaysBusyToAPingToo) {
+  std::string ping = request("", 40);
+  ping[5] = 1;
+  expect_busy_reply(ping);
+}
+
+TEST(Lookup, IsNeverBusyForWhatIsNotItsProtocol) {
+  LookupService service = make_service();
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string asked = request("4420", 16 + random() % 60);
+    for (std::size_t changes = random() % 4; changes > 0; --changes)
+      asked[random() % 16] = static_cast<char>(random());
+    if (random() % 4 == 0) asked.resize(random() % 20);
+    Exchange served(asked);
+    served.ask(service);
+    Exchange busy(asked);
+    busy.ask_while_busy(service);
+    ASSERT_EQ(busy.message().verdict(), served.message().verdict());
+    ASSERT_EQ(busy.message().invalid_reason(), served.message().invalid_reason());
+    ASSERT_LE(busy.reply().size(), asked.size());
+  }
+}
+
 // Bytes of the hex dumps in a page, one string for each dump. Only rows of a dump begin with two
 // hexadecimal digits and a space.
 std::vector<std::string> dumps_in(const std::string& page) {

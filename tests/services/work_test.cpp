@@ -174,6 +174,17 @@ TEST(Work, WhatTakesAsLongAsDeferSaysIsNotDeferred) {
   EXPECT_EQ(exchange.message().verdict(), Verdict::reply);
 }
 
+TEST(Work, IsSilentWhenBusyUnlessTheMessageIsNone) {
+  const WorkService service = work("fixed:0");
+  Exchange good(payload(1));
+  good.ask_while_busy(service);
+  EXPECT_EQ(good.message().verdict(), Verdict::no_reply);
+  Exchange bad("too short");
+  bad.ask_while_busy(service);
+  EXPECT_EQ(bad.message().verdict(), Verdict::invalid);
+  EXPECT_EQ(bad.message().invalid_reason(), InvalidReason::too_short);
+}
+
 TEST(Work, SaysThatItReflects) {
   EXPECT_TRUE(work("fixed:0").reflects());
 }

@@ -51,10 +51,10 @@ TEST_P(MemoryTest, KeepsNoDescriptor) {
 
 // 16 million slots with large windows, of which few are used.
 TEST_P(MemoryTest, CostsNothingUntilItIsTouched) {
-  constexpr std::size_t kTerabyte = std::size_t{1} << 40;
-  const Memory memory(kTerabyte, GetParam());
-  memory.data()[kTerabyte - 1] = std::byte{1};
-  EXPECT_EQ(memory.data()[kTerabyte - 1], std::byte{1});
+  constexpr std::size_t kMuch = std::size_t{1} << 36;
+  const Memory memory(kMuch, GetParam());
+  memory.data()[kMuch - 1] = std::byte{1};
+  EXPECT_EQ(memory.data()[kMuch - 1], std::byte{1});
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, MemoryTest,

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,12 +73,14 @@ std::vector<std::byte> lookup_request(std::string_view number) {
   return request;
 }
 
-// Runs the three steps for a while after a warm-up; how often something was allocated.
-std::uint64_t allocations_of(Service& service, std::vector<std::byte> request,
-                             std::uint32_t slots) {
+// Runs the three steps for a while after a warm-up; how often something was allocated. With a busy
+// rate receive runs twice as often, and what it finds no slot for is shed.
+std::uint64_t allocations_of(Service& service, std::vector<std::byte> request, std::uint32_t slots,
+                             std::optional<std::uint32_t> busy_rate = {}) {
   TirelessPort* port = nullptr;
   test::RigOptions options;
   options.slots = slots;
+  options.busy_rate = busy_rate;
   options.wrap = [&](FakePort&) {
     auto made = std::make_unique<TirelessPort>(request);
     port = made.get();
@@ -87,6 +90,7 @@ std::uint64_t allocations_of(Service& service, std::vector<std::byte> request,
   const auto rounds = [&](int number) {
     for (int i = 0; i < number; ++i) {
       rig.receive.run();
+      if (busy_rate) rig.receive.run();
       rig.service.run();
       rig.response.run();
       if (i % 16 == 0) {
@@ -100,6 +104,8 @@ std::uint64_t allocations_of(Service& service, std::vector<std::byte> request,
   const std::uint64_t counted = allocations_during([&] { rounds(2000); });
   EXPECT_GT(rig.total(Reason::answered), 1000u);
   EXPECT_GT(port->bytes_sent, 0u);
+  EXPECT_EQ(rig.total(Reason::shed_no_slot) > 1000, busy_rate.has_value());
+  EXPECT_EQ(rig.total(Counter::busy_replies) > 0, busy_rate.value_or(0) > 0);
   port->resting = true;
   EXPECT_TRUE(rig.settle());
   rig.expect_at_rest();
@@ -129,6 +135,12 @@ TEST(NoAllocation, EchoWithPlentyOfSlotsAndWithOne) {
   const auto echo = make_echo({});
   for (const std::uint32_t slots : {8192u, 64u, 1u})
     EXPECT_EQ(allocations_of(*echo, bytes_of(std::string(64, 'x')), slots), 0u) << slots;
+}
+
+TEST(NoAllocation, Shedding) {
+  const auto lookup = make_lookup({});
+  for (const std::uint32_t rate : {0u, 1u, 10'000'000u})
+    EXPECT_EQ(allocations_of(*lookup, lookup_request("+12025550123"), 1, rate), 0u) << rate;
 }
 
 TEST(NoAllocation, Lookup) {

@@ -1,9 +1,10 @@
 // The whole way of a message, one thread, by random scripts: what arrives, which step runs when,
 // and what becomes of each send. Whatever happens, every message ends in exactly one way, and the
-// replies are right to the byte.
+// replies are right to the byte. With and without shedding.
 #include <cerrno>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -59,6 +60,27 @@ class ObedientService final : public OneMessageService {
       message.defer();
   }
 
+  void busy_reply(Message& message) const override {
+    switch (test::request_of(message)[kIdBytes]) {
+      case 'e':
+      case 'w':
+        return test::reply_with(message, busy(test::request_of(message)));
+      case 'i':
+        return message.invalid(InvalidReason::bad_magic);
+      case 'r':
+        return message.refuse(RefuseReason::by_service);
+      case 't':
+        throw std::runtime_error("asked to");
+      case 'L':
+        return message.reply(message.request().size() + 1);
+      default:
+        return;
+    }
+  }
+
+  static std::string busy(std::string_view request) {
+    return std::string(request.substr(0, kIdBytes)) + "#busy";
+  }
   static std::string expected(std::string_view request) {
     std::string reply(request);
     if (request[kIdBytes] != 'e') std::reverse(reply.begin() + kIdBytes, reply.end());
@@ -73,10 +95,15 @@ class ObedientService final : public OneMessageService {
 
 class Script {
  public:
-  Script(std::uint32_t slots, unsigned seed) : random_(seed), rig_(service_, options(slots)) {}
+  // `busy_rate`: what finds no slot is shed.
+  Script(std::uint32_t slots, unsigned seed, std::optional<std::uint32_t> busy_rate = {})
+      : random_(seed), rig_(service_, options(slots, busy_rate)) {}
 
   void play() {
-    for (int i = 0; i < 150; ++i) act();
+    for (int i = 0; i < 150; ++i) {
+      act();
+      ASSERT_EQ(rig_.total(Counter::received), rig_.books.outcomes() + rig_.books.in_flight());
+    }
     const bool settled = rig_.settle();
     ASSERT_TRUE(settled) << "it does not come to rest";
     check();
@@ -92,8 +119,9 @@ class Script {
     std::size_t port;
   };
 
-  static RigOptions options(std::uint32_t slots) {
+  static RigOptions options(std::uint32_t slots, std::optional<std::uint32_t> busy_rate) {
     RigOptions options;
+    options.busy_rate = busy_rate;
     options.slots = slots;
     options.window = kWindow;
     options.batch = 8;
@@ -192,25 +220,31 @@ class Script {
 
   void check() {
     std::uint64_t accepted = 0;
+    std::uint64_t busy_replies = 0;
     for (std::size_t p = 0; p < kPorts; ++p) {
       accepted += rig_.port(p).counts().accepted;
       for (const FakePort::Sent& sent : rig_.port(p).take_sent()) {
         const std::string reply = test::text_of(sent.bytes);
         const auto expected = expected_.find(reply.substr(0, kIdBytes));
         ASSERT_NE(expected, expected_.end()) << "not asked, or answered twice: " << reply;
-        EXPECT_EQ(reply, expected->second.reply);
+        if (reply == ObedientService::busy(reply))
+          ++busy_replies;
+        else
+          EXPECT_EQ(reply, expected->second.reply);
         EXPECT_EQ(sent.peer, expected->second.peer);
         EXPECT_EQ(sent.local, expected->second.local);
         EXPECT_EQ(p, expected->second.port);
         expected_.erase(expected);
       }
     }
-    // What is left in expected_ was refused by the port.
+    // What is left in expected_ was refused by the port, or shed without a reply.
     std::uint64_t not_sent = 0;
     for (const ReasonInfo& reason : kReasons)
       if (reason.name.starts_with("send_")) not_sent += rig_.total(reason.id);
-    EXPECT_EQ(not_sent, expected_.size());
-    EXPECT_EQ(rig_.total(Reason::answered), accepted);
+    EXPECT_GE(expected_.size(), not_sent);
+    EXPECT_LE(expected_.size(), not_sent + rig_.total(Reason::shed_no_slot) - busy_replies);
+    EXPECT_EQ(rig_.total(Counter::busy_replies), busy_replies);
+    EXPECT_EQ(rig_.total(Reason::answered) + busy_replies, accepted);
     EXPECT_EQ(rig_.total(Counter::sent), accepted);
     EXPECT_EQ(rig_.total(Counter::received), delivered_);
     EXPECT_EQ(rig_.total(Reason::failed_stale_slot), 0u);
@@ -231,6 +265,14 @@ TEST_P(RandomScript, EveryMessageEndsOnceAndTheBooksBalance) {
   for (unsigned seed = 1; seed <= 1000; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Script(GetParam(), seed).play();
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+TEST_P(RandomScript, SheddingTheBooksBalanceAfterEveryStep) {
+  for (unsigned seed = 1; seed <= 500; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Script(GetParam(), seed, seed % 3 == 0 ? seed % 5 : 10'000'000).play();
     if (testing::Test::HasFailure()) return;
   }
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <thread>
 
@@ -28,7 +29,12 @@ class ReceiveWaitTest : public testing::Test {
   static constexpr std::uint32_t kSlots = 2;
   static constexpr std::uint32_t kBatch = 4;
 
-  ReceiveWaitTest() { place(); }
+  ReceiveWaitTest() : ReceiveWaitTest(std::nullopt) {}
+  explicit ReceiveWaitTest(const std::optional<Shedding::Wiring>& shedding)
+      : step_({{&socket_}, store_, pool_, requests_, admission_, events_, kBatch, 1, shedding},
+              books_.open()) {
+    place();
+  }
   ~ReceiveWaitTest() override {
     place_.reset();
     close(slots_event_);
@@ -74,8 +80,7 @@ class ReceiveWaitTest : public testing::Test {
   EventRing events_;
   UdpSocket socket_{test::address("127.0.0.1", 0), {}};
   UdpSocket client_{test::address("127.0.0.1", 0), {}};
-  ReceiveStep step_{{{&socket_}, store_, pool_, requests_, admission_, events_, kBatch, 1},
-                    books_.open()};
+  ReceiveStep step_;
   SlotPool::SlotCache other_{pool_, 0, 1};
   std::unique_ptr<ReceiveWait> place_;
 };
@@ -170,6 +175,105 @@ TEST_F(ReceiveWaitTest, SignalsThatBringNoSlotDoNotProlongIt) {
   EXPECT_LT(signals, 5000) << "it waited until the signals ended";
   over = true;
   others.join();
+}
+
+// A forced end: what the socket holds is left to the kernel.
+TEST_F(ReceiveWaitTest, AClosedPoolEndsTheLaneAtOnce) {
+  starve();
+  std::thread forced_end([&] {
+    while (pool_.free_slots().waiters_guess() == 0) std::this_thread::yield();
+    pool_.free_slots().close();
+  });
+  EXPECT_TRUE(place_->wait());
+  forced_end.join();
+  EXPECT_EQ(step_.run(), 0u);
+  step_.before_wait();
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(books_.total(Counter::received), 2u);
+}
+
+// --- under the policy `shed` ---
+
+class SheddingWaitTest : public ReceiveWaitTest {
+ protected:
+  SheddingWaitTest() : ReceiveWaitTest(Shedding::Wiring{service_, budget_, nullptr}) {}
+
+  // Both slots are inside, and a third datagram has been shed.
+  void shed_one() {
+    for (int i = 0; i < 2; ++i) send("x");
+    ASSERT_TRUE(place_->wait());
+    ASSERT_EQ(step_.run(), 2u);
+    send("x");
+    ASSERT_EQ(step_.run(), 0u);
+    ASSERT_TRUE(step_.starved());
+    ASSERT_EQ(books_.total(Reason::shed_no_slot), 1u);
+  }
+
+  BusyBudget budget_{0};
+  test::CallService service_{[](Message&) {}};
+};
+
+TEST_F(SheddingWaitTest, TheWaitForASlotEndsWithoutOne) {
+  shed_one();
+  const std::uint64_t begin = now_ns();
+  EXPECT_TRUE(place_->wait());
+  const std::uint64_t waited = now_ns() - begin;
+  EXPECT_GE(waited, 900'000u);
+  EXPECT_LT(waited, 2'000'000'000u);
+  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u);
+  EXPECT_GE(books_.total(Counter::slot_wait_ns), 900'000u);
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(step_.starved()) << "nothing is left to shed";
+}
+
+TEST_F(SheddingWaitTest, ASlotGivenBackEndsIt) {
+  shed_one();
+  give_one_slot_back();
+  EXPECT_TRUE(place_->wait());
+  send("x");
+  EXPECT_EQ(step_.run(), 1u);
+}
+
+TEST_F(SheddingWaitTest, AStopWhileStarvedEmptiesTheSocketAndEndsTheLane) {
+  shed_one();
+  for (int i = 0; i < 50; ++i) send("x");
+  stop();
+  int waits = 0;
+  do {
+    while (step_.run() > 0) {
+    }
+    step_.before_wait();
+  } while (place_->wait() && ++waits < 1000);
+  EXPECT_LT(waits, 1000);
+  EXPECT_EQ(books_.total(Counter::received), 53u);
+  EXPECT_EQ(books_.total(Reason::shed_no_slot), 51u);
+}
+
+TEST_F(SheddingWaitTest, AClosedPoolEndsTheLaneAtOnce) {
+  shed_one();
+  send("x");
+  pool_.free_slots().close();
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(books_.total(Counter::received), 3u);
+  EXPECT_EQ(books_.in_flight(), 2u);
+}
+
+// Without a slot and without a datagram the lane sleeps.
+TEST_F(SheddingWaitTest, AnIdleLaneDoesNotSpin) {
+  shed_one();
+  std::thread lane([&] {
+    do {
+      while (step_.run() > 0) {
+      }
+      step_.before_wait();
+    } while (place_->wait());
+  });
+  std::this_thread::sleep_for(300ms);
+  stop();
+  lane.join();
+  EXPECT_LT(books_.total(Counter::syscalls), 20u);
+  EXPECT_LT(books_.total(Counter::sem_waits), 10u);
 }
 
 std::size_t open_descriptors() {

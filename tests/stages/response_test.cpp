@@ -37,6 +37,18 @@ class ResponseTest : public testing::Test {
     return texts;
   }
 
+  // Marks every message whose number is even as shed; returns how many.
+  static int mark_as_shed(Rig& rig) {
+    int marked = 0;
+    for (std::uint32_t slot = 0; slot < rig.store.slots(); ++slot) {
+      if (!rig.store.holds(rig.store.message_in(slot))) continue;
+      if (rig.store.header(slot).peer.port() % 2 != client(0).port() % 2) continue;
+      rig.store.header(slot).shed = true;
+      ++marked;
+    }
+    return marked;
+  }
+
   CallService echo_{[](Message& message) { message.reply_in_place(message.request().size()); }};
 };
 
@@ -307,6 +319,75 @@ TEST_F(ResponseTest, AFullSocketDoesNotHoldBackTheOthers) {
   EXPECT_THAT(rig.replies(0), ElementsAre("0", "1", "2"));
   EXPECT_THAT(rig.replies(1), ElementsAre("10", "11", "12"));
   EXPECT_THAT(rig.replies(2), ElementsAre("20", "21", "22"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ResponseTest, WhatWasShedIsSentAndEndsAsShed) {
+  Rig rig(echo_);
+  fill(rig, 10);
+  ASSERT_EQ(mark_as_shed(rig), 5);
+  EXPECT_EQ(rig.response.run(), 10u);
+  EXPECT_EQ(rig.replies(), numbers(0, 9));
+  EXPECT_EQ(rig.total(Reason::answered), 5u);
+  EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 5u);
+  EXPECT_EQ(rig.total(Counter::sent), 10u);
+  EXPECT_EQ(rig.total(Counter::busy_replies), 5u);
+  rig.expect_at_rest();
+}
+
+TEST_F(ResponseTest, WhatWasShedEndsAsShedWhateverTheSendSays) {
+  for (const int error : {EPERM, ECONNREFUSED, ENETUNREACH, EMSGSIZE, ENOBUFS, EINVAL}) {
+    Rig rig(echo_);
+    fill(rig, 3);
+    ASSERT_EQ(mark_as_shed(rig), 2);
+    rig.port().fail_sends(error);
+    EXPECT_EQ(rig.response.run(), 3u);
+    EXPECT_THAT(rig.replies(), ElementsAre("1", "2")) << error;
+    EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 2u);
+    EXPECT_EQ(rig.total(Reason::answered), 1u);
+    EXPECT_EQ(rig.total(Counter::sent), 2u);
+    EXPECT_EQ(rig.total(Counter::busy_replies), 1u);
+    rig.expect_at_rest();
+  }
+}
+
+TEST_F(ResponseTest, WithoutRoomWhatWasShedIsDroppedAndTheOthersWaitOn) {
+  std::function<void()> look;
+  RigOptions options;
+  options.wrap = [&](FakePort& port) { return std::make_unique<LookingPort>(port, look); };
+  Rig rig(echo_, std::move(options));
+  fill(rig, 10);
+  ASSERT_EQ(mark_as_shed(rig), 5);
+  rig.port().fail_send_at(3, EAGAIN);
+  int looks = 0;
+  look = [&] {
+    ++looks;
+    EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 5u)
+        << "0, 2 and the three that found none";
+    EXPECT_EQ(rig.books.in_flight(), 4u);
+    rig.expect_books();
+  };
+  EXPECT_EQ(rig.response.run(), 10u);
+  EXPECT_EQ(looks, 1);
+  EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3", "5", "7", "9"));
+  EXPECT_EQ(rig.total(Counter::busy_replies), 2u);
+  EXPECT_EQ(rig.total(Reason::answered), 5u);
+  rig.expect_at_rest();
+}
+
+TEST_F(ResponseTest, WhereAllWasShedItDoesNotWaitForRoom) {
+  Rig rig(echo_);
+  fill(rig, 6);
+  for (std::uint32_t slot = 0; slot < rig.store.slots(); ++slot) rig.store.header(slot).shed = true;
+  rig.port().fail_sends(EAGAIN);
+  EXPECT_EQ(rig.response.run(), 6u);
+  EXPECT_EQ(rig.port().counts().wait_calls, 0u);
+  EXPECT_THAT(rig.replies(), IsEmpty());
+  EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 6u);
+  // The slots' next messages do not inherit it.
+  fill(rig, 6);
+  EXPECT_EQ(rig.response.run(), 6u);
+  EXPECT_EQ(rig.total(Reason::answered), 6u);
   rig.expect_at_rest();
 }
 

@@ -85,6 +85,8 @@ Rig::Rig(Service& user, RigOptions options)
       pool_memory_(SlotPool::bytes(options.slots)),
       request_memory_(SlotQueue::bytes(options.slots)),
       response_memory_(SlotQueue::bytes(options.slots)),
+      budget_(options.busy_rate.value_or(0)),
+      reply_address_(options.reply_address),
       admission_(options.admission),
       ports_(make_ports(options)),
       main_(books.open()),
@@ -94,13 +96,16 @@ Rig::Rig(Service& user, RigOptions options)
       workers(options.workers == 0 ? nullptr
                                    : std::make_unique<WorkerSide>(user, store, pool, responses,
                                                                   events_, books, options)),
-      receive({ports_, store, pool, requests, admission_, events_, options.batch, kPoolLanes},
+      receive({ports_, store, pool, requests, admission_, events_, options.batch, kPoolLanes,
+               options.busy_rate ? std::optional(Shedding::Wiring{user, budget_, reply_address()})
+                                 : std::nullopt},
               books.open()),
       service({user, store, pool, requests, responses, events_, options.batch, 1, kPoolLanes,
                deferral(workers.get(), options)},
               books.open()),
-      response({ports_, store, pool, responses, events_, options.batch, 1, kPoolLanes},
-               books.open()),
+      response(
+          {ports_, store, pool, responses, events_, options.batch, 1, kPoolLanes, reply_address()},
+          books.open()),
       main_cache_(pool, 0, kPoolLanes) {}
 
 std::vector<DatagramPort*> Rig::make_ports(const RigOptions& options) {

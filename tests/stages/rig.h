@@ -47,14 +47,17 @@ struct RigOptions {
   std::uint32_t batch = 32;
   std::size_t ports = 1;
   AdmissionOptions admission = open_admission();
+  // Busy replies a second: what finds no slot, or no place in the worker queue, is shed. None: it
+  // waits.
+  std::optional<std::uint32_t> busy_rate = {};
+  std::optional<SocketAddress> reply_address = {};
   // Stands between the steps and a fake port; empty: the steps use the fake itself.
   std::function<std::unique_ptr<DatagramPort>(FakePort&)> wrap = {};
   // Without workers none of the rest is there.
   std::uint32_t workers = 0;
   std::uint32_t worker_queue = 64;
   bool defer_all = false;
-  std::optional<std::uint32_t> busy_rate = {};  // shed when the worker queue is full; none: wait
-  std::uint32_t on_demand = 0;                  // the most threads
+  std::uint32_t on_demand = 0;  // the most threads
   std::vector<unsigned> on_demand_cpus = {};
 };
 
@@ -119,6 +122,8 @@ class Rig {
   Memory pool_memory_;
   Memory request_memory_;
   Memory response_memory_;
+  BusyBudget budget_;
+  std::optional<SocketAddress> reply_address_;
   Admission admission_;
   std::vector<std::unique_ptr<FakePort>> fakes_;
   std::vector<std::unique_ptr<DatagramPort>> wrappers_;
@@ -137,6 +142,7 @@ class Rig {
 
  private:
   std::vector<DatagramPort*> make_ports(const RigOptions& options);
+  const SocketAddress* reply_address() const { return reply_address_ ? &*reply_address_ : nullptr; }
   SlotPool::SlotCache main_cache_;
 };
 

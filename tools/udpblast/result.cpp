@@ -143,8 +143,8 @@ std::vector<std::string> problems(const RunResult& result, const Options& option
                     totals[Count::kernel_dropped]));
   if (totals[Count::missed] != 0)
     lines.push_back(fmt::format(
-        "{} of {} planned message(s) missed: not sent, because -q had no room for them, the kernel "
-        "took nothing, or the time was over",
+        "{} of {} planned message(s) missed: not sent, because there was no room for them among "
+        "those under way, the kernel took nothing, or the time was over",
         totals[Count::missed], totals[Count::planned]));
   if (result.schedule && !result.schedule->kept) lines.push_back(schedule_line(result));
   add(Count::send_errors, Fault::send_error, "send failed and was tried again",

@@ -111,7 +111,8 @@ TEST(Report, ThePageNamesEveryKey) {
     EXPECT_THAT(page, HasSubstr(fmt::format("| `{}` | {}", count.name, count.help)));
   for (const PlaceInfo& place : kPlaces)
     EXPECT_THAT(page, HasSubstr(fmt::format("| `{}` | {} | ", place.name, place.help)));
-  for (const auto& [key, value] : open_loop_json().at("schedule").items())
+  const auto open_loop_report = open_loop_json();
+  for (const auto& [key, value] : open_loop_report.at("schedule").items())
     EXPECT_THAT(page, HasSubstr("`" + key + "`"));
 }
 

@@ -1,0 +1,98 @@
+"""Columns and figures that the experiments' tables share. Times are in microseconds."""
+
+from collections.abc import Callable, Sequence
+
+from studies import blast
+from studies.records import DONE, Record, result_of
+from studies.scaling import client
+from studies.tables import Column
+
+
+def of(figure: Callable[[dict], object]) -> Callable[[Record], object]:
+    """A column's value from the results of a case. None where it did not measure that."""
+    def value(record: Record) -> object:
+        if record.status != DONE:
+            return None
+        try:
+            return figure(record.results)
+        except KeyError:
+            return None
+    return value
+
+
+def label(name: str) -> Callable[[Record], object]:
+    return lambda record: record.labels.get(name)
+
+
+def finished(repeats: Sequence[Record]) -> list[dict]:
+    """The results of those that have any."""
+    return [record.results for record in repeats if record.status == DONE]
+
+
+def answers_per_s(results: dict) -> float:
+    return results["udpblast"]["messages_per_s"]
+
+
+def answered(results: dict) -> int:
+    return results["udpblast"]["right"]
+
+
+def lost(results: dict) -> int:
+    return results["udpblast"]["sent"] - results["udpblast"]["right"]
+
+
+def kernel_drops(results: dict) -> int:
+    return results["getstat"]["ledger"]["kernel_dropped"]
+
+
+def places(report: dict) -> dict[str, int]:
+    """Where messages were lost, and how many."""
+    return {place: count for place, count in report["loss"].items()
+            if count and place not in ("total", "unexplained")}
+
+
+def latency_us(percentile: str) -> Callable[[dict], float]:
+    return lambda results: results["udpblast"]["latency_ns"][percentile] / 1000
+
+
+def class_latency_us(name: str, percentile: str) -> Callable[[dict], float | None]:
+    """Of a class of service work; None where no message was of it."""
+    def value(results: dict) -> float | None:
+        latencies = [each["latency_ns"] for each in results["udpblast"]["classes"]
+                     if each["name"] == name and each["latency_ns"]["count"]]
+        return latencies[0][percentile] / 1000 if latencies else None
+    return value
+
+
+def cpu_us_per_reply(results: dict) -> float:
+    """The server's, from /proc."""
+    return 1e6 * results["resources"]["cpu_s"] / max(1, answered(results))
+
+
+def memory_grown_kib(results: dict) -> int:
+    resources = results["resources"]
+    return resources["last"]["most_resident_kib"] - resources["first"]["resident_kib"]
+
+
+def _schedule(results: dict) -> str | None:
+    report = results["udpblast"]
+    return blast.schedule_of(report) if report["schedule"] else None
+
+
+CASE = Column("case", lambda record: record.name)
+SENT = Column("sent", of(lambda results: results["udpblast"]["sent"]))
+ANSWERED = Column("answered", of(answered), spread=True)
+ANSWERS_PER_S = Column("answered a second", of(answers_per_s), spread=True)
+LOST = Column("lost", of(lost), spread=True)
+LOST_WHERE = Column("lost where", of(lambda results: ", ".join(places(results["udpblast"]))))
+KERNEL_DROPS = Column("kernel drops", of(kernel_drops), spread=True)
+RATE = Column("rate", lambda record: record.parameters["load"]["rate"])
+LATENCIES = tuple(Column(f"{name} us", of(latency_us(key)), spread=key in ("p50", "p99"))
+                  for name, key in (("p50", "p50"), ("p99", "p99"), ("p99.9", "p999"),
+                                    ("max", "max")))
+CLASS_LATENCIES = tuple(Column(f"{name} {percentile} us", of(class_latency_us(name, percentile)),
+                               spread=True)
+                        for name in ("short", "long") for percentile in ("p50", "p99"))
+# At the end of each table.
+OUTCOME = (Column("schedule", of(_schedule)), Column("client", client),
+           Column("result", result_of))

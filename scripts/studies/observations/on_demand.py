@@ -1,0 +1,94 @@
+"""On-demand threads for what the workers alone cannot hold."""
+
+import statistics
+
+from studies import charts
+from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, CLASS_LATENCIES, LOST,
+                                          LOST_WHERE, OUTCOME, RATE, SENT, answers_per_s, finished,
+                                          of)
+from studies.observations.experiment import Bench, Experiment, percent, work
+from studies.tables import Column
+from studies.verdict import NO_LONGER, Measured, Verdict, confirmed_if
+
+PROFILE = "bimodal:10,5000,0.1;sleep;defer=100"
+WORKERS = 4
+THREADS = (0, 2, 8, 64)
+FEW, MANY = 8, 64
+OVERLOAD = 2.0
+OUTSTANDING = 512
+SLOTS = 1024  # few, so that the overload shows soon
+LEAST_HELP = 1.1  # times the answers without on-demand threads
+MOST_MORE_HELP = 1.1  # times the answers with few
+NO_NEED = 0.95  # of the rate: the workers alone hold it
+CAPACITY = "capacity of the workers alone"
+
+
+def name_of(threads: int) -> str:
+    return f"at most {threads} on demand" if threads else "none on demand"
+
+
+def _on_demand(results: dict) -> dict:
+    """The stage, which is there only where it is configured."""
+    return next((stage for stage in results["getstat"]["stages"] if stage["name"] == "on_demand"),
+                {})
+
+
+class OnDemand(Experiment):
+    name = "on-demand"
+    title = "On-demand threads"
+    observation = "A few on-demand threads help; many do not help much more."
+    criterion = (f"with at most {FEW} of them at least {LEAST_HELP} times as many messages are "
+                 f"answered a second as with none, and with at most {MANY} of them at most "
+                 f"{MOST_MORE_HELP} times as many as with {FEW}; it no longer applies where the "
+                 f"workers alone answer {percent(NO_NEED)} of the rate")
+    about = f"""\
+Service `work`, `{PROFILE}`: one message in ten sleeps for 5 ms on one of {WORKERS} workers or on an
+on-demand thread. Open loop at {OVERLOAD:g} times what the workers alone answer in a closed loop;
+{SLOTS:,} slots.
+"""
+    columns = (CASE, RATE, SENT, ANSWERED, ANSWERS_PER_S,
+               *CLASS_LATENCIES,
+               Column("most threads", of(lambda results: _on_demand(results)["threads_most"])),
+               Column("threads started",
+                      of(lambda results: _on_demand(results)["threads_started"])),
+               LOST, LOST_WHERE, *OUTCOME)
+    at_rate = True
+
+    def first_cases(self, bench: Bench):
+        return [self._case(bench, CAPACITY, 0,
+                           bench.closed_loop(OUTSTANDING, "work", more=work(PROFILE)))]
+
+    def cases(self, bench: Bench, known):
+        load = bench.open_loop(OVERLOAD * known[CAPACITY], "work", more=work(PROFILE))
+        return [self._case(bench, name_of(threads), threads, load) for threads in THREADS]
+
+    @staticmethod
+    def _case(bench: Bench, name: str, threads: int, load):
+        settings = {**bench.as_in_article, "CPSS_WORK": PROFILE, "CPSS_WORKER_THREADS": WORKERS,
+                    "CPSS_QSLOTS": SLOTS}
+        if threads:
+            settings["CPSS_ONDEMAND_THREADS"] = threads
+        return bench.case(name, load, settings)
+
+    def judge(self, measured: Measured) -> Verdict:
+        none, few, many = (measured.median(name_of(threads), answers_per_s)
+                           for threads in (0, FEW, MANY))
+        held = measured.median(name_of(0), lambda results: answers_per_s(results) /
+                               results["udpblast"]["sent_per_s"])
+        figure = (f"{none:,.0f} answers a second without them, {few / none:.2f} times as many with "
+                  f"{FEW}, with {MANY} {many / few:.2f} times as many as with {FEW}")
+        if held >= NO_NEED:
+            return Verdict(NO_LONGER,
+                           f"the workers alone answer {percent(held)} of the rate; {figure}")
+        return confirmed_if(few >= LEAST_HELP * none and many <= MOST_MORE_HELP * few, figure)
+
+    def charts(self, cases):
+        threads = {name_of(most): most for most in THREADS}
+        points = [(threads[repeats[0].name], statistics.median(map(answers_per_s, results)))
+                  for repeats in cases
+                  if repeats[0].name in threads and (results := finished(repeats))]
+        if not points:
+            return {}
+        return {"Answers a second against on-demand threads": lambda path: charts.lines(
+            path, "On-demand threads", "at most so many on-demand threads", "answers a second",
+            {f"{WORKERS} workers": points})}

@@ -1,0 +1,57 @@
+"""For the tests of studies' commands: runs one in quick mode and reads what it wrote."""
+
+import csv
+import re
+import subprocess
+from pathlib import Path
+
+from script_test import PROJECT, ScriptTest
+
+PROGRAMS = ("server/cpssd", "tools/getstat/getstat", "tools/udpblast/udpblast")
+
+
+class Build:
+    folder = Path()
+
+
+def run_study(script, output, *options, build=None):
+    """Exit code and everything that was printed."""
+    run = subprocess.run([PROJECT / "scripts" / script, "--quick", "--output", output,
+                          "--build", build or Build.folder, *options], stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, check=False, timeout=150)
+    return run.returncode, run.stdout
+
+
+def read_csv(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_markdown_table(path):
+    """The lines of the table as dicts, with numbers as the CSV file has them."""
+    lines = [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+             for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    head, _, *rest = lines
+    return [dict(zip(head, [re.sub(r"(?<=\d),(?=\d{3})", "", cell) if head[i] != "key" else cell
+                            for i, cell in enumerate(line)])) for line in rest]
+
+
+def record_files(output, experiment="matrix"):
+    return sorted(output.glob(f"records/*/{experiment}/*.json"))
+
+
+class StandIns(ScriptTest):
+    """A test case that replaces programs."""
+
+    def stand_in(self, program, text):
+        """The build folder with one program replaced by a script."""
+        for name in PROGRAMS:
+            link = self.root / "build" / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if name == program:
+                link.write_text(f"#!/bin/bash\nreal={Build.folder / name}\n{text}\n",
+                                encoding="utf-8")
+                link.chmod(0o755)
+            else:
+                link.symlink_to(Build.folder / name)
+        return self.root / "build"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from studies import blast
+from studies import blast, interruption
 from studies.cases import Case
 from studies.errors import CaseFailed
 from studies.programs import Programs
@@ -65,6 +65,7 @@ def run_cases(cases: Sequence[Case], repeats: int, store: Store, runner: Runner)
     for case, repeat in todo:
         if (case.name, repeat) in records:
             continue
+        interruption.check()
         label = case.name if repeats == 1 else f"{case.name} #{repeat}"
         if not case.skip:
             progress.begin(label)

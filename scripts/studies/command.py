@@ -1,12 +1,11 @@
 """The command lines of the studies: options, exit codes, and what is the same for all."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from studies import charts, machine
+from studies import charts, interruption, machine
 from studies.cases import Case
 from studies.errors import (EXIT_CANNOT_RUN, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
                             CannotRun, WrongUsage)
@@ -100,11 +99,13 @@ def conclude(written: Path, records: Sequence[Record], quick: bool) -> int:
 
 def run(body: Callable[[], int]) -> int:
     """Runs a command's body; how it ended, as exit code. SIGTERM is taken like Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interruption.take_over()
     name = Path(sys.argv[0]).name
     try:
         charts.demand_matplotlib()
-        return body()
+        code = body()
+        interruption.check()
+        return code
     except CannotRun as error:
         print(f"{name}: {error}", file=sys.stderr)
         return EXIT_CANNOT_RUN

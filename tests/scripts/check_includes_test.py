@@ -9,7 +9,7 @@ from script_test import ScriptTest
 class CheckIncludes(ScriptTest):
     def setUp(self):
         super().setUp()
-        for stage in ("receive", "receive_wait", "service", "response"):
+        for stage in ("receive", "receive_wait", "service", "worker", "on_demand", "response"):
             self.write(f"stages/{stage}.h", "")
             self.write(f"stages/{stage}.cpp", f'#include "stages/{stage}.h"\n')
 

@@ -1,9 +1,9 @@
 // How many busy replies the whole server may still send: at most a given number a second.
 //
 // A virtual schedule (the generic cell rate algorithm, ITU-T I.371, Annex A): each reply moves the
-// time up to which the budget is spent by one interval, and never past now; what nobody asked for is
-// saved up for 10 ms, or one reply. So any second sees at most the rate plus that burst: a hundredth
-// of it, at least one.
+// time up to which the budget is spent by one interval, and never past now; what nobody asked for
+// is saved up for 10 ms, or one reply. So any second sees at most the rate plus that burst: a
+// hundredth of it, at least one.
 //
 // Thread-safety: take() may be called by any lane; once for a batch that is shed, never for a
 // message.

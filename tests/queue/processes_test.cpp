@@ -102,7 +102,8 @@ class Party {
     status_ = consumer_.wait(kBatch, begin + kWait).status;
     EXPECT_LT(std::chrono::steady_clock::now() - begin, kHang);
     const auto batch = std::span(slots).first(consumer_.try_take(slots));
-    EXPECT_EQ(batch.empty(), status_ != TakeStatus::taken);
+    // After a wait that was too short something may have come all the same.
+    EXPECT_TRUE(status_ != TakeStatus::taken || !batch.empty());
     for (const std::uint32_t slot : batch) look_at(slot);
     cache_.give_back(batch);
     return batch.size();

@@ -15,6 +15,7 @@ namespace cpss {
 namespace {
 
 constexpr LongestWait kShedPause = std::chrono::milliseconds(1);
+constexpr std::uint64_t kShortForNs = 10'000'000;  // after a wait for a slot
 
 // As poll(2) and epoll_wait(2) want it.
 int milliseconds(LongestWait longest) noexcept {
@@ -66,6 +67,7 @@ bool ReceiveWait::wait() noexcept {
   }
   // The run before this wait came after the stop event and found nothing.
   if (stopping_) return false;
+  if (step_.sheds() && now_ns() < short_until_ns_) let_datagrams_gather();
   epoll_event events[8];
   const int count = epoll_wait(epoll_, events, std::size(events), milliseconds(w_.longest));
   step_.stats().add(Counter::syscalls);
@@ -98,9 +100,17 @@ void ReceiveWait::wait_for_slot() noexcept {
     pollfd signal{free_slots.event_fd(), POLLIN, 0};
     in_time = poll(&signal, 1, milliseconds_until(deadline)) != 0;
   }
-  const std::uint64_t waited = now_ns() - begin;
-  stats.add(Counter::sem_wait_ns, waited);
-  stats.add(Counter::slot_wait_ns, waited);
+  const std::uint64_t end = now_ns();
+  stats.add(Counter::sem_wait_ns, end - begin);
+  stats.add(Counter::slot_wait_ns, end - begin);
+  short_until_ns_ = end + kShortForNs;
+}
+
+// Ends early only for the stop event.
+void ReceiveWait::let_datagrams_gather() noexcept {
+  pollfd stop{w_.stop_event, POLLIN, 0};
+  poll(&stop, 1, milliseconds(kShedPause));
+  step_.stats().add(Counter::syscalls);
 }
 
 }  // namespace cpss

@@ -1,8 +1,10 @@
 // Where a receive lane waits: for a readable socket, or, if it ran out of slots, for a free one.
 //
 // A lane that sheds waits for a slot for at most 1 ms at a time: long enough that the lanes which
-// free slots get the CPU, even from a lane in the real-time class. No wait is longer than
-// `longest`.
+// free slots get the CPU, even from a lane in the real-time class. And as long as it has been short
+// of slots lately, it lets datagrams gather for 1 ms before it waits for one: woken by each of them
+// it would take the CPU from the lanes that answer, a context switch or two for every datagram, most
+// of which it can only shed. No wait is longer than `longest`.
 #pragma once
 
 #include <cstdint>
@@ -38,11 +40,13 @@ class ReceiveWait final : public WaitPlace {
 
  private:
   void wait_for_slot() noexcept;
+  void let_datagrams_gather() noexcept;
 
   Wiring w_;
   ReceiveStep& step_;
   int epoll_ = -1;
   bool stopping_ = false;
+  std::uint64_t short_until_ns_ = 0;  // a lane that sheds counts as short of slots until then
 };
 
 }  // namespace cpss

@@ -234,6 +234,28 @@ TEST_F(SheddingWaitTest, ASlotGivenBackEndsIt) {
   EXPECT_EQ(step_.run(), 1u);
 }
 
+// One wake-up serves many datagrams, as long as most of them can only be shed.
+TEST_F(SheddingWaitTest, ShortOfSlotsItLetsDatagramsGather) {
+  shed_one();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 0u);
+  ASSERT_FALSE(step_.starved());
+  send("x");
+  const std::uint64_t begin = now_ns();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_GE(now_ns() - begin, 900'000u) << "the datagram was there already";
+}
+
+TEST_F(SheddingWaitTest, AStopEndsTheGathering) {
+  shed_one();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 0u);
+  stop();
+  int waits = 0;
+  while (place_->wait() && ++waits < 10) EXPECT_EQ(step_.run(), 0u);
+  EXPECT_LT(waits, 10);
+}
+
 TEST_F(SheddingWaitTest, AStopWhileStarvedEmptiesTheSocketAndEndsTheLane) {
   shed_one();
   for (int i = 0; i < 50; ++i) send("x");

@@ -1,5 +1,6 @@
 // The load client against the real server: latency under a plan when the server stalls, and every
 // lost message in its place.
+#include <chrono>
 #include <memory>
 #include <thread>
 
@@ -198,11 +199,14 @@ TEST(Blast, AServerThatWasReplacedIsNotAccountable) {
 
 TEST(Blast, OtherClientsInTheRegionAreNoticed) {
   ServerProcess server(program::kServer, {});
-  Program other(command(server, {"-l", "2"}));
-  server.wait_until_idle(1);
+  // Until it is told to end, so that it is there all the time, however slow everything is.
+  Program other(command(server, {"-l", "300"}));
+  for (int i = 0; i < 2000 && server.ledger("received") == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   const nlohmann::json report = blast(server, {"-Q", "100", "-l", "0.5"});
   EXPECT_LT(report.at("loss").at("unexplained"), 0) << report.dump();
   EXPECT_THAT(report.at("loss_notes").dump(), HasSubstr("other clients")) << report.dump();
+  other.signal(SIGINT);
   EXPECT_EQ(other.finish().code, 0);
 }
 

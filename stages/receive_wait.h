@@ -3,8 +3,8 @@
 // A lane that sheds waits for a slot for at most 1 ms at a time: long enough that the lanes which
 // free slots get the CPU, even from a lane in the real-time class. And as long as it has been short
 // of slots lately, it lets datagrams gather for 1 ms before it waits for one: woken by each of them
-// it would take the CPU from the lanes that answer, a context switch or two for every datagram, most
-// of which it can only shed. No wait is longer than `longest`.
+// it would take the CPU from the lanes that answer, a context switch or two for every datagram,
+// most of which it can only shed. No wait is longer than `longest`.
 #pragma once
 
 #include <cstdint>

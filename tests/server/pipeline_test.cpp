@@ -177,21 +177,25 @@ TEST_F(ForcedEnd, BooksExactlyWhatIsInsideAndWhoComesLaterBooksNothing) {
 }
 
 // Main and the lanes race for each message; together they book each once.
-TEST_F(ForcedEnd, WhileTheLanesWorkEachMessageIsBookedOnce) {
+void seize_while_lanes_work(const PipelineOptions& options, unsigned messages) {
   for (int round = 0; round < 20; ++round) {
     EchoService echo;
-    LivePipeline live(echo, many_lanes(256));
+    LivePipeline live(echo, options);
     live.pipeline().start();
     Client client;
-    for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
+    for (unsigned i = 0; i < messages; ++i) client.send(std::to_string(i), live.address());
     std::uint64_t seized = 0;
     ASSERT_TRUE(live.wait_for("received", 1));
     for (int i = 0; i < 10; ++i) seized += live.pipeline().seize_all(live.main());
     live.end_and_expect_at_rest();
-    EXPECT_EQ(live.ledger().received, kMessages);
+    EXPECT_EQ(live.ledger().received, messages);
     EXPECT_EQ(live.reason("failed.forced_end"), seized);
-    EXPECT_EQ(live.reason("answered") + seized, kMessages);
+    EXPECT_EQ(live.reason("answered") + seized, messages);
   }
+}
+
+TEST_F(ForcedEnd, WhileTheLanesWorkEachMessageIsBookedOnce) {
+  seize_while_lanes_work(many_lanes(256), kMessages);
 }
 
 TEST(Pipeline, LanesHaveTheirNamesAndCpus) {
@@ -407,21 +411,7 @@ TEST(PipelineWithOnDemandThreads, AForcedEndWhileWorkersAndTheyAreInsideBooksEac
 }
 
 TEST(PipelineWithOnDemandThreads, AForcedEndWhileAllWorkBooksEachOnce) {
-  constexpr unsigned kMessages = 100;
-  for (int round = 0; round < 20; ++round) {
-    EchoService echo;
-    LivePipeline live(echo, with_workers(256, 1, 2));
-    live.pipeline().start();
-    Client client;
-    for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
-    std::uint64_t seized = 0;
-    ASSERT_TRUE(live.wait_for("received", 1));
-    for (int i = 0; i < 10; ++i) seized += live.pipeline().seize_all(live.main());
-    live.end_and_expect_at_rest();
-    EXPECT_EQ(live.ledger().received, kMessages);
-    EXPECT_EQ(live.reason("failed.forced_end"), seized);
-    EXPECT_EQ(live.reason("answered") + seized, kMessages);
-  }
+  seize_while_lanes_work(with_workers(256, 1, 2), 100);
 }
 
 TEST(PipelineWithOnDemandThreads, WithShedNobodyWaitsForRoomInTheWorkerQueue) {

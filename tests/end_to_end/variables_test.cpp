@@ -1,6 +1,6 @@
 // The twelve variables of the article on staged servers, each test named after its variable, and
-// CPU lists and socket buffers, which go with them: what they do, as it can be seen from outside the server. How to
-// see the same by hand: docs/variables.md.
+// CPU lists and socket buffers, which go with them: what they do, as it can be seen from outside
+// the server. How to see the same by hand: docs/variables.md.
 #include <algorithm>
 #include <filesystem>
 #include <map>

@@ -65,6 +65,9 @@ class alignas(64) BasicSlotPool {
   }
 
   std::uint32_t slots() const noexcept { return slots_; }
+  // Slots that were handed out at least once are those with a lower index. A guess: others may be
+  // handed out meanwhile.
+  std::uint32_t ever_used() const noexcept { return fresh_.load(std::memory_order_acquire); }
   // For lanes that wait for free slots: see BasicSemaphore. Tokens taken from it go to
   // SlotCache::accept().
   BasicSemaphore<Platform>& free_slots() noexcept { return free_; }
@@ -82,15 +85,16 @@ class alignas(64) BasicSlotPool {
     SlotCache(const SlotCache&) = delete;
     SlotCache& operator=(const SlotCache&) = delete;
 
-    // Claims up to out.size() slots without waiting.
-    std::size_t claim(std::span<std::uint32_t> out) noexcept {
+    // Claims up to out.size() slots without waiting; of those in the pool no more than an even
+    // share among `sharers` lanes, rounded up.
+    std::size_t claim(std::span<std::uint32_t> out, std::uint32_t sharers = 1) noexcept {
       std::size_t got = std::min(out.size(), kept_.size());
       // Newest first.
       std::copy_n(kept_.rbegin(), got, out.begin());
       kept_.resize(kept_.size() - got);
       if (got < out.size()) {
         const std::uint32_t tokens =
-            pool_->free_.try_take(static_cast<std::uint32_t>(out.size() - got));
+            pool_->free_.try_take(static_cast<std::uint32_t>(out.size() - got), sharers);
         accept(out.subspan(got, tokens));
         got += tokens;
       }

@@ -126,7 +126,7 @@ void Pipeline::build_receive(const PipelineOptions& options, const Service& serv
       receive_, "recv", options.receive, region,
       [&](EventRing& events, StatsWriter stats) {
         return ReceiveStep({ports, store_, *pool_, *requests_, admission, events, options.batch,
-                            pool_lanes_, shedding},
+                            options.receive.lanes, pool_lanes_, shedding},
                            stats);
       },
       [&](ReceiveStep& step) {
@@ -231,6 +231,8 @@ void Pipeline::start() {
     for (auto& station : service_) station->lane.start();
     for (auto& station : receive_) station->lane.start();
   } catch (...) {
+    // Nobody has closed the sockets: without slots the receive lanes end all the same.
+    pool_->free_slots().close();
     end([] { return false; });
     throw;
   }
@@ -268,7 +270,7 @@ void Pipeline::stop_receiving() {
 
 std::uint64_t Pipeline::seize_all(StatsWriter& main) noexcept {
   std::uint64_t seized = 0;
-  for (std::uint32_t slot = 0; slot < store_.slots(); ++slot)
+  for (std::uint32_t slot = 0; slot < pool_->ever_used(); ++slot)
     if (store_.seize(slot)) ++seized;
   main.book(Reason::failed_forced_end, seized);
   main.add(Counter::retired, seized);

@@ -43,8 +43,8 @@ std::string advice(const std::error_code& error) {
   if (error == std::errc::file_too_large)
     return ": raise 'ulimit -f', or lower CPSS_QSLOTS or CPSS_MSGSIZE";
   if (error == std::errc::operation_not_permitted)
-    return ": the real-time class (CPSS_RECV_THREADS_RT, CPSS_RESP_THREADS_RT) needs root, the "
-           "capability CAP_SYS_NICE or 'ulimit -r'";
+    return ": if it is for the real-time class (CPSS_RECV_THREADS_RT, CPSS_RESP_THREADS_RT), that "
+           "needs root, the capability CAP_SYS_NICE or 'ulimit -r'";
   return {};
 }
 
@@ -87,9 +87,20 @@ std::string lanes_text(const Settings& settings) {
                      settings.service_threads, workers, settings.response_threads);
 }
 
+// Bad data do not hide what is wrong with the settings.
+Plan plan_or_complain(LoadResult& loaded, const ServerParts& parts,
+                      std::function<void(const std::string&)> announce) {
+  try {
+    return make_plan(loaded, parts.services, std::move(announce));
+  } catch (const ServiceDataError&) {
+    complain_about_settings(loaded);
+    throw;
+  }
+}
+
 int serve(LoadResult& loaded, const ServerParts& parts) {
   log::set_up();
-  const Plan plan = make_plan(loaded, parts.services, log::info);
+  const Plan plan = plan_or_complain(loaded, parts, log::info);
   if (!loaded.ok()) return complain_about_settings(loaded);
   const Settings& settings = loaded.settings;
 
@@ -128,7 +139,7 @@ int serve(LoadResult& loaded, const ServerParts& parts) {
 
 // Everything a start would check, short of binding.
 int check(LoadResult& loaded, const ServerParts& parts) {
-  make_plan(loaded, parts.services, [](const std::string&) {});
+  plan_or_complain(loaded, parts, [](const std::string&) {});
   if (!loaded.ok()) return complain_about_settings(loaded);
   print("settings are good\n");
   return kExitOk;

@@ -25,6 +25,7 @@ class BatchClock {
   void end(std::uint64_t end_ns, std::uint64_t messages) noexcept {
     const std::uint64_t spent = end_ns - begin_ns_;
     stats_.add(Counter::busy_ns, spent);
+    stats_.add(Counter::step_ns, spent * messages);
     stats_.add(Counter::batches);
     stats_.record(HistogramId::service_ns, spent, messages);
     stats_.record(HistogramId::cost_ns, spent / messages, messages);

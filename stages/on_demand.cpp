@@ -1,11 +1,20 @@
 #include "stages/on_demand.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 
+#include "stages/clock.h"
 #include "stages/semaphore_clock.h"
 
 namespace cpss {
+namespace {
+
+// After a thread could not be started.
+constexpr std::chrono::milliseconds kPauseAfterFailure{100};
+constexpr std::uint64_t kPauseAfterFailureNs = std::chrono::nanoseconds(kPauseAfterFailure).count();
+
+}  // namespace
 
 // One place, and the thread that runs in it now, if any: a lane that finds one message and then
 // nothing.
@@ -76,6 +85,8 @@ OnDemandStarter::~OnDemandStarter() = default;
 
 std::size_t OnDemandStarter::run() noexcept {
   join_ended();
+  if (now_ns() < no_start_before_ns_) return 0;
+  no_start_before_ns_ = 0;
   std::size_t started = 0;
   while (w_.crowd.wanted() && w_.queue.try_claim()) {
     if (!start_one()) break;
@@ -96,6 +107,7 @@ bool OnDemandStarter::start_one() noexcept {
     w_.crowd.count_out();
     --running_;
     w_.queue.unclaim();
+    no_start_before_ns_ = now_ns() + kPauseAfterFailureNs;
     stats_.add(Counter::thread_start_errors);
     w_.events.report(EventKind::thread_not_started, 0, error.what());
     return false;
@@ -121,8 +133,10 @@ void OnDemandStarter::show_threads() noexcept {
 }
 
 bool OnDemandStarter::wait() noexcept {
+  const LongestWait longest =
+      no_start_before_ns_ != 0 ? LongestWait(kPauseAfterFailure) : w_.longest;
   const TakeResult result =
-      book_wait_for(stats_, [&] { return w_.crowd.wait(deadline_after(w_.longest)); });
+      book_wait_for(stats_, [&] { return w_.crowd.wait(deadline_after(longest)); });
   if (result.status != TakeStatus::closed) return true;
   for (auto& thread : threads_)
     if (!thread->free()) thread->join();

@@ -6,7 +6,8 @@
 //
 // The starter claims the message before it starts the thread, so that the thread finds one. If
 // there is no thread to be had the claim is given back, and the workers get to the message; at the
-// end, when they may have gone, the starter itself does.
+// end, when they may have gone, the starter itself does. It tries again 100 ms later, called or
+// not: what keeps it from starting one will hardly pass sooner.
 #pragma once
 
 #include <cstdint>
@@ -68,6 +69,7 @@ class OnDemandStarter final : public Step {
   StatsWriter stats_;
   std::vector<std::unique_ptr<Thread>> threads_;  // one for each place
   std::uint64_t running_ = 0;                     // started and not joined
+  std::uint64_t no_start_before_ns_ = 0;          // 0: the last start succeeded
 };
 
 // Where the starter waits: for a call.

@@ -10,7 +10,7 @@ namespace cpss {
 ReceiveStep::ReceiveStep(Wiring wiring, StatsWriter stats)
     : w_(std::move(wiring)),
       stats_(stats),
-      cache_(w_.pool, 2 * w_.batch, w_.lanes),
+      cache_(w_.pool, 2 * w_.batch, w_.pool_lanes),
       retirement_(w_.store, cache_, stats_, w_.batch),
       outlet_(w_.requests, w_.batch, w_.store, stats_),
       buffers_(w_.batch),
@@ -51,11 +51,12 @@ void ReceiveStep::accept_tokens(std::uint32_t tokens) noexcept {
   cache_.accept(std::span(free_).subspan(held));
 }
 
+// No more than its share: what one lane holds and does not need, another one would shed for.
 void ReceiveStep::claim() noexcept {
   const std::size_t held = free_.size();
   if (held >= w_.batch) return;
   free_.resize(w_.batch);
-  free_.resize(held + cache_.claim(std::span(free_).subspan(held)));
+  free_.resize(held + cache_.claim(std::span(free_).subspan(held), w_.lanes));
 }
 
 void ReceiveStep::give_back_free() noexcept {

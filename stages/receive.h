@@ -36,7 +36,8 @@ class ReceiveStep final : public Step {
     const Admission& admission;
     EventRing& events;
     std::uint32_t batch;                            // most datagrams of one receive
-    std::uint32_t lanes;                            // all lanes that use the pool
+    std::uint32_t lanes;                            // receive lanes
+    std::uint32_t pool_lanes;                       // all lanes that use the pool
     std::optional<Shedding::Wiring> shedding = {};  // none: datagrams wait for slots in the kernel
   };
 

@@ -71,6 +71,7 @@ bool ReceiveWait::wait() noexcept {
   epoll_event events[8];
   const int count = epoll_wait(epoll_, events, std::size(events), milliseconds(w_.longest));
   step_.stats().add(Counter::syscalls);
+  step_.stats().add(Counter::wait_calls);
   for (int i = 0; i < count; ++i)
     if (events[i].data.fd == w_.stop_event) stopping_ = true;
   return true;
@@ -111,6 +112,7 @@ void ReceiveWait::let_datagrams_gather() noexcept {
   pollfd stop{w_.stop_event, POLLIN, 0};
   poll(&stop, 1, milliseconds(kShedPause));
   step_.stats().add(Counter::syscalls);
+  step_.stats().add(Counter::wait_calls);
 }
 
 }  // namespace cpss

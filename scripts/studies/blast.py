@@ -116,6 +116,13 @@ def kept_rate(report: dict) -> bool:
     return report["schedule"]["achieved_ratio"] >= LEAST_ACHIEVED
 
 
+def kept_time(report: dict) -> bool:
+    """Whether latencies of an open loop, which count from the planned time, are not largely the
+    client's own being late."""
+    schedule = report["schedule"]
+    return schedule["kept"] or 4 * schedule["lag_ns"]["p99"] <= report["latency_ns"]["p99"]
+
+
 def schedule_of(report: dict) -> str:
     """How an open loop kept its schedule: `kept`; `late` where the rate was kept, but more messages
     than udpblast allows were sent behind their time; `NOT KEPT`."""

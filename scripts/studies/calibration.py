@@ -59,7 +59,7 @@ def runner(programs: Programs, scratch: Path, effort: Effort) -> Runner:
                 report = send(load)
                 probes.append({"rate": round(rate), "sent_per_s": report["sent_per_s"],
                                "schedule": report["schedule"]})
-                return blast.kept_rate(report)
+                return report["schedule"]["kept"]
 
             most = client_most(keeps, capacity, effort.probes)
             server.stop()

@@ -13,10 +13,11 @@ from studies.tables import Column, Table
 ABOUT = """\
 The runs are those of the scaling study; the key is explained there. All figures are from the
 server's own counters, read when the client had ended. Times are means in microseconds: `call` of a
-system call to send, receive or wait for sockets, `sem wait` of a wait for a semaphore without
-token (the first of each lane begins when the server does), `queue wait` and `slot wait` of a
-message, `service` of a step, which is what a message spends in it, for a batch is handed on as a
-whole. `total` is what a message spends in the server: the queue waits and steps of all stages, each
+system call to send or receive (`calls` counts those to wait for sockets, too), `sem wait` of a wait
+for a semaphore without token that ended with one (the first of each lane begins when the server
+does), `queue wait` of a message, `slot wait` of the lanes for free slots, shared by all messages,
+`service` of a message in the step, for as long as its whole batch, which is handed on as one.
+`total` is what a message spends in the server: the queue waits and steps of all stages, each
 counted for the share of messages that took it, and the slot wait. Sorted by throughput, then total.
 """
 SHOWN_IN_CHART = 30
@@ -28,7 +29,7 @@ class StageFigures:
 
     name: str
     messages: int
-    syscalls: int
+    calls: int
     call_us: float
     sem_waits: int
     sem_wait_us: float
@@ -46,13 +47,13 @@ def stage_figures(stage: dict) -> StageFigures:
     return StageFigures(
         name=stage["name"],
         messages=stage["entered"],
-        syscalls=stage["syscalls"],
-        call_us=_mean_us(stage["syscall_ns"], stage["syscalls"]),
+        calls=stage["syscalls"],
+        call_us=_mean_us(stage["syscall_ns"], stage["syscalls"] - stage["wait_calls"]),
         sem_waits=stage["sem_waits"],
         sem_wait_us=_mean_us(stage["sem_wait_ns"], stage["sem_waits"]),
         slot_wait_us=_mean_us(stage["slot_wait_ns"], stage["entered"]),
         queue_wait_us=_mean_us(stage["queue_wait_ns"], stage["entered"]),
-        service_us=_mean_us(stage["busy_ns"], stage["batch"]["count"]))
+        service_us=_mean_us(stage["step_ns"], stage["entered"]))
 
 
 def parts_us(record: Record) -> dict[str, float]:
@@ -94,7 +95,7 @@ COLUMNS = (
     Column("total", _of_record(total_us), 1, spread=True),
     Column("stage", _of("name")),
     Column("messages", _of("messages")),
-    Column("calls", _of("syscalls")),
+    Column("calls", _of("calls")),
     Column("call", _of("call_us"), 2),
     Column("sem waits", _of("sem_waits")),
     Column("sem wait", _of("sem_wait_us"), 2),

@@ -63,6 +63,7 @@ class Programs:
     def digest(self) -> str:
         """Tells builds apart that have the same commit, such as those of changed sources."""
         digest = hashlib.sha256()
-        for program in (self.cpssd, self.getstat, self.udpblast):
-            digest.update(program.read_bytes())
+        for program in (self.cpssd, self.getstat, self.udpblast, self.test_server):
+            if program.is_file():
+                digest.update(program.read_bytes())
         return digest.hexdigest()[:16]

@@ -64,13 +64,14 @@ class Watch:
                 return
 
     def summary(self) -> dict:
-        """The first and the last sample; least and most threads and descriptors; CPU time between
-        the first and the last. To be called while the process still runs."""
+        """The first and the last sample, and one after a tenth of the time; least and most threads
+        and descriptors; CPU time between the first and the last. To be called while the process
+        still runs."""
         last = sample(self._pid)
         samples = [*self._samples, last]
         first = samples[0]
         counts = {f"{name}_{end}": function(getattr(each, name) for each in samples)
                   for name in ("threads", "descriptors")
                   for end, function in (("least", min), ("most", max))}
-        return {"first": asdict(first), "last": asdict(last), "cpu_s": last.cpu_s - first.cpu_s,
-                **counts}
+        return {"first": asdict(first), "settled": asdict(samples[len(samples) // 10]),
+                "last": asdict(last), "cpu_s": last.cpu_s - first.cpu_s, **counts}

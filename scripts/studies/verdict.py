@@ -58,7 +58,17 @@ class Measured:
             kept = [blast.kept_rate(results["udpblast"]) for results in self.of_any(name)
                     if results["udpblast"]["schedule"]]
             if 2 * sum(kept) < len(kept):
-                raise Missing(f"{name}: the client did not keep its schedule")
+                raise Missing(f"{name}: the client did not send at the rate that was asked for")
+
+    def demand_punctuality(self) -> None:
+        """Raises Missing if the client's own being late is much of the latency of an open loop: in
+        most of the repeats it neither kept its schedule nor was its p99 lag within a quarter of the
+        p99 latency."""
+        for name in dict.fromkeys(record.name for record in self._records):
+            good = [blast.kept_time(results["udpblast"]) for results in self.of_any(name)
+                    if results["udpblast"]["schedule"]]
+            if 2 * sum(good) < len(good):
+                raise Missing(f"{name}: the client was late itself")
 
     def _repeats(self, name: str) -> list[Record]:
         return sorted((record for record in self._records if record.name == name),

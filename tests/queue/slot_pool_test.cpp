@@ -67,6 +67,19 @@ TEST(SlotPool, FreshSlotsComeLowestFirst) {
   cache.give_back(all);
 }
 
+TEST(SlotPool, OneOfSeveralSharersLeavesTheOthersTheirs) {
+  OwnPool<NativePlatform> own(8);
+  SlotPool::SlotCache cache(own.pool, 0, 1);
+  Slots out(8);
+  EXPECT_EQ(cache.claim(out, 3), 3u);
+  EXPECT_EQ(cache.claim(std::span(out).subspan(3), 3), 2u);
+  EXPECT_EQ(own.pool.ever_used(), 5u);
+  cache.give_back(std::span(out).first(5));
+  EXPECT_EQ(cache.claim(out, 1), 8u);
+  EXPECT_EQ(own.pool.ever_used(), 8u);
+  cache.give_back(out);
+}
+
 TEST(SlotPool, LastGivenBackIsFirstUsedAgain) {
   OwnPool<NativePlatform> own(64);
   SlotPool::SlotCache without_cache(own.pool, 0, 1);

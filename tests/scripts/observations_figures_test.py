@@ -26,7 +26,7 @@ BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 
 def results(answers_per_s=1000.0, sent=10_000, right=None, sent_per_s=1000.0, p99_us=100,
             short_p99_us=100, places=None, dropped=0, received=10_000, grown_kib=0, threads=(4, 4),
-            descriptors=(8, 8), cpu_s=1.0, achieved=1.0, **more):
+            descriptors=(8, 8), cpu_s=1.0, achieved=1.0, kept=None, lag_us=1000, **more):
     """As a run leaves them; by default all messages were answered."""
     places = places if places is not None else {"server_kernel": dropped} if dropped else {}
     right = sent - sum(places.values()) if right is None else right
@@ -38,12 +38,15 @@ def results(answers_per_s=1000.0, sent=10_000, right=None, sent_per_s=1000.0, p9
     return {"udpblast": {"messages_per_s": answers_per_s, "sent": sent, "right": right, "busy": 0,
                          "sent_per_s": sent_per_s, "elapsed_s": 1, "latency_ns": latency,
                          "classes": [short],
-                         "schedule": {"kept": achieved == 1, "achieved_ratio": achieved},
+                         "schedule": {"kept": achieved == 1 if kept is None else kept,
+                                      "achieved_ratio": achieved,
+                                      "lag_ns": {"p99": 1000 * lag_us}},
                          "loss": {"total": sent - right, "unexplained": 0, **places}},
             "getstat": {"ledger": {"received": received, "kernel_dropped": dropped},
                         "stages": []},
-            "resources": {"first": {"resident_kib": 1000},
-                          "last": {"resident_kib": 1000, "most_resident_kib": 1000 + grown_kib},
+            "resources": {"first": {"resident_kib": 1000}, "settled": {"resident_kib": 1000},
+                          "last": {"resident_kib": 1000 + grown_kib,
+                                   "most_resident_kib": 1000 + grown_kib},
                           "cpu_s": cpu_s, **ends}, **more}
 
 
@@ -98,8 +101,9 @@ class Verdicts(unittest.TestCase):
         def outcome(**bad):
             return verdict_of("endurance", {endurance.PLAIN: results(),
                                             endurance.RAISED: results(**bad)})
-        self.assertEqual(outcome(grown_kib=MOST_GROWTH_KIB), CONFIRMED)
-        for bad in ({"grown_kib": MOST_GROWTH_KIB + 1}, {"places": {"to_client": 1}},
+        most = endurance.MOST_GROWTH_KIB
+        self.assertEqual(outcome(grown_kib=most), CONFIRMED)
+        for bad in ({"grown_kib": most + 1}, {"places": {"to_client": 1}},
                     {"threads": (4, 5)}, {"descriptors": (8, 9)}):
             self.assertEqual(outcome(**bad), NOT_CONFIRMED, bad)
 
@@ -157,12 +161,15 @@ class Verdicts(unittest.TestCase):
         lost_uncounted = results(sent=16_000, dropped=1000, places={"server_kernel": 1001})
         self.assertEqual(self.burst(of_more=lost_uncounted), NOT_CONFIRMED)
 
-    def overload(self, goodput=0.9, block=0.1, after=None, grown_kib=MOST_GROWTH_KIB):
+    def overload(self, goodput=0.9, block=0.1, after=None, grown_kib=MOST_GROWTH_KIB,
+                 step_goodput=0.8, step_achieved=1.0):
         found = {}
         for kind in overload.KINDS:
             found[overload.overload_name(kind)] = results(
                 goodput=block if kind == "block" else 1, places={"shed": 5000})
-            found[overload.step_name(kind)] = after or results(step=results()["udpblast"])
+            found[overload.step_name(kind)] = results(
+                step=results(achieved=step_achieved)["udpblast"],
+                step_goodput=block if kind == "block" else step_goodput, **(after or {}))
         found[overload.overload_name(overload.SHED[-1])] = results(goodput=goodput,
                                                                    grown_kib=grown_kib)
         return verdict_of("overload", found)
@@ -171,7 +178,11 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.overload(), CONFIRMED)
         self.assertEqual(self.overload(goodput=0.899), NOT_CONFIRMED)
         self.assertEqual(self.overload(grown_kib=MOST_GROWTH_KIB + 1), NOT_CONFIRMED)
-        self.assertEqual(self.overload(after=results(places={"shed": 1})), NOT_CONFIRMED)
+        self.assertEqual(self.overload(after={"places": {"shed": 1}}), NOT_CONFIRMED)
+        self.assertEqual(self.overload(step_goodput=0.799), NOT_CONFIRMED)
+
+    def test_overload_without_the_overload(self):
+        self.assertEqual(self.overload(step_achieved=0.9), NOT_MEASURED)
 
     def isolation(self, with_workers, without):
         servers, loads = isolation.SERVERS, isolation.LOADS
@@ -215,6 +226,17 @@ class WithoutFigures(unittest.TestCase):
                          [CONFIRMED, NOT_MEASURED, CONFIRMED, NOT_MEASURED])
         self.assertEqual({experiment.name for experiment in EXPERIMENTS if not experiment.at_rate},
                          {"futex", "real-time", "socket-buffer", "burst", "readers"})
+
+    def test_a_client_that_was_late_itself_leaves_no_verdict_on_latency(self):
+        def outcome(**late):
+            p99 = {"short_p99_us": 100, "p99_us": 1000}
+            return verdict_of("isolation", {
+                isolation.name_of(*kind): results(**{"kept": False, **p99, **late})
+                for kind in itertools.product(isolation.SERVERS, isolation.LOADS)})
+        self.assertEqual([outcome(lag_us=250), outcome(lag_us=251), outcome(lag_us=251, kept=True)],
+                         [NOT_CONFIRMED, NOT_MEASURED, NOT_CONFIRMED])
+        self.assertEqual({experiment.name for experiment in EXPERIMENTS if experiment.on_time},
+                         {"isolation", "worker-queue"})
 
     def test_why_is_said(self):
         skipped = records.new_record(Case("e", burst.HOLDS, Load(), labels={}), 1, IDENTITY,

@@ -27,19 +27,17 @@ IDENTITY = {"commit": "0123456789ab", "programs": "p",
 
 def stage(name, **figures):
     return {"name": name, "entered": 0, "syscalls": 0, "syscall_ns": 0, "sem_waits": 0,
-            "sem_wait_ns": 0, "slot_wait_ns": 0, "queue_wait_ns": 0, "busy_ns": 0,
-            "batch": {"count": 0}, **figures}
+            "wait_calls": 0, "sem_wait_ns": 0, "slot_wait_ns": 0, "queue_wait_ns": 0, "step_ns": 0,
+            **figures}
 
 
 STAGES = [
-    stage("receive", entered=1000, syscalls=100, syscall_ns=500_000, slot_wait_ns=4_000_000,
-          busy_ns=600_000, batch={"count": 50}),
+    stage("receive", entered=1000, syscalls=120, wait_calls=20, syscall_ns=500_000,
+          slot_wait_ns=4_000_000, step_ns=12_000_000),
     stage("service", entered=1000, sem_waits=10, sem_wait_ns=30_000, queue_wait_ns=7_000_000,
-          busy_ns=100_000, batch={"count": 100}),
-    stage("worker", entered=750, queue_wait_ns=1_500_000, busy_ns=750_000,
-          batch={"count": 750}),
-    stage("response", entered=1000, queue_wait_ns=2_000_000, busy_ns=800_000,
-          batch={"count": 40}),
+          step_ns=1_000_000),
+    stage("worker", entered=750, queue_wait_ns=1_500_000, step_ns=750_000),
+    stage("response", entered=1000, queue_wait_ns=2_000_000, step_ns=20_000_000),
 ]
 
 

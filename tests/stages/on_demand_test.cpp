@@ -249,6 +249,28 @@ TEST_F(NoThread, IsReportedAndTheWorkersGetTheMessage) {
   rig.expect_at_rest();
 }
 
+// Nobody may call again: the starter looks for itself, but not at once.
+TEST_F(NoThread, IsTriedAgainALittleLaterWithoutACall) {
+  Rig rig(service_, options());
+  OnDemandStarter& starter = *rig.workers->starter;
+  enter(rig);
+  bring(rig, {"1"});
+  starter.run();
+  starter.run();
+  EXPECT_EQ(rig.total(Counter::thread_start_errors), 1u) << "not again at once";
+  for (int i = 0; i < 20 && rig.total(Counter::thread_start_errors) == 1; ++i) {
+    ASSERT_TRUE(starter.wait());
+    starter.run();
+  }
+  EXPECT_EQ(rig.total(Counter::thread_start_errors), 2u);
+  rig.workers->crowd.leave();
+  service_.let_go(1);
+  EXPECT_EQ(rig.workers->run(), 1u);
+  end(rig);
+  ASSERT_TRUE(rig.settle());
+  rig.expect_at_rest();
+}
+
 // The workers find the queue closed and empty and end, while the starter still holds a claim that
 // it then gives back.
 TEST_F(NoThread, AtTheEndAMessageGivenBackAfterTheWorkersHaveGoneIsNotLeftBehind) {

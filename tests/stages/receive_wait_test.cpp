@@ -31,7 +31,7 @@ class ReceiveWaitTest : public testing::Test {
 
   ReceiveWaitTest() : ReceiveWaitTest(std::nullopt) {}
   explicit ReceiveWaitTest(const std::optional<Shedding::Wiring>& shedding)
-      : step_({{&socket_}, store_, pool_, requests_, admission_, events_, kBatch, 1, shedding},
+      : step_({{&socket_}, store_, pool_, requests_, admission_, events_, kBatch, 1, 1, shedding},
               books_.open()) {
     place();
   }

@@ -96,7 +96,7 @@ Rig::Rig(Service& user, RigOptions options)
       workers(options.workers == 0 ? nullptr
                                    : std::make_unique<WorkerSide>(user, store, pool, responses,
                                                                   events_, books, options)),
-      receive({ports_, store, pool, requests, admission_, events_, options.batch, kPoolLanes,
+      receive({ports_, store, pool, requests, admission_, events_, options.batch, 1, kPoolLanes,
                options.busy_rate ? std::optional(Shedding::Wiring{user, budget_, reply_address()})
                                  : std::nullopt},
               books.open()),

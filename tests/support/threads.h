@@ -21,6 +21,7 @@ struct ThreadSeen {
   std::vector<unsigned> cpus;  // it may use these
   int policy = -1;             // SCHED_OTHER, SCHED_FIFO
   int priority = -1;
+  unsigned long waits = 0;  // times it gave up its CPU by itself: voluntary switches, proc(5)
 };
 
 inline std::vector<unsigned> allowed_cpus(pid_t thread = 0) {
@@ -37,6 +38,13 @@ inline unsigned first_allowed_cpu() {
   return allowed_cpus().front();
 }
 
+inline unsigned long voluntary_switches(const std::filesystem::path& task) {
+  std::ifstream status(task / "status");
+  for (std::string key; status >> key; status.ignore(256, '\n'))
+    if (unsigned long value = 0; key == "voluntary_ctxt_switches:" && status >> value) return value;
+  return 0;
+}
+
 // By name. Threads that end meanwhile are left out.
 inline std::map<std::string, ThreadSeen> threads_of(pid_t process) {
   std::map<std::string, ThreadSeen> threads;
@@ -49,7 +57,8 @@ inline std::map<std::string, ThreadSeen> threads_of(pid_t process) {
     sched_param parameters{};
     const int policy = sched_getscheduler(id);
     if (name.empty() || policy < 0 || sched_getparam(id, &parameters) != 0) continue;
-    threads[name] = {allowed_cpus(id), policy, parameters.sched_priority};
+    threads[name] = {allowed_cpus(id), policy, parameters.sched_priority,
+                     voluntary_switches(task.path())};
   }
   return threads;
 }

@@ -11,10 +11,10 @@ namespace cpss::getstat {
 namespace {
 
 constexpr std::array kStageHistograms = {"wait_ns", "service_ns", "cost_ns", "batch"};
-constexpr std::array kStageCounters = {"syscalls",      "syscall_ns",      "sem_waits",
-                                       "sem_wait_ns",   "futex_wakes",     "slot_wait_ns",
-                                       "queue_wait_ns", "busy_ns",         "threads_started",
-                                       "deferred",      "deferred_inline", "busy_replies"};
+constexpr std::array kStageCounters = {
+    "syscalls",        "wait_calls",   "syscall_ns",      "sem_waits",   "sem_wait_ns",
+    "futex_wakes",     "slot_wait_ns", "queue_wait_ns",   "busy_ns",     "step_ns",
+    "threads_started", "deferred",     "deferred_inline", "busy_replies"};
 
 void write_histogram(JsonWriter& json, const HistogramSnapshot& histogram) {
   json.begin_object();

@@ -42,7 +42,9 @@ std::optional<Schedule> schedule_of(const Options& options) {
 }
 
 std::uint64_t messages_of(const Options& options, std::optional<std::uint64_t> one_pass) {
-  if (!options.count && !options.run_ns) return one_pass.value_or(kMostMessages);
+  // Who verifies has to know how many there are, however long it listens.
+  const bool one_round = !options.count && (!options.run_ns || options.part == Part::verify);
+  if (one_round) return one_pass.value_or(kMostMessages);
   const std::uint64_t most = options.count.value_or(kMostMessages);
   const auto schedule = schedule_of(options);
   if (!schedule || !options.run_ns) return most;

@@ -111,7 +111,7 @@ ExitCode exit_code(const RunResult& result, const Options& options) {
   const Totals& totals = result.totals;
   if (options.part == Part::send) {
     if (totals[Count::sent] == 0) return ExitCode::could_not_run;
-    return totals[Count::missed] == 0 && totals[Count::connection_refused] == 0
+    return totals[Count::missed] == 0 && totals[Count::connection_refused] == 0 && !result.gave_up
                ? ExitCode::all_right
                : ExitCode::not_right;
   }
@@ -154,6 +154,8 @@ std::vector<std::string> problems(const RunResult& result, const Options& option
     lines.push_back(fmt::format("nothing listens at {} {}", options.server.to_string(), kRefused));
   if (totals[Count::sent] == 0)
     lines.push_back("nothing was sent");
+  else if (options.part == Part::send && result.gave_up)
+    lines.push_back("gave up: the system refuses to send");
   else if (options.part != Part::send && (totals[Count::packets_in] == 0 || result.gave_up))
     lines.push_back(silence_line(result, options));
   return lines;

@@ -62,9 +62,16 @@ void SendLoop::send_flat_out() {
     const std::size_t sent = send_batch(count);
     if (sent == count) continue;
     numbers_.give_back(count - sent);
+    if (nothing_gets_out(now_ns)) return;
     tally_.add(Count::wait_calls);
     wait_.wait(now_ns, now_ns + kRetryNs);
   }
+}
+
+// The system has refused every message for a while, and not for lack of room: this will not pass.
+bool SendLoop::nothing_gets_out(std::uint64_t now_ns) noexcept {
+  gave_up_ = tally_[Count::send_errors] != 0 && now_ns - last_sent_ns_ >= kHopelessNs;
+  return gave_up_;
 }
 
 // Sends the first `count` of messages_, by the next client. Returns how many the kernel took.

@@ -1,5 +1,6 @@
 // The half of a run that sends: messages by plan, or as fast as the kernel takes them. Nothing is
-// waited for and nothing is read; tools/udpblast/verify_loop.h is the other half.
+// waited for and nothing is read; tools/udpblast/verify_loop.h is the other half. Without a plan it
+// gives up when the system has refused everything for kHopelessNs.
 //
 // Threads: tools/udpblast/loop.h. work() allocates nothing for a message.
 #pragma once
@@ -32,6 +33,7 @@ class SendLoop final : public Loop {
   void work() override;
   void send_by_plan(Departures& departures);
   void send_flat_out();
+  bool nothing_gets_out(std::uint64_t now_ns) noexcept;
   std::size_t send_batch(std::size_t count);
 
   const LoopSettings settings_;

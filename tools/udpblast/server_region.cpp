@@ -92,7 +92,11 @@ Reading ServerRegion::read_when_settled(std::uint64_t sent) {
       const Ledger ledger = ledger_of(now);
       const std::uint64_t arrived =
           ledger.received - before.received + ledger.kernel_dropped - before.kernel_dropped;
-      if (arrived >= sent && ledger.in_flight <= before.in_flight) return reading;
+      // The counters are not all read at the same moment: a residual says that a message was just
+      // moving.
+      if (arrived >= sent && ledger.in_flight <= before.in_flight &&
+          ledger.residual == before.residual)
+        return reading;
       if (!last || !same_counts(ledger_of(*last), ledger))
         last = now;
       else if (now.heartbeat_ns > last->heartbeat_ns)

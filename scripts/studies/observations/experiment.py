@@ -42,13 +42,14 @@ class Bench:
             else f"{programs.test_server} is missing"
 
     def case(self, name: str, load: Load, settings: Mapping[str, object] | None = None,
-             skip: str = "", **labels) -> Case:
+             skip: str = "", series: str = "", **labels) -> Case:
         """Its experiment is set by whoever runs it."""
         all_settings = {"CPSS_SERVICE": load.service, "CPSS_QSLOTS": str(SLOTS),
                         "CPSS_MSGSIZE": str(MESSAGE_SIZE), "CPSS_SOCKET_BUFFER": "4MiB",
                         "CPSS_DRAIN_TIMEOUT": "60"}
         all_settings |= {key: str(value) for key, value in (settings or {}).items()}
-        return Case("", name, load, settings=all_settings, server_cpus=self.server_cpus,
+        return Case("", name, load, series or f"{self.seconds:g} s", settings=all_settings,
+                    server_cpus=self.server_cpus,
                     client_cpus=self.client_cpus, labels={"quick": self.quick, **labels},
                     skip=skip or unknown_settings(all_settings, self.known_settings))
 
@@ -109,7 +110,10 @@ class Experiment:
     repeats, least_repeats, quick_repeats = 3, 1, 1
     # How often what is measured first; not an option, for the other cases depend on it.
     first_repeats = 3
-    at_rate = False  # whether there is a verdict only where the client kept its schedule
+    at_rate = False  # whether there is a verdict only where the client sent at the rate asked for
+    # Whether there is one only where latency, which counts from the planned time, is the server's
+    # and not the client's being late.
+    on_time = False
 
     def first_cases(self, bench: Bench) -> list[Case]:
         """What has to be known before the other cases can be made, such as capacities."""
@@ -136,6 +140,8 @@ class Experiment:
     def _judge(self, measured: Measured) -> Verdict:
         if self.at_rate:
             measured.demand_rates()
+        if self.on_time:
+            measured.demand_punctuality()
         return self.judge(measured)
 
     def charts(self, cases: Sequence[Sequence[Record]]) -> dict[str, Callable[[Path], None]]:

@@ -35,7 +35,7 @@ loop; against `{SHORT_ONLY}` at the same rate.
 """
     columns = (CASE, RATE, SENT, ANSWERED, ANSWERS_PER_S,
                *CLASS_LATENCIES, LOST, LOST_WHERE, *OUTCOME)
-    at_rate = True
+    at_rate = on_time = True
 
     def first_cases(self, bench: Bench):
         return [self._case(bench, CAPACITY, WORKERS, MIXED,

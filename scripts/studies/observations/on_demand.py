@@ -14,7 +14,7 @@ PROFILE = "bimodal:10,5000,0.1;sleep;defer=100"
 WORKERS = 4
 THREADS = (0, 2, 8, 64)
 FEW, MANY = 8, 64
-OVERLOAD = 2.0
+OVERLOAD = 6.0  # more than workers and few on-demand threads can hold together
 OUTSTANDING = 512
 SLOTS = 1024  # few, so that the overload shows soon
 LEAST_HELP = 1.1  # times the answers without on-demand threads
@@ -43,8 +43,8 @@ class OnDemand(Experiment):
                  f"workers alone answer {percent(NO_NEED)} of the rate")
     about = f"""\
 Service `work`, `{PROFILE}`: one message in ten sleeps for 5 ms on one of {WORKERS} workers or on an
-on-demand thread. Open loop at {OVERLOAD:g} times what the workers alone answer in a closed loop;
-{SLOTS:,} slots.
+on-demand thread. Open loop at {OVERLOAD:g} times what the workers alone answer in a closed loop,
+twice what they and {FEW} more threads can; {SLOTS:,} slots.
 """
     columns = (CASE, RATE, SENT, ANSWERED, ANSWERS_PER_S,
                *CLASS_LATENCIES,

@@ -24,10 +24,10 @@ def kernel_state(port: int) -> tuple[int, int]:
     raise CaseFailed(f"no socket at port {port}")
 
 
-def wait_until_still(state: Callable[[], object]) -> None:
-    """Returns when the state has changed and then been the same for a while."""
+def wait_until_still(state: Callable[[], object], first: object) -> None:
+    """Returns when the state is another than `first` and has been the same for a while."""
     begin = since = time.monotonic()
-    first = last = state()
+    last = first
     while True:
         time.sleep(0.02)
         now, current = time.monotonic(), state()
@@ -54,8 +54,12 @@ def burst_into(lab: Lab, case: Case, server: Server,
     returns the report of udpblast."""
     with contextlib.ExitStack() as stack:
         with standing_still:
+            def state() -> object:
+                return kernel_state(server.port), server.received()
+
+            before = state()
             client = stack.enter_context(Blast(lab.programs, case.load, server, case.client_cpus))
-            wait_until_still(lambda: (kernel_state(server.port), server.received()))
+            wait_until_still(state, before)
         report = client.report()
     demand_explained(report)
     return report

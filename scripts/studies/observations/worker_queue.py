@@ -38,7 +38,7 @@ latency in an open loop at {percent(SHARE_OF_CAPACITY)} of the lower throughput 
 `work` is `{PROFILE}`.
 """
     columns = (CASE, RATE, ANSWERS_PER_S, *LATENCIES, LOST, LOST_WHERE, *OUTCOME)
-    at_rate = True
+    at_rate = on_time = True
 
     def first_cases(self, bench: Bench):
         return [self._case(bench, closed_name(*kind), kind,

@@ -61,12 +61,12 @@ TEST_F(JsonTest, ALiveServerKeyByKey) {
   const json& stages = root["stages"];
   ASSERT_EQ(stages.size(), 3u) << "the main thread is no stage";
   const std::set<std::string> stage_keys = {
-      "name",        "threads",       "threads_most", "measured",         "entered",
-      "left",        "retired",       "deferred",     "deferred_inline",  "queue_depth",
-      "busy",        "busy_ns",       "wait_ns",      "service_ns",       "cost_ns",
-      "batch",       "queue_wait_ns", "syscalls",     "queue_high_water", "sem_waits",
-      "sem_wait_ns", "futex_wakes",   "syscall_ns",   "slot_wait_ns",     "threads_started",
-      "busy_replies"};
+      "name",         "threads",       "threads_most", "measured",         "entered",
+      "left",         "retired",       "deferred",     "deferred_inline",  "queue_depth",
+      "busy",         "busy_ns",       "wait_ns",      "service_ns",       "cost_ns",
+      "batch",        "queue_wait_ns", "syscalls",     "queue_high_water", "sem_waits",
+      "sem_wait_ns",  "futex_wakes",   "syscall_ns",   "slot_wait_ns",     "threads_started",
+      "busy_replies", "step_ns",       "wait_calls"};
   for (const json& stage : stages) {
     EXPECT_EQ(keys_of(stage), stage_keys);
     EXPECT_EQ(stage["threads"], 1);

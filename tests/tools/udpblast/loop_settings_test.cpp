@@ -80,5 +80,14 @@ TEST(LoopSettings, HowManyMessages) {
   EXPECT_EQ(messages_of(options, 7), 40u);
 }
 
+TEST(LoopSettings, WhoVerifiesKnowsHowManyThereAreHoweverLongItListens) {
+  Options options;
+  options.part = Part::verify;
+  options.run_ns = 60'000'000'000;
+  EXPECT_EQ(messages_of(options, 7), 7u);
+  options.count = 5;
+  EXPECT_EQ(messages_of(options, 7), 5u);
+}
+
 }  // namespace
 }  // namespace cpss::udpblast

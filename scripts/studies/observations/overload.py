@@ -99,7 +99,7 @@ and latency are of the second part, `step ...` of the first.
         with lab.watched_server(case, results) as server:
             if "step" in case.labels:
                 step_s = min(STEP_S, case.load.seconds)
-                load = dataclasses.replace(case.load, seconds=step_s, timeout_s=step_s / 2,
+                load = dataclasses.replace(case.load, seconds=step_s,
                                            rate=round(STEP * case.labels["capacity"]))
                 begin = time.monotonic()
                 results["step"] = lab.blast(case, server, load)

@@ -1,5 +1,6 @@
 """The rows of the article's tables: shapes of processing on CPUs, and how they are run."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from studies.cases import Case, unknown_settings
 
 EXPERIMENT = "matrix"
 SMALL_SLOTS = 8192  # the base rows are run once more with the server's default
+SMALL_SLOTS_TIMEOUT_S = 5  # more than those and the socket's buffer ever hold up a message
 
 SYS, PROCESS = "sys", "process"
 REAL_TIME, NO_REAL_TIME = "rcv_rt", "none"
@@ -112,7 +114,10 @@ class CaseMaker:
                   "quick": self._quick, "rate": self._measured}
         settings = self._settings(row, slots)
         series = f"{self._load.service}, {self._load.count} at {self._load.rate} a second"
-        return Case(EXPERIMENT, f"{key} q{slots}", self._load, series, settings, server, client,
+        load = self._load
+        if row.slots is not None:
+            load = dataclasses.replace(load, timeout_s=min(load.timeout_s, SMALL_SLOTS_TIMEOUT_S))
+        return Case(EXPERIMENT, f"{key} q{slots}", load, series, settings, server, client,
                     labels, self._why_not(row, settings))
 
     def _settings(self, row: Row, slots: int) -> dict[str, str]:

@@ -66,8 +66,8 @@ class alignas(64) BasicSlotPool {
 
   std::uint32_t slots() const noexcept { return slots_; }
   // Slots that were handed out at least once are those with a lower index. A guess: others may be
-  // handed out meanwhile.
-  std::uint32_t ever_used() const noexcept { return fresh_.load(std::memory_order_acquire); }
+  // handed out meanwhile. Relaxed: it says which slots to look at, nothing about what is in them.
+  std::uint32_t ever_used() const noexcept { return fresh_.load(std::memory_order_relaxed); }
   // For lanes that wait for free slots: see BasicSemaphore. Tokens taken from it go to
   // SlotCache::accept().
   BasicSemaphore<Platform>& free_slots() noexcept { return free_; }

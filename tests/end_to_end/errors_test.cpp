@@ -121,6 +121,14 @@ TEST_F(Errors, ALimitOfTheProcessIsNamed) {
   EXPECT_THAT(result.errors, HasSubstr("ulimit -n"));
 }
 
+TEST_F(Errors, BadDataDoNotHideBadSettings) {
+  const Finished result =
+      refused({{"CPSS_NUMBERS", folder_.file("nowhere.csv")}, {"CPSS_ONDEMAND_THREADS", "2"}});
+  EXPECT_EQ(result.code, 66);
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("CPSS_ONDEMAND_THREADS"), HasSubstr("nowhere.csv")));
+  expect_no_region();
+}
+
 TEST_F(Errors, MissingDataFileIs66) {
   const Finished result = refused({{"CPSS_NUMBERS", folder_.file("nowhere.csv")}});
   EXPECT_EQ(result.code, 66);

@@ -7,6 +7,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,6 +59,10 @@ class SocketAddress {
 
   // Same IP (v4-mapped equals IPv4) and same port; scope and flow label do not count.
   bool operator==(const SocketAddress& other) const noexcept;
+  // The same to the kernel, in every byte that the family uses.
+  bool identical(const SocketAddress& other) const noexcept {
+    return family() == other.family() && std::memcmp(&v6_, &other.v6_, size()) == 0;
+  }
 
  private:
   sockaddr_in6 v6_;  // sockaddr_in has its family and port at the same offsets

@@ -10,19 +10,23 @@
 #include <fmt/format.h>
 #include <linux/filter.h>
 #include <linux/sock_diag.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "net/segmentation.h"
 
 namespace cpss {
 namespace {
 
 // A dual-stack socket gets both forms for an IPv4 datagram.
 constexpr std::size_t kReceiveControlBytes =
-    CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(in_pktinfo));
-constexpr std::size_t kSendControlBytes = CMSG_SPACE(sizeof(in6_pktinfo));
+    CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(int));
+constexpr std::size_t kSendControlBytes =
+    CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(std::uint16_t));
 
-// What one recvmmsg or sendmmsg needs, for the most messages a call may have: up to 152 KiB.
+// What one recvmmsg or sendmmsg needs, for the most messages a call may have: up to 176 KiB.
 //
 // It lives on the stack of the call and is left uninitialised. So lanes that share a socket share
 // nothing else, nothing is allocated at any time, and only the part that a call uses is written or
@@ -169,12 +173,12 @@ IpAddress ip_of(in_addr address) noexcept {
   return SocketAddress::from(reinterpret_cast<const sockaddr*>(&v4), sizeof v4).ip();
 }
 
-// Reads the address the datagram was sent to.
+// Reads the address the datagram was sent to, and the size of merged ones.
 //
 // The interface goes into `local` only for a link-local address, which means nothing without it.
 // Elsewhere it would force the reply out of the interface the request came in by, past the routing
 // table: where the way back is another one, that loses the reply. Only the source address is fixed.
-void read_local_address(msghdr& header, Arrival& arrival) noexcept {
+void read_control(msghdr& header, Arrival& arrival) noexcept {
   for (cmsghdr* item = CMSG_FIRSTHDR(&header); item != nullptr; item = CMSG_NXTHDR(&header, item)) {
     if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO) {
       // ipi_addr is the header's destination, ipi_spec_dst the address a reply leaves from: they
@@ -190,6 +194,8 @@ void read_local_address(msghdr& header, Arrival& arrival) noexcept {
       if (arrival.to_group) continue;  // no source address: a reply leaves from the kernel's choice
       std::memcpy(arrival.local.ip.bytes.data(), &info.ipi6_addr, sizeof info.ipi6_addr);
       if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) arrival.local.interface = info.ipi6_ifindex;
+    } else if (item->cmsg_level == IPPROTO_UDP && item->cmsg_type == UDP_GRO) {
+      arrival.segment_size = static_cast<std::uint32_t>(control_value<int>(*item));
     }
   }
 }
@@ -220,6 +226,27 @@ std::size_t write_source_address(std::byte* control, sa_family_t family,
   return write_control(control, IPPROTO_IP, IP_PKTINFO, info);
 }
 
+// 1 where the kernel does not know UDP_SEGMENT (before 4.18).
+std::size_t segments_per_packet(int fd) noexcept {
+  const int none = 0;  // no segmentation but where a send asks for it
+  if (!set_option(fd, IPPROTO_UDP, UDP_SEGMENT, none)) return 1;
+  static const std::size_t most = most_segments();
+  return most;
+}
+
+// Which packet-level facts all datagrams of one packet share; returns the bytes written.
+std::size_t write_send_control(std::byte* control, sa_family_t family,
+                               std::span<const OutgoingDatagram> packet) noexcept {
+  const OutgoingDatagram& first = packet.front();
+  std::size_t used = 0;
+  if (first.local != nullptr && first.local->known())
+    used = write_source_address(control, family, *first.local);
+  if (packet.size() > 1)
+    used += write_control(control + used, IPPROTO_UDP, UDP_SEGMENT,
+                          static_cast<std::uint16_t>(first.size));
+  return used;
+}
+
 }  // namespace
 
 UdpSocket::UdpSocket(const SocketAddress& address, const UdpSocketOptions& options)
@@ -245,6 +272,8 @@ UdpSocket::UdpSocket(const SocketAddress& address, const UdpSocketOptions& optio
   const bool takes_v4 = address.family() == AF_INET || !options.ipv6_only;
   if (wildcard_ && takes_v4 && !set_option(fd, IPPROTO_IP, IP_PKTINFO, on))
     fail(address, "IP_PKTINFO", errno);
+  merges_ = options.gro && set_option(fd, IPPROTO_UDP, UDP_GRO, on);
+  if (options.gso) most_segments_ = segments_per_packet(fd);
   set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.buffer_bytes);
   set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, options.buffer_bytes);
   // Last, so that nothing arrives at a half-made socket. No SO_REUSEADDR: for UDP it would let
@@ -269,7 +298,7 @@ ReceiveResult UdpSocket::receive(std::span<const ReceiveBuffer> buffers,
     header.msg_namelen = SocketAddress::kCapacity;
     header.msg_iov = &arrays.vectors[i];
     header.msg_iovlen = 1;
-    if (wildcard_) {
+    if (wildcard_ || merges_) {
       header.msg_control = arrays.controls[i].bytes.data();
       header.msg_controllen = kReceiveControlBytes;
     }
@@ -291,40 +320,57 @@ ReceiveResult UdpSocket::receive(std::span<const ReceiveBuffer> buffers,
     arrival.segment_size = 0;
     arrival.truncated = (header.msg_flags & MSG_TRUNC) != 0;
     arrival.to_group = false;
-    if (wildcard_) read_local_address(header, arrival);
+    if (header.msg_controllen != 0) read_control(header, arrival);
   }
   return {static_cast<std::size_t>(filled), 0};
 }
 
 SendResult UdpSocket::send(std::span<const OutgoingDatagram> datagrams) noexcept {
+  datagrams = datagrams.first(std::min(datagrams.size(), kMostPerCall));
+  const std::size_t most = most_segments();
+  const SendResult result = send_as_packets(datagrams, most);
+  if (result.error == 0 || result.error == EAGAIN || most == 1) return result;
+  const std::size_t refused = segments_of_one_packet(datagrams, most);
+  if (refused == 1) return result;
+  if (result.error == EIO) most_segments_.store(1, std::memory_order_relaxed);
+  return send_as_packets(datagrams.first(refused), 1);
+}
+
+SendResult UdpSocket::send_as_packets(std::span<const OutgoingDatagram> datagrams,
+                                      std::size_t most_segments) noexcept {
   MessageArrays<kSendControlBytes> arrays;
-  const std::size_t most = std::min(datagrams.size(), kMostPerCall);
-  for (std::size_t i = 0; i < most; ++i) {
-    const OutgoingDatagram& datagram = datagrams[i];
+  std::size_t packets = 0;
+  for (std::size_t done = 0; done < datagrams.size(); ++packets) {
+    const auto rest = datagrams.subspan(done);
+    const auto packet =
+        rest.first(most_segments == 1 ? 1 : segments_of_one_packet(rest, most_segments));
     // The kernel only reads these; the structs are shared with recvmsg and so not const.
-    arrays.vectors[i] = {const_cast<std::byte*>(datagram.data), datagram.size};
+    for (std::size_t i = 0; i < packet.size(); ++i)
+      arrays.vectors[done + i] = {const_cast<std::byte*>(packet[i].data), packet[i].size};
     msghdr header{};
-    header.msg_name = const_cast<sockaddr*>(datagram.peer->data());
-    header.msg_namelen = datagram.peer->size();
-    header.msg_iov = &arrays.vectors[i];
-    header.msg_iovlen = 1;
-    if (datagram.local != nullptr && datagram.local->known()) {
-      std::byte* control = arrays.controls[i].bytes.data();
-      header.msg_control = control;
-      header.msg_controllen = write_source_address(control, local_.family(), *datagram.local);
-    }
-    arrays.headers[i] = {header, 0};
+    header.msg_name = const_cast<sockaddr*>(packet.front().peer->data());
+    header.msg_namelen = packet.front().peer->size();
+    header.msg_iov = &arrays.vectors[done];
+    header.msg_iovlen = packet.size();
+    std::byte* control = arrays.controls[packets].bytes.data();
+    header.msg_controllen = write_send_control(control, local_.family(), packet);
+    if (header.msg_controllen > 0) header.msg_control = control;
+    arrays.headers[packets] = {header, 0};
+    done += packet.size();
   }
 
   int accepted = 0;
   do {
-    accepted = ::sendmmsg(fd_, arrays.headers.data(), static_cast<unsigned>(most),
+    accepted = ::sendmmsg(fd_, arrays.headers.data(), static_cast<unsigned>(packets),
                           MSG_DONTWAIT | MSG_NOSIGNAL);
   } while (accepted < 0 && errno == EINTR);
   if (accepted < 0) return {0, errno};
   // Fewer than asked: the kernel has lost the reason (sendmmsg(2), BUGS). The caller's next call,
-  // which starts with the refused datagram, brings it.
-  return {static_cast<std::size_t>(accepted), 0};
+  // which starts with the refused packet, brings it.
+  std::size_t datagrams_accepted = 0;
+  for (int i = 0; i < accepted; ++i)
+    datagrams_accepted += arrays.headers[static_cast<std::size_t>(i)].msg_hdr.msg_iovlen;
+  return {datagrams_accepted, 0};
 }
 
 void UdpSocket::wait_writable(std::chrono::milliseconds longest) noexcept {

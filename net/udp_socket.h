@@ -1,10 +1,16 @@
 // The real side of the seam: a bound, non-blocking UDP socket.
 //
 // receive() and send() may be called by several lanes at once (one recvmmsg or sendmmsg each, no
-// allocation, at most kMostPerCall datagrams a call). The other functions are for set-up and for
-// the main thread.
+// allocation, at most kMostPerCall arrivals or datagrams a call). The other functions are for
+// set-up and for the main thread.
+//
+// send() lets datagrams that follow each other leave as one packet where they can (segmentation.h).
+// If the kernel refuses such a packet, for whatever reason but a lack of room, its datagrams are
+// sent one by one in the same call: so an error always belongs to one datagram. Where the way out
+// cannot do it at all (EIO: no checksum offload, or IPsec), the socket does not try again.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -26,6 +32,10 @@ class SocketError : public std::runtime_error {
 struct UdpSocketOptions {
   std::size_t buffer_bytes = 4 << 20;  // asked for in each direction; the kernel may give less
   bool ipv6_only = true;               // AF_INET6: false also takes IPv4, as v4-mapped peers
+  // Segmentation offload (segmentation.h), where the kernel has it. Without it each datagram goes
+  // through the kernel by itself.
+  bool gro = false;  // UDP_GRO: several datagrams of one peer may come as one arrival
+  bool gso = false;  // UDP_SEGMENT: several datagrams to one peer may leave as one packet
 };
 
 // How much of the asked buffer the kernel gave.
@@ -60,6 +70,12 @@ class UdpSocket final : public DatagramPort {
   int descriptor() const noexcept override { return fd_; }
 
   const SocketAddress& local_address() const noexcept { return local_; }  // with the real port
+  // Arrivals may hold several datagrams, up to 64 KiB together.
+  bool merges() const noexcept { return merges_; }
+  // The most datagrams that leave as one packet; 1: none do.
+  std::size_t most_segments() const noexcept {
+    return most_segments_.load(std::memory_order_relaxed);
+  }
   bool wildcard() const noexcept { return wildcard_; }
   SocketBufferInfo buffer_info() const noexcept;
 
@@ -73,9 +89,15 @@ class UdpSocket final : public DatagramPort {
   bool stop_arrivals() noexcept;
 
  private:
+  SendResult send_as_packets(std::span<const OutgoingDatagram> datagrams,
+                             std::size_t most_segments) noexcept;
+
   int fd_ = -1;
   SocketAddress local_;
   bool wildcard_ = false;
+  bool merges_ = false;
+  // Only ever falls to 1. Relaxed: a lane that sees it late has its packet refused once more.
+  std::atomic<std::size_t> most_segments_{1};
   std::uint64_t dropped_ = 0;
 };
 

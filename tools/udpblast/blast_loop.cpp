@@ -25,9 +25,9 @@ BlastLoop::BlastLoop(const LoopSettings& settings, const Workload& workload, Num
       classes_(!workload.classes().empty()),
       numbers_(numbers),
       transactions_(settings.outstanding, kRemembered, settings.timeout_ns, settings.seed),
-      requests_(kBatch, settings.size),
+      requests_(kBatch, settings.size, settings.segments),
       // One byte more than a right reply can have: a longer one shows by its length.
-      replies_(kBatch, workload.longest_reply() + 1),
+      replies_(workload.longest_reply() + 1, settings.segments > 1),
       transmitter_(tally_, findings_) {
   clients_.reserve(settings.clients);
   with_room_.reserve(settings.clients);
@@ -35,6 +35,7 @@ BlastLoop::BlastLoop(const LoopSettings& settings, const Workload& workload, Num
     const std::uint32_t window = settings.outstanding / settings.clients +
                                  (i < settings.outstanding % settings.clients ? 1 : 0);
     clients_.push_back({.socket = ClientSocket(settings.server), .window = window});
+    if (settings.segments > 1) clients_[i].socket.use_segments(settings.size);
     wait_.add(clients_[i].socket.descriptor(), i);
     clients_[i].listed = true;
     with_room_.push_back(i);
@@ -61,7 +62,7 @@ void BlastLoop::work() {
     tally_.add(Count::wait_calls);
     const std::uint64_t before_wait_ns = monotonic_ns();
     for (const std::uint32_t index : wait_.wait(before_wait_ns, wait_until_ns(before_wait_ns)))
-      for (int i = 0; i < kReceivesInARow && receive(index) == kBatch; ++i) continue;
+      for (int i = 0; i < kReceivesInARow && receive(index); ++i) continue;
   }
   tally_.set(Count::planned, departures_ ? departures_->planned() : tally_[Count::sent]);
   tally_.set(Count::outstanding, transactions_.outstanding());
@@ -119,7 +120,7 @@ void BlastLoop::send_where_there_is_room() {
   send_blocked_ = false;
   std::erase_if(with_room_, [&](std::uint32_t index) {
     send_next(index);
-    const bool full = clients_[index].outstanding == clients_[index].window;
+    const bool full = !has_room(clients_[index]);
     if (full) clients_[index].listed = false;
     return full;
   });
@@ -127,8 +128,8 @@ void BlastLoop::send_where_there_is_room() {
 
 void BlastLoop::send_next(std::uint32_t index) {
   const Client& client = clients_[index];
-  const std::uint32_t room = client.window - client.outstanding;
-  const NumberPool::Range range = numbers_.take(std::min<std::uint64_t>(room, kBatch));
+  const std::size_t room = std::min<std::size_t>(client.window - client.outstanding, kBatch);
+  const NumberPool::Range range = numbers_.take(room - room % settings_.segments);
   const std::size_t count = range.end - range.first;
   if (count == 0) {
     sending_ = false;
@@ -188,8 +189,13 @@ void BlastLoop::expire(std::uint64_t now_ns) {
   }
 }
 
-// Returns how many datagrams there were.
-std::size_t BlastLoop::receive(std::uint32_t index) {
+// For a whole packet.
+bool BlastLoop::has_room(const Client& client) const noexcept {
+  return client.window - client.outstanding >= settings_.segments;
+}
+
+// Whether there may be more.
+bool BlastLoop::receive(std::uint32_t index) {
   tally_.add(Count::receive_calls);
   const ClientSocket::Result result = clients_[index].socket.receive(replies_);
   if (const int error = result.error; error != 0) {
@@ -199,15 +205,16 @@ std::size_t BlastLoop::receive(std::uint32_t index) {
       tally_.add(Count::receive_errors);
       findings_.note(Fault::receive_error, monotonic_ns(), [&] { return std::strerror(error); });
     }
-    return 0;
+    return false;
   }
   const std::uint64_t now_ns = monotonic_ns();
   last_heard_ns_ = now_ns;
   lost_in_a_row_ = 0;
-  tally_.add(Count::packets_in, result.done);
+  const auto datagrams = replies_.datagrams(result.done);
+  tally_.add(Count::packets_in, datagrams.size());
   expire(now_ns);  // so that what arrived after its time-out is late, whenever it is read
-  for (std::size_t i = 0; i < result.done; ++i) take_reply(index, replies_.received(i), now_ns);
-  return result.done;
+  for (const std::span<const std::byte> datagram : datagrams) take_reply(index, datagram, now_ns);
+  return result.done == replies_.arrivals();
 }
 
 void BlastLoop::take_reply(std::uint32_t index, std::span<const std::byte> reply,
@@ -279,7 +286,7 @@ void BlastLoop::record_latency(std::uint64_t transaction, std::uint64_t ns) noex
 void BlastLoop::one_less_outstanding(std::uint32_t index) noexcept {
   Client& client = clients_[index];
   --client.outstanding;
-  if (client.listed) return;
+  if (client.listed || !has_room(client)) return;
   client.listed = true;
   with_room_.push_back(index);
 }

@@ -29,6 +29,7 @@
 #include "tools/udpblast/loop.h"
 #include "tools/udpblast/loop_settings.h"
 #include "tools/udpblast/number_supply.h"
+#include "tools/udpblast/reply_batch.h"
 #include "tools/udpblast/socket_wait.h"
 #include "tools/udpblast/transaction_table.h"
 #include "tools/udpblast/transmitter.h"
@@ -64,7 +65,8 @@ class BlastLoop final : public Loop {
   std::size_t send_batch(std::uint32_t index, std::size_t count, std::uint64_t now_ns);
 
   void expire(std::uint64_t now_ns);
-  std::size_t receive(std::uint32_t index);
+  bool receive(std::uint32_t index);
+  bool has_room(const Client& client) const noexcept;
   void take_reply(std::uint32_t index, std::span<const std::byte> reply, std::uint64_t now_ns);
   void take_reply_in_time(std::uint64_t message, std::uint64_t transaction,
                           std::span<const std::byte> reply, std::uint64_t latency_ns,
@@ -89,7 +91,7 @@ class BlastLoop final : public Loop {
   std::vector<std::uint32_t> with_room_;  // clients that may send; never grows past its first size
   std::uint32_t next_client_ = 0;         // open loop: whose turn it is
   DatagramBatch requests_;
-  DatagramBatch replies_;
+  ReplyBatch replies_;
   std::array<Next, kBatch> next_{};
   SocketWait wait_;
   Transmitter transmitter_;

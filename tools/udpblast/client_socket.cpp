@@ -1,11 +1,14 @@
 #include "tools/udpblast/client_socket.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 
 #include <fmt/format.h>
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include "net/udp_socket.h"
@@ -45,6 +48,14 @@ ClientSocket::ClientSocket(const SocketAddress& server) : fd_(open_socket(server
     fail(server, "connect", "; is this address reachable from here?");
 }
 
+void ClientSocket::use_segments(std::size_t bytes) {
+  const int segment = static_cast<int>(bytes);
+  const int on = 1;
+  if (::setsockopt(fd_.get(), IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment) != 0 ||
+      ::setsockopt(fd_.get(), IPPROTO_UDP, UDP_GRO, &on, sizeof on) != 0)
+    fail(local_address(), "UDP_SEGMENT or UDP_GRO", "; --segment needs Linux 5.0 or later");
+}
+
 ClientSocket ClientSocket::bound_to(const SocketAddress& address) {
   ClientSocket socket(open_socket(address));
   if (::bind(socket.fd_.get(), address.data(), address.size()) != 0)
@@ -61,12 +72,17 @@ SocketAddress ClientSocket::local_address() const {
 
 ClientSocket::Result ClientSocket::send(DatagramBatch& batch, std::size_t first,
                                         std::size_t count) noexcept {
-  return result_of(::sendmmsg(fd_.get(), batch.headers() + first, static_cast<unsigned>(count), 0));
+  const std::span<mmsghdr> packets = batch.packets(first, count);
+  Result result =
+      result_of(::sendmmsg(fd_.get(), packets.data(), static_cast<unsigned>(packets.size()), 0));
+  result.done = std::min(count, result.done * batch.segments());
+  return result;
 }
 
-ClientSocket::Result ClientSocket::receive(DatagramBatch& batch) noexcept {
+ClientSocket::Result ClientSocket::receive(ReplyBatch& batch) noexcept {
+  const std::span<mmsghdr> headers = batch.headers();
   return result_of(
-      ::recvmmsg(fd_.get(), batch.headers(), static_cast<unsigned>(batch.count()), 0, nullptr));
+      ::recvmmsg(fd_.get(), headers.data(), static_cast<unsigned>(headers.size()), 0, nullptr));
 }
 
 std::uint64_t ClientSocket::kernel_dropped() const noexcept {

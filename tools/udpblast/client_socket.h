@@ -11,6 +11,7 @@
 #include "net/address.h"
 #include "stats/file_descriptor.h"
 #include "tools/udpblast/datagram_batch.h"
+#include "tools/udpblast/reply_batch.h"
 
 namespace cpss::udpblast {
 
@@ -21,14 +22,18 @@ class ClientSocket {
   // Not connected: takes datagrams from anywhere. Throws SocketError.
   static ClientSocket bound_to(const SocketAddress& address);
 
+  // From now on sends several messages of `bytes` as one packet and takes replies that the kernel
+  // has merged. Throws SocketError where the kernel does neither.
+  void use_segments(std::size_t bytes);
+
   struct Result {
-    std::size_t done = 0;  // datagrams sent or received, in order from the first
+    std::size_t done = 0;  // datagrams sent, or arrivals received, in order from the first
     int error = 0;         // errno where none was; EAGAIN: no room, or nothing there
   };
-  // Sends windows first to first + count - 1 of the batch.
+  // Sends windows first to first + count - 1 of the batch; `first` begins a packet.
   Result send(DatagramBatch& batch, std::size_t first, std::size_t count) noexcept;
   // Fills the batch with what is there.
-  Result receive(DatagramBatch& batch) noexcept;
+  Result receive(ReplyBatch& batch) noexcept;
 
   // Datagrams the kernel dropped at this socket (SO_MEMINFO, socket(7); 32 bits wide).
   std::uint64_t kernel_dropped() const noexcept;

@@ -1,28 +1,31 @@
 #include "tools/udpblast/datagram_batch.h"
 
+#include <algorithm>
+
+#include "tools/udpblast/stride.h"
+
 namespace cpss::udpblast {
-namespace {
 
-constexpr std::size_t kCacheLine = 64;
-
-// An odd number of cache lines, so that the windows' first lines fall into different cache sets.
-std::size_t stride_for(std::size_t bytes) {
-  return ((bytes + kCacheLine - 1) / kCacheLine | 1) * kCacheLine;
-}
-
-}  // namespace
-
-DatagramBatch::DatagramBatch(std::size_t count, std::size_t bytes)
+DatagramBatch::DatagramBatch(std::size_t count, std::size_t bytes, std::size_t segments)
     : bytes_(bytes),
-      stride_(stride_for(bytes)),
+      segments_(segments),
+      stride_(segments == 1 ? stride_for(bytes) : bytes),
       memory_(count * stride_),
-      vectors_(count),
-      headers_(count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    vectors_[i] = {memory_.data() + i * stride_, bytes};
+      vectors_((count + segments - 1) / segments),
+      headers_(vectors_.size()) {
+  for (std::size_t i = 0; i < vectors_.size(); ++i) {
+    vectors_[i].iov_base = memory_.data() + i * segments * stride_;
     headers_[i].msg_hdr.msg_iov = &vectors_[i];
     headers_[i].msg_hdr.msg_iovlen = 1;
   }
+}
+
+std::span<mmsghdr> DatagramBatch::packets(std::size_t first, std::size_t count) noexcept {
+  const std::size_t first_packet = first / segments_;
+  const std::size_t packets = (count + segments_ - 1) / segments_;
+  for (std::size_t i = 0; i < packets; ++i)
+    vectors_[first_packet + i].iov_len = bytes_ * std::min(segments_, count - i * segments_);
+  return std::span(headers_).subspan(first_packet, packets);
 }
 
 }  // namespace cpss::udpblast

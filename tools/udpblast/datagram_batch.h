@@ -1,11 +1,13 @@
-// Memory for the datagrams of one sendmmsg() or recvmmsg() call on a connected socket, with the
-// headers the kernel wants already in place: a call writes none of them.
+// Memory for the datagrams of one sendmmsg() call on a connected socket, with the headers the
+// kernel wants already in place: a call writes next to none of them.
+//
+// The datagrams may go out several at once, as one packet that the kernel takes apart at the end of
+// the way (UDP_SEGMENT, udp(7)); then they lie side by side.
 //
 // One thread. Nothing is allocated after construction.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -15,23 +17,22 @@ namespace cpss::udpblast {
 
 class DatagramBatch {
  public:
-  // `count` datagrams of `bytes` (not 0) each.
-  DatagramBatch(std::size_t count, std::size_t bytes);
+  // `count` datagrams of `bytes` (not 0) each, `segments` (not 0) of them in a packet.
+  DatagramBatch(std::size_t count, std::size_t bytes, std::size_t segments = 1);
   DatagramBatch(const DatagramBatch&) = delete;
   DatagramBatch& operator=(const DatagramBatch&) = delete;
 
-  std::size_t count() const noexcept { return headers_.size(); }
+  std::size_t segments() const noexcept { return segments_; }
   std::span<std::byte> window(std::size_t i) noexcept {
     return {memory_.data() + i * stride_, bytes_};
   }
-  // After a receive: what arrived.
-  std::span<const std::byte> received(std::size_t i) const noexcept {
-    return {memory_.data() + i * stride_, headers_[i].msg_len};
-  }
-  mmsghdr* headers() noexcept { return headers_.data(); }
+  // The packets of datagrams first to first + count - 1; `first` begins one. Valid until the next
+  // call.
+  std::span<mmsghdr> packets(std::size_t first, std::size_t count) noexcept;
 
  private:
   std::size_t bytes_;
+  std::size_t segments_;
   std::size_t stride_;
   std::vector<std::byte> memory_;
   std::vector<iovec> vectors_;

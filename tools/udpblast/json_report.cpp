@@ -135,6 +135,7 @@ std::string json_report(const RunResult& result, const Options& options) {
   json.number("size", std::uint64_t{options.size});
   json.number("clients", std::uint64_t{options.clients});
   json.number("threads", std::uint64_t{options.threads});
+  json.number("segment", std::uint64_t{options.segments});
   for (const CountInfo& count : kCounts)
     if (counted_by(options.part, count.id)) json.number(count.name, result.totals[count.id]);
   add_part(json, result, options);

@@ -56,6 +56,7 @@ LoopSettings settings_of(const Options& options, std::uint64_t messages, std::ui
   settings.server = options.server;
   settings.clients = share_of(options.clients, options.threads, thread);
   settings.size = options.size;
+  settings.segments = options.segments;
   settings.timeout_ns = options.timeout_ns;
   settings.run_ns = options.run_ns;
   settings.check = options.check;

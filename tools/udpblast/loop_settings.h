@@ -17,6 +17,7 @@ struct LoopSettings {
   std::uint32_t clients = 1;      // sockets
   std::uint32_t outstanding = 1;  // most messages under way; in a closed loop at least clients
   std::size_t size = 0;           // bytes of a message
+  std::size_t segments = 1;       // messages in one packet
   std::uint64_t timeout_ns = 0;
   std::optional<std::uint64_t> run_ns;  // how long to send
   std::optional<PlanShare> plan;        // open loop

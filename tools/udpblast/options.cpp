@@ -25,6 +25,7 @@ namespace po = boost::program_options;
 constexpr std::size_t kLargestDatagram = 65'507;  // 65,535 less the IPv4 and UDP headers
 constexpr std::uint32_t kMostClients = 65'535;
 constexpr std::uint32_t kMostThreads = 128;
+constexpr std::uint32_t kMostSegments = 64;  // that every kernel takes in one packet
 
 constexpr std::array kServices = {
     std::pair<std::string_view, ServiceKind>{"lookup", ServiceKind::lookup},
@@ -41,6 +42,7 @@ examples:
   udpblast -Q 50000 -l 10                     50,000 pings a second, whatever comes back
   udpblast --service work --work 'bimodal:10,2000,0.01' -Q 10000 -l 10
   udpblast --burst 500/100 -l 10              500 pings at once, ten times a second
+  udpblast --segment 32 -q 512 -l 10          32 pings in a packet
 
   on two hosts, for a server that replies to a fixed address (CPSS_RESP_ADDR):
   udpblast verify -s 192.0.2.7 -p 7800 --seed 42 --count 100000
@@ -103,7 +105,11 @@ const std::vector<OptionGroup>& option_groups() {
          "for lookup: lines of a number, a TAB and the body to expect (empty: not found); without "
          "it pings are sent",
          kAll},
-        {"size", "BYTES", "bytes of each message (256)", kAll}}},
+        {"size", "BYTES", "bytes of each message (256)", kAll},
+        {"segment", "N",
+         "N messages at a time leave as one packet (UDP_SEGMENT), and replies may be merged "
+         "(UDP_GRO)",
+         kBoth | kSend}}},
       {"how many and how fast",
        {{"count", "N", "messages; more than the data has: from its beginning again", kAll},
         {"limit,l", "SECONDS",
@@ -248,6 +254,7 @@ void read_values(Reader& reader, Options& options) {
   };
   read_number("clients", options.clients, kMostClients);
   read_number("threads", options.threads, kMostThreads);
+  read_number("segment", options.segments, kMostSegments);
   reader.read("outstanding", [&](const std::string& text) {
     options.outstanding = static_cast<std::uint32_t>(parse_whole(text, 1, kMostOutstanding));
   });
@@ -305,6 +312,17 @@ void check_combination(Reader& reader, const Options& options) {
         fmt::format("{} clients for {} outstanding message(s): each client needs at least "
                     "one; raise -q or lower -c",
                     options.clients, outstanding));
+  if (options.segments * options.size > kLargestDatagram)
+    reader.fail(fmt::format(
+        "--segment {} of --size {}: {} bytes do not fit into one packet, which "
+        "has {} at most",
+        options.segments, options.size, options.segments * options.size, kLargestDatagram));
+  if (options.part == Part::both && limited && options.segments > 1 &&
+      options.segments > outstanding / options.clients)
+    reader.fail(
+        fmt::format("--segment {}: each client may have {} outstanding message(s) only; "
+                    "raise -q or lower -c",
+                    options.segments, outstanding / options.clients));
   if (options.rate && options.burst)
     reader.fail("-Q and --burst exclude each other: each is a plan of its own");
   if (options.service != ServiceKind::lookup && options.data_file)

@@ -44,6 +44,7 @@ struct Options {
   std::size_t size = 256;              // bytes of each message
   std::uint32_t clients = 1;           // sockets
   std::uint32_t threads = 1;           // at most one for each client
+  std::uint32_t segments = 1;          // messages in one packet; 1: UDP_SEGMENT is not used
   // Messages in all, at least one for each client. None: kDefaultOutstanding in a closed loop, no
   // limit in an open one.
   std::optional<std::uint32_t> outstanding;

@@ -12,10 +12,13 @@ SendLoop::SendLoop(const LoopSettings& settings, const Workload& workload, Numbe
       settings_(settings),
       ids_(settings.seed),
       numbers_(numbers),
-      requests_(kBatch, settings.size),
+      requests_(kBatch, settings.size, settings.segments),
       transmitter_(tally_, findings_) {
   clients_.reserve(settings.clients);
-  for (std::uint32_t i = 0; i < settings.clients; ++i) clients_.emplace_back(settings.server);
+  for (std::uint32_t i = 0; i < settings.clients; ++i) {
+    clients_.emplace_back(settings.server);
+    if (settings.segments > 1) clients_.back().use_segments(settings.size);
+  }
 }
 
 void SendLoop::work() {

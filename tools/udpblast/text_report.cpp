@@ -61,6 +61,7 @@ std::string load(const Options& options) {
                       static_cast<double>(options.burst->gap_ns) / 1e6);
   if (options.open_loop() && options.outstanding)
     how += fmt::format(", at most {} outstanding", grouped(*options.outstanding));
+  if (options.segments > 1) how += fmt::format(", {} in a packet", options.segments);
   return fmt::format("{} bytes a message, {}, {}, {}", options.size, how,
                      plural(options.clients, "client"), plural(options.threads, "thread"));
 }

@@ -20,7 +20,7 @@ VerifyLoop::VerifyLoop(const LoopSettings& settings, const Workload& workload,
       seen_(messages),
       socket_(ClientSocket::bound_to(settings.server)),
       // One byte more than a right reply can have: a longer one shows by its length.
-      replies_(kBatch, workload.longest_reply() + 1) {
+      replies_(workload.longest_reply() + 1, false) {
   wait_.add(socket_.descriptor(), 0);
 }
 
@@ -53,7 +53,8 @@ void VerifyLoop::receive() {
   }
   last_heard_ns_ = now_ns;
   tally_.add(Count::packets_in, result.done);
-  for (std::size_t i = 0; i < result.done; ++i) take_reply(replies_.received(i), now_ns);
+  for (const std::span<const std::byte> datagram : replies_.datagrams(result.done))
+    take_reply(datagram, now_ns);
 }
 
 void VerifyLoop::take_reply(std::span<const std::byte> reply, std::uint64_t now_ns) {

@@ -17,9 +17,9 @@
 #include <vector>
 
 #include "tools/udpblast/client_socket.h"
-#include "tools/udpblast/datagram_batch.h"
 #include "tools/udpblast/loop.h"
 #include "tools/udpblast/loop_settings.h"
+#include "tools/udpblast/reply_batch.h"
 #include "tools/udpblast/socket_wait.h"
 #include "tools/udpblast/transaction_id.h"
 
@@ -46,7 +46,7 @@ class VerifyLoop final : public Loop {
   std::vector<bool> seen_;
   std::uint64_t different_ = 0;  // bits that are set
   ClientSocket socket_;
-  DatagramBatch replies_;
+  ReplyBatch replies_;
   SocketWait wait_;
 };
 

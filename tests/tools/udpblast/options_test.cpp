@@ -100,6 +100,17 @@ TEST(Options, CombinationsThatCannotWork) {
   EXPECT_THAT(error_of({"--service", "echo", "-d", "file"}), HasSubstr("-d belongs to"));
 }
 
+TEST(Options, PacketsOfSeveralMessagesHaveToFit) {
+  EXPECT_EQ(parse({"--count", "1", "--segment", "32"}).segments, 32u);
+  EXPECT_THAT(error_of({"--count", "1", "--segment", "65"}), HasSubstr("--segment 65"));
+  EXPECT_THAT(error_of({"--count", "1", "--segment", "64", "--size", "1024"}),
+              HasSubstr("65536 bytes do not fit into one packet"));
+  EXPECT_THAT(error_of({"--count", "1", "--segment", "32", "-q", "31"}),
+              HasSubstr("31 outstanding message(s) only"));
+  EXPECT_THAT(error_of({"--count", "1", "--segment", "32", "-c", "4"}),
+              HasSubstr("25 outstanding message(s) only"));
+}
+
 TEST(Options, AnOpenLoopHasNoLimitUnlessAskedFor) {
   const Options rate = parse({"-Q", "50000", "-l", "1", "-c", "200"});
   EXPECT_EQ(rate.rate, 50'000u);

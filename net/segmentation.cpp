@@ -1,0 +1,66 @@
+#include "net/segmentation.h"
+
+#include <array>
+#include <cstdint>
+
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace cpss {
+namespace {
+
+// Those that kernels have had: 64 at first, 128 since Linux 6.9.
+constexpr std::size_t kMoreSegments = 128;
+
+bool leaves_from_the_same_address(const LocalAddress* a, const LocalAddress* b) noexcept {
+  const bool a_known = a != nullptr && a->known();
+  const bool b_known = b != nullptr && b->known();
+  return a_known == b_known && (!a_known || *a == *b);
+}
+
+}  // namespace
+
+bool leaves_the_same_way(const OutgoingDatagram& a, const OutgoingDatagram& b) noexcept {
+  return (a.peer == b.peer || a.peer->identical(*b.peer)) &&
+         (a.local == b.local || leaves_from_the_same_address(a.local, b.local));
+}
+
+std::size_t segments_of_one_packet(std::span<const OutgoingDatagram> datagrams,
+                                   std::size_t most) noexcept {
+  const OutgoingDatagram& first = datagrams.front();
+  if (first.size == 0) return 1;  // a segment has at least a byte
+  std::size_t bytes = first.size;
+  std::size_t count = 1;
+  while (count < datagrams.size() && count < most) {
+    const OutgoingDatagram& next = datagrams[count];
+    if (next.size == 0 || next.size > first.size || bytes + next.size > kMostSegmentedBytes ||
+        !leaves_the_same_way(first, next))
+      break;
+    bytes += next.size;
+    ++count;
+    if (next.size < first.size) break;
+  }
+  return count;
+}
+
+std::size_t most_segments() noexcept {
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+  if (fd < 0) return kLeastSegments;
+  sockaddr_in self{};
+  self.sin_family = AF_INET;
+  self.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof self;
+  const int segment = 1;
+  const std::array<std::byte, kMoreSegments> payload{};
+  auto* const address = reinterpret_cast<sockaddr*>(&self);
+  const bool more = ::bind(fd, address, size) == 0 && ::getsockname(fd, address, &size) == 0 &&
+                    ::setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment) == 0 &&
+                    ::sendto(fd, payload.data(), payload.size(), MSG_DONTWAIT, address, size) ==
+                        static_cast<ssize_t>(payload.size());
+  ::close(fd);
+  return more ? kMoreSegments : kLeastSegments;
+}
+
+}  // namespace cpss

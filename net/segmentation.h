@@ -1,0 +1,36 @@
+// Segmentation offload for UDP (UDP_SEGMENT, udp(7)): several datagrams to one peer go through the
+// kernel's network stack as one packet and are told apart at the very end of the way.
+//
+// Pure functions of their arguments; any thread.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "net/datagram_port.h"
+
+namespace cpss {
+
+// How many datagrams the kernel takes in one such packet: UDP_MAX_SEGMENTS of the kernel, which is
+// not in its user headers. At least this many on every kernel that knows UDP_SEGMENT.
+inline constexpr std::size_t kLeastSegments = 64;
+
+// Bytes of payload in one such packet, all its datagrams together: what a UDP length field and an
+// IPv4 packet allow (65,535 less two headers).
+inline constexpr std::size_t kMostSegmentedBytes = 65'507;
+
+// Whether two datagrams go to one peer, from one local address.
+bool leaves_the_same_way(const OutgoingDatagram& a, const OutgoingDatagram& b) noexcept;
+
+// How many datagrams from the beginning of `datagrams` (not empty) can leave as one packet: to one
+// peer, from one local address, all of one size but the last, which may be shorter. At least 1, at
+// most `most`.
+std::size_t segments_of_one_packet(std::span<const OutgoingDatagram> datagrams,
+                                   std::size_t most) noexcept;
+
+// The most datagrams this kernel takes in one packet, found by sending some to a socket of our own
+// on loopback; kLeastSegments where that cannot be found out. Makes system calls: not for the hot
+// path.
+std::size_t most_segments() noexcept;
+
+}  // namespace cpss

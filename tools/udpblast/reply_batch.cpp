@@ -1,0 +1,69 @@
+#include "tools/udpblast/reply_batch.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <netinet/in.h>
+#include <netinet/udp.h>
+
+#include "tools/udpblast/stride.h"
+
+namespace cpss::udpblast {
+namespace {
+
+constexpr std::size_t kArrivals = 64;
+// The kernel merges up to the largest IP packet, and no more datagrams than UDP_MAX_SEGMENTS, which
+// is 128 since Linux 6.9.
+constexpr std::size_t kMergedArrivals = 16;
+constexpr std::size_t kMergedBytes = 64 << 10;
+constexpr std::size_t kMostMerged = 128;
+
+}  // namespace
+
+ReplyBatch::ReplyBatch(std::size_t bytes, bool merged)
+    : bytes_(merged ? kMergedBytes : bytes),
+      stride_(stride_for(bytes_)),
+      memory_((merged ? kMergedArrivals : kArrivals) * stride_),
+      controls_(merged ? kMergedArrivals : 0),
+      vectors_(memory_.size() / stride_),
+      headers_(vectors_.size()) {
+  datagrams_.reserve(headers_.size() * (merged ? kMostMerged : 1));
+  for (std::size_t i = 0; i < headers_.size(); ++i) {
+    vectors_[i] = {memory_.data() + i * stride_, bytes_};
+    headers_[i].msg_hdr.msg_iov = &vectors_[i];
+    headers_[i].msg_hdr.msg_iovlen = 1;
+    if (merged) headers_[i].msg_hdr.msg_control = &controls_[i];
+  }
+}
+
+std::span<mmsghdr> ReplyBatch::headers() noexcept {
+  if (!controls_.empty())
+    for (mmsghdr& header : headers_) header.msg_hdr.msg_controllen = sizeof(Control);
+  return headers_;
+}
+
+std::span<const std::span<const std::byte>> ReplyBatch::datagrams(std::size_t filled) noexcept {
+  datagrams_.clear();
+  for (std::size_t i = 0; i < filled; ++i) {
+    std::span<const std::byte> rest(memory_.data() + i * stride_, headers_[i].msg_len);
+    const std::size_t segment = segment_size(headers_[i].msg_hdr);
+    do {  // an empty datagram is one
+      const std::size_t length = segment == 0 ? rest.size() : std::min(segment, rest.size());
+      datagrams_.push_back(rest.first(length));
+      rest = rest.subspan(length);
+    } while (!rest.empty());
+  }
+  return datagrams_;
+}
+
+// 0: one datagram.
+std::size_t ReplyBatch::segment_size(const msghdr& header) const noexcept {
+  if (controls_.empty()) return 0;
+  const cmsghdr* item = CMSG_FIRSTHDR(&header);
+  if (item == nullptr || item->cmsg_level != IPPROTO_UDP || item->cmsg_type != UDP_GRO) return 0;
+  int size = 0;
+  std::memcpy(&size, CMSG_DATA(item), sizeof size);
+  return static_cast<std::size_t>(size);
+}
+
+}  // namespace cpss::udpblast

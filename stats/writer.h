@@ -34,17 +34,24 @@ inline constexpr std::size_t kCacheLine = 64;
 inline constexpr std::size_t kBlockBytes =
     (kValuesInBlock * sizeof(Value) + kCacheLine - 1) / kCacheLine * kCacheLine;
 
+// What counting costs is measured against a server that does not (scripts/bench).
+#ifdef CPSS_UNCOUNTED
+inline constexpr bool kCounted = false;
+#else
+inline constexpr bool kCounted = true;
+#endif
+
 class StatsWriter {
  public:
   // `block` points to kBlockBytes of zeroed or earlier written memory that outlives the writer.
   StatsWriter(Value* block, Detail detail) noexcept : block_(block), detail_(detail) {}
 
   void add(Counter counter, std::uint64_t n = 1) noexcept {
-    if (detail_ == Detail::books && !is_of_the_books(counter)) return;
+    if (!kCounted || (detail_ == Detail::books && !is_of_the_books(counter))) return;
     bump(kCounterOffset + static_cast<std::size_t>(counter), n);
   }
   void book(Reason reason, std::uint64_t n = 1) noexcept {
-    bump(kReasonOffset + static_cast<std::size_t>(reason), n);
+    if (kCounted) bump(kReasonOffset + static_cast<std::size_t>(reason), n);
   }
   void set(Gauge gauge, std::uint64_t value) noexcept {
     block_[kGaugeOffset + static_cast<std::size_t>(gauge)].store(value, std::memory_order_release);
@@ -52,12 +59,13 @@ class StatsWriter {
   // Whatever the detail: a queue's high-water mark is shown with the stage behind it, which may be
   // measured.
   void raise(Gauge gauge, std::uint64_t value) noexcept {
+    if (!kCounted) return;
     Value& v = block_[kGaugeOffset + static_cast<std::size_t>(gauge)];
     if (value > v.load(std::memory_order_relaxed)) v.store(value, std::memory_order_release);
   }
   // `times` messages of the same value.
   void record(HistogramId id, std::uint64_t value, std::uint64_t times = 1) noexcept {
-    if (detail_ != Detail::histograms) return;
+    if (!kCounted || detail_ != Detail::histograms) return;
     const std::size_t base = kHistogramOffset + static_cast<std::size_t>(id) * kHistogramValues;
     bump(base + histogram_bucket(value), times);
     Value& largest = block_[base + kHistogramMax];

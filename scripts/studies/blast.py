@@ -51,8 +51,9 @@ class Blast:
     it in any case."""
 
     def __init__(self, programs: Programs, load: Load, server: Server, cpus: Sequence[int]):
-        self._arguments = [programs.udpblast, "-s", "127.0.0.1", "-p", str(server.port),
-                           "--stats-file", server.region, *load.arguments()]
+        region = ["--stats-file", server.region] if server.region else []
+        self._arguments = [programs.udpblast, "-s", "127.0.0.1", "-p", str(server.port), *region,
+                           *load.arguments()]
         self._limit_s = 60 + 10 * load.expected_s() + 4 * load.timeout_s
         self._cpus = cpus
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from studies.errors import CannotRun
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-TARGETS = ("cpssd", "getstat", "udpblast", "cpssd-test")
+TARGETS = ("cpssd", "getstat", "udpblast", "cpssd-test", "floor")
 
 
 def build_release() -> Path:
@@ -18,6 +18,20 @@ def build_release() -> Path:
     commands = [["cmake", "--build", "--preset", "release", "--target", *TARGETS]]
     if not (folder / "build.ninja").is_file():
         commands.insert(0, ["cmake", "--preset", "release"])
+    _run(commands)
+    return folder
+
+
+def build_uncounted() -> Path:
+    """Builds a server that counts nothing, and returns it."""
+    folder = PROJECT / "build/uncounted"
+    _run([["cmake", "-S", PROJECT, "-B", folder, "-G", "Ninja", "-DBUILD_TESTING=OFF",
+           "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCPSS_UNCOUNTED=ON"],
+          ["cmake", "--build", folder, "--target", "cpssd"]])
+    return folder / "server/cpssd"
+
+
+def _run(commands: list[list]) -> None:
     for command in commands:
         try:
             run = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE,
@@ -26,7 +40,6 @@ def build_release() -> Path:
             raise CannotRun("cmake is missing: run scripts/setup") from None
         if run.returncode != 0:
             raise CannotRun(f"the build failed:\n{run.stdout}")
-    return folder
 
 
 class Programs:
@@ -38,6 +51,8 @@ class Programs:
         self.udpblast = build / "tools/udpblast/udpblast"
         # cpssd with services that misbehave on demand; not every study needs it.
         self.test_server = build / "tests/end_to_end/cpssd-test"
+        # The bare loops that the bench compares with.
+        self.floor = build / "tests/bench/floor"
         for program in (self.cpssd, self.getstat, self.udpblast):
             if not program.is_file():
                 raise CannotRun(f"{program} is missing: cmake --build --preset release")
@@ -63,7 +78,7 @@ class Programs:
     def digest(self) -> str:
         """Tells builds apart that have the same commit, such as those of changed sources."""
         digest = hashlib.sha256()
-        for program in (self.cpssd, self.getstat, self.udpblast, self.test_server):
+        for program in (self.cpssd, self.getstat, self.udpblast, self.test_server, self.floor):
             if program.is_file():
                 digest.update(program.read_bytes())
         return digest.hexdigest()[:16]

@@ -64,7 +64,7 @@ back the memory of datagrams that were read in large portions.
     def _case(bench: Bench, name: str, burst: int):
         load = Load(count=burst, timeout_s=QUICK_TIMEOUT_S if bench.quick else TIMEOUT_S,
                     more=("--burst", f"{burst}/1000"))
-        return bench.case(name, load, {"CPSS_SERVICE": "gated"}, burst=burst,
+        return bench.case(name, load, {**bench.as_in_article, "CPSS_SERVICE": "gated"}, burst=burst,
                           skip=bench.why_no_test_server)
 
     def run(self, lab, case):

@@ -1,0 +1,273 @@
+"""What a reply costs: traffic, the servers it is sent to, and the table made of it."""
+
+import dataclasses
+import json
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from studies import charts, machine, rows
+from studies.blast import Load
+from studies.cases import Case
+from studies.records import DONE, Record, result_of
+from studies.study import Report, Study, origin_of, repeats_of
+from studies.tables import Column, Table
+
+EXPERIMENT = "bench"
+SIZE = 256
+SEGMENTS = ("--segment", "32")
+OUTSTANDING = 512
+ARTICLE_COUNT = 2_020_222
+BLOCKING, MMSG, OFFLOAD = "floor: recvfrom, sendto", "floor: recvmmsg, sendmmsg", \
+    "floor: UDP_GRO, UDP_SEGMENT"
+FLOORS = {BLOCKING: "blocking", MMSG: "mmsg", OFFLOAD: "offload"}
+CPSSD = "cpssd"
+UNCOUNTED = "cpssd without counters"
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """A load, the servers that get it, and the CPUs they may use."""
+
+    name: str
+    about: str
+    load: Load
+    floors: tuple[str, ...]
+    servers: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: {CPSSD: {}})
+    pinned: bool = True
+    needs_numbers: bool = False
+    more_rounds: int = 1  # times as many as of other traffic
+
+
+# What can be switched off or set otherwise.
+VARIANTS = {
+    "strict": {"CPSS_HANDOVER": "strict"},
+    "no spin": {"CPSS_SPIN_US": "0"},
+    "no pauses": {"CPSS_COALESCE_US": "0"},
+    "no GSO": {"CPSS_GSO": "false"},
+    "no GRO": {"CPSS_GRO": "false"},
+    "neither": {"CPSS_GRO": "false", "CPSS_GSO": "false"},
+    "batch 16": {"CPSS_BATCH": "16"},
+    "batch 256": {"CPSS_BATCH": "256"},
+    "no histograms": {"CPSS_HISTOGRAMS": "false"},
+}
+
+
+def _variants(*names: str) -> dict[str, Mapping[str, str]]:
+    """cpssd as it is, and each variant of it."""
+    return {CPSSD: {}, **{f"{CPSSD}, {name}": VARIANTS[name] for name in names}}
+
+
+def traffics(numbers: Path | None) -> list[Traffic]:
+    """All of it. `numbers`: a folder with numbers.csv and queries.tsv."""
+    echo = Load("echo", size=SIZE, outstanding=OUTSTANDING)
+    segments = dataclasses.replace(echo, more=SEGMENTS)
+    two_cpus = {"CPSS_SERVICE": "work", "CPSS_WORK": "fixed:50;burn"}
+    data = str(numbers / "queries.tsv") if numbers else ""
+    lookup = Load("lookup", size=SIZE, outstanding=OUTSTANDING, more=(*SEGMENTS, "-d", data))
+    return [
+        Traffic("plain", "one peer, plain datagrams", echo, (MMSG,),
+                _variants("strict", "no spin", "no pauses", "no GSO")),
+        Traffic("segments", "one peer, 32 in a packet, both ways", segments, (MMSG, OFFLOAD),
+                _variants("strict", "no spin", "no GSO", "no GRO", "neither", "batch 16",
+                          "batch 256")),
+        # Spinning would hide what counting costs: it takes what CPU time is left.
+        Traffic("counters", "segments, no spinning, against servers that measure less or nothing",
+                segments, (), {name: {**settings, **VARIANTS["no spin"]} for name, settings in
+                               {**_variants("no histograms"), UNCOUNTED: {}}.items()},
+                more_rounds=2),
+        Traffic("peers", "256 peers in turn, plain: little to bring together",
+                dataclasses.replace(echo, clients=256), (MMSG,), _variants("strict", "no GSO")),
+        Traffic("ping", "one message at a time", dataclasses.replace(echo, outstanding=1),
+                (BLOCKING,), _variants("strict", "no spin")),
+        Traffic("lookup", "segments, service lookup on real numbers", lookup, (),
+                {CPSSD: {"CPSS_SERVICE": "lookup",
+                         "CPSS_NUMBERS": str(numbers / "numbers.csv") if numbers else ""}},
+                needs_numbers=True),
+        Traffic("plain, free", "plain, server and client on any CPU", echo, (MMSG,), pinned=False),
+        Traffic("segments, free", "segments, server and client on any CPU", segments,
+                (MMSG, OFFLOAD), pinned=False),
+        Traffic("article", f"{ARTICLE_COUNT:,} messages, 32 in a packet",
+                dataclasses.replace(segments, count=ARTICLE_COUNT), ()),
+        Traffic("article, plain", f"{ARTICLE_COUNT:,} messages, plain",
+                dataclasses.replace(echo, count=ARTICLE_COUNT), ()),
+        Traffic("work", "service work, 50 us of CPU a message, segments, any CPU",
+                dataclasses.replace(segments, service="work",
+                                    more=(*SEGMENTS, "--work", "fixed:50;burn")), (),
+                {"cpssd, 1 service lane": two_cpus,
+                 "cpssd, 2 service lanes": {**two_cpus, "CPSS_SERVICE_THREADS": "2"}},
+                pinned=False),
+    ]
+
+
+def cases_of(traffic: Traffic, seconds: float, quick: bool, why_no_numbers: str,
+             why_no_uncounted: str) -> list[Case]:
+    allowed = machine.allowed_cpus()
+    server, client = rows.split_cpus(1, allowed) if traffic.pinned else (allowed, allowed)
+    load = traffic.load
+    if load.count is None:
+        load = dataclasses.replace(load, seconds=seconds)
+    elif quick:
+        load = dataclasses.replace(load, count=20_000)
+    skip = why_no_numbers if traffic.needs_numbers else ""
+    servers = {**{floor: {} for floor in traffic.floors}, **traffic.servers}
+    return [Case(EXPERIMENT, f"{traffic.name}: {name}", load, f"{seconds:g} s",
+                 {} if name in FLOORS else {"CPSS_SERVICE": "echo", **settings}, tuple(server),
+                 tuple(client), {"traffic": traffic.name, "about": traffic.about, "server": name,
+                                 "quick": quick},
+                 skip or (why_no_uncounted if name == UNCOUNTED else ""))
+            for name, settings in servers.items()]
+
+
+def _of(name: str) -> Callable[[Record], object]:
+    return lambda record: record.results.get(name) if record.status == DONE else None
+
+
+COLUMNS = (
+    Column("traffic", lambda record: record.labels["traffic"]),
+    Column("server", lambda record: record.labels["server"]),
+    Column("messages/s", _of("messages_per_s"), spread=True),
+    Column("CPU us a reply", _of("cpu_us"), 3, spread=True),
+    Column("of the floor", lambda record: record.results.get("ratio"), 3, spread=True),
+    Column("machine us a reply", _of("machine_us"), 3),
+    Column("system calls", _of("calls"), 4),
+    Column("futex calls", _of("futex_calls"), 4),
+    Column("switches", _of("switches"), 4),
+    Column("server's CPU busy %", _of("busy_percent"), 1),
+    Column("p50 us", _of("p50_us"), 1, spread=True),
+    Column("p99 us", _of("p99_us"), 1),
+    Column("result", result_of),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A ratio of two medians of the same rounds, and how small (or large) it is to be."""
+
+    name: str
+    figure: str
+    of: str
+    to: str
+    limit: float
+    beyond: float | None = None
+    at_least: bool = False
+
+
+TARGETS = (
+    Target("1 plain", "cpu_us", f"plain: {CPSSD}", f"plain: {MMSG}", 0.75, 0.60),
+    Target("2 segments", "cpu_us", f"segments: {CPSSD}", f"segments: {MMSG}", 0.10, 0.07),
+    Target("3 segments", "cpu_us", f"segments: {CPSSD}", f"segments: {OFFLOAD}", 2.0, 1.3),
+    Target("4 peers", "cpu_us", f"peers: {CPSSD}", f"peers: {MMSG}", 1.00, 0.95),
+    Target("5 ping", "p50_us", f"ping: {CPSSD}", f"ping: {BLOCKING}", 1.05, 0.6),
+    Target("6 lookup", "cpu_us", f"lookup: {CPSSD}", f"segments: {CPSSD}", 1.5, 1.25),
+    Target("counters", "cpu_us", f"counters: {CPSSD}", f"counters: {UNCOUNTED}", 1.03),
+    Target("rate, segments", "messages_per_s", f"segments: {CPSSD}", f"segments: {MMSG}", 12,
+           at_least=True),
+    Target("rate, plain", "messages_per_s", f"plain: {CPSSD}", f"plain: {MMSG}", 1.0,
+           at_least=True),
+    Target("rate, peers", "messages_per_s", f"peers: {CPSSD}", f"peers: {MMSG}", 1.0,
+           at_least=True),
+    Target("two service lanes", "messages_per_s", "work: cpssd, 2 service lanes",
+           "work: cpssd, 1 service lane", 1.8, at_least=True),
+)
+
+
+def _by_name(records: Sequence[Record]) -> dict[str, dict[int, dict]]:
+    """Results by the case's name and repeat."""
+    found: dict[str, dict[int, dict]] = {}
+    for record in records:
+        if record.status == DONE:
+            found.setdefault(record.name, {})[record.repeat] = record.results
+    return found
+
+
+def ratios(records: Sequence[Record], target: Target) -> list[float]:
+    """Of each round in which both sides were measured."""
+    found = _by_name(records)
+    of, to = found.get(target.of, {}), found.get(target.to, {})
+    return [of[repeat][target.figure] / to[repeat][target.figure]
+            for repeat in sorted(of.keys() & to.keys())]
+
+
+def interval_of_median(values: Sequence[float]) -> tuple[float, float]:
+    """Covers the median at 95 % or more whatever the distribution, from six values on: as many of
+    them are below it as heads among coins."""
+    ordered = sorted(values)
+    tail, outside = 0.0, 0
+    while outside < len(ordered) // 2:
+        tail += math.comb(len(ordered), outside) / 2 ** len(ordered)
+        if tail > 0.025:
+            break
+        outside += 1
+    outside = max(outside - 1, 0)
+    return ordered[outside], ordered[-1 - outside]
+
+
+def _target_lines(records: Sequence[Record]) -> list[str]:
+    lines = ["| row | figure | of | to | rounds | ratio (95 % interval) | least to most | asked | "
+             "beyond | |", "|---|---|---|---|---:|---:|---:|---:|---:|---|"]
+    for target in TARGETS:
+        found = ratios(records, target)
+        if not found:
+            continue
+        median = statistics.median(found)
+        reached = median >= target.limit if target.at_least else median <= target.limit
+        low, high = interval_of_median(found)
+        sign = ">=" if target.at_least else "<="
+        lines.append(f"| {target.name} | {target.figure} | {target.of} | {target.to} | "
+                     f"{len(found)} | {median:.3f} ({low:.3f} to {high:.3f}) | "
+                     f"{min(found):.3f} to {max(found):.3f} | "
+                     f"{sign} {target.limit:g} | "
+                     f"{'' if target.beyond is None else f'{target.beyond:g}'} | "
+                     f"{'reached' if reached else 'NOT reached'} |")
+    return lines
+
+
+def with_ratios(records: Sequence[Record]) -> list[Record]:
+    """Adds to each record its CPU time as a share of that of the traffic's first floor in the same
+    round."""
+    found = _by_name(records)
+    result = []
+    for record in records:
+        floor = next((name for name in found if name.startswith(f"{record.labels['traffic']}: floor")
+                      ), None)
+        base = found[floor].get(record.repeat) if floor else None
+        if record.status == DONE and base:
+            ratio = {"ratio": record.results["cpu_us"] / base["cpu_us"]}
+            record = dataclasses.replace(record, results={**record.results, **ratio})
+        result.append(record)
+    return result
+
+
+ABOUT = f"""\
+Messages of {SIZE} bytes, service echo where nothing else is said, closed loop of {OUTSTANDING}
+messages. CPU time is the server process's own, from the scheduler; machine: busy time of all CPUs,
+client and kernel included; calls and switches are the server's, each for one reply. Median of the
+rounds, least and most behind it; `of the floor`: CPU time as a share of the first floor's of the
+same round.
+"""
+
+
+def report(records: Sequence[Record]) -> Report:
+    cases = repeats_of(with_ratios(records))
+    text = (ABOUT + "\n" + origin_of(records) + "\n" + "\n".join(_target_lines(records)) + "\n")
+    bars = {repeats[0].name: {"CPU us a reply": statistics.median(values)}
+            for repeats in cases
+            if (values := [record.results["cpu_us"] for record in repeats
+                           if record.status == DONE])}
+    drawn = {"Server CPU time a reply": lambda path: charts.bars(
+        path, "Server CPU time a reply", "microseconds", bars)} if bars else {}
+    return Report(text, Table(COLUMNS, cases), drawn)
+
+
+def as_json(records: Sequence[Record]) -> str:
+    return json.dumps({
+        "targets": [{**dataclasses.asdict(target), "ratios": ratios(records, target)}
+                    for target in TARGETS],
+        "runs": [{"case": record.name, "repeat": record.repeat, "status": record.status,
+                  **record.results} for record in with_ratios(records)]}, indent=1) + "\n"
+
+
+STUDY = Study("bench", "What a reply costs", EXPERIMENT, report)

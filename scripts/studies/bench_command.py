@@ -1,0 +1,211 @@
+"""The command line of the bench, and how one of its cases is run."""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from studies import bench, blast, processes
+from studies.bench import FLOORS, UNCOUNTED
+from studies.campaign import end_in_good_order, run_cases
+from studies.cases import Case
+from studies.command import (Parser, add_common_options, identity_of, output_folder, positive,
+                             print_list, programs_of, publish, run)
+from studies.errors import EXIT_DONE, CannotRun, CaseFailed, WrongUsage
+from studies.programs import PROJECT, Programs, build_uncounted
+from studies.records import Output, Store, write_whole
+from studies.server import Server
+from studies.study import QUICK_WARNING
+
+SECONDS, QUICK_SECONDS = 1.5, 0.2
+ROUNDS, QUICK_ROUNDS = 10, 1
+WARM_UP_S = 0.2
+NUMBERS = 300_000  # queries
+
+
+def _options(description: str) -> argparse.Namespace:
+    parser = Parser(description)
+    add_common_options(parser)
+    parser.add_argument("--only", metavar="TRAFFIC[,..]", help="only these, as --list names them")
+    parser.add_argument("--repeat", type=positive, metavar="N", help=f"rounds ({ROUNDS})")
+    return parser.parse_args()
+
+
+def main(description: str) -> int:
+    options = _options(description)
+    return run(lambda: _body(options))
+
+
+def _body(options: argparse.Namespace) -> int:
+    programs = programs_of(options)
+    if not programs.floor.is_file():
+        raise CannotRun(f"{programs.floor} is missing: cmake --build --preset release")
+    folder = output_folder(options)
+    numbers, why_no_numbers = _numbers(folder, options.list)
+    # A folder given is taken as it is: quick, and without a build of our own.
+    wants_uncounted = not options.build and not options.list
+    uncounted = build_uncounted() if wants_uncounted else None
+    why_no_uncounted = "" if wants_uncounted else "needs a build of its own"
+    cases = _cases(options, numbers, why_no_numbers, why_no_uncounted)
+    rounds = options.repeat or (QUICK_ROUNDS if options.quick else ROUNDS)
+    store = Store(folder / "records", identity_of(programs))
+    if options.list:
+        for more, some in sorted(cases.items()):
+            print_list(some, store, more * rounds)
+        return EXIT_DONE
+    with contextlib.closing(Output(folder)) as output:
+        if options.quick:
+            print(QUICK_WARNING, flush=True)
+        if options.fresh:
+            store.forget([bench.EXPERIMENT])
+        runner = _Runner(programs, uncounted, output.scratch)
+        records = [record for more, some in sorted(cases.items())
+                   for record in run_cases(some, more * rounds, store, runner)]
+        code = publish(bench.STUDY, records, output, options.quick)
+        write_whole(output.folder / bench.STUDY.name / "bench.json", bench.as_json(records))
+        return code
+
+
+def _cases(options: argparse.Namespace, numbers: Path | None, why_no_numbers: str,
+           why_no_uncounted: str) -> dict[int, list[Case]]:
+    """By how many times as many rounds they get."""
+    all_of_them = bench.traffics(numbers)
+    names = [traffic.name for traffic in all_of_them]
+    wanted = options.only.split(",") if options.only else names
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise WrongUsage(f"no traffic '{unknown[0]}'; there are: {', '.join(names)}")
+    seconds = QUICK_SECONDS if options.quick else SECONDS
+    cases: dict[int, list[Case]] = {}
+    for traffic in all_of_them:
+        if traffic.name in wanted:
+            cases.setdefault(traffic.more_rounds, []).extend(
+                bench.cases_of(traffic, seconds, options.quick, why_no_numbers, why_no_uncounted))
+    return cases
+
+
+def _numbers(folder: Path, only_listed: bool) -> tuple[Path | None, str]:
+    """A folder with real numbers and queries for them, made once; or why there is none."""
+    data = folder / "numbers"
+    if (data / "queries.tsv").is_file():
+        return data, ""
+    if only_listed:
+        return None, "the numbers are not made yet"
+    made = subprocess.run([PROJECT / "scripts/import-numbers", "--out-dir", data, "--count",
+                           str(NUMBERS)], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        return None, f"no numbers: {made.stderr.strip().splitlines()[-1:] or made.returncode}"
+    return data, ""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Usage:
+    """What a process and the machine have used until now."""
+
+    cpu_ns: int
+    switches: int
+    machine_idle_s: float
+    at_s: float
+
+
+def _usage(pid: int) -> _Usage:
+    cpu_ns = switches = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        cpu_ns += int((task / "schedstat").read_text(encoding="ascii").split()[0])
+        for line in (task / "status").read_text(encoding="utf-8").splitlines():
+            if "ctxt_switches:" in line:
+                switches += int(line.split()[1])
+    idle = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[4:6]
+    return _Usage(cpu_ns, switches, sum(map(int, idle)) / os.sysconf("SC_CLK_TCK"),
+                  time.monotonic())
+
+
+class _Floor:
+    """A bare loop, as the studies' servers are: started, measured, ended."""
+
+    region = None  # it has no counters
+
+    def __init__(self, program: Path, kind: str, cpus):
+        self._child = processes.start([program, kind], cpus, subprocess.PIPE, subprocess.DEVNULL)
+        self.pid = self._child.pid
+        line = self._child.stdout.readline()
+        if not line:
+            raise CaseFailed(f"floor {kind} did not start")
+        self.port = int(line)
+
+    def calls_per_reply(self) -> dict[str, float]:
+        """Ends it: only then does it tell."""
+        while processes.reap(self._child, 0.1) is None:
+            processes.send(self._child, signal.SIGTERM)
+        counts = json.loads(self._child.stdout.read())
+        return {"calls": counts["calls"] / max(1, counts["answered"]), "futex_calls": 0.0}
+
+    def __enter__(self) -> "_Floor":
+        return self
+
+    def __exit__(self, *_) -> None:
+        processes.end_now(self._child)
+        self._child.stdout.close()
+
+
+def _calls(stats: dict) -> tuple[int, int, int]:
+    """Datagrams received, system calls, futex calls among them."""
+    stages = stats["stages"]
+    futex = sum(stage["sem_waits"] + stage["futex_wakes"] for stage in stages)
+    return (stats["ledger"]["received"], futex + sum(stage["syscalls"] for stage in stages), futex)
+
+
+class _Runner:
+    def __init__(self, programs: Programs, uncounted: Path | None, scratch: Path):
+        self._programs = programs
+        self._uncounted = uncounted
+        self._scratch = scratch
+
+    def __call__(self, case: Case) -> dict:
+        kind = FLOORS.get(case.labels["server"])
+        if kind:
+            with _Floor(self._programs.floor, kind, case.server_cpus) as server:
+                results = self._measure(case, server)
+                return {**results, **server.calls_per_reply()}
+        if case.labels["server"] == UNCOUNTED:
+            with Server(self._programs, case.settings, case.server_cpus, self._scratch,
+                        self._uncounted) as server:
+                return self._measure(case, server)
+        with Server(self._programs, case.settings, case.server_cpus, self._scratch) as server:
+            before = []
+            results = self._measure(case, server, lambda: before.append(server.stats()))
+            received, calls, futex = (after - earlier for after, earlier in
+                                      zip(_calls(server.stats()), _calls(before[0])))
+            end_in_good_order(server)
+            return {**results, "calls": calls / received, "futex_calls": futex / received}
+
+    def _measure(self, case: Case, server, after_warm_up=lambda: None) -> dict:
+        warm_up = dataclasses.replace(case.load, count=None,
+                                      seconds=min(WARM_UP_S, case.load.seconds or WARM_UP_S))
+        self._blast(case, warm_up, server)
+        after_warm_up()
+        before = _usage(server.pid)
+        report = self._blast(case, case.load, server)
+        after = _usage(server.pid)
+        replies = report["right"]
+        cpu_us = (after.cpu_ns - before.cpu_ns) / 1000
+        elapsed_s = after.at_s - before.at_s
+        busy_s = elapsed_s * os.cpu_count() - (after.machine_idle_s - before.machine_idle_s)
+        return {"messages_per_s": report["messages_per_s"], "replies": replies,
+                "cpu_us": cpu_us / replies, "machine_us": 1e6 * busy_s / replies,
+                "switches": (after.switches - before.switches) / replies,
+                "busy_percent": cpu_us / 1e4 / report["elapsed_s"],
+                "p50_us": report["latency_ns"]["p50"] / 1000,
+                "p99_us": report["latency_ns"]["p99"] / 1000}
+
+    def _blast(self, case: Case, load, server) -> dict:
+        report = blast.run(self._programs, load, server, case.client_cpus)
+        if report["right"] != report["sent"]:
+            raise CaseFailed(f"{report['sent'] - report['right']} of {report['sent']} messages "
+                             "were not answered")
+        return report

@@ -1,0 +1,66 @@
+#!/usr/bin/python3 -B
+"""Tests of the bench's formulas on hand-made data."""
+
+import sys
+import unittest
+
+from script_test import PROJECT
+
+sys.path.insert(0, str(PROJECT / "scripts"))
+
+from studies import bench
+from studies.records import DONE, FAILED, Record
+
+
+def record(traffic, server, repeat, status=DONE, **figures):
+    return Record(bench.EXPERIMENT, f"{traffic}: {server}", repeat,
+                  {"labels": {"traffic": traffic, "server": server}}, {}, status, results=figures)
+
+
+def plain(server, repeat, cpu_us, **more):
+    return record("plain", server, repeat, cpu_us=cpu_us, **more)
+
+
+class Ratios(unittest.TestCase):
+    TARGET = bench.TARGETS[0]
+
+    def test_are_of_the_same_round_and_only_where_both_were_measured(self):
+        records = [plain(bench.MMSG, 1, 4.0), plain(bench.CPSSD, 1, 2.0),
+                   plain(bench.MMSG, 2, 3.0),
+                   plain(bench.CPSSD, 3, 5.0), plain(bench.MMSG, 3, 10.0),
+                   record("plain", bench.CPSSD, 2, FAILED)]
+        self.assertEqual(bench.ratios(records, self.TARGET), [0.5, 0.5])
+
+    def test_each_record_gets_its_share_of_the_traffics_first_floor(self):
+        records = bench.with_ratios([plain(bench.MMSG, 1, 4.0), plain(bench.CPSSD, 1, 3.0),
+                                     record("lookup", bench.CPSSD, 1, cpu_us=1.0)])
+        self.assertEqual([r.results.get("ratio") for r in records], [1.0, 0.75, None])
+
+    def test_a_target_is_reached_by_the_median(self):
+        def lines(*shares):
+            records = [r for i, share in enumerate(shares)
+                       for r in (plain(bench.MMSG, i, 1.0, messages_per_s=100.0),
+                                 plain(bench.CPSSD, i, share, messages_per_s=90.0))]
+            return bench._target_lines(records)[2:]
+
+        cost, rate = lines(0.7, 0.75, 0.9)
+        self.assertIn("| 0.750 ", cost)
+        self.assertTrue(cost.endswith("| reached |"), cost)
+        self.assertTrue(rate.endswith("| NOT reached |"), rate)
+        self.assertTrue(lines(0.7, 0.76, 0.9)[0].endswith("| NOT reached |"))
+
+
+class IntervalOfTheMedian(unittest.TestCase):
+    def test_of_few_values_is_all_there_is(self):
+        self.assertEqual(bench.interval_of_median([3.0]), (3.0, 3.0))
+        self.assertEqual(bench.interval_of_median([3.0, 1.0, 2.0]), (1.0, 3.0))
+        self.assertEqual(bench.interval_of_median([1, 2, 3, 4, 5, 6]), (1, 6))
+
+    def test_of_many_leaves_out_the_ends(self):
+        # From tables of the sign test: ranks 2 and 9 of 10, 6 and 15 of 20.
+        self.assertEqual(bench.interval_of_median(range(1, 11)), (2, 9))
+        self.assertEqual(bench.interval_of_median(range(1, 21)), (6, 15))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -26,6 +26,12 @@ inline constexpr std::array<std::pair<std::string_view, OverloadPolicy>, 2>
         {"shed", OverloadPolicy::shed},
     }};
 
+template <>
+inline constexpr std::array<std::pair<std::string_view, Handover>, 2> kChoices<Handover>{{
+    {"help", Handover::help},
+    {"strict", Handover::strict},
+}};
+
 template <class T>
 concept Choice = (kChoices<T>.size() > 0);
 

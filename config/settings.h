@@ -19,6 +19,8 @@ enum class Setting : std::uint8_t {
   config_file,
   listen,
   socket_buffer,
+  gro,
+  gso,
   allow,
   trusted,
   service,
@@ -45,6 +47,10 @@ enum class Setting : std::uint8_t {
   message_size,
   batch,
   process_shared,
+  handover,
+  help_most_us,
+  spin_us,
+  coalesce_us,
   overload,
   busy_rate,
   stats_file,
@@ -81,11 +87,19 @@ enum class OverloadPolicy : std::uint8_t {
   shed,   // they are received, and answered "busy" or not at all
 };
 
+// Who runs the next stage's step for a batch.
+enum class Handover : std::uint8_t {
+  help,    // the lane that has it, if that saves a hop; else the next stage's lanes
+  strict,  // the next stage's lanes
+};
+
 struct Settings {
   std::optional<std::string> config_file;  // none: no file is read
 
   std::vector<ListenAddress> listen;    // at least one; none twice, except with port 0
   std::size_t socket_buffer_bytes = 0;  // asked of the kernel, each direction
+  bool gro = false;                     // segmentation offload, where the kernel has it
+  bool gso = false;
 
   std::vector<AddressPrefix> allow;    // who may ask; empty: everybody
   std::vector<AddressPrefix> trusted;  // who may get replies longer than requests; empty: nobody
@@ -116,7 +130,11 @@ struct Settings {
   unsigned slots = 0;            // messages inside the server at most
   std::size_t message_size = 0;  // bytes of a slot's window
   unsigned batch = 0;            // messages of one take or receive at most
-  bool process_shared = false;   // queues, pool and semaphores in shared memory
+  Handover handover = Handover::help;
+  unsigned help_most_us = 0;    // longest batch to help with
+  unsigned coalesce_us = 0;     // pause between small batches received; 0: none
+  unsigned spin_us = 0;         // longest look for work before a wait; 0: none
+  bool process_shared = false;  // queues, pool and semaphores in shared memory
 
   OverloadPolicy overload = OverloadPolicy::block;
   unsigned busy_rate = 0;  // busy replies a second, whole server

@@ -30,6 +30,7 @@ using SettingMember = std::variant<            //
     std::chrono::nanoseconds Settings::*,      // seconds
     DeferScope Settings::*,                    // one of a few words
     OverloadPolicy Settings::*,                //
+    Handover Settings::*,                      //
     std::optional<ListenAddress> Settings::*,  // an address with a port, or `source`
     std::vector<unsigned> Settings::*,         // CPU numbers
     std::vector<ListenAddress> Settings::*,    // addresses with ports
@@ -93,6 +94,25 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .range = {4 * kKiB, kGiB},
      .default_text = "4MiB",
      .help = "Socket buffer to ask of the kernel, for each direction"},
+
+    {.id = Setting::gro,
+     .group = "Network",
+     .yaml_path = "socket.gro",
+     .variable = "CPSS_GRO",
+     .option = "gro",
+     .member = &Settings::gro,
+     .default_text = "true",
+     .help = "Whether the kernel may hand over datagrams of one peer together (UDP_GRO). "
+             "kernel_dropped then counts packets of one or more datagrams"},
+
+    {.id = Setting::gso,
+     .group = "Network",
+     .yaml_path = "socket.gso",
+     .variable = "CPSS_GSO",
+     .option = "gso",
+     .member = &Settings::gso,
+     .default_text = "true",
+     .help = "Whether replies of one length to one peer leave together (UDP_SEGMENT)"},
 
     {.id = Setting::allow,
      .group = "Access",
@@ -361,6 +381,55 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .default_text = "false",
      .help = "Whether slots, queues and semaphores live in shared memory and can be used by "
              "several processes"},
+
+    {.id = Setting::handover,
+     .group = "Hand-over",
+     .yaml_path = "handover.mode",
+     .variable = "CPSS_HANDOVER",
+     .option = "handover",
+     .member = &Settings::handover,
+     .default_text = "help",
+     .help = "How messages get to the next stage. strict: always by its queue, to its own threads. "
+             "help: a thread that has nothing else to do goes on with them itself, if the next "
+             "stage is idle and has the same CPUs and scheduling class; if the server may use one "
+             "CPU only, also if it has something else to do"},
+
+    {.id = Setting::help_most_us,
+     .group = "Hand-over",
+     .yaml_path = "handover.help_max_us",
+     .variable = "CPSS_HELP_MAX_US",
+     .option = "help-max-us",
+     .member = &Settings::help_most_us,
+     .unit = "microseconds",
+     .range = {0, 1'000'000},
+     .default_text = "50",
+     .help = "Longest time that a batch is expected to take for which a thread helps"},
+
+    {.id = Setting::spin_us,
+     .group = "Hand-over",
+     .yaml_path = "handover.spin_us",
+     .variable = "CPSS_SPIN_US",
+     .option = "spin-us",
+     .member = &Settings::spin_us,
+     .unit = "microseconds",
+     .range = {0, 1'000},
+     .default_text = "100",
+     .help = "How long a thread that finds nothing to do looks again before it goes to sleep, "
+             "where work has come that soon lately and no more threads are awake than there are "
+             "CPUs. 0: it goes to sleep at once"},
+
+    {.id = Setting::coalesce_us,
+     .group = "Hand-over",
+     .yaml_path = "handover.coalesce_us",
+     .variable = "CPSS_COALESCE_US",
+     .option = "coalesce-us",
+     .member = &Settings::coalesce_us,
+     .unit = "microseconds",
+     .range = {0, 1'000},
+     .default_text = "30",
+     .help = "How long a receive thread lets datagrams gather where they keep coming a few at a "
+             "time, as fast as it can take them: fewer system calls, and more replies that leave "
+             "together. 0: not at all"},
 
     {.id = Setting::overload,
      .group = "Overload",

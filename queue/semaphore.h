@@ -177,6 +177,11 @@ class alignas(64) BasicSemaphore {
   std::uint32_t waiters_guess() const noexcept {
     return waiters_of(state_.load(std::memory_order_relaxed));
   }
+  // A guess too: no token, and so many waiters.
+  bool idle_guess(std::uint32_t waiters) const noexcept {
+    const std::uint64_t seen = state_.load(std::memory_order_relaxed);
+    return value_of(seen) == 0 && waiters_of(seen) == waiters;
+  }
   int event_fd() const noexcept { return event_fd_; }
 
  private:

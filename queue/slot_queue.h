@@ -133,6 +133,8 @@ class alignas(64) BasicSlotQueue {
 
   // A guess: entries that were ready at some moment during the call.
   std::uint32_t ready_guess() const noexcept { return ready_.value_guess(); }
+  // A guess: nothing is ready, and so many consumers wait.
+  bool idle_guess(std::uint32_t consumers) const noexcept { return ready_.idle_guess(consumers); }
 
  private:
   template <class T>

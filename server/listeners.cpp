@@ -44,6 +44,8 @@ Listeners::Listeners(const Settings& settings) : asked_bytes_(settings.socket_bu
     UdpSocketOptions options;
     options.buffer_bytes = settings.socket_buffer_bytes;
     options.ipv6_only = !takes_ipv4_too(address, addresses);
+    options.gro = settings.gro;
+    options.gso = settings.gso;
     sockets_.push_back(std::make_unique<UdpSocket>(address, options));
   }
 }

@@ -39,44 +39,93 @@ std::string lane_name(const char* stage, unsigned number) {
   return stage + ("-" + std::to_string(number));
 }
 
+// Whether lanes of one pool may do the work of another's: only where the scheduler would treat it
+// alike.
+bool helps(const PipelineOptions& options, const PoolOptions& from, const PoolOptions& to) {
+  return options.help_most && from.cpus == to.cpus &&
+         from.real_time_priority == to.real_time_priority;
+}
+
+// Under CPSS_OVERLOAD=block a service lane may wait for room in the worker queue, which a receive
+// lane must not: it would keep what others have sent from those that could answer it.
+bool receive_helps_service(const PipelineOptions& options) {
+  return (options.worker.lanes == 0 || options.shed) &&
+         helps(options, options.receive, options.service);
+}
+
+std::uint64_t help_most_ns(const PipelineOptions& options) {
+  return static_cast<std::uint64_t>(options.help_most->count());
+}
+
 }  // namespace
 
 std::vector<RegionBlock> blocks_of(const PipelineOptions& options) {
   std::vector<RegionBlock> blocks;
-  const auto add = [&blocks](const char* name, const PoolOptions& pool, StageId stage) {
-    for (unsigned i = 0; i < pool.lanes; ++i)
-      blocks.push_back({lane_name(name, i), stage, pool.detail});
+  const auto add = [&blocks](const std::string& lane, StageId stage, const PoolOptions& pool,
+                             bool helper = false) {
+    blocks.push_back({lane, stage, pool.detail, helper});
   };
-  add("recv", options.receive, StageId::receive);
-  add("svc", options.service, StageId::service);
-  add("work", options.worker, StageId::worker);
-  if (options.on_demand_threads > 0) blocks.push_back({kStarterName, StageId::on_demand});
-  add("demand", {.lanes = options.on_demand_threads}, StageId::on_demand);
-  add("resp", options.response, StageId::response);
-  blocks.push_back({"main", StageId::server});
+  const auto for_each_lane = [](const char* name, const PoolOptions& pool, const auto& each) {
+    for (unsigned i = 0; i < pool.lanes; ++i) each(lane_name(name, i));
+  };
+  for_each_lane("recv", options.receive, [&](const std::string& lane) {
+    add(lane, StageId::receive, options.receive);
+    if (!receive_helps_service(options)) return;
+    if (helps(options, options.receive, options.response))
+      add(lane, StageId::response, options.response, true);
+    add(lane, StageId::service, options.service, true);
+  });
+  for_each_lane("svc", options.service, [&](const std::string& lane) {
+    add(lane, StageId::service, options.service);
+    if (helps(options, options.service, options.response))
+      add(lane, StageId::response, options.response, true);
+  });
+  for_each_lane("work", options.worker,
+                [&](const std::string& lane) { add(lane, StageId::worker, options.worker); });
+  const PoolOptions on_demand{.lanes = options.on_demand_threads};
+  if (on_demand.lanes > 0) add(kStarterName, StageId::on_demand, on_demand);
+  for_each_lane("demand", on_demand,
+                [&](const std::string& lane) { add(lane, StageId::on_demand, on_demand); });
+  for_each_lane("resp", options.response,
+                [&](const std::string& lane) { add(lane, StageId::response, options.response); });
+  add("main", StageId::server, {});
   return blocks;
 }
 
-// Every message inside holds a slot, or is in a spare batch; a receive batch is counted before its
-// messages hold theirs, and every lane may have booked part of a batch.
+// Every message inside holds a slot, or is shed; or it came merged with others and waits for a slot
+// in its receive lane. A receive batch is counted before its messages hold theirs, and every lane
+// may have booked part of a batch.
 std::uint64_t most_inside(const PipelineOptions& options) {
-  const std::uint64_t spare = options.shed ? options.receive.lanes : 0;
-  return options.slots + (spare + all_lanes(options)) * options.batch;
+  // No kernel puts more datagrams into one packet (UDP_MAX_SEGMENTS since Linux 6.9).
+  constexpr std::uint64_t kMostMerged = 128;
+  const std::uint64_t per_arrival = options.merged ? kMostMerged : options.shed ? 1 : 0;
+  const std::uint64_t received = options.receive.lanes * per_arrival;
+  return options.slots + (received + all_lanes(options)) * options.batch;
 }
+
+struct Pipeline::Helpers {
+  std::optional<ResponseStep> response;
+  std::optional<ServiceStep> service;
+};
 
 // Its parts refer to each other, so it stays where it is made.
 template <class StepType, class PlaceType>
 struct Pipeline::Station {
   template <class MakeStep, class MakePlace>
-  Station(std::string lane_name, const PoolOptions& pool, StatsWriter stats,
+  Station(std::string lane_name, const PoolOptions& pool, const LaneSetup& setup, StatsWriter stats,
           const MakeStep& make_step, const MakePlace& make_place)
       : name(std::move(lane_name)),
-        step(make_step(events, stats)),
+        context(setup.pool, setup.kept_slots, setup.pool_lanes),
+        step(make_step(context, helpers, stats)),
         place(make_place(step)),
-        lane({name, pool.cpus, pool.real_time_priority}, {&step}, place) {}
+        // A real-time lane that looks again keeps everybody else from running.
+        lane({name, pool.cpus, pool.real_time_priority, pool.real_time_priority ? 0 : setup.spin_ns,
+              &setup.awake},
+             {&step}, place) {}
 
   const std::string name;
-  EventRing events;
+  LaneContext context;
+  Helpers helpers;
   StepType step;
   PlaceType place;
   Lane lane;
@@ -85,12 +134,14 @@ struct Pipeline::Station {
 Pipeline::Pipeline(const PipelineOptions& options, Service& service,
                    std::vector<DatagramPort*> ports, const Admission& admission,
                    StatsRegion& region)
-    : pool_lanes_(lanes_that_keep_slots(options)),
+    : options_(options),
+      awake_lanes_(options.cpus),
+      ports_(std::move(ports)),
+      pool_lanes_(lanes_that_keep_slots(options)),
       slots_event_(make_event()),
       stop_event_(make_event()),
       longest_wait_(options.sharing == Sharing::process_shared ? LongestWait(kSharedWait)
                                                                : std::nullopt),
-      reply_address_(options.reply_address),
       busy_budget_(options.busy_rate),
       pool_memory_(SlotPool::bytes(options.slots), options.sharing, "cpss-slot-pool"),
       request_memory_(SlotQueue::bytes(options.slots), options.sharing, "cpss-request-queue"),
@@ -102,8 +153,6 @@ Pipeline::Pipeline(const PipelineOptions& options, Service& service,
                                   {scope_of(options.sharing), -1})),
       responses_(SlotQueue::create(response_memory_.data(), options.slots,
                                    {scope_of(options.sharing), -1})) {
-  // In the order of blocks_of().
-  build_receive(options, service, ports, admission, region);
   if (options.worker.lanes > 0) {
     const Scope scope = scope_of(options.sharing);
     worker_memory_.emplace(WorkerQueue::bytes() + sizeof(Crowd), options.sharing,
@@ -112,93 +161,133 @@ Pipeline::Pipeline(const PipelineOptions& options, Service& service,
     crowd_ = new (worker_memory_->data() + WorkerQueue::bytes())
         Crowd(options.worker.lanes, options.on_demand_threads, scope);
   }
-  build_service(options, service, region);
-  if (options.worker.lanes > 0) build_workers(options, service, region);
-  build_response(options, ports, region);
+  // In the order of blocks_of().
+  build_receive(service, admission, region);
+  build_service(service, region);
+  if (options.worker.lanes > 0) build_workers(service, region);
+  build_response(region);
 }
 
-void Pipeline::build_receive(const PipelineOptions& options, const Service& service,
-                             const std::vector<DatagramPort*>& ports, const Admission& admission,
-                             StatsRegion& region) {
+Pipeline::LaneSetup Pipeline::quick_lanes() {
+  return {*pool_, 2 * options_.batch, pool_lanes_,
+          static_cast<std::uint64_t>(options_.spin.count()), awake_lanes_};
+}
+
+// A lane that sleeps in its service keeps no slots from others, and its own waits are long.
+Pipeline::LaneSetup Pipeline::blocking_lanes() {
+  return {*pool_, 0, pool_lanes_, 0, awake_lanes_};
+}
+
+void Pipeline::build_receive(Service& service, const Admission& admission, StatsRegion& region) {
   std::optional<Shedding::Wiring> shedding;
-  if (options.shed) shedding.emplace(Shedding::Wiring{service, busy_budget_, reply_address()});
+  if (options_.shed) shedding.emplace(Shedding::Wiring{service, busy_budget_, reply_address()});
   build(
-      receive_, "recv", options.receive, region,
-      [&](EventRing& events, StatsWriter stats) {
-        return ReceiveStep({ports, store_, *pool_, *requests_, admission, events, options.batch,
-                            options.receive.lanes, pool_lanes_, shedding},
-                           stats);
+      receive_, "recv", options_.receive, quick_lanes(), region,
+      [&](LaneContext& lane, Helpers& helpers, StatsWriter stats) {
+        return ReceiveStep(
+            {ports_, store_, *pool_, *requests_, admission, options_.batch, options_.receive.lanes,
+             options_.merged, options_.pause.count() > 0, shedding},
+            lane, stats, service_help(service, helpers, lane, region));
       },
       [&](ReceiveStep& step) {
-        return ReceiveWait(
-            {ports, *pool_, options.batch, options.receive.lanes, stop_event_, longest_wait_},
-            step);
+        return ReceiveWait({ports_, *pool_, options_.batch, options_.receive.lanes, stop_event_,
+                            longest_wait_, options_.pause},
+                           step);
       });
 }
 
-void Pipeline::build_service(const PipelineOptions& options, Service& service,
-                             StatsRegion& region) {
-  std::optional<ServiceStep::Deferral> deferral;
+ServiceStep::Wiring Pipeline::service_wiring(Service& service) {
+  ServiceStep::Wiring wiring{service,
+                             store_,
+                             *requests_,
+                             *responses_,
+                             service_cost_,
+                             options_.batch,
+                             options_.service.lanes};
   if (worker_queue_ != nullptr)
-    deferral.emplace(ServiceStep::Deferral{*worker_queue_, *crowd_, options.defer_all,
-                                           options.shed ? &busy_budget_ : nullptr, longest_wait_});
+    wiring.deferral.emplace(ServiceStep::Deferral{*worker_queue_, *crowd_, options_.defer_all,
+                                                  options_.shed ? &busy_budget_ : nullptr,
+                                                  longest_wait_});
+  return wiring;
+}
+
+ResponseStep::Wiring Pipeline::response_wiring() {
+  return {ports_,           store_,         *responses_,
+          response_cost_,   options_.batch, options_.response.lanes,
+          options_.grouped, reply_address()};
+}
+
+std::optional<Help> Pipeline::service_help(Service& service, Helpers& helpers, LaneContext& lane,
+                                           StatsRegion& region) {
+  if (!receive_helps_service(options_)) return {};
+  const std::optional<Help> responses = response_help(options_.receive, helpers, lane, region);
+  helpers.service.emplace(service_wiring(service), lane, region.writer(next_block_++), responses);
+  return Help({*requests_, options_.service.lanes, service_cost_, help_most_ns(options_),
+               options_.cpus == 1},
+              *helpers.service, lane);
+}
+
+std::optional<Help> Pipeline::response_help(const PoolOptions& from, Helpers& helpers,
+                                            LaneContext& lane, StatsRegion& region) {
+  if (!helps(options_, from, options_.response)) return {};
+  helpers.response.emplace(response_wiring(), lane, region.writer(next_block_++));
+  return Help({*responses_, options_.response.lanes, response_cost_, help_most_ns(options_),
+               options_.cpus == 1},
+              *helpers.response, lane);
+}
+
+void Pipeline::build_service(Service& service, StatsRegion& region) {
   build(
-      service_, "svc", options.service, region,
-      [&](EventRing& events, StatsWriter stats) {
-        return ServiceStep({service, store_, *pool_, *requests_, *responses_, events, options.batch,
-                            options.service.lanes, pool_lanes_, deferral},
-                           stats);
+      service_, "svc", options_.service, quick_lanes(), region,
+      [&](LaneContext& lane, Helpers& helpers, StatsWriter stats) {
+        return ServiceStep(service_wiring(service), lane, stats,
+                           response_help(options_.service, helpers, lane, region));
       },
       [&](ServiceStep& step) {
-        return QueueWait(step.intake().consumer(), options.batch, step.stats(), longest_wait_);
+        return QueueWait(step.intake().consumer(), options_.batch, step.stats(), longest_wait_);
       });
 }
 
-void Pipeline::build_workers(const PipelineOptions& options, Service& service,
-                             StatsRegion& region) {
+void Pipeline::build_workers(Service& service, StatsRegion& region) {
   build(
-      worker_, "work", options.worker, region,
-      [&](EventRing& events, StatsWriter stats) {
-        return WorkerStep(
-            {{service, store_, *pool_, *worker_queue_, *responses_, events, pool_lanes_},
-             *crowd_,
-             longest_wait_},
-            stats);
+      worker_, "work", options_.worker, blocking_lanes(), region,
+      [&](LaneContext& lane, Helpers&, StatsWriter stats) {
+        return WorkerStep({{service, store_, *worker_queue_, *responses_}, *crowd_, longest_wait_},
+                          lane, stats);
       },
       [](WorkerStep& step) { return WorkerWait(step); });
-  if (options.on_demand_threads == 0) return;
-  const auto make_starter = [&](EventRing& events, StatsWriter stats) {
-    return OnDemandStarter({service, store_, *pool_, *worker_queue_, *responses_, *crowd_, events,
-                            pool_lanes_, options.worker.cpus, longest_wait_},
-                           on_demand_places(options.on_demand_threads, region), stats);
+  if (options_.on_demand_threads == 0) return;
+  const auto make_starter = [&](LaneContext& lane, Helpers&, StatsWriter stats) {
+    return OnDemandStarter({service, store_, *worker_queue_, *responses_, *crowd_,
+                            options_.worker.cpus, longest_wait_},
+                           on_demand_places(options_.on_demand_threads, region), lane, stats);
   };
   starter_.push_back(std::make_unique<Station<OnDemandStarter, StarterWait>>(
-      kStarterName, PoolOptions{.cpus = options.worker.cpus}, region.writer(next_block_++),
-      make_starter, [](OnDemandStarter& starter) { return StarterWait(starter); }));
+      kStarterName, PoolOptions{.cpus = options_.worker.cpus}, blocking_lanes(),
+      region.writer(next_block_++), make_starter,
+      [](OnDemandStarter& starter) { return StarterWait(starter); }));
 }
 
 std::vector<OnDemandStarter::Place> Pipeline::on_demand_places(unsigned threads,
                                                                StatsRegion& region) {
   std::vector<OnDemandStarter::Place> places;
   for (unsigned i = 0; i < threads; ++i) {
-    auto& [name, events] = on_demand_events_.emplace_back(
-        std::piecewise_construct, std::tuple(lane_name("demand", i)), std::tuple());
-    places.push_back({name, region.writer(next_block_++), events});
+    auto& [name, lane] =
+        on_demand_lanes_.emplace_back(std::piecewise_construct, std::tuple(lane_name("demand", i)),
+                                      std::tuple(std::ref(*pool_), 0U, pool_lanes_));
+    places.push_back({name, region.writer(next_block_++), lane});
   }
   return places;
 }
 
-void Pipeline::build_response(const PipelineOptions& options,
-                              const std::vector<DatagramPort*>& ports, StatsRegion& region) {
+void Pipeline::build_response(StatsRegion& region) {
   build(
-      response_, "resp", options.response, region,
-      [&](EventRing& events, StatsWriter stats) {
-        return ResponseStep({ports, store_, *pool_, *responses_, events, options.batch,
-                             options.response.lanes, pool_lanes_, reply_address()},
-                            stats);
+      response_, "resp", options_.response, quick_lanes(), region,
+      [&](LaneContext& lane, Helpers&, StatsWriter stats) {
+        return ResponseStep(response_wiring(), lane, stats);
       },
       [&](ResponseStep& step) {
-        return QueueWait(step.intake().consumer(), options.batch, step.stats(), longest_wait_);
+        return QueueWait(step.intake().consumer(), options_.batch, step.stats(), longest_wait_);
       });
 }
 
@@ -209,17 +298,18 @@ Pipeline::~Pipeline() {
   worker_.clear();
   service_.clear();
   receive_.clear();
+  on_demand_lanes_.clear();
   close(stop_event_);
   close(slots_event_);
 }
 
 template <class StepType, class PlaceType, class MakeStep, class MakePlace>
 void Pipeline::build(Stations<StepType, PlaceType>& stations, const char* name,
-                     const PoolOptions& pool, StatsRegion& region, const MakeStep& make_step,
-                     const MakePlace& make_place) {
+                     const PoolOptions& pool, const LaneSetup& setup, StatsRegion& region,
+                     const MakeStep& make_step, const MakePlace& make_place) {
   for (unsigned i = 0; i < pool.lanes; ++i)
     stations.push_back(std::make_unique<Station<StepType, PlaceType>>(
-        lane_name(name, i), pool, region.writer(next_block_++), make_step, make_place));
+        lane_name(name, i), pool, setup, region.writer(next_block_++), make_step, make_place));
 }
 
 // Downstream first, so that what is received finds its way.
@@ -287,14 +377,14 @@ std::uint64_t Pipeline::take_events(
     lost += ring.dropped();
   };
   const auto take_from = [&](auto& stations) {
-    for (auto& station : stations) take(station->name, station->events);
+    for (auto& station : stations) take(station->name, station->context.events);
   };
   take_from(receive_);
   take_from(service_);
   take_from(worker_);
   take_from(starter_);
   take_from(response_);
-  for (auto& [name, ring] : on_demand_events_) take(name, ring);
+  for (auto& [name, lane] : on_demand_lanes_) take(name, lane.events);
   return lost;
 }
 

@@ -1,6 +1,8 @@
 #include "server/plan.h"
 
 #include <algorithm>
+#include <chrono>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -71,6 +73,20 @@ void check_workers(LoadResult& loaded) {
   needs_workers(Setting::on_demand_threads, loaded.settings.on_demand_threads.has_value());
 }
 
+// Every CPU that some stage may use.
+std::set<unsigned> all_cpus(const Settings& settings) {
+  std::set<unsigned> all;
+  const auto add = [&all](const std::vector<unsigned>& cpus) {
+    const std::vector<unsigned> usable = cpus.empty() ? usable_cpus() : cpus;
+    all.insert(usable.begin(), usable.end());
+  };
+  add(settings.receive_cpus);
+  add(settings.service_cpus);
+  if (settings.worker_threads > 0) add(settings.worker_cpus);
+  add(settings.response_cpus);
+  return all;
+}
+
 PipelineOptions pipeline_options(const Settings& settings) {
   const auto detail = [](bool stats) { return stats ? Detail::histograms : Detail::books; };
   PipelineOptions options;
@@ -90,6 +106,11 @@ PipelineOptions pipeline_options(const Settings& settings) {
   if (settings.reply_address)
     options.reply_address = SocketAddress(IpAddress::parse(settings.reply_address->ip).value(),
                                           settings.reply_address->port);
+  if (settings.handover == Handover::help)
+    options.help_most = std::chrono::microseconds(settings.help_most_us);
+  options.cpus = static_cast<unsigned>(all_cpus(settings).size());
+  options.pause = std::chrono::microseconds(settings.coalesce_us);
+  options.spin = std::chrono::microseconds(settings.spin_us);
   options.slots = settings.slots;
   options.window_bytes = settings.message_size;
   options.batch = settings.batch;

@@ -74,6 +74,7 @@ RegionOptions region_options(const Settings& settings, const PipelineOptions& pi
   options.most_inside = most_inside(pipeline);
   options.slots = pipeline.slots;
   options.histograms = settings.histograms;
+  options.kernel_dropped_exact = !pipeline.merged;
   return options;
 }
 
@@ -100,13 +101,17 @@ Plan plan_or_complain(LoadResult& loaded, const ServerParts& parts,
 
 int serve(LoadResult& loaded, const ServerParts& parts) {
   log::set_up();
-  const Plan plan = plan_or_complain(loaded, parts, log::info);
+  Plan plan = plan_or_complain(loaded, parts, log::info);
   if (!loaded.ok()) return complain_about_settings(loaded);
   const Settings& settings = loaded.settings;
 
   Listeners listeners(settings);
   check_reply_address(loaded, listeners.addresses());
   if (!loaded.ok()) return complain_about_settings(loaded);
+  for (const auto& socket : listeners.sockets()) {
+    plan.pipeline.merged |= socket->merges();
+    plan.pipeline.grouped |= socket->most_segments() > 1;
+  }
   // From here on an end signal ends the server in good order: the region it leaves says so.
   const EndSignals signals;
   StatsRegion region(region_options(settings, plan.pipeline, listeners));

@@ -4,10 +4,8 @@
 
 namespace cpss {
 
-DeferredWork::DeferredWork(const Wiring& wiring, StatsWriter& stats)
-    : w_(wiring),
-      stats_(stats),
-      settlement_({w_.store, w_.pool, w_.responses, w_.events, 1, w_.pool_lanes}, 0, stats_) {}
+DeferredWork::DeferredWork(const Wiring& wiring, LaneContext& lane, StatsWriter& stats)
+    : w_(wiring), stats_(stats), settlement_({w_.store, w_.responses, 1}, lane, stats_) {}
 
 void DeferredWork::process_one(LaneState* lane_state) noexcept {
   const WorkerQueue::Popped popped = w_.queue.pop();

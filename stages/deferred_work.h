@@ -1,7 +1,7 @@
 // One deferred message from the worker queue to its end or to the response queue: what a worker and
 // an on-demand thread both do.
 //
-// One object per lane. It keeps no free slots, because the service may block with them.
+// One object per lane, which is to keep no free slots: the service may block with them.
 #pragma once
 
 #include "queue/worker_queue.h"
@@ -16,14 +16,11 @@ class DeferredWork {
   struct Wiring {
     Service& service;
     SlotStore& store;
-    SlotPool& pool;
     WorkerQueue& queue;
     SlotQueue& responses;
-    EventRing& events;
-    std::uint32_t pool_lanes;  // all lanes that use the pool
   };
 
-  DeferredWork(const Wiring& wiring, StatsWriter& stats);
+  DeferredWork(const Wiring& wiring, LaneContext& lane, StatsWriter& stats);
 
   // Takes the oldest message and processes it. The caller holds a claim of the queue.
   void process_one(LaneState* lane_state) noexcept;

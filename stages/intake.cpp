@@ -1,17 +1,26 @@
 #include "stages/intake.h"
 
+#include <algorithm>
+
 #include "stages/batch_clock.h"
 
 namespace cpss {
 
 Intake::Intake(SlotQueue& queue, std::uint32_t lanes, std::uint32_t batch, SlotStore& store,
                StatsWriter& stats)
-    : consumer_(queue, lanes), store_(store), stats_(stats), slots_(batch) {}
+    : queue_(queue), consumer_(queue, lanes), store_(store), stats_(stats), slots_(batch) {}
 
-std::span<const std::uint32_t> Intake::take() noexcept {
-  const std::size_t count = consumer_.try_take(slots_);
+std::span<const std::uint32_t> Intake::take(std::size_t most) noexcept {
+  const std::size_t count =
+      consumer_.try_take(std::span(slots_).first(std::min(most, slots_.size())));
   if (count > 0) stats_.add(Counter::entered, count);
   return std::span(slots_).first(count);
+}
+
+void Intake::book_helped(std::uint64_t messages) noexcept {
+  if (messages == 0) return;
+  stats_.add(Counter::entered, messages);
+  book_wait(stats_, 0, messages);
 }
 
 // Messages of one batch of the stage before carry the same stamp and mostly arrive together, so

@@ -1,6 +1,7 @@
 // How a stage takes messages from its queue, and books how long they waited in it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -20,12 +21,17 @@ class Intake {
   // For the lane's wait place.
   SlotQueue::Consumer& consumer() noexcept { return consumer_; }
 
-  // Takes what is there, up to a batch; the span is valid until the next call.
-  std::span<const std::uint32_t> take() noexcept;
+  // Takes what is there, up to a batch and `most`; the span is valid until the next call.
+  std::span<const std::uint32_t> take(std::size_t most = SIZE_MAX) noexcept;
+  // There was nothing to take a moment ago.
+  bool empty_guess() const noexcept { return queue_.ready_guess() == 0; }
+  // Books messages that came past the queue: they have not waited.
+  void book_helped(std::uint64_t messages) noexcept;
   // Books how long each of the slots just taken has waited, as of `taken_ns`.
   void book_waits(std::span<const std::uint32_t> slots, std::uint64_t taken_ns) noexcept;
 
  private:
+  const SlotQueue& queue_;
   SlotQueue::Consumer consumer_;
   SlotStore& store_;
   StatsWriter& stats_;

@@ -1,5 +1,6 @@
 #include "stages/lane.h"
 
+#include <algorithm>
 #include <system_error>
 
 #include <sched.h>
@@ -73,13 +74,24 @@ void* Lane::enter(void* lane) noexcept {
 }
 
 void Lane::run() noexcept {
+  AwakeLanes* const awake = options_.awake;
+  Spin spin(awake != nullptr ? options_.spin_ns : 0);
+  if (awake != nullptr) awake->one_more();
   for (;;) {
     std::size_t done = 0;
     for (Step* step : steps_) done += step->run();
-    if (done > 0) continue;
+    if (done > 0) spin.worked();
+    const bool may_look_again =
+        std::ranges::all_of(steps_, [](const Step* step) { return step->may_look_again(); });
+    if (may_look_again && (done > 0 || (awake != nullptr && spin.look_again(*awake)))) continue;
     for (Step* step : steps_) step->before_wait();
-    if (!place_.wait()) break;
+    if (awake != nullptr) awake->one_less();
+    const bool go_on = place_.wait();
+    if (awake != nullptr) awake->one_more();
+    if (!go_on) break;
+    spin.slept();
   }
+  if (awake != nullptr) awake->one_less();
   ended_.post(1);
 }
 

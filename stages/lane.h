@@ -1,6 +1,7 @@
 // A lane: a thread that repeats steps and waits in one place when none of them finds work.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include <pthread.h>
 
 #include "queue/semaphore.h"
+#include "stages/spin.h"
 #include "stages/step.h"
 
 namespace cpss {
@@ -17,6 +19,8 @@ struct LaneOptions {
   std::vector<unsigned> cpus;  // may run on these; empty: on all the process may use
   // SCHED_FIFO, sched(7); none: in the class of the process.
   std::optional<unsigned> real_time_priority = {};
+  std::uint64_t spin_ns = 0;    // how long to look again before it waits (spin.h)
+  AwakeLanes* awake = nullptr;  // the server's; null: this lane is not counted and does not spin
 };
 
 class Lane {

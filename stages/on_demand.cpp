@@ -24,8 +24,7 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
       : w_(wiring),
         name_(place.name),
         stats_(place.stats),
-        work_({w_.service, w_.store, w_.pool, w_.queue, w_.responses, place.events, w_.pool_lanes},
-              stats_),
+        work_({w_.service, w_.store, w_.queue, w_.responses}, place.lane, stats_),
         lane_state_(w_.service.make_lane_state()) {}
 
   bool free() const noexcept { return !lane_; }
@@ -76,8 +75,9 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
   bool done_ = false;  // the thread's own while it runs
 };
 
-OnDemandStarter::OnDemandStarter(Wiring wiring, std::vector<Place> places, StatsWriter stats)
-    : w_(std::move(wiring)), stats_(stats) {
+OnDemandStarter::OnDemandStarter(Wiring wiring, std::vector<Place> places, LaneContext& lane,
+                                 StatsWriter stats)
+    : w_(std::move(wiring)), lane_(lane), stats_(stats) {
   for (const Place& place : places) threads_.push_back(std::make_unique<Thread>(w_, place));
 }
 
@@ -109,7 +109,7 @@ bool OnDemandStarter::start_one() noexcept {
     w_.queue.unclaim();
     no_start_before_ns_ = now_ns() + kPauseAfterFailureNs;
     stats_.add(Counter::thread_start_errors);
-    w_.events.report(EventKind::thread_not_started, 0, error.what());
+    lane_.events.report(EventKind::thread_not_started, 0, error.what());
     return false;
   }
   stats_.add(Counter::threads_started);

@@ -20,8 +20,8 @@
 #include "queue/worker_queue.h"
 #include "services/service.h"
 #include "stages/deferred_work.h"
-#include "stages/events.h"
 #include "stages/lane.h"
+#include "stages/lane_context.h"
 #include "stages/step.h"
 #include "stages/wait.h"
 #include "stats/writer.h"
@@ -33,23 +33,20 @@ class OnDemandStarter final : public Step {
   struct Wiring {
     Service& service;
     SlotStore& store;
-    SlotPool& pool;
     WorkerQueue& queue;
     SlotQueue& responses;
     Crowd& crowd;
-    EventRing& events;           // the starter's own
-    std::uint32_t pool_lanes;    // all lanes that use the pool
     std::vector<unsigned> cpus;  // of the threads; empty: all
     LongestWait longest = {};    // of one wait for a call
   };
-  // A place for one thread at a time. Its counters have the thread as their writer.
+  // A place for one thread at a time, which alone writes its counters and uses its context.
   struct Place {
     std::string name;  // of the thread
     StatsWriter stats;
-    EventRing& events;
+    LaneContext& lane;
   };
 
-  OnDemandStarter(Wiring wiring, std::vector<Place> places, StatsWriter stats);
+  OnDemandStarter(Wiring wiring, std::vector<Place> places, LaneContext& lane, StatsWriter stats);
   ~OnDemandStarter() override;
 
   // Joins what has ended and starts what is wanted. Returns how many it started.
@@ -66,6 +63,7 @@ class OnDemandStarter final : public Step {
   void show_threads() noexcept;
 
   Wiring w_;
+  LaneContext& lane_;
   StatsWriter stats_;
   std::vector<std::unique_ptr<Thread>> threads_;  // one for each place
   std::uint64_t running_ = 0;                     // started and not joined

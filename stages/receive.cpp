@@ -6,49 +6,70 @@
 #include "stages/batch_clock.h"
 
 namespace cpss {
+namespace {
 
-ReceiveStep::ReceiveStep(Wiring wiring, StatsWriter stats)
+constexpr std::size_t kCacheLine = 64;
+// The kernel merges up to the largest IP packet.
+constexpr std::size_t kMergedBytes = 64 << 10;
+
+// An odd number of cache lines from buffer to buffer, so that their first lines, which are all
+// there is to most of them, fall into different cache sets.
+std::size_t stride_for(std::size_t bytes) {
+  return ((bytes + kCacheLine - 1) / kCacheLine | 1) * kCacheLine;
+}
+
+std::size_t buffer_bytes(const ReceiveStep::Wiring& wiring) {
+  return wiring.merged ? std::max(kMergedBytes, wiring.store.window_bytes())
+                       : wiring.store.window_bytes();
+}
+
+}  // namespace
+
+ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
+                         std::optional<Help> help)
     : w_(std::move(wiring)),
+      lane_(lane),
       stats_(stats),
-      cache_(w_.pool, 2 * w_.batch, w_.pool_lanes),
-      retirement_(w_.store, cache_, stats_, w_.batch),
-      outlet_(w_.requests, w_.batch, w_.store, stats_),
-      buffers_(w_.batch),
-      arrivals_(w_.batch),
-      slots_of_arrivals_(w_.batch),
-      leftovers_(w_.batch) {
+      retirement_(w_.store, lane.cache, stats_, w_.batch),
+      outlet_(w_.requests, w_.batch, w_.store, stats_, help),
+      memory_(w_.batch * stride_for(buffer_bytes(w_))),
+      arrivals_(w_.batch) {
   free_.reserve(2 * std::size_t{w_.batch});
+  const std::size_t bytes = buffer_bytes(w_);
+  for (std::size_t i = 0; i < w_.batch; ++i)
+    buffers_.push_back({memory_.data() + i * stride_for(bytes), bytes});
   if (w_.shedding)
-    shedding_.emplace(*w_.shedding, Shedding::Shared{w_.admission, retirement_, w_.events, stats_},
+    shedding_.emplace(*w_.shedding, Shedding::Shared{retirement_, lane.events, stats_},
                       w_.store.window_bytes(), w_.batch);
 }
 
 std::size_t ReceiveStep::run() noexcept {
   starved_ = false;
   // A forced end: nothing more is received, so that the books can be closed.
-  if (w_.pool.free_slots().closed()) return 0;
-  std::size_t moved = place_leftovers();
-  for (std::size_t i = 0; i < w_.ports.size() && leftover_count_ == 0; ++i) {
+  if (w_.pool.free_slots().closed()) {
+    abandon_held();
+    return 0;
+  }
+  pausing_ = false;
+  std::size_t moved = place_held();
+  for (std::size_t i = 0; i < w_.ports.size() && held_ == 0 && !starved_; ++i) {
     moved += receive_from(static_cast<std::uint16_t>(next_port_));
     // Without a slot it stays this socket's turn, or one that others outpace would never get one. A
     // batch that is shed was its turn.
     if (!starved_ || shedding_) next_port_ = (next_port_ + 1) % w_.ports.size();
-    if (starved_) {
-      if (shedding_) return 0;
-      break;
-    }
   }
-  return moved;
+  pausing_ = moderation_.due() && !starved_ && held_ == 0;
+  return starved_ && shedding_ ? 0 : moved;
 }
 
 void ReceiveStep::before_wait() noexcept {
-  stats_.add(Counter::futex_wakes, cache_.give_all_back());
+  stats_.add(Counter::futex_wakes, lane_.cache.give_all_back());
 }
 
 void ReceiveStep::accept_tokens(std::uint32_t tokens) noexcept {
   const std::size_t held = free_.size();
   free_.resize(held + tokens);
-  cache_.accept(std::span(free_).subspan(held));
+  lane_.cache.accept(std::span(free_).subspan(held));
 }
 
 // No more than its share: what one lane holds and does not need, another one would shed for.
@@ -56,172 +77,158 @@ void ReceiveStep::claim() noexcept {
   const std::size_t held = free_.size();
   if (held >= w_.batch) return;
   free_.resize(w_.batch);
-  free_.resize(held + cache_.claim(std::span(free_).subspan(held), w_.lanes));
+  free_.resize(held + lane_.cache.claim(std::span(free_).subspan(held), w_.lanes));
 }
 
 void ReceiveStep::give_back_free() noexcept {
   if (free_.empty()) return;
-  stats_.add(Counter::futex_wakes, cache_.give_back(free_));
+  stats_.add(Counter::futex_wakes, lane_.cache.give_back(free_));
   free_.clear();
+}
+
+std::size_t ReceiveStep::arrivals_wanted() const noexcept {
+  // What is shed needs no slot.
+  const std::size_t room = free_.empty() ? w_.batch : std::min(free_.size(), outlet_.most());
+  return std::clamp<std::size_t>(room / per_arrival_, 1, w_.batch);
 }
 
 std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
   claim();
-  if (free_.empty()) {
-    starved_ = !shedding_ || shed_from(port_index);
-    return 0;
-  }
-  const std::size_t room = std::min<std::size_t>(free_.size(), w_.batch);
-  for (std::size_t i = 0; i < room; ++i)
-    buffers_[i] = {w_.store.request(free_[i]), w_.store.window_bytes()};
-
+  starved_ = free_.empty();
+  if (starved_ && !shedding_) return 0;
   BatchClock clock(stats_);
-  const std::uint64_t datagrams = read(*w_.ports[port_index], std::span(buffers_).first(room));
-  if (datagrams == 0) {
+  const std::size_t wanted = arrivals_wanted();
+  read(*w_.ports[port_index], wanted);
+  socket_empty_ = filled_ < wanted;
+  if (held_ == 0) {
+    starved_ = false;
+    moderation_.note(0, wanted);
     give_back_free();
     return 0;
   }
-
-  // The slots that were filled leave the list; the others serve segments that need one of their
-  // own.
-  std::copy_n(free_.begin(), filled_, slots_of_arrivals_.begin());
-  free_.erase(free_.begin(), free_.begin() + static_cast<std::ptrdiff_t>(filled_));
-  for (std::size_t i = 0; i < filled_; ++i) admit(arrivals_[i], slots_of_arrivals_[i], port_index);
-
-  const std::uint64_t end_ns = now_ns();
-  outlet_.hand_on(end_ns);
-  retirement_.finish();
-  give_back_free();
-  clock.end(end_ns, datagrams);
-  return datagrams;
-}
-
-bool ReceiveStep::shed_from(std::uint16_t port_index) noexcept {
-  BatchClock clock(stats_);
-  DatagramPort& port = *w_.ports[port_index];
-  const std::uint64_t datagrams = read(port, shedding_->buffers());
-  if (datagrams == 0) return false;
-  shedding_->end(std::span(arrivals_).first(filled_), port);
-  clock.end(now_ns(), datagrams);
-  return true;
+  per_arrival_ = static_cast<std::size_t>(held_ / filled_);
+  port_index_ = port_index;
+  const std::uint64_t datagrams = held_;
+  begin_arrival();
+  const std::size_t done = starved_ ? shed_held(clock, datagrams) : place_batch(clock, datagrams);
+  if (w_.moderated && moderation_.note(filled_, wanted))
+    moderation_.decide(clock.end_ns(), thread_cpu_ns());
+  return done;
 }
 
 // An error that was pending at the socket is gone once it has been told, and datagrams may wait
 // behind it: only after a second one in a row does the socket count as empty. So a lane that is to
 // stop leaves nothing behind.
-std::uint64_t ReceiveStep::read(DatagramPort& port,
-                                std::span<const ReceiveBuffer> buffers) noexcept {
+void ReceiveStep::read(DatagramPort& port, std::size_t most_arrivals) noexcept {
   ReceiveResult result;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    const std::uint64_t begin = now_ns();
-    result = port.receive(buffers, std::span(arrivals_).first(buffers.size()));
-    stats_.add(Counter::syscalls);
-    stats_.add(Counter::syscall_ns, now_ns() - begin);
+    result = book_call(stats_, [&] {
+      return port.receive(std::span(buffers_).first(most_arrivals),
+                          std::span(arrivals_).first(most_arrivals));
+    });
     if (result.error == 0) break;
     stats_.add(Counter::receive_errors);
-    w_.events.report(EventKind::receive_error, result.error);
+    lane_.events.report(EventKind::receive_error, result.error);
   }
   filled_ = result.filled;
+  arrival_ = 0;
 
   // Counted before any decision; in memory from here on.
-  std::uint64_t datagrams = 0;
-  for (std::size_t i = 0; i < filled_; ++i) datagrams += arrivals_[i].datagrams();
-  if (datagrams == 0) return 0;
-  stats_.add(Counter::received, datagrams);
-  stats_.add(Counter::filled, datagrams);
-  stats_.add(Counter::entered, datagrams);
-  return datagrams;
+  for (std::size_t i = 0; i < filled_; ++i) held_ += arrivals_[i].datagrams();
+  if (held_ == 0) return;
+  stats_.add(Counter::received, held_);
+  stats_.add(Counter::filled, held_);
+  stats_.add(Counter::entered, held_);
 }
 
-void ReceiveStep::admit(const Arrival& arrival, std::uint32_t slot,
-                        std::uint16_t port_index) noexcept {
-  if (const auto reason = w_.admission.refusal(arrival)) {
-    retirement_.drop(*reason, arrival.datagrams());
-    free_.push_back(slot);
+// Decides, once for all its datagrams, whether the arrival may become messages.
+void ReceiveStep::begin_arrival() noexcept {
+  for (; arrival_ < filled_; ++arrival_) {
+    const Arrival& arrival = arrivals_[arrival_];
+    if (const auto reason = w_.admission.refusal(arrival)) {
+      retirement_.drop(*reason, arrival.datagrams());
+      held_ -= arrival.datagrams();
+      continue;
+    }
+    cursor_ = ArrivalCursor(arrival, buffers_[arrival_].data);
+    trusted_ = w_.admission.trusted(arrival.peer);
     return;
   }
-  // A truncated buffer ends in the middle of its last datagram, and of that one only.
-  const std::uint32_t datagrams = arrival.datagrams();
-  if (arrival.truncated) {
-    retirement_.drop(Reason::invalid_truncated, 1);
-    if (datagrams == 1) {
-      free_.push_back(slot);
-      return;
-    }
-  }
-  const std::size_t first = datagrams == 1 ? arrival.length : arrival.segment_size;
-  const std::size_t whole =
-      arrival.truncated ? std::size_t{datagrams - 1} * arrival.segment_size : arrival.length;
-  make_message(slot, arrival, first, port_index);
-  // All this before hand_on(): the first message's window holds the other segments too, and belongs
-  // to the next stage then.
-  const std::span<const std::byte> others(w_.store.request(slot) + first, whole - first);
-  const std::size_t placed = place_segments(arrival, port_index, others);
-  if (placed < others.size()) keep_leftover(arrival, port_index, others.subspan(placed));
 }
 
-void ReceiveStep::make_message(std::uint32_t slot, const Arrival& arrival, std::size_t length,
-                               std::uint16_t port_index) noexcept {
+void ReceiveStep::next_arrival() noexcept {
+  ++arrival_;
+  begin_arrival();
+}
+
+std::size_t ReceiveStep::place_batch(BatchClock& clock, std::uint64_t held) noexcept {
+  const std::size_t most = std::min<std::size_t>(w_.batch, outlet_.most());
+  for (std::size_t placed = 0; held_ > 0;) {
+    const std::span<const std::byte> bytes = cursor_.bytes();
+    if (cursor_.cut() || bytes.size() > w_.store.window_bytes()) {
+      retirement_.drop(Reason::invalid_truncated, 1);
+    } else {
+      if (free_.empty() || placed == most) break;
+      place_datagram(bytes);
+      ++placed;
+    }
+    --held_;
+    cursor_.next();
+    if (cursor_.done()) next_arrival();
+  }
+  finish(clock, held - held_);
+  return held - held_;
+}
+
+void ReceiveStep::place_datagram(std::span<const std::byte> bytes) noexcept {
+  const std::uint32_t slot = free_.back();
+  free_.pop_back();
+  if (!bytes.empty()) std::memcpy(w_.store.request(slot), bytes.data(), bytes.size());
+  const Arrival& arrival = arrivals_[arrival_];
   SlotHeader& header = w_.store.header(slot);
   header.peer = arrival.peer;
   header.has_local = arrival.local.known();
   if (header.has_local) header.local = arrival.local;
-  header.port_index = port_index;
-  header.request_length = static_cast<std::uint16_t>(length);
-  header.trusted = w_.admission.trusted(arrival.peer);
+  header.port_index = port_index_;
+  header.request_length = static_cast<std::uint16_t>(bytes.size());
+  header.trusted = trusted_;
   header.shed = false;
   w_.store.occupy(slot);
   outlet_.add(slot);
 }
 
-std::size_t ReceiveStep::place_segments(const Arrival& arrival, std::uint16_t port_index,
-                                        std::span<const std::byte> bytes) noexcept {
-  std::size_t placed = 0;
-  while (placed < bytes.size() && !free_.empty()) {
-    const std::size_t length = std::min<std::size_t>(arrival.segment_size, bytes.size() - placed);
-    const std::uint32_t slot = free_.back();
-    free_.pop_back();
-    std::memcpy(w_.store.request(slot), bytes.data() + placed, length);
-    make_message(slot, arrival, length, port_index);
-    placed += length;
-  }
-  return placed;
-}
-
-// Reached only where the kernel merges datagrams. The memory of a leftover is allocated when it is
-// first used and kept.
-void ReceiveStep::keep_leftover(const Arrival& arrival, std::uint16_t port_index,
-                                std::span<const std::byte> bytes) noexcept {
-  Leftover& leftover = leftovers_[leftover_count_++];
-  leftover.arrival = arrival;
-  leftover.port_index = port_index;
-  leftover.bytes.assign(bytes.begin(), bytes.end());
-  leftover.placed = 0;
-}
-
-std::size_t ReceiveStep::place_leftovers() noexcept {
-  if (leftover_count_ == 0) return 0;
-  BatchClock clock(stats_);
+std::size_t ReceiveStep::place_held() noexcept {
+  if (held_ == 0) return 0;
   claim();
-  const std::size_t slots = free_.size();
-  std::size_t finished = 0;
-  for (; finished < leftover_count_ && !free_.empty(); ++finished) {
-    Leftover& leftover = leftovers_[finished];
-    leftover.placed += place_segments(leftover.arrival, leftover.port_index,
-                                      std::span(leftover.bytes).subspan(leftover.placed));
-    if (leftover.placed < leftover.bytes.size()) break;
-  }
-  std::rotate(leftovers_.begin(), leftovers_.begin() + static_cast<std::ptrdiff_t>(finished),
-              leftovers_.begin() + static_cast<std::ptrdiff_t>(leftover_count_));
-  leftover_count_ -= finished;
-  starved_ = leftover_count_ > 0;
+  starved_ = free_.empty();
+  if (starved_ && !shedding_) return 0;
+  BatchClock clock(stats_);
+  return starved_ ? shed_held(clock, held_) : place_batch(clock, held_);
+}
 
-  const std::size_t moved = slots - free_.size();
+std::size_t ReceiveStep::shed_held(BatchClock& clock, std::uint64_t held) noexcept {
+  for (; held_ > 0; next_arrival()) {
+    held_ -= cursor_.left();
+    shedding_->end(arrivals_[arrival_], cursor_, trusted_);
+  }
+  shedding_->send(*w_.ports[port_index_]);
+  finish(clock, held);
+  return held;
+}
+
+void ReceiveStep::abandon_held() noexcept {
+  if (held_ > 0) retirement_.drop(Reason::failed_forced_end, held_);
+  held_ = 0;
+}
+
+// What may take long comes last: with it the lane holds nothing that others could use.
+void ReceiveStep::finish(BatchClock& clock, std::size_t datagrams) noexcept {
   const std::uint64_t end_ns = now_ns();
-  outlet_.hand_on(end_ns);
+  clock.end(end_ns, datagrams);
+  retirement_.finish();
   give_back_free();
-  if (moved > 0) clock.end(end_ns, moved);
-  return moved;
+  lane_.input_empty = socket_empty_ && held_ == 0;
+  outlet_.hand_on(end_ns);
 }
 
 }  // namespace cpss

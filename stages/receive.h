@@ -1,11 +1,15 @@
 // Stage receive: takes datagrams from the sockets into slots, decides who may ask, hands on.
 //
-// One object per receive lane. Every lane serves every socket in turn, a batch at a time. A slot is
-// claimed before the datagram is read, straight into the slot's request window; slots that stay
-// unused are given back in the same run.
+// One object per receive lane. Every lane serves every socket in turn, a batch at a time. Arrivals
+// are read into memory of the lane, since the kernel may have merged several datagrams into one
+// (UDP_GRO), and each datagram is copied into a slot of its own.
 //
-// When there is no free slot, what happens is for the overload policy to say: the datagrams wait in
-// the kernel, or a batch of them is shed (shedding.h).
+// Slots are claimed before anything is read, and no more arrivals are read than there are slots.
+// Merged arrivals may still hold more datagrams than that: these wait in the lane, count as in
+// flight, and nothing more is read before they have slots.
+//
+// When there is no free slot, what happens is for the overload policy to say: the datagrams wait,
+// in the kernel or in the lane, or a batch of them is shed (shedding.h).
 #pragma once
 
 #include <cstdint>
@@ -16,7 +20,11 @@
 #include "net/datagram_port.h"
 #include "queue/slot_pool.h"
 #include "stages/admission.h"
-#include "stages/events.h"
+#include "stages/arrival_cursor.h"
+#include "stages/batch_clock.h"
+#include "stages/lane_context.h"
+#include "stages/memory.h"
+#include "stages/moderation.h"
 #include "stages/outlet.h"
 #include "stages/retirement.h"
 #include "stages/shedding.h"
@@ -34,72 +42,82 @@ class ReceiveStep final : public Step {
     SlotPool& pool;
     SlotQueue& requests;
     const Admission& admission;
-    EventRing& events;
     std::uint32_t batch;                            // most datagrams of one receive
     std::uint32_t lanes;                            // receive lanes
-    std::uint32_t pool_lanes;                       // all lanes that use the pool
-    std::optional<Shedding::Wiring> shedding = {};  // none: datagrams wait for slots in the kernel
+    bool merged = false;                            // arrivals may hold several datagrams
+    bool moderated = false;                         // pauses between small batches (moderation.h)
+    std::optional<Shedding::Wiring> shedding = {};  // none: datagrams wait for slots
   };
 
-  ReceiveStep(Wiring wiring, StatsWriter stats);
+  ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
 
   std::size_t run() noexcept override;
   void before_wait() noexcept override;
+  // Not for slots: those are waited for, and what is shed is shed at a pace.
+  bool may_look_again() const noexcept override { return !starved_ && !pausing_; }
 
   // The last run() stopped because there was no free slot, not because there was nothing to read. A
   // run that has shed a batch says so too, and returns 0: the lane gives the others time before it
   // sheds more.
   bool starved() const noexcept { return starved_; }
+  // After the last run() the lane is to pause, whatever it has moved.
+  bool pausing() const noexcept { return pausing_; }
   bool sheds() const noexcept { return shedding_.has_value(); }
   // Tokens of the pool that the lane has waited for; used by the next run().
   void accept_tokens(std::uint32_t tokens) noexcept;
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
-  // Datagrams that arrived merged with others and found no slot yet. They count as in flight;
-  // nothing more is received before they have their slots.
-  struct Leftover {
-    Arrival arrival;
-    std::uint16_t port_index = 0;
-    std::vector<std::byte> bytes;  // whole segments, the last may be shorter
-    std::size_t placed = 0;        // bytes that have found a slot
-  };
-
   std::size_t receive_from(std::uint16_t port_index) noexcept;
-  // Sheds a batch of what waits at the socket; whether there was something.
-  bool shed_from(std::uint16_t port_index) noexcept;
-  // Fills the buffers as far as there is something, counts it as received; returns the datagrams of
-  // the first `filled_` arrivals.
-  std::uint64_t read(DatagramPort& port, std::span<const ReceiveBuffer> buffers) noexcept;
-  void admit(const Arrival& arrival, std::uint32_t slot, std::uint16_t port_index) noexcept;
-  void make_message(std::uint32_t slot, const Arrival& arrival, std::size_t length,
-                    std::uint16_t port_index) noexcept;
-  // Gives each segment of `bytes` a slot, as far as there are any; returns the bytes placed.
-  std::size_t place_segments(const Arrival& arrival, std::uint16_t port_index,
-                             std::span<const std::byte> bytes) noexcept;
-  void keep_leftover(const Arrival& arrival, std::uint16_t port_index,
-                     std::span<const std::byte> bytes) noexcept;
-  std::size_t place_leftovers() noexcept;
-  // Fills free_ up to a batch.
+  // How many arrivals to ask for, so that they are about a batch of datagrams, and no more than
+  // there are slots for if each is one.
+  std::size_t arrivals_wanted() const noexcept;
+  // Reads arrivals: counts them as received, and holds them.
+  void read(DatagramPort& port, std::size_t most_arrivals) noexcept;
+
+  // The cursor to the first datagram that may become a message, of this arrival or a later one.
+  void begin_arrival() noexcept;
+  void next_arrival() noexcept;
+  // These deal with what is held, of `held` datagrams when the run of the step began, and return
+  // how many have gone since: one batch, as far as there are slots; all, without slots.
+  std::size_t place_batch(BatchClock& clock, std::uint64_t held) noexcept;
+  std::size_t shed_held(BatchClock& clock, std::uint64_t held) noexcept;
+  // What an earlier run could not deal with.
+  std::size_t place_held() noexcept;
+  void place_datagram(std::span<const std::byte> bytes) noexcept;
+  // At a forced end: what waits here for slots ends with it.
+  void abandon_held() noexcept;
+  // Books the run of the step, in which so many `datagrams` were dealt with, and hands on.
+  void finish(BatchClock& clock, std::size_t datagrams) noexcept;
+
   void claim() noexcept;
   void give_back_free() noexcept;
 
   Wiring w_;
+  LaneContext& lane_;
   StatsWriter stats_;
-  SlotPool::SlotCache cache_;
   Retirement retirement_;
   Outlet outlet_;
   std::optional<Shedding> shedding_;
 
   std::vector<std::uint32_t> free_;  // claimed, not yet used; room for two batches
+  Memory memory_;                    // where arrivals are read into
   std::vector<ReceiveBuffer> buffers_;
   std::vector<Arrival> arrivals_;
-  std::size_t filled_ = 0;  // arrivals of the last read()
-  std::vector<std::uint32_t> slots_of_arrivals_;
-  std::vector<Leftover> leftovers_;  // the first leftover_count_ are in use
-  std::size_t leftover_count_ = 0;
+  // What was read and not yet dealt with: the datagrams from the cursor on, and the arrivals
+  // behind.
+  std::uint64_t held_ = 0;   // datagrams
+  std::size_t filled_ = 0;   // arrivals of the last read()
+  std::size_t arrival_ = 0;  // the cursor's
+  ArrivalCursor cursor_;
+  bool trusted_ = false;          // the arrival's peer
+  std::uint16_t port_index_ = 0;  // they all came by it
+  bool socket_empty_ = false;     // as of the last read()
+  std::size_t per_arrival_ = 1;   // datagrams, as of the last read() that brought any
   std::size_t next_port_ = 0;
   bool starved_ = false;
+  Moderation moderation_;
+  bool pausing_ = false;
 };
 
 }  // namespace cpss

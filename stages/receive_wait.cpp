@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "stages/clock.h"
@@ -60,14 +61,21 @@ ReceiveWait::~ReceiveWait() {
 }
 
 bool ReceiveWait::wait() noexcept {
-  if (w_.pool.free_slots().closed()) return false;
+  if (w_.pool.free_slots().closed()) {
+    step_.run();  // ends what it holds
+    return false;
+  }
   if (step_.starved()) {
     wait_for_slot();
     return true;
   }
+  if (step_.pausing()) {
+    let_datagrams_gather(w_.pause);
+    return true;
+  }
   // The run before this wait came after the stop event and found nothing.
   if (stopping_) return false;
-  if (step_.sheds() && now_ns() < short_until_ns_) let_datagrams_gather();
+  if (step_.sheds() && now_ns() < short_until_ns_) let_datagrams_gather(*kShedPause);
   epoll_event events[8];
   const int count = epoll_wait(epoll_, events, std::size(events), milliseconds(w_.longest));
   step_.stats().add(Counter::syscalls);
@@ -108,9 +116,15 @@ void ReceiveWait::wait_for_slot() noexcept {
 }
 
 // Ends early only for the stop event.
-void ReceiveWait::let_datagrams_gather() noexcept {
+void ReceiveWait::let_datagrams_gather(std::chrono::nanoseconds time) noexcept {
+  if (!pauses_precisely_) {
+    // As it is, the kernel may let the thread sleep for 50 us longer (prctl(2)).
+    prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+    pauses_precisely_ = true;
+  }
   pollfd stop{w_.stop_event, POLLIN, 0};
-  poll(&stop, 1, milliseconds(kShedPause));
+  const timespec left{0, static_cast<long>(time.count())};
+  ppoll(&stop, 1, &left, nullptr);
   step_.stats().add(Counter::syscalls);
   step_.stats().add(Counter::wait_calls);
 }

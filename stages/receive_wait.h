@@ -7,6 +7,7 @@
 // most of which it can only shed. No wait is longer than `longest`.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -28,6 +29,7 @@ class ReceiveWait final : public WaitPlace {
     std::uint32_t lanes;  // receive lanes, which share the free slots
     int stop_event;       // eventfd, readable from the moment on when receiving has to end
     LongestWait longest = {};
+    std::chrono::nanoseconds pause = {};  // between small batches (moderation.h)
   };
 
   // Throws std::system_error.
@@ -40,12 +42,13 @@ class ReceiveWait final : public WaitPlace {
 
  private:
   void wait_for_slot() noexcept;
-  void let_datagrams_gather() noexcept;
+  void let_datagrams_gather(std::chrono::nanoseconds time) noexcept;
 
   Wiring w_;
   ReceiveStep& step_;
   int epoll_ = -1;
   bool stopping_ = false;
+  bool pauses_precisely_ = false;     // set with the first pause
   std::uint64_t short_until_ns_ = 0;  // a lane that sheds counts as short of slots until then
 };
 

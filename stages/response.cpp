@@ -38,19 +38,21 @@ Reason reason_for_send_error(int error) noexcept {
 
 }  // namespace
 
-ResponseStep::ResponseStep(Wiring wiring, StatsWriter stats)
+ResponseStep::ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
     : w_(std::move(wiring)),
+      lane_(lane),
       stats_(stats),
-      cache_(w_.pool, 2 * w_.batch, w_.pool_lanes),
-      retirement_(w_.store, cache_, stats_, w_.batch),
-      intake_(w_.responses, w_.lanes, w_.batch, w_.store, stats_) {
+      retirement_(w_.store, lane.cache, stats_, w_.batch),
+      intake_(w_.responses, w_.lanes, w_.batch, w_.store, stats_),
+      groups_(w_.batch) {
   waiting_.reserve(w_.batch);
   group_.reserve(w_.batch);
   outgoing_.reserve(w_.batch);
+  unsent_.reserve(w_.batch);
 }
 
 void ResponseStep::before_wait() noexcept {
-  stats_.add(Counter::futex_wakes, cache_.give_all_back());
+  stats_.add(Counter::futex_wakes, lane_.cache.give_all_back());
 }
 
 std::size_t ResponseStep::run() noexcept {
@@ -58,8 +60,7 @@ std::size_t ResponseStep::run() noexcept {
   if (slots.empty()) return 0;
   BatchClock clock(stats_);
   intake_.book_waits(slots, clock.begin_ns());
-  waiting_.clear();
-  for (const std::uint32_t slot : slots) waiting_.push_back(w_.store.message_in(slot));
+  set_waiting(slots);
   while (DatagramPort* full = send_waiting()) {
     // What is done goes back to the pool first: the lane holds only what waits.
     retirement_.finish();
@@ -67,8 +68,30 @@ std::size_t ResponseStep::run() noexcept {
     full->wait_writable(kWritableWait);
   }
   retirement_.finish();
-  clock.end(now_ns(), slots.size());
+  w_.cost.note(clock.end(now_ns(), slots.size()), slots.size());
   return slots.size();
+}
+
+std::span<const std::uint32_t> ResponseStep::help(std::span<const std::uint32_t> slots,
+                                                  std::uint64_t begin_ns) noexcept {
+  BatchClock clock(stats_, begin_ns);
+  set_waiting(slots);
+  send_waiting();
+  unsent_.clear();
+  for (const MessageRef ref : waiting_) unsent_.push_back(ref.slot);
+  const std::size_t done = slots.size() - unsent_.size();
+  if (done > 0) {
+    // Only now is it known which of them this stage has dealt with.
+    intake_.book_helped(done);
+    retirement_.finish();
+    w_.cost.note(clock.end(now_ns(), done), done);
+  }
+  return unsent_;
+}
+
+void ResponseStep::set_waiting(std::span<const std::uint32_t> slots) noexcept {
+  waiting_.clear();
+  for (const std::uint32_t slot : slots) waiting_.push_back(w_.store.message_in(slot));
 }
 
 DatagramPort* ResponseStep::send_waiting() noexcept {
@@ -107,16 +130,15 @@ std::uint16_t ResponseStep::next_group() noexcept {
          to_source && header.has_local ? &header.local : nullptr});
   }
   waiting_.resize(others);
+  if (w_.grouped) groups_.gather(outgoing_, group_);
   return port_index;
 }
 
 std::size_t ResponseStep::send_group(DatagramPort& port) noexcept {
   std::size_t done = 0;
   while (done < group_.size()) {
-    const std::uint64_t begin = now_ns();
-    const SendResult result = port.send(std::span(outgoing_).subspan(done));
-    stats_.add(Counter::syscalls);
-    stats_.add(Counter::syscall_ns, now_ns() - begin);
+    const SendResult result =
+        book_call(stats_, [&] { return port.send(std::span(outgoing_).subspan(done)); });
     stats_.add(Counter::sent, result.accepted);
     for (std::size_t i = 0; i < result.accepted; ++i) {
       if (w_.store.header(group_[done + i].slot).shed) stats_.add(Counter::busy_replies);
@@ -132,7 +154,7 @@ std::size_t ResponseStep::send_group(DatagramPort& port) noexcept {
 
 // The error belongs to exactly this datagram; the rest of the group is tried again after it.
 void ResponseStep::send_failed(MessageRef ref, int error) noexcept {
-  w_.events.report(EventKind::send_error, error);
+  lane_.events.report(EventKind::send_error, error);
   end(ref, reason_for_send_error(error));
 }
 

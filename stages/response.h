@@ -1,4 +1,5 @@
-// Stage response: sends the replies of a batch, grouped by socket, and ends their messages.
+// Stage response: sends the replies of a batch, grouped by socket and, where the kernel can send
+// several to one peer as one packet, by peer and length, and ends their messages.
 //
 // One object per response lane. It waits for the kernel alone.
 #pragma once
@@ -8,39 +9,45 @@
 #include <vector>
 
 #include "net/datagram_port.h"
-#include "queue/slot_pool.h"
-#include "stages/events.h"
+#include "stages/helping.h"
 #include "stages/intake.h"
+#include "stages/lane_context.h"
+#include "stages/reply_groups.h"
 #include "stages/retirement.h"
 #include "stages/slot_store.h"
 #include "stages/step.h"
+#include "stages/step_cost.h"
 #include "stats/writer.h"
 
 namespace cpss {
 
-class ResponseStep final : public Step {
+class ResponseStep final : public Step, public HelpedStep {
  public:
   struct Wiring {
     std::vector<DatagramPort*> ports;  // in the order receive names them
     SlotStore& store;
-    SlotPool& pool;
     SlotQueue& responses;
-    EventRing& events;
+    StepCost& cost;  // of this stage
     std::uint32_t batch;
     std::uint32_t lanes;                           // response lanes
-    std::uint32_t pool_lanes;                      // all lanes that use the pool
+    bool grouped = false;                          // by peer and length too
     const SocketAddress* reply_address = nullptr;  // null: to the source of each request
   };
 
-  ResponseStep(Wiring wiring, StatsWriter stats);
+  ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats);
 
   std::size_t run() noexcept override;
+  // Sends what the kernel takes now.
+  std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
+                                      std::uint64_t begin_ns) noexcept override;
+  std::size_t most_helped() const noexcept override { return Help::kNoLimit; }
   void before_wait() noexcept override;
 
   Intake& intake() noexcept { return intake_; }
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
+  void set_waiting(std::span<const std::uint32_t> slots) noexcept;
   // Offers all waiting messages to their sockets. Those of full sockets go on waiting, in their
   // order; returns one of these sockets, or null if nothing waits any more.
   DatagramPort* send_waiting() noexcept;
@@ -55,13 +62,15 @@ class ResponseStep final : public Step {
   void keep_waiting(std::size_t done) noexcept;
 
   Wiring w_;
+  LaneContext& lane_;
   StatsWriter stats_;
-  SlotPool::SlotCache cache_;
   Retirement retirement_;
   Intake intake_;
   std::vector<MessageRef> waiting_;  // to be sent, in order
   std::vector<MessageRef> group_;    // those of one socket, being sent
   std::vector<OutgoingDatagram> outgoing_;
+  ReplyGroups groups_;
+  std::vector<std::uint32_t> unsent_;  // by help()
 };
 
 }  // namespace cpss

@@ -1,9 +1,12 @@
 // The one way a message ends: its outcome is booked, then its slot is given back.
 //
-// Each lane has one of its own. Slots are given back in batches: finish() at the end of a step.
+// Each stage of a lane has one of its own. Outcomes are booked and slots given back in batches:
+// finish() at the end of a step, and before any wait.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "queue/slot_pool.h"
@@ -20,13 +23,12 @@ class Retirement {
     freed_.reserve(batch);
   }
 
-  // Books the reason and sets the slot aside to be given back. A slot that main has seized was
-  // booked by main. A stale one is a defect: it is counted, and belongs to someone else.
+  // Ends the message for `reason`. A slot that main has seized was booked by main. A stale one is a
+  // defect: it is counted, and belongs to someone else.
   void retire(MessageRef message, Reason reason) noexcept {
     switch (store_.release(message)) {
       case Release::released:
-        stats_.book(reason);
-        stats_.add(Counter::retired);
+        ++ended_[static_cast<std::size_t>(reason)];
         freed_.push_back(message.slot);
         break;
       case Release::seized:
@@ -52,9 +54,13 @@ class Retirement {
     return false;
   }
 
-  // Gives back what was retired since the last call.
+  // Books and gives back what was retired since the last call.
   void finish() noexcept {
     if (freed_.empty()) return;
+    for (std::size_t reason = 0; reason < ended_.size(); ++reason)
+      if (const std::uint32_t messages = std::exchange(ended_[reason], 0); messages > 0)
+        stats_.book(static_cast<Reason>(reason), messages);
+    stats_.add(Counter::retired, freed_.size());
     stats_.add(Counter::given_back, freed_.size());
     stats_.add(Counter::futex_wakes, cache_.give_back(freed_));
     freed_.clear();
@@ -64,7 +70,8 @@ class Retirement {
   SlotStore& store_;
   SlotPool::SlotCache& cache_;
   StatsWriter& stats_;
-  std::vector<std::uint32_t> freed_;
+  std::vector<std::uint32_t> freed_;                    // slots of what was retired,
+  std::array<std::uint32_t, kReasons.size()> ended_{};  // and how many for each reason
 };
 
 }  // namespace cpss

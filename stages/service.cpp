@@ -9,11 +9,12 @@
 
 namespace cpss {
 
-ServiceStep::ServiceStep(Wiring wiring, StatsWriter stats)
+ServiceStep::ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
+                         std::optional<Help> help)
     : w_(wiring),
+      lane_(lane),
       stats_(stats),
-      settlement_({w_.store, w_.pool, w_.responses, w_.events, w_.batch, w_.pool_lanes},
-                  2 * w_.batch, stats_),
+      settlement_({w_.store, w_.responses, w_.batch}, lane, stats_, help),
       intake_(w_.requests, w_.lanes, w_.batch, w_.store, stats_),
       lane_state_(w_.service.make_lane_state()) {
   refs_.reserve(w_.batch);
@@ -27,10 +28,24 @@ void ServiceStep::before_wait() noexcept {
 }
 
 std::size_t ServiceStep::run() noexcept {
-  const std::span<const std::uint32_t> slots = intake_.take();
+  const std::span<const std::uint32_t> slots = intake_.take(settlement_.most());
   if (slots.empty()) return 0;
   BatchClock clock(stats_);
   intake_.book_waits(slots, clock.begin_ns());
+  lane_.input_empty = intake_.empty_guess();
+  process_batch(slots, clock);
+  return slots.size();
+}
+
+std::span<const std::uint32_t> ServiceStep::help(std::span<const std::uint32_t> slots,
+                                                 std::uint64_t begin_ns) noexcept {
+  intake_.book_helped(slots.size());
+  BatchClock clock(stats_, begin_ns);
+  process_batch(slots, clock);
+  return {};
+}
+
+void ServiceStep::process_batch(std::span<const std::uint32_t> slots, BatchClock& clock) noexcept {
   present(slots);
 
   deferred_.clear();
@@ -44,8 +59,7 @@ std::size_t ServiceStep::run() noexcept {
   // What is deferred may have to wait, so it comes last, when everything else of the batch has gone
   // on.
   if (!deferred_.empty()) end_ns = w_.deferral ? hand_to_workers() : process_in_place();
-  clock.end(end_ns, slots.size());
-  return slots.size();
+  w_.cost.note(clock.end(end_ns, slots.size()), slots.size());
 }
 
 // Makes the service's view of each message.
@@ -125,7 +139,7 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
 void ServiceStep::shed(std::span<const std::size_t> deferred) noexcept {
   std::uint32_t replies = 0;
   for (const std::size_t i : deferred)
-    if (has_busy_reply(w_.service, messages_[i], w_.events)) ++replies;
+    if (has_busy_reply(w_.service, messages_[i], lane_.events)) ++replies;
   std::uint32_t granted = w_.deferral->budget->take(replies, now_ns());
   for (const std::size_t i : deferred) {
     Message& message = messages_[i];

@@ -12,21 +12,23 @@
 #include <vector>
 
 #include "queue/crowd.h"
-#include "queue/slot_pool.h"
 #include "queue/worker_queue.h"
 #include "services/service.h"
+#include "stages/batch_clock.h"
 #include "stages/busy_budget.h"
-#include "stages/events.h"
+#include "stages/helping.h"
 #include "stages/intake.h"
+#include "stages/lane_context.h"
 #include "stages/settlement.h"
 #include "stages/slot_store.h"
 #include "stages/step.h"
+#include "stages/step_cost.h"
 #include "stages/wait.h"
 #include "stats/writer.h"
 
 namespace cpss {
 
-class ServiceStep final : public Step {
+class ServiceStep final : public Step, public HelpedStep {
  public:
   // The way to the workers.
   struct Deferral {
@@ -39,25 +41,29 @@ class ServiceStep final : public Step {
   struct Wiring {
     Service& service;
     SlotStore& store;
-    SlotPool& pool;
     SlotQueue& requests;
     SlotQueue& responses;
-    EventRing& events;
+    StepCost& cost;  // of this stage
     std::uint32_t batch;
     std::uint32_t lanes;                    // service lanes
-    std::uint32_t pool_lanes;               // all lanes that use the pool
     std::optional<Deferral> deferral = {};  // none: there are no workers
   };
 
-  ServiceStep(Wiring wiring, StatsWriter stats);
+  // `help`: the lane may send the replies itself.
+  ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
 
   std::size_t run() noexcept override;
+  // All of the messages are dealt with.
+  std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
+                                      std::uint64_t begin_ns) noexcept override;
+  std::size_t most_helped() const noexcept override { return settlement_.most(); }
   void before_wait() noexcept override;
 
   Intake& intake() noexcept { return intake_; }
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
+  void process_batch(std::span<const std::uint32_t> slots, BatchClock& clock) noexcept;
   void present(std::span<const std::uint32_t> slots) noexcept;
   // Each settled or in deferred_.
   void process() noexcept;
@@ -67,6 +73,7 @@ class ServiceStep final : public Step {
   void shed(std::span<const std::size_t> deferred) noexcept;
 
   Wiring w_;
+  LaneContext& lane_;
   StatsWriter stats_;
   Settlement settlement_;
   Intake intake_;

@@ -33,12 +33,13 @@ Reason reason_when_shed(const Message& message, Reason shed) noexcept {
   }
 }
 
-Settlement::Settlement(const Wiring& wiring, std::uint32_t kept_slots, StatsWriter& stats)
+Settlement::Settlement(const Wiring& wiring, LaneContext& lane, StatsWriter& stats,
+                       std::optional<Help> help)
     : w_(wiring),
+      lane_(lane),
       stats_(stats),
-      cache_(w_.pool, kept_slots, w_.pool_lanes),
-      retirement_(w_.store, cache_, stats_, w_.batch),
-      outlet_(w_.responses, w_.batch, w_.store, stats_) {}
+      retirement_(w_.store, lane.cache, stats_, w_.batch),
+      outlet_(w_.responses, w_.batch, w_.store, stats_, help) {}
 
 Message Settlement::present(std::uint32_t slot) noexcept {
   const SlotHeader& header = w_.store.header(slot);
@@ -100,7 +101,7 @@ std::uint64_t Settlement::finish() noexcept {
 }
 
 void Settlement::before_wait() noexcept {
-  stats_.add(Counter::futex_wakes, cache_.give_all_back());
+  stats_.add(Counter::futex_wakes, lane_.cache.give_all_back());
 }
 
 }  // namespace cpss

@@ -5,10 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
-#include "queue/slot_pool.h"
 #include "services/service.h"
-#include "stages/events.h"
+#include "stages/lane_context.h"
 #include "stages/outlet.h"
 #include "stages/retirement.h"
 #include "stages/service_call.h"
@@ -27,15 +27,13 @@ class Settlement {
  public:
   struct Wiring {
     SlotStore& store;
-    SlotPool& pool;
     SlotQueue& responses;
-    EventRing& events;
-    std::uint32_t batch;       // most messages between two finish()
-    std::uint32_t pool_lanes;  // all lanes that use the pool
+    std::uint32_t batch;  // most messages between two finish()
   };
 
-  // `kept_slots`: most free slots the lane keeps in between; 0 for one that may block with them.
-  Settlement(const Wiring& wiring, std::uint32_t kept_slots, StatsWriter& stats);
+  // `help`: the lane may send the replies itself.
+  Settlement(const Wiring& wiring, LaneContext& lane, StatsWriter& stats,
+             std::optional<Help> help = {});
 
   // The service's view of a message, valid until the message is settled.
   Message present(std::uint32_t slot) noexcept;
@@ -43,7 +41,7 @@ class Settlement {
   // Runs one call into the service; what it throws is reported. True if it threw.
   template <class Call>
   bool threw(Call call) noexcept {
-    return call_threw(w_.events, call);
+    return call_threw(lane_.events, call);
   }
 
   // Does what the verdict says. A message deferred by now was deferred for the second time.
@@ -60,6 +58,9 @@ class Settlement {
   // Hands on what has a reply and gives back what has ended; returns when that was.
   std::uint64_t finish() noexcept;
 
+  // Most messages at a time, so that the lane can send the replies itself.
+  std::size_t most() const noexcept { return outlet_.most(); }
+
   // The lane is about to wait: gives up the free slots it keeps.
   void before_wait() noexcept;
 
@@ -67,8 +68,8 @@ class Settlement {
   void hand_on(MessageRef ref, const Message& message, bool shed) noexcept;
 
   Wiring w_;
+  LaneContext& lane_;
   StatsWriter& stats_;
-  SlotPool::SlotCache cache_;
   Retirement retirement_;
   Outlet outlet_;
 };

@@ -1,10 +1,9 @@
-// What a receive lane does with datagrams for which there is no slot, under CPSS_OVERLOAD=shed:
-// takes a batch of them into memory of its own, and answers them with the service's busy reply or
-// not at all.
+// What a receive lane does with datagrams for which there is no slot, under CPSS_OVERLOAD=shed: it
+// receives them all the same, and answers them with the service's busy reply or not at all.
 //
-// One object per receive lane; its spare batch lies outside the pool. Each datagram ends here:
-// invalid or refused where it would have been anyway, else as shed. A busy reply that the kernel
-// does not take at once is dropped.
+// One object per receive lane. The datagrams lie where the lane receives, outside the pool. Each
+// ends here: invalid where it would have been anyway, else as shed; who may ask has been decided. A
+// busy reply that the kernel does not take at once is dropped.
 #pragma once
 
 #include <cstddef>
@@ -14,12 +13,11 @@
 
 #include "net/datagram_port.h"
 #include "services/service.h"
-#include "stages/admission.h"
+#include "stages/arrival_cursor.h"
 #include "stages/busy_budget.h"
 #include "stages/events.h"
 #include "stages/memory.h"
 #include "stages/retirement.h"
-#include "stages/slot_store.h"
 #include "stats/writer.h"
 
 namespace cpss {
@@ -34,36 +32,32 @@ class Shedding {
 
   // What it shares with the receive step of its lane.
   struct Shared {
-    const Admission& admission;
     Retirement& retirement;
     EventRing& events;
     StatsWriter& stats;
   };
 
+  // At most `batch` replies between two send().
   Shedding(const Wiring& wiring, const Shared& shared, std::size_t window_bytes,
            std::uint32_t batch);
 
-  // Where a spare batch is received into.
-  std::span<const ReceiveBuffer> buffers() const noexcept { return buffers_; }
+  // Ends the arrival's datagrams from the cursor on; `trusted`: its peer. They have been counted as
+  // received. The arrival and its bytes stay where they are until send().
+  void end(const Arrival& arrival, ArrivalCursor cursor, bool trusted) noexcept;
 
-  // Ends what was received there, `port` is where it came by. The datagrams have been counted as
-  // received.
-  void end(std::span<const Arrival> arrivals, DatagramPort& port) noexcept;
+  // Sends the busy replies of what has ended, as far as the budget allows; `port` is where it came
+  // by.
+  void send(DatagramPort& port) noexcept;
 
  private:
-  void end_one(const Arrival& arrival, std::size_t index) noexcept;
-  // Ends one datagram; its busy reply, if there is one, goes to outgoing_. Returns the bytes it
-  // took of the front of `room`.
-  std::size_t end_datagram(const Arrival& arrival, std::span<std::byte> request,
-                           std::span<std::byte> room) noexcept;
-  void send(DatagramPort& port) noexcept;
+  void end_datagram(const Arrival& arrival, std::span<std::byte> request, bool trusted) noexcept;
 
   Wiring w_;
   Shared shared_;
   std::size_t window_bytes_;
-  Memory memory_;  // a request and a reply window for each datagram of the batch
-  std::vector<ReceiveBuffer> buffers_;
-  std::vector<OutgoingDatagram> outgoing_;  // at most a batch
+  std::uint32_t batch_;
+  Memory replies_;  // a window for each of a batch, and one for a reply too many
+  std::vector<OutgoingDatagram> outgoing_;
 };
 
 }  // namespace cpss

@@ -14,6 +14,10 @@ class Step {
   // back to fill it. Returns how many messages it moved; 0: there is nothing to do now.
   virtual std::size_t run() noexcept = 0;
 
+  // After a run(): whether another one at once may find something. If not, the lane waits, even if
+  // this one has moved messages.
+  virtual bool may_look_again() const noexcept { return true; }
+
   // The lane is about to wait: give up whatever others could use.
   virtual void before_wait() noexcept {}
 };

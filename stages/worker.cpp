@@ -6,10 +6,10 @@
 
 namespace cpss {
 
-WorkerStep::WorkerStep(Wiring wiring, StatsWriter stats)
+WorkerStep::WorkerStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
     : w_(wiring),
       stats_(stats),
-      work_(w_.work, stats_),
+      work_(w_.work, lane, stats_),
       lane_state_(w_.work.service.make_lane_state()) {}
 
 std::size_t WorkerStep::run() noexcept {

@@ -25,7 +25,7 @@ class WorkerStep final : public Step {
     LongestWait longest = {};  // of one wait for a message
   };
 
-  WorkerStep(Wiring wiring, StatsWriter stats);
+  WorkerStep(Wiring wiring, LaneContext& lane, StatsWriter stats);
 
   std::size_t run() noexcept override;
 

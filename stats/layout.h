@@ -96,10 +96,15 @@ struct MetricEntry {
 };
 static_assert(sizeof(MetricEntry) == 192);
 
+enum BlockFlag : std::uint32_t {
+  kBooksOnly = 1,  // only what the ledger needs is counted (Detail::books)
+  kHelper = 2,     // the lane is another stage's, and helps this one: no lane of the stage
+};
+
 struct BlockEntry {
-  std::uint64_t offset;      // bytes from the beginning of the file, a multiple of 64
-  std::uint32_t stage;       // its place in the pipeline, ascending
-  std::uint32_t books_only;  // 1: only what the ledger needs is counted (Detail::books)
+  std::uint64_t offset;  // bytes from the beginning of the file, a multiple of 64
+  std::uint32_t stage;   // its place in the pipeline, ascending
+  std::uint32_t flags;   // of BlockFlag
   std::array<char, 16> stage_name;
   std::array<char, 32> lane;  // svc-0
 };

@@ -80,7 +80,8 @@ void describe_blocks(layout::BlockEntry* entry, const RegionPlan& plan,
   for (const RegionBlock& block : options.blocks) {
     entry->offset = offset;
     entry->stage = static_cast<std::uint32_t>(block.stage);
-    entry->books_only = block.detail == Detail::books ? 1 : 0;
+    entry->flags = (block.detail == Detail::books ? layout::kBooksOnly : 0U) |
+                   (block.helper ? layout::kHelper : 0U);
     put(entry->stage_name, name_of(block.stage));
     put(entry->lane, block.lane);
     offset += kBlockBytes;

@@ -14,6 +14,7 @@ struct RegionBlock {
   std::string lane;  // the thread's name: svc-0
   StageId stage;
   Detail detail = Detail::histograms;  // no more than RegionOptions::histograms allows
+  bool helper = false;                 // the lane is another stage's and helps this one
 };
 
 struct RegionOptions {

@@ -104,9 +104,10 @@ void RegionView::read_blocks() {
     auto stage = std::find_if(stages_.begin(), stages_.end(),
                               [&](const Stage& known) { return known.order >= order; });
     if (stage == stages_.end() || stage->order != order)
-      stage = stages_.insert(stage, {order, text(entry->stage_name), {}, false});
+      stage = stages_.insert(stage, {order, text(entry->stage_name), {}, 0, false});
     stage->blocks.push_back(offset);
-    stage->books_only |= entry->books_only == 1;
+    if ((entry->flags & layout::kHelper) == 0) ++stage->lanes;
+    stage->books_only |= (entry->flags & layout::kBooksOnly) != 0;
   }
 }
 
@@ -175,7 +176,7 @@ Snapshot RegionView::read() const {
   for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
     StageSnapshot& into = result.stages.emplace_back();
     into.name = stage->name;
-    into.lanes = stage->blocks.size();
+    into.lanes = stage->lanes;
     into.books_only = stage->books_only;
     for (const bool last : {false, true})
       for (const Metric& metric : metrics_)

@@ -43,6 +43,7 @@ class RegionView {
     std::uint32_t order;
     std::string name;
     std::vector<std::size_t> blocks;  // their offsets in the file
+    std::size_t lanes = 0;            // those of them that are no helpers'
     bool books_only = false;
   };
 

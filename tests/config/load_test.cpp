@@ -48,6 +48,12 @@ TEST(Load, HasTheseDefaults) {
   EXPECT_EQ(settings.slots, 8192U);
   EXPECT_EQ(settings.message_size, 1024U);
   EXPECT_EQ(settings.batch, 64U);
+  EXPECT_TRUE(settings.gro);
+  EXPECT_TRUE(settings.gso);
+  EXPECT_EQ(settings.handover, Handover::help);
+  EXPECT_EQ(settings.help_most_us, 50U);
+  EXPECT_EQ(settings.spin_us, 100U);
+  EXPECT_EQ(settings.coalesce_us, 30U);
   EXPECT_EQ(settings.stats_file, std::nullopt);
   EXPECT_TRUE(settings.histograms);
   EXPECT_EQ(settings.drain_timeout, 5s);
@@ -71,18 +77,18 @@ TEST(Load, PutsTheCommandLineBeforeTheEnvironmentBeforeTheFile) {
 
 // One value that differs from the default, for every row: from each source it arrives, alone.
 TEST(Load, TakesEverySettingFromEverySource) {
-  const std::vector<std::string> values{"",
-                                        // network, access
-                                        "0.0.0.0:1", "1M", "10.0.0.0/8", "::/0",
-                                        // service
-                                        "echo", "2", "0-1", "all", "exp:5;burn", "/n.csv",
-                                        // stages
-                                        "3", "2", "50", "false", "2", "1", "9", "8", "4", "3", "1",
-                                        "false", "[::1]:9", "true",
-                                        // queues, overload
-                                        "16", "2048", "32", "true", "shed", "7",
-                                        // statistics, stopping
-                                        "/tmp/stats", "false", "0.5"};
+  const std::vector<std::string> values{
+      "",
+      // network, access
+      "0.0.0.0:1", "1M", "false", "false", "10.0.0.0/8", "::/0",
+      // service
+      "echo", "2", "0-1", "all", "exp:5;burn", "/n.csv",
+      // stages
+      "3", "2", "50", "false", "2", "1", "9", "8", "4", "3", "1", "false", "[::1]:9", "true",
+      // queues, hand-over, overload
+      "16", "2048", "32", "true", "strict", "60", "70", "80", "shed", "7",
+      // statistics, stopping
+      "/tmp/stats", "false", "0.5"};
   ASSERT_EQ(values.size(), kSettingTable.size());
   for (std::size_t i = 1; i < values.size(); ++i) {
     const SettingInfo& row = kSettingTable[i];

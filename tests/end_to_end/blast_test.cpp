@@ -170,7 +170,9 @@ TEST(Blast, WrongReplies) {
 TEST(Blast, StillInsideTheServer) {
   const TemporaryFolder folder;
   const std::string gate = folder.write("gate", "");
-  ServerProcess server(program::kTestServer, {{"CPSS_SERVICE", "gated"}, {"TEST_GATE", gate}});
+  ServerProcess server(
+      program::kTestServer,
+      {{"CPSS_SERVICE", "gated"}, {"TEST_GATE", gate}, {"CPSS_HANDOVER", "strict"}});
   expect_all_at(blast(server, {"--count", "20", "-t", "0.3", "--service", "echo"}), "in_server");
   unlink(gate.c_str());
 }

@@ -24,7 +24,8 @@ class Drain : public testing::Test {
   // A server whose service, or whose sending, stands still as long as the gate is closed.
   Environment gated(const char* gate = "TEST_GATE") const {
     write_file(gate_, "");
-    return {{"CPSS_SERVICE", "gated"}, {gate, gate_}};
+    // The stage behind the gate stands still, and no other.
+    return {{"CPSS_SERVICE", "gated"}, {gate, gate_}, {"CPSS_HANDOVER", "strict"}};
   }
   void open_gate() const { unlink(gate_.c_str()); }
 

@@ -71,7 +71,10 @@ class PausedConsumers : public testing::Test {
     write_file(file, "");
     ServerProcess server(
         program::kTestServer,
-        {{"CPSS_SERVICE", "gated"}, {gate, file}, {"CPSS_QSLOTS", std::to_string(slots)}});
+        {{"CPSS_SERVICE", "gated"},
+         {gate, file},
+         {"CPSS_HANDOVER", "strict"},  // the stage behind the gate stands still, and no other
+         {"CPSS_QSLOTS", std::to_string(slots)}});
     UdpClient client(server.address());
     for (int i = 0; i < slots + more; ++i) ASSERT_EQ(client.send("request"), 0);
     for (int i = 0; i < 200 && server.ledger("received") < static_cast<unsigned>(slots); ++i)

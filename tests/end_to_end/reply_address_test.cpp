@@ -92,7 +92,7 @@ TEST_F(ReplyAddress, RepliesThatCannotBeSentAreCountedAndTheServerGoesOn) {
   EXPECT_EQ(server.ledger("failed"), 100u);
   EXPECT_EQ(server.ledger("sent"), 0u);
   server.expect_clean_end();
-  EXPECT_THAT(server.process().errors(), HasSubstr("resp-0"));
+  EXPECT_THAT(server.process().errors(), testing::ContainsRegex("recv-0|resp-0"));
 }
 
 // Where nobody listens the kernel takes a reply, and forgets it: UDP says no more to a socket that

@@ -362,7 +362,8 @@ TEST_F(Variables, CPSS_QSLOTS) {
                                                        {"1000000", "slots 1,000,000\n"}};
   for (const auto& [slots, shown] : cases) {
     SCOPED_TRACE(slots);
-    ServerProcess server(program::kServer, echo_with({{"CPSS_QSLOTS", slots}}));
+    ServerProcess server(program::kServer,
+                         echo_with({{"CPSS_QSLOTS", slots}, {"CPSS_HANDOVER", "strict"}}));
     EXPECT_THAT(table_of(server), HasSubstr(shown));
     UdpClient client(server.address());
     for (int i = 0; i < 200; ++i) ASSERT_EQ(client.send("request"), 0);

@@ -325,5 +325,24 @@ TEST_F(ReceiveTest, TimesAndBatchesAreBookedForWorkOnly) {
   EXPECT_EQ(rig.total(Counter::left), 3u);
 }
 
+// Small batches, one behind the other, are what a lane tries pauses with.
+TEST_F(ReceiveTest, WhereItIsToldToItPausesBetweenSmallBatches) {
+  for (const bool moderated : {false, true}) {
+    Rig rig(echo_, {.moderated = moderated});
+    bool paused = false;
+    for (int run = 0; run < 20'000 && !paused; ++run) {
+      for (int i = 0; i < 3; ++i) rig.deliver("hello");
+      EXPECT_EQ(rig.receive.run(), 3u);
+      paused = rig.receive.pausing();
+      EXPECT_EQ(rig.receive.may_look_again(), !paused);
+      ASSERT_TRUE(rig.settle());
+    }
+    EXPECT_EQ(paused, moderated);
+    rig.receive.run();
+    EXPECT_FALSE(rig.receive.pausing()) << "with nothing to read the lane waits";
+    rig.expect_at_rest();
+  }
+}
+
 }  // namespace
 }  // namespace cpss

@@ -31,8 +31,8 @@ class ReceiveWaitTest : public testing::Test {
 
   ReceiveWaitTest() : ReceiveWaitTest(std::nullopt) {}
   explicit ReceiveWaitTest(const std::optional<Shedding::Wiring>& shedding)
-      : step_({{&socket_}, store_, pool_, requests_, admission_, events_, kBatch, 1, 1, shedding},
-              books_.open()) {
+      : step_({{&socket_}, store_, pool_, requests_, admission_, kBatch, 1, false, false, shedding},
+              lane_, books_.open()) {
     place();
   }
   ~ReceiveWaitTest() override {
@@ -77,7 +77,7 @@ class ReceiveWaitTest : public testing::Test {
   SlotPool& pool_ = *SlotPool::create(pool_memory_.data(), kSlots, {{}, slots_event_});
   SlotQueue& requests_ = *SlotQueue::create(request_memory_.data(), kSlots);
   Admission admission_{test::open_admission()};
-  EventRing events_;
+  LaneContext lane_{pool_, 2 * kBatch, 1};
   UdpSocket socket_{test::address("127.0.0.1", 0), {}};
   UdpSocket client_{test::address("127.0.0.1", 0), {}};
   ReceiveStep step_;

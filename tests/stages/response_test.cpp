@@ -273,16 +273,11 @@ TEST_F(ResponseTest, PortsMixedWithinABatchAreSentInOneCallEach) {
   for (int i = 0; i < 6; ++i)
     mixed.deliver(std::to_string(i), client(), static_cast<std::size_t>(i % 2));
   // A response step with a larger batch takes all of it at once.
-  EventRing events;
-  ResponseStep response({{&mixed.port(0), &mixed.port(1)},
-                         mixed.store,
-                         mixed.pool,
-                         mixed.responses,
-                         events,
-                         16,
-                         1,
-                         4},
-                        mixed.books.open());
+  LaneContext lane(mixed.pool, 32, 4);
+  StepCost cost;
+  ResponseStep response(
+      {{&mixed.port(0), &mixed.port(1)}, mixed.store, mixed.responses, cost, 16, 1}, lane,
+      mixed.books.open());
   while (mixed.receive.run() + mixed.service.run() > 0) {
   }
   mixed.port(0).accept_at_most(2);

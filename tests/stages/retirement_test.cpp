@@ -37,15 +37,28 @@ class RetirementTest : public testing::Test {
   Retirement retirement_{store_, cache_, stats_, kSlots};
 };
 
-TEST_F(RetirementTest, BooksAtOnceAndGivesBackAtTheEndOfTheStep) {
+TEST_F(RetirementTest, BooksAndGivesBackAtTheEndOfTheStep) {
   const MessageRef ref = message();
   retirement_.retire(ref, Reason::no_answer);
-  EXPECT_EQ(books_.total(Reason::no_answer), 1u);
+  EXPECT_EQ(books_.outcomes(), 0u);
   EXPECT_EQ(books_.in_flight(), 1u);
   EXPECT_EQ(free_slots(), kSlots - 1);
   retirement_.finish();
+  EXPECT_EQ(books_.total(Reason::no_answer), 1u);
   EXPECT_EQ(books_.in_flight(), 0u);
   EXPECT_EQ(free_slots(), kSlots);
+  EXPECT_EQ(residual(), 0);
+}
+
+TEST_F(RetirementTest, EachMessageOfABatchIsBookedForItsReason) {
+  using enum Reason;
+  for (const Reason reason : {answered, answered, no_answer, answered, failed_no_verdict})
+    retirement_.retire(message(), reason);
+  retirement_.finish();
+  EXPECT_EQ(books_.total(answered), 3u);
+  EXPECT_EQ(books_.total(no_answer), 1u);
+  EXPECT_EQ(books_.total(failed_no_verdict), 1u);
+  EXPECT_EQ(books_.total(Counter::retired), 5u);
   EXPECT_EQ(residual(), 0);
 }
 

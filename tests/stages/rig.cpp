@@ -19,25 +19,30 @@ std::optional<ServiceStep::Deferral> deferral(WorkerSide* workers, const RigOpti
                                options.busy_rate ? &workers->budget : nullptr};
 }
 
+void take_all(EventRing& ring, std::vector<Event>& into) {
+  for (Event event; ring.take(event);) into.push_back(event);
+}
+
 }  // namespace
 
 WorkerSide::WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQueue& responses,
-                       EventRing& events, Books& books, const RigOptions& options)
+                       Books& books, const RigOptions& options)
     : memory(WorkerQueue::bytes()),
       queue(*WorkerQueue::create(memory.data(), options.worker_queue)),
       crowd(options.workers, options.on_demand),
-      budget(options.busy_rate.value_or(0)) {
+      budget(options.busy_rate.value_or(0)),
+      starter_lane(pool, 0, kPoolLanes) {
   for (std::uint32_t i = 0; i < options.workers; ++i)
-    steps.emplace_back(
-        WorkerStep::Wiring{{service, store, pool, queue, responses, events, kPoolLanes}, crowd},
-        books.open());
+    steps.emplace_back(WorkerStep::Wiring{{service, store, queue, responses}, crowd},
+                       worker_lanes.emplace_back(pool, 0U, kPoolLanes), books.open());
   if (options.on_demand == 0) return;
   std::vector<OnDemandStarter::Place> places;
   for (std::uint32_t i = 0; i < options.on_demand; ++i)
-    places.push_back({"demand-" + std::to_string(i), books.open(), thread_events.emplace_back()});
-  starter.emplace(OnDemandStarter::Wiring{service, store, pool, queue, responses, crowd,
-                                          starter_events, kPoolLanes, options.on_demand_cpus},
-                  std::move(places), books.open());
+    places.push_back({"demand-" + std::to_string(i), books.open(),
+                      thread_lanes.emplace_back(pool, 0U, kPoolLanes)});
+  starter.emplace(
+      OnDemandStarter::Wiring{service, store, queue, responses, crowd, options.on_demand_cpus},
+      std::move(places), starter_lane, books.open());
 }
 
 std::size_t WorkerSide::run() {
@@ -51,9 +56,8 @@ std::size_t WorkerSide::run() {
 
 std::vector<Event> WorkerSide::on_demand_events() {
   std::vector<Event> result;
-  for (Event event; starter_events.take(event);) result.push_back(event);
-  for (EventRing& ring : thread_events)
-    for (Event event; ring.take(event);) result.push_back(event);
+  take_all(starter_lane.events, result);
+  for (LaneContext& lane : thread_lanes) take_all(lane.events, result);
   return result;
 }
 
@@ -93,19 +97,23 @@ Rig::Rig(Service& user, RigOptions options)
       pool(*SlotPool::create(pool_memory_.data(), options.slots)),
       requests(*SlotQueue::create(request_memory_.data(), options.slots)),
       responses(*SlotQueue::create(response_memory_.data(), options.slots)),
-      workers(options.workers == 0 ? nullptr
-                                   : std::make_unique<WorkerSide>(user, store, pool, responses,
-                                                                  events_, books, options)),
-      receive({ports_, store, pool, requests, admission_, events_, options.batch, 1, kPoolLanes,
+      receive_lane(pool, 2 * options.batch, kPoolLanes),
+      service_lane(pool, 2 * options.batch, kPoolLanes),
+      response_lane(pool, 2 * options.batch, kPoolLanes),
+      workers(options.workers == 0
+                  ? nullptr
+                  : std::make_unique<WorkerSide>(user, store, pool, responses, books, options)),
+      receive({ports_, store, pool, requests, admission_, options.batch, 1, options.merged,
+               options.moderated,
                options.busy_rate ? std::optional(Shedding::Wiring{user, budget_, reply_address()})
                                  : std::nullopt},
-              books.open()),
-      service({user, store, pool, requests, responses, events_, options.batch, 1, kPoolLanes,
+              receive_lane, books.open()),
+      service({user, store, requests, responses, service_cost, options.batch, 1,
                deferral(workers.get(), options)},
-              books.open()),
-      response(
-          {ports_, store, pool, responses, events_, options.batch, 1, kPoolLanes, reply_address()},
-          books.open()),
+              service_lane, books.open()),
+      response({ports_, store, responses, response_cost, options.batch, 1, options.grouped,
+                reply_address()},
+               response_lane, books.open()),
       main_cache_(pool, 0, kPoolLanes) {}
 
 std::vector<DatagramPort*> Rig::make_ports(const RigOptions& options) {
@@ -157,7 +165,10 @@ std::vector<std::string> Rig::replies(std::size_t port_number) {
 
 std::vector<Event> Rig::events() {
   std::vector<Event> result;
-  for (Event event; events_.take(event);) result.push_back(event);
+  for (LaneContext* lane : {&receive_lane, &service_lane, &response_lane})
+    take_all(lane->events, result);
+  if (workers)
+    for (LaneContext& lane : workers->worker_lanes) take_all(lane.events, result);
   return result;
 }
 

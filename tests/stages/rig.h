@@ -20,7 +20,7 @@
 #include "services/service.h"
 #include "stages/admission.h"
 #include "stages/busy_budget.h"
-#include "stages/events.h"
+#include "stages/lane_context.h"
 #include "stages/memory.h"
 #include "stages/on_demand.h"
 #include "stages/receive.h"
@@ -45,6 +45,9 @@ struct RigOptions {
   std::uint32_t slots = 64;
   std::size_t window = 512;
   std::uint32_t batch = 32;
+  bool merged = true;      // arrivals may hold several datagrams
+  bool moderated = false;  // receive pauses between small batches
+  bool grouped = true;     // replies are brought together by peer and length
   std::size_t ports = 1;
   AdmissionOptions admission = open_admission();
   // Busy replies a second: what finds no slot, or no place in the worker queue, is shed. None: it
@@ -63,8 +66,8 @@ struct RigOptions {
 
 // The worker queue, who takes from it, and who starts threads for it.
 struct WorkerSide {
-  WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQueue& responses,
-             EventRing& events, Books& books, const RigOptions& options);
+  WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQueue& responses, Books& books,
+             const RigOptions& options);
 
   // The steps of all workers, until the queue is empty. Returns how many messages.
   std::size_t run();
@@ -75,9 +78,10 @@ struct WorkerSide {
   WorkerQueue& queue;
   Crowd crowd;
   BusyBudget budget;
+  std::deque<LaneContext> worker_lanes;
   std::deque<WorkerStep> steps;
-  EventRing starter_events;
-  std::deque<EventRing> thread_events;
+  LaneContext starter_lane;
+  std::deque<LaneContext> thread_lanes;
   std::optional<OnDemandStarter> starter;
 };
 
@@ -129,12 +133,16 @@ class Rig {
   std::vector<std::unique_ptr<DatagramPort>> wrappers_;
   std::vector<DatagramPort*> ports_;
   StatsWriter main_;
-  EventRing events_;
 
  public:
   SlotPool& pool;
   SlotQueue& requests;
   SlotQueue& responses;
+  LaneContext receive_lane;
+  LaneContext service_lane;
+  LaneContext response_lane;
+  StepCost service_cost;
+  StepCost response_cost;
   std::unique_ptr<WorkerSide> workers;  // null without workers
   ReceiveStep receive;
   ServiceStep service;

@@ -50,10 +50,9 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
   void build(std::uint32_t busy_rate) {
     budget_ = std::make_unique<BusyBudget>(busy_rate);
     step_ = std::make_unique<ServiceStep>(
-        ServiceStep::Wiring{user_, rig_.store, rig_.pool, rig_.requests, rig_.responses, events_,
-                            kBatch, 1, kPoolLanes,
+        ServiceStep::Wiring{user_, rig_.store, rig_.requests, rig_.responses, cost_, kBatch, 1,
                             ServiceStep::Deferral{queue_, crowd_, GetParam(), budget_.get()}},
-        rig_.books.open());
+        lane_, rig_.books.open());
   }
   // The messages of one batch reach the service step.
   void serve(const std::vector<std::string>& requests) {
@@ -83,12 +82,13 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
   Memory memory_{WorkerQueue::bytes()};
   WorkerQueue& queue_ = *WorkerQueue::create(memory_.data(), kPlaces);
   Crowd crowd_{1, 0};
-  EventRing events_;
+  LaneContext lane_{rig_.pool, 2 * kBatch, kPoolLanes};
+  LaneContext worker_lane_{rig_.pool, 0, kPoolLanes};
+  StepCost cost_;
   std::unique_ptr<BusyBudget> budget_;
   std::unique_ptr<ServiceStep> step_;
   WorkerStep worker_{
-      {{user_, rig_.store, rig_.pool, queue_, rig_.responses, events_, kPoolLanes}, crowd_},
-      rig_.books.open()};
+      {{user_, rig_.store, queue_, rig_.responses}, crowd_}, worker_lane_, rig_.books.open()};
 };
 
 TEST_P(ServiceShedTest, WhatFindsNoPlaceIsAnsweredBusyThroughResponse) {
@@ -137,7 +137,7 @@ TEST_P(ServiceShedTest, AServiceThatThrowsHasSaidNothing) {
   EXPECT_THAT(respond(), ElementsAre("B"));
   EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 2u);
   Event event;
-  ASSERT_TRUE(events_.take(event));
+  ASSERT_TRUE(lane_.events.take(event));
   EXPECT_EQ(event.kind, EventKind::service_threw);
   EXPECT_EQ(event.text_view(), "asked to");
   finish();

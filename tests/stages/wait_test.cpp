@@ -91,7 +91,7 @@ TEST_F(QueueWaitTest, TheEndIsTheEndWithALongestToo) {
 class WorkerWaitTest : public testing::Test {
  protected:
   WorkerStep step(LongestWait longest) {
-    return WorkerStep({{service_, store_, pool_, queue_, responses_, events_, 1}, crowd_, longest},
+    return WorkerStep({{service_, store_, queue_, responses_}, crowd_, longest}, lane_,
                       books_.open());
   }
 
@@ -104,7 +104,7 @@ class WorkerWaitTest : public testing::Test {
   WorkerQueue& queue_ = *WorkerQueue::create(queue_memory_.data(), kSlots);
   Crowd crowd_{1, 0};
   EchoService service_;
-  EventRing events_;
+  LaneContext lane_{pool_, 0, 1};
   test::Books books_;
 };
 

@@ -2,6 +2,7 @@
 // do with its own.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -21,7 +22,8 @@ struct ThreadSeen {
   std::vector<unsigned> cpus;  // it may use these
   int policy = -1;             // SCHED_OTHER, SCHED_FIFO
   int priority = -1;
-  unsigned long waits = 0;  // times it gave up its CPU by itself: voluntary switches, proc(5)
+  unsigned long waits = 0;   // times it gave up its CPU by itself: voluntary switches, proc(5)
+  std::uint64_t run_ns = 0;  // time on a CPU
 };
 
 inline std::vector<unsigned> allowed_cpus(pid_t thread = 0) {
@@ -45,6 +47,12 @@ inline unsigned long voluntary_switches(const std::filesystem::path& task) {
   return 0;
 }
 
+inline std::uint64_t run_time_ns(const std::filesystem::path& task) {
+  std::uint64_t ns = 0;
+  std::ifstream(task / "schedstat") >> ns;
+  return ns;
+}
+
 // By name. Threads that end meanwhile are left out.
 inline std::map<std::string, ThreadSeen> threads_of(pid_t process) {
   std::map<std::string, ThreadSeen> threads;
@@ -58,7 +66,7 @@ inline std::map<std::string, ThreadSeen> threads_of(pid_t process) {
     const int policy = sched_getscheduler(id);
     if (name.empty() || policy < 0 || sched_getparam(id, &parameters) != 0) continue;
     threads[name] = {allowed_cpus(id), policy, parameters.sched_priority,
-                     voluntary_switches(task.path())};
+                     voluntary_switches(task.path()), run_time_ns(task.path())};
   }
   return threads;
 }

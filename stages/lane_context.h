@@ -1,0 +1,25 @@
+// What the steps of one lane have in common: those it runs as its own, and those it runs to help
+// the stages behind it (helping.h).
+//
+// One thread at a time: the lane's.
+#pragma once
+
+#include <cstdint>
+
+#include "queue/slot_pool.h"
+#include "stages/events.h"
+
+namespace cpss {
+
+struct LaneContext {
+  // `kept_slots`: free slots the lane keeps at most, `pool_lanes`: all lanes that keep some.
+  LaneContext(SlotPool& pool, std::uint32_t kept_slots, std::uint32_t pool_lanes)
+      : cache(pool, kept_slots, pool_lanes) {}
+
+  SlotPool::SlotCache cache;
+  EventRing events;
+  // As of the last look there was nothing left to take for the lane's own step: it may help.
+  bool input_empty = false;
+};
+
+}  // namespace cpss

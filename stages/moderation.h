@@ -1,0 +1,76 @@
+// Receive moderation, as network adapters moderate interrupts (ethtool(8), adaptive-rx): where
+// datagrams keep coming a few at a time, as fast as the lane can take them, it lets some more
+// gather before it looks again.
+//
+// Such a lane is always busy and never has much in hand, so each message pays for a whole round of
+// system calls, and few replies to one peer leave together. After a short pause the same messages
+// come as one batch, which may cost far less, and the CPU idles in between.
+//
+// It may also cost more, where nothing can leave together; and a client that waits for replies
+// before it asks again may be slowed down. So the lane tries: it goes on with pauses only if
+// arrivals come as fast as without, and cost less CPU time. If not it does without, longer each
+// time.
+//
+// One thread.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+namespace cpss {
+
+class Moderation {
+ public:
+  // The lane has taken so many `arrivals`, of at most `most`. True: decide() is to be called.
+  bool note(std::size_t arrivals, std::size_t most) noexcept {
+    arrivals_ += arrivals;
+    due_ = on_ && arrivals > 1 && arrivals < most / 2;
+    return arrivals_ >= kEpoch;
+  }
+  // Whether to pause before looking again.
+  bool due() const noexcept { return due_; }
+
+  // `now_ns`, and `cpu_ns`, what the lane's thread has used until now.
+  void decide(std::uint64_t now_ns, std::uint64_t cpu_ns) noexcept {
+    const Cost cost{(now_ns - begin_.time_ns) / arrivals_, (cpu_ns - begin_.cpu_ns) / arrivals_};
+    begin_ = {now_ns, cpu_ns};
+    arrivals_ = 0;
+    const bool in_vain = trying_ && !pays(cost);
+    if (trying_) epochs_off_ = in_vain ? std::min(2 * epochs_off_, kMostEpochsOff) : 1;
+    trying_ = false;
+    if (--left_ > 0 && !in_vain) return;
+    on_ = !on_;
+    trying_ = on_;
+    left_ = on_ ? kEpochsOn : epochs_off_;
+    without_ = cost;
+  }
+
+ private:
+  // At a moment, or of one arrival.
+  struct Cost {
+    std::uint64_t time_ns = 0;
+    std::uint64_t cpu_ns = 0;
+  };
+
+  static constexpr std::uint64_t kEpoch = 4096;    // arrivals from one decision to the next
+  static constexpr unsigned kEpochsOn = 64;        // before the lane compares again
+  static constexpr unsigned kMostEpochsOff = 256;  // before it tries again
+
+  // At most an eighth more time, at least a sixteenth less CPU time: less is noise.
+  bool pays(const Cost& cost) const noexcept {
+    return cost.time_ns <= without_.time_ns + without_.time_ns / 8 &&
+           cost.cpu_ns <= without_.cpu_ns - without_.cpu_ns / 16;
+  }
+
+  bool due_ = false;
+  bool on_ = false;      // pauses, in this epoch
+  bool trying_ = false;  // for the first one in a row
+  unsigned left_ = 2;    // epochs until that changes
+  unsigned epochs_off_ = 1;
+  std::uint64_t arrivals_ = 0;  // in this epoch
+  Cost begin_;                  // of the epoch
+  Cost without_;                // what an arrival cost in the last epoch without pauses
+};
+
+}  // namespace cpss

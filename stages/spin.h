@@ -1,0 +1,100 @@
+// Spin, then park: a lane that finds nothing to do looks again for a little while before it goes to
+// sleep. A sleeping lane costs whoever wakes it a system call, and the message the time until the
+// lane runs; looking again costs CPU time, which is wasted if nothing comes.
+//
+// Bounded: a lane looks for at most as long as it is told, and only while no more lanes are awake
+// than there are CPUs, so that it never keeps another lane from running; where there are more, it
+// lets the others run once, since they may bring work, before it sleeps. Adaptive: it does not spin
+// where work has come later than twice that time, nor after a busy time longer than that, which
+// pays for a wake-up; and after each attempt in vain it lets twice as many waits go by before the
+// next.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include <sched.h>
+
+#include "stages/clock.h"
+
+namespace cpss {
+
+// The lanes that are not asleep, all of a server. A guess that lanes share: relaxed, because
+// nothing else is handed over with it.
+class AwakeLanes {
+ public:
+  explicit AwakeLanes(unsigned cpus) noexcept : cpus_(cpus) {}
+
+  void one_more() noexcept { awake_.fetch_add(1, std::memory_order_relaxed); }
+  void one_less() noexcept { awake_.fetch_sub(1, std::memory_order_relaxed); }
+  bool have_a_cpu_each() const noexcept { return awake_.load(std::memory_order_relaxed) <= cpus_; }
+
+ private:
+  const unsigned cpus_;
+  alignas(64) std::atomic<unsigned> awake_{0};
+};
+
+// One lane's. One thread. `Clock`: the time in ns.
+template <std::uint64_t (*Clock)() noexcept>
+class BasicSpin {
+ public:
+  // `most_ns` 0: the lane always goes to sleep at once.
+  explicit BasicSpin(std::uint64_t most_ns) noexcept : most_ns_(most_ns) {}
+
+  // The lane found nothing to do: whether it is to look again.
+  bool look_again(const AwakeLanes& lanes) noexcept {
+    if (most_ns_ == 0) return false;
+    const std::uint64_t now = Clock();
+    if (!idle_) {
+      spinning_ = skip_ == 0 && now - since_ns_ < most_ns_;
+      begin(true, now);
+      yielded_ = false;
+    }
+    if (!lanes.have_a_cpu_each()) {
+      if (yielded_) return false;
+      yielded_ = true;
+      sched_yield();
+      return true;
+    }
+    return spinning_ && now - since_ns_ < most_ns_;
+  }
+  // The lane has found something.
+  void worked() noexcept {
+    if (!idle_) return;
+    begin(false, Clock());
+    in_vain_ = 0;
+  }
+  // The lane has slept and is awake again.
+  void slept() noexcept {
+    if (!idle_) return;
+    const std::uint64_t now = Clock();
+    const bool soon = now - since_ns_ < 2 * most_ns_;
+    if (spinning_) {
+      in_vain_ = in_vain_ < kMostSkipped ? 2 * in_vain_ + 1 : in_vain_;
+      skip_ = in_vain_;
+    } else if (soon && skip_ > 0) {
+      --skip_;
+    }
+    begin(false, now);
+  }
+
+ private:
+  static constexpr unsigned kMostSkipped = 255;
+
+  void begin(bool idle, std::uint64_t now) noexcept {
+    idle_ = idle;
+    since_ns_ = now;
+  }
+
+  const std::uint64_t most_ns_;
+  bool idle_ = false;           // the lane has nothing to do;
+  std::uint64_t since_ns_ = 0;  // since when it has, or has not
+  bool spinning_ = false;       // in this idle time
+  bool yielded_ = false;        // in this idle time
+  unsigned skip_ = 1;           // so many soon-ended waits before the next attempt
+  unsigned in_vain_ = 0;        // grows with each attempt that failed: 1, 3, 7 ... 255
+};
+
+using Spin = BasicSpin<now_ns>;
+
+}  // namespace cpss

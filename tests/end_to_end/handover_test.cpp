@@ -1,0 +1,116 @@
+// Who runs the next stage's step: seen from outside, by system calls and threads' CPU time.
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/end_to_end/udp_client.h"
+#include "tests/end_to_end/variable_test.h"
+#include "tests/support/threads.h"
+
+namespace cpss {
+namespace {
+
+class Handover : public VariableTest {
+ protected:
+  static constexpr int kMessages = 200;
+
+  // Futex calls that so many messages, one after the other, cost.
+  static std::uint64_t futex_calls(ServerProcess& server) {
+    UdpClient client(server.address());
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(client.ask("what a message costs is learned"));
+    server.wait_until_idle();
+    const std::uint64_t before = calls(server);
+    for (int i = 0; i < kMessages; ++i) EXPECT_TRUE(client.ask("request"));
+    return calls(server) - before;
+  }
+
+ private:
+  static std::uint64_t calls(ServerProcess& server) {
+    std::uint64_t sum = 0;
+    const nlohmann::json now = server.stats();
+    for (const auto& stage : now.at("stages"))
+      sum +=
+          stage.at("sem_waits").get<std::uint64_t>() + stage.at("futex_wakes").get<std::uint64_t>();
+    return sum;
+  }
+};
+
+TEST_F(Handover, OneMessageAtATimeCostsNoFutexCall) {
+  // On a busy machine a batch may take long; what it is expected to take is not the point here.
+  ServerProcess server(program::kServer, echo_with({{"CPSS_HELP_MAX_US", "1000000"}}));
+  EXPECT_EQ(futex_calls(server), 0u);
+  for (const char* stage : {"receive", "service", "response"})
+    EXPECT_EQ(server.stage(stage).at("threads"), 1) << "helpers are no lanes of the stage";
+  server.expect_clean_end();
+}
+
+TEST_F(Handover, StrictHandsEveryMessageOver) {
+  ServerProcess server(program::kServer,
+                       echo_with({{"CPSS_HANDOVER", "strict"}, {"CPSS_SPIN_US", "0"}}));
+  EXPECT_GE(futex_calls(server), 2u * kMessages) << "two hops a message";
+  server.expect_clean_end();
+}
+
+TEST_F(Handover, LanesWithOtherCpusDoNotHelp) {
+  const std::vector<unsigned> cpus = test::allowed_cpus();
+  if (cpus.size() < 2) GTEST_SKIP() << "needs two CPUs";
+  ServerProcess server(program::kServer, echo_with({{"CPSS_RECV_CPUS", std::to_string(cpus[0])},
+                                                    {"CPSS_SERVICE_CPUS", std::to_string(cpus[1])},
+                                                    {"CPSS_SPIN_US", "0"}}));
+  EXPECT_GE(futex_calls(server), 2u * kMessages);
+  server.expect_clean_end();
+}
+
+TEST_F(Handover, LanesOfAnotherClassDoNotHelp) {
+  if (!test::may_use_real_time()) GTEST_SKIP() << "needs the right to the real-time class";
+  ServerProcess server(program::kServer, echo_with({{"CPSS_RECV_THREADS_RT", "5"},
+                                                    {"CPSS_RT_ALLOW_SMALL", "1"},
+                                                    {"CPSS_SPIN_US", "0"}}));
+  EXPECT_GE(futex_calls(server), 1u * kMessages);
+  server.expect_clean_end();
+}
+
+// What takes longer than a batch may to be helped with goes to its own lane.
+TEST_F(Handover, SlowServiceIsLeftToItsLane) {
+  ServerProcess server(
+      program::kServer,
+      {{"CPSS_SERVICE", "work"}, {"CPSS_WORK", "fixed:500;burn"}, {"CPSS_HELP_MAX_US", "50"}});
+  UdpClient client(server.address());
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(client.ask("a request of some length"));
+  const auto threads = test::threads_of(server.pid());
+  EXPECT_GT(threads.at("svc-0").run_ns, 20'000'000u);
+  EXPECT_LT(threads.at("recv-0").run_ns, threads.at("svc-0").run_ns);
+  server.expect_clean_end();
+}
+
+TEST_F(Handover, AtSaturationAllLanesWork) {
+  if (test::allowed_cpus().size() < 2) GTEST_SKIP() << "needs two CPUs";
+  ServerProcess server(program::kServer, {{"CPSS_SERVICE", "work"}, {"CPSS_WORK", "fixed:5;burn"}});
+  const Finished blast =
+      run_program({program::kBlast, "-p", std::to_string(server.port()), "--service", "work", "-q",
+                   "512", "-l", "1", "--stats-file", server.stats_file()});
+  EXPECT_EQ(blast.code, 0) << blast.output << blast.errors;
+  const auto threads = test::threads_of(server.pid());
+  for (const char* lane : {"recv-0", "svc-0", "resp-0"})
+    EXPECT_GT(threads.at(lane).run_ns, 10'000'000u) << lane;
+  server.expect_clean_end();
+}
+
+TEST_F(Handover, AnIdleServerSleeps) {
+  ServerProcess server(program::kServer, echo_with({{"CPSS_SPIN_US", "1000"}}));
+  UdpClient client(server.address());
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(client.ask("request"));
+  server.wait_until_idle(100);
+  const std::uint64_t before = test::threads_of(server.pid()).at("recv-0").run_ns;
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  const std::uint64_t after = test::threads_of(server.pid()).at("recv-0").run_ns;
+  EXPECT_LT(after - before, 50'000'000u) << "of a second";
+  server.expect_clean_end();
+}
+
+}  // namespace
+}  // namespace cpss

@@ -58,6 +58,7 @@
 #include <cstdint>
 #include <new>
 #include <span>
+#include <utility>
 
 #include "queue/semaphore.h"
 
@@ -96,9 +97,7 @@ class alignas(64) BasicSlotQueue {
    public:
     // `lanes` share the queue: one take is at most ready / lanes, rounded up.
     Consumer(BasicSlotQueue& queue, std::uint32_t lanes) noexcept : queue_(&queue), lanes_(lanes) {}
-    ~Consumer() {
-      if (tokens_ > 0) queue_->ready_.post(tokens_);
-    }
+    ~Consumer() { give_back(); }
     Consumer(const Consumer&) = delete;
     Consumer& operator=(const Consumer&) = delete;
 
@@ -120,6 +119,12 @@ class alignas(64) BasicSlotQueue {
       const TakeResult result = queue_->ready_.take(most, lanes_, deadline);
       tokens_ = result.tokens;
       return result;
+    }
+
+    // Gives up what wait() has set aside, for the other lanes. Returns how many were woken.
+    std::uint32_t give_back() noexcept {
+      if (tokens_ == 0) return 0;
+      return queue_->ready_.post(std::exchange(tokens_, 0)).wakes;
     }
 
    private:

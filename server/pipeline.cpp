@@ -46,8 +46,10 @@ bool helps(const PipelineOptions& options, const PoolOptions& from, const PoolOp
          from.real_time_priority == to.real_time_priority;
 }
 
-// Under CPSS_OVERLOAD=block a service lane may wait for room in the worker queue, which a receive
-// lane must not: it would keep what others have sent from those that could answer it.
+// A receive lane must not wait for a service: it would keep what others have sent from those that
+// could answer it. Without workers it leaves what is deferred to a service lane
+// (ServiceStep::help); under CPSS_OVERLOAD=block a service lane may wait for room in the worker
+// queue.
 bool receive_helps_service(const PipelineOptions& options) {
   return (options.worker.lanes == 0 || options.shed) &&
          helps(options, options.receive, options.service);

@@ -118,7 +118,8 @@ class Service {
   virtual std::unique_ptr<LaneState> make_lane_state() const { return nullptr; }
 
   // Gives every message of the batch (1 to CPSS_BATCH of them, all with Verdict::none) a verdict.
-  // Must not block. If it throws, messages that have a verdict keep it and the others are failed.
+  // Must not block. If it throws, messages that have a verdict keep it and the others are failed. A
+  // message that it defers may come once more, where its thread may not block either.
   virtual void process(std::span<Message> batch, LaneState* state) = 0;
 
   // A message for which process() said defer, on a thread where it may block. Saying defer again

@@ -33,11 +33,9 @@ class BatchClock {
       : stats_(stats), begin_ns_(begin_ns) {}
 
   std::uint64_t begin_ns() const noexcept { return begin_ns_; }
-  std::uint64_t end_ns() const noexcept { return end_ns_; }  // after end()
 
   // `messages` > 0 were processed until `end_ns`. Returns the time that took.
   std::uint64_t end(std::uint64_t end_ns, std::uint64_t messages) noexcept {
-    end_ns_ = end_ns;
     const std::uint64_t spent = end_ns - begin_ns_;
     stats_.add(Counter::busy_ns, spent);
     stats_.add(Counter::step_ns, spent * messages);
@@ -51,7 +49,6 @@ class BatchClock {
  private:
   StatsWriter& stats_;
   std::uint64_t begin_ns_;
-  std::uint64_t end_ns_ = 0;
 };
 
 }  // namespace cpss

@@ -25,9 +25,10 @@ class HelpedStep {
  public:
   virtual ~HelpedStep() = default;
 
-  // Processes messages that never were in the queue; `begin_ns` is now. Does not wait for room in
-  // the kernel: returns the slots that found none, which belong to the caller again, as if they had
-  // not been taken. The span is valid until the next call.
+  // Processes messages that never were in the queue; `begin_ns` is now. Does not wait, neither for
+  // room in the kernel nor for what a service may block on: returns the slots that would need it,
+  // which belong to the caller again, as if they had not been taken. The span is valid until the
+  // next call.
   virtual std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                               std::uint64_t begin_ns) noexcept = 0;
   // Most messages to be helped with at a time (Help::most).

@@ -70,7 +70,7 @@ class Moderation {
   unsigned epochs_off_ = 1;
   std::uint64_t arrivals_ = 0;  // in this epoch
   Cost begin_;                  // of the epoch
-  Cost without_;                // what an arrival cost in the last epoch without pauses
+  Cost without_;                // what an arrival cost before the last change
 };
 
 }  // namespace cpss

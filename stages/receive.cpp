@@ -51,6 +51,7 @@ std::size_t ReceiveStep::run() noexcept {
     return 0;
   }
   pausing_ = false;
+  run_arrivals_ = run_wanted_ = 0;
   std::size_t moved = place_held();
   for (std::size_t i = 0; i < w_.ports.size() && held_ == 0 && !starved_; ++i) {
     moved += receive_from(static_cast<std::uint16_t>(next_port_));
@@ -58,7 +59,9 @@ std::size_t ReceiveStep::run() noexcept {
     // batch that is shed was its turn.
     if (!starved_ || shedding_) next_port_ = (next_port_ + 1) % w_.ports.size();
   }
-  pausing_ = moderation_.due() && !starved_ && held_ == 0;
+  if (w_.moderated && moderation_.note(run_arrivals_, run_wanted_))
+    moderation_.decide(now_ns(), thread_cpu_ns());
+  pausing_ = moderation_.due() && !starved_ && held_ == 0 && emptied_ >= w_.ports.size();
   return starved_ && shedding_ ? 0 : moved;
 }
 
@@ -99,10 +102,11 @@ std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
   BatchClock clock(stats_);
   const std::size_t wanted = arrivals_wanted();
   read(*w_.ports[port_index], wanted);
-  socket_empty_ = filled_ < wanted;
+  emptied_ = filled_ < wanted ? emptied_ + 1 : 0;
+  run_arrivals_ += filled_;
+  run_wanted_ += wanted;
   if (held_ == 0) {
     starved_ = false;
-    moderation_.note(0, wanted);
     give_back_free();
     return 0;
   }
@@ -110,10 +114,7 @@ std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
   port_index_ = port_index;
   const std::uint64_t datagrams = held_;
   begin_arrival();
-  const std::size_t done = starved_ ? shed_held(clock, datagrams) : place_batch(clock, datagrams);
-  if (w_.moderated && moderation_.note(filled_, wanted))
-    moderation_.decide(clock.end_ns(), thread_cpu_ns());
-  return done;
+  return starved_ ? shed_held(clock, datagrams) : place_batch(clock, datagrams);
 }
 
 // An error that was pending at the socket is gone once it has been told, and datagrams may wait
@@ -227,7 +228,7 @@ void ReceiveStep::finish(BatchClock& clock, std::size_t datagrams) noexcept {
   clock.end(end_ns, datagrams);
   retirement_.finish();
   give_back_free();
-  lane_.input_empty = socket_empty_ && held_ == 0;
+  lane_.input_empty = emptied_ >= w_.ports.size() && held_ == 0;
   outlet_.hand_on(end_ns);
 }
 

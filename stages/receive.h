@@ -112,11 +112,13 @@ class ReceiveStep final : public Step {
   ArrivalCursor cursor_;
   bool trusted_ = false;          // the arrival's peer
   std::uint16_t port_index_ = 0;  // they all came by it
-  bool socket_empty_ = false;     // as of the last read()
+  std::size_t emptied_ = 0;       // reads in a row that left nothing in their sockets
   std::size_t per_arrival_ = 1;   // datagrams, as of the last read() that brought any
   std::size_t next_port_ = 0;
   bool starved_ = false;
   Moderation moderation_;
+  std::size_t run_arrivals_ = 0;  // of the last run(), from all sockets,
+  std::size_t run_wanted_ = 0;    // of so many at most
   bool pausing_ = false;
 };
 

@@ -1,7 +1,8 @@
 // Stage response: sends the replies of a batch, grouped by socket and, where the kernel can send
 // several to one peer as one packet, by peer and length, and ends their messages.
 //
-// One object per response lane. It waits for the kernel alone.
+// One object per lane that runs it: response lanes, which wait for the kernel alone, and lanes that
+// help, which do not wait.
 #pragma once
 
 #include <cstdint>

@@ -21,9 +21,12 @@ ServiceStep::ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
   messages_.reserve(w_.batch);
   deferred_.reserve(w_.batch);
   to_queue_.reserve(w_.batch);
+  not_taken_.reserve(w_.batch);
 }
 
 void ServiceStep::before_wait() noexcept {
+  // Also before the waits within a batch: then messages may be set aside that others can take.
+  stats_.add(Counter::futex_wakes, intake_.consumer().give_back());
   settlement_.before_wait();
 }
 
@@ -33,19 +36,27 @@ std::size_t ServiceStep::run() noexcept {
   BatchClock clock(stats_);
   intake_.book_waits(slots, clock.begin_ns());
   lane_.input_empty = intake_.empty_guess();
-  process_batch(slots, clock);
+  process_batch(slots);
+  finish_batch(slots.size(), clock);
   return slots.size();
 }
 
 std::span<const std::uint32_t> ServiceStep::help(std::span<const std::uint32_t> slots,
                                                  std::uint64_t begin_ns) noexcept {
-  intake_.book_helped(slots.size());
   BatchClock clock(stats_, begin_ns);
-  process_batch(slots, clock);
-  return {};
+  process_batch(slots);
+  not_taken_.clear();
+  if (!w_.deferral) {
+    for (const std::size_t i : deferred_) not_taken_.push_back(refs_[i].slot);
+    deferred_.clear();
+  }
+  const std::size_t taken = slots.size() - not_taken_.size();
+  intake_.book_helped(taken);
+  if (taken > 0) finish_batch(taken, clock);
+  return not_taken_;
 }
 
-void ServiceStep::process_batch(std::span<const std::uint32_t> slots, BatchClock& clock) noexcept {
+void ServiceStep::process_batch(std::span<const std::uint32_t> slots) noexcept {
   present(slots);
 
   deferred_.clear();
@@ -55,11 +66,18 @@ void ServiceStep::process_batch(std::span<const std::uint32_t> slots, BatchClock
   } else {
     process();
   }
+}
+
+// What is deferred may have to wait, so it comes last, when everything else of the batch has gone
+// on.
+void ServiceStep::finish_batch(std::size_t messages, BatchClock& clock) noexcept {
   std::uint64_t end_ns = settlement_.finish();
-  // What is deferred may have to wait, so it comes last, when everything else of the batch has gone
-  // on.
-  if (!deferred_.empty()) end_ns = w_.deferral ? hand_to_workers() : process_in_place();
-  w_.cost.note(clock.end(end_ns, slots.size()), slots.size());
+  if (!deferred_.empty()) {
+    aside_ns_ = now_ns() - end_ns;
+    end_ns = w_.deferral ? hand_to_workers() : process_in_place();
+    end_ns -= aside_ns_;
+  }
+  w_.cost.note(clock.end(end_ns, messages), messages);
 }
 
 // Makes the service's view of each message.
@@ -87,6 +105,7 @@ void ServiceStep::process() noexcept {
 std::uint64_t ServiceStep::process_in_place() noexcept {
   std::uint64_t end_ns = 0;
   for (const std::size_t i : deferred_) {
+    if (end_ns != 0) aside_ns_ += now_ns() - end_ns;
     before_wait();
     stats_.add(Counter::deferred_inline);
     messages_[i].clear_verdict();

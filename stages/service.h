@@ -1,6 +1,6 @@
 // Stage service: calls the service for a batch of messages and does what its verdicts say.
 //
-// One object per service lane. What is deferred goes to the worker queue; where there are no
+// One object per lane that runs it: service lanes, and receive lanes that help. What is deferred goes to the worker queue; where there are no
 // workers it is processed here. A full worker queue makes the lane wait, or shed, as the overload
 // policy says.
 #pragma once
@@ -53,7 +53,7 @@ class ServiceStep final : public Step, public HelpedStep {
   ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
 
   std::size_t run() noexcept override;
-  // All of the messages are dealt with.
+  // Without workers, what the service defers is not taken: its service lane may block with it.
   std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                       std::uint64_t begin_ns) noexcept override;
   std::size_t most_helped() const noexcept override { return settlement_.most(); }
@@ -63,7 +63,10 @@ class ServiceStep final : public Step, public HelpedStep {
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
-  void process_batch(std::span<const std::uint32_t> slots, BatchClock& clock) noexcept;
+  // Calls the service; what it has deferred is in deferred_.
+  void process_batch(std::span<const std::uint32_t> slots) noexcept;
+  // Hands on what was processed, of `messages`, and deals with deferred_.
+  void finish_batch(std::size_t messages, BatchClock& clock) noexcept;
   void present(std::span<const std::uint32_t> slots) noexcept;
   // Each settled or in deferred_.
   void process() noexcept;
@@ -80,8 +83,10 @@ class ServiceStep final : public Step, public HelpedStep {
   std::unique_ptr<LaneState> lane_state_;
   std::vector<MessageRef> refs_;
   std::vector<Message> messages_;
-  std::vector<std::size_t> deferred_;    // places in the two above
-  std::vector<std::uint32_t> to_queue_;  // slots of one put
+  std::vector<std::size_t> deferred_;     // places in the two above
+  std::vector<std::uint32_t> to_queue_;   // slots of one put
+  std::vector<std::uint32_t> not_taken_;  // slots that help() returns
+  std::uint64_t aside_ns_ = 0;            // time since the batch began that is the response stage's
 };
 
 }  // namespace cpss

@@ -39,7 +39,7 @@
 namespace cpss::layout {
 
 inline constexpr std::array<char, 8> kMagic = {'C', 'P', 'S', 'S', 'S', 'T', 'A', 'T'};
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 
 struct Table {
   std::uint64_t offset;       // bytes from the beginning of the file

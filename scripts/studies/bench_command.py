@@ -25,7 +25,7 @@ from studies.study import QUICK_WARNING
 SECONDS, QUICK_SECONDS = 1.5, 0.2
 ROUNDS, QUICK_ROUNDS = 10, 1
 WARM_UP_S = 0.2
-NUMBERS = 300_000  # queries
+NUMBERS, QUICK_NUMBERS = 300_000, 10_000  # queries
 
 
 def _options(description: str) -> argparse.Namespace:
@@ -46,12 +46,18 @@ def _body(options: argparse.Namespace) -> int:
     if not programs.floor.is_file():
         raise CannotRun(f"{programs.floor} is missing: cmake --build --preset release")
     folder = output_folder(options)
-    numbers, why_no_numbers = _numbers(folder, options.list)
-    # A folder given is taken as it is: quick, and without a build of our own.
-    wants_uncounted = not options.build and not options.list
-    uncounted = build_uncounted() if wants_uncounted else None
-    why_no_uncounted = "" if wants_uncounted else "needs a build of its own"
-    cases = _cases(options, numbers, why_no_numbers, why_no_uncounted)
+    wanted = _wanted(options)
+    numbers, why_no_numbers = None, "the numbers are not made yet"
+    if any(traffic.needs_numbers for traffic in wanted):
+        numbers, why_no_numbers = _numbers(folder, options)
+    # A folder given is taken as it is: without a build of our own.
+    uncounted, why_no_uncounted = None, "needs a build of its own"
+    if any(UNCOUNTED in traffic.servers for traffic in wanted) and not options.build:
+        why_no_uncounted = ""
+        if not options.list:
+            print("building a server that counts nothing, once", flush=True)
+            uncounted = build_uncounted()
+    cases = _cases(options, bench.traffics(numbers), why_no_numbers, why_no_uncounted)
     rounds = options.repeat or (QUICK_ROUNDS if options.quick else ROUNDS)
     store = Store(folder / "records", identity_of(programs))
     if options.list:
@@ -71,35 +77,42 @@ def _body(options: argparse.Namespace) -> int:
         return code
 
 
-def _cases(options: argparse.Namespace, numbers: Path | None, why_no_numbers: str,
-           why_no_uncounted: str) -> dict[int, list[Case]]:
-    """By how many times as many rounds they get."""
-    all_of_them = bench.traffics(numbers)
+def _wanted(options: argparse.Namespace) -> list[bench.Traffic]:
+    all_of_them = bench.traffics(None)
     names = [traffic.name for traffic in all_of_them]
     wanted = options.only.split(",") if options.only else names
     unknown = [name for name in wanted if name not in names]
     if unknown:
         raise WrongUsage(f"no traffic '{unknown[0]}'; there are: {', '.join(names)}")
+    return [traffic for traffic in all_of_them if traffic.name in wanted]
+
+
+def _cases(options: argparse.Namespace, traffics: list[bench.Traffic], why_no_numbers: str,
+           why_no_uncounted: str) -> dict[int, list[Case]]:
+    """By how many times as many rounds they get."""
+    wanted = {traffic.name for traffic in _wanted(options)}
     seconds = QUICK_SECONDS if options.quick else SECONDS
     cases: dict[int, list[Case]] = {}
-    for traffic in all_of_them:
+    for traffic in traffics:
         if traffic.name in wanted:
             cases.setdefault(traffic.more_rounds, []).extend(
                 bench.cases_of(traffic, seconds, options.quick, why_no_numbers, why_no_uncounted))
     return cases
 
 
-def _numbers(folder: Path, only_listed: bool) -> tuple[Path | None, str]:
+def _numbers(folder: Path, options: argparse.Namespace) -> tuple[Path | None, str]:
     """A folder with real numbers and queries for them, made once; or why there is none."""
     data = folder / "numbers"
     if (data / "queries.tsv").is_file():
         return data, ""
-    if only_listed:
+    if options.list:
         return None, "the numbers are not made yet"
+    queries = QUICK_NUMBERS if options.quick else NUMBERS
+    print(f"making {queries:,} queries for real numbers, once", flush=True)
     made = subprocess.run([PROJECT / "scripts/import-numbers", "--out-dir", data, "--count",
-                           str(NUMBERS)], capture_output=True, text=True, check=False)
+                           str(queries)], capture_output=True, text=True, check=False)
     if made.returncode != 0:
-        return None, f"no numbers: {made.stderr.strip().splitlines()[-1:] or made.returncode}"
+        return None, f"no numbers: {made.stderr.strip() or f'exit code {made.returncode}'}"
     return data, ""
 
 
@@ -120,8 +133,9 @@ def _usage(pid: int) -> _Usage:
         for line in (task / "status").read_text(encoding="utf-8").splitlines():
             if "ctxt_switches:" in line:
                 switches += int(line.split()[1])
-    idle = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[4:6]
-    return _Usage(cpu_ns, switches, sum(map(int, idle)) / os.sysconf("SC_CLK_TCK"),
+    times = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()
+    not_busy = sum(int(times[i]) for i in (4, 5, 8))  # idle, iowait, steal
+    return _Usage(cpu_ns, switches, not_busy / os.sysconf("SC_CLK_TCK"),
                   time.monotonic())
 
 
@@ -207,5 +221,6 @@ class _Runner:
         report = blast.run(self._programs, load, server, case.client_cpus)
         if report["right"] != report["sent"]:
             raise CaseFailed(f"{report['sent'] - report['right']} of {report['sent']} messages "
-                             "were not answered")
+                             "were not answered; where sockets may hold little they are lost there "
+                             "(net.core.rmem_max)")
         return report

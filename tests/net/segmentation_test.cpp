@@ -211,7 +211,8 @@ TEST_P(SegmentationTest, SwitchedOffEachGoesByItself) {
   EXPECT_EQ(inbox_.wait_and_receive(receiver).filled, 5u);
 }
 
-// The kernel refuses the packet as a whole; sent by itself, each datagram is judged by itself.
+// That the datagrams of a refused packet do leave, where they can, is seen behind a path MTU
+// (udp_socket_network_test.cpp).
 TEST(SegmentationErrors, WhatThePacketIsRefusedForIsFoundDatagramByDatagram) {
   UdpSocketOptions options;
   options.gso = true;

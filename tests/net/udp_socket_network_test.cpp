@@ -2,6 +2,8 @@
 #include <cerrno>
 #include <fstream>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <net/if.h>
@@ -46,10 +48,12 @@ class Wire {
 
   const OtherNamespace& there() const { return other_; }
 
-  std::unique_ptr<UdpSocket> client(const SocketAddress& address) const {
+  std::unique_ptr<UdpSocket> client(const SocketAddress& address, bool offload = false) const {
     std::unique_ptr<UdpSocket> socket;
     there().inside([&] {
-      socket = std::make_unique<UdpSocket>(address, UdpSocketOptions{});
+      UdpSocketOptions options;
+      options.gro = options.gso = offload;
+      socket = std::make_unique<UdpSocket>(address, options);
       const int on = 1;
       ::setsockopt(socket->descriptor(), SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
     });
@@ -60,8 +64,9 @@ class Wire {
   OtherNamespace other_;
 };
 
-std::unique_ptr<UdpSocket> wildcard(const char* ip, bool ipv6_only = true) {
-  return std::make_unique<UdpSocket>(address_of(ip), UdpSocketOptions{1 << 20, ipv6_only});
+std::unique_ptr<UdpSocket> wildcard(const char* ip, bool ipv6_only = true, bool offload = false) {
+  return std::make_unique<UdpSocket>(address_of(ip),
+                                     UdpSocketOptions{1 << 20, ipv6_only, offload, offload});
 }
 
 // A09
@@ -96,6 +101,65 @@ TEST_F(UdpSocketNetwork, RepliesFromEitherOfTwoAddresses) {
     for (const char* ip : {"fd09::1", "fd09::2"}) {
       expect_reply_from_the_address_asked(*v6, *v6_client, ip);
       expect_reply_from_the_address_asked(*dual, *v6_client, ip);
+    }
+  });
+}
+
+// Several requests in a packet, and as many replies of `reply_size`, with the address asked.
+void expect_packets_there_and_back(UdpSocket& server, UdpSocket& client, const char* ip,
+                                   std::size_t reply_size) {
+  constexpr std::size_t kCount = 3;
+  SCOPED_TRACE(std::string(ip) + " at " + server.local_address().to_string());
+  const SocketAddress asked = address_of(ip, server.local_address().port());
+  const auto datagrams = [&](const std::string& text, const SocketAddress& to,
+                             const LocalAddress* from) {
+    return std::vector<OutgoingDatagram>(
+        kCount, {reinterpret_cast<const std::byte*>(text.data()), text.size(), &to, from});
+  };
+  ASSERT_EQ(client.send(datagrams("request", asked, nullptr)).accepted, kCount);
+  Inbox inbox(2 * kCount, 16 << 10);
+  ASSERT_EQ(inbox.wait_and_receive(server).filled, 1U) << "merged";
+  const Arrival arrival = inbox.arrival(0);
+  EXPECT_EQ(inbox.text(0), "requestrequestrequest");
+  EXPECT_EQ(arrival.segment_size, 7U);
+  EXPECT_EQ(arrival.peer, client.local_address());
+  EXPECT_EQ(arrival.local.ip, asked.ip());
+
+  const std::string reply(reply_size, 'r');
+  const SendResult sent = server.send(datagrams(reply, arrival.peer, &arrival.local));
+  ASSERT_EQ(sent.accepted, kCount) << sent.error;
+  std::size_t replies = 0;
+  for (int calls = 0; replies < kCount && calls < 10; ++calls) {
+    const std::size_t filled = inbox.wait_and_receive(client).filled;
+    for (std::size_t i = 0; i < filled; ++i) {
+      EXPECT_EQ(inbox.arrival(i).peer, asked);
+      for (std::size_t at = 0; at < inbox.text(i).size(); at += reply_size, ++replies)
+        EXPECT_EQ(inbox.text(i).substr(at, reply_size), reply);
+    }
+  }
+  EXPECT_EQ(replies, kCount);
+}
+
+TEST_F(UdpSocketNetwork, PacketsOfSeveralDatagramsKeepTheAddressAsked) {
+  run_isolated([] {
+    const Wire wire;
+    const auto v4_client = wire.client(address_of("10.9.0.9"), true);
+    const auto v6_client = wire.client(address_of("fd09::9"), true);
+    const auto v4 = wildcard("0.0.0.0", true, true);
+    const auto v6 = wildcard("::", true, true);
+    const auto dual = wildcard("::", false, true);
+    if (v4->most_segments() == 1 || !v4->merges()) GTEST_SKIP() << "this kernel has no offload";
+    // 1,500 bytes are what goes through the wire: a segment must not be longer (udp(7)), a datagram
+    // may, in fragments.
+    for (const std::size_t reply_size : {200U, 2'000U}) {
+      for (const char* ip : {"10.9.0.1", "10.9.0.2"}) {
+        expect_packets_there_and_back(*v4, *v4_client, ip, reply_size);
+        expect_packets_there_and_back(*dual, *v4_client, ip, reply_size);
+      }
+      for (const char* ip : {"fd09::1", "fd09::2"}) {
+        expect_packets_there_and_back(*v6, *v6_client, ip, reply_size);
+        expect_packets_there_and_back(*dual, *v6_client, ip, reply_size);
+      }
     }
   });
 }

@@ -123,6 +123,19 @@ TEST(SlotQueue, WaitSetsEntriesAsideThatTryTakeYields) {
   EXPECT_EQ(take(one), (Slots{2}));
 }
 
+TEST(SlotQueue, WhatWasSetAsideCanBeGivenBack) {
+  OwnQueue<NativePlatform> own(8);
+  put(own.queue, {1, 2, 3});
+  SlotQueue::Consumer one(own.queue, 1);
+  SlotQueue::Consumer other(own.queue, 1);
+  ASSERT_EQ(one.wait(8).tokens, 3u);
+  EXPECT_EQ(take(one, 1), (Slots{1}));
+  EXPECT_EQ(take(other), Slots{});
+  EXPECT_EQ(one.give_back(), 0u) << "nobody waits";
+  EXPECT_EQ(take(other), (Slots{2, 3}));
+  EXPECT_EQ(take(one), Slots{});
+}
+
 TEST(SlotQueue, ConsumerThatEndsLeavesItsEntriesToOthers) {
   OwnQueue<NativePlatform> own(4);
   put(own.queue, {2, 1});

@@ -29,25 +29,33 @@ class Ratios(unittest.TestCase):
                    plain(bench.MMSG, 2, 3.0),
                    plain(bench.CPSSD, 3, 5.0), plain(bench.MMSG, 3, 10.0),
                    record("plain", bench.CPSSD, 2, FAILED)]
-        self.assertEqual(bench.ratios(records, self.TARGET), [0.5, 0.5])
+        self.assertEqual(bench.values_of(records, self.TARGET), [0.5, 0.5])
 
     def test_each_record_gets_its_share_of_the_traffics_first_floor(self):
         records = bench.with_ratios([plain(bench.MMSG, 1, 4.0), plain(bench.CPSSD, 1, 3.0),
                                      record("lookup", bench.CPSSD, 1, cpu_us=1.0)])
         self.assertEqual([r.results.get("ratio") for r in records], [1.0, 0.75, None])
 
-    def test_a_target_is_reached_by_the_median(self):
-        def lines(*shares):
-            records = [r for i, share in enumerate(shares)
-                       for r in (plain(bench.MMSG, i, 1.0, messages_per_s=100.0),
-                                 plain(bench.CPSSD, i, share, messages_per_s=90.0))]
-            return bench._target_lines(records)[2:]
+    def test_a_target_without_another_side_is_the_figure_itself(self):
+        target = next(target for target in bench.TARGETS if target.name == "article")
+        records = [record("article", bench.CPSSD, 1, messages_per_s=5.0)]
+        self.assertEqual(bench.values_of(records, target), [5.0])
 
-        cost, rate = lines(0.7, 0.75, 0.9)
-        self.assertIn("| 0.750 ", cost)
-        self.assertTrue(cost.endswith("| reached |"), cost)
-        self.assertTrue(rate.endswith("| NOT reached |"), rate)
-        self.assertTrue(lines(0.7, 0.76, 0.9)[0].endswith("| NOT reached |"))
+
+class Verdict(unittest.TestCase):
+    COST = bench.Target("", "", "", "", 0.75)
+    RATE = bench.Target("", "", "", "", 1.0, at_least=True, within_spread=True)
+
+    def test_is_of_the_median(self):
+        self.assertEqual(bench.verdict([0.7] * 5 + [0.8] * 5, self.COST), "reached")
+        self.assertEqual(bench.verdict([0.7] * 4 + [0.8] * 6, self.COST), "NOT reached")
+
+    def test_or_of_its_interval(self):
+        self.assertEqual(bench.verdict([0.9] * 5 + [0.95] * 3 + [1.0] * 2, self.RATE), "reached")
+        self.assertEqual(bench.verdict([0.9] * 5 + [0.95] * 4 + [1.1], self.RATE), "NOT reached")
+
+    def test_needs_rounds(self):
+        self.assertEqual(bench.verdict([0.1] * 9, self.COST), "too few rounds")
 
 
 class IntervalOfTheMedian(unittest.TestCase):

@@ -76,7 +76,13 @@ class HelpingTest : public testing::Test {
   }
   std::uint64_t futex_calls() const { return rig_.total(Counter::futex_wakes); }
 
-  CallService user_{[](Message& message) { message.reply_in_place(message.request().size()); }};
+  int defers_ = 0;  // so many of the next messages are deferred
+  CallService user_{[this](Message& message) {
+    if (defers_-- > 0)
+      message.defer();
+    else
+      message.reply_in_place(message.request().size());
+  }};
   Rig rig_{user_};
   LaneContext lane_{rig_.pool, 64, 4};
   StatsWriter response_books_ = rig_.books.open();
@@ -158,6 +164,24 @@ TEST_F(HelpingTest, RepliesThatFindNoRoomGoToTheResponseLanes) {
   EXPECT_EQ(rig_.total(Reason::answered), 3u);
   lane_.cache.give_all_back();
   rig_.expect_at_rest();
+}
+
+// Its process_deferred() may block, which is for the service lanes where there are no workers.
+TEST_F(HelpingTest, WhatTheServiceDefersIsLeftToTheServiceLanes) {
+  {
+    const Idler service(rig_.requests);
+    const Idler response(rig_.responses);
+    lane_.input_empty = true;
+    defers_ = 2;
+    hand_on(3);
+    EXPECT_EQ(rig_.total(Counter::deferred_inline), 0u);
+    EXPECT_EQ(rig_.port().sent().size(), 1u);
+  }
+  ASSERT_TRUE(rig_.settle());
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
+  EXPECT_EQ(service_books_.value(Counter::entered), 1u);
+  EXPECT_EQ(rig_.total(Reason::answered), 3u);
 }
 
 class OnOneCpu : public HelpingTest {

@@ -1,8 +1,8 @@
 // Stage service: calls the service for a batch of messages and does what its verdicts say.
 //
-// One object per lane that runs it: service lanes, and receive lanes that help. What is deferred goes to the worker queue; where there are no
-// workers it is processed here. A full worker queue makes the lane wait, or shed, as the overload
-// policy says.
+// One object per lane that runs it: service lanes, and receive lanes that help. What is deferred
+// goes to the worker queue; where there are no workers it is processed here. A full worker queue
+// makes the lane wait, or shed, as the overload policy says.
 #pragma once
 
 #include <cstdint>

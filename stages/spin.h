@@ -6,8 +6,8 @@
 // than the server has CPUs, so that it keeps no other lane from running (unless lanes are pinned to
 // fewer); where there are more, it lets the others run once, since they may bring work, before it
 // sleeps. Adaptive: it does not spin where work has come later than twice that time, nor after a
-// busy time longer than that, which pays for a wake-up; and after each attempt in vain it lets twice
-// as many waits go by before the next.
+// busy time longer than that, which pays for a wake-up; and after each attempt in vain it lets
+// twice as many waits go by before the next.
 #pragma once
 
 #include <atomic>

@@ -160,8 +160,8 @@ TEST_F(ReaderTest, EveryKindOfBadFileIsToldApart) {
   expect(RegionState::incompatible, "cut short, 4096 bytes");
   write_file(path_, test::RegionBytes().put(8, std::uint32_t{0}).bytes);
   expect(RegionState::incompatible, "never completed");
-  write_file(path_, test::RegionBytes().put(8, std::uint32_t{2}).bytes);
-  expect(RegionState::incompatible, "layout version 2");
+  write_file(path_, test::RegionBytes().put(8, std::uint32_t{3}).bytes);
+  expect(RegionState::incompatible, "layout version 3");
   write_file(path_, test::RegionBytes().put(region.block(0), std::uint64_t{1} << 40).bytes);
   expect(RegionState::incompatible, "is damaged");
 }

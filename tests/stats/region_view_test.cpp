@@ -146,7 +146,7 @@ TEST(RegionViewTest, EachWrongHeaderIsToldApart) {
   RegionBytes other;
   other.put(offsetof(Header, version), layout::kVersion + 1);
   other.bytes.resize(100);  // whatever else another version looks like
-  EXPECT_THAT(refusal_of(other), HasSubstr("layout version 2"));
+  EXPECT_THAT(refusal_of(other), HasSubstr("layout version 3"));
   RegionBytes shorter;
   shorter.bytes.resize(shorter.bytes.size() - 1);
   EXPECT_THAT(refusal_of(shorter), HasSubstr("cut short"));

@@ -18,7 +18,7 @@ def run_study(script, output, *options, build=None):
     """Exit code and everything that was printed."""
     run = subprocess.run([PROJECT / "scripts" / script, "--quick", "--output", output,
                           "--build", build or Build.folder, *options], stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, text=True, check=False, timeout=150)
+                         stderr=subprocess.STDOUT, text=True, check=False, timeout=280)
     return run.returncode, run.stdout
 
 

@@ -11,9 +11,6 @@
 namespace cpss {
 namespace {
 
-// Those that kernels have had: 64 at first, 128 since Linux 6.9.
-constexpr std::size_t kMoreSegments = 128;
-
 bool leaves_from_the_same_address(const LocalAddress* a, const LocalAddress* b) noexcept {
   const bool a_known = a != nullptr && a->known();
   const bool b_known = b != nullptr && b->known();
@@ -53,14 +50,14 @@ std::size_t most_segments() noexcept {
   self.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof self;
   const int segment = 1;
-  const std::array<std::byte, kMoreSegments> payload{};
+  const std::array<std::byte, kMostSegments> payload{};
   auto* const address = reinterpret_cast<sockaddr*>(&self);
   const bool more = ::bind(fd, address, size) == 0 && ::getsockname(fd, address, &size) == 0 &&
                     ::setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment) == 0 &&
                     ::sendto(fd, payload.data(), payload.size(), MSG_DONTWAIT, address, size) ==
                         static_cast<ssize_t>(payload.size());
   ::close(fd);
-  return more ? kMoreSegments : kLeastSegments;
+  return more ? kMostSegments : kLeastSegments;
 }
 
 }  // namespace cpss

@@ -15,6 +15,12 @@ namespace cpss {
 // not in its user headers. At least this many on every kernel that knows UDP_SEGMENT.
 inline constexpr std::size_t kLeastSegments = 64;
 
+// What no kernel takes, or merges, more of: UDP_MAX_SEGMENTS since Linux 6.9.
+inline constexpr std::size_t kMostSegments = 128;
+
+// Room for whatever the kernel merges (UDP_GRO): it goes up to the largest IP packet.
+inline constexpr std::size_t kMergedBytes = 64 << 10;
+
 // Bytes of payload in one such packet, all its datagrams together: what a UDP length field and an
 // IPv4 packet allow (65,535 less two headers).
 inline constexpr std::size_t kMostSegmentedBytes = 65'507;

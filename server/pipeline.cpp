@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "net/segmentation.h"
+
 namespace cpss {
 namespace {
 
@@ -98,9 +100,7 @@ std::vector<RegionBlock> blocks_of(const PipelineOptions& options) {
 // in its receive lane. A receive batch is counted before its messages hold theirs, and every lane
 // may have booked part of a batch.
 std::uint64_t most_inside(const PipelineOptions& options) {
-  // No kernel puts more datagrams into one packet (UDP_MAX_SEGMENTS since Linux 6.9).
-  constexpr std::uint64_t kMostMerged = 128;
-  const std::uint64_t per_arrival = options.merged ? kMostMerged : options.shed ? 1 : 0;
+  const std::uint64_t per_arrival = options.merged ? kMostSegments : options.shed ? 1 : 0;
   const std::uint64_t received = options.receive.lanes * per_arrival;
   return options.slots + (received + all_lanes(options)) * options.batch;
 }

@@ -3,20 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "net/segmentation.h"
 #include "stages/batch_clock.h"
 
 namespace cpss {
 namespace {
-
-constexpr std::size_t kCacheLine = 64;
-// The kernel merges up to the largest IP packet.
-constexpr std::size_t kMergedBytes = 64 << 10;
-
-// An odd number of cache lines from buffer to buffer, so that their first lines, which are all
-// there is to most of them, fall into different cache sets.
-std::size_t stride_for(std::size_t bytes) {
-  return ((bytes + kCacheLine - 1) / kCacheLine | 1) * kCacheLine;
-}
 
 std::size_t buffer_bytes(const ReceiveStep::Wiring& wiring) {
   return wiring.merged ? std::max(kMergedBytes, wiring.store.window_bytes())
@@ -32,12 +23,12 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
       stats_(stats),
       retirement_(w_.store, lane.cache, stats_, w_.batch),
       outlet_(w_.requests, w_.batch, w_.store, stats_, help),
-      memory_(w_.batch * stride_for(buffer_bytes(w_))),
+      memory_(w_.batch * stride_of(buffer_bytes(w_))),
       arrivals_(w_.batch) {
   free_.reserve(2 * std::size_t{w_.batch});
   const std::size_t bytes = buffer_bytes(w_);
   for (std::size_t i = 0; i < w_.batch; ++i)
-    buffers_.push_back({memory_.data() + i * stride_for(bytes), bytes});
+    buffers_.push_back({memory_.data() + i * stride_of(bytes), bytes});
   if (w_.shedding)
     shedding_.emplace(*w_.shedding, Shedding::Shared{retirement_, lane.events, stats_},
                       w_.store.window_bytes(), w_.batch);

@@ -17,13 +17,6 @@ std::uint32_t generation_of(std::uint64_t occupancy) {
   return static_cast<std::uint32_t>(occupancy >> 2);
 }
 
-// An odd number of cache lines, so that the first lines of successive windows fall into different
-// cache sets: with a stride of 1,024 bytes they would share 4 of 64 sets.
-std::size_t stride_for(std::size_t window_bytes) {
-  const std::size_t lines = (window_bytes + 63) / 64;
-  return (lines | 1) * 64;
-}
-
 }  // namespace
 
 // Zeroed memory is a valid array of free headers (all fields trivial, occupancy 0), so it is used
@@ -31,7 +24,7 @@ std::size_t stride_for(std::size_t window_bytes) {
 SlotStore::SlotStore(std::uint32_t slots, std::size_t window_bytes, Sharing sharing)
     : slots_(slots),
       window_bytes_(window_bytes),
-      stride_(stride_for(window_bytes)),
+      stride_(stride_of(window_bytes)),
       header_memory_(slots * sizeof(SlotHeader), sharing, "cpss-slot-headers"),
       requests_(slots * stride_, sharing, "cpss-requests"),
       replies_(slots * stride_, sharing, "cpss-replies"),

@@ -198,5 +198,23 @@ TEST_F(ReceiveMergedTest, EverySegmentKnowsPeerPortAndLocalAddress) {
   rig.expect_at_rest();
 }
 
+// A forced end: what is in slots is main's to take; nobody but the lane knows what waits for them.
+TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndEndWithIt) {
+  RigOptions options;
+  options.slots = 2;
+  Rig rig(echo_, std::move(options));
+  rig.deliver_merged("a1a2a3a4a5", 2);
+  EXPECT_EQ(rig.receive.run(), 2u);
+  rig.expect_books(3);
+  rig.pool.free_slots().close();
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(rig.total(Reason::failed_forced_end), 3u);
+  rig.expect_books();
+  EXPECT_EQ(rig.seize_all(), 2u);
+  EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
+  rig.expect_books();
+  EXPECT_EQ(rig.total(Counter::filled), rig.total(Counter::given_back)) << "nothing is inside";
+}
+
 }  // namespace
 }  // namespace cpss

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <sstream>
@@ -13,6 +14,7 @@
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
+#include "net/segmentation.h"
 #include "tools/udpblast/option_values.h"
 #include "tools/udpblast/schedule.h"
 #include "tools/udpblast/transaction_id.h"
@@ -22,10 +24,8 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr std::size_t kLargestDatagram = 65'507;  // 65,535 less the IPv4 and UDP headers
 constexpr std::uint32_t kMostClients = 65'535;
 constexpr std::uint32_t kMostThreads = 128;
-constexpr std::uint32_t kMostSegments = 64;  // that every kernel takes in one packet
 
 constexpr std::array kServices = {
     std::pair<std::string_view, ServiceKind>{"lookup", ServiceKind::lookup},
@@ -245,7 +245,7 @@ void read_values(Reader& reader, Options& options) {
   });
   reader.read("limit", [&](const std::string& text) { options.run_ns = parse_seconds_ns(text); });
   reader.read("size", [&](const std::string& text) {
-    options.size = parse_whole(text, 1, kLargestDatagram);
+    options.size = parse_whole(text, 1, kMostSegmentedBytes);
   });
   const auto read_number = [&](const char* name, std::uint32_t& value, std::uint32_t most) {
     reader.read(name, [&](const std::string& text) {
@@ -254,7 +254,7 @@ void read_values(Reader& reader, Options& options) {
   };
   read_number("clients", options.clients, kMostClients);
   read_number("threads", options.threads, kMostThreads);
-  read_number("segment", options.segments, kMostSegments);
+  read_number("segment", options.segments, std::uint32_t{kLeastSegments});
   reader.read("outstanding", [&](const std::string& text) {
     options.outstanding = static_cast<std::uint32_t>(parse_whole(text, 1, kMostOutstanding));
   });
@@ -312,11 +312,11 @@ void check_combination(Reader& reader, const Options& options) {
         fmt::format("{} clients for {} outstanding message(s): each client needs at least "
                     "one; raise -q or lower -c",
                     options.clients, outstanding));
-  if (options.segments * options.size > kLargestDatagram)
+  if (options.segments * options.size > kMostSegmentedBytes)
     reader.fail(fmt::format(
         "--segment {} of --size {}: {} bytes do not fit into one packet, which "
         "has {} at most",
-        options.segments, options.size, options.segments * options.size, kLargestDatagram));
+        options.segments, options.size, options.segments * options.size, kMostSegmentedBytes));
   if (options.part == Part::both && limited && options.segments > 1 &&
       options.segments > outstanding / options.clients)
     reader.fail(

@@ -6,17 +6,14 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 
+#include "net/segmentation.h"
 #include "tools/udpblast/stride.h"
 
 namespace cpss::udpblast {
 namespace {
 
 constexpr std::size_t kArrivals = 64;
-// The kernel merges up to the largest IP packet, and no more datagrams than UDP_MAX_SEGMENTS, which
-// is 128 since Linux 6.9.
 constexpr std::size_t kMergedArrivals = 16;
-constexpr std::size_t kMergedBytes = 64 << 10;
-constexpr std::size_t kMostMerged = 128;
 
 }  // namespace
 
@@ -27,7 +24,7 @@ ReplyBatch::ReplyBatch(std::size_t bytes, bool merged)
       controls_(merged ? kMergedArrivals : 0),
       vectors_(memory_.size() / stride_),
       headers_(vectors_.size()) {
-  datagrams_.reserve(headers_.size() * (merged ? kMostMerged : 1));
+  datagrams_.reserve(headers_.size() * (merged ? kMostSegments : 1));
   for (std::size_t i = 0; i < headers_.size(); ++i) {
     vectors_[i] = {memory_.data() + i * stride_, bytes_};
     headers_[i].msg_hdr.msg_iov = &vectors_[i];

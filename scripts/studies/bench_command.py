@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from studies import bench, blast, processes
+from studies import bench, bench_report, blast, processes
 from studies.bench import FLOORS, UNCOUNTED
 from studies.campaign import end_in_good_order, run_cases
 from studies.cases import Case
@@ -72,8 +72,9 @@ def _body(options: argparse.Namespace) -> int:
         runner = _Runner(programs, uncounted, output.scratch)
         records = [record for more, some in sorted(cases.items())
                    for record in run_cases(some, more * rounds, store, runner)]
-        code = publish(bench.STUDY, records, output, options.quick)
-        write_whole(output.folder / bench.STUDY.name / "bench.json", bench.as_json(records))
+        code = publish(bench_report.STUDY, records, output, options.quick)
+        write_whole(output.folder / bench_report.STUDY.name / "bench.json",
+                    bench_report.as_json(records))
         return code
 
 

@@ -32,6 +32,34 @@ inline constexpr std::array<std::pair<std::string_view, Handover>, 2> kChoices<H
     {"strict", Handover::strict},
 }};
 
+template <>
+inline constexpr std::array<std::pair<std::string_view, ServerModel>, 5> kChoices<ServerModel>{{
+    {"seda", ServerModel::seda},
+    {"sped", ServerModel::sped},
+    {"symped", ServerModel::symped},
+    {"amped", ServerModel::amped},
+    {"mp", ServerModel::mp},
+}};
+template <>
+inline constexpr std::array<std::pair<std::string_view, SocketSharing>, 3> kChoices<SocketSharing>{{
+    {"shared", SocketSharing::shared},
+    {"reuseport", SocketSharing::reuseport},
+    {"handoff", SocketSharing::handoff},
+}};
+template <>
+inline constexpr std::array<std::pair<std::string_view, SocketSteering>, 4>
+    kChoices<SocketSteering>{{
+        {"hash", SocketSteering::hash},
+        {"random", SocketSteering::random},
+        {"cpu", SocketSteering::cpu},
+        {"round_robin", SocketSteering::round_robin},
+    }};
+template <>
+inline constexpr std::array<std::pair<std::string_view, ProcessUse>, 2> kChoices<ProcessUse>{{
+    {"prefork", ProcessUse::prefork},
+    {"fork", ProcessUse::fork},
+}};
+
 template <class T>
 concept Choice = (kChoices<T>.size() > 0);
 

@@ -135,6 +135,8 @@ std::string table_row(const SettingInfo& row) {
   std::string text = fmt::format("{}.", row.help);
   if (!row.empty_means.empty() && !row.default_text.empty())
     text += fmt::format(" Empty: {}.", row.empty_means);
+  if (const std::string models = used_by_text(row); !models.empty())
+    text += fmt::format(" Models: {}.", models);
   return fmt::format("| {} | `{}` | `--{}` | {} | {} | {} |\n",
                      row.yaml_path.empty() ? "-" : fmt::format("`{}`", row.yaml_path), row.variable,
                      row.option, default_words(row), allowed_text(row, Notation::yaml), text);
@@ -161,6 +163,8 @@ std::string sample_yaml() {
           text += prefixed(
               wrapped(fmt::format("Allowed: {}.", allowed_text(row, Notation::yaml)), 0, width),
               mark);
+        if (const std::string models = used_by_text(row); !models.empty())
+          text += prefixed(wrapped(fmt::format("Models: {}.", models), 0, width), mark);
         if (!row.empty_means.empty())
           text += prefixed(wrapped(fmt::format("Empty: {}.", row.empty_means), 0, width), mark);
         text += fmt::format("{}#{}: {}\n", indentation, key,

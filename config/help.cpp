@@ -50,6 +50,8 @@ std::string setting_entry(const SettingInfo& row) {
   if (!is_text(row))
     text += wrapped(fmt::format("Allowed: {}.", allowed_text(row, Notation::plain)), kTextColumn,
                     kWidth);
+  if (const std::string models = used_by_text(row); !models.empty())
+    text += wrapped(fmt::format("Models: {}.", models), kTextColumn, kWidth);
   const std::string yaml =
       row.yaml_path.empty() ? "not in YAML" : fmt::format("YAML {}", row.yaml_path);
   const std::string_view value = row.default_text.empty() ? row.empty_means : row.default_text;

@@ -23,6 +23,13 @@ enum class Setting : std::uint8_t {
   gso,
   allow,
   trusted,
+  model,
+  lanes,
+  sockets,
+  steering,
+  handoff_limit,
+  exclusive_wake,
+  multi_process,
   service,
   service_threads,
   service_cpus,
@@ -56,8 +63,9 @@ enum class Setting : std::uint8_t {
   stats_file,
   histograms,
   drain_timeout,
+  idle_exit,
 };
-inline constexpr std::size_t kSettings = static_cast<std::size_t>(Setting::drain_timeout) + 1;
+inline constexpr std::size_t kSettings = static_cast<std::size_t>(Setting::idle_exit) + 1;
 
 // An address to bind. `ip` is text that inet_pton(3) takes, without brackets.
 struct ListenAddress {
@@ -93,6 +101,30 @@ enum class Handover : std::uint8_t {
   strict,  // the next stage's lanes
 };
 
+// Which lanes run which steps on which sockets (server/models/).
+enum class ServerModel : std::uint8_t { seda, sped, symped, amped, mp };
+
+// Which lanes receive from which sockets.
+enum class SocketSharing : std::uint8_t {
+  shared,     // all from the same
+  reuseport,  // each from its own (SO_REUSEPORT)
+  handoff,    // from the same, one at a time
+};
+
+// How the kernel chooses among the sockets of an address.
+enum class SocketSteering : std::uint8_t {
+  hash,         // by the addresses and ports of both ends
+  random,       //
+  cpu,          // by the CPU that delivers the datagram
+  round_robin,  //
+};
+
+// What the processes of the model `mp` are for.
+enum class ProcessUse : std::uint8_t {
+  prefork,  // each serves message after message
+  fork,     // each serves one message
+};
+
 struct Settings {
   std::optional<std::string> config_file;  // none: no file is read
 
@@ -103,6 +135,14 @@ struct Settings {
 
   std::vector<AddressPrefix> allow;    // who may ask; empty: everybody
   std::vector<AddressPrefix> trusted;  // who may get replies longer than requests; empty: nobody
+
+  ServerModel model = ServerModel::seda;
+  std::optional<unsigned> lanes;  // none: as many as CPUs the process may use
+  SocketSharing sockets = SocketSharing::shared;
+  SocketSteering steering = SocketSteering::hash;
+  unsigned handoff_limit = 0;   // messages that a lane takes before it passes the turn on
+  bool exclusive_wake = false;  // a datagram wakes one of the lanes that wait for it
+  ProcessUse multi_process = ProcessUse::prefork;
 
   std::string service;  // a name; whether there is such a service is for the registry to say
   std::string work;     // how long service `work` takes; services/work_profile.h reads it
@@ -143,6 +183,7 @@ struct Settings {
   bool histograms = false;
 
   std::chrono::nanoseconds drain_timeout{};
+  std::chrono::nanoseconds idle_exit{};  // silence after which an activated server ends; 0: never
 
   bool operator==(const Settings&) const = default;
 };

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,10 @@ using SettingMember = std::variant<            //
     DeferScope Settings::*,                    // one of a few words
     OverloadPolicy Settings::*,                //
     Handover Settings::*,                      //
+    ServerModel Settings::*,                   //
+    SocketSharing Settings::*,                 //
+    SocketSteering Settings::*,                //
+    ProcessUse Settings::*,                    //
     std::optional<ListenAddress> Settings::*,  // an address with a port, or `source`
     std::vector<unsigned> Settings::*,         // CPU numbers
     std::vector<ListenAddress> Settings::*,    // addresses with ports
@@ -40,6 +45,22 @@ using SettingMember = std::variant<            //
 struct SettingRange {
   std::uint64_t least = 0;
   std::uint64_t most = 0;
+};
+
+// The models that use a setting; in any other it is an error if it is set.
+class UsedBy {
+ public:
+  // All of them.
+  constexpr UsedBy() = default;
+  constexpr UsedBy(std::initializer_list<ServerModel> models) : bits_(0) {
+    for (const ServerModel model : models) bits_ |= bit(model);
+  }
+  constexpr bool contains(ServerModel model) const { return (bits_ & bit(model)) != 0; }
+  constexpr bool all() const { return bits_ == ~0U; }
+
+ private:
+  static constexpr unsigned bit(ServerModel model) { return 1U << static_cast<unsigned>(model); }
+  unsigned bits_ = ~0U;
 };
 
 struct SettingInfo {
@@ -52,8 +73,9 @@ struct SettingInfo {
   std::string_view unit = {};          // of a number
   SettingRange range = {};             // of a number
   std::string_view default_text = {};  // as a user would write it
-  std::string_view empty_means = {};   // what an empty value stands for; empty: it is an error
-  std::string_view help;               // what it is for, without the final stop
+  UsedBy models = {};
+  std::string_view empty_means = {};  // what an empty value stands for; empty: it is an error
+  std::string_view help;              // what it is for, without the final stop
 };
 
 inline constexpr std::string_view kVariablePrefix = "CPSS_";
@@ -133,6 +155,90 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .empty_means = "nobody",
      .help = "Who may get replies that are longer than their requests"},
 
+    {.id = Setting::model,
+     .group = "Model",
+     .yaml_path = "model.name",
+     .variable = "CPSS_MODEL",
+     .option = "model",
+     .member = &Settings::model,
+     .default_text = "seda",
+     .help = "How the work is shared out. seda: each stage on threads of its own. sped: one thread "
+             "does everything, in one event loop. symped: several such threads. amped: one such "
+             "thread, and workers for what is deferred. mp: processes instead of threads"},
+
+    {.id = Setting::lanes,
+     .group = "Model",
+     .yaml_path = "model.lanes",
+     .variable = "CPSS_LANES",
+     .option = "lanes",
+     .member = &Settings::lanes,
+     .unit = "threads or processes",
+     .range = {1, 4096},
+     .models = {ServerModel::symped, ServerModel::mp},
+     .empty_means = "as many as CPUs the process may use",
+     .help = "Threads or processes that do everything. With handoff: at least, there may be more, "
+             "up to twice the CPUs. With fork: an eighth of the processes there may be at once"},
+
+    {.id = Setting::sockets,
+     .group = "Model",
+     .yaml_path = "model.sockets",
+     .variable = "CPSS_SOCKETS",
+     .option = "sockets",
+     .member = &Settings::sockets,
+     .default_text = "shared",
+     .models = {ServerModel::seda, ServerModel::symped, ServerModel::mp},
+     .help = "Which threads or processes receive from which sockets. shared: all from one for each "
+             "address. reuseport: each from its own (SO_REUSEPORT). handoff: all from one, but one "
+             "thread at a time, which passes the turn on before it processes what it has received "
+             "(symped only)"},
+
+    {.id = Setting::steering,
+     .group = "Model",
+     .yaml_path = "model.steering",
+     .variable = "CPSS_STEERING",
+     .option = "steering",
+     .member = &Settings::steering,
+     .default_text = "hash",
+     .models = {ServerModel::seda, ServerModel::symped, ServerModel::mp},
+     .help = "With reuseport: how the kernel chooses the socket for a datagram. hash: by the "
+             "addresses and ports of both ends, so that a peer always meets the same thread. "
+             "random. cpu: by the CPU that delivers it. round_robin: in turn, where the kernel "
+             "allows the server extended BPF"},
+
+    {.id = Setting::handoff_limit,
+     .group = "Model",
+     .yaml_path = "model.handoff_limit",
+     .variable = "CPSS_HANDOFF_LIMIT",
+     .option = "handoff-limit",
+     .member = &Settings::handoff_limit,
+     .unit = "messages",
+     .range = {1, 1024},
+     .default_text = "5",
+     .models = {ServerModel::symped},
+     .help = "With handoff: most messages that a thread has received and not yet answered"},
+
+    {.id = Setting::exclusive_wake,
+     .group = "Model",
+     .yaml_path = "model.epollexclusive",
+     .variable = "CPSS_EPOLLEXCLUSIVE",
+     .option = "epollexclusive",
+     .member = &Settings::exclusive_wake,
+     .default_text = "true",
+     .models = {ServerModel::seda, ServerModel::symped, ServerModel::mp},
+     .help = "Where several threads or processes share a socket: whether a datagram wakes one of "
+             "those that wait for it (EPOLLEXCLUSIVE), or all, of which one gets it"},
+
+    {.id = Setting::multi_process,
+     .group = "Model",
+     .yaml_path = "model.mp",
+     .variable = "CPSS_MP",
+     .option = "mp",
+     .member = &Settings::multi_process,
+     .default_text = "prefork",
+     .models = {ServerModel::mp},
+     .help = "prefork: processes are started once and serve message after message. fork: one is "
+             "started for each message"},
+
     {.id = Setting::service,
      .group = "Service",
      .yaml_path = "service.name",
@@ -151,6 +257,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "threads",
      .range = {1, 256},
      .default_text = "1",
+     .models = {ServerModel::seda},
      .help = "Threads of the service stage"},
 
     {.id = Setting::service_cpus,
@@ -159,6 +266,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .variable = "CPSS_SERVICE_CPUS",
      .option = "service-cpus",
      .member = &Settings::service_cpus,
+     .models = {ServerModel::seda},
      .empty_means = kAllCpus,
      .help = "CPUs of the service stage"},
 
@@ -169,6 +277,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "defer",
      .member = &Settings::defer,
      .default_text = "service",
+     .models = {ServerModel::seda, ServerModel::amped},
      .help = "Which messages the workers process: those the service defers, or all. Without "
              "workers, what the service defers is processed in place"},
 
@@ -201,6 +310,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "threads",
      .range = {1, 256},
      .default_text = "1",
+     .models = {ServerModel::seda},
      .help = "Threads of the receive stage"},
 
     {.id = Setting::receive_cpus,
@@ -210,7 +320,8 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "recv-cpus",
      .member = &Settings::receive_cpus,
      .empty_means = kAllCpus,
-     .help = "CPUs of the receive stage"},
+     .help = "CPUs of the receive stage; of the threads or processes that do everything, in models "
+             "that have such"},
 
     {.id = Setting::receive_priority,
      .group = "Stages",
@@ -242,6 +353,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "threads",
      .range = {0, 256},
      .default_text = "0",
+     .models = {ServerModel::seda, ServerModel::amped},
      .help = "Threads of the worker stage, where messages that are deferred may block"},
 
     {.id = Setting::worker_cpus,
@@ -250,6 +362,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .variable = "CPSS_WORKER_CPUS",
      .option = "worker-cpus",
      .member = &Settings::worker_cpus,
+     .models = {ServerModel::seda, ServerModel::amped},
      .empty_means = kAllCpus,
      .help = "CPUs of the worker stage and of on-demand threads"},
 
@@ -261,6 +374,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .member = &Settings::worker_queue,
      .unit = "messages",
      .range = {1, 65'534},
+     .models = {ServerModel::seda, ServerModel::amped},
      .empty_means = "half the slots, within the same limits",
      .help = "Most messages that wait for a worker; what a full queue means is for the overload "
              "policy to say"},
@@ -273,6 +387,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .member = &Settings::on_demand_threads,
      .unit = "threads",
      .range = {1, 256},
+     .models = {ServerModel::seda, ServerModel::amped},
      .empty_means = "none",
      .help = "Most transient threads at once. One is started when every worker is busy and a "
              "message waits; it takes the oldest and ends with it"},
@@ -286,6 +401,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "threads",
      .range = {1, 256},
      .default_text = "1",
+     .models = {ServerModel::seda},
      .help = "Threads of the response stage"},
 
     {.id = Setting::response_cpus,
@@ -294,6 +410,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .variable = "CPSS_RESP_CPUS",
      .option = "resp-cpus",
      .member = &Settings::response_cpus,
+     .models = {ServerModel::seda},
      .empty_means = kAllCpus,
      .help = "CPUs of the response stage"},
 
@@ -305,6 +422,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .member = &Settings::response_priority,
      .unit = "(SCHED_FIFO priority)",
      .range = {1, 99},
+     .models = {ServerModel::seda},
      .empty_means = "not in the real-time class",
      .help = "Puts the response stage into the real-time class, at this priority"},
 
@@ -379,6 +497,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "synch-process",
      .member = &Settings::process_shared,
      .default_text = "false",
+     .models = {ServerModel::seda, ServerModel::sped, ServerModel::symped, ServerModel::amped},
      .help = "Whether slots, queues and semaphores live in shared memory and can be used by "
              "several processes"},
 
@@ -389,6 +508,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "handover",
      .member = &Settings::handover,
      .default_text = "help",
+     .models = {ServerModel::seda},
      .help = "How messages get to the next stage. strict: always by its queue, to its own threads. "
              "help: a thread that has nothing else to do goes on with them itself, if the next "
              "stage is idle and has the same CPUs and scheduling class; if the server may use one "
@@ -403,6 +523,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "microseconds",
      .range = {0, 1'000'000},
      .default_text = "50",
+     .models = {ServerModel::seda},
      .help = "Longest time that a batch is expected to take for which a thread helps"},
 
     {.id = Setting::spin_us,
@@ -483,6 +604,18 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .range = {0, 3600},
      .default_text = "5",
      .help = "How long messages that were received may take to be answered after SIGTERM"},
+
+    {.id = Setting::idle_exit,
+     .group = "Stopping",
+     .yaml_path = "idle_exit",
+     .variable = "CPSS_IDLE_EXIT",
+     .option = "idle-exit",
+     .member = &Settings::idle_exit,
+     .unit = "seconds",
+     .range = {0, 604'800},
+     .default_text = "0",
+     .help = "Silence after which a server ends that got its sockets from a service manager, which "
+             "starts it again for the next datagram. 0: it never does"},
 }};
 
 constexpr const SettingInfo& info(Setting setting) {

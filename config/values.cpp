@@ -277,6 +277,14 @@ std::string allowed_text(const SettingInfo& row, Notation notation) {
   return words(row, notation).allowed;
 }
 
+std::string used_by_text(const SettingInfo& row) {
+  if (row.models.all()) return {};
+  std::vector<std::string_view> names;
+  for (const auto& [name, model] : kChoices<ServerModel>)
+    if (row.models.contains(model)) names.push_back(name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 std::string_view placeholder(const SettingInfo& row) {
   return words(row, Notation::plain).placeholder;
 }

@@ -36,6 +36,8 @@ std::optional<std::string> value_yaml(const SettingInfo& row, const Settings& se
 
 // `1 to 1024`, `0, 1, true or false`.
 std::string allowed_text(const SettingInfo& row, Notation notation);
+// `symped, mp`; empty: every model uses it.
+std::string used_by_text(const SettingInfo& row);
 // What stands for the value in --help: N, BYTES, LIST.
 std::string_view placeholder(const SettingInfo& row);
 bool is_list(const SettingInfo& row);

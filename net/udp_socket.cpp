@@ -5,8 +5,8 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
-#include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/filter.h>
 #include <linux/sock_diag.h>
@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/inherited_socket.h"
+#include "net/open_descriptor.h"
 #include "net/segmentation.h"
 
 namespace cpss {
@@ -42,23 +44,9 @@ struct MessageArrays {
   std::array<Control, UdpSocket::kMostPerCall> controls;
 };
 
-// Closes on every way out of a constructor that throws.
-class OpenSocket {
- public:
-  explicit OpenSocket(sa_family_t family) noexcept
-      : fd_(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP)) {}
-  ~OpenSocket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  OpenSocket(const OpenSocket&) = delete;
-  OpenSocket& operator=(const OpenSocket&) = delete;
-
-  int get() const noexcept { return fd_; }
-  int release() noexcept { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
+int open_socket(sa_family_t family) noexcept {
+  return ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+}
 
 std::string advice(const SocketAddress& address, int code) {
   switch (code) {
@@ -98,10 +86,10 @@ bool set_option(int fd, int level, int name, const Value& value) noexcept {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-int int_option(int fd, int name) noexcept {
+int int_option(int fd, int level, int name) noexcept {
   int value = 0;
   socklen_t size = sizeof value;
-  return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : 0;
+  return ::getsockopt(fd, level, name, &value, &size) == 0 ? value : 0;
 }
 
 // The forced form goes beyond net.core.rmem_max / wmem_max but needs CAP_NET_ADMIN; the plain form
@@ -133,8 +121,17 @@ bool is_group(const SocketAddress& address) noexcept {
   const IpAddress ip = address.ip();
   if (ip.is_multicast() || ip.is_broadcast()) return true;
   if (!ip.is_v4() || ip.is_unspecified()) return false;
-  const OpenSocket probe(AF_INET);
+  const OpenDescriptor probe(open_socket(AF_INET));
   return ::connect(probe.get(), address.data(), address.size()) != 0 && errno == EACCES;
+}
+
+void refuse_group(const SocketAddress& address) {
+  if (!is_group(address)) return;
+  throw SocketError(
+      fmt::format("cannot listen on {}: nothing can be answered from a broadcast or multicast "
+                  "address; use an address of this host or the wildcard",
+                  address.to_string()),
+      EADDRNOTAVAIL);
 }
 
 // What the kernel charges a receive buffer for one datagram of 256 bytes (its `truesize`: the
@@ -146,7 +143,7 @@ std::size_t small_datagram_cost() noexcept {
   constexpr std::size_t kUsual = 1280;
 
   const SocketAddress any_port(*IpAddress::parse("127.0.0.1"), 0);
-  const OpenSocket socket(AF_INET);
+  const OpenDescriptor socket(open_socket(AF_INET));
   if (::bind(socket.get(), any_port.data(), any_port.size()) != 0) return kUsual;
   const SocketAddress self = bound_address(socket.get());
   const std::array<std::byte, 256> payload{};
@@ -186,6 +183,12 @@ void read_control(msghdr& header, Arrival& arrival) noexcept {
       const auto info = control_value<in_pktinfo>(*item);
       arrival.local.ip = ip_of(info.ipi_spec_dst);
       arrival.to_group = info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
+      if (info.ipi_spec_dst.s_addr != INADDR_ANY) continue;
+      // It came before IP_PKTINFO was asked for: into an inherited socket, before it was ours. The
+      // broadcast addresses of networks do not show then; from one of those the kernel refuses the
+      // reply.
+      arrival.local.ip = ip_of(info.ipi_addr);
+      arrival.to_group = arrival.local.ip.is_multicast() || arrival.local.ip.is_broadcast();
     } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
       const auto info = control_value<in6_pktinfo>(*item);
       // The IP_PKTINFO beside it says more.
@@ -251,36 +254,53 @@ std::size_t write_send_control(std::byte* control, sa_family_t family,
 
 UdpSocket::UdpSocket(const SocketAddress& address, const UdpSocketOptions& options)
     : wildcard_(address.ip().is_unspecified()) {
-  if (is_group(address))
-    throw SocketError(
-        fmt::format("cannot listen on {}: nothing can be answered from a broadcast or multicast "
-                    "address; use an address of this host or the wildcard",
-                    address.to_string()),
-        EADDRNOTAVAIL);
-
-  OpenSocket socket(address.family());
+  refuse_group(address);
+  OpenDescriptor socket(open_socket(address.family()));
   const int fd = socket.get();
   if (fd < 0) fail(address, "socket", errno);
-  const int on = 1;
   if (address.family() == AF_INET6) {
     // Always said: the default is a sysctl (ipv6(7)).
     const int only = options.ipv6_only ? 1 : 0;
     if (!set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, only)) fail(address, "IPV6_V6ONLY", errno);
-    if (wildcard_ && !set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, on))
-      fail(address, "IPV6_RECVPKTINFO", errno);
   }
-  const bool takes_v4 = address.family() == AF_INET || !options.ipv6_only;
-  if (wildcard_ && takes_v4 && !set_option(fd, IPPROTO_IP, IP_PKTINFO, on))
-    fail(address, "IP_PKTINFO", errno);
-  merges_ = options.gro && set_option(fd, IPPROTO_UDP, UDP_GRO, on);
-  if (options.gso) most_segments_ = segments_per_packet(fd);
-  set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.buffer_bytes);
-  set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, options.buffer_bytes);
+  ask_for(options, fd, address);
+  const int on = 1;
+  if (options.reuse_port && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, on))
+    fail(address, "SO_REUSEPORT", errno);
   // Last, so that nothing arrives at a half-made socket. No SO_REUSEADDR: for UDP it would let
   // another program take our datagrams.
   if (::bind(fd, address.data(), address.size()) != 0) fail(address, "bind", errno);
   local_ = bound_address(fd);
   fd_ = socket.release();
+}
+
+UdpSocket::UdpSocket(InheritedDescriptor inherited, const UdpSocketOptions& options)
+    : local_(address_of_inherited(inherited.fd)),
+      wildcard_(local_.ip().is_unspecified()),
+      inherited_(true) {
+  refuse_group(local_);
+  ask_for(options, inherited.fd, local_);
+  // O_NONBLOCK stays as it is: whoever opened the socket shares it, and we never wait in a call
+  // (MSG_DONTWAIT).
+  if (::fcntl(inherited.fd, F_SETFD, FD_CLOEXEC) != 0) fail(local_, "FD_CLOEXEC", errno);
+  fd_ = inherited.fd;
+}
+
+void UdpSocket::ask_for(const UdpSocketOptions& options, int fd, const SocketAddress& address) {
+  const int on = 1;
+  const bool v6 = address.family() == AF_INET6;
+  if (wildcard_ && v6 && !set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, on))
+    fail(address, "IPV6_RECVPKTINFO", errno);
+  const bool takes_v4 = !v6 || int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
+  if (wildcard_ && takes_v4 && !set_option(fd, IPPROTO_IP, IP_PKTINFO, on))
+    fail(address, "IP_PKTINFO", errno);
+  // An inherited socket that merges already goes on, whatever is asked for: what waits in it may be
+  // merged, and its datagrams can be told apart only while the option is on.
+  merges_ = (options.gro && set_option(fd, IPPROTO_UDP, UDP_GRO, on)) ||
+            int_option(fd, IPPROTO_UDP, UDP_GRO) != 0;
+  if (options.gso) most_segments_ = segments_per_packet(fd);
+  set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.buffer_bytes);
+  set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, options.buffer_bytes);
 }
 
 UdpSocket::~UdpSocket() {
@@ -381,11 +401,16 @@ void UdpSocket::wait_writable(std::chrono::milliseconds longest) noexcept {
 
 SocketBufferInfo UdpSocket::buffer_info() const noexcept {
   SocketBufferInfo info;
-  info.receive_bytes = static_cast<std::size_t>(int_option(fd_, SO_RCVBUF));
-  info.send_bytes = static_cast<std::size_t>(int_option(fd_, SO_SNDBUF));
+  info.receive_bytes = static_cast<std::size_t>(int_option(fd_, SOL_SOCKET, SO_RCVBUF));
+  info.send_bytes = static_cast<std::size_t>(int_option(fd_, SOL_SOCKET, SO_SNDBUF));
   // Older kernels than 6.18 may take one more: they look at the charge without the new datagram.
   info.receive_datagrams = info.receive_bytes / small_datagram_cost();
   return info;
+}
+
+void UdpSocket::share_port() {
+  const int on = 1;
+  if (!set_option(fd_, SOL_SOCKET, SO_REUSEPORT, on)) fail(local_, "SO_REUSEPORT", errno);
 }
 
 std::uint64_t UdpSocket::kernel_dropped() noexcept {

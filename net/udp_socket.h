@@ -1,4 +1,4 @@
-// The real side of the seam: a bound, non-blocking UDP socket.
+// The real side of the seam: a bound UDP socket, ours or inherited, that never blocks its caller.
 //
 // receive() and send() may be called by several lanes at once (one recvmmsg or sendmmsg each, no
 // allocation, at most kMostPerCall arrivals or datagrams a call). The other functions are for
@@ -31,11 +31,21 @@ class SocketError : public std::runtime_error {
 
 struct UdpSocketOptions {
   std::size_t buffer_bytes = 4 << 20;  // asked for in each direction; the kernel may give less
-  bool ipv6_only = true;               // AF_INET6: false also takes IPv4, as v4-mapped peers
+  bool ipv6_only = true;               // AF_INET6: false also takes IPv4, as v4-mapped peers;
+                                       // an inherited socket stays as it is
   // Segmentation offload (segmentation.h), where the kernel has it. Without it each datagram goes
   // through the kernel by itself.
   bool gro = false;  // UDP_GRO: several datagrams of one peer may come as one arrival
   bool gso = false;  // UDP_SEGMENT: several datagrams to one peer may leave as one packet
+  // Joins the sockets that share this port already (share_port(); SO_REUSEPORT before bind). The
+  // kernel spreads the datagrams over them (steering.h). All have to be bound under one effective
+  // user (socket(7)), so before privileges are dropped.
+  bool reuse_port = false;
+};
+
+// A socket that another program has opened, bound and handed to us: a service manager.
+struct InheritedDescriptor {
+  int fd = -1;
 };
 
 // How much of the asked buffer the kernel gave.
@@ -59,6 +69,10 @@ class UdpSocket final : public DatagramPort {
   // Binds. The local address of arrivals is asked for (IP_PKTINFO, IPV6_RECVPKTINFO) only where
   // `address` is a wildcard. Throws SocketError.
   UdpSocket(const SocketAddress& address, const UdpSocketOptions& options);
+  // Takes over a bound socket, with what waits in it, and asks for the same; from then on it is
+  // closed at exec and with this object. Throws SocketError, and leaves it open, where it is not a
+  // bound IPv4 or IPv6 UDP socket (EINVAL) or is bound to a group address (EADDRNOTAVAIL).
+  UdpSocket(InheritedDescriptor inherited, const UdpSocketOptions& options);
   ~UdpSocket() override;
   UdpSocket(const UdpSocket&) = delete;
   UdpSocket& operator=(const UdpSocket&) = delete;
@@ -77,10 +91,18 @@ class UdpSocket final : public DatagramPort {
     return most_segments_.load(std::memory_order_relaxed);
   }
   bool wildcard() const noexcept { return wildcard_; }
+  bool inherited() const noexcept { return inherited_; }
   SocketBufferInfo buffer_info() const noexcept;
 
-  // Datagrams the kernel dropped at this socket since it was bound (SO_MEMINFO), extended to 64
-  // bits: call at least once in 2^32 drops. One thread at a time.
+  // From now on sockets with UdpSocketOptions::reuse_port can join this one. It was bound without
+  // SO_REUSEPORT itself and so was alone on its port: a second server on the same port, of this
+  // kind too, is refused as it is without groups. (socket(7) wants the option before bind for every
+  // socket; what the kernel looks at is whether the first one has it when the next one binds.)
+  // Still, any program of the same user that sets SO_REUSEPORT can join. Throws SocketError.
+  void share_port();
+
+  // Datagrams the kernel dropped at this socket since it was bound, by whomever (SO_MEMINFO),
+  // extended to 64 bits: call at least once in 2^32 drops. One thread at a time.
   std::uint64_t kernel_dropped() noexcept;
 
   // From now on the kernel drops, and counts, what arrives (an SO_ATTACH_FILTER program that
@@ -89,12 +111,14 @@ class UdpSocket final : public DatagramPort {
   bool stop_arrivals() noexcept;
 
  private:
+  void ask_for(const UdpSocketOptions& options, int fd, const SocketAddress& address);
   SendResult send_as_packets(std::span<const OutgoingDatagram> datagrams,
                              std::size_t most_segments) noexcept;
 
   int fd_ = -1;
   SocketAddress local_;
   bool wildcard_ = false;
+  bool inherited_ = false;
   bool merges_ = false;
   // Only ever falls to 1. Relaxed: a lane that sees it late has its packet refused once more.
   std::atomic<std::size_t> most_segments_{1};

@@ -121,6 +121,17 @@ class alignas(64) BasicSlotQueue {
       return result;
     }
 
+    // A wait in steps, for lanes that sleep elsewhere: see BasicSemaphore. What a look sets aside
+    // is for try_take().
+    void begin_wait() noexcept { queue_->ready_.begin_wait(); }
+    TakeResult poll_wait(std::uint32_t most) noexcept {
+      const TakeResult result = queue_->ready_.poll_wait(most, lanes_);
+      tokens_ += result.tokens;
+      return result;
+    }
+    std::uint32_t end_wait() noexcept { return queue_->ready_.end_wait(); }
+    int event_fd() const noexcept { return queue_->ready_.event_fd(); }
+
     // Gives up what wait() has set aside, for the other lanes. Returns how many were woken.
     std::uint32_t give_back() noexcept {
       if (tokens_ == 0) return 0;

@@ -19,6 +19,10 @@ std::string describe(const std::string& lane, const Event& event) {
       return fmt::format("{}: a reply could not be sent: {}", lane, std::strerror(event.error));
     case EventKind::thread_not_started:
       return fmt::format("{}: no on-demand thread: {}; the workers go on", lane, event.text_view());
+    case EventKind::process_not_started:
+      return fmt::format("{}: no process: {}", lane, std::strerror(event.error));
+    case EventKind::process_died:
+      return fmt::format("{}: the process died; what it held is booked as failed", lane);
     case EventKind::service_threw:
       break;
   }
@@ -27,13 +31,12 @@ std::string describe(const std::string& lane, const Event& event) {
 
 }  // namespace
 
-void EventLog::collect(Pipeline& pipeline) {
-  const std::uint64_t lost =
-      pipeline.take_events([this](const std::string& lane, const Event& event) {
-        Line& line = lines_[static_cast<std::size_t>(event.kind)];
-        line.last = describe(lane, event);
-        ++line.held_back;
-      });
+void EventLog::collect(Board& board) {
+  const std::uint64_t lost = board.take_events([this](const std::string& lane, const Event& event) {
+    Line& line = lines_[static_cast<std::size_t>(event.kind)];
+    line.last = describe(lane, event);
+    ++line.held_back;
+  });
   if (lost > lost_) {
     lost_line_.last = "an event was not recorded: a lane reported faster than the log is written";
     lost_line_.held_back += lost - lost_;

@@ -7,14 +7,14 @@
 #include <cstdint>
 #include <string>
 
-#include "server/pipeline.h"
+#include "server/board.h"
 
 namespace cpss {
 
 class EventLog {
  public:
   // Takes what the lanes have reported since the last call.
-  void collect(Pipeline& pipeline);
+  void collect(Board& board);
   // The last lines, at the end of the server: what the limit has held back.
   void flush();
 
@@ -27,7 +27,7 @@ class EventLog {
   static void write_if_due(Line& line);
   static void write(Line& line);
 
-  std::array<Line, 4> lines_;  // by EventKind
+  std::array<Line, 6> lines_;  // by EventKind
   Line lost_line_;             // events that did not fit into their lane's ring
   std::uint64_t lost_ = 0;
 };

@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "queue/invariant.h"
+
 namespace cpss {
 namespace {
 
@@ -35,30 +37,62 @@ void wait_for_deliveries_under_way() noexcept {
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
 }
 
+UdpSocketOptions socket_options(const ListenerOptions& options) {
+  UdpSocketOptions result;
+  result.buffer_bytes = options.buffer_bytes;
+  result.gro = options.gro;
+  result.gso = options.gso;
+  return result;
+}
+
 }  // namespace
 
-Listeners::Listeners(const Settings& settings) : asked_bytes_(settings.socket_buffer_bytes) {
-  std::vector<SocketAddress> addresses;
-  for (const ListenAddress& listen : settings.listen) addresses.push_back(address_of(listen));
-  for (const SocketAddress& address : addresses) {
-    UdpSocketOptions options;
-    options.buffer_bytes = settings.socket_buffer_bytes;
-    options.ipv6_only = !takes_ipv4_too(address, addresses);
-    options.gro = settings.gro;
-    options.gso = settings.gso;
-    sockets_.push_back(std::make_unique<UdpSocket>(address, options));
+Listeners::Listeners(const ListenerOptions& options)
+    : asked_bytes_(options.buffer_bytes), per_address_(options.per_address) {
+  invariant(per_address_ >= 1, "every address has a socket");
+  if (options.inherited.empty()) {
+    bind_groups(options);
+    return;
   }
+  invariant(per_address_ == 1, "inherited sockets are alone on their addresses");
+  for (const int fd : options.inherited)
+    sockets_.push_back(
+        std::make_unique<UdpSocket>(InheritedDescriptor{fd}, socket_options(options)));
+  newly_dropped();  // what was dropped before is not ours
+}
+
+void Listeners::bind_groups(const ListenerOptions& options) {
+  std::vector<SocketAddress> addresses;
+  for (const ListenAddress& listen : options.listen) addresses.push_back(address_of(listen));
+
+  // The first of each group is bound as if it were to stay alone, so that nobody else's group is
+  // joined by mistake.
+  const bool shared = per_address_ > 1;
+  for (unsigned lane = 0; lane < per_address_; ++lane) {
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+      UdpSocketOptions one = socket_options(options);
+      one.ipv6_only = !takes_ipv4_too(addresses[i], addresses);
+      one.reuse_port = lane > 0;
+      const SocketAddress& where = lane > 0 ? sockets_[i]->local_address() : addresses[i];
+      sockets_.push_back(std::make_unique<UdpSocket>(where, one));
+      if (shared && lane == 0) sockets_.back()->share_port();
+    }
+  }
+  if (!shared) return;
+  for (std::size_t i = 0; i < addresses.size(); ++i)
+    steer(*sockets_[i], options.steering, per_address_);
 }
 
 std::vector<SocketAddress> Listeners::addresses() const {
   std::vector<SocketAddress> result;
-  for (const auto& socket : sockets_) result.push_back(socket->local_address());
+  for (std::size_t i = 0; i < sockets_.size() / per_address_; ++i)
+    result.push_back(sockets_[i]->local_address());
   return result;
 }
 
 std::vector<std::string> Listeners::address_texts() const {
   std::vector<std::string> result;
-  for (const auto& socket : sockets_) result.push_back(socket->local_address().to_string());
+  for (const SocketAddress& address : addresses()) result.push_back(address.to_string());
   return result;
 }
 
@@ -69,6 +103,7 @@ std::uint64_t Listeners::newly_dropped() noexcept {
 }
 
 bool Listeners::stop_arrivals() noexcept {
+  if (inherited()) return true;
   bool all = true;
   for (const auto& socket : sockets_) all = socket->stop_arrivals() && all;
   wait_for_deliveries_under_way();
@@ -76,13 +111,14 @@ bool Listeners::stop_arrivals() noexcept {
 }
 
 std::vector<std::string> Listeners::buffer_notes() const {
+  const std::string each =
+      per_address_ == 1 ? "" : fmt::format(" in each of {} sockets", per_address_);
   std::vector<std::string> notes;
-  for (const auto& socket : sockets_) {
-    const SocketBufferInfo info = socket->buffer_info();
-    std::string note = fmt::format(
-        "{}: the kernel queues about {} small datagrams while the server "
-        "is busy",
-        socket->local_address().to_string(), info.receive_datagrams);
+  for (std::size_t i = 0; i < sockets_.size() / per_address_; ++i) {
+    const SocketBufferInfo info = sockets_[i]->buffer_info();
+    std::string note =
+        fmt::format("{}: the kernel queues about {} small datagrams{} while the server is busy",
+                    sockets_[i]->local_address().to_string(), info.receive_datagrams, each);
     // The kernel doubles what is set, for its own bookkeeping (socket(7)).
     if (info.receive_bytes < 2 * asked_bytes_)
       note +=

@@ -1,5 +1,5 @@
-// The server's sockets: opened from the settings, watched for drops, closed to new datagrams at the
-// end. Main thread.
+// The server's sockets: opened from the settings, or inherited; watched for drops, closed to new
+// datagrams at the end. Main thread.
 #pragma once
 
 #include <cstdint>
@@ -8,32 +8,55 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "net/steering.h"
 #include "net/udp_socket.h"
 
 namespace cpss {
 
+struct ListenerOptions {
+  std::vector<ListenAddress> listen;  // at least one, unless some are inherited
+  std::size_t buffer_bytes = 0;
+  bool gro = false;
+  bool gso = false;
+  unsigned per_address = 1;            // sockets on each address, at least one
+  Steering steering = Steering::hash;  // of datagrams over those
+  std::vector<int> inherited;  // bound sockets to take instead of `listen`; then one per address
+};
+
 class Listeners {
  public:
-  // Binds every address of the settings or throws SocketError and binds none.
-  explicit Listeners(const Settings& settings);
+  // Binds, or takes over, all of them or throws SocketError and has none.
+  //
+  // Several sockets on an address share its port; where it is 0, the one the first was given.
+  // Another program that is bound to it, with or without SO_REUSEPORT, is an error (EADDRINUSE), as
+  // it is for a single socket.
+  explicit Listeners(const ListenerOptions& options);
 
+  // Lane by lane: the first socket of each address, then the second of each, and so on. With A
+  // addresses those of lane i are [i * A, (i + 1) * A).
   const std::vector<std::unique_ptr<UdpSocket>>& sockets() const noexcept { return sockets_; }
+  // In the order of `listen`; of inherited sockets, each one's own.
   std::vector<SocketAddress> addresses() const;
   std::vector<std::string> address_texts() const;
+  bool inherited() const noexcept { return sockets_.front()->inherited(); }
 
-  // Datagrams the kernel dropped at our sockets since the last call.
+  // Datagrams the kernel dropped at our sockets since the last call, or since they are ours.
   std::uint64_t newly_dropped() noexcept;
 
   // From its return on nothing new gets into the sockets' queues. False: the kernel refused that
-  // for some socket, which goes on receiving.
+  // for some socket, which goes on receiving. Inherited sockets are left alone and do not count:
+  // they outlive us, and the next start reads what they go on gathering.
   bool stop_arrivals() noexcept;
 
-  // For the log: what each socket's buffer holds, and how to get more where less was given than
-  // asked.
+  // For the log: what the sockets of each address hold, and how to get more where less was given
+  // than asked.
   std::vector<std::string> buffer_notes() const;
 
  private:
+  void bind_groups(const ListenerOptions& options);
+
   std::size_t asked_bytes_;
+  unsigned per_address_;
   std::vector<std::unique_ptr<UdpSocket>> sockets_;
   std::uint64_t dropped_ = 0;
 };

@@ -9,8 +9,13 @@
 #include <sched.h>
 #include <sys/socket.h>
 
+#include "config/choices.h"
 #include "config/list_values.h"
+#include "config/table.h"
+#include "config/values.h"
 #include "queue/invariant.h"
+#include "queue/worker_queue.h"
+#include "server/models/models.h"
 #include "services/work_profile.h"
 
 namespace cpss {
@@ -19,6 +24,20 @@ namespace {
 void refuse(LoadResult& loaded, Setting setting, const std::string& problem) {
   loaded.errors.push_back(error_about(loaded, setting, problem));
   loaded.exit_code = kExitConfig;
+}
+
+Steering steering_of(SocketSteering steering) {
+  switch (steering) {
+    case SocketSteering::hash:
+      return Steering::hash;
+    case SocketSteering::random:
+      return Steering::random;
+    case SocketSteering::cpu:
+      return Steering::cpu;
+    case SocketSteering::round_robin:
+      break;
+  }
+  return Steering::round_robin;
 }
 
 std::vector<unsigned> usable_cpus() {
@@ -61,16 +80,72 @@ void check_reply_ip(LoadResult& loaded) {
     refuse(loaded, Setting::reply_address, "is an address to listen on, not one to send to");
 }
 
+// Helpers are what the model amped is about.
+unsigned worker_lanes(const LoadResult& loaded) {
+  const bool needs_one = loaded.settings.model == ServerModel::amped;
+  return needs_one && !loaded.is_set(Setting::worker_threads) ? 1 : loaded.settings.worker_threads;
+}
+
+bool forks_for_each(const Settings& settings) {
+  return settings.model == ServerModel::mp && settings.multi_process == ProcessUse::fork;
+}
+
+// A setting that the model, as it is set up, does not use is a mistake.
+void check_model(LoadResult& loaded) {
+  const Settings& settings = loaded.settings;
+  const auto refuse_if_set = [&](Setting setting, const std::string& problem) {
+    if (loaded.is_set(setting)) refuse(loaded, setting, problem);
+  };
+  for (const SettingInfo& row : kSettingTable)
+    if (!row.models.contains(settings.model))
+      refuse_if_set(row.id, fmt::format("means nothing to the model {}, only to: {}",
+                                        name_of(settings.model), used_by_text(row)));
+
+  const bool by_turns = settings.sockets == SocketSharing::handoff;
+  const bool own_sockets = settings.sockets == SocketSharing::reuseport;
+  if (by_turns && settings.model != ServerModel::symped)
+    refuse_if_set(Setting::sockets, "is for the model symped only");
+  if (forks_for_each(settings)) {
+    refuse_if_set(Setting::sockets, "means nothing with CPSS_MP=fork: there is one that receives");
+    refuse_if_set(Setting::exclusive_wake,
+                  "means nothing with CPSS_MP=fork: there is one that receives");
+  } else if (own_sockets || by_turns) {
+    refuse_if_set(Setting::exclusive_wake, "has a meaning with CPSS_SOCKETS=shared only");
+  }
+  if (!own_sockets)
+    refuse_if_set(Setting::steering, "has a meaning with CPSS_SOCKETS=reuseport only");
+  if (!by_turns)
+    refuse_if_set(Setting::handoff_limit, "has a meaning with CPSS_SOCKETS=handoff only");
+  else
+    refuse_if_set(Setting::gro,
+                  "has no meaning with CPSS_SOCKETS=handoff: turns are of so many "
+                  "datagrams, one by one");
+}
+
 // Settings that mean nothing without workers are mistakes.
 void check_workers(LoadResult& loaded) {
-  if (loaded.settings.worker_threads > 0) return;
+  const Settings& settings = loaded.settings;
+  if (settings.model == ServerModel::amped) {
+    if (worker_lanes(loaded) == 0)
+      refuse(loaded, Setting::worker_threads, "leaves the model amped without helpers");
+    // The loop must not wait for room in the worker queue, so that holds every slot.
+    if (settings.slots > WorkerQueue::kMostEntries)
+      refuse(loaded, Setting::slots,
+             fmt::format("is more than the worker queue can hold, {}, and in the model amped that "
+                         "holds every slot",
+                         WorkerQueue::kMostEntries));
+    if (settings.worker_queue && settings.overload == OverloadPolicy::block)
+      refuse(loaded, Setting::worker_queue,
+             "would make the loop of the model amped wait for room: choose CPSS_OVERLOAD=shed");
+  }
+  if (worker_lanes(loaded) > 0 || settings.model == ServerModel::amped) return;
   const auto needs_workers = [&](Setting setting, bool used) {
     if (used) refuse(loaded, setting, "needs workers: set CPSS_WORKER_THREADS");
   };
-  needs_workers(Setting::defer, loaded.settings.defer == DeferScope::all);
-  needs_workers(Setting::worker_queue, loaded.settings.worker_queue.has_value());
-  needs_workers(Setting::worker_cpus, !loaded.settings.worker_cpus.empty());
-  needs_workers(Setting::on_demand_threads, loaded.settings.on_demand_threads.has_value());
+  needs_workers(Setting::defer, settings.defer == DeferScope::all);
+  needs_workers(Setting::worker_queue, settings.worker_queue.has_value());
+  needs_workers(Setting::worker_cpus, !settings.worker_cpus.empty());
+  needs_workers(Setting::on_demand_threads, settings.on_demand_threads.has_value());
 }
 
 // Every CPU that some stage may use.
@@ -81,24 +156,49 @@ std::set<unsigned> all_cpus(const Settings& settings) {
     all.insert(usable.begin(), usable.end());
   };
   add(settings.receive_cpus);
-  add(settings.service_cpus);
-  if (settings.worker_threads > 0) add(settings.worker_cpus);
-  add(settings.response_cpus);
+  const bool staged = settings.model == ServerModel::seda;
+  if (staged) add(settings.service_cpus);
+  if (staged) add(settings.response_cpus);
+  if (settings.model == ServerModel::amped || settings.worker_threads > 0)
+    add(settings.worker_cpus);
   return all;
 }
 
-PipelineOptions pipeline_options(const Settings& settings) {
+// Which lanes there are, and what each may have of what the server has.
+void set_model(PipelineOptions& options, const Settings& settings) {
+  const auto cpus = static_cast<unsigned>(usable_cpus().size());
+  options.model = settings.model;
+  options.sockets = settings.sockets;
+  options.process_use = settings.multi_process;
+  options.lanes = settings.lanes.value_or(cpus);
+  options.exclusive_wake = settings.exclusive_wake;
+  options.handoff_limit = settings.handoff_limit;
+  options.most_lanes = std::max(2 * cpus, options.lanes);
+  if (settings.model != ServerModel::mp) return;
+  // Each process has a slot at least; of those for one message each, one.
+  options.slots = forks_for_each(settings) ? std::min(settings.slots, kForksPerLane * options.lanes)
+                                           : std::max(settings.slots, options.lanes);
+}
+
+unsigned worker_queue_places(const Settings& settings) {
+  const bool holds_all =
+      settings.model == ServerModel::amped && settings.overload == OverloadPolicy::block;
+  return settings.worker_queue.value_or(
+      std::clamp(holds_all ? settings.slots : settings.slots / 2, 1U, WorkerQueue::kMostEntries));
+}
+
+PipelineOptions pipeline_options(const LoadResult& loaded) {
+  const Settings& settings = loaded.settings;
   const auto detail = [](bool stats) { return stats ? Detail::histograms : Detail::books; };
   PipelineOptions options;
   options.receive = {settings.receive_threads, settings.receive_cpus, settings.receive_priority,
                      detail(settings.receive_stats)};
   options.service = {.lanes = settings.service_threads, .cpus = settings.service_cpus};
-  options.worker = {.lanes = settings.worker_threads, .cpus = settings.worker_cpus};
+  options.worker = {.lanes = worker_lanes(loaded), .cpus = settings.worker_cpus};
   options.response = {settings.response_threads, settings.response_cpus, settings.response_priority,
                       detail(settings.response_stats)};
   options.on_demand_threads = settings.on_demand_threads.value_or(0);
-  options.worker_queue =
-      settings.worker_queue.value_or(std::clamp(settings.slots / 2, 1U, WorkerQueue::kMostEntries));
+  options.worker_queue = worker_queue_places(settings);
   options.defer_all = settings.defer == DeferScope::all;
   options.shed = settings.overload == OverloadPolicy::shed;
   options.busy_rate = settings.busy_rate;
@@ -114,6 +214,7 @@ PipelineOptions pipeline_options(const Settings& settings) {
   options.slots = settings.slots;
   options.window_bytes = settings.message_size;
   options.batch = settings.batch;
+  set_model(options, settings);
   return options;
 }
 
@@ -168,6 +269,7 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
   check_real_time(loaded, Setting::receive_priority, settings.receive_priority);
   check_real_time(loaded, Setting::response_priority, settings.response_priority);
   check_reply_ip(loaded);
+  check_model(loaded);
   check_workers(loaded);
   check_work(loaded);
 
@@ -181,8 +283,31 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
                               .work = settings.work,
                               .announce = std::move(announce)});
   fit_window(loaded, *plan.service);
-  plan.pipeline = pipeline_options(settings);
+  plan.pipeline = pipeline_options(loaded);
   return plan;
+}
+
+ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
+                                 std::vector<int> inherited) {
+  const Settings& settings = loaded.settings;
+  if (inherited.empty() && settings.idle_exit.count() > 0)
+    refuse(loaded, Setting::idle_exit,
+           "is for servers that get their sockets from a service manager (LISTEN_FDS)");
+  if (!inherited.empty() && loaded.is_set(Setting::listen))
+    refuse(loaded, Setting::listen,
+           "is in the way of the sockets of the service manager "
+           "(LISTEN_FDS): take one of the two away");
+  if (!inherited.empty() && settings.sockets == SocketSharing::reuseport)
+    refuse(loaded, Setting::sockets,
+           "opens sockets of its own, and the service manager has opened "
+           "some (LISTEN_FDS): take one of the two away");
+  return {.listen = settings.listen,
+          .buffer_bytes = settings.socket_buffer_bytes,
+          .gro = settings.gro && settings.sockets != SocketSharing::handoff,
+          .gso = settings.gso,
+          .per_address = socket_groups,
+          .steering = steering_of(settings.steering),
+          .inherited = std::move(inherited)};
 }
 
 void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own) {

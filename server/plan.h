@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "config/load.h"
-#include "server/pipeline.h"
+#include "server/listeners.h"
+#include "server/pipeline_options.h"
 #include "services/registry.h"
+#include "stages/admission.h"
 
 namespace cpss {
 
@@ -23,6 +25,11 @@ struct Plan {
 // added to `loaded` as the loader does it (errors, exit code), all of it. Throws ServiceDataError.
 Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
                std::function<void(const std::string&)> announce);
+
+// What sockets to open, or those to take over that a service manager has opened; what speaks
+// against these is added to `loaded`.
+ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
+                                 std::vector<int> inherited);
 
 // The fixed address for replies, if there is one, against the bound addresses: what is wrong with
 // it is added to `loaded`.

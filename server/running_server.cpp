@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -18,76 +19,112 @@ constexpr std::chrono::milliseconds kTick{100};
 
 }  // namespace
 
-RunningServer::RunningServer(const EndSignals& signals, Listeners& listeners, StatsRegion& region,
-                             Pipeline& pipeline, StatsWriter main)
-    : signals_(signals), listeners_(listeners), region_(region), pipeline_(pipeline), main_(main) {}
-
-void RunningServer::start() {
-  pipeline_.start();
-  region_.set_live();
+RunningServer::RunningServer(Parts parts)
+    : p_(std::move(parts)), last_received_(std::chrono::steady_clock::now()) {
+  if (const auto interval = p_.manager.watchdog()) watchdog_.emplace(*interval);
 }
 
-void RunningServer::run_until_signalled() {
+void RunningServer::start() {
+  p_.engine.start();
+  p_.region.set_live();
+}
+
+void RunningServer::run() {
   for (;;) {
-    const int signal = signals_.wait(kTick);
+    const int signal = p_.signals.wait(kTick);
     tick();
-    if (signal == 0) continue;
-    log::info(fmt::format("{}: draining; once more ends at once", strsignal(signal)));
-    return;
+    if (signal != 0) {
+      log::info(fmt::format("{}: draining; once more ends at once", strsignal(signal)));
+      return;
+    }
+    if (silent_for_too_long()) {
+      log::info("no datagram for as long as CPSS_IDLE_EXIT says: draining");
+      return;
+    }
   }
 }
 
+// What arrives after this look stays in the socket, or is answered in the drain: either way it is
+// not lost.
+bool RunningServer::silent_for_too_long() {
+  if (p_.idle_exit.count() == 0) return false;
+  std::uint64_t received = 0;
+  for (const StatsWriter& receiver : p_.receivers) received += receiver.value(Counter::received);
+  const auto now = std::chrono::steady_clock::now();
+  if (received != received_) {
+    received_ = received;
+    last_received_ = now;
+  }
+  return now - last_received_ >= p_.idle_exit;
+}
+
 void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
+  p_.manager.stopping();
   const auto deadline = std::chrono::steady_clock::now() + drain_timeout;
   const char* why = nullptr;
-  if (!listeners_.stop_arrivals())
+  if (!p_.listeners.stop_arrivals())
     log::warning("the kernel refuses to stop new datagrams: the drain goes on while they come");
-  const bool drained = pipeline_.end([&] {
+  const bool drained = p_.engine.end([&] {
     tick();
-    if (signals_.wait(std::chrono::milliseconds(0)) != 0) why = "a second signal";
+    if (p_.signals.wait(std::chrono::milliseconds(0)) != 0) why = "a second signal";
     if (std::chrono::steady_clock::now() >= deadline) why = "the drain took too long";
     return why != nullptr;
   });
   if (!drained) leave(why);
   book_kernel_drops();
-  events_.collect(pipeline_);
+  events_.collect(p_.engine.board());
   events_.flush();
-  region_.mark_clean_end();
+  p_.region.mark_clean_end();
   log_ledger();
 }
 
 void RunningServer::tick() {
-  region_.heartbeat();
+  p_.region.heartbeat();
+  p_.engine.tick(p_.main);
+  tell_watchdog();
   book_kernel_drops();
-  events_.collect(pipeline_);
+  events_.collect(p_.engine.board());
+}
+
+void RunningServer::tell_watchdog() {
+  if (!watchdog_) return;
+  const auto stuck_before = watchdog_->stuck_lane();
+  if (watchdog_->due(std::chrono::steady_clock::now(), p_.engine.board().pulses()))
+    p_.manager.alive();
+  const auto stuck = watchdog_->stuck_lane();
+  if (stuck && stuck != stuck_before)
+    log::warning(
+        fmt::format("{} makes no progress: the service manager is not told that the "
+                    "server is alive",
+                    p_.engine.board().name(*stuck)));
 }
 
 void RunningServer::book_kernel_drops() {
-  const std::uint64_t dropped = listeners_.newly_dropped();
-  if (dropped > 0) main_.add(Counter::kernel_dropped, dropped);
+  const std::uint64_t dropped = p_.listeners.newly_dropped();
+  if (dropped > 0) p_.main.add(Counter::kernel_dropped, dropped);
 }
 
 // Lanes still run, so nothing they use may be destroyed. Those that receive end first, where they
 // can: one that sheds would go on for as long as its socket holds something. A batch of one that
 // cannot shows up in its slots a moment later: it is waited for, briefly.
 void RunningServer::leave(const char* why) {
-  pipeline_.stop_receiving();
-  std::uint64_t seized = pipeline_.seize_all(main_);
-  for (int i = 0; i < 20 && ledger_of(region_.snapshot()).in_flight > 0; ++i) {
+  p_.engine.stop_receiving();
+  std::uint64_t seized = p_.engine.seize_all(p_.main);
+  for (int i = 0; i < 20 && ledger_of(p_.region.snapshot()).in_flight > 0; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    seized += pipeline_.seize_all(main_);
+    seized += p_.engine.seize_all(p_.main);
   }
   book_kernel_drops();
-  events_.collect(pipeline_);
+  events_.collect(p_.engine.board());
   events_.flush();
   log::error(fmt::format("{}: forced end; {} messages inside are booked as failed", why, seized));
-  region_.mark_clean_end();
+  p_.region.mark_clean_end();
   log_ledger();
   _exit(kExitForced);
 }
 
 void RunningServer::log_ledger() {
-  log::info("final ledger:\n" + format_ledger(ledger_of(region_.snapshot())));
+  log::info("final ledger:\n" + format_ledger(ledger_of(p_.region.snapshot())));
 }
 
 }  // namespace cpss

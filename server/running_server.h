@@ -3,23 +3,38 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
+#include <vector>
 
+#include "server/engine.h"
 #include "server/event_log.h"
 #include "server/listeners.h"
-#include "server/pipeline.h"
+#include "server/service_manager.h"
 #include "server/signals.h"
+#include "server/watchdog.h"
 #include "stats/region.h"
 
 namespace cpss {
 
 class RunningServer {
  public:
-  // `main`: the writer of the main thread's block.
-  RunningServer(const EndSignals& signals, Listeners& listeners, StatsRegion& region,
-                Pipeline& pipeline, StatsWriter main);
+  // All of it is the caller's and outlives the server.
+  struct Parts {
+    const EndSignals& signals;
+    ServiceManager& manager;
+    Listeners& listeners;
+    StatsRegion& region;
+    Engine& engine;
+    StatsWriter main;                    // of the main thread's block
+    std::vector<StatsWriter> receivers;  // of all lanes that receive, to be read
+    std::chrono::nanoseconds idle_exit;  // silence after which the server ends; 0: never
+  };
+
+  explicit RunningServer(Parts parts);
 
   void start();  // throws std::system_error
-  void run_until_signalled();
+  // Until a signal, or silence, ends it.
+  void run();
 
   // The orderly end, within `drain_timeout`; returns when all lanes have ended. If that takes
   // longer, or another signal comes, it is a forced end: what is inside is booked as failed, and
@@ -29,15 +44,16 @@ class RunningServer {
  private:
   void tick();
   void book_kernel_drops();
+  void tell_watchdog();
+  bool silent_for_too_long();
   [[noreturn]] void leave(const char* why);
   void log_ledger();
 
-  const EndSignals& signals_;
-  Listeners& listeners_;
-  StatsRegion& region_;
-  Pipeline& pipeline_;
-  StatsWriter main_;
+  Parts p_;
   EventLog events_;
+  std::optional<Watchdog> watchdog_;
+  std::uint64_t received_ = 0;
+  std::chrono::steady_clock::time_point last_received_;
 };
 
 }  // namespace cpss

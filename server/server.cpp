@@ -8,14 +8,19 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "config/choices.h"
 #include "config/documents.h"
 #include "config/help.h"
 #include "config/load.h"
 #include "server/exit_codes.h"
 #include "server/listeners.h"
 #include "server/log.h"
+#include "server/models/models.h"
+#include "server/pipeline.h"
 #include "server/plan.h"
+#include "server/process_group.h"
 #include "server/running_server.h"
+#include "server/service_manager.h"
 #include "server/standard_streams.h"
 #include "stats/region.h"
 
@@ -64,28 +69,49 @@ int exit_code_of(const SocketError& error) {
 }
 
 RegionOptions region_options(const Settings& settings, const PipelineOptions& pipeline,
-                             const Listeners& listeners) {
+                             const Assignment& assignment, const Listeners& listeners) {
   RegionOptions options;
   options.path = settings.stats_file.value_or("");
-  options.model = "seda";
+  options.model = name_of(settings.model);
   options.service = settings.service;
   options.listen = listeners.address_texts();
-  options.blocks = blocks_of(pipeline);
-  options.most_inside = most_inside(pipeline);
+  options.blocks = blocks_of(assignment, pipeline);
+  options.most_inside = most_inside(assignment, pipeline);
   options.slots = pipeline.slots;
   options.histograms = settings.histograms;
   options.kernel_dropped_exact = !pipeline.merged;
   return options;
 }
 
-std::string lanes_text(const Settings& settings) {
-  const std::string workers =
-      settings.worker_threads == 0
-          ? ""
-          : fmt::format("{} worker, {} on-demand at most, ", settings.worker_threads,
-                        settings.on_demand_threads.value_or(0));
-  return fmt::format("{} receive, {} service, {}{} response lanes", settings.receive_threads,
-                     settings.service_threads, workers, settings.response_threads);
+// `model symped: 2 lanes`, `model seda: 1 receive, 1 service, 1 response lanes`.
+std::string model_text(const PipelineOptions& options, const Assignment& assignment) {
+  std::string text = fmt::format("model {}: ", name_of(options.model));
+  if (assignment.process_per_message)
+    return text + fmt::format("a process for each message, {} at most", options.slots);
+  if (assignment.separate_processes)
+    return text + fmt::format("{} processes", assignment.lanes.size());
+  if (options.model == ServerModel::seda)
+    text += fmt::format("{} receive, {} service, ", options.receive.lanes, options.service.lanes);
+  else if (assignment.by_turns)
+    text +=
+        fmt::format("{} lanes that do everything, {} at most, ", options.lanes, options.most_lanes);
+  else
+    text += fmt::format("{} lanes that do everything, ", lanes_with(assignment, StageId::receive));
+  if (options.worker.lanes > 0)
+    text += fmt::format("{} worker, {} on-demand at most, ", options.worker.lanes,
+                        options.on_demand_threads);
+  if (options.model == ServerModel::seda)
+    text += fmt::format("{} response lanes, ", options.response.lanes);
+  return text.substr(0, text.size() - 2);
+}
+
+// Of what the region's blocks say.
+std::vector<StatsWriter> receivers_of(const std::vector<RegionBlock>& blocks,
+                                      const StatsRegion& region) {
+  std::vector<StatsWriter> receivers;
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    if (blocks[i].stage == StageId::receive) receivers.push_back(region.writer(i));
+  return receivers;
 }
 
 // Bad data do not hide what is wrong with the settings.
@@ -99,22 +125,39 @@ Plan plan_or_complain(LoadResult& loaded, const ServerParts& parts,
   }
 }
 
-int serve(LoadResult& loaded, const ServerParts& parts) {
+std::unique_ptr<Engine> make_engine(const PipelineOptions& options, const Assignment& assignment,
+                                    Service& service, std::vector<DatagramPort*> ports,
+                                    const Admission& admission, StatsRegion& region) {
+  if (assignment.separate_processes)
+    return std::make_unique<ProcessGroup>(options, assignment, service, std::move(ports), admission,
+                                          region);
+  return std::make_unique<Pipeline>(options, assignment, service, std::move(ports), admission,
+                                    region);
+}
+
+int serve(LoadResult& loaded, const ServerParts& parts, const char* const* environment) {
   log::set_up();
+  std::vector<int> inherited = inherited_sockets(environment);
+  ServiceManager manager(environment);
   Plan plan = plan_or_complain(loaded, parts, log::info);
+  const Assignment assignment = assignment_of(plan.pipeline);
+  const ListenerOptions sockets =
+      listener_options(loaded, assignment.socket_groups, std::move(inherited));
   if (!loaded.ok()) return complain_about_settings(loaded);
   const Settings& settings = loaded.settings;
 
-  Listeners listeners(settings);
+  Listeners listeners(sockets);
   check_reply_address(loaded, listeners.addresses());
   if (!loaded.ok()) return complain_about_settings(loaded);
+  plan.pipeline.leave_unread = listeners.inherited();
   for (const auto& socket : listeners.sockets()) {
     plan.pipeline.merged |= socket->merges();
     plan.pipeline.grouped |= socket->most_segments() > 1;
   }
   // From here on an end signal ends the server in good order: the region it leaves says so.
-  const EndSignals signals;
-  StatsRegion region(region_options(settings, plan.pipeline, listeners));
+  const EndSignals signals(assignment.separate_processes || assignment.process_per_message);
+  const RegionOptions about = region_options(settings, plan.pipeline, assignment, listeners);
+  StatsRegion region(about);
   if (!region.warning().empty()) log::warning(region.warning());
   for (const std::string& note : listeners.buffer_notes()) log::info(note);
 
@@ -128,16 +171,20 @@ int serve(LoadResult& loaded, const ServerParts& parts) {
   }
 
   const Admission admission(admission_options(settings, *plan.service, listeners.addresses()));
-  Pipeline pipeline(plan.pipeline, *plan.service, ports, admission, region);
-  RunningServer server(signals, listeners, region, pipeline,
-                       region.writer(blocks_of(plan.pipeline).size() - 1));
+  const auto engine =
+      make_engine(plan.pipeline, assignment, *plan.service, ports, admission, region);
+  RunningServer server({signals, manager, listeners, region, *engine,
+                        region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),
+                        settings.idle_exit});
   server.start();
-  log::info(fmt::format("ready: service {} on {}; {}; {} slots of {} bytes; counters in {}",
-                        settings.service, fmt::join(listeners.address_texts(), ", "),
-                        lanes_text(settings), settings.slots, settings.message_size,
-                        region.path()));
+  const std::string ready = fmt::format(
+      "ready: service {} on {}; {}; {} slots of {} bytes; counters in {}", settings.service,
+      fmt::join(listeners.address_texts(), ", "), model_text(plan.pipeline, assignment),
+      plan.pipeline.slots, settings.message_size, region.path());
+  log::info(ready);
+  manager.ready(ready);
 
-  server.run_until_signalled();
+  server.run();
   server.end(settings.drain_timeout);
   return kExitOk;
 }
@@ -150,7 +197,7 @@ int check(LoadResult& loaded, const ServerParts& parts) {
   return kExitOk;
 }
 
-int act(LoadResult& loaded, const ServerParts& parts) {
+int act(LoadResult& loaded, const ServerParts& parts, const char* const* environment) {
   switch (loaded.action) {
     case Action::help:
       print(help(parts.services));
@@ -169,7 +216,7 @@ int act(LoadResult& loaded, const ServerParts& parts) {
     case Action::run:
       break;
   }
-  return serve(loaded, parts);
+  return serve(loaded, parts, environment);
 }
 
 }  // namespace
@@ -180,7 +227,7 @@ int run_server(int argc, const char* const* argv, const char* const* environment
   try {
     LoadResult loaded = load_settings(argc, argv, environment);
     if (!loaded.ok()) return complain_about_settings(loaded);
-    return act(loaded, parts);
+    return act(loaded, parts, environment);
   } catch (const ServiceDataError& error) {
     complain(error.what());
     return kExitData;
@@ -190,6 +237,9 @@ int run_server(int argc, const char* const* argv, const char* const* environment
   } catch (const StatsRegionError& error) {
     complain(error.what());
     return kExitRegion;
+  } catch (const ServiceManagerError& error) {
+    complain(error.what());
+    return kExitConfig;
   } catch (const std::bad_alloc&) {
     complain(
         "not enough memory for these settings and their data: lower CPSS_QSLOTS or CPSS_MSGSIZE, "

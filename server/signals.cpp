@@ -6,10 +6,11 @@
 
 namespace cpss {
 
-EndSignals::EndSignals() {
+EndSignals::EndSignals(bool children) {
   sigemptyset(&set_);
   sigaddset(&set_, SIGTERM);
   sigaddset(&set_, SIGINT);
+  if (children) sigaddset(&set_, SIGCHLD);
   // A terminal that closes must not cost messages. (A blocked signal is not ignored.)
   struct sigaction hangup {};
   sigaction(SIGHUP, nullptr, &hangup);
@@ -21,7 +22,7 @@ int EndSignals::wait(std::chrono::milliseconds longest) const {
   const timespec timeout{static_cast<time_t>(longest.count() / 1000),
                          static_cast<long>(longest.count() % 1000 * 1'000'000)};
   const int signal = sigtimedwait(&set_, nullptr, &timeout);
-  return signal > 0 ? signal : 0;
+  return signal > 0 && signal != SIGCHLD ? signal : 0;
 }
 
 }  // namespace cpss

@@ -10,7 +10,8 @@ namespace cpss {
 // in all that it starts: construct before the lanes. Every other signal keeps its meaning.
 class EndSignals {
  public:
-  EndSignals();
+  // `children`: a child process that ends ends a wait, too.
+  explicit EndSignals(bool children = false);
 
   // Waits for one of them, at most `longest`. The signal's number, or 0.
   int wait(std::chrono::milliseconds longest) const;

@@ -17,7 +17,9 @@ enum class EventKind : std::uint8_t {
   receive_error,
   send_error,
   service_threw,
-  thread_not_started
+  thread_not_started,
+  process_not_started,
+  process_died,
 };
 
 struct Event {

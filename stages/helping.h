@@ -43,6 +43,7 @@ struct HelpWiring {
   const StepCost& cost;    // of its step
   std::uint64_t most_ns;   // longest batch to help with
   bool one_cpu;            // the server may use one CPU only
+  bool always = false;     // the lane runs that step for all it has, as its own
 };
 
 class Help {
@@ -52,6 +53,7 @@ class Help {
       : w_(wiring), step_(step), lane_(lane) {}
 
   bool due(std::size_t messages) const noexcept {
+    if (w_.always) return true;
     return (w_.one_cpu || lane_.input_empty) && w_.queue.idle_guess(w_.lanes) &&
            w_.cost.is_within(w_.most_ns, messages);
   }
@@ -59,6 +61,7 @@ class Help {
   // there is no limit: what is too much to help with is better shared. On one CPU handing over only
   // costs, so the lane takes less and looks at its own input more often.
   std::size_t most() const noexcept {
+    if (w_.always) return step_.most_helped();
     if (!w_.one_cpu || !w_.queue.idle_guess(w_.lanes)) return kNoLimit;
     const std::size_t messages = std::min(w_.cost.messages_within(w_.most_ns), step_.most_helped());
     return messages > 0 ? messages : kNoLimit;

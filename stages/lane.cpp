@@ -8,20 +8,30 @@
 namespace cpss {
 namespace {
 
+cpu_set_t set_of(const std::vector<unsigned>& cpus) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const unsigned cpu : cpus) CPU_SET(cpu, &set);
+  return set;
+}
+
+sched_param at_priority(unsigned priority) {
+  sched_param parameters{};
+  parameters.sched_priority = static_cast<int>(priority);
+  return parameters;
+}
+
 // What pthread_create(3) is to make of a lane's options.
 class Attributes {
  public:
   explicit Attributes(const LaneOptions& options) {
     pthread_attr_init(&attributes_);
     if (!options.cpus.empty()) {
-      cpu_set_t set;
-      CPU_ZERO(&set);
-      for (const unsigned cpu : options.cpus) CPU_SET(cpu, &set);
+      const cpu_set_t set = set_of(options.cpus);
       pthread_attr_setaffinity_np(&attributes_, sizeof set, &set);
     }
     if (options.real_time_priority) {
-      sched_param parameters{};
-      parameters.sched_priority = static_cast<int>(*options.real_time_priority);
+      const sched_param parameters = at_priority(*options.real_time_priority);
       pthread_attr_setinheritsched(&attributes_, PTHREAD_EXPLICIT_SCHED);
       pthread_attr_setschedpolicy(&attributes_, SCHED_FIFO);
       pthread_attr_setschedparam(&attributes_, &parameters);
@@ -58,6 +68,22 @@ void Lane::start() {
   pthread_setname_np(thread, options_.name.c_str());
 }
 
+void Lane::run_here() {
+  const auto apply = [this](int error) {
+    if (error != 0)
+      throw std::system_error(error, std::generic_category(), "thread " + options_.name);
+  };
+  if (!options_.cpus.empty()) {
+    const cpu_set_t set = set_of(options_.cpus);
+    apply(pthread_setaffinity_np(pthread_self(), sizeof set, &set));
+  }
+  if (options_.real_time_priority) {
+    const sched_param parameters = at_priority(*options_.real_time_priority);
+    apply(pthread_setschedparam(pthread_self(), SCHED_FIFO, &parameters));
+  }
+  run();
+}
+
 bool Lane::join(Deadline deadline) {
   if (!thread_) return true;
   if (ended_.take(1, 1, deadline).status != TakeStatus::taken) return false;
@@ -70,15 +96,19 @@ void* Lane::enter(void* lane) noexcept {
   auto& self = *static_cast<Lane*>(lane);
   pthread_setname_np(pthread_self(), self.options_.name.c_str());
   self.run();
+  self.ended_.post(1);
   return nullptr;
 }
 
 void Lane::run() noexcept {
   AwakeLanes* const awake = options_.awake;
+  LaneProgress* const progress = options_.progress;
+  std::uint64_t rounds = progress != nullptr ? progress->rounds.load(std::memory_order_relaxed) : 0;
   Spin spin(awake != nullptr ? options_.spin_ns : 0);
   if (awake != nullptr) awake->one_more();
   for (;;) {
     std::size_t done = 0;
+    if (progress != nullptr) progress->rounds.store(++rounds, std::memory_order_relaxed);
     for (Step* step : steps_) done += step->run();
     if (done > 0) spin.worked();
     const bool may_look_again =
@@ -86,13 +116,21 @@ void Lane::run() noexcept {
     if (may_look_again && (done > 0 || (awake != nullptr && spin.look_again(*awake)))) continue;
     for (Step* step : steps_) step->before_wait();
     if (awake != nullptr) awake->one_less();
-    const bool go_on = place_.wait();
+    const bool go_on = wait();
     if (awake != nullptr) awake->one_more();
     if (!go_on) break;
     spin.slept();
   }
   if (awake != nullptr) awake->one_less();
-  ended_.post(1);
+}
+
+bool Lane::wait() noexcept {
+  LaneProgress* const progress = options_.progress;
+  if (progress == nullptr) return place_.wait();
+  progress->waiting.store(true, std::memory_order_relaxed);
+  const bool go_on = place_.wait();
+  progress->waiting.store(!go_on, std::memory_order_relaxed);
+  return go_on;
 }
 
 }  // namespace cpss

@@ -1,6 +1,7 @@
 // A lane: a thread that repeats steps and waits in one place when none of them finds work.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +15,13 @@
 
 namespace cpss {
 
+// What a lane shows of itself to whoever watches that it does not hang. Relaxed: no more than that
+// is handed over with it.
+struct LaneProgress {
+  std::atomic<std::uint64_t> rounds{0};  // of its steps, so far; one writer, the lane
+  std::atomic<bool> waiting{true};       // in its wait place, or not running
+};
+
 struct LaneOptions {
   std::string name;            // at most 15 characters, shown by ps -L and top -H
   std::vector<unsigned> cpus;  // may run on these; empty: on all the process may use
@@ -21,6 +29,7 @@ struct LaneOptions {
   std::optional<unsigned> real_time_priority = {};
   std::uint64_t spin_ns = 0;    // how long to look again before it waits (spin.h)
   AwakeLanes* awake = nullptr;  // the server's; null: this lane is not counted and does not spin
+  LaneProgress* progress = nullptr;  // null: nobody watches
 };
 
 class Lane {
@@ -34,12 +43,16 @@ class Lane {
   // Throws std::system_error if there is no thread to be had, its CPUs are not allowed or the
   // real-time class is not permitted (EPERM).
   void start();
+  // Runs the lane in the calling thread, which gets its CPUs and class, until its end. Throws as
+  // start() does.
+  void run_here();
   // Waits for the lane's end. False: it has not ended by the deadline.
   bool join(Deadline deadline);
 
  private:
   static void* enter(void* lane) noexcept;
   void run() noexcept;
+  bool wait() noexcept;
 
   LaneOptions options_;
   std::vector<Step*> steps_;

@@ -13,13 +13,21 @@ namespace cpss {
 
 struct LaneContext {
   // `kept_slots`: free slots the lane keeps at most, `pool_lanes`: all lanes that keep some.
-  LaneContext(SlotPool& pool, std::uint32_t kept_slots, std::uint32_t pool_lanes)
-      : cache(pool, kept_slots, pool_lanes) {}
+  // `shared_events`: where the lane reports, if another process is to read it; null: here.
+  LaneContext(SlotPool& pool, std::uint32_t kept_slots, std::uint32_t pool_lanes,
+              EventRing* shared_events = nullptr)
+      : cache(pool, kept_slots, pool_lanes),
+        events(shared_events != nullptr ? *shared_events : own_events_) {}
+  LaneContext(const LaneContext&) = delete;
+  LaneContext& operator=(const LaneContext&) = delete;
 
   SlotPool::SlotCache cache;
-  EventRing events;
+  EventRing& events;
   // As of the last look there was nothing left to take for the lane's own step: it may help.
   bool input_empty = false;
+
+ private:
+  EventRing own_events_;
 };
 
 }  // namespace cpss

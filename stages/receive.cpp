@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "net/segmentation.h"
 #include "stages/batch_clock.h"
@@ -44,16 +45,25 @@ std::size_t ReceiveStep::run() noexcept {
   pausing_ = false;
   run_arrivals_ = run_wanted_ = 0;
   std::size_t moved = place_held();
+  if (held_ == 0 && !starved_ && !told_to_leave_unread()) moved += receive_from_ports();
+  if (w_.moderated && moderation_.note(run_arrivals_, run_wanted_))
+    moderation_.decide(now_ns(), thread_cpu_ns());
+  pausing_ = moderation_.due() && !starved_ && held_ == 0 && emptied_ >= w_.ports.size();
+  return starved_ && shedding_ ? 0 : moved;
+}
+
+std::size_t ReceiveStep::receive_from_ports() noexcept {
+  std::size_t moved = 0;
   for (std::size_t i = 0; i < w_.ports.size() && held_ == 0 && !starved_; ++i) {
     moved += receive_from(static_cast<std::uint16_t>(next_port_));
     // Without a slot it stays this socket's turn, or one that others outpace would never get one. A
     // batch that is shed was its turn.
     if (!starved_ || shedding_) next_port_ = (next_port_ + 1) % w_.ports.size();
+    if (w_.one_batch && moved > 0) break;
   }
-  if (w_.moderated && moderation_.note(run_arrivals_, run_wanted_))
-    moderation_.decide(now_ns(), thread_cpu_ns());
-  pausing_ = moderation_.due() && !starved_ && held_ == 0 && emptied_ >= w_.ports.size();
-  return starved_ && shedding_ ? 0 : moved;
+  if (std::exchange(woken_, false) && run_arrivals_ == 0 && !starved_)
+    stats_.add(Counter::lost_races);
+  return moved;
 }
 
 void ReceiveStep::before_wait() noexcept {
@@ -181,7 +191,7 @@ void ReceiveStep::place_datagram(std::span<const std::byte> bytes) noexcept {
   header.peer = arrival.peer;
   header.has_local = arrival.local.known();
   if (header.has_local) header.local = arrival.local;
-  header.port_index = port_index_;
+  header.port_index = static_cast<std::uint16_t>(w_.first_port + port_index_);
   header.request_length = static_cast<std::uint16_t>(bytes.size());
   header.trusted = trusted_;
   header.shed = false;

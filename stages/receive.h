@@ -12,6 +12,7 @@
 // in the kernel or in the lane, or a batch of them is shed (shedding.h).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -37,7 +38,7 @@ namespace cpss {
 class ReceiveStep final : public Step {
  public:
   struct Wiring {
-    std::vector<DatagramPort*> ports;  // slot headers name them by their place in this list
+    std::vector<DatagramPort*> ports;
     SlotStore& store;
     SlotPool& pool;
     SlotQueue& requests;
@@ -47,6 +48,12 @@ class ReceiveStep final : public Step {
     bool merged = false;                            // arrivals may hold several datagrams
     bool moderated = false;                         // pauses between small batches (moderation.h)
     std::optional<Shedding::Wiring> shedding = {};  // none: datagrams wait for slots
+    // Slot headers name a port by its place in the server's list, in which `ports` are one behind
+    // the other from this one on.
+    std::size_t first_port = 0;
+    bool one_batch = false;  // a run ends with the first batch that was handed on
+    // Once it is true nothing more is read, whatever the sockets hold. Null: never.
+    const std::atomic<bool>* leave_unread = nullptr;
   };
 
   ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
@@ -65,9 +72,18 @@ class ReceiveStep final : public Step {
   bool sheds() const noexcept { return shedding_.has_value(); }
   // Tokens of the pool that the lane has waited for; used by the next run().
   void accept_tokens(std::uint32_t tokens) noexcept;
+  // The lane was woken because a socket had become readable: if the next run() reads nothing,
+  // another lane was faster.
+  void woken() noexcept { woken_ = true; }
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
+  // Relaxed: a lane that sees it late reads a batch more.
+  bool told_to_leave_unread() const noexcept {
+    return w_.leave_unread != nullptr && w_.leave_unread->load(std::memory_order_relaxed);
+  }
+  // Of all sockets in turn.
+  std::size_t receive_from_ports() noexcept;
   std::size_t receive_from(std::uint16_t port_index) noexcept;
   // How many arrivals to ask for, so that they are about a batch of datagrams, and no more than
   // there are slots for if each is one.
@@ -116,6 +132,7 @@ class ReceiveStep final : public Step {
   std::size_t per_arrival_ = 1;   // datagrams, as of the last read() that brought any
   std::size_t next_port_ = 0;
   bool starved_ = false;
+  bool woken_ = false;
   Moderation moderation_;
   std::size_t run_arrivals_ = 0;  // of the last run(), from all sockets,
   std::size_t run_wanted_ = 0;    // of so many at most

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <system_error>
+#include <utility>
 
 #include <poll.h>
 #include <sys/epoll.h>
@@ -45,15 +46,16 @@ ReceiveWait::ReceiveWait(Wiring wiring, ReceiveStep& step)
     : w_(std::move(wiring)), step_(step), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
   try {
-    // EPOLLEXCLUSIVE: a datagram wakes one of the lanes that wait for its socket, not all
-    // (epoll_ctl(2)).
+    const std::uint32_t exclusive = w_.exclusive ? std::uint32_t{EPOLLEXCLUSIVE} : 0;
     for (const DatagramPort* port : w_.ports)
-      watch(epoll_, port->descriptor(), EPOLLIN | EPOLLEXCLUSIVE);
+      watch(epoll_, port->descriptor(), EPOLLIN | exclusive);
     watch(epoll_, w_.stop_event, EPOLLIN);
+    if (w_.replies != nullptr) watch(epoll_, w_.replies->event_fd(), EPOLLIN);
   } catch (...) {
     close(epoll_);
     throw;
   }
+  polled_.reserve(w_.ports.size() + 4);
 }
 
 ReceiveWait::~ReceiveWait() {
@@ -63,30 +65,101 @@ ReceiveWait::~ReceiveWait() {
 bool ReceiveWait::wait() noexcept {
   if (w_.pool.free_slots().closed()) {
     step_.run();  // ends what it holds
+    announce_end();
     return false;
-  }
-  if (step_.starved()) {
-    wait_for_slot();
-    return true;
   }
   if (step_.pausing()) {
     let_datagrams_gather(w_.pause);
     return true;
   }
+  if (w_.leave_unread != nullptr && w_.leave_unread->load(std::memory_order_relaxed))
+    stopping_ = true;
   // The run before this wait came after the stop event and found nothing.
-  if (stopping_) return false;
+  if (received_all()) announce_end();
+  if (w_.replies != nullptr) return wait_for_replies_too();
+  if (received_all() && full_port() == nullptr) return false;
+  sleep();
+  return true;
+}
+
+void ReceiveWait::announce_end() noexcept {
+  if (w_.all_received != nullptr && !std::exchange(announced_, true)) w_.all_received->post(1);
+}
+
+DatagramPort* ReceiveWait::full_port() const noexcept {
+  return w_.sender != nullptr ? w_.sender->blocked_on() : nullptr;
+}
+
+bool ReceiveWait::wait_for_replies_too() noexcept {
+  StatsWriter& stats = step_.stats();
+  w_.replies->begin_wait();
+  TakeResult result = w_.replies->poll_wait(w_.batch);
+  if (result.status == TakeStatus::closed) {
+    // Nobody hands it replies any more, nor are there datagrams (Pipeline::end).
+    if (full_port() == nullptr) return false;
+    sleep();
+    return true;
+  }
+  if (result.status == TakeStatus::waiting) {
+    sleep();
+    result = w_.replies->poll_wait(w_.batch);
+    if (result.status == TakeStatus::waiting) result.wakes = w_.replies->end_wait();
+  }
+  stats.add(Counter::futex_wakes, result.wakes);
+  return true;
+}
+
+void ReceiveWait::sleep() noexcept {
+  if (step_.starved())
+    wait_for_slot();
+  else if (received_all() || full_port() != nullptr)
+    wait_for_the_rest();
+  else
+    wait_for_datagrams();
+}
+
+void ReceiveWait::note_event(int descriptor) noexcept {
+  if (descriptor == w_.stop_event)
+    stopping_ = true;
+  else if (w_.replies == nullptr || descriptor != w_.replies->event_fd())
+    step_.woken();
+}
+
+void ReceiveWait::wait_for_datagrams() noexcept {
   if (step_.sheds() && now_ns() < short_until_ns_) let_datagrams_gather(*kShedPause);
   epoll_event events[8];
   const int count = epoll_wait(epoll_, events, std::size(events), milliseconds(w_.longest));
   step_.stats().add(Counter::syscalls);
   step_.stats().add(Counter::wait_calls);
-  for (int i = 0; i < count; ++i)
-    if (events[i].data.fd == w_.stop_event) stopping_ = true;
-  return true;
+  for (int i = 0; i < count; ++i) note_event(events[i].data.fd);
+}
+
+// Seldom: an epoll could not be told each time which of its descriptors count (EPOLLEXCLUSIVE).
+void ReceiveWait::wait_for_the_rest() noexcept {
+  polled_.clear();
+  if (!received_all()) {
+    polled_.push_back({w_.stop_event, POLLIN, 0});
+    for (const DatagramPort* port : w_.ports) polled_.push_back({port->descriptor(), POLLIN, 0});
+  }
+  const std::size_t first = polled_.size();
+  poll_also(deadline_after(w_.longest));
+  step_.stats().add(Counter::syscalls);
+  step_.stats().add(Counter::wait_calls);
+  if (first > 0 && polled_.front().revents != 0) stopping_ = true;
+}
+
+ReceiveWait::Polled ReceiveWait::poll_also(Deadline deadline) noexcept {
+  const std::size_t first = polled_.size();
+  if (w_.replies != nullptr) polled_.push_back({w_.replies->event_fd(), POLLIN, 0});
+  if (const DatagramPort* full = full_port()) polled_.push_back({full->descriptor(), POLLOUT, 0});
+  const int ready = poll(polled_.data(), polled_.size(), milliseconds_until(deadline));
+  const bool also = std::ranges::any_of(std::span(polled_).subspan(first),
+                                        [](const pollfd& one) { return one.revents != 0; });
+  return {ready != 0, also};
 }
 
 // Slots come back from downstream, which never waits for receive: so this ends, at a stop too.
-// Without a slot it ends only to look again, or to shed.
+// Without a slot it ends only to look again, to shed, or to answer.
 void ReceiveWait::wait_for_slot() noexcept {
   StatsWriter& stats = step_.stats();
   const std::uint64_t begin = now_ns();
@@ -95,19 +168,19 @@ void ReceiveWait::wait_for_slot() noexcept {
   free_slots.begin_wait();
   // Not begun anew by a signal whose token another lane was quicker to take.
   const Deadline deadline = deadline_after(step_.sheds() ? kShedPause : w_.longest);
-  for (bool in_time = true;;) {
+  for (Polled polled{true, false};;) {
     const TakeResult result = free_slots.poll_wait(w_.batch, w_.lanes);
     stats.add(Counter::futex_wakes, result.wakes);
     if (result.status != TakeStatus::waiting) {
       step_.accept_tokens(result.tokens);
       break;
     }
-    if (!in_time) {
+    if (!polled.in_time || polled.also) {
       stats.add(Counter::futex_wakes, free_slots.end_wait());
       break;
     }
-    pollfd signal{free_slots.event_fd(), POLLIN, 0};
-    in_time = poll(&signal, 1, milliseconds_until(deadline)) != 0;
+    polled_.assign(1, {free_slots.event_fd(), POLLIN, 0});
+    polled = poll_also(deadline);
   }
   const std::uint64_t end = now_ns();
   stats.add(Counter::sem_wait_ns, end - begin);

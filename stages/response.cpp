@@ -3,8 +3,6 @@
 #include <cerrno>
 #include <chrono>
 
-#include "stages/batch_clock.h"
-
 namespace cpss {
 namespace {
 
@@ -56,11 +54,13 @@ void ResponseStep::before_wait() noexcept {
 }
 
 std::size_t ResponseStep::run() noexcept {
+  if (blocked_on_ != nullptr) return send_on();
   const std::span<const std::uint32_t> slots = intake_.take();
   if (slots.empty()) return 0;
   BatchClock clock(stats_);
   intake_.book_waits(slots, clock.begin_ns());
   set_waiting(slots);
+  if (!w_.waits) return send_what_fits(clock);
   while (DatagramPort* full = send_waiting()) {
     // What is done goes back to the pool first: the lane holds only what waits.
     retirement_.finish();
@@ -72,8 +72,25 @@ std::size_t ResponseStep::run() noexcept {
   return slots.size();
 }
 
+std::size_t ResponseStep::send_on() noexcept {
+  BatchClock clock(stats_);
+  return send_what_fits(clock);
+}
+
+std::size_t ResponseStep::send_what_fits(BatchClock& clock) noexcept {
+  const std::size_t before = waiting_.size();
+  blocked_on_ = send_waiting();
+  const std::size_t done = before - waiting_.size();
+  if (done > 0) {
+    retirement_.finish();
+    w_.cost.note(clock.end(now_ns(), done), done);
+  }
+  return done;
+}
+
 std::span<const std::uint32_t> ResponseStep::help(std::span<const std::uint32_t> slots,
                                                   std::uint64_t begin_ns) noexcept {
+  if (blocked_on_ != nullptr) return slots;
   BatchClock clock(stats_, begin_ns);
   set_waiting(slots);
   send_waiting();

@@ -1,8 +1,8 @@
 // Stage response: sends the replies of a batch, grouped by socket and, where the kernel can send
 // several to one peer as one packet, by peer and length, and ends their messages.
 //
-// One object per lane that runs it: response lanes, which wait for the kernel alone, and lanes that
-// help, which do not wait.
+// One object per lane that runs it: response lanes, which wait for the kernel alone, lanes that
+// help, which do not wait, and lanes that run all steps, which wait for everything in one place.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "net/datagram_port.h"
+#include "stages/batch_clock.h"
 #include "stages/helping.h"
 #include "stages/intake.h"
 #include "stages/lane_context.h"
@@ -33,6 +34,7 @@ class ResponseStep final : public Step, public HelpedStep {
     std::uint32_t lanes;                           // response lanes
     bool grouped = false;                          // by peer and length too
     const SocketAddress* reply_address = nullptr;  // null: to the source of each request
+    bool waits = true;  // for room in the kernel; false: the lane does (blocked_on())
   };
 
   ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats);
@@ -42,12 +44,17 @@ class ResponseStep final : public Step, public HelpedStep {
   std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                       std::uint64_t begin_ns) noexcept override;
   std::size_t most_helped() const noexcept override { return Help::kNoLimit; }
+  DatagramPort* blocked_on() const noexcept override { return blocked_on_; }
   void before_wait() noexcept override;
 
   Intake& intake() noexcept { return intake_; }
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
+  // Tries what waits since an earlier run.
+  std::size_t send_on() noexcept;
+  // Sends what the kernel takes now; the rest waits, and the lane for it. Returns how many went.
+  std::size_t send_what_fits(BatchClock& clock) noexcept;
   void set_waiting(std::span<const std::uint32_t> slots) noexcept;
   // Offers all waiting messages to their sockets. Those of full sockets go on waiting, in their
   // order; returns one of these sockets, or null if nothing waits any more.
@@ -71,7 +78,8 @@ class ResponseStep final : public Step, public HelpedStep {
   std::vector<MessageRef> group_;    // those of one socket, being sent
   std::vector<OutgoingDatagram> outgoing_;
   ReplyGroups groups_;
-  std::vector<std::uint32_t> unsent_;  // by help()
+  DatagramPort* blocked_on_ = nullptr;  // null: nothing waits between two runs
+  std::vector<std::uint32_t> unsent_;   // by help()
 };
 
 }  // namespace cpss

@@ -46,7 +46,7 @@ std::span<const std::uint32_t> ServiceStep::help(std::span<const std::uint32_t> 
   BatchClock clock(stats_, begin_ns);
   process_batch(slots);
   not_taken_.clear();
-  if (!w_.deferral) {
+  if (!w_.deferral && !w_.keeps_deferred) {
     for (const std::size_t i : deferred_) not_taken_.push_back(refs_[i].slot);
     deferred_.clear();
   }

@@ -47,13 +47,17 @@ class ServiceStep final : public Step, public HelpedStep {
     std::uint32_t batch;
     std::uint32_t lanes;                    // service lanes
     std::optional<Deferral> deferral = {};  // none: there are no workers
+    // Without workers: help() processes what is deferred, too, because there is no service lane to
+    // leave it to.
+    bool keeps_deferred = false;
   };
 
   // `help`: the lane may send the replies itself.
   ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
 
   std::size_t run() noexcept override;
-  // Without workers, what the service defers is not taken: its service lane may block with it.
+  // Without workers, what the service defers is not taken, where there are service lanes: they may
+  // block with it.
   std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                       std::uint64_t begin_ns) noexcept override;
   std::size_t most_helped() const noexcept override { return settlement_.most(); }

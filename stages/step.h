@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "net/datagram_port.h"
+
 namespace cpss {
 
 // One lane's share of a stage. Called by that lane's thread alone.
@@ -17,6 +19,10 @@ class Step {
   // After a run(): whether another one at once may find something. If not, the lane waits, even if
   // this one has moved messages.
   virtual bool may_look_again() const noexcept { return true; }
+
+  // The socket in which the step needs room before it can go on, null: none. Its lane waits for
+  // that, beside everything else.
+  virtual DatagramPort* blocked_on() const noexcept { return nullptr; }
 
   // The lane is about to wait: give up whatever others could use.
   virtual void before_wait() noexcept {}

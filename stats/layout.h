@@ -20,6 +20,8 @@
 // the entry size given there, and finds values by the names in them, never by its own lists. So
 // counters, reasons, gauges, histograms, blocks and fields at the end of an entry can be added
 // without a new layout version; anything else (also the buckets of stats/histogram.h) needs one.
+// Nor does it take one to leave some out: a server that records no histograms describes none, and
+// its blocks are smaller by their room (Header::block_bytes).
 //
 // Numbers are in the machine's byte order: the region never leaves the machine. Texts are padded
 // with zeros and have at least one. Times are CLOCK_MONOTONIC in ns, the same for every process of
@@ -63,7 +65,7 @@ struct Header {
   Value ended_ns;                 // the clean-end mark; 0 without
   std::uint64_t most_inside;      // datagrams that can be inside and in no outcome yet
   std::uint64_t slots;
-  std::uint32_t histograms;            // 1: histograms are recorded
+  std::uint32_t histograms;            // 1: histograms are recorded; 0: the file has none
   std::uint32_t kernel_dropped_exact;  // 1: kernel_dropped counts datagrams; 0: merged packets
   std::uint64_t block_bytes;           // of each block of values
   Table listen;

@@ -17,9 +17,9 @@ std::string path_for(const RegionOptions& options) {
 }
 
 std::vector<Detail> details_of(const RegionOptions& options) {
-  const Detail most = options.histograms ? Detail::histograms : Detail::counters;
   std::vector<Detail> details;
-  for (const RegionBlock& block : options.blocks) details.push_back(std::min(block.detail, most));
+  for (const RegionBlock& block : options.blocks)
+    details.push_back(std::min(block.detail, options.most_detail()));
   return details;
 }
 
@@ -42,7 +42,7 @@ layout::Header& StatsRegion::header() const noexcept {
 }
 
 StatsWriter StatsRegion::writer(std::size_t block) const noexcept {
-  std::byte* values = file_.mapping->data() + file_.first_block + block * kBlockBytes;
+  std::byte* values = file_.mapping->data() + file_.first_block + block * file_.block_bytes;
   return {reinterpret_cast<Value*>(values), details_[block]};
 }
 

@@ -44,7 +44,8 @@ class StatsRegion {
   StatsRegion(const StatsRegion&) = delete;
   StatsRegion& operator=(const StatsRegion&) = delete;
 
-  // The writer of options.blocks[block]; valid as long as the region.
+  // The writer of options.blocks[block]; valid as long as the region. It keeps no more than a block
+  // has room for (RegionOptions::most_detail()).
   StatsWriter writer(std::size_t block) const noexcept;
 
   void set_live() noexcept;        // ready to receive: state `starting` becomes `live`

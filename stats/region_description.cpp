@@ -34,7 +34,7 @@ layout::MetricEntry* describe(layout::MetricEntry* entry, layout::MetricKind kin
   return entry;
 }
 
-void describe_metrics(layout::MetricEntry* entry) {
+void describe_metrics(layout::MetricEntry* entry, Detail most) {
   using layout::MetricKind;
   std::size_t value = kCounterOffset;
   for (const CounterInfo& counter : kCounters)
@@ -46,14 +46,17 @@ void describe_metrics(layout::MetricEntry* entry) {
   for (const GaugeInfo& gauge : kGauges)
     describe(entry++, MetricKind::gauge, value++, gauge.info)->merge =
         gauge.merge == Merge::max ? 1 : 0;
+  if (most != Detail::histograms) return;
   for (const HistogramInfo& histogram : kHistograms) {
     describe(entry++, MetricKind::histogram, value, histogram.info);
     value += kHistogramValues;
   }
 }
 
-constexpr std::size_t kMetrics =
-    kCounters.size() + kReasons.size() + kGauges.size() + kHistograms.size();
+constexpr std::size_t metrics_kept(Detail most) noexcept {
+  return kCounters.size() + kReasons.size() + kGauges.size() +
+         (most == Detail::histograms ? kHistograms.size() : 0);
+}
 
 // A text that would be cut off does not compile.
 constexpr bool fits(std::string_view name, std::string_view unit, std::string_view help) {
@@ -84,7 +87,7 @@ void describe_blocks(layout::BlockEntry* entry, const RegionPlan& plan,
                    (block.helper ? layout::kHelper : 0U);
     put(entry->stage_name, name_of(block.stage));
     put(entry->lane, block.lane);
-    offset += kBlockBytes;
+    offset += plan.block_bytes;
     ++entry;
   }
 }
@@ -92,16 +95,19 @@ void describe_blocks(layout::BlockEntry* entry, const RegionPlan& plan,
 }  // namespace
 
 RegionPlan::RegionPlan(const RegionOptions& options)
-    : listen(sizeof(layout::Header)),
+    : block_bytes(cpss::block_bytes(options.most_detail())),
+      metric_count(metrics_kept(options.most_detail())),
+      listen(sizeof(layout::Header)),
       metrics(rounded_up(listen + options.listen.size() * sizeof(layout::ListenEntry))),
-      block_entries(rounded_up(metrics + kMetrics * sizeof(layout::MetricEntry))),
+      block_entries(rounded_up(metrics + metric_count * sizeof(layout::MetricEntry))),
       first_block(rounded_up(block_entries + options.blocks.size() * sizeof(layout::BlockEntry))),
-      file_bytes(first_block + options.blocks.size() * kBlockBytes) {}
+      file_bytes(first_block + options.blocks.size() * block_bytes) {}
 
 void describe_region(std::byte* file, const RegionPlan& plan, const RegionOptions& options,
                      std::uint64_t generation) {
   auto* values = reinterpret_cast<Value*>(file + plan.first_block);
-  std::uninitialized_value_construct_n(values, options.blocks.size() * kBlockBytes / sizeof(Value));
+  std::uninitialized_value_construct_n(values,
+                                       (plan.file_bytes - plan.first_block) / sizeof(Value));
   const ProcessIdentity process = this_process();
 
   auto* header = new (file) layout::Header{};
@@ -118,10 +124,11 @@ void describe_region(std::byte* file, const RegionPlan& plan, const RegionOption
   header->slots = options.slots;
   header->histograms = options.histograms ? 1 : 0;
   header->kernel_dropped_exact = options.kernel_dropped_exact ? 1 : 0;
-  header->block_bytes = kBlockBytes;
+  header->block_bytes = plan.block_bytes;
   header->listen = {plan.listen, static_cast<std::uint32_t>(options.listen.size()),
                     sizeof(layout::ListenEntry)};
-  header->metrics = {plan.metrics, kMetrics, sizeof(layout::MetricEntry)};
+  header->metrics = {plan.metrics, static_cast<std::uint32_t>(plan.metric_count),
+                     sizeof(layout::MetricEntry)};
   header->blocks = {plan.block_entries, static_cast<std::uint32_t>(options.blocks.size()),
                     sizeof(layout::BlockEntry)};
   put(header->model, options.model);
@@ -129,7 +136,8 @@ void describe_region(std::byte* file, const RegionPlan& plan, const RegionOption
 
   auto* listen = reinterpret_cast<layout::ListenEntry*>(file + plan.listen);
   for (const std::string& address : options.listen) put((listen++)->address, address);
-  describe_metrics(reinterpret_cast<layout::MetricEntry*>(file + plan.metrics));
+  describe_metrics(reinterpret_cast<layout::MetricEntry*>(file + plan.metrics),
+                   options.most_detail());
   describe_blocks(reinterpret_cast<layout::BlockEntry*>(file + plan.block_entries), plan, options);
 
   // Pairs with the acquire load of RegionView: whoever sees the version sees all of the above.

@@ -8,8 +8,10 @@
 
 namespace cpss {
 
-// Offsets in bytes from the beginning of the file.
+// Offsets in bytes from the beginning of the file, where nothing else is said.
 struct RegionPlan {
+  std::size_t block_bytes;   // of each block of values
+  std::size_t metric_count;  // entries of the table
   std::size_t listen;
   std::size_t metrics;
   std::size_t block_entries;

@@ -13,7 +13,7 @@ namespace cpss {
 struct RegionBlock {
   std::string lane;  // the thread's name: svc-0
   StageId stage;
-  Detail detail = Detail::histograms;  // no more than RegionOptions::histograms allows
+  Detail detail = Detail::histograms;  // cut down to RegionOptions::most_detail()
   bool helper = false;                 // the lane is another stage's and helps this one
 };
 
@@ -27,8 +27,11 @@ struct RegionOptions {
   // segments + one batch a lane.
   std::uint64_t most_inside = 0;
   std::uint64_t slots = 0;
-  bool histograms = true;
+  bool histograms = true;            // false: nor is there room for them
   bool kernel_dropped_exact = true;  // false: kernel_dropped counts merged packets (UDP_GRO)
+
+  // What a block has room for, and so the most that a writer may keep: one answer for both.
+  Detail most_detail() const noexcept { return histograms ? Detail::histograms : Detail::counters; }
 };
 
 }  // namespace cpss

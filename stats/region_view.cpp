@@ -20,6 +20,14 @@ bool is_read_last(std::string_view counter) noexcept {
   return counter == "entered" || counter == "received" || counter == "filled";
 }
 
+// What a snapshot has of each receiving lane.
+std::uint64_t LaneSnapshot::*member_of_lane(std::string_view counter) noexcept {
+  if (counter == "received") return &LaneSnapshot::received;
+  if (counter == "lost_races") return &LaneSnapshot::lost_races;
+  if (counter == "handoffs") return &LaneSnapshot::handoffs;
+  return nullptr;
+}
+
 template <std::size_t N>
 std::string text(const std::array<char, N>& padded) {
   return {padded.data(), ::strnlen(padded.data(), N)};
@@ -87,9 +95,10 @@ void RegionView::read_metrics() {
     if (entry->values != expected || offset % sizeof(Value) != 0 || offset > block_bytes_ ||
         block_bytes_ - offset < expected * sizeof(Value))
       throw IncompatibleRegion(fmt::format("is damaged: metric '{}' lies outside its block", name));
-    metrics_.push_back({kind, entry->merge == 1, offset,
-                        kind == MetricKind::counter && is_read_last(name), name,
-                        text(entry->outcome), text(entry->help)});
+    const bool counter = kind == MetricKind::counter;
+    metrics_.push_back({kind, entry->merge == 1, offset, counter && is_read_last(name),
+                        counter ? member_of_lane(name) : nullptr, name, text(entry->outcome),
+                        text(entry->help)});
   }
 }
 
@@ -105,8 +114,14 @@ void RegionView::read_blocks() {
                               [&](const Stage& known) { return known.order >= order; });
     if (stage == stages_.end() || stage->order != order)
       stage = stages_.insert(stage, {order, text(entry->stage_name), {}, 0, false});
-    stage->blocks.push_back(offset);
-    if ((entry->flags & layout::kHelper) == 0) ++stage->lanes;
+    Block& block = stage->blocks.emplace_back(Block{offset, kNoReceiver});
+    if ((entry->flags & layout::kHelper) == 0) {
+      ++stage->lanes;
+      if (stage->name == name_of(StageId::receive)) {
+        block.receiver = receivers_.size();
+        receivers_.push_back({.lane = text(entry->lane)});
+      }
+    }
     stage->books_only |= (entry->flags & layout::kBooksOnly) != 0;
   }
 }
@@ -140,16 +155,24 @@ HistogramSnapshot RegionView::histogram(std::size_t offset) const {
   return result;
 }
 
-void RegionView::read_metric(const Metric& metric, const Stage& stage, StageSnapshot& into) const {
-  for (const std::size_t block : stage.blocks) {
-    const std::size_t offset = block + metric.offset;
-    if (metric.kind == MetricKind::counter) {
-      into.counters[metric.name] += value(offset);
-    } else if (metric.kind == MetricKind::histogram) {
-      into.histograms[metric.name].add(histogram(offset));
-    } else if (metric.kind == MetricKind::gauge) {
-      std::uint64_t& gauge = into.gauges[metric.name];
-      gauge = metric.largest ? std::max(gauge, value(offset)) : gauge + value(offset);
+void RegionView::read_metric(const Metric& metric, const Stage& stage, StageSnapshot& into,
+                             std::vector<LaneSnapshot>& receivers) const {
+  if (metric.kind == MetricKind::counter) {
+    std::uint64_t& sum = into.counters[metric.name];
+    for (const Block& block : stage.blocks) {
+      const std::uint64_t count = value(block.offset + metric.offset);
+      sum += count;
+      if (metric.of_lane != nullptr && block.receiver != kNoReceiver)
+        receivers[block.receiver].*metric.of_lane += count;
+    }
+  } else if (metric.kind == MetricKind::histogram) {
+    HistogramSnapshot& sum = into.histograms[metric.name];
+    for (const Block& block : stage.blocks) sum.add(histogram(block.offset + metric.offset));
+  } else if (metric.kind == MetricKind::gauge) {
+    std::uint64_t& gauge = into.gauges[metric.name];
+    for (const Block& block : stage.blocks) {
+      const std::uint64_t one = value(block.offset + metric.offset);
+      gauge = metric.largest ? std::max(gauge, one) : gauge + one;
     }
   }
 }
@@ -157,7 +180,7 @@ void RegionView::read_metric(const Metric& metric, const Stage& stage, StageSnap
 std::uint64_t RegionView::sum_over_blocks(const Metric& metric) const noexcept {
   std::uint64_t sum = 0;
   for (const Stage& stage : stages_)
-    for (const std::size_t block : stage.blocks) sum += value(block + metric.offset);
+    for (const Block& block : stage.blocks) sum += value(block.offset + metric.offset);
   return sum;
 }
 
@@ -173,6 +196,7 @@ Snapshot RegionView::read() const {
   for (const Metric& metric : metrics_)
     if (metric.kind == MetricKind::reason)
       result.reasons.push_back({metric.outcome, metric.name, metric.help, sum_over_blocks(metric)});
+  result.receivers = receivers_;
   for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
     StageSnapshot& into = result.stages.emplace_back();
     into.name = stage->name;
@@ -180,7 +204,7 @@ Snapshot RegionView::read() const {
     into.books_only = stage->books_only;
     for (const bool last : {false, true})
       for (const Metric& metric : metrics_)
-        if (metric.last == last) read_metric(metric, *stage, into);
+        if (metric.last == last) read_metric(metric, *stage, into, result.receivers);
   }
   std::reverse(result.stages.begin(), result.stages.end());
   result.taken_ns = monotonic_ns();

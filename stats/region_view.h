@@ -37,20 +37,28 @@ class RegionView {
     bool largest;        // of a gauge over blocks: the largest, else the sum
     std::size_t offset;  // bytes in a block
     bool last;           // read after the other values of its stage
+    // Where a receiving lane's value is kept on its own, too; null: nowhere.
+    std::uint64_t LaneSnapshot::*of_lane;
     std::string name, outcome, help;
+  };
+  static constexpr std::size_t kNoReceiver = SIZE_MAX;
+  struct Block {
+    std::size_t offset;    // in the file
+    std::size_t receiver;  // its place in Snapshot::receivers, or kNoReceiver
   };
   struct Stage {
     std::uint32_t order;
     std::string name;
-    std::vector<std::size_t> blocks;  // their offsets in the file
-    std::size_t lanes = 0;            // those of them that are no helpers'
+    std::vector<Block> blocks;
+    std::size_t lanes = 0;  // those of them that are no helpers'
     bool books_only = false;
   };
 
   const layout::Header& header() const noexcept;
   std::uint64_t value(std::size_t offset) const noexcept;
   HistogramSnapshot histogram(std::size_t offset) const;
-  void read_metric(const Metric& metric, const Stage& stage, StageSnapshot& into) const;
+  void read_metric(const Metric& metric, const Stage& stage, StageSnapshot& into,
+                   std::vector<LaneSnapshot>& receivers) const;
   std::uint64_t sum_over_blocks(const Metric& metric) const noexcept;
 
   void check_header() const;
@@ -64,7 +72,8 @@ class RegionView {
   RegionFacts facts_;
   std::size_t block_bytes_ = 0;
   std::vector<Metric> metrics_;
-  std::vector<Stage> stages_;  // ascending
+  std::vector<Stage> stages_;            // ascending
+  std::vector<LaneSnapshot> receivers_;  // their names
 };
 
 }  // namespace cpss

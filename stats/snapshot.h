@@ -7,7 +7,8 @@
 //   3. the stages from the last to the first; of each stage, over all lanes, first everything else,
 //      then entered, received and filled
 // What is counted earlier in a message's life is thus read later. Each value is read once, whole,
-// with acquire; it never goes back while the same server runs.
+// with acquire; it never goes back while the same server runs. So the lanes shown on their own add
+// up, with the helpers, to what their stage has.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +42,14 @@ struct StageSnapshot {
   std::uint64_t counter(std::string_view metric) const noexcept;
   std::uint64_t gauge(std::string_view metric) const noexcept;
   const HistogramSnapshot& histogram(std::string_view metric) const noexcept;
+};
+
+// One lane of the stage `receive`.
+struct LaneSnapshot {
+  std::string lane;  // recv-0
+  std::uint64_t received = 0;
+  std::uint64_t lost_races = 0;
+  std::uint64_t handoffs = 0;
 };
 
 struct ReasonCount {
@@ -82,7 +91,8 @@ struct Snapshot {
   std::uint64_t ended_ns = 0;         // 0: no clean end
   std::vector<StageSnapshot> stages;  // with lanes, in pipeline order; `server`, the main thread's
                                       // own values, last
-  std::vector<ReasonCount> reasons;   // all, in the region's order
+  std::vector<LaneSnapshot> receivers;  // in the region's order, without those that only help
+  std::vector<ReasonCount> reasons;     // all, in the region's order
   std::uint64_t received_before = 0;
 
   const StageSnapshot* stage(std::string_view name) const noexcept;  // null: has no lanes

@@ -2,10 +2,12 @@
 //
 // A block is the values of one (lane, stage): the counters, then the reasons, then the gauges, then
 // the histograms, each a 64-bit atomic. It lives in the stats region, or, in tests, in any zeroed
-// memory of kBlockBytes aligned to a cache line.
+// memory of block_bytes() aligned to a cache line. What no writer of a block may record has no room
+// in it either: without histograms a block is 0.5 KiB, with them 37 KiB.
 //
 // Thread-safety: exactly one thread uses a writer of a given block at a time; any number of
-// readers, in any process, read the block meanwhile.
+// readers, in any process, read the block meanwhile. Another thread or process may go on with a
+// block when the end of its writer's is known to it (join, waitpid(2)).
 //
 // Memory orders: every store is a release and every reader's load an acquire, so a reader that sees
 // an outcome also sees the `received` that was counted before it (stats/ledger.h relies on it).
@@ -31,8 +33,12 @@ inline constexpr std::size_t kHistogramOffset = kGaugeOffset + kGauges.size();
 inline constexpr std::size_t kValuesInBlock =
     kHistogramOffset + kHistograms.size() * kHistogramValues;
 inline constexpr std::size_t kCacheLine = 64;
-inline constexpr std::size_t kBlockBytes =
-    (kValuesInBlock * sizeof(Value) + kCacheLine - 1) / kCacheLine * kCacheLine;
+// Of a block whose writers keep no more than `most`.
+constexpr std::size_t block_bytes(Detail most) noexcept {
+  const std::size_t values = most == Detail::histograms ? kValuesInBlock : kHistogramOffset;
+  return (values * sizeof(Value) + kCacheLine - 1) / kCacheLine * kCacheLine;
+}
+inline constexpr std::size_t kBlockBytes = block_bytes(Detail::histograms);
 
 // What counting costs is measured against a server that does not (scripts/bench).
 #ifdef CPSS_UNCOUNTED
@@ -43,7 +49,8 @@ inline constexpr bool kCounted = true;
 
 class StatsWriter {
  public:
-  // `block` points to kBlockBytes of zeroed or earlier written memory that outlives the writer.
+  // `block` points to block_bytes(detail) or more of zeroed or earlier written memory that outlives
+  // the writer.
   StatsWriter(Value* block, Detail detail) noexcept : block_(block), detail_(detail) {}
 
   void add(Counter counter, std::uint64_t n = 1) noexcept {
@@ -66,7 +73,7 @@ class StatsWriter {
   // `times` messages of the same value.
   void record(HistogramId id, std::uint64_t value, std::uint64_t times = 1) noexcept {
     if (!kCounted || detail_ != Detail::histograms) return;
-    const std::size_t base = kHistogramOffset + static_cast<std::size_t>(id) * kHistogramValues;
+    const std::size_t base = base_of(id);
     bump(base + histogram_bucket(value), times);
     Value& largest = block_[base + kHistogramMax];
     if (value > largest.load(std::memory_order_relaxed))
@@ -80,8 +87,19 @@ class StatsWriter {
   std::uint64_t value(Reason reason) const noexcept {
     return block_[kReasonOffset + static_cast<std::size_t>(reason)].load(std::memory_order_acquire);
   }
+  // How many values the histogram holds; 0 where this writer keeps none.
+  std::uint64_t recorded(HistogramId id) const noexcept {
+    if (detail_ != Detail::histograms) return 0;
+    std::uint64_t sum = 0;
+    for (std::size_t bucket = 0; bucket < kHistogramBuckets; ++bucket)
+      sum += block_[base_of(id) + bucket].load(std::memory_order_acquire);
+    return sum;
+  }
 
  private:
+  static constexpr std::size_t base_of(HistogramId id) noexcept {
+    return kHistogramOffset + static_cast<std::size_t>(id) * kHistogramValues;
+  }
   // Single writer: the relaxed load sees this thread's own last store.
   void bump(std::size_t at, std::uint64_t n) noexcept {
     Value& v = block_[at];

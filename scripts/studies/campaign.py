@@ -48,7 +48,8 @@ def run_case(case: Case, repeat: int, identity: dict, runner: Runner) -> Record:
                       took_s=time.monotonic() - begin)
 
 
-def run_cases(cases: Sequence[Case], repeats: int, store: Store, runner: Runner) -> list[Record]:
+def run_cases(cases: Sequence[Case], repeats: int, store: Store, runner: Runner,
+              overhead_s: float = OVERHEAD_S) -> list[Record]:
     """Runs what has no record yet, the repeats interleaved: slow changes of the machine meet all
     cases alike. Returns all records."""
     todo = [(case, repeat) for repeat in range(1, repeats + 1) for case in cases]
@@ -59,7 +60,7 @@ def run_cases(cases: Sequence[Case], repeats: int, store: Store, runner: Runner)
             records[case.name, repeat] = record
     left = [case for case, repeat in todo
             if (case.name, repeat) not in records and not case.skip]
-    progress = Progress(len(left), sum(case.load.expected_s() + OVERHEAD_S for case in left))
+    progress = Progress(len(left), sum(case.load.expected_s() + overhead_s for case in left))
     if records:
         progress.note(f"kept from an earlier run: {len(records)} of {len(todo)}")
     for case, repeat in todo:

@@ -30,7 +30,8 @@ def _save(figure, path: Path) -> None:
 
 
 def lines(path: Path, title: str, x_label: str, y_label: str,
-          series: Mapping[str, Sequence[tuple[float, float]]], log_x: bool = False) -> None:
+          series: Mapping[str, Sequence[tuple[float, float]]], log_x: bool = False,
+          log_y: bool = False) -> None:
     """A line for each series of (x, y), with a tick for each x."""
     with matplotlib.rc_context(_STYLE):
         figure, axes = pyplot.subplots(figsize=(7, 4.5))
@@ -44,7 +45,10 @@ def lines(path: Path, title: str, x_label: str, y_label: str,
         ticks = sorted({x for points in series.values() for x, _ in points})
         axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
         axes.minorticks_off()
-        axes.set_ylim(bottom=0)
+        if log_y:
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
         _save(figure, path)
 

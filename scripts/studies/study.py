@@ -52,17 +52,23 @@ def origin_of(records: Sequence[Record]) -> str:
             f"{machine['mitigations'] or 'none needed or known'}.\n")
 
 
+def write_charts(name: str, report: Report, folder: Path, link: str) -> list[str]:
+    """Writes the charts into the folder; returns the Markdown that shows each."""
+    parts = []
+    for number, (title, write) in zip(itertools.count(1), report.charts.items()):
+        chart = f"{name}-{number}.svg"
+        write(folder / chart)
+        parts.append(f"![{title}]({link}{chart})\n")
+    return parts
+
+
 def write_report(study: Study, records: Sequence[Record], folder: Path, link: str,
                  most_lines: int | None = None) -> str:
     """Writes NAME.csv and the charts into the folder; returns the Markdown with links to them that
     begin with `link`. A longer table than `most_lines` is cut; the CSV file never is."""
     report = study.report(records)
     write_whole(folder / f"{study.name}.csv", report.table.csv())
-    parts = [report.text]
-    for number, (title, write) in zip(itertools.count(1), report.charts.items()):
-        chart = f"{study.name}-{number}.svg"
-        write(folder / chart)
-        parts.append(f"![{title}]({link}{chart})\n")
+    parts = [report.text, *write_charts(study.name, report, folder, link)]
     if most_lines is not None and len(report.table) > most_lines:
         parts.append(f"The first {most_lines} of {len(report.table)} lines; all of them are in "
                      f"[{study.name}.csv]({link}{study.name}.csv):\n")

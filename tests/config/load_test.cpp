@@ -37,6 +37,13 @@ TEST(Load, HasTheseDefaults) {
   EXPECT_THAT(settings.allow, IsEmpty());
   EXPECT_THAT(settings.trusted,
               ElementsAre(AddressPrefix{"127.0.0.0", 8}, AddressPrefix{"::1", 128}));
+  EXPECT_EQ(settings.model, ServerModel::seda);
+  EXPECT_EQ(settings.lanes, std::nullopt);
+  EXPECT_EQ(settings.sockets, SocketSharing::shared);
+  EXPECT_EQ(settings.steering, SocketSteering::hash);
+  EXPECT_EQ(settings.handoff_limit, 5U);
+  EXPECT_TRUE(settings.exclusive_wake);
+  EXPECT_EQ(settings.multi_process, ProcessUse::prefork);
   EXPECT_EQ(settings.service, "lookup");
   EXPECT_EQ(settings.numbers_file, std::nullopt);
   EXPECT_EQ(settings.receive_threads, 1U);
@@ -57,6 +64,7 @@ TEST(Load, HasTheseDefaults) {
   EXPECT_EQ(settings.stats_file, std::nullopt);
   EXPECT_TRUE(settings.histograms);
   EXPECT_EQ(settings.drain_timeout, 5s);
+  EXPECT_EQ(settings.idle_exit, 0s);
 }
 
 TEST(Load, PutsTheCommandLineBeforeTheEnvironmentBeforeTheFile) {
@@ -81,6 +89,8 @@ TEST(Load, TakesEverySettingFromEverySource) {
       "",
       // network, access
       "0.0.0.0:1", "1M", "false", "false", "10.0.0.0/8", "::/0",
+      // model
+      "symped", "3", "reuseport", "random", "7", "false", "fork",
       // service
       "echo", "2", "0-1", "all", "exp:5;burn", "/n.csv",
       // stages
@@ -88,7 +98,7 @@ TEST(Load, TakesEverySettingFromEverySource) {
       // queues, hand-over, overload
       "16", "2048", "32", "true", "strict", "60", "70", "80", "shed", "7",
       // statistics, stopping
-      "/tmp/stats", "false", "0.5"};
+      "/tmp/stats", "false", "0.5", "60"};
   ASSERT_EQ(values.size(), kSettingTable.size());
   for (std::size_t i = 1; i < values.size(); ++i) {
     const SettingInfo& row = kSettingTable[i];

@@ -414,6 +414,26 @@ TEST_P(UdpSocketTest, SaysThatAnAddressIsInUse) {
   }
 }
 
+TEST_P(UdpSocketTest, SharesItsPortOnlyWhenToldTo) {
+  UdpSocketOptions joining;
+  joining.reuse_port = true;
+  const auto code_at = [](const SocketAddress& address, const UdpSocketOptions& options) {
+    try {
+      const UdpSocket socket(address, options);
+      return 0;
+    } catch (const SocketError& error) {
+      return error.code();
+    }
+  };
+  UdpSocket first(any_port(), {});
+  EXPECT_EQ(code_at(first.local_address(), joining), EADDRINUSE) << "the first is alone";
+  first.share_port();
+  const UdpSocket second(first.local_address(), joining);
+  EXPECT_EQ(second.local_address(), first.local_address());
+  EXPECT_EQ(code_at(first.local_address(), joining), 0);
+  EXPECT_EQ(code_at(first.local_address(), {}), EADDRINUSE) << "a server of its own";
+}
+
 struct BadAddress {
   const char* ip;
   int code;

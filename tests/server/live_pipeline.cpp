@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "server/models/models.h"
+
 namespace cpss::test {
 namespace {
 
@@ -21,10 +23,11 @@ std::vector<std::unique_ptr<UdpSocket>> bind_to_loopback(std::size_t sockets) {
 RegionOptions region_options(std::string path, const PipelineOptions& options) {
   RegionOptions region;
   region.path = std::move(path);
-  region.model = "seda";
+  region.model = "any";
   region.service = "test";
-  region.blocks = blocks_of(options);
-  region.most_inside = most_inside(options);
+  const Assignment assignment = assignment_of(options);
+  region.blocks = blocks_of(assignment, options);
+  region.most_inside = most_inside(assignment, options);
   region.slots = options.slots;
   return region;
 }
@@ -46,11 +49,12 @@ PipelineOptions small_pipeline(std::uint32_t slots) {
 LivePipeline::LivePipeline(Service& service, const PipelineOptions& options, std::size_t sockets)
     : sockets_(bind_to_loopback(sockets)),
       region_(region_options(folder_.file("stats"), options)),
-      main_(region_.writer(blocks_of(options).size() - 1)),
+      main_(region_.writer(blocks_of(assignment_of(options), options).size() - 1)),
       admission_(everybody()) {
   std::vector<DatagramPort*> ports;
   for (const auto& socket : sockets_) ports.push_back(socket.get());
-  pipeline_ = std::make_unique<Pipeline>(options, service, ports, admission_, region_);
+  pipeline_ = std::make_unique<Pipeline>(options, assignment_of(options), service, ports,
+                                         admission_, region_);
 }
 
 std::uint64_t LivePipeline::reason(std::string_view full_name) const {

@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include "server/models/models.h"
 #include "services/echo.h"
 #include "tests/server/live_pipeline.h"
 #include "tests/support/threads.h"
@@ -227,7 +228,7 @@ TEST(Pipeline, AStartThatFailsLeavesNoLaneBehind) {
 }
 
 TEST(Pipeline, BlocksAreThoseOfTheLanesInOrderAndMainsLast) {
-  const std::vector<RegionBlock> blocks = blocks_of(many_lanes(64));
+  const std::vector<RegionBlock> blocks = blocks_of(seda(many_lanes(64)), many_lanes(64));
   std::vector<std::string> names;
   for (const RegionBlock& block : blocks)
     names.push_back(block.lane + " " + std::string(name_of(block.stage)));
@@ -256,7 +257,7 @@ TEST(Pipeline, WhatLanesReportComesWithTheirNames) {
   live.end_and_expect_at_rest();
   std::vector<std::string> lines;
   const std::uint64_t lost =
-      live.pipeline().take_events([&](const std::string& lane, const Event& event) {
+      live.pipeline().board().take_events([&](const std::string& lane, const Event& event) {
         lines.push_back(lane + ": " + std::string(event.text_view()));
       });
   EXPECT_EQ(lost, 0u);
@@ -474,13 +475,14 @@ TEST(PipelineWithOnDemandThreads, TheirEventsComeWithTheirNames) {
   ASSERT_TRUE(live.wait_for("retired", 2));
   live.end_and_expect_at_rest();
   std::set<std::string> lanes;
-  live.pipeline().take_events([&](const std::string& lane, const Event&) { lanes.insert(lane); });
+  live.pipeline().board().take_events(
+      [&](const std::string& lane, const Event&) { lanes.insert(lane); });
   EXPECT_EQ(lanes, (std::set<std::string>{"work-0", "demand-0"}));
 }
 
 TEST(PipelineWithOnDemandThreads, BlocksAreInTheOrderOfTheFlow) {
   std::vector<std::string> names;
-  for (const RegionBlock& block : blocks_of(with_workers(64, 2, 2)))
+  for (const RegionBlock& block : blocks_of(seda(with_workers(64, 2, 2)), with_workers(64, 2, 2)))
     names.push_back(block.lane + " " + std::string(name_of(block.stage)));
   names.erase(names.begin(), names.begin() + 5);
   EXPECT_EQ(names, (std::vector<std::string>{"work-0 worker", "work-1 worker", "starter on_demand",

@@ -104,6 +104,7 @@ std::vector<std::uint64_t> growing_values(const Snapshot& snapshot) {
       result.push_back(histogram.max);
     }
   }
+  for (const LaneSnapshot& lane : snapshot.receivers) result.push_back(lane.received);
   for (const ReasonCount& reason : snapshot.reasons) result.push_back(reason.count);
   return result;
 }
@@ -119,6 +120,7 @@ void expect_possible(const Snapshot& snapshot) {
   ASSERT_GE(at(snapshot, "service", "entered"), at(snapshot, "service", "left"));
   ASSERT_GE(at(snapshot, "service", "left"), at(snapshot, "response", "entered"));
   ASSERT_GE(at(snapshot, "response", "entered"), at(snapshot, "response", "retired"));
+  ASSERT_EQ(snapshot.receivers[0].received, at(snapshot, "receive", "received"));
   const Ledger ledger = ledger_of(snapshot);
   ASSERT_GE(ledger.in_flight, 0);
   for (const Identity& bound : ledger.live) ASSERT_TRUE(bound.holds()) << format_identity(bound);

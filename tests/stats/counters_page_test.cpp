@@ -52,8 +52,8 @@ std::string expected_page() {
 
   page += fmt::format(
       "\n## Histograms\n\n"
-      "A recorded value is known to within 1/32 (3.2 %), the largest exactly. CPSS_HISTOGRAMS=0 "
-      "stops them.\n{}",
+      "A recorded value is known to within 1/32 (3.2 %), the largest exactly. With "
+      "CPSS_HISTOGRAMS=0 there are none.\n{}",
       kTable);
   for (const HistogramInfo& histogram : kHistograms) page += row(histogram.info);
   return page;

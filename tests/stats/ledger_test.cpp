@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -269,6 +270,65 @@ TEST_F(DeferringLedgerTest, AfterAForcedEndTheStagesMissWhatTheMainThreadTook) {
   server_.end(server_.worker, Reason::no_answer, 1);
   EXPECT_THAT(broken(ledger().at_rest),
               ElementsAre(kMemory, "left behind in stages and queues = taken by the forced end"));
+}
+
+// Two lanes that run all stages, without queues between.
+class LanesOfAllStagesLedgerTest : public testing::Test {
+ protected:
+  static RegionOptions options(std::string path) {
+    RegionOptions result = test::sample_options(std::move(path));
+    result.blocks = {{"lane-0", StageId::receive},  {"lane-0", StageId::service},
+                     {"lane-0", StageId::response}, {"main", StageId::server},
+                     {"lane-1", StageId::receive},  {"lane-1", StageId::service},
+                     {"lane-1", StageId::response}};
+    return result;
+  }
+  Ledger ledger() const { return ledger_of(server_.region.snapshot()); }
+
+  TemporaryFolder folder_;
+  test::SampleServer server_{options(folder_.file("stats"))};
+  StatsWriter receive_1_ = server_.region.writer(4), service_1_ = server_.region.writer(5),
+              response_1_ = server_.region.writer(6);
+};
+
+TEST_F(LanesOfAllStagesLedgerTest, BalancesWithEachLanesMessages) {
+  server_.answered(10);
+  std::swap(server_.receive, receive_1_);
+  std::swap(server_.service, service_1_);
+  std::swap(server_.response, response_1_);
+  server_.answered(7);
+  server_.invalid(Reason::invalid_too_short, 2);
+  EXPECT_EQ(ledger().received, 19u);
+  EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
+  server_.take_in(1);
+  EXPECT_EQ(ledger().in_flight, 1);
+  EXPECT_THAT(broken(ledger().standing), IsEmpty());
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kMemory, "left receive = entered service"));
+}
+
+// A process took in 5, answered 2 and died; its parent goes on with its blocks.
+TEST_F(LanesOfAllStagesLedgerTest, BalancesAgainWhenTheBooksOfADeadProcessAreClosed) {
+  server_.take_in(5);
+  server_.serve(3);
+  server_.service.add(Counter::entered, 2);  // it died here
+  server_.answer(2);
+  EXPECT_EQ(ledger().in_flight, 3);
+  EXPECT_FALSE(broken(ledger().at_rest).empty());
+
+  StatsWriter receive = server_.region.writer(0), service = server_.region.writer(1),
+              response = server_.region.writer(2);
+  service.record(HistogramId::wait_ns, 0,
+                 service.value(Counter::entered) - service.recorded(HistogramId::wait_ns));
+  service.add(Counter::left, service.value(Counter::entered) - service.value(Counter::left));
+  response.add(Counter::entered, service.value(Counter::left) - response.value(Counter::entered));
+  response.record(HistogramId::wait_ns, 0,
+                  response.value(Counter::entered) - response.recorded(HistogramId::wait_ns));
+  const std::uint64_t lost = receive.value(Counter::received) - response.value(Counter::retired);
+  response.book(Reason::failed_dead_process, lost);
+  response.add(Counter::retired, lost);
+  response.add(Counter::given_back, lost);
+  EXPECT_EQ(ledger().outcomes[static_cast<std::size_t>(Outcome::failed)], 3u);
+  EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
 }
 
 TEST(LedgerWithoutHistogramsTest, WaitsAreNotCompared) {

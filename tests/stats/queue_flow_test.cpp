@@ -79,6 +79,47 @@ TEST_F(QueueFlowTest, WithoutOnDemandThreadsTheirPartIsLeftOut) {
                           "most 0"));
 }
 
+// Messages go straight on: what is between two steps is with the lane.
+TEST_F(QueueFlowTest, WhereLanesRunAllStagesTheQueuesHoldNothing) {
+  RegionOptions options = test::sample_options(folder_.file("stats"));
+  options.blocks = {{"lane-0", StageId::receive},  {"lane-0", StageId::service},
+                    {"lane-0", StageId::response}, {"main", StageId::server},
+                    {"lane-1", StageId::receive},  {"lane-1", StageId::service},
+                    {"lane-1", StageId::response}};
+  test::SampleServer server(options);
+  server.answered(5);
+  server.region.writer(4).add(Counter::left, 2);
+  server.region.writer(5).add(Counter::entered, 2);
+  EXPECT_THAT(lines(server.region.snapshot()),
+              ElementsAre("service: left receive 7, entered service 7, most 0",
+                          "response: left service 5, entered response 5, most 0"));
+}
+
+// One event loop, and helpers for what is deferred.
+TEST_F(QueueFlowTest, BesideALaneOfAllStagesThereIsTheWorkerQueue) {
+  RegionOptions options = test::sample_options(folder_.file("stats"));
+  options.blocks = {{"lane-0", StageId::receive},
+                    {"lane-0", StageId::service},
+                    {"lane-0", StageId::response},
+                    {"main", StageId::server},
+                    {"work-0", StageId::worker}};
+  test::SampleServer server(options);
+  server.answered(5);
+  server.take_in(4);
+  server.serve(4);
+  server.service.add(Counter::deferred, 4);
+  server.service.raise(Gauge::worker_queue_high_water, 3);
+  StatsWriter worker = server.region.writer(4);
+  worker.add(Counter::entered, 3);
+  worker.add(Counter::left, 2);
+  worker.raise(Gauge::queue_high_water, 1);
+  EXPECT_THAT(lines(server.region.snapshot()),
+              ElementsAre("service: left receive 9, entered service 9, most 0",
+                          "worker: deferred 4, entered worker 3, most 3",
+                          "response: left service - deferred + left worker 7, entered response 5, "
+                          "most 1"));
+}
+
 TEST_F(QueueFlowTest, ASnapshotWithoutStagesHasNoQueues) {
   EXPECT_THAT(lines(Snapshot{}), IsEmpty());
 }

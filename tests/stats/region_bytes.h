@@ -13,9 +13,11 @@ namespace cpss::test {
 class RegionBytes {
  public:
   // Of a region as SampleServer makes it, with a few values.
-  RegionBytes() {
+  explicit RegionBytes(bool histograms = true) {
     const TemporaryFolder folder;
-    SampleServer server(folder.file("stats"));
+    RegionOptions options = sample_options(folder.file("stats"));
+    options.histograms = histograms;
+    SampleServer server(options);
     server.region.set_live();
     server.answered(5);
     bytes = read_file(folder.file("stats"));

@@ -96,6 +96,76 @@ TEST_F(RegionTest, AStageIsTheSumOfItsLanes) {
   EXPECT_EQ(service.histogram("batch").max, 4u);
 }
 
+TEST_F(RegionTest, EachReceivingLaneIsKnownOnItsOwn) {
+  RegionOptions options = test::sample_options(path_);
+  options.blocks = {{"lane-1", StageId::receive},
+                    {"lane-1", StageId::service},
+                    {"lane-0", StageId::receive},
+                    {"work-0", StageId::receive, Detail::histograms, true}};
+  StatsRegion region(options);
+  region.writer(0).add(Counter::received, 5);
+  region.writer(0).add(Counter::lost_races, 6);
+  region.writer(0).add(Counter::handoffs, 7);
+  region.writer(1).add(Counter::handoffs, 50);
+  region.writer(2).add(Counter::received, 8);
+  region.writer(3).add(Counter::received, 9);
+  const Snapshot snapshot = region.snapshot();
+  ASSERT_EQ(snapshot.receivers.size(), 2u) << "lanes of the stage, not those that help it";
+  EXPECT_EQ(snapshot.receivers[0].lane, "lane-1") << "in the region's order";
+  EXPECT_EQ(snapshot.receivers[0].received, 5u);
+  EXPECT_EQ(snapshot.receivers[0].lost_races, 6u);
+  EXPECT_EQ(snapshot.receivers[0].handoffs, 7u);
+  EXPECT_EQ(snapshot.receivers[1].lane, "lane-0");
+  EXPECT_EQ(snapshot.receivers[1].received, 8u);
+  EXPECT_EQ(snapshot.receivers[1].lost_races, 0u);
+  EXPECT_EQ(snapshot.stage("receive")->counter("received"), 22u);
+  EXPECT_EQ(region.snapshot().receivers[0].received, 5u) << "each snapshot counts from 0";
+}
+
+// As the block asks for everything: the region itself must not let it write where others' values
+// are.
+TEST_F(RegionTest, WithoutHistogramsNoWriterTouchesAnothersValues) {
+  RegionOptions options = test::sample_options(path_);
+  options.histograms = false;
+  StatsRegion region(options);
+  const auto write_all = [&](std::size_t block) {
+    StatsWriter writer = region.writer(block);
+    for (const CounterInfo& counter : kCounters) writer.add(counter.id, block + 1);
+    for (const ReasonInfo& reason : kReasons) writer.book(reason.id, block + 1);
+    for (const GaugeInfo& gauge : kGauges) writer.set(gauge.id, block + 1);
+    for (const HistogramInfo& histogram : kHistograms)
+      for (const std::uint64_t value : {std::uint64_t{0}, ~std::uint64_t{0}})
+        writer.record(histogram.id, value);
+  };
+  for (std::size_t block = options.blocks.size(); block-- > 0;) write_all(block);
+  const Snapshot snapshot = region.snapshot();
+  for (std::size_t i = 0; i < snapshot.stages.size(); ++i) {
+    for (const auto& [name, value] : snapshot.stages[i].counters) EXPECT_EQ(value, i + 1) << name;
+    for (const auto& [name, value] : snapshot.stages[i].gauges) EXPECT_EQ(value, i + 1) << name;
+  }
+  for (const ReasonCount& reason : snapshot.reasons)
+    EXPECT_EQ(reason.count, 1u + 2 + 3 + 4) << reason.full_name();
+}
+
+// 4096 processes, each of which has a block in every stage.
+TEST_F(RegionTest, WithoutHistogramsManyBlocksFitIntoLittleMemory) {
+  constexpr std::size_t kProcesses = 4096;
+  RegionOptions options = test::sample_options(path_);
+  options.histograms = false;
+  options.blocks.clear();
+  for (std::size_t i = 0; i < kProcesses; ++i)
+    for (const StageId stage : {StageId::receive, StageId::service, StageId::response})
+      options.blocks.push_back({"proc-" + std::to_string(i), stage});
+  StatsRegion region(options);
+  EXPECT_LT(std::filesystem::file_size(path_), 10u << 20);
+  for (std::size_t i = 0; i < kProcesses; ++i) region.writer(3 * i).add(Counter::received, i);
+  const Reading reading = RegionReader(path_).read();
+  ASSERT_TRUE(reading.snapshot) << reading.problem;
+  EXPECT_EQ(reading.snapshot->total("received"), kProcesses * (kProcesses - 1) / 2);
+  EXPECT_EQ(reading.snapshot->receivers.size(), kProcesses);
+  EXPECT_EQ(reading.snapshot->receivers[4095].received, 4095u);
+}
+
 TEST_F(RegionTest, HasModeAndPlaceAndLeavesNoOtherFile) {
   const mode_t umask_before = ::umask(0077);
   {

@@ -1,5 +1,6 @@
 #include "stats/region_view.h"
 
+#include <array>
 #include <random>
 #include <span>
 #include <vector>
@@ -86,6 +87,29 @@ TEST(RegionViewTest, EveryMetricIsDescribed) {
     EXPECT_NE(entry.help[0], '\0') << entry.name.data();
     EXPECT_EQ(entry.outcome[0] != '\0', is_reason) << entry.name.data();
   }
+}
+
+TEST(RegionViewTest, WithoutHistogramsNoneIsDescribedAndNoRoomIsKept) {
+  const RegionBytes region(false);
+  const auto table = region.get<layout::Table>(offsetof(Header, metrics));
+  EXPECT_EQ(table.count, kCounters.size() + kReasons.size() + kGauges.size());
+  for (std::uint32_t i = 0; i < table.count; ++i) {
+    const auto entry = region.get<layout::MetricEntry>(region.metric(i));
+    EXPECT_NE(entry.kind, static_cast<std::uint32_t>(layout::MetricKind::histogram));
+  }
+  const auto block_bytes = region.get<std::uint64_t>(offsetof(Header, block_bytes));
+  EXPECT_LT(block_bytes, 1024u);
+  EXPECT_EQ(region.get<std::uint64_t>(region.block(1)) - region.get<std::uint64_t>(region.block(0)),
+            block_bytes);
+  EXPECT_EQ(region.get<std::uint32_t>(offsetof(Header, version)), layout::kVersion)
+      << "any reader of this version finds its way by the description";
+
+  const Snapshot snapshot = read(region);
+  EXPECT_FALSE(snapshot.facts.histograms);
+  EXPECT_EQ(snapshot.total("received"), 5u);
+  EXPECT_EQ(snapshot.stage("response")->counter("sent"), 5u);
+  for (const StageSnapshot& stage : snapshot.stages)
+    EXPECT_TRUE(stage.histograms.empty()) << stage.name;
 }
 
 TEST(RegionViewTest, ValuesAreFoundByTheirNamesInTheFile) {
@@ -182,10 +206,11 @@ TEST(RegionViewTest, EveryOffsetIsChecked) {
 }
 
 TEST(RegionViewTest, NoDamageIsReadBeyondTheFile) {
-  const RegionBytes region;
-  const std::size_t described = region.block(4);
+  const std::array<RegionBytes, 2> regions = {RegionBytes(true), RegionBytes(false)};
   std::mt19937 random(7);
-  for (int round = 0; round < 2000; ++round) {
+  for (std::size_t round = 0; round < 4000; ++round) {
+    const RegionBytes& region = regions[round % regions.size()];
+    const std::size_t described = region.block(4);
     RegionBytes damaged = region;
     for (int i = 0; i < 3; ++i)
       damaged.bytes[8 + random() % (described - 8)] = static_cast<char>(random());

@@ -59,6 +59,38 @@ TEST_F(WriterTest, RecordsNothingWhereHistogramsAreOff) {
   for (const Value& value : block_) EXPECT_EQ(value.load(), 0u);
 }
 
+TEST_F(WriterTest, KnowsHowManyValuesEachHistogramHolds) {
+  StatsWriter writer(block_.data(), Detail::histograms);
+  writer.record(HistogramId::wait_ns, 0, 3);
+  writer.record(HistogramId::wait_ns, ~std::uint64_t{0}, 4);
+  writer.record(HistogramId::batch, 5);
+  EXPECT_EQ(writer.recorded(HistogramId::wait_ns), 7u);
+  EXPECT_EQ(writer.recorded(HistogramId::service_ns), 0u);
+  EXPECT_EQ(writer.recorded(HistogramId::batch), 1u);
+  EXPECT_EQ(StatsWriter(block_.data(), Detail::histograms).recorded(HistogramId::wait_ns), 7u)
+      << "whoever takes the block over knows it, too";
+}
+
+// What follows the block is another one's.
+TEST_F(WriterTest, WithoutHistogramsNothingBeyondTheSmallerBlockIsTouched) {
+  const std::size_t small = block_bytes(Detail::counters) / sizeof(Value);
+  ASSERT_LT(small, 128u);
+  constexpr std::uint64_t kForeign = 77;
+  for (const Detail detail : {Detail::counters, Detail::books}) {
+    for (std::size_t place = small; place < block_.size(); ++place) block_[place] = kForeign;
+    StatsWriter writer(block_.data(), detail);
+    for (const CounterInfo& counter : kCounters) writer.add(counter.id);
+    for (const ReasonInfo& reason : kReasons) writer.book(reason.id);
+    for (const GaugeInfo& gauge : kGauges) writer.raise(gauge.id, 9);
+    for (const HistogramInfo& histogram : kHistograms) {
+      writer.record(histogram.id, 9);
+      EXPECT_EQ(writer.recorded(histogram.id), 0u) << "nor is it read";
+    }
+    for (std::size_t place = small; place < block_.size(); ++place)
+      ASSERT_EQ(at(place), kForeign) << place;
+  }
+}
+
 TEST_F(WriterTest, TheLastValueOfTheLastHistogramIsInsideTheBlock) {
   StatsWriter writer(block_.data(), Detail::histograms);
   writer.record(HistogramId::batch, ~std::uint64_t{0});

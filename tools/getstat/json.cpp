@@ -3,6 +3,7 @@
 #include <array>
 #include <string_view>
 
+#include "stats/lane_shares.h"
 #include "stats/ledger.h"
 #include "tools/getstat/json_writer.h"
 #include "tools/getstat/stage_figures.h"
@@ -12,9 +13,10 @@ namespace {
 
 constexpr std::array kStageHistograms = {"wait_ns", "service_ns", "cost_ns", "batch"};
 constexpr std::array kStageCounters = {
-    "syscalls",        "wait_calls",   "syscall_ns",      "sem_waits",   "sem_wait_ns",
-    "futex_wakes",     "slot_wait_ns", "queue_wait_ns",   "busy_ns",     "step_ns",
-    "threads_started", "deferred",     "deferred_inline", "busy_replies"};
+    "syscalls",        "wait_calls",    "syscall_ns",    "sem_waits",       "sem_wait_ns",
+    "futex_wakes",     "slot_wait_ns",  "queue_wait_ns", "busy_ns",         "step_ns",
+    "threads_started", "threads_ended", "deferred",      "deferred_inline", "busy_replies",
+    "lost_races",      "handoffs"};
 
 void write_histogram(JsonWriter& json, const HistogramSnapshot& histogram) {
   json.begin_object();
@@ -46,6 +48,28 @@ void write_stage(JsonWriter& json, const StageFigures& figures) {
   json.end_object();
 }
 
+// Since the server's start.
+void write_receivers(JsonWriter& json, const Snapshot& snapshot) {
+  const LaneShares shares = lane_shares(snapshot, nullptr);
+  json.key("receivers").begin_array();
+  for (std::size_t i = 0; i < shares.lanes.size(); ++i) {
+    const LaneSnapshot& lane = snapshot.receivers[i];
+    json.begin_object();
+    json.key("lane").value(lane.lane);
+    json.key("received").value(lane.received);
+    json.key("share").value(shares.lanes[i].share);
+    json.key("lost_races").value(lane.lost_races);
+    json.key("handoffs").value(lane.handoffs);
+    json.end_object();
+  }
+  json.end_array();
+  json.key("imbalance");
+  if (shares.imbalance)
+    json.value(*shares.imbalance);
+  else
+    json.null();
+}
+
 void write_ledger(JsonWriter& json, const Ledger& ledger) {
   json.begin_object();
   json.key("received").value(ledger.received);
@@ -72,6 +96,11 @@ void write_known(JsonWriter& json, const Reading& reading) {
   json.key("stages").begin_array();
   for (const StageFigures& figures : stage_figures(reading, nullptr)) write_stage(json, figures);
   json.end_array();
+  write_receivers(json, snapshot);
+  json.key("processes").begin_object();
+  json.key("started").value(snapshot.total("processes_started"));
+  json.key("lost").value(snapshot.total("processes_lost"));
+  json.end_object();
   json.key("ledger");
   write_ledger(json, ledger_of(snapshot));
   json.key("reasons").begin_object();
@@ -89,8 +118,9 @@ std::string format_json(const Reading& reading) {
   if (reading.snapshot) {
     write_known(json, reading);
   } else {
-    for (const char* unknown : {"pid", "model", "service", "uptime_s", "heartbeat_age_s", "listen",
-                                "stages", "ledger", "reasons"})
+    for (const char* unknown :
+         {"pid", "model", "service", "uptime_s", "heartbeat_age_s", "listen", "stages", "receivers",
+          "imbalance", "processes", "ledger", "reasons"})
       json.key(unknown).null();
   }
   json.end_object();

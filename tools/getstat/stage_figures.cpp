@@ -10,13 +10,6 @@ std::uint64_t earlier(const Snapshot* before, const StageSnapshot& stage, const 
   return then != nullptr ? then->counter(counter) : 0;
 }
 
-// From the server being ready, or from `before`, until the values end. 0 where that is not known.
-double elapsed_ns(const Reading& reading, const Snapshot* before) {
-  const std::uint64_t since = before != nullptr ? before->taken_ns : reading.snapshot->live_ns;
-  const std::uint64_t until = reading.last_moment_ns();
-  return since != 0 && until > since ? static_cast<double>(until - since) : 0;
-}
-
 // Its threads come and go: they are gauges. The first of its lanes starts them and processes
 // nothing.
 bool is_transient(const StageSnapshot& stage) {
@@ -24,6 +17,12 @@ bool is_transient(const StageSnapshot& stage) {
 }
 
 }  // namespace
+
+double elapsed_ns(const Reading& reading, const Snapshot* before) {
+  const std::uint64_t since = before != nullptr ? before->taken_ns : reading.snapshot->live_ns;
+  const std::uint64_t until = reading.last_moment_ns();
+  return since != 0 && until > since ? static_cast<double>(until - since) : 0;
+}
 
 std::vector<StageFigures> stage_figures(const Reading& reading, const Snapshot* before) {
   const double elapsed = elapsed_ns(reading, before);

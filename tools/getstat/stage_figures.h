@@ -22,6 +22,11 @@ struct StageFigures {
   double entered_per_s = 0;
 };
 
+// How long the values took to come together: from the server being ready, or from `before`, an
+// earlier snapshot of the same server, until they end. 0 where that is not known. The reading has a
+// snapshot.
+double elapsed_ns(const Reading& reading, const Snapshot* before);
+
 // In pipeline order, only stages that have lanes. `busy` and the rate are those since `before`, an
 // earlier snapshot of the same server, or without one since the server was ready. The reading has a
 // snapshot and outlives the result.

@@ -8,6 +8,7 @@
 #include "stats/format_count.h"
 #include "stats/ledger.h"
 #include "tools/getstat/grid.h"
+#include "tools/getstat/lane_table.h"
 #include "tools/getstat/stage_figures.h"
 #include "tools/getstat/units.h"
 
@@ -148,6 +149,8 @@ std::string format_table(const Reading& reading, const Snapshot* before, const s
   if (!reading.snapshot) return text;
   const std::vector<StageFigures> stages = stage_figures(reading, before);
   text += '\n' + format_stages(stages, before != nullptr);
+  const std::string lanes = format_lanes(reading, before);
+  if (!lanes.empty()) text += '\n' + lanes;
   text += '\n' + format_times(stages);
   text += '\n' + format_waits(stages);
   text += "\nledger\n" + format_ledger(ledger_of(*reading.snapshot));

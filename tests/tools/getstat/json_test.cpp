@@ -21,8 +21,9 @@ std::set<std::string> keys_of(const json& object) {
   return keys;
 }
 
-const std::set<std::string> kKeys = {"state",           "pid",    "model",  "service", "uptime_s",
-                                     "heartbeat_age_s", "listen", "stages", "ledger",  "reasons"};
+const std::set<std::string> kKeys = {
+    "state",  "pid",       "model",     "service",   "uptime_s", "heartbeat_age_s", "listen",
+    "stages", "receivers", "imbalance", "processes", "ledger",   "reasons"};
 
 class JsonTest : public testing::Test {
  protected:
@@ -66,7 +67,8 @@ TEST_F(JsonTest, ALiveServerKeyByKey) {
       "busy",         "busy_ns",       "wait_ns",      "service_ns",       "cost_ns",
       "batch",        "queue_wait_ns", "syscalls",     "queue_high_water", "sem_waits",
       "sem_wait_ns",  "futex_wakes",   "syscall_ns",   "slot_wait_ns",     "threads_started",
-      "busy_replies", "step_ns",       "wait_calls"};
+      "busy_replies", "step_ns",       "wait_calls",   "threads_ended",    "lost_races",
+      "handoffs"};
   for (const json& stage : stages) {
     EXPECT_EQ(keys_of(stage), stage_keys);
     EXPECT_EQ(stage["threads"], 1);
@@ -99,6 +101,11 @@ TEST_F(JsonTest, ALiveServerKeyByKey) {
   EXPECT_EQ(stages[1]["wait_ns"]["p50"], 1500);
   EXPECT_EQ(stages[0]["wait_ns"]["count"], 0);
 
+  EXPECT_EQ(root["receivers"], json::parse(R"([{"lane": "recv-0", "received": 15, "share": 1.0,
+                                               "lost_races": 0, "handoffs": 0}])"));
+  EXPECT_EQ(root["imbalance"], 1.0);
+  EXPECT_EQ(root["processes"], json::parse(R"({"started": 0, "lost": 0})"));
+
   const json& ledger = root["ledger"];
   const json expected = {{"received", 15}, {"answered", 10},       {"no_answer", 0},
                          {"invalid", 2},   {"refused", 0},         {"shed", 0},
@@ -111,6 +118,42 @@ TEST_F(JsonTest, ALiveServerKeyByKey) {
   EXPECT_EQ(root["reasons"]["no_answer"], 0);
   EXPECT_EQ(root["reasons"]["invalid.too_short"], 2);
   EXPECT_EQ(root["reasons"]["failed.send_too_large"], 0);
+}
+
+TEST_F(JsonTest, EachReceivingLaneHasItsShare) {
+  RegionOptions options = test::sample_options(path_);
+  options.blocks.push_back({"recv-1", StageId::receive});
+  test::SampleServer server(options);
+  EXPECT_TRUE(read()["imbalance"].is_null()) << "nothing received";
+  server.answered(3);
+  server.receive.add(Counter::lost_races, 4);
+  StatsWriter other = server.region.writer(4);
+  other.add(Counter::received, 1);
+  other.add(Counter::handoffs, 5);
+  server.main.add(Counter::processes_started, 6);
+  server.main.add(Counter::processes_lost, 2);
+  server.response.add(Counter::threads_ended, 7);
+  const json root = read();
+  EXPECT_EQ(root["receivers"], json::parse(R"([
+      {"lane": "recv-0", "received": 3, "share": 0.75, "lost_races": 4, "handoffs": 0},
+      {"lane": "recv-1", "received": 1, "share": 0.25, "lost_races": 0, "handoffs": 5}])"));
+  EXPECT_EQ(root["imbalance"], 1.5);
+  EXPECT_EQ(root["stages"][0]["lost_races"], 4);
+  EXPECT_EQ(root["stages"][0]["handoffs"], 5);
+  EXPECT_EQ(root["stages"][2]["threads_ended"], 7);
+  EXPECT_EQ(root["processes"], json::parse(R"({"started": 6, "lost": 2})"));
+}
+
+TEST_F(JsonTest, WithoutHistogramsTheirKeysAreThereWithNothingInThem) {
+  RegionOptions options = test::sample_options(path_);
+  options.histograms = false;
+  test::SampleServer server(options);
+  server.answered(3);
+  const json root = read();
+  EXPECT_EQ(root["ledger"]["answered"], 3);
+  EXPECT_EQ(root["stages"][1]["entered"], 3);
+  EXPECT_EQ(root["stages"][1]["wait_ns"],
+            json::parse(R"({"count": 0, "p50": 0, "p99": 0, "p999": 0, "max": 0})"));
 }
 
 TEST_F(JsonTest, ABrokenLedgerHasNegativeNumbersToo) {

@@ -66,6 +66,23 @@ TEST_F(TableTest, AStageThatIsNotMeasuredHasDashes) {
   EXPECT_THAT(text, ContainsRegex("service +0 +0 ns +0 +0 ns +0 +0 ns\n")) << "this one was 0";
 }
 
+TEST_F(TableTest, WithoutHistogramsTheTimesAreDashes) {
+  const std::string path = folder_.file("no-histograms");
+  RegionOptions options = test::sample_options(path);
+  options.histograms = false;
+  test::SampleServer server(options);
+  server.answered(50);
+  const std::string text = format_table(RegionReader(path).read(), nullptr, path);
+  EXPECT_THAT(text, ContainsRegex("service +1 +50 +50 +0 +0 +0 +0.0 %\n"));
+  EXPECT_THAT(text, ContainsRegex("service( +-){8}\n")) << "times";
+}
+
+TEST_F(TableTest, WhatIsToBeSaidOfLanesFollowsTheStages) {
+  EXPECT_THAT(table(), Not(HasSubstr("lanes")));
+  server_.receive.add(Counter::handoffs, 12);
+  EXPECT_THAT(table(), ContainsRegex("response .*\n\nlanes: 12 hand-offs\n\ntimes"));
+}
+
 TEST_F(TableTest, ColumnsAreAligned) {
   server_.answered(1'234'567);
   std::istringstream lines(table());

@@ -1,0 +1,299 @@
+// Which of several lanes listens: a turn that goes from hand to hand.
+//
+// Lanes that share the server's sockets get in each other's way if all of them listen: each message
+// wakes several and is for one. So one listens, the one that has the turn. It receives at most
+// `limit` messages and, before it processes them, passes the turn on:
+//
+//   to the least loaded running lane that has room        (passed; a sleeper is woken)
+//   or keeps it, if that is itself                        (kept; it listens again when it is done)
+//   or, if every running lane is at its limit, to a lane
+//   that is not running, whose thread the caller starts   (start)
+//   or, if all are running, to nobody: the turn is parked (parked), until a lane is done with what
+//                                                         it holds, and takes it
+//
+// Load is what a lane has received and not yet answered. Among equals the lane itself comes first,
+// then the lower number: with little to do the first lanes do it all, from warm caches. Further ones
+// come only with more messages than those can hold, and end when they have been idle for long.
+//
+//   mailbox   each lane's state:
+//                awake -> asleep                 by the lane, before it sleeps
+//                asleep -> awake                 by the lane, after that
+//                awake -> closed                 by the lane, before its thread ends
+//                turn -> awake                   by the lane: the turn is in its hand
+//                awake, asleep, closed -> turn   by whoever has the turn in hand
+//                turn -> closed                  by the lane that could not start this one
+//   load      each lane's, written by that lane alone
+//   parked_   whether the turn lies here
+//   open_     lanes that are not closed, without those that are about to open or to close
+//
+// Thread-safety: each lane calls with its own number, on one thread at a time. The methods of the
+// first group are for the lane that has the turn, the others for lanes that may not have it.
+// Nothing here waits. Lives in ordinary memory, for the threads of one process.
+//
+// Invariants
+//   T1  There is exactly one turn: in one mailbox, or parked, or in the hand of one lane inside
+//       pass(), start_failed() or done(). Only that hand writes `turn` into a mailbox and `true`
+//       into parked_, and only a lane itself takes `turn` out of its mailbox (before it has a thread,
+//       the lane that starts it).
+//   T2  While the turn is in one hand, the loads of the others only fall: a load rises only in
+//       pass(), by the holder. So a lane once seen with room has room when it gets the turn.
+//   T3  A closed lane has load 0, and no thread or one that is about to end.
+//   T4  While the turn is parked, every open lane is at its limit, except for one inside done() that
+//       has not yet looked at parked_, and except before the second look of the lane that parked.
+//       So whoever has room does not stay without the turn. And it is not parked for good: who
+//       parks it holds messages, and takes it when they are answered, if nobody was faster.
+//   T5  A lane asleep whose mailbox is given the turn is signalled. A signal may come late, when the
+//       lane has long found the turn: then one later sleep ends early, no more.
+//   T6  At least min(least, those started) lanes are open; after a failed start perhaps fewer, until
+//       the next. The one that has the turn is always open.
+//
+// Memory orders (each with its partner)
+//   (a) mailbox to `turn`, compare-exchange or store, release -> mailbox read by its lane, acquire:
+//       whatever all earlier listeners did happened before what this one does; it sees their loads
+//       as high as they were, and their mailboxes without `turn` (T1, T2).
+//   (b) parked_ store and compare-exchange: the same, when the turn goes by way of parked_.
+//   (c) load store of 0, then parked_ read, all seq_cst, in done() -> parked_ store, then loads
+//       read, all seq_cst, in pass(): of a lane that comes to have room and a holder that parks,
+//       at least one sees the other (T4). With less, both could read the old value: a store and a
+//       later load of another location may be reordered, on x86 too.
+//   (d) mailbox to `closed`, release -> mailbox read by the holder, acquire: what a lane did on its
+//       last thread happened before what it does on its next. A lane closes after the read of (c),
+//       so at the second look the holder sees either load 0 or `closed`.
+//   open_ is relaxed: it is a count that is only compared with itself. It is lowered before a
+//   mailbox closes and raised after one opens, so it errs on the side of too few.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "queue/invariant.h"
+#include "queue/platform.h"
+
+namespace cpss {
+
+struct TurnOptions {
+  std::uint32_t started = 1;  // lanes that run from the beginning, from 0 on; lane 0 has the turn
+  std::uint32_t least = 1;    // lanes that stay, however idle
+  std::uint32_t limit = 5;    // messages with which a lane has no room for more
+};
+
+// Where the turn has gone.
+enum class TurnGoes : std::uint8_t { kept, passed, start, parked };
+
+struct HandOver {
+  TurnGoes turn;
+  std::uint32_t lane;       // who has it now, or must be started; the caller, if kept or parked
+  std::uint32_t wakes = 0;  // system calls made
+};
+
+template <class Platform>
+class BasicListenerTurn {
+ public:
+  // A lane for each event fd (nonblocking), which wakes it while it has no turn.
+  BasicListenerTurn(std::span<const int> event_fds, const TurnOptions& options)
+      : limit_(options.limit), least_(options.least), lanes_(event_fds.size()), open_(0) {
+    invariant(limit_ > 0, "a lane has room for a message");
+    invariant(options.started > 0 && options.started <= lanes_.size(), "some lane can listen");
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      lanes_[i].event_fd = event_fds[i];
+      lanes_[i].mailbox.store(i < options.started ? Mailbox::awake : Mailbox::closed,
+                              std::memory_order_relaxed);
+    }
+    lanes_[0].mailbox.store(Mailbox::turn, std::memory_order_relaxed);
+    open_.store(options.started, std::memory_order_relaxed);
+  }
+
+  // --- the lane that has the turn ---
+
+  // Passes the turn on. `messages`: all that this lane has received and not yet answered.
+  // `may_start`: not when the server stops; then the turn goes to open lanes only.
+  //
+  // After `start` the caller joins the old thread of that lane, if there was one, and starts a new
+  // one, which finds the turn. The new one may have ended, and another lane may start it again,
+  // before that call has returned: the threads' handles need locks. If there is no thread to be
+  // had, the caller calls start_failed(), before done().
+  HandOver pass(std::uint32_t self, std::uint32_t messages, bool may_start) noexcept {
+    invariant(has_turn(self), "only the lane that has the turn passes it on");
+    // Relaxed: it is carried on with the turn (a), (b).
+    lanes_[self].load.store(messages, std::memory_order_relaxed);
+    lanes_[self].mailbox.store(Mailbox::awake, std::memory_order_relaxed);  // in hand from here
+    Platform::pause(PausePoint::turn_in_hand);
+    return hand_over(self, may_start);
+  }
+
+  // `lane` could not be started: takes the turn back from it, and passes it to an open lane. Called
+  // by the lane whose pass() said `start`, which still holds its messages.
+  HandOver start_failed(std::uint32_t self, std::uint32_t lane) noexcept {
+    Lane& failed = lanes_[lane];
+    invariant(failed.mailbox.load(std::memory_order_relaxed) == Mailbox::turn,
+              "a lane that was to be started still has the turn");
+    open_.fetch_sub(1, std::memory_order_relaxed);
+    failed.mailbox.store(Mailbox::closed, std::memory_order_relaxed);
+    Platform::pause(PausePoint::turn_in_hand);
+    return hand_over(self, false);
+  }
+
+  // --- any lane ---
+
+  bool has_turn(std::uint32_t self) const noexcept {
+    return lanes_[self].mailbox.load(std::memory_order_acquire) == Mailbox::turn;  // (a)
+  }
+
+  // All that this lane held is answered. Returns whether it has taken the turn, which was parked.
+  bool done(std::uint32_t self) noexcept {
+    lanes_[self].load.store(0, std::memory_order_seq_cst);  // (c)
+    Platform::pause(PausePoint::turn_load_cleared);
+    if (!parked_.load(std::memory_order_seq_cst) || !take_parked()) return false;
+    Platform::pause(PausePoint::turn_in_hand);
+    lanes_[self].mailbox.store(Mailbox::turn, std::memory_order_relaxed);
+    return true;
+  }
+
+  // --- a lane that found that it has no turn, and has nothing to do ---
+
+  // Whether it may wait for its event fd; false: the turn has come.
+  bool prepare_sleep(std::uint32_t self) noexcept {
+    return change(self, Mailbox::awake, Mailbox::asleep);
+  }
+
+  // After that wait, however it ended. Returns whether the turn has come.
+  bool woke(std::uint32_t self) noexcept {
+    const bool no_turn = change(self, Mailbox::asleep, Mailbox::awake);
+    // Behind the change: of the signals only one of a turn that has come counts, and one that is
+    // still under way is harmless (T5).
+    Platform::drain(lanes_[self].event_fd);
+    return !no_turn;
+  }
+
+  // Whether it may end its thread; false: the turn has come, or too few lanes would remain.
+  bool try_end(std::uint32_t self) noexcept { return end(self, least_); }
+  // The same when the server stops, however few remain. The last one that has the turn needs no
+  // leave to end.
+  bool close_for_good(std::uint32_t self) noexcept { return end(self, 0); }
+
+  // Guesses, true at some moment during the call.
+  std::uint32_t load_guess(std::uint32_t lane) const noexcept {
+    return lanes_[lane].load.load(std::memory_order_relaxed);
+  }
+  bool parked_guess() const noexcept { return parked_.load(std::memory_order_relaxed); }
+  std::uint32_t open_guess() const noexcept { return open_.load(std::memory_order_relaxed); }
+
+ private:
+  template <class T>
+  using Atomic = typename Platform::template Atomic<T>;
+
+  enum class Mailbox : std::uint32_t { closed, awake, asleep, turn };
+
+  // What a lane writes for itself and its giver reads share a line, which no other lane writes to.
+  struct alignas(64) Lane {
+    Atomic<Mailbox> mailbox{Mailbox::closed};
+    Atomic<std::uint32_t> load{0};
+    int event_fd = -1;
+  };
+
+  // The caller has the turn in hand.
+  HandOver hand_over(std::uint32_t self, bool may_start) noexcept {
+    for (;;) {
+      if (const auto lane = least_loaded(self)) {
+        if (lane == self) {
+          lanes_[self].mailbox.store(Mailbox::turn, std::memory_order_relaxed);
+          return {TurnGoes::kept, self};
+        }
+        Platform::pause(PausePoint::turn_lane_chosen);
+        if (const auto wakes = give(lanes_[*lane])) return {TurnGoes::passed, *lane, *wakes};
+        continue;  // it has closed meanwhile
+      }
+      if (may_start) {
+        if (const auto lane = first_closed()) {
+          lanes_[*lane].mailbox.store(Mailbox::turn, std::memory_order_release);  // (a)
+          open_.fetch_add(1, std::memory_order_relaxed);
+          return {TurnGoes::start, *lane};
+        }
+      }
+      Platform::pause(PausePoint::turn_no_room);
+      parked_.store(true, std::memory_order_seq_cst);  // (b), (c)
+      Platform::pause(PausePoint::turn_parked);
+      // The second look. If the turn is gone by now, or goes to the one that was found, so be it.
+      const bool taker = least_loaded(self) || (may_start && first_closed());
+      if (!taker || !take_parked()) return {TurnGoes::parked, self};
+    }
+  }
+
+  // The open lane with the least load of those with room: the caller or, with less, the first.
+  std::optional<std::uint32_t> least_loaded(std::uint32_t self) const noexcept {
+    std::optional<std::uint32_t> least;
+    std::uint32_t least_load = limit_;
+    const auto look_at = [&](std::uint32_t lane) {
+      const std::uint32_t load = lanes_[lane].load.load(std::memory_order_seq_cst);  // (c)
+      if (load >= least_load || closed(lane)) return;
+      least = lane;
+      least_load = load;
+    };
+    look_at(self);
+    for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) look_at(lane);
+    return least;
+  }
+
+  std::optional<std::uint32_t> first_closed() const noexcept {
+    for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane)
+      if (closed(lane)) return lane;
+    return std::nullopt;
+  }
+
+  bool closed(std::uint32_t lane) const noexcept {
+    return lanes_[lane].mailbox.load(std::memory_order_acquire) == Mailbox::closed;  // (d)
+  }
+
+  // Puts the turn into a lane's mailbox. Returns the system calls made, or nothing if the lane has
+  // closed.
+  std::optional<std::uint32_t> give(Lane& lane) noexcept {
+    Mailbox state = lane.mailbox.load(std::memory_order_relaxed);
+    do {
+      invariant(state != Mailbox::turn, "there is one turn");
+      if (state == Mailbox::closed) return std::nullopt;
+    } while (!lane.mailbox.compare_exchange_weak(state, Mailbox::turn, std::memory_order_release,
+                                                 std::memory_order_relaxed));  // (a)
+    if (state == Mailbox::awake) return 0;
+    Platform::pause(PausePoint::turn_given);
+    Platform::signal(lane.event_fd);
+    return 1;
+  }
+
+  bool take_parked() noexcept {
+    bool parked = true;
+    return parked_.compare_exchange_strong(parked, false, std::memory_order_seq_cst);  // (b)
+  }
+
+  // Changes the lane's own mailbox, unless the turn has come into it.
+  bool change(std::uint32_t self, Mailbox from, Mailbox to) noexcept {
+    Mailbox state = from;
+    const bool changed = lanes_[self].mailbox.compare_exchange_strong(
+        state, to, std::memory_order_release, std::memory_order_acquire);  // (d), (a)
+    invariant(changed || state == Mailbox::turn, "nothing but the turn comes into a mailbox");
+    return changed;
+  }
+
+  bool end(std::uint32_t self, std::uint32_t least) noexcept {
+    std::uint32_t open = open_.load(std::memory_order_relaxed);
+    do {
+      if (open <= least) return false;
+    } while (!open_.compare_exchange_weak(open, open - 1, std::memory_order_relaxed));
+    Platform::pause(PausePoint::turn_counted_out);
+    if (change(self, Mailbox::awake, Mailbox::closed)) return true;
+    open_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+
+  const std::uint32_t limit_;
+  const std::uint32_t least_;
+  std::vector<Lane> lanes_;
+  alignas(64) Atomic<bool> parked_{false};
+  alignas(64) Atomic<std::uint32_t> open_;
+};
+
+using ListenerTurn = BasicListenerTurn<NativePlatform>;
+
+}  // namespace cpss

@@ -1,0 +1,267 @@
+"""The command line of the comparison of models, and how one of its cases is run."""
+
+import argparse
+import contextlib
+import dataclasses
+import shlex
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from studies import blast, compare, compare_report
+from studies.blast import Load
+from studies.campaign import run_cases
+from studies.cases import Case
+from studies.command import (Parser, add_common_options, identity_of, output_folder, positive,
+                             print_list, programs_of, publish, run)
+from studies.compare import MODELS, SERVICES, Capacity, CaseMaker, Row
+from studies.compare_figures import answers_per_s, lanes_summary
+from studies.compare_usage import memory_mib, usage
+from studies.errors import EXIT_DONE, CannotRun, WrongUsage
+from studies.programs import PROJECT, Programs
+from studies.progress import minutes
+from studies.records import DONE, Output, Record, Store, write_whole
+from studies.server import Server
+from studies.study import QUICK_WARNING
+
+SECONDS, QUICK_SECONDS = 1.5, 0.2
+REPEATS, QUICK_REPEATS = 3, 1
+CAPACITY_REPEATS = 3  # not an option, for the rates depend on it
+WARM_UP_S = 0.2
+WARM_UP_OUTSTANDING = 64  # of an open loop's
+OVERHEAD_S = 1.3  # of a case: start, warm-up, grace of the client, end
+CLIENT_SERVICES = ("echo", "lookup", "work")
+
+
+def _options(description: str) -> argparse.Namespace:
+    parser = Parser(description)
+    add_common_options(parser)
+    parser.add_argument("--resume", action="store_true",
+                        help="go on where an earlier run was; so it does without it, too, but "
+                        "--fresh is an error then")
+    parser.add_argument("--repeat", type=positive, metavar="N",
+                        help=f"run each case N times, interleaved ({REPEATS})")
+    parser.add_argument("--seconds", type=_seconds, metavar="S",
+                        help=f"length of each load ({SECONDS:g}, with --quick {QUICK_SECONDS:g})")
+    parser.add_argument("--models", type=_names_of(MODELS), metavar="MODEL[,..]",
+                        help="only these: " + ", ".join(MODELS))
+    parser.add_argument("--services", type=_names_of(SERVICES), metavar="SERVICE[,..]",
+                        help="only these: " + ", ".join(SERVICES))
+    own = parser.add_argument_group("a service and load of your own, on 1 and 2 CPUs")
+    own.add_argument("--service", metavar="NAME", help="CPSS_SERVICE")
+    own.add_argument("--env", action="append", default=[], type=_setting, metavar="NAME=VALUE",
+                     help="a setting of the server that all models use; more than once: several")
+    own.add_argument("--load", metavar="OPTIONS",
+                     help='options of udpblast as one word, such as "-c 64 -Q 10000 --size 200"; '
+                     "written --load=...; without -Q a closed loop")
+    page = parser.add_argument_group("the page")
+    page.add_argument("--page", action="store_true",
+                      help="measure nothing; fill docs/models.md and docs/models/ from the newest "
+                      "records")
+    page.add_argument("--docs", type=Path, default=PROJECT / "docs", metavar="DIR",
+                      help="where the page is (docs)")
+    options = parser.parse_args()
+    if options.resume and options.fresh:
+        parser.error("--resume and --fresh are opposites")
+    if (options.env or options.load is not None) and options.service is None:
+        parser.error("--env and --load want a --service")
+    if options.service is not None and options.services is not None:
+        parser.error("--service and --services do not go together")
+    return options
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 3600:
+        raise ValueError
+    return value
+
+
+def _names_of(known: Mapping[str, object]):
+    def names(text: str) -> list[str]:
+        wanted = text.split(",")
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"there is no '{unknown[0]}'; there are: "
+                                             f"{', '.join(known)}")
+        return wanted
+    return names
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.startswith("CPSS_"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not CPSS_NAME=VALUE")
+    return name, value
+
+
+def main(description: str) -> int:
+    options = _options(description)
+    return run(lambda: _body(options))
+
+
+def _body(options: argparse.Namespace) -> int:
+    folder = output_folder(options)
+    if options.page:
+        print(compare_report.write_page(folder / "records", options.docs))
+        return EXIT_DONE
+    programs = programs_of(options)
+    if "CPSS_MODEL" not in programs.settings:
+        raise CannotRun(f"{programs.cpssd} has no CPSS_MODEL: build it again")
+    store = Store(folder / "records", identity_of(programs))
+    options.seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
+    plan = _Plan(options, CaseMaker(programs.settings, options.seconds, options.quick,
+                                    folder / "compare-numbers"))
+    if options.list:
+        plan.print_list(store)
+        return EXIT_DONE
+    with contextlib.closing(Output(folder)) as output:
+        if options.quick:
+            print(QUICK_WARNING, flush=True)
+        if options.fresh:
+            store.forget([plan.study.experiment])
+        plan.prepare(folder)
+        records = plan.measure(store, _Runner(programs, output.scratch))
+        code = publish(plan.study, records, output, options.quick)
+        if plan.study is compare_report.STUDY:
+            write_whole(output.folder / plan.study.name / f"{plan.study.name}.json",
+                        compare_report.as_json(records))
+        return code
+
+
+class _Plan:
+    """The cases that the options ask for."""
+
+    def __init__(self, options: argparse.Namespace, make: CaseMaker):
+        self._options = options
+        self._make = make
+        self._repeats = options.repeat or (QUICK_REPEATS if options.quick else REPEATS)
+        self._capacity_repeats = QUICK_REPEATS if options.quick else CAPACITY_REPEATS
+        self.study = compare_report.OWN_STUDY if options.service else compare_report.STUDY
+        self._rows: list[Row] = []
+        self._capacities: list[Capacity] = []
+        if options.service is None:
+            self._rows = [row for row in compare.all_rows() if self._wanted(row)]
+            self._capacities = compare.capacities_of(self._rows)
+            if not self._rows:
+                raise WrongUsage("none of these models meets one of these services")
+
+    def _wanted(self, row: Row) -> bool:
+        options = self._options
+        return (not options.quick or row.quick) and row.model in (options.models or MODELS) and \
+            row.cell.service in (options.services or SERVICES)
+
+    def prepare(self, folder: Path) -> None:
+        if any(SERVICES[row.cell.service].name == "lookup" for row in self._rows):
+            compare.write_numbers(folder / "compare-numbers")
+
+    def measure(self, store: Store, runner) -> list[Record]:
+        capacities = self._capacity_cases()
+        cases = self._cases(self._known(store))
+        total = sum((case.load.expected_s() + OVERHEAD_S) * repeats
+                    for some, repeats in ((capacities, self._capacity_repeats),
+                                          (cases, self._repeats)) for case in some)
+        print(f"{len(capacities)} capacities, {len(cases)} cases {self._repeats} times: about "
+              f"{minutes(total)} if nothing is measured yet", flush=True)
+        first = run_cases(capacities, self._capacity_repeats, store, runner, OVERHEAD_S)
+        return first + run_cases(self._cases(_medians(first)), self._repeats, store, runner,
+                                 OVERHEAD_S)
+
+    def print_list(self, store: Store) -> None:
+        print_list(self._capacity_cases(), store, self._capacity_repeats)
+        print_list(self._cases({**{capacity.name: 1.0 for capacity in self._capacities},
+                                **self._known(store)}), store, self._repeats)
+
+    def _known(self, store: Store) -> dict[str, float]:
+        return _medians([record for case in self._capacity_cases()
+                         for repeat in range(1, self._capacity_repeats + 1)
+                         if (record := store.find(case, repeat))])
+
+    def _capacity_cases(self) -> list[Case]:
+        return [self._make.capacity(capacity) for capacity in self._capacities]
+
+    def _cases(self, capacities: Mapping[str, float]) -> list[Case]:
+        if self._options.service is not None:
+            return self._own_cases()
+        return [self._make.row(row, capacities) for row in self._rows]
+
+    def _own_cases(self) -> list[Case]:
+        options = self._options
+        load = own_load(options.service, options.load or "", options.seconds)
+        return [self._make.own(options.service, cpus, model, load, dict(options.env))
+                for cpus in (1, 2) for model in options.models or MODELS]
+
+
+def _medians(records: Sequence[Record]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for record in records:
+        if record.status == DONE:
+            found.setdefault(record.name, []).append(answers_per_s(record.results))
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def own_load(service: str, text: str, seconds: float) -> Load:
+    """`text`: options of udpblast, those that a load has in any case among them."""
+    parser = argparse.ArgumentParser(prog="--load", add_help=False, allow_abbrev=False,
+                                     exit_on_error=False)
+    for names, field, kind in ((("--service",), "service", str), (("--count",), "count", int),
+                               (("-l", "--limit"), "seconds", float), (("--size",), "size", int),
+                               (("-Q", "--rate"), "rate", int),
+                               (("-q", "--outstanding"), "outstanding", int),
+                               (("-t", "--timeout"), "timeout_s", float),
+                               (("-c", "--clients"), "clients", int),
+                               (("-T", "--threads"), "threads", int)):
+        parser.add_argument(*names, dest=field, type=kind, default=argparse.SUPPRESS)
+    try:
+        known, more = parser.parse_known_args(shlex.split(text))
+    except (argparse.ArgumentError, ValueError) as error:
+        raise WrongUsage(f"--load: {error}") from None
+    given = {"service": service, **vars(known)}
+    if given["service"] not in CLIENT_SERVICES:
+        raise WrongUsage(f"udpblast has no service '{given['service']}': say in --load which it is "
+                         f"to send as, --service with one of {', '.join(CLIENT_SERVICES)}")
+    if "count" not in given:
+        given.setdefault("seconds", seconds)
+    return Load(**given, more=tuple(more))
+
+
+class _Runner:
+    """A server for the case alone, a short load to warm it up, the load, an end in good order."""
+
+    def __init__(self, programs: Programs, scratch: Path):
+        self._programs = programs
+        self._scratch = scratch
+
+    def __call__(self, case: Case) -> dict:
+        with Server(self._programs, case.settings, case.server_cpus, self._scratch) as server:
+            self._blast(case, _warm_up(case.load), server)
+            lanes, before = server.stats()["receivers"], usage(server.pid)
+            report = self._blast(case, case.load, server)
+            after = usage(server.pid)
+            results = {"udpblast": report,
+                       "lanes": lanes_summary(lanes, server.stats()["receivers"])}
+            memory = memory_mib(server.pid)
+            ended = server.stop()
+            ledger = server.stats()["ledger"]
+            return {**results, "server": ended, "ledger": ledger, "verify": server.check_books(),
+                    "usage": {"cpu_s": after.cpu_s - before.cpu_s, "memory_mib": memory,
+                              "processes": after.processes,
+                              "switches_per_reply": _whole_life(ended, ledger)
+                              if case.labels["transient"]
+                              else (after.switches - before.switches) / max(1, report["right"])}}
+
+    def _blast(self, case: Case, load: Load, server: Server) -> dict:
+        return blast.run(self._programs, load, server, case.client_cpus)
+
+
+def _warm_up(load: Load) -> Load:
+    """A closed loop, which leaves nothing behind that is still to be done."""
+    return dataclasses.replace(load, count=None, seconds=WARM_UP_S, rate=None,
+                               outstanding=load.outstanding or max(WARM_UP_OUTSTANDING,
+                                                                   load.clients))
+
+
+def _whole_life(ended: Mapping, ledger: Mapping) -> float:
+    """Switches for each reply from the start to the end, of processes that came and went, too."""
+    return (ended["voluntary_switches"] + ended["involuntary_switches"]) / \
+        max(1, ledger["answered"])

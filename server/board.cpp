@@ -1,0 +1,54 @@
+#include "server/board.h"
+
+#include <memory>
+#include <new>
+#include <utility>
+
+#include <unistd.h>
+
+#include "queue/platform.h"
+#include "server/event_descriptor.h"
+
+namespace cpss {
+
+Board::Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, Sharing sharing)
+    : names_(std::move(lanes)),
+      head_memory_(sizeof(Head), sharing, "cpss-board"),
+      entry_memory_(names_.size() * sizeof(Entry), sharing, "cpss-board-lanes"),
+      head_(new (head_memory_.data()) Head(busy_rate, cpus)),
+      entries_(reinterpret_cast<Entry*>(entry_memory_.data())),
+      stop_event_(make_event()) {
+  std::uninitialized_default_construct_n(entries_, names_.size());
+}
+
+Board::~Board() {
+  close(stop_event_);
+}
+
+std::uint64_t Board::take_events(
+    const std::function<void(const std::string& lane, const Event&)>& each) {
+  std::uint64_t lost = 0;
+  for (std::size_t lane = 0; lane < names_.size(); ++lane) {
+    Event event;
+    while (events(lane).take(event)) each(names_[lane], event);
+    lost += events(lane).dropped();
+  }
+  return lost;
+}
+
+std::vector<LanePulse> Board::pulses() const {
+  std::vector<LanePulse> result;
+  for (std::size_t lane = 0; lane < names_.size(); ++lane) {
+    const LaneProgress& progress = entries_[lane].progress;
+    result.push_back({progress.rounds.load(std::memory_order_relaxed),
+                      progress.waiting.load(std::memory_order_relaxed)});
+  }
+  return result;
+}
+
+void Board::stop_receiving(bool leave_unread) noexcept {
+  if (leave_unread) head_->leave_unread.store(true, std::memory_order_relaxed);
+  NativePlatform::signal(stop_event_);
+}
+
+}  // namespace cpss

@@ -1,0 +1,69 @@
+// What the lanes of a server and its main thread show each other beside the queues: events and
+// progress of each lane, how many are awake, the sign to stop, the budget of busy replies.
+//
+// In shared memory where lanes are processes: made before they are started, it is the same for all
+// of them. The object itself belongs to the main thread; what it hands out says who may use it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "server/watchdog.h"
+#include "stages/busy_budget.h"
+#include "stages/events.h"
+#include "stages/lane.h"
+#include "stages/memory.h"
+#include "stages/spin.h"
+
+namespace cpss {
+
+class Board {
+ public:
+  // `lanes`: their names; `cpus`: that the server may use. Throws std::bad_alloc, std::system_error.
+  Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, Sharing sharing);
+  ~Board();
+  Board(const Board&) = delete;
+  Board& operator=(const Board&) = delete;
+
+  EventRing& events(std::size_t lane) noexcept { return entries_[lane].events; }
+  LaneProgress& progress(std::size_t lane) noexcept { return entries_[lane].progress; }
+  AwakeLanes& awake() noexcept { return head_->awake; }
+  BusyBudget& busy_budget() noexcept { return head_->busy_budget; }
+
+  // Calls `each` for every event that a lane has reported; returns the number of events lost.
+  std::uint64_t take_events(const std::function<void(const std::string& lane, const Event&)>& each);
+  // How far each lane has come, and whether it waits.
+  std::vector<LanePulse> pulses() const;
+  const std::string& name(std::size_t lane) const noexcept { return names_[lane]; }
+
+  // Receiving is to end: `stop_event` becomes readable for good. With `leave_unread`, whatever the
+  // sockets hold.
+  void stop_receiving(bool leave_unread) noexcept;
+  int stop_event() const noexcept { return stop_event_; }
+  const std::atomic<bool>& leave_unread() const noexcept { return head_->leave_unread; }
+
+ private:
+  struct Head {
+    Head(unsigned busy_rate, unsigned cpus) : awake(cpus), busy_budget(busy_rate) {}
+    AwakeLanes awake;
+    std::atomic<bool> leave_unread{false};
+    BusyBudget busy_budget;
+  };
+  struct Entry {
+    EventRing events;
+    LaneProgress progress;
+  };
+
+  const std::vector<std::string> names_;
+  Memory head_memory_;
+  Memory entry_memory_;
+  Head* head_;
+  Entry* entries_;
+  int stop_event_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,38 @@
+// The child processes of the server, by places: at most one in each at a time.
+//
+// Thread-safety: any thread. A child is a copy of the process with the calling thread alone.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <unordered_map>
+
+#include <sys/types.h>
+
+namespace cpss {
+
+// Whether a child is killed when the thread that has started it ends.
+enum class Outlives : bool { no, yes };
+
+class Children {
+ public:
+  // Starts a process, called `name`, that runs `body` and ends with exit code 0; what `body` throws
+  // ends it with another one. Returns 0, or the errno of fork(2).
+  int start(std::size_t place, const char* name, Outlives outlives,
+            const std::function<void()>& body);
+
+  // Calls `ended` for each that has ended since the last call; `well`: with exit code 0.
+  void reap(const std::function<void(std::size_t place, bool well)>& ended);
+
+  void kill_all();
+  std::size_t running() const;
+
+ private:
+  // Held around fork(2) too: a child may have ended before its pid is written down. Costs nothing
+  // beside a fork.
+  mutable std::mutex mutex_;
+  std::unordered_map<pid_t, std::size_t> place_of_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,40 @@
+// What runs a server model, as the main thread sees it: threads (pipeline.h), or processes
+// (process_group.h).
+//
+// Main thread only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "server/board.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // Throws std::system_error; what was started already is ended again.
+  virtual void start() = 0;
+
+  // The orderly end: lanes that receive take what the sockets still hold, or leave it there
+  // (PipelineOptions::leave_unread), then every stage finishes what reaches it, in the order of the
+  // flow. `give_up` is asked several times a second; once it says true, end() returns false and
+  // lanes still run.
+  virtual bool end(const std::function<bool()>& give_up) = 0;
+
+  // At a forced end: nothing more is received. Waits for that, briefly.
+  virtual void stop_receiving() = 0;
+  // At a forced end: takes every message away from the lanes and books it as failed. May be called
+  // again for what came in meanwhile. Returns how many it took.
+  virtual std::uint64_t seize_all(StatsWriter& main) noexcept = 0;
+
+  // Several times a second, and when a child process has ended.
+  virtual void tick(StatsWriter& main) = 0;
+
+  virtual Board& board() noexcept = 0;
+};
+
+}  // namespace cpss

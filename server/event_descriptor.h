@@ -1,0 +1,18 @@
+// An eventfd(2) for NativePlatform::signal() and drain().
+#pragma once
+
+#include <cerrno>
+#include <system_error>
+
+#include <sys/eventfd.h>
+
+namespace cpss {
+
+// The caller's to close. Throws std::system_error.
+inline int make_event() {
+  const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  return fd;
+}
+
+}  // namespace cpss

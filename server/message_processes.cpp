@@ -1,0 +1,75 @@
+#include "server/message_processes.h"
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "stages/clock.h"
+
+namespace cpss {
+namespace {
+
+// Before another try, when there was no process to be had.
+constexpr std::chrono::milliseconds kRetry{10};
+
+}  // namespace
+
+MessageProcesses::MessageProcesses(Plant& plant, std::vector<Place> places, EventRing& events)
+    : plant_(plant), places_(std::move(places)), events_(events), cache_(plant.pool, 0, 1) {
+  for (std::size_t i = places_.size(); i > 0; --i) free_places_.push_back(i - 1);
+}
+
+std::span<const std::uint32_t> MessageProcesses::help(std::span<const std::uint32_t> slots,
+                                                      std::uint64_t) noexcept {
+  for (const std::uint32_t slot : slots) start_process(slot);
+  return {};
+}
+
+void MessageProcesses::start_process(std::uint32_t slot) noexcept {
+  const std::size_t place = take_free_place();
+  Place& at = places_[place];
+  at.slot = slot;
+  at.books.given(1);
+  // Not killed with the receive lane, which ends before the last of them.
+  for (;;) {
+    const int error = children_.start(place, at.station->plan().name.c_str(), Outlives::yes,
+                                      [&] { at.station->serve_one(slot); });
+    if (error == 0) return;
+    events_.report(EventKind::process_not_started, error);
+    // At a forced end the message is main's.
+    if (plant_.pool.free_slots().closed()) break;
+    std::this_thread::sleep_for(kRetry);
+  }
+  at.books.given(static_cast<std::uint64_t>(-1));
+  give_back_place(place);
+}
+
+void MessageProcesses::reap(Reason lost_for, StatsWriter& main) {
+  children_.reap([&](std::size_t place, bool well) {
+    const std::uint32_t slot = places_[place].slot;
+    if (places_[place].books.book(lost_for, main) > 0 || !well) {
+      main.add(Counter::processes_lost);
+      places_[place].station->events().report(EventKind::process_died, 0);
+    }
+    // Before the slot, so that there is a place for whoever gets that.
+    give_back_place(place);
+    // The process has booked the message; here its slot is given back, unless main has taken it.
+    if (plant_.store.release(plant_.store.message_in(slot)) == Release::released)
+      cache_.give_back(std::span(&slot, 1));
+  });
+}
+
+std::size_t MessageProcesses::take_free_place() noexcept {
+  const std::lock_guard lock(mutex_);
+  invariant(!free_places_.empty(), "a message that has a slot has a place");
+  const std::size_t place = free_places_.back();
+  free_places_.pop_back();
+  return place;
+}
+
+void MessageProcesses::give_back_place(std::size_t place) noexcept {
+  const std::lock_guard lock(mutex_);
+  free_places_.push_back(place);
+}
+
+}  // namespace cpss

@@ -1,0 +1,62 @@
+// Processes that serve message after message: the model `mp` with CPSS_MP=prefork.
+//
+// The parent starts them and starts them again; it has the sockets, the stats region and the board,
+// and touches no message. Each process has a share of the slots, of its own memory, and is one
+// lane. One that is killed loses what it held: the parent books that, and starts another one on the
+// same blocks.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "net/datagram_port.h"
+#include "server/assignment.h"
+#include "server/board.h"
+#include "server/children.h"
+#include "server/engine.h"
+#include "server/lost_messages.h"
+#include "services/service.h"
+#include "stages/admission.h"
+#include "stats/region.h"
+
+namespace cpss {
+
+class ProcessGroup final : public Engine {
+ public:
+  // Service, ports, admission and region are the caller's and outlive the group.
+  ProcessGroup(const PipelineOptions& options, Assignment assignment, Service& service,
+               std::vector<DatagramPort*> ports, const Admission& admission, StatsRegion& region);
+
+  void start() override;
+  bool end(const std::function<bool()>& give_up) override;
+  void stop_receiving() override;
+  std::uint64_t seize_all(StatsWriter& main) noexcept override;
+  void tick(StatsWriter& main) override;
+  Board& board() noexcept override { return board_; }
+
+ private:
+  std::vector<StatsWriter> writers_of(std::size_t lane) const;
+  // Returns the errno of fork(2), or 0.
+  int start_process(std::size_t lane);
+  void run_process(std::size_t lane);
+  // Books for those that have ended; starts others for them, unless the server ends.
+  void reap(StatsWriter& main, Reason lost_for);
+
+  const PipelineOptions options_;
+  const Assignment assignment_;
+  Service& service_;
+  const std::vector<DatagramPort*> ports_;
+  const Admission& admission_;
+  StatsRegion& region_;
+  Board board_;
+  Children children_;
+  std::vector<LostMessages> books_;   // by lane
+  std::vector<std::size_t> missing_;  // lanes without a process, to be started again
+  std::uint64_t lost_at_end_ = 0;     // messages taken at a forced end and not yet told
+  StatsWriter main_;
+  bool ending_ = false;
+};
+
+}  // namespace cpss

@@ -1,0 +1,55 @@
+#include "server/turns.h"
+
+#include <system_error>
+#include <utility>
+
+#include <unistd.h>
+
+#include "server/event_descriptor.h"
+
+namespace cpss {
+namespace {
+
+std::vector<int> make_events(unsigned lanes) {
+  std::vector<int> events;
+  try {
+    for (unsigned i = 0; i < lanes; ++i) events.push_back(make_event());
+  } catch (...) {
+    for (const int event : events) close(event);
+    throw;
+  }
+  return events;
+}
+
+}  // namespace
+
+Turns::Turns(const PipelineOptions& options, std::function<void(std::uint32_t lane)> start_lane)
+    : start_lane_(std::move(start_lane)),
+      events_(make_events(options.most_lanes)),
+      turn_(events_, {options.lanes, options.lanes, options.handoff_limit}) {
+  for (std::uint32_t lane = 0; lane < options.most_lanes; ++lane)
+    seats_.push_back(
+        {turn_, lane, options.handoff_limit, [this](std::uint32_t other) { return start(other); }});
+}
+
+Turns::~Turns() {
+  for (const int event : events_) close(event);
+}
+
+bool Turns::start(std::uint32_t lane) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (!may_start_) return false;
+  try {
+    start_lane_(lane);
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
+void Turns::start_no_more() {
+  const std::lock_guard lock(mutex_);
+  may_start_ = false;
+}
+
+}  // namespace cpss

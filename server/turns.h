@@ -1,0 +1,42 @@
+// The lanes that listen one at a time: their turn (queue/listener_turn.h), and who starts them.
+//
+// Made and destroyed by the main thread, around the life of the lanes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "queue/listener_turn.h"
+#include "server/pipeline_options.h"
+#include "stages/handoff.h"
+
+namespace cpss {
+
+class Turns {
+ public:
+  // `start_lane` may throw std::system_error. Throws std::system_error.
+  Turns(const PipelineOptions& options, std::function<void(std::uint32_t lane)> start_lane);
+  ~Turns();
+  Turns(const Turns&) = delete;
+  Turns& operator=(const Turns&) = delete;
+
+  const TurnSeat& seat(std::uint32_t lane) const noexcept { return seats_[lane]; }
+  int event(std::uint32_t lane) const noexcept { return events_[lane]; }
+
+  // From its return on no lane starts another one. Main thread.
+  void start_no_more();
+
+ private:
+  bool start(std::uint32_t lane) noexcept;
+
+  std::function<void(std::uint32_t lane)> start_lane_;
+  std::vector<int> events_;
+  ListenerTurn turn_;
+  std::vector<TurnSeat> seats_;
+  std::mutex mutex_;  // only for starting, and for the end of that
+  bool may_start_ = true;
+};
+
+}  // namespace cpss

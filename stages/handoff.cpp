@@ -1,0 +1,60 @@
+#include "stages/handoff.h"
+
+#include <array>
+
+#include <poll.h>
+
+namespace cpss {
+
+// A lane is started here, by the one that found that all are full: which takes as long as several
+// messages, while nobody listens.
+void PassingStep::pass(std::uint32_t messages) noexcept {
+  HandOver goes = seat_.turn.pass(seat_.lane, messages, true);
+  if (goes.turn == TurnGoes::start) {
+    if (seat_.start(goes.lane))
+      stats_.add(Counter::threads_started);
+    else
+      goes = seat_.turn.start_failed(seat_.lane, goes.lane);
+  }
+  stats_.add(Counter::futex_wakes, goes.wakes);
+  if (goes.turn == TurnGoes::passed || goes.turn == TurnGoes::start) stats_.add(Counter::handoffs);
+}
+
+std::span<const std::uint32_t> PassingStep::help(std::span<const std::uint32_t> slots,
+                                                 std::uint64_t begin_ns) noexcept {
+  pass(static_cast<std::uint32_t>(slots.size()));
+  const std::span<const std::uint32_t> rest = next_.help(slots, begin_ns);
+  seat_.turn.done(seat_.lane);
+  return rest;
+}
+
+std::size_t ListeningStep::run() noexcept {
+  return seat_.turn.has_turn(seat_.lane) ? receive_.run() : 0;
+}
+
+bool TurnWait::wait() noexcept {
+  if (seat_.turn.has_turn(seat_.lane)) return w_.datagrams.wait();
+  if (w_.pool.free_slots().closed()) return false;
+  const bool nothing_to_send = w_.sender.blocked_on() == nullptr;
+  if (stopping_ && nothing_to_send && seat_.turn.close_for_good(seat_.lane)) return false;
+  if (!seat_.turn.prepare_sleep(seat_.lane)) return true;
+  const bool something = sleep();
+  if (seat_.turn.woke(seat_.lane) || something || !nothing_to_send) return true;
+  if (!seat_.turn.try_end(seat_.lane)) return true;
+  stats_.add(Counter::threads_ended);
+  return false;
+}
+
+bool TurnWait::sleep() noexcept {
+  std::array<pollfd, 3> events{{{w_.turn_event, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLOUT, 0}}};
+  // It stays readable: who has seen it waits for the turn, and ends without it.
+  if (!stopping_) events[1].fd = w_.stop_event;
+  if (const DatagramPort* full = w_.sender.blocked_on()) events[2].fd = full->descriptor();
+  const int ready = poll(events.data(), events.size(), static_cast<int>(w_.idle_end.count()));
+  stats_.add(Counter::syscalls);
+  stats_.add(Counter::wait_calls);
+  if (events[1].revents != 0) stopping_ = true;
+  return ready != 0;
+}
+
+}  // namespace cpss

@@ -1,0 +1,560 @@
+// The turn to listen: to whom it goes, and that under threads it is never lost, never in two hands,
+// and never parked while a lane has room. All interleavings of few lanes: tests/spin.
+#include "queue/listener_turn.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <mutex>
+#include <random>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/queue/gate.h"
+#include "tests/support/eventually.h"
+#include "tests/support/sanitizers.h"
+
+namespace cpss {
+namespace {
+
+constexpr std::uint32_t kMostLanes = 4;
+
+class EventFd {
+ public:
+  explicit EventFd(int flags = 0) : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | flags)) {}
+  ~EventFd() { close(fd_); }
+  EventFd(const EventFd&) = delete;
+  EventFd& operator=(const EventFd&) = delete;
+  int fd() const { return fd_; }
+  bool readable() const {
+    pollfd look{fd_, POLLIN, 0};
+    return poll(&look, 1, 0) == 1;
+  }
+
+ private:
+  const int fd_;
+};
+
+struct Events {
+  std::array<EventFd, kMostLanes> of_lane;
+  std::array<int, kMostLanes> fds{of_lane[0].fd(), of_lane[1].fd(), of_lane[2].fd(),
+                                  of_lane[3].fd()};
+  std::span<const int> first(std::uint32_t lanes) const { return std::span(fds).first(lanes); }
+};
+
+// --- the rules, on one thread ---
+
+class ListenerTurnTest : public testing::Test {
+ protected:
+  // Lanes of which `started` run; a lane with two messages has no room.
+  ListenerTurn lanes(std::uint32_t most, std::uint32_t started, std::uint32_t least = 1) {
+    return ListenerTurn(events_.first(most), {.started = started, .least = least, .limit = 2});
+  }
+
+  static void expect_hand_over(const HandOver& got, TurnGoes turn, std::uint32_t lane,
+                               std::uint32_t wakes = 0) {
+    EXPECT_EQ(got.turn, turn);
+    EXPECT_EQ(got.lane, lane);
+    EXPECT_EQ(got.wakes, wakes);
+  }
+
+  // Lane 0 full and the turn with lane 1, and so on until `lanes` are full: the last one parks.
+  static void fill(ListenerTurn& turn, std::uint32_t lanes) {
+    for (std::uint32_t lane = 0; lane + 1 < lanes; ++lane)
+      expect_hand_over(turn.pass(lane, 2, true), TurnGoes::passed, lane + 1);
+    expect_hand_over(turn.pass(lanes - 1, 2, true), TurnGoes::parked, lanes - 1);
+  }
+
+  Events events_;
+};
+
+TEST_F(ListenerTurnTest, TheFirstLaneBegins) {
+  ListenerTurn turn = lanes(3, 2);
+  EXPECT_TRUE(turn.has_turn(0));
+  EXPECT_FALSE(turn.has_turn(1));
+  EXPECT_FALSE(turn.has_turn(2));
+  EXPECT_EQ(turn.open_guess(), 2u);
+}
+
+TEST_F(ListenerTurnTest, GoesToTheLeastLoaded) {
+  ListenerTurn turn = lanes(3, 3);
+  expect_hand_over(turn.pass(0, 2, true), TurnGoes::passed, 1);
+  EXPECT_FALSE(turn.has_turn(0));
+  EXPECT_TRUE(turn.has_turn(1));
+  EXPECT_EQ(turn.load_guess(0), 2u);
+  expect_hand_over(turn.pass(1, 1, true), TurnGoes::passed, 2);
+  // 0 has two, 1 has one.
+  expect_hand_over(turn.pass(2, 2, true), TurnGoes::passed, 1);
+  EXPECT_TRUE(turn.has_turn(1));
+}
+
+TEST_F(ListenerTurnTest, AmongEqualsItStaysOrGoesToTheLowerNumber) {
+  ListenerTurn turn = lanes(3, 3);
+  expect_hand_over(turn.pass(0, 0, true), TurnGoes::kept, 0);
+  expect_hand_over(turn.pass(0, 1, true), TurnGoes::passed, 1);
+  expect_hand_over(turn.pass(1, 1, true), TurnGoes::passed, 2);
+  expect_hand_over(turn.pass(2, 1, true), TurnGoes::kept, 2);
+  EXPECT_TRUE(turn.has_turn(2));
+  EXPECT_FALSE(turn.done(2)) << "it has it already";
+  EXPECT_TRUE(turn.has_turn(2));
+  EXPECT_FALSE(turn.done(0));
+  EXPECT_FALSE(turn.done(1));
+  expect_hand_over(turn.pass(2, 1, true), TurnGoes::passed, 0);
+}
+
+TEST_F(ListenerTurnTest, ALaneIsStartedOnlyWhenAllThatRunAreAtTheirLimit) {
+  ListenerTurn turn = lanes(3, 1);
+  expect_hand_over(turn.pass(0, 1, true), TurnGoes::kept, 0);
+  expect_hand_over(turn.pass(0, 2, true), TurnGoes::start, 1);
+  EXPECT_EQ(turn.open_guess(), 2u);
+  EXPECT_TRUE(turn.has_turn(1));
+  EXPECT_FALSE(turn.done(0));
+  expect_hand_over(turn.pass(1, 2, true), TurnGoes::passed, 0);
+  expect_hand_over(turn.pass(0, 2, true), TurnGoes::start, 2);
+}
+
+TEST_F(ListenerTurnTest, WithAllLanesAtTheirLimitItIsParkedUntilOneIsDone) {
+  ListenerTurn turn = lanes(3, 3);
+  fill(turn, 3);
+  EXPECT_TRUE(turn.parked_guess());
+  for (std::uint32_t lane = 0; lane < 3; ++lane) EXPECT_FALSE(turn.has_turn(lane));
+  EXPECT_TRUE(turn.done(1));
+  EXPECT_TRUE(turn.has_turn(1));
+  EXPECT_FALSE(turn.parked_guess());
+  EXPECT_FALSE(turn.done(0)) << "once";
+  EXPECT_FALSE(turn.has_turn(0));
+  expect_hand_over(turn.pass(1, 2, true), TurnGoes::passed, 0);
+}
+
+TEST_F(ListenerTurnTest, MoreThanTheLimitIsNoRoomEither) {
+  ListenerTurn turn = lanes(1, 1);
+  expect_hand_over(turn.pass(0, 7, true), TurnGoes::parked, 0);
+  EXPECT_TRUE(turn.done(0));
+}
+
+TEST_F(ListenerTurnTest, WakesASleeperAndNobodyElse) {
+  ListenerTurn turn = lanes(2, 2);
+  ASSERT_TRUE(turn.prepare_sleep(1));
+  expect_hand_over(turn.pass(0, 1, true), TurnGoes::passed, 1, 1);
+  EXPECT_TRUE(events_.of_lane[1].readable());
+  EXPECT_FALSE(events_.of_lane[0].readable());
+  EXPECT_TRUE(turn.woke(1));
+  EXPECT_FALSE(events_.of_lane[1].readable()) << "the next sleep would end at once";
+  EXPECT_TRUE(turn.has_turn(1));
+  EXPECT_FALSE(turn.done(0));
+  expect_hand_over(turn.pass(1, 1, true), TurnGoes::passed, 0, 0);
+  EXPECT_FALSE(events_.of_lane[0].readable());
+}
+
+TEST_F(ListenerTurnTest, NobodySleepsOrEndsPastTheTurn) {
+  ListenerTurn turn = lanes(2, 2);
+  expect_hand_over(turn.pass(0, 1, true), TurnGoes::passed, 1);
+  EXPECT_FALSE(turn.prepare_sleep(1));
+  EXPECT_FALSE(turn.try_end(1));
+  EXPECT_FALSE(turn.close_for_good(1));
+  EXPECT_EQ(turn.open_guess(), 2u);
+  EXPECT_TRUE(turn.has_turn(1));
+}
+
+TEST_F(ListenerTurnTest, ASleepThatEndsWithoutTheTurnIsNone) {
+  ListenerTurn turn = lanes(2, 2);
+  ASSERT_TRUE(turn.prepare_sleep(1));
+  EXPECT_FALSE(turn.woke(1));
+  EXPECT_FALSE(turn.has_turn(1));
+  expect_hand_over(turn.pass(0, 1, true), TurnGoes::passed, 1, 0);
+}
+
+TEST_F(ListenerTurnTest, IdleLanesEndDownToTheLeast) {
+  ListenerTurn turn = lanes(4, 4, 2);
+  EXPECT_TRUE(turn.try_end(1));
+  EXPECT_TRUE(turn.try_end(3));
+  EXPECT_FALSE(turn.try_end(2)) << "two stay";
+  EXPECT_EQ(turn.open_guess(), 2u);
+  expect_hand_over(turn.pass(0, 1, true), TurnGoes::passed, 2);
+  expect_hand_over(turn.pass(2, 2, true), TurnGoes::passed, 0);
+  expect_hand_over(turn.pass(0, 2, true), TurnGoes::start, 1);
+  EXPECT_EQ(turn.open_guess(), 3u);
+}
+
+TEST_F(ListenerTurnTest, AFailedStartGivesTheTurnToWhoHasRoom) {
+  ListenerTurn turn = lanes(3, 2);
+  expect_hand_over(turn.pass(0, 2, true), TurnGoes::passed, 1);
+  expect_hand_over(turn.pass(1, 2, true), TurnGoes::start, 2);
+  EXPECT_FALSE(turn.done(0));
+  ASSERT_TRUE(turn.prepare_sleep(0));
+  expect_hand_over(turn.start_failed(1, 2), TurnGoes::passed, 0, 1);
+  EXPECT_FALSE(turn.has_turn(2));
+  EXPECT_EQ(turn.open_guess(), 2u);
+  EXPECT_TRUE(turn.woke(0));
+  expect_hand_over(turn.pass(0, 2, true), TurnGoes::start, 2);
+}
+
+TEST_F(ListenerTurnTest, AFailedStartWithoutRoomAnywhereParks) {
+  ListenerTurn turn = lanes(3, 1);
+  expect_hand_over(turn.pass(0, 2, true), TurnGoes::start, 1);
+  expect_hand_over(turn.start_failed(0, 1), TurnGoes::parked, 0);
+  EXPECT_EQ(turn.open_guess(), 1u);
+  EXPECT_TRUE(turn.done(0));
+}
+
+TEST_F(ListenerTurnTest, AtTheEndItGoesToOpenLanesOnly) {
+  ListenerTurn turn = lanes(3, 2);
+  expect_hand_over(turn.pass(0, 2, false), TurnGoes::passed, 1);
+  expect_hand_over(turn.pass(1, 2, false), TurnGoes::parked, 1);
+  EXPECT_TRUE(turn.done(1));
+  EXPECT_FALSE(turn.done(0));
+  EXPECT_TRUE(turn.close_for_good(0)) << "however few remain";
+  expect_hand_over(turn.pass(1, 1, false), TurnGoes::kept, 1);
+  EXPECT_FALSE(turn.close_for_good(1)) << "the last one drains";
+}
+
+// --- stopped at the worst places ---
+
+using GatedTurn = BasicListenerTurn<GatePlatform>;
+
+// Runs `first` on a thread up to `point`, then `second` here, then the rest of `first`.
+template <class First, class Second>
+void interleave(PausePoint point, First first, Second second) {
+  Gate gate(point);
+  std::thread thread([&] {
+    gate.stop_this_thread();
+    first();
+  });
+  gate.wait_until_reached();
+  second();
+  gate.open();
+  thread.join();
+}
+
+class ListenerTurnAtPauses : public ListenerTurnTest {
+ protected:
+  GatedTurn turn_{events_.first(2), {.started = 2, .limit = 2}};
+};
+
+TEST_F(ListenerTurnAtPauses, RoomThatComesBeforeParkingIsFoundByTheSecondLook) {
+  expect_hand_over(turn_.pass(0, 2, true), TurnGoes::passed, 1);
+  interleave(
+      PausePoint::turn_no_room,
+      [&] { expect_hand_over(turn_.pass(1, 2, true), TurnGoes::passed, 0); },
+      [&] { EXPECT_FALSE(turn_.done(0)) << "nothing is parked yet"; });
+  EXPECT_TRUE(turn_.has_turn(0));
+}
+
+TEST_F(ListenerTurnAtPauses, ALaneThatEndsBeforeParkingIsStartedAgain) {
+  expect_hand_over(turn_.pass(0, 2, true), TurnGoes::passed, 1);
+  interleave(
+      PausePoint::turn_no_room,
+      [&] { expect_hand_over(turn_.pass(1, 2, true), TurnGoes::start, 0); },
+      [&] {
+        EXPECT_FALSE(turn_.done(0));
+        EXPECT_TRUE(turn_.try_end(0));
+      });
+  EXPECT_TRUE(turn_.has_turn(0));
+}
+
+TEST_F(ListenerTurnAtPauses, RoomThatComesAfterParkingTakesTheTurn) {
+  expect_hand_over(turn_.pass(0, 2, true), TurnGoes::passed, 1);
+  interleave(
+      PausePoint::turn_parked,
+      [&] { expect_hand_over(turn_.pass(1, 2, true), TurnGoes::parked, 1); },
+      [&] { EXPECT_TRUE(turn_.done(0)); });
+  EXPECT_TRUE(turn_.has_turn(0));
+}
+
+TEST_F(ListenerTurnAtPauses, ALaneThatHasRoomAndTheOneThatParkedTakeTheTurnOnce) {
+  expect_hand_over(turn_.pass(0, 2, true), TurnGoes::passed, 1);
+  expect_hand_over(turn_.pass(1, 2, true), TurnGoes::parked, 1);
+  interleave(
+      PausePoint::turn_load_cleared, [&] { EXPECT_FALSE(turn_.done(0)); },
+      [&] { EXPECT_TRUE(turn_.done(1)); });
+  EXPECT_TRUE(turn_.has_turn(1));
+  EXPECT_FALSE(turn_.has_turn(0));
+}
+
+TEST_F(ListenerTurnAtPauses, TheChosenLaneMayHaveClosed) {
+  interleave(
+      PausePoint::turn_lane_chosen,
+      [&] { expect_hand_over(turn_.pass(0, 2, true), TurnGoes::start, 1); },
+      [&] { EXPECT_TRUE(turn_.try_end(1)); });
+  EXPECT_TRUE(turn_.has_turn(1));
+  EXPECT_EQ(turn_.open_guess(), 2u);
+}
+
+TEST_F(ListenerTurnAtPauses, TheTurnMayComeToALaneAboutToClose) {
+  interleave(
+      PausePoint::turn_counted_out, [&] { EXPECT_FALSE(turn_.try_end(1)); },
+      [&] { expect_hand_over(turn_.pass(0, 2, true), TurnGoes::passed, 1); });
+  EXPECT_TRUE(turn_.has_turn(1));
+  EXPECT_EQ(turn_.open_guess(), 2u);
+}
+
+TEST_F(ListenerTurnAtPauses, OfTwoThatEndTheLeastStay) {
+  GatedTurn turn(events_.first(3), {.started = 3, .least = 2, .limit = 2});
+  interleave(
+      PausePoint::turn_counted_out, [&] { EXPECT_TRUE(turn.try_end(1)); },
+      [&] { EXPECT_FALSE(turn.try_end(2)); });
+  EXPECT_EQ(turn.open_guess(), 2u);
+}
+
+TEST_F(ListenerTurnAtPauses, ALateSignalOnlyEndsASleep) {
+  ASSERT_TRUE(turn_.prepare_sleep(1));
+  interleave(
+      PausePoint::turn_given,
+      [&] { expect_hand_over(turn_.pass(0, 1, true), TurnGoes::passed, 1, 1); },
+      [&] { EXPECT_TRUE(turn_.woke(1)) << "it woke by itself, and finds the turn"; });
+  EXPECT_FALSE(turn_.done(0));
+  expect_hand_over(turn_.pass(1, 1, true), TurnGoes::passed, 0);
+  ASSERT_TRUE(turn_.prepare_sleep(1));
+  EXPECT_TRUE(events_.of_lane[1].readable());
+  EXPECT_FALSE(turn_.woke(1));
+  EXPECT_FALSE(events_.of_lane[1].readable());
+}
+
+// --- under threads ---
+
+// Pauses: seldom anywhere, often at the one point that is hot in a run.
+struct Pauser {
+  std::minstd_rand random;
+  PausePoint hot;
+
+  bool one_in(unsigned n) { return random() % n == 0; }
+  void at(PausePoint point) {
+    if (one_in(point == hot ? 2 : 32)) sched_yield();
+    if (point != hot || !one_in(8)) return;
+    const timespec span{0, 20'000};
+    nanosleep(&span, nullptr);
+  }
+};
+
+thread_local Pauser* this_threads_pauser = nullptr;
+
+struct PausingPlatform : NativePlatform {
+  static void pause(PausePoint point) noexcept {
+    if (this_threads_pauser != nullptr) this_threads_pauser->at(point);
+  }
+};
+
+constexpr std::array kHotPoints = {PausePoint::turn_in_hand,    PausePoint::turn_lane_chosen,
+                                   PausePoint::turn_given,      PausePoint::turn_no_room,
+                                   PausePoint::turn_parked,     PausePoint::turn_load_cleared,
+                                   PausePoint::turn_counted_out};
+
+struct StressRun {
+  std::uint32_t lanes;
+  std::uint32_t limit;
+  std::uint32_t rounds;
+  PausePoint hot;
+  unsigned seed;
+};
+
+// Lanes as a server has them, with an eventfd for the socket: what is written to it are messages.
+// A client sends bursts and waits until they are answered, and in between until all lanes but one
+// have ended.
+class Lanes {
+ public:
+  explicit Lanes(const StressRun& run)
+      : run_(run),
+        most_burst_((run.lanes + 1) * run.limit),
+        turn_(events_.first(run.lanes), {.limit = run.limit}),
+        threads_(run.lanes),
+        answers_(run.rounds * most_burst_) {}
+
+  void run() {
+    start(0);
+    send_all();
+    stop();
+    const bool ended = eventually([this] { return running_ == 0; });
+    invariant(ended, "all lanes end");  // one that hangs uses what would be destroyed here
+    for (Thread& lane : threads_)
+      if (lane.thread.joinable()) lane.thread.join();
+    EXPECT_FALSE(twice_) << "two lanes listened at once";
+    EXPECT_EQ(received_, sent_);
+    EXPECT_EQ(static_cast<std::uint32_t>(std::ranges::count(answers_, 1)), sent_);
+    EXPECT_EQ(turn_.open_guess(), 1u) << "the last one that had the turn";
+  }
+
+  std::uint32_t starts() const { return starts_; }
+  std::uint32_t failed_starts() const { return failed_starts_; }
+  std::uint32_t ends() const { return ends_; }
+
+ private:
+  // A lane may have been started, have passed the turn, ended, and be started again before the one
+  // that started it first has its handle.
+  struct Thread {
+    std::mutex mutex;
+    std::thread thread;
+  };
+
+  void send_all() {
+    std::minstd_rand random(run_.seed);
+    for (std::uint32_t round = 0; round < run_.rounds; ++round) {
+      const std::uint64_t burst = 1 + random() % most_burst_;
+      sent_ += static_cast<std::uint32_t>(burst);
+      ASSERT_EQ(write(socket_.fd(), &burst, sizeof burst), ssize_t{sizeof burst});
+      // Other bursts, and the end, meet lanes that are still busy with the last.
+      if (random() % 2 == 0) {
+        ASSERT_TRUE(await([this] { return answered_ == sent_; }));
+      }
+      if (round % 16 == 0) {
+        ASSERT_TRUE(await([this] { return turn_.open_guess() == 1; }));
+      }
+    }
+  }
+
+  template <class Condition>
+  testing::AssertionResult await(Condition condition) {
+    if (eventually(condition, std::chrono::seconds(30), std::chrono::milliseconds(1)))
+      return testing::AssertionSuccess();
+    return testing::AssertionFailure()
+           << answered_ << " of " << sent_ << " answered, " << turn_.open_guess()
+           << " lanes open, turn " << (turn_.parked_guess() ? "" : "not ") << "parked";
+  }
+
+  void stop() {
+    stopping_ = true;
+    for (const int event_fd : events_.first(run_.lanes)) NativePlatform::signal(event_fd);
+  }
+
+  void start(std::uint32_t lane) {
+    const std::lock_guard lock(threads_[lane].mutex);
+    std::thread& thread = threads_[lane].thread;
+    if (thread.joinable()) thread.join();
+    running_.fetch_add(1, std::memory_order_relaxed);
+    const unsigned seed = run_.seed + lane + kMostLanes * starts_.fetch_add(1, kNoOrder);
+    thread = std::thread([this, lane, seed] {
+      Pauser pauser{std::minstd_rand(seed), run_.hot};
+      this_threads_pauser = &pauser;
+      work(lane, pauser);
+      running_.fetch_sub(1, std::memory_order_release);
+    });
+  }
+
+  void work(std::uint32_t lane, Pauser& random) {
+    for (;;) {
+      if (!turn_.has_turn(lane)) {
+        if (rest(lane, random)) return;
+        continue;
+      }
+      const std::uint32_t first = received_;
+      if (!listen(lane)) return;
+      const std::uint32_t last = received_;
+      hand_over(lane, last - first, random);
+      for (std::uint32_t message = first; message < last; ++message) {
+        if (random.one_in(4)) sched_yield();
+        ++answers_[message];
+        answered_.fetch_add(1, std::memory_order_release);
+      }
+      turn_.done(lane);
+    }
+  }
+
+  // Without the turn. Returns whether the lane has ended.
+  bool rest(std::uint32_t lane, Pauser& random) {
+    if (random.one_in(4)) sched_yield();  // here the turn may come
+    if (stopping_) return turn_.close_for_good(lane);
+    if (!turn_.prepare_sleep(lane)) return false;
+    pollfd event{events_.fds[lane], POLLIN, 0};
+    const bool idle = poll(&event, 1, 1) == 0;
+    if (turn_.woke(lane) || !idle || !turn_.try_end(lane)) return false;
+    ends_.fetch_add(1, kNoOrder);
+    return true;
+  }
+
+  // Returns false when the server stops and the socket is empty.
+  bool listen(std::uint32_t lane) {
+    if (listeners_.fetch_add(1, kNoOrder) > 0) twice_ = true;
+    const bool stopping = stopping_;  // looked at first: what was sent before it is received
+    std::uint32_t got = receive();
+    if (got == 0 && !stopping) {
+      std::array<pollfd, 2> wait = {{{socket_.fd(), POLLIN, 0}, {events_.fds[lane], POLLIN, 0}}};
+      poll(wait.data(), wait.size(), -1);
+      NativePlatform::drain(events_.fds[lane]);
+      got = receive();
+    }
+    listeners_.fetch_sub(1, kNoOrder);
+    return got > 0 || !stopping;
+  }
+
+  // The messages are numbered by a plain integer: the turn orders what its holders do.
+  std::uint32_t receive() {
+    std::uint32_t got = 0;
+    for (std::uint64_t one = 0; got < run_.limit; ++got)
+      if (read(socket_.fd(), &one, sizeof one) < 0) break;
+    received_ += got;
+    return got;
+  }
+
+  void hand_over(std::uint32_t self, std::uint32_t messages, Pauser& random) {
+    const HandOver result = turn_.pass(self, messages, !stopping_);
+    if (result.turn != TurnGoes::start) return;
+    if (random.one_in(4)) {
+      failed_starts_.fetch_add(1, kNoOrder);
+      turn_.start_failed(self, result.lane);
+    } else {
+      start(result.lane);
+    }
+  }
+
+  // Counts order nothing, so that ThreadSanitizer sees whether the turn does.
+  static constexpr std::memory_order kNoOrder = std::memory_order_relaxed;
+
+  const StressRun run_;
+  const std::uint32_t most_burst_;
+  Events events_;
+  EventFd socket_{EFD_SEMAPHORE};
+  BasicListenerTurn<PausingPlatform> turn_;
+  std::vector<Thread> threads_;
+  std::uint32_t received_ = 0;
+  std::vector<std::uint8_t> answers_;
+  std::uint32_t sent_ = 0;
+  std::atomic<std::uint32_t> answered_{0};
+  std::atomic<std::uint32_t> listeners_{0};
+  std::atomic<std::uint32_t> running_{0};
+  std::atomic<std::uint32_t> starts_{0};
+  std::atomic<std::uint32_t> failed_starts_{0};
+  std::atomic<std::uint32_t> ends_{0};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> twice_{false};
+};
+
+class ListenerTurnStress : public testing::TestWithParam<std::uint32_t> {};
+
+TEST_P(ListenerTurnStress, OneListensAndNothingIsLost) {
+  const std::uint32_t lanes = GetParam();
+  std::uint32_t starts = 0;
+  std::uint32_t failed_starts = 0;
+  std::uint32_t ends = 0;
+  unsigned seed = lanes * 1000;
+  for (const std::uint32_t limit : {1u, 2u, 5u}) {
+    for (const PausePoint hot : kHotPoints) {
+      SCOPED_TRACE(testing::Message() << "limit " << limit << ", seed " << ++seed);
+      Lanes run({lanes, limit, kSanitized ? 20u : 100u, hot, seed});
+      run.run();
+      if (HasFailure()) return;
+      starts += run.starts();
+      failed_starts += run.failed_starts();
+      ends += run.ends();
+    }
+  }
+  std::printf("%u starts, %u failed starts, %u ends of idle lanes\n", starts, failed_starts, ends);
+  EXPECT_GT(starts, 3 * kHotPoints.size() * (lanes > 1 ? 1 : 0)) << "only the first lane ran";
+  EXPECT_EQ(failed_starts > 0, lanes > 1);
+  EXPECT_EQ(ends > 0, lanes > 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Lanes, ListenerTurnStress, testing::Values(1, 2, 3, 4),
+                         testing::PrintToStringParamName());
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,164 @@
+#!/usr/bin/python3 -B
+"""Tests of scripts/compare-models in quick mode, with real programs: for shape, not for figures.
+
+usage: compare_models_test.py BUILD-FOLDER
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from xml.etree import ElementTree
+
+from script_test import PROJECT
+from study_run import Build, StandIns, read_csv, record_files, run_study
+
+sys.path.insert(0, str(PROJECT / "scripts"))
+
+from studies import compare, compare_claims
+
+QUICK = [row for row in compare.all_rows() if row.quick]
+CASES = {row.name for row in QUICK} | {capacity.name for capacity in compare.capacities_of(QUICK)}
+
+
+def demand_models():
+    """Skips a class of tests as long as the server has no models."""
+    run = subprocess.run([Build.folder / "server/cpssd", "--help"], stdout=subprocess.PIPE,
+                         text=True, check=True)
+    if "CPSS_MODEL" not in run.stdout:
+        raise unittest.SkipTest("this cpssd has no CPSS_MODEL")
+
+
+class QuickMode(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        demand_models()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.output = Path(folder.name)
+        cls.code, cls.text = run_study("compare-models", cls.output)
+        cls.records = [json.loads(path.read_bytes())
+                       for path in record_files(cls.output, compare.EXPERIMENT)]
+        cls.done = [record for record in cls.records if record["status"] == "done"]
+        cls.json = json.loads((cls.output / "models/models.json").read_text(encoding="utf-8"))
+
+    def test_it_succeeds_and_says_that_figures_mean_nothing(self):
+        self.assertEqual(self.code, 0, self.text)
+        self.assertIn("mean nothing", self.text)
+
+    def test_every_case_is_there_and_only_what_needs_more_cpus_is_skipped(self):
+        self.assertEqual({record["name"] for record in self.records}, CASES)
+        for record in self.records:
+            if record["status"] != "done":
+                self.assertRegex(record["reason"], "only 1 CPU allowed here|"
+                                 "not measured: capacity: .*, 2 CPUs", record["name"])
+
+    def test_every_run_ended_in_good_order(self):
+        self.assertTrue(self.done)
+        for record in self.done:
+            found = record["results"]
+            self.assertEqual(found["server"]["exit_code"], 0)
+            self.assertIn("the ledger balances", found["verify"])
+            self.assertEqual((found["ledger"]["residual"], found["ledger"]["in_flight"]), (0, 0),
+                             record["name"])
+
+    def test_what_was_received_is_shared_out_among_the_lanes(self):
+        for record in self.done:
+            lanes, name = record["results"]["lanes"], record["name"]
+            self.assertGreater(lanes["received"], 0, name)
+            self.assertGreaterEqual(lanes["imbalance"], 1, name)
+            self.assertLessEqual(lanes["imbalance"], lanes["lanes"], name)
+            if "CPSS_LANES" in record["parameters"]["settings"] and \
+                    record["parameters"]["labels"]["model"] not in (compare.FORK,
+                                                                     compare.SYMPED_HANDOFF):
+                self.assertEqual(lanes["lanes"],
+                                 int(record["parameters"]["settings"]["CPSS_LANES"]), name)
+
+    def test_processes_are_counted_with_their_descendants(self):
+        for record in self.done:
+            settings = record["parameters"]["settings"]
+            if settings["CPSS_MODEL"] != "mp":
+                self.assertEqual(record["results"]["usage"]["processes"], 1, record["name"])
+            elif settings["CPSS_MP"] == "prefork":
+                self.assertGreaterEqual(record["results"]["usage"]["processes"],
+                                        1 + int(settings["CPSS_LANES"]), record["name"])
+
+    def test_each_run_has_every_figure(self):
+        done = [run for run in self.json["runs"] if run["result"] == "done"]
+        self.assertEqual(len(done), len(self.done))
+        for run in done:
+            for figure in ("answered_per_s", "cpu_us", "p50_us", "p99_us", "p999_us", "memory_mib"):
+                self.assertGreater(run[figure], 0, (run["case"], figure))
+            for figure in ("switches", "lost_races_per_1000", "lost"):
+                self.assertGreaterEqual(run[figure], 0, (run["case"], figure))
+
+    def test_the_classes_of_uneven_work_are_told_apart(self):
+        for run in self.json["runs"]:
+            if run["result"] == "done":
+                self.assertEqual(run["short_p99_us"] is not None,
+                                 run["service"] == compare.BIMODAL, run["case"])
+
+    def test_each_claim_has_a_verdict(self):
+        for kind, claims in (("claims", compare_claims.CLAIMS),
+                             ("targets", compare_claims.TARGETS)):
+            self.assertEqual([each["name"] for each in self.json[kind]],
+                             [claim.key for claim in claims])
+            for each in self.json[kind]:
+                self.assertIn(each["verdict"], ("confirmed", "not confirmed", "not measured"))
+                self.assertTrue(each["figure"])
+
+    def test_table_and_records_say_the_same(self):
+        lines = read_csv(self.output / "models/models.csv")
+        self.assertEqual(len(lines), len(self.records))
+        for chart in (self.output / "models").glob("*.svg"):
+            ElementTree.parse(chart)
+
+    def test_what_was_measured_is_kept(self):
+        code, text = run_study("compare-models", self.output, "--resume", "--models", "sped")
+        self.assertEqual(code, 0, text)
+        self.assertIn("kept from an earlier run: ", text)
+        self.assertNotIn("[1/", text)
+
+    def test_the_page_is_made_of_the_records(self):
+        with tempfile.TemporaryDirectory() as docs:
+            page = Path(docs) / "models.md"
+            page.write_bytes((PROJECT / "docs/models.md").read_bytes())
+            code, text = run_study("compare-models", self.output, "--page", "--docs", docs)
+            self.assertEqual(code, 0, text)
+            self.assertIn("QUICK MODE", page.read_text(encoding="utf-8"))
+            self.assertTrue((Path(docs) / "models/models.csv").is_file())
+
+
+class Own(StandIns):
+    @classmethod
+    def setUpClass(cls):
+        demand_models()
+
+    def test_a_service_and_load_of_ones_own(self):
+        code, text = run_study("compare-models", self.root, "--service", "work", "--env",
+                               "CPSS_WORK=fixed:20", "--load", "-c 4 -Q 2000 --work fixed:20",
+                               "--models", "seda,mp-prefork")
+        self.assertEqual(code, 0, text)
+        lines = [line for line in read_csv(self.root / "models-own/models-own.csv")
+                 if line["result"] == "done"]
+        self.assertEqual({line["server"] for line in lines}, {"seda", "mp-prefork"})
+        for line in lines:
+            self.assertEqual((line["rate"], line["peers"], line["service"]), ("2000", "4", "work"))
+
+    def test_a_broken_ledger_is_a_failed_case_and_exit_code_1(self):
+        build = self.stand_in("tools/getstat/getstat", """\
+if [[ $* == *--verify* ]]; then echo 'BROKEN'; exit 1; fi
+exec "$real" "$@" """)
+        code, text = run_study("compare-models", self.root / "out", "--models", "sped",
+                               "--service", "echo", build=build)
+        self.assertEqual(code, 1, text)
+        for line in read_csv(self.root / "out/models-own/models-own.csv"):
+            self.assertTrue(line["result"].startswith(("FAILED: the ledger does not balance",
+                                                       "skipped: only 1 CPU")), line)
+
+
+if __name__ == "__main__":
+    Build.folder = Path(sys.argv.pop(1)).resolve()
+    unittest.main()

@@ -1,0 +1,353 @@
+/*
+ * The turn to listen (queue/listener_turn.h) in a server of LANES lanes, of which one runs at first
+ * and which have room for LIMIT messages. A client sends up to MESSAGES, then the server stops, both
+ * at any moment.
+ *
+ * Each access to a variable that lanes share is a step of its own. What else is in an atomic with it
+ * belongs to the lane alone, or is a ghost: a variable that only the checks read. Memory here is
+ * sequentially consistent; weaker orders are the business of ThreadSanitizer (tests/queue).
+ *
+ * Checked at every moment
+ *   one_turn        in a mailbox, parked, or in one hand (T1)
+ *   one listener
+ *   nobody_waits    no lane has room while the turn is parked, unless it is about to look at parked,
+ *                   or the lane that parked is about to look at the others (T4)
+ * and in the end
+ *   nothing is lost: all sent messages are received, all received ones are answered
+ *   no lane is stuck (invalid end state)
+ * and of all that may go on for ever, with weak fairness
+ *   turn_is_taken   a parked turn is taken, if a lane has room
+ *   all_is_read     the socket gets empty
+ *   server_ends
+ *
+ * With one of these defined, some check has to fail (CMakeLists.txt says which):
+ *   GIVES_TOO_EARLY     pass() gives the turn before it takes it out of its own mailbox
+ *   NO_SECOND_LOOK      nobody looks again after parking
+ *   LOOKS_TOO_EARLY     done() looks at parked before its load is 0
+ *   TAKES_BLINDLY       done() takes a parked turn by a plain write
+ *   NEVER_TAKES         done() takes no parked turn
+ *   SLEEPS_BLINDLY      prepare_sleep() writes over a turn that has come
+ *   ENDS_BLINDLY        try_end() writes over a turn that has come
+ *   WAKES_NOBODY        a sleeper that is given the turn is not signalled
+ *   FORGETS_THE_FAILED  the turn stays with a lane that could not be started
+ */
+#define LIMIT 2
+#define LEAST 1
+#define NONE LANES
+
+mtype = { closed, awake, asleep, turn }
+
+/* The protocol's. */
+mtype mailbox[LANES] = closed;
+byte load[LANES];
+bool parked;
+byte open_lanes = 1;
+
+/* The server's. */
+bool event[LANES];   /* what eventfd(2) remembers */
+bool thread[LANES];  /* there is one, or one that has not quite ended */
+byte socket;         /* messages in it */
+bool stopping;
+
+/* Ghosts. */
+byte in_hand;           /* turns in hands */
+byte listeners;
+byte second_looks;      /* still to be finished by lanes that have parked */
+bool will_look[LANES];  /* has room, and has not yet looked at parked */
+byte sent;
+byte received;
+byte answered;
+bool ended;
+
+#define HAS_TURN(lane) (mailbox[lane] == turn)
+#define HAS_THREAD(lane) (thread[lane])
+#define HAS_ROOM(lane) (mailbox[lane] != closed && load[lane] < LIMIT)
+#define IS_LEFT_OUT(lane) (HAS_ROOM(lane) && !will_look[lane])
+#if LANES == 2
+#define COUNT(what) (what(0) + what(1))
+#else
+#define COUNT(what) (what(0) + what(1) + what(2))
+#endif
+
+#define one_turn (COUNT(HAS_TURN) + parked + in_hand == 1)
+#define nobody_waits (!parked || second_looks > 0 || COUNT(IS_LEFT_OUT) == 0)
+
+ltl turn_is_taken { [] ((parked && COUNT(HAS_ROOM) > 0) -> <> !parked) }
+ltl all_is_read { [] (socket > 0 -> <> (socket == 0)) }
+ltl server_ends { <> ended }
+
+/* least_loaded(): finds in `best` the open lane with the least load of those with room, or NONE. */
+inline least_loaded() {
+  atomic {
+    lane = 0;
+    if
+    :: load[self] < LIMIT -> best = self; best_load = load[self]
+    :: else -> best = NONE; best_load = LIMIT
+    fi
+  }
+  do
+  :: atomic { lane < LANES && load[lane] >= best_load -> lane++ }
+  :: atomic { lane < LANES && load[lane] < best_load -> its_load = load[lane] }
+     atomic {
+       if
+       :: mailbox[lane] != closed -> best = lane; best_load = its_load
+       :: else
+       fi
+       its_load = 0;
+       lane++
+     }
+  :: atomic { lane == LANES -> lane = 0; best_load = 0; break }
+  od
+}
+
+/* first_closed(): finds in `best` a closed lane, or NONE. */
+inline first_closed() {
+  do
+  :: atomic { lane < LANES && mailbox[lane] != closed -> lane++ }
+  :: atomic { lane < LANES && mailbox[lane] == closed -> best = lane; lane = 0; break }
+  :: atomic { lane == LANES -> best = NONE; lane = 0; break }
+  od
+}
+
+/* end(): ends the thread, or goes on if the lane has to stay. */
+inline end_lane(least) {
+  if
+  :: atomic { open_lanes > least -> open_lanes-- }
+#ifdef ENDS_BLINDLY
+     mailbox[self] = closed;
+     goto end_thread
+#else
+     if
+     :: atomic { mailbox[self] == awake -> mailbox[self] = closed; goto end_thread }
+     :: mailbox[self] == turn
+     fi
+#endif
+     open_lanes++
+  :: open_lanes <= least
+  fi
+}
+
+proctype Lane(byte self) {
+  byte held;       /* messages received and not yet answered */
+  byte lane;
+  byte best;
+  byte best_load;
+  byte its_load;
+  bool may_start;
+  bool was_stopping;
+  bool timed_out;
+  bool wake;
+#ifdef LOOKS_TOO_EARLY
+  bool seen_parked;
+#endif
+
+end_no_thread:
+  thread[self];
+
+again:
+  if
+  :: mailbox[self] == turn -> goto listen
+  :: mailbox[self] != turn
+  fi
+
+  /* Without the turn. */
+  if
+  :: stopping -> end_lane(0); goto again
+  :: !stopping
+  fi
+#ifdef SLEEPS_BLINDLY
+  mailbox[self] = asleep;
+#else
+  if
+  :: atomic { mailbox[self] == awake -> mailbox[self] = asleep }
+  :: mailbox[self] == turn -> goto again
+  fi
+#endif
+  if
+  :: true -> event[self]  /* before any time-out: so that a lost wake-up is seen */
+  :: timed_out = true
+  fi
+  if
+  :: atomic { mailbox[self] == asleep -> mailbox[self] = awake }
+  :: atomic { mailbox[self] == turn -> timed_out = false }
+  fi
+  event[self] = false;
+  if
+  :: atomic { timed_out -> timed_out = false }
+     end_lane(LEAST)
+  :: else
+  fi
+  goto again;
+
+listen:
+  atomic { listeners++; assert(listeners == 1) }
+  was_stopping = stopping;
+receive:
+  atomic {
+    if
+    :: socket > LIMIT -> held = LIMIT
+    :: else -> held = socket
+    fi
+    socket = socket - held;
+    received = received + held;
+    if
+    :: held > 0 || was_stopping -> listeners--
+    :: else
+    fi
+  }
+  if
+  :: held > 0
+  :: held == 0 && was_stopping -> goto end_thread  /* all is drained: ends with the turn */
+  :: held == 0 && !was_stopping ->
+     if
+     :: socket > 0
+     :: event[self] -> event[self] = false
+     fi
+     atomic { was_stopping = false; listeners-- }
+     goto again
+  fi
+  was_stopping = false;
+
+  /* pass() */
+  may_start = !stopping;
+  load[self] = held;
+#ifndef GIVES_TOO_EARLY
+  atomic { mailbox[self] = awake; in_hand++ }
+#else
+  in_hand++;
+#endif
+
+hand_over:
+  least_loaded();
+  if
+  :: best == self -> atomic { mailbox[self] = turn; in_hand--; best = 0; goto process }
+  :: best != self && best != NONE ->
+     if
+     :: mailbox[best] == closed -> goto hand_over  /* meanwhile */
+     :: atomic { mailbox[best] == awake -> mailbox[best] = turn; in_hand-- }
+     :: atomic { mailbox[best] == asleep -> mailbox[best] = turn; in_hand--; wake = true }
+     fi
+#ifdef GIVES_TOO_EARLY
+     mailbox[self] = awake;
+#endif
+     if
+#ifndef WAKES_NOBODY
+     :: wake -> event[best] = true
+#else
+     :: wake
+#endif
+     :: else
+     fi
+     atomic { wake = false; best = 0; goto process }
+  :: best == NONE
+  fi
+  if
+  :: may_start -> first_closed()
+  :: else
+  fi
+  if
+  :: best != NONE -> goto start
+  :: else
+  fi
+
+  /* Nobody has room. */
+  atomic { parked = true; in_hand--; second_looks++ }
+#ifdef NO_SECOND_LOOK
+  best = NONE;
+#else
+  least_loaded();
+  if
+  :: best == NONE && may_start -> first_closed()
+  :: else
+  fi
+#endif
+  if
+  :: atomic { best == NONE -> second_looks-- }
+  :: atomic { best != NONE && parked -> parked = false; in_hand++; second_looks--; goto hand_over }
+  :: atomic { best != NONE && !parked -> second_looks-- }
+  fi
+  atomic { best = 0; goto process }
+
+start:
+  atomic { mailbox[best] = turn; in_hand-- }
+  open_lanes++;
+  !thread[best];  /* joined */
+  if
+  :: thread[best] = true
+  :: true ->  /* there is no thread to be had: start_failed() */
+#ifndef FORGETS_THE_FAILED
+     open_lanes--;
+     atomic { mailbox[best] = closed; in_hand++; may_start = false; goto hand_over }
+#endif
+  fi
+  best = 0;
+
+process:
+  atomic { answered = answered + held; held = 0; may_start = false }
+
+  /* done() */
+#ifdef LOOKS_TOO_EARLY
+  seen_parked = parked;
+  atomic { load[self] = 0; will_look[self] = seen_parked }
+  if
+  :: atomic { seen_parked -> seen_parked = false }
+  :: !seen_parked -> goto again
+  fi
+#else
+  atomic { load[self] = 0; will_look[self] = true }
+  if
+  :: parked
+  :: atomic { !parked -> will_look[self] = false; goto again }
+  fi
+#endif
+  if
+#ifdef NEVER_TAKES
+  :: atomic { will_look[self] = false; goto again }
+#elif defined(TAKES_BLINDLY)
+  :: atomic { parked = false; in_hand++; will_look[self] = false }
+#else
+  :: atomic { parked -> parked = false; in_hand++; will_look[self] = false }
+  :: atomic { !parked -> will_look[self] = false; goto again }
+#endif
+  fi
+  atomic { mailbox[self] = turn; in_hand-- }
+  goto again;
+
+end_thread:
+  atomic { was_stopping = false; thread[self] = false }
+  goto end_no_thread
+}
+
+/* Costs no states: it moves only when something is wrong. */
+proctype Watch() {
+end_watch:
+  atomic { !(one_turn && nobody_waits) -> assert(one_turn); assert(nobody_waits) }
+}
+
+init {
+  byte lane;
+  atomic {
+    mailbox[0] = turn;
+    thread[0] = true;
+    run Watch();
+    do
+    :: lane < LANES -> run Lane(lane); lane++
+    :: else -> lane = 0; break
+    od
+  }
+
+  do
+  :: sent < MESSAGES -> atomic { sent++; socket++ }
+  :: break
+  :: true -> answered == sent; break  /* so that the signals of the end cover up no lost wake-up */
+  od
+
+  stopping = true;
+  do
+  :: lane < LANES -> event[lane] = true; lane++
+  :: else -> break
+  od
+  COUNT(HAS_THREAD) == 0;
+  assert(socket == 0 && received == sent && answered == sent && !parked);
+  ended = true
+}

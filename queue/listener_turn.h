@@ -12,8 +12,8 @@
 //                                                         it holds, and takes it
 //
 // Load is what a lane has received and not yet answered. Among equals the lane itself comes first,
-// then the lower number: with little to do the first lanes do it all, from warm caches. Further ones
-// come only with more messages than those can hold, and end when they have been idle for long.
+// then the lower number: with little to do the first lanes do it all, from warm caches. Further
+// ones come only with more messages than those can hold, and end when they have been idle for long.
 //
 //   mailbox   each lane's state:
 //                awake -> asleep                 by the lane, before it sleeps
@@ -24,7 +24,7 @@
 //                turn -> closed                  by the lane that could not start this one
 //   load      each lane's, written by that lane alone
 //   parked_   whether the turn lies here
-//   open_     lanes that are not closed, without those that are about to open or to close
+//   open_     lanes that are not closed, less those about to open or to close
 //
 // Thread-safety: each lane calls with its own number, on one thread at a time. The methods of the
 // first group are for the lane that has the turn, the others for lanes that may not have it.
@@ -33,19 +33,19 @@
 // Invariants
 //   T1  There is exactly one turn: in one mailbox, or parked, or in the hand of one lane inside
 //       pass(), start_failed() or done(). Only that hand writes `turn` into a mailbox and `true`
-//       into parked_, and only a lane itself takes `turn` out of its mailbox (before it has a thread,
-//       the lane that starts it).
+//       into parked_, and only a lane itself takes `turn` out of its mailbox (before it has a
+//       thread, the lane that starts it).
 //   T2  While the turn is in one hand, the loads of the others only fall: a load rises only in
 //       pass(), by the holder. So a lane once seen with room has room when it gets the turn.
 //   T3  A closed lane has load 0, and no thread or one that is about to end.
-//   T4  While the turn is parked, every open lane is at its limit, except for one inside done() that
-//       has not yet looked at parked_, and except before the second look of the lane that parked.
-//       So whoever has room does not stay without the turn. And it is not parked for good: who
-//       parks it holds messages, and takes it when they are answered, if nobody was faster.
-//   T5  A lane asleep whose mailbox is given the turn is signalled. A signal may come late, when the
-//       lane has long found the turn: then one later sleep ends early, no more.
-//   T6  At least min(least, those started) lanes are open; after a failed start perhaps fewer, until
-//       the next. The one that has the turn is always open.
+//   T4  While the turn is parked, every open lane is at its limit, except for one inside done()
+//       that has not yet looked at parked_, and except before the second look of the lane that
+//       parked. So whoever has room does not stay without the turn. And it is not parked for good:
+//       who parks it holds messages, and takes it when they are answered, if nobody was faster.
+//   T5  A lane asleep whose mailbox is given the turn is signalled. A signal may come late, when
+//       the lane has long found the turn: then one later sleep ends early, no more.
+//   T6  At least min(least, those started) lanes are open; after a failed start perhaps fewer,
+//       until the next. The one that has the turn is always open.
 //
 // Memory orders (each with its partner)
 //   (a) mailbox to `turn`, compare-exchange or store, release -> mailbox read by its lane, acquire:

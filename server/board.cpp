@@ -40,14 +40,13 @@ std::vector<LanePulse> Board::pulses() const {
   std::vector<LanePulse> result;
   for (std::size_t lane = 0; lane < names_.size(); ++lane) {
     const LaneProgress& progress = entries_[lane].progress;
-    result.push_back({progress.rounds.load(std::memory_order_relaxed),
-                      progress.waiting.load(std::memory_order_relaxed)});
+    result.push_back({progress.rounds(), progress.waiting()});
   }
   return result;
 }
 
 void Board::stop_receiving(bool leave_unread) noexcept {
-  if (leave_unread) head_->leave_unread.store(true, std::memory_order_relaxed);
+  if (leave_unread) head_->leave_unread.give();
   NativePlatform::signal(stop_event_);
 }
 

@@ -5,7 +5,6 @@
 // of them. The object itself belongs to the main thread; what it hands out says who may use it.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,8 +14,9 @@
 #include "server/watchdog.h"
 #include "stages/busy_budget.h"
 #include "stages/events.h"
-#include "stages/lane.h"
+#include "stages/leave_sign.h"
 #include "stages/memory.h"
+#include "stages/progress.h"
 #include "stages/spin.h"
 
 namespace cpss {
@@ -44,13 +44,13 @@ class Board {
   // sockets hold.
   void stop_receiving(bool leave_unread) noexcept;
   int stop_event() const noexcept { return stop_event_; }
-  const std::atomic<bool>& leave_unread() const noexcept { return head_->leave_unread; }
+  const LeaveSign& leave_unread() const noexcept { return head_->leave_unread; }
 
  private:
   struct Head {
     Head(unsigned busy_rate, unsigned cpus) : awake(cpus), busy_budget(busy_rate) {}
     AwakeLanes awake;
-    std::atomic<bool> leave_unread{false};
+    LeaveSign leave_unread;
     BusyBudget busy_budget;
   };
   struct Entry {

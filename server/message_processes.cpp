@@ -1,7 +1,6 @@
 #include "server/message_processes.h"
 
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include "stages/clock.h"
@@ -9,7 +8,7 @@
 namespace cpss {
 namespace {
 
-// Before another try, when there was no process to be had.
+// Before another try, when there was no process to be had and none has ended meanwhile.
 constexpr std::chrono::milliseconds kRetry{10};
 
 }  // namespace
@@ -38,7 +37,7 @@ void MessageProcesses::start_process(std::uint32_t slot) noexcept {
     events_.report(EventKind::process_not_started, error);
     // At a forced end the message is main's.
     if (plant_.pool.free_slots().closed()) break;
-    std::this_thread::sleep_for(kRetry);
+    ended_.take(1, 1, std::chrono::steady_clock::now() + kRetry);
   }
   at.books.given(static_cast<std::uint64_t>(-1));
   give_back_place(place);
@@ -51,6 +50,7 @@ void MessageProcesses::reap(Reason lost_for, StatsWriter& main) {
       main.add(Counter::processes_lost);
       places_[place].station->events().report(EventKind::process_died, 0);
     }
+    if (ended_.waiters_guess() > 0) ended_.post(1);
     // Before the slot, so that there is a place for whoever gets that.
     give_back_place(place);
     // The process has booked the message; here its slot is given back, unless main has taken it.

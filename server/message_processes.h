@@ -13,6 +13,7 @@
 #include <mutex>
 #include <vector>
 
+#include "queue/semaphore.h"
 #include "queue/slot_pool.h"
 #include "server/children.h"
 #include "server/lost_messages.h"
@@ -54,6 +55,7 @@ class MessageProcesses final : public HelpedStep {
   EventRing& events_;
   Children children_;
   SlotPool::SlotCache cache_;
+  Semaphore ended_;  // posted for a start that waits
   std::mutex mutex_;
   std::vector<std::size_t> free_places_;
 };

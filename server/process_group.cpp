@@ -89,8 +89,8 @@ void ProcessGroup::reap(StatsWriter& main, Reason lost_for) {
     if (ending_ && well) return;
     main.add(Counter::processes_lost);
     // It counts as awake for good, if it was.
-    if (!board_.progress(lane).waiting.exchange(true, std::memory_order_relaxed))
-      board_.awake().one_less();
+    if (!board_.progress(lane).waiting()) board_.awake().one_less();
+    board_.progress(lane).waits(true);
     if (ending_) return;
     board_.events(lane).report(EventKind::process_died, 0);
     missing_.push_back(lane);

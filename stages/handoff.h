@@ -9,7 +9,6 @@
 // One of each per lane, called by its thread alone.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>

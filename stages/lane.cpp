@@ -103,12 +103,11 @@ void* Lane::enter(void* lane) noexcept {
 void Lane::run() noexcept {
   AwakeLanes* const awake = options_.awake;
   LaneProgress* const progress = options_.progress;
-  std::uint64_t rounds = progress != nullptr ? progress->rounds.load(std::memory_order_relaxed) : 0;
   Spin spin(awake != nullptr ? options_.spin_ns : 0);
   if (awake != nullptr) awake->one_more();
   for (;;) {
     std::size_t done = 0;
-    if (progress != nullptr) progress->rounds.store(++rounds, std::memory_order_relaxed);
+    if (progress != nullptr) progress->round();
     for (Step* step : steps_) done += step->run();
     if (done > 0) spin.worked();
     const bool may_look_again =
@@ -127,9 +126,9 @@ void Lane::run() noexcept {
 bool Lane::wait() noexcept {
   LaneProgress* const progress = options_.progress;
   if (progress == nullptr) return place_.wait();
-  progress->waiting.store(true, std::memory_order_relaxed);
+  progress->waits(true);
   const bool go_on = place_.wait();
-  progress->waiting.store(!go_on, std::memory_order_relaxed);
+  progress->waits(!go_on);
   return go_on;
 }
 

@@ -1,7 +1,6 @@
 // A lane: a thread that repeats steps and waits in one place when none of them finds work.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,17 +9,11 @@
 #include <pthread.h>
 
 #include "queue/semaphore.h"
+#include "stages/progress.h"
 #include "stages/spin.h"
 #include "stages/step.h"
 
 namespace cpss {
-
-// What a lane shows of itself to whoever watches that it does not hang. Relaxed: no more than that
-// is handed over with it.
-struct LaneProgress {
-  std::atomic<std::uint64_t> rounds{0};  // of its steps, so far; one writer, the lane
-  std::atomic<bool> waiting{true};       // in its wait place, or not running
-};
 
 struct LaneOptions {
   std::string name;            // at most 15 characters, shown by ps -L and top -H

@@ -12,7 +12,6 @@
 // in the kernel or in the lane, or a batch of them is shed (shedding.h).
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -24,6 +23,7 @@
 #include "stages/arrival_cursor.h"
 #include "stages/batch_clock.h"
 #include "stages/lane_context.h"
+#include "stages/leave_sign.h"
 #include "stages/memory.h"
 #include "stages/moderation.h"
 #include "stages/outlet.h"
@@ -53,7 +53,7 @@ class ReceiveStep final : public Step {
     std::size_t first_port = 0;
     bool one_batch = false;  // a run ends with the first batch that was handed on
     // Once it is true nothing more is read, whatever the sockets hold. Null: never.
-    const std::atomic<bool>* leave_unread = nullptr;
+    const LeaveSign* leave_unread = nullptr;
   };
 
   ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
@@ -78,9 +78,8 @@ class ReceiveStep final : public Step {
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
-  // Relaxed: a lane that sees it late reads a batch more.
   bool told_to_leave_unread() const noexcept {
-    return w_.leave_unread != nullptr && w_.leave_unread->load(std::memory_order_relaxed);
+    return w_.leave_unread != nullptr && w_.leave_unread->given();
   }
   // Of all sockets in turn.
   std::size_t receive_from_ports() noexcept;

@@ -9,7 +9,6 @@
 // most of which it can only shed. No wait is longer than `longest`.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <span>
@@ -21,6 +20,7 @@
 #include "queue/semaphore.h"
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
+#include "stages/leave_sign.h"
 #include "stages/receive.h"
 #include "stages/step.h"
 #include "stages/wait.h"
@@ -40,9 +40,9 @@ class ReceiveWait final : public WaitPlace {
     // Whether a datagram wakes one of the lanes that wait for its socket (EPOLLEXCLUSIVE,
     // epoll_ctl(2)), or all.
     bool exclusive = true;
-    const std::atomic<bool>* leave_unread = nullptr;  // as in ReceiveStep
-    Semaphore* all_received = nullptr;  // posted once, when the lane will receive no more
-    const Step* sender = nullptr;       // of a lane that also answers; blocked_on() is waited for
+    const LeaveSign* leave_unread = nullptr;  // as in ReceiveStep
+    Semaphore* all_received = nullptr;        // posted once, when the lane will receive no more
+    const Step* sender = nullptr;  // of a lane that also answers; blocked_on() is waited for
     SlotQueue::Consumer* replies = nullptr;  // from other lanes; wakes by eventfd
   };
 

@@ -1,17 +1,17 @@
 /*
- * The turn to listen (queue/listener_turn.h) in a server of LANES lanes, of which one runs at first
- * and which have room for LIMIT messages. A client sends up to MESSAGES, then the server stops, both
- * at any moment.
+ * The turn to listen (queue/listener_turn.h) in a server of LANES lanes, of which one runs at
+ * first and which have room for LIMIT messages. A client sends up to MESSAGES, then the server
+ * stops, both at any moment.
  *
- * Each access to a variable that lanes share is a step of its own. What else is in an atomic with it
- * belongs to the lane alone, or is a ghost: a variable that only the checks read. Memory here is
+ * Each access to a variable that lanes share is a step of its own. What else is in an atomic with
+ * it belongs to the lane alone, or is a ghost: a variable that only the checks read. Memory here is
  * sequentially consistent; weaker orders are the business of ThreadSanitizer (tests/queue).
  *
  * Checked at every moment
  *   one_turn        in a mailbox, parked, or in one hand (T1)
  *   one listener
- *   nobody_waits    no lane has room while the turn is parked, unless it is about to look at parked,
- *                   or the lane that parked is about to look at the others (T4)
+ *   nobody_waits    no lane has room while the turn is parked, unless it is about to look at
+ *                   parked, or the lane that parked is about to look at the others (T4)
  * and in the end
  *   nothing is lost: all sent messages are received, all received ones are answered
  *   no lane is stuck (invalid end state)

@@ -1,0 +1,21 @@
+// The sign to read nothing more, whatever the sockets hold: they are not ours, and the next server
+// reads on.
+//
+// Given once, by the main thread; any reader, in any process that shares the memory. Relaxed: a
+// lane that sees it late reads a batch more.
+#pragma once
+
+#include <atomic>
+
+namespace cpss {
+
+class LeaveSign {
+ public:
+  void give() noexcept { given_.store(true, std::memory_order_relaxed); }
+  bool given() const noexcept { return given_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> given_{false};
+};
+
+}  // namespace cpss

@@ -354,7 +354,8 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .range = {0, 256},
      .default_text = "0",
      .models = {ServerModel::seda, ServerModel::amped},
-     .help = "Threads of the worker stage, where messages that are deferred may block"},
+     .help = "Threads of the worker stage, where messages that are deferred may block. The model "
+             "amped has one where this is not set"},
 
     {.id = Setting::worker_cpus,
      .group = "Stages",
@@ -375,7 +376,8 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "messages",
      .range = {1, 65'534},
      .models = {ServerModel::seda, ServerModel::amped},
-     .empty_means = "half the slots, within the same limits",
+     .empty_means = "half the slots, in the model amped with overload policy block all of them, "
+                    "within the same limits",
      .help = "Most messages that wait for a worker; what a full queue means is for the overload "
              "policy to say"},
 

@@ -81,6 +81,22 @@ std::size_t blocks_of_lane(const LanePlan& lane) {
   return lane.steps.size() + lane.helps.size();
 }
 
+std::vector<StatsWriter> writers_of(const StatsRegion& region, const Assignment& assignment,
+                                    std::size_t lane) {
+  std::size_t block = 0;
+  for (std::size_t i = 0; i < lane; ++i) block += blocks_of_lane(assignment.lanes[i]);
+  std::vector<StatsWriter> writers;
+  for (std::size_t i = 0; i < blocks_of_lane(assignment.lanes[lane]); ++i)
+    writers.push_back(region.writer(block + i));
+  return writers;
+}
+
+std::vector<std::string> lane_names(const Assignment& assignment) {
+  std::vector<std::string> names;
+  for (const LanePlan& lane : assignment.lanes) names.push_back(lane.name);
+  return names;
+}
+
 // Every message inside holds a slot, or is shed; or it came merged with others and waits for a slot
 // in its receive lane. A receive batch is counted before its messages hold theirs, and every lane
 // may have booked part of a batch.

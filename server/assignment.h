@@ -2,7 +2,7 @@
 // model says (server/models/). What is built of it, and how, is not a model's business
 // (station.cpp, pipeline.cpp).
 //
-// Pure data.
+// Pure data and functions.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,9 @@
 
 #include "server/pipeline_options.h"
 #include "stats/metrics.h"
+#include "stats/region.h"
 #include "stats/region_options.h"
+#include "stats/writer.h"
 
 namespace cpss {
 
@@ -53,6 +55,10 @@ unsigned lanes_with(const Assignment& assignment, StageId step);
 // next to each other, steps before helps; main's is the last.
 std::vector<RegionBlock> blocks_of(const Assignment& assignment, const PipelineOptions& options);
 std::size_t blocks_of_lane(const LanePlan& lane);
+// The writers of a lane's blocks, in their order.
+std::vector<StatsWriter> writers_of(const StatsRegion& region, const Assignment& assignment,
+                                    std::size_t lane);
+std::vector<std::string> lane_names(const Assignment& assignment);
 
 // The most datagrams that can be inside (RegionOptions).
 std::uint64_t most_inside(const Assignment& assignment, const PipelineOptions& options);

@@ -40,7 +40,7 @@ std::vector<LanePulse> Board::pulses() const {
   std::vector<LanePulse> result;
   for (std::size_t lane = 0; lane < names_.size(); ++lane) {
     const LaneProgress& progress = entries_[lane].progress;
-    result.push_back({progress.rounds(), progress.waiting()});
+    result.push_back({progress.rounds(), progress.may_take_long()});
   }
   return result;
 }

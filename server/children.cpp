@@ -41,7 +41,7 @@ int Children::start(std::size_t place, const char* name, Outlives outlives,
   return 0;
 }
 
-void Children::reap(const std::function<void(std::size_t place, bool well)>& ended) {
+void Children::reap(const std::function<void(std::size_t place, ProcessEnd end)>& ended) {
   for (;;) {
     std::size_t place = 0;
     int status = 0;
@@ -55,7 +55,8 @@ void Children::reap(const std::function<void(std::size_t place, bool well)>& end
       place = found->second;
       place_of_.erase(found);
     }
-    ended(place, WIFEXITED(status) && WEXITSTATUS(status) == kExitOk);
+    ended(place, {WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+                  WIFSIGNALED(status) ? WTERMSIG(status) : 0});
   }
 }
 

@@ -15,6 +15,12 @@ namespace cpss {
 // Whether a child is killed when the thread that has started it ends.
 enum class Outlives : bool { no, yes };
 
+struct ProcessEnd {
+  int exit_code = 0;
+  int signal = 0;  // that has ended it; 0: none
+  bool well() const noexcept { return exit_code == 0 && signal == 0; }
+};
+
 class Children {
  public:
   // Starts a process, called `name`, that runs `body` and ends with exit code 0; what `body` throws
@@ -22,8 +28,8 @@ class Children {
   int start(std::size_t place, const char* name, Outlives outlives,
             const std::function<void()>& body);
 
-  // Calls `ended` for each that has ended since the last call; `well`: with exit code 0.
-  void reap(const std::function<void(std::size_t place, bool well)>& ended);
+  // Calls `ended` for each that has ended since the last call.
+  void reap(const std::function<void(std::size_t place, ProcessEnd end)>& ended);
 
   void kill_all();
   std::size_t running() const;

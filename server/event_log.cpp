@@ -20,9 +20,11 @@ std::string describe(const std::string& lane, const Event& event) {
     case EventKind::thread_not_started:
       return fmt::format("{}: no on-demand thread: {}; the workers go on", lane, event.text_view());
     case EventKind::process_not_started:
-      return fmt::format("{}: no process: {}", lane, std::strerror(event.error));
+      return fmt::format("{}: no process: {}", lane,
+                         event.error != 0 ? std::strerror(event.error) : event.text);
     case EventKind::process_died:
-      return fmt::format("{}: the process died; what it held is booked as failed", lane);
+      return fmt::format("{}: the process died{}; what it held is booked as failed", lane,
+                         event.error != 0 ? fmt::format(" ({})", strsignal(event.error)) : "");
     case EventKind::service_threw:
       break;
   }

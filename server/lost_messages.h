@@ -28,12 +28,17 @@ class LostMessages {
   // Counts messages that were given to a process that does not receive itself.
   void given(std::uint64_t messages) noexcept { given_ += messages; }
 
+  // Whether every message that a process was given is in one of its outcomes, or booked here.
+  bool all_ended() const noexcept;
+
   // No process uses the blocks now. Books in `main` what the last one has lost, for `reason`;
   // returns how much.
   std::uint64_t book(Reason reason, StatsWriter& main) noexcept;
 
  private:
   std::uint64_t total(Counter counter) const noexcept;
+  std::uint64_t received() const noexcept;
+  std::uint64_t ended() const noexcept;
   void complete_counts() noexcept;
 
   std::vector<StatsWriter> blocks_;

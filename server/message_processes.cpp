@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include <sched.h>
+
 #include "stages/clock.h"
 
 namespace cpss {
@@ -11,16 +13,32 @@ namespace {
 // Before another try, when there was no process to be had and none has ended meanwhile.
 constexpr std::chrono::milliseconds kRetry{10};
 
+// A process has the CPUs and the class of the thread that starts it. The CPUs are right, but the
+// class is for receiving.
+void leave_real_time_class() {
+  const sched_param none{};
+  if (sched_getscheduler(0) == SCHED_FIFO) sched_setscheduler(0, SCHED_OTHER, &none);
+}
+
 }  // namespace
 
-MessageProcesses::MessageProcesses(Plant& plant, std::vector<Place> places, EventRing& events)
-    : plant_(plant), places_(std::move(places)), events_(events), cache_(plant.pool, 0, 1) {
+MessageProcesses::MessageProcesses(Plant& plant, std::vector<Place> places, EventRing& events,
+                                   StatsWriter stats)
+    : plant_(plant),
+      places_(std::move(places)),
+      events_(events),
+      stats_(stats),
+      cache_(plant.pool, 0, 1) {
   for (std::size_t i = places_.size(); i > 0; --i) free_places_.push_back(i - 1);
 }
 
 std::span<const std::uint32_t> MessageProcesses::help(std::span<const std::uint32_t> slots,
                                                       std::uint64_t) noexcept {
-  for (const std::uint32_t slot : slots) start_process(slot);
+  for (const std::uint32_t slot : slots) {
+    // At a forced end the messages are main's.
+    if (plant_.pool.free_slots().closed()) break;
+    start_process(slot);
+  }
   return {};
 }
 
@@ -29,13 +47,18 @@ void MessageProcesses::start_process(std::uint32_t slot) noexcept {
   Place& at = places_[place];
   at.slot = slot;
   at.books.given(1);
+  plant_.store.header(slot).published_ns = now_ns();
   // Not killed with the receive lane, which ends before the last of them.
   for (;;) {
-    const int error = children_.start(place, at.station->plan().name.c_str(), Outlives::yes,
-                                      [&] { at.station->serve_one(slot); });
-    if (error == 0) return;
+    const int error = children_.start(place, at.station->plan().name.c_str(), Outlives::yes, [&] {
+      leave_real_time_class();
+      at.station->serve_one(slot);
+    });
+    if (error == 0) {
+      stats_.add(Counter::processes_started);
+      return;
+    }
     events_.report(EventKind::process_not_started, error);
-    // At a forced end the message is main's.
     if (plant_.pool.free_slots().closed()) break;
     ended_.take(1, 1, std::chrono::steady_clock::now() + kRetry);
   }
@@ -44,11 +67,13 @@ void MessageProcesses::start_process(std::uint32_t slot) noexcept {
 }
 
 void MessageProcesses::reap(Reason lost_for, StatsWriter& main) {
-  children_.reap([&](std::size_t place, bool well) {
+  children_.reap([&](std::size_t place, ProcessEnd end) {
     const std::uint32_t slot = places_[place].slot;
-    if (places_[place].books.book(lost_for, main) > 0 || !well) {
+    Place& at = places_[place];
+    if (!end.well() || !at.books.all_ended()) {
+      at.books.book(lost_for, main);
       main.add(Counter::processes_lost);
-      places_[place].station->events().report(EventKind::process_died, 0);
+      at.station->events().report(EventKind::process_died, end.signal);
     }
     if (ended_.waiters_guess() > 0) ended_.post(1);
     // Before the slot, so that there is a place for whoever gets that.

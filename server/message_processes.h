@@ -33,8 +33,8 @@ class MessageProcesses final : public HelpedStep {
     std::uint32_t slot = 0;  // of its message
   };
 
-  // `events`: of the receive lane.
-  MessageProcesses(Plant& plant, std::vector<Place> places, EventRing& events);
+  // `events`, `stats`: of the receive lane.
+  MessageProcesses(Plant& plant, std::vector<Place> places, EventRing& events, StatsWriter stats);
 
   std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                       std::uint64_t begin_ns) noexcept override;
@@ -53,6 +53,7 @@ class MessageProcesses final : public HelpedStep {
   Plant& plant_;
   std::vector<Place> places_;
   EventRing& events_;
+  StatsWriter stats_;
   Children children_;
   SlotPool::SlotCache cache_;
   Semaphore ended_;  // posted for a start that waits

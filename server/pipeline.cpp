@@ -7,14 +7,8 @@
 namespace cpss {
 namespace {
 
-std::vector<std::string> names_of(const Assignment& assignment) {
-  std::vector<std::string> names;
-  for (const LanePlan& lane : assignment.lanes) names.push_back(lane.name);
-  return names;
-}
-
-// For the end of processes that were killed, a millisecond from one to the next.
-constexpr int kKilledLooks = 1000;
+// So long at most for processes that were killed.
+constexpr std::chrono::seconds kKilledEnd{1};
 
 // The message processes share the board with their parent.
 Sharing sharing_of_board(const Assignment& assignment) {
@@ -29,7 +23,7 @@ Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Servic
     : options_(options),
       assignment_(std::move(assignment)),
       ports_(std::move(ports)),
-      board_(names_of(assignment_), options_.busy_rate, options_.cpus,
+      board_(lane_names(assignment_), options_.busy_rate, options_.cpus,
              sharing_of_board(assignment_)),
       plant_({options_, assignment_, service, ports_, admission, board_}),
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
@@ -43,7 +37,7 @@ Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Servic
 }
 
 // Transient lanes first, since others are given them.
-void Pipeline::build(StatsRegion& region) {
+void Pipeline::build(const StatsRegion& region) {
   std::vector<OnDemandStarter::Place> threads;
   std::vector<MessageProcesses::Place> processes;
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
@@ -56,12 +50,14 @@ void Pipeline::build(StatsRegion& region) {
       threads.push_back({plan.name, parts.writers.front(), *on_demand_lanes_.back()});
     } else {
       std::vector<StatsWriter> writers = parts.writers;
+      parts.batch = 1;
       processes.push_back(
           {std::make_unique<Station>(std::move(parts)), LostMessages(std::move(writers), false)});
     }
   }
   if (assignment_.process_per_message)
-    processes_.emplace(plant_, std::move(processes), board_.events(0));
+    processes_.emplace(plant_, std::move(processes), board_.events(0),
+                       writers_of(region, assignment_, 0).front());
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
     const LanePlan& plan = assignment_.lanes[lane];
     if (plan.transient) continue;
@@ -76,13 +72,8 @@ void Pipeline::build(StatsRegion& region) {
   }
 }
 
-Station::Parts Pipeline::parts_of(std::size_t lane, StatsRegion& region) {
-  std::size_t block = 0;
-  for (std::size_t i = 0; i < lane; ++i) block += blocks_of_lane(assignment_.lanes[i]);
-  std::vector<StatsWriter> writers;
-  for (std::size_t i = 0; i < blocks_of_lane(assignment_.lanes[lane]); ++i)
-    writers.push_back(region.writer(block + i));
-  return {plant_, assignment_.lanes[lane], lane, std::move(writers)};
+Station::Parts Pipeline::parts_of(std::size_t lane, const StatsRegion& region) {
+  return {plant_, assignment_.lanes[lane], lane, writers_of(region, assignment_, lane)};
 }
 
 Pipeline::Stations Pipeline::lanes_of(StageId first_step) {
@@ -152,7 +143,9 @@ bool Pipeline::end(const std::function<bool()>& give_up) {
 
 void Pipeline::stop_receiving() {
   plant_.pool.free_slots().close();
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  // A lane that starts processes may be inside fork(2).
+  const auto most = std::chrono::milliseconds(processes_ ? 1000 : 100);
+  const auto deadline = std::chrono::steady_clock::now() + most;
   join_all(lanes_of(StageId::receive),
            [deadline] { return std::chrono::steady_clock::now() >= deadline; });
 }
@@ -161,7 +154,8 @@ std::uint64_t Pipeline::seize_all(StatsWriter& main) noexcept {
   if (processes_) {
     // Dead, they book nothing any more.
     processes_->kill_all();
-    for (int i = 0; i < kKilledLooks && processes_->running() > 0; ++i) {
+    const auto deadline = std::chrono::steady_clock::now() + kKilledEnd;
+    while (processes_->running() > 0 && std::chrono::steady_clock::now() < deadline) {
       processes_->reap(Reason::failed_forced_end, main);
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }

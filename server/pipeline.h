@@ -52,8 +52,8 @@ class Pipeline final : public Engine {
  private:
   using Stations = std::vector<Station*>;
 
-  void build(StatsRegion& region);
-  Station::Parts parts_of(std::size_t lane, StatsRegion& region);
+  void build(const StatsRegion& region);
+  Station::Parts parts_of(std::size_t lane, const StatsRegion& region);
   // The lanes whose first step it is, in the plan's order.
   Stations lanes_of(StageId first_step);
   static bool join_all(const Stations& stations, const std::function<bool()>& give_up);

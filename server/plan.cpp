@@ -101,44 +101,50 @@ void check_model(LoadResult& loaded) {
       refuse_if_set(row.id, fmt::format("means nothing to the model {}, only to: {}",
                                         name_of(settings.model), used_by_text(row)));
 
+  // From here on of settings that the model does use, or one mistake would be told twice.
+  const auto refuse_if_used = [&](Setting setting, const std::string& problem) {
+    if (info(setting).models.contains(settings.model)) refuse_if_set(setting, problem);
+  };
   const bool by_turns = settings.sockets == SocketSharing::handoff;
   const bool own_sockets = settings.sockets == SocketSharing::reuseport;
   if (by_turns && settings.model != ServerModel::symped)
-    refuse_if_set(Setting::sockets, "is for the model symped only");
+    refuse_if_used(Setting::sockets, "is for the model symped only");
   if (forks_for_each(settings)) {
-    refuse_if_set(Setting::sockets, "means nothing with CPSS_MP=fork: there is one that receives");
-    refuse_if_set(Setting::exclusive_wake,
-                  "means nothing with CPSS_MP=fork: there is one that receives");
+    refuse_if_used(Setting::sockets, "means nothing with CPSS_MP=fork: there is one that receives");
+    refuse_if_used(Setting::exclusive_wake,
+                   "means nothing with CPSS_MP=fork: there is one that receives");
   } else if (own_sockets || by_turns) {
-    refuse_if_set(Setting::exclusive_wake, "has a meaning with CPSS_SOCKETS=shared only");
+    refuse_if_used(Setting::exclusive_wake, "has a meaning with CPSS_SOCKETS=shared only");
   }
   if (!own_sockets)
-    refuse_if_set(Setting::steering, "has a meaning with CPSS_SOCKETS=reuseport only");
+    refuse_if_used(Setting::steering, "has a meaning with CPSS_SOCKETS=reuseport only");
   if (!by_turns)
-    refuse_if_set(Setting::handoff_limit, "has a meaning with CPSS_SOCKETS=handoff only");
-  else
-    refuse_if_set(Setting::gro,
-                  "has no meaning with CPSS_SOCKETS=handoff: turns are of so many "
-                  "datagrams, one by one");
+    refuse_if_used(Setting::handoff_limit, "has a meaning with CPSS_SOCKETS=handoff only");
+  for (const Setting setting : {Setting::gro, Setting::coalesce_us})
+    if (by_turns)
+      refuse_if_used(setting,
+                     "has no meaning with CPSS_SOCKETS=handoff: a turn is of a few datagrams, one "
+                     "by one");
 }
 
-// Settings that mean nothing without workers are mistakes.
+// Settings that mean nothing without workers are mistakes, where there may be some.
 void check_workers(LoadResult& loaded) {
   const Settings& settings = loaded.settings;
   if (settings.model == ServerModel::amped) {
     if (worker_lanes(loaded) == 0)
       refuse(loaded, Setting::worker_threads, "leaves the model amped without helpers");
     // The loop must not wait for room in the worker queue, so that holds every slot.
-    if (settings.slots > WorkerQueue::kMostEntries)
+    const bool blocks = settings.overload == OverloadPolicy::block;
+    if (blocks && settings.slots > WorkerQueue::kMostEntries)
       refuse(loaded, Setting::slots,
              fmt::format("is more than the worker queue can hold, {}, and in the model amped that "
                          "holds every slot",
                          WorkerQueue::kMostEntries));
-    if (settings.worker_queue && settings.overload == OverloadPolicy::block)
+    if (blocks && settings.worker_queue)
       refuse(loaded, Setting::worker_queue,
              "would make the loop of the model amped wait for room: choose CPSS_OVERLOAD=shed");
   }
-  if (worker_lanes(loaded) > 0 || settings.model == ServerModel::amped) return;
+  if (worker_lanes(loaded) > 0 || settings.model != ServerModel::seda) return;
   const auto needs_workers = [&](Setting setting, bool used) {
     if (used) refuse(loaded, setting, "needs workers: set CPSS_WORKER_THREADS");
   };
@@ -209,7 +215,8 @@ PipelineOptions pipeline_options(const LoadResult& loaded) {
   if (settings.handover == Handover::help)
     options.help_most = std::chrono::microseconds(settings.help_most_us);
   options.cpus = static_cast<unsigned>(all_cpus(settings).size());
-  options.pause = std::chrono::microseconds(settings.coalesce_us);
+  if (settings.sockets != SocketSharing::handoff)
+    options.pause = std::chrono::microseconds(settings.coalesce_us);
   options.spin = std::chrono::microseconds(settings.spin_us);
   options.slots = settings.slots;
   options.window_bytes = settings.message_size;
@@ -297,6 +304,12 @@ ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
     refuse(loaded, Setting::listen,
            "is in the way of the sockets of the service manager "
            "(LISTEN_FDS): take one of the two away");
+  // Slots name their socket by a number of 16 bits.
+  constexpr std::size_t kMostSockets = 65'536;
+  if (settings.listen.size() * socket_groups > kMostSockets)
+    refuse(loaded, Setting::listen,
+           fmt::format("is {} addresses with {} sockets each: there may be {} sockets in all",
+                       settings.listen.size(), socket_groups, kMostSockets));
   if (!inherited.empty() && settings.sockets == SocketSharing::reuseport)
     refuse(loaded, Setting::sockets,
            "opens sockets of its own, and the service manager has opened "
@@ -308,6 +321,13 @@ ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
           .per_address = socket_groups,
           .steering = steering_of(settings.steering),
           .inherited = std::move(inherited)};
+}
+
+void check_merging(LoadResult& loaded, bool merges) {
+  if (merges && loaded.settings.sockets == SocketSharing::handoff)
+    refuse(loaded, Setting::sockets,
+           "is of datagrams one by one, and the socket that the service manager has handed over "
+           "merges them (UDP_GRO, left on by an earlier server): restart the manager's socket");
 }
 
 void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own) {

@@ -31,6 +31,10 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
 ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
                                  std::vector<int> inherited);
 
+// Whether the sockets, as they are, suit the model: `merges`, some arrivals may hold several
+// datagrams. What does not is added to `loaded`.
+void check_merging(LoadResult& loaded, bool merges);
+
 // The fixed address for replies, if there is one, against the bound addresses: what is wrong with
 // it is added to `loaded`.
 void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own);

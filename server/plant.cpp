@@ -31,6 +31,7 @@ Plant::Plant(const PlantInputs& inputs)
           in.assignment.lanes,
           [](const LanePlan& lane) { return !lane.transient && !lane.may_block(); }))),
       workers_(lanes_with(in.assignment, StageId::worker)),
+      replies_wake_by_event(workers_ > 0 && some_lane_receives_and_answers(in.assignment)),
       slots_event_(make_event()),
       replies_event_(make_event()),
       pool_memory_(SlotPool::bytes(in.options.slots), in.options.sharing, "cpss-slot-pool"),
@@ -46,9 +47,7 @@ Plant::Plant(const PlantInputs& inputs)
                                   {scope_of(in.options.sharing), -1})),
       responses(*SlotQueue::create(
           response_memory_.data(), in.options.slots,
-          {scope_of(in.options.sharing),
-           workers_ > 0 && some_lane_receives_and_answers(in.assignment) ? replies_event_ : -1})),
-      replies_wake_by_event(workers_ > 0 && some_lane_receives_and_answers(in.assignment)) {
+          {scope_of(in.options.sharing), replies_wake_by_event ? replies_event_ : -1})) {
   if (workers_ == 0) return;
   const Scope scope = scope_of(in.options.sharing);
   worker_memory_.emplace(WorkerQueue::bytes() + sizeof(Crowd), in.options.sharing,

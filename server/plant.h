@@ -56,6 +56,12 @@ class Plant {
 
  private:
   const unsigned workers_;
+
+ public:
+  // Whether replies come from other lanes to one that also waits for datagrams.
+  const bool replies_wake_by_event;
+
+ private:
   const int slots_event_;    // wakes lanes that wait for slots, and for datagrams
   const int replies_event_;  // wakes the lane that waits for replies, and for datagrams
   Memory pool_memory_;
@@ -73,8 +79,6 @@ class Plant {
   StepCost response_cost;
   WorkerQueue* worker_queue = nullptr;  // these only with workers
   Crowd* crowd = nullptr;
-  // Whether replies come from other lanes to one that also waits for datagrams.
-  const bool replies_wake_by_event;
 };
 
 }  // namespace cpss

@@ -1,9 +1,12 @@
 #include "server/process_group.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "server/plant.h"
 #include "server/station.h"
@@ -11,7 +14,11 @@
 namespace cpss {
 namespace {
 
-constexpr std::chrono::milliseconds kLook{5};  // for processes that have ended
+constexpr std::chrono::milliseconds kLook{5};       // for processes that have ended
+constexpr std::chrono::milliseconds kStartLook{1};  // for those that have started, or were killed
+constexpr std::chrono::seconds kKilledEnd{1};       // so long at most for those that were killed
+// Before another try in the place of one that could not be started, or died at its start.
+constexpr std::chrono::milliseconds kPauseAfterFailure{100};
 
 // What one process is built with: a lane of its own, and its share of the slots, one at least.
 PipelineOptions options_of_process(PipelineOptions options, std::size_t lane, std::size_t lanes) {
@@ -19,12 +26,6 @@ PipelineOptions options_of_process(PipelineOptions options, std::size_t lane, st
   options.slots = static_cast<std::uint32_t>(
       std::max<std::size_t>(all / lanes + (lane < all % lanes ? 1 : 0), 1));
   return options;
-}
-
-std::vector<std::string> names_of(const Assignment& assignment) {
-  std::vector<std::string> names;
-  for (const LanePlan& lane : assignment.lanes) names.push_back(lane.name);
-  return names;
 }
 
 }  // namespace
@@ -38,30 +39,47 @@ ProcessGroup::ProcessGroup(const PipelineOptions& options, Assignment assignment
       ports_(std::move(ports)),
       admission_(admission),
       region_(region),
-      board_(names_of(assignment_), options_.busy_rate, options_.cpus, Sharing::process_shared),
+      board_(lane_names(assignment_), options_.busy_rate, options_.cpus, Sharing::process_shared),
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane)
-    books_.emplace_back(writers_of(lane), true);
-}
-
-std::vector<StatsWriter> ProcessGroup::writers_of(std::size_t lane) const {
-  const std::size_t blocks = blocks_of_lane(assignment_.lanes[lane]);
-  std::vector<StatsWriter> writers;
-  for (std::size_t i = 0; i < blocks; ++i) writers.push_back(region_.writer(lane * blocks + i));
-  return writers;
+    books_.emplace_back(writers_of(region_, assignment_, lane), true);
+  rounds_at_start_.resize(assignment_.lanes.size());
 }
 
 void ProcessGroup::start() {
-  for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
-    const int error = start_process(lane);
-    if (error == 0) continue;
+  try {
+    for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane)
+      if (const int error = start_process(lane); error != 0)
+        throw std::system_error(error, std::generic_category(),
+                                "process " + assignment_.lanes[lane].name);
+    wait_until_they_run();
+  } catch (...) {
     children_.kill_all();
-    throw std::system_error(error, std::generic_category(),
-                            "process " + assignment_.lanes[lane].name);
+    throw;
   }
 }
 
+// A process makes its memory and its lane itself: only when that has succeeded is it of use.
+void ProcessGroup::wait_until_they_run() {
+  for (std::size_t lane = 0; lane < assignment_.lanes.size();) {
+    children_.reap([this](std::size_t dead, ProcessEnd) { throw_why_not_started(dead); });
+    if (board_.progress(lane).rounds() > 0)
+      ++lane;
+    else
+      std::this_thread::sleep_for(kStartLook);
+  }
+}
+
+void ProcessGroup::throw_why_not_started(std::size_t lane) {
+  const std::string who = "process " + assignment_.lanes[lane].name;
+  Event event;
+  if (!board_.events(lane).take(event)) throw std::runtime_error(who + " died at its start");
+  if (event.error != 0) throw std::system_error(event.error, std::generic_category(), who);
+  throw std::runtime_error(fmt::format("{}: {}", who, event.text_view()));
+}
+
 int ProcessGroup::start_process(std::size_t lane) {
+  rounds_at_start_[lane] = board_.progress(lane).rounds();
   const int error = children_.start(lane, assignment_.lanes[lane].name.c_str(), Outlives::no,
                                     [this, lane] { run_process(lane); });
   if (error == 0) main_.add(Counter::processes_started);
@@ -73,33 +91,51 @@ void ProcessGroup::run_process(std::size_t lane) {
   const PipelineOptions options = options_of_process(options_, lane, assignment_.lanes.size());
   const LanePlan& plan = assignment_.lanes[lane];
   const Assignment alone{.lanes = {plan}, .socket_groups = assignment_.socket_groups};
-  Plant plant({options, alone, service_, ports_, admission_, board_});
-  Station station({plant, plan, lane, writers_of(lane)});
-  station.lane().run_here();
+  try {
+    Plant plant({options, alone, service_, ports_, admission_, board_});
+    Station station({plant, plan, lane, writers_of(region_, assignment_, lane)});
+    station.lane().run_here();
+  } catch (const std::system_error& error) {
+    board_.events(lane).report(EventKind::process_not_started, error.code().value(), error.what());
+    throw;
+  } catch (const std::exception& error) {
+    board_.events(lane).report(EventKind::process_not_started, 0, error.what());
+    throw;
+  }
 }
 
 void ProcessGroup::tick(StatsWriter&) {
-  reap(main_, Reason::failed_dead_process);
+  reap();
+  start_missing();
 }
 
-void ProcessGroup::reap(StatsWriter& main, Reason lost_for) {
-  children_.reap([&](std::size_t lane, bool well) {
-    const std::uint64_t lost = books_[lane].book(lost_for, main);
-    if (ending_) lost_at_end_ += lost;
-    if (ending_ && well) return;
-    main.add(Counter::processes_lost);
-    // It counts as awake for good, if it was.
-    if (!board_.progress(lane).waiting()) board_.awake().one_less();
-    board_.progress(lane).waits(true);
-    if (ending_) return;
-    board_.events(lane).report(EventKind::process_died, 0);
-    missing_.push_back(lane);
+void ProcessGroup::reap() {
+  children_.reap([this](std::size_t lane, ProcessEnd end) {
+    lost_ += books_[lane].book(lost_for_, main_);
+    if (ending_ && end.well()) return;
+    // It would count as awake for good.
+    LaneProgress& progress = board_.progress(lane);
+    if (!progress.waiting()) board_.awake().one_less();
+    progress.waits(true);
+    if (killed_) return;
+    main_.add(Counter::processes_lost);
+    board_.events(lane).report(EventKind::process_died, end.signal);
+    const bool served = progress.rounds() > rounds_at_start_[lane];
+    const auto now = std::chrono::steady_clock::now();
+    missing_.push_back({lane, served ? now : now + kPauseAfterFailure});
   });
-  if (ending_) return;
-  std::erase_if(missing_, [this](std::size_t lane) {
-    const int error = start_process(lane);
-    if (error != 0) board_.events(lane).report(EventKind::process_not_started, error);
-    return error == 0;
+}
+
+// In the drain, too: with a socket of its own nobody else would take what is in it.
+void ProcessGroup::start_missing() {
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(missing_, [this, now](Missing& missing) {
+    if (now < missing.not_before) return false;
+    const int error = start_process(missing.lane);
+    if (error == 0) return true;
+    board_.events(missing.lane).report(EventKind::process_not_started, error);
+    missing.not_before = now + kPauseAfterFailure;
+    return false;
   });
 }
 
@@ -107,20 +143,26 @@ bool ProcessGroup::end(const std::function<bool()>& give_up) {
   ending_ = true;
   board_.stop_receiving(options_.leave_unread);
   for (;;) {
-    reap(main_, Reason::failed_dead_process);
-    if (children_.running() == 0) return true;
+    reap();
+    start_missing();
+    if (children_.running() == 0 && missing_.empty()) return true;
     if (give_up()) return false;
     std::this_thread::sleep_for(kLook);
   }
 }
 
 void ProcessGroup::stop_receiving() {
+  killed_ = true;
+  lost_for_ = Reason::failed_forced_end;
   children_.kill_all();
 }
 
-std::uint64_t ProcessGroup::seize_all(StatsWriter& main) noexcept {
-  reap(main, Reason::failed_forced_end);
-  return std::exchange(lost_at_end_, 0);
+// Those that were killed end at once, but for what keeps the kernel.
+std::uint64_t ProcessGroup::seize_all(StatsWriter&) noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + kKilledEnd;
+  for (reap(); children_.running() > 0 && std::chrono::steady_clock::now() < deadline; reap())
+    std::this_thread::sleep_for(kStartLook);
+  return std::exchange(lost_, 0);
 }
 
 }  // namespace cpss

@@ -37,12 +37,19 @@ class ProcessGroup final : public Engine {
   Board& board() noexcept override { return board_; }
 
  private:
-  std::vector<StatsWriter> writers_of(std::size_t lane) const;
+  struct Missing {
+    std::size_t lane;
+    std::chrono::steady_clock::time_point not_before;
+  };
+
   // Returns the errno of fork(2), or 0.
   int start_process(std::size_t lane);
   void run_process(std::size_t lane);
-  // Books for those that have ended; starts others for them, unless the server ends.
-  void reap(StatsWriter& main, Reason lost_for);
+  void wait_until_they_run();
+  [[noreturn]] void throw_why_not_started(std::size_t lane);
+  // Books for those that have ended; then their lanes are missing, unless the server ends.
+  void reap();
+  void start_missing();
 
   const PipelineOptions options_;
   const Assignment assignment_;
@@ -52,11 +59,14 @@ class ProcessGroup final : public Engine {
   StatsRegion& region_;
   Board board_;
   Children children_;
-  std::vector<LostMessages> books_;   // by lane
-  std::vector<std::size_t> missing_;  // lanes without a process, to be started again
-  std::uint64_t lost_at_end_ = 0;     // messages taken at a forced end and not yet told
+  std::vector<LostMessages> books_;             // by lane
+  std::vector<std::uint64_t> rounds_at_start_;  // of each lane's process
+  std::vector<Missing> missing_;                // lanes without a process
   StatsWriter main_;
+  Reason lost_for_ = Reason::failed_dead_process;
+  std::uint64_t lost_ = 0;  // messages booked since the last seize_all()
   bool ending_ = false;
+  bool killed_ = false;  // at a forced end
 };
 
 }  // namespace cpss

@@ -1,5 +1,6 @@
 #include "server/running_server.h"
 
+#include <cerrno>
 #include <cstring>
 #include <thread>
 #include <utility>
@@ -17,6 +18,16 @@ namespace {
 // How often the main thread shows that it is alive and reads what only the kernel knows.
 constexpr std::chrono::milliseconds kTick{100};
 
+// `told`: by a method of ServiceManager, just now. `consequence`: of what it was not told.
+void warn_unless(bool told, const char* message, const char* consequence) {
+  if (told) return;
+  const int error = errno;
+  log::warning(fmt::format(
+      "{} did not reach the service manager (NOTIFY_SOCKET): {}; {}; this is said once, "
+      "until it can be reached again",
+      message, std::strerror(error), consequence));
+}
+
 }  // namespace
 
 RunningServer::RunningServer(Parts parts)
@@ -29,9 +40,23 @@ void RunningServer::start() {
   p_.region.set_live();
 }
 
+void RunningServer::announce(const std::string& line) {
+  log::info(line);
+  warn_unless(p_.manager.ready(line), "READY=1",
+              "a manager that waits for it takes the start for failed");
+}
+
 void RunningServer::run() {
+  auto next_tick = std::chrono::steady_clock::now();
   for (;;) {
     const int signal = p_.signals.wait(kTick);
+    // Processes of one message each end far more often.
+    const auto now = std::chrono::steady_clock::now();
+    if (signal == 0 && now < next_tick) {
+      p_.engine.tick(p_.main);
+      continue;
+    }
+    next_tick = now + kTick;
     tick();
     if (signal != 0) {
       log::info(fmt::format("{}: draining; once more ends at once", strsignal(signal)));
@@ -44,8 +69,8 @@ void RunningServer::run() {
   }
 }
 
-// What arrives after this look stays in the socket, or is answered in the drain: either way it is
-// not lost.
+// Not while a message is inside: what takes longer than the drain may would be lost. What arrives
+// after this look stays in the socket, or is answered in the drain: either way it is not lost.
 bool RunningServer::silent_for_too_long() {
   if (p_.idle_exit.count() == 0) return false;
   std::uint64_t received = 0;
@@ -55,11 +80,12 @@ bool RunningServer::silent_for_too_long() {
     received_ = received;
     last_received_ = now;
   }
-  return now - last_received_ >= p_.idle_exit;
+  return now - last_received_ >= p_.idle_exit && ledger_of(p_.region.snapshot()).in_flight == 0;
 }
 
 void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
-  p_.manager.stopping();
+  warn_unless(p_.manager.stopping("draining"), "STOPPING=1",
+              "it learns of the end when the process is gone");
   const auto deadline = std::chrono::steady_clock::now() + drain_timeout;
   const char* why = nullptr;
   if (!p_.listeners.stop_arrivals())
@@ -90,7 +116,8 @@ void RunningServer::tell_watchdog() {
   if (!watchdog_) return;
   const auto stuck_before = watchdog_->stuck_lane();
   if (watchdog_->due(std::chrono::steady_clock::now(), p_.engine.board().pulses()))
-    p_.manager.alive();
+    warn_unless(p_.manager.alive(), "WATCHDOG=1",
+                "without it a manager that waits for it takes the server for hung");
   const auto stuck = watchdog_->stuck_lane();
   if (stuck && stuck != stuck_before)
     log::warning(

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "server/engine.h"
@@ -33,6 +34,8 @@ class RunningServer {
   explicit RunningServer(Parts parts);
 
   void start();  // throws std::system_error
+  // Says that it runs, in the log and to the service manager. `line`: where, and how.
+  void announce(const std::string& line);
   // Until a signal, or silence, ends it.
   void run();
 

@@ -83,26 +83,32 @@ RegionOptions region_options(const Settings& settings, const PipelineOptions& pi
   return options;
 }
 
-// `model symped: 2 lanes`, `model seda: 1 receive, 1 service, 1 response lanes`.
+// `2 lanes`, `1 lane`.
+std::string counted(std::size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+// `model symped: 2 lanes that do everything`, `model seda: 1 receive, 1 service, 1 response lane`.
 std::string model_text(const PipelineOptions& options, const Assignment& assignment) {
-  std::string text = fmt::format("model {}: ", name_of(options.model));
-  if (assignment.process_per_message)
-    return text + fmt::format("a process for each message, {} at most", options.slots);
-  if (assignment.separate_processes)
-    return text + fmt::format("{} processes", assignment.lanes.size());
-  if (options.model == ServerModel::seda)
-    text += fmt::format("{} receive, {} service, ", options.receive.lanes, options.service.lanes);
-  else if (assignment.by_turns)
-    text +=
-        fmt::format("{} lanes that do everything, {} at most, ", options.lanes, options.most_lanes);
-  else
-    text += fmt::format("{} lanes that do everything, ", lanes_with(assignment, StageId::receive));
+  std::string workers;
   if (options.worker.lanes > 0)
-    text += fmt::format("{} worker, {} on-demand at most, ", options.worker.lanes,
-                        options.on_demand_threads);
-  if (options.model == ServerModel::seda)
-    text += fmt::format("{} response lanes, ", options.response.lanes);
-  return text.substr(0, text.size() - 2);
+    workers = fmt::format("{} worker, {} on-demand at most, ", options.worker.lanes,
+                          options.on_demand_threads);
+  const std::string lanes = [&] {
+    if (assignment.process_per_message)
+      return fmt::format("a process for each message, {} at most", options.slots);
+    if (assignment.separate_processes) return fmt::format("processes: {}", assignment.lanes.size());
+    if (options.model == ServerModel::seda)
+      return fmt::format("{} receive, {} service, {}{}", options.receive.lanes,
+                         options.service.lanes, workers,
+                         counted(options.response.lanes, "response lane"));
+    if (assignment.by_turns)
+      return fmt::format("{} lanes that listen by turns, {} at most", options.lanes,
+                         options.most_lanes);
+    return workers + counted(lanes_with(assignment, StageId::receive), "lane") +
+           " that run all steps";
+  }();
+  return fmt::format("model {}: {}", name_of(options.model), lanes);
 }
 
 // Of what the region's blocks say.
@@ -147,13 +153,14 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   const Settings& settings = loaded.settings;
 
   Listeners listeners(sockets);
-  check_reply_address(loaded, listeners.addresses());
-  if (!loaded.ok()) return complain_about_settings(loaded);
   plan.pipeline.leave_unread = listeners.inherited();
   for (const auto& socket : listeners.sockets()) {
     plan.pipeline.merged |= socket->merges();
     plan.pipeline.grouped |= socket->most_segments() > 1;
   }
+  check_merging(loaded, plan.pipeline.merged);
+  check_reply_address(loaded, listeners.addresses());
+  if (!loaded.ok()) return complain_about_settings(loaded);
   // From here on an end signal ends the server in good order: the region it leaves says so.
   const EndSignals signals(assignment.separate_processes || assignment.process_per_message);
   const RegionOptions about = region_options(settings, plan.pipeline, assignment, listeners);
@@ -177,12 +184,10 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
                         region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),
                         settings.idle_exit});
   server.start();
-  const std::string ready = fmt::format(
-      "ready: service {} on {}; {}; {} slots of {} bytes; counters in {}", settings.service,
-      fmt::join(listeners.address_texts(), ", "), model_text(plan.pipeline, assignment),
-      plan.pipeline.slots, settings.message_size, region.path());
-  log::info(ready);
-  manager.ready(ready);
+  server.announce(fmt::format("ready: service {} on {}; {}; {} slots of {} bytes; counters in {}",
+                              settings.service, fmt::join(listeners.address_texts(), ", "),
+                              model_text(plan.pipeline, assignment), plan.pipeline.slots,
+                              settings.message_size, region.path()));
 
   server.run();
   server.end(settings.drain_timeout);

@@ -125,12 +125,8 @@ bool ServiceManager::ready(std::string_view line) {
   return tell("READY=1\n" + status_assignment(line));
 }
 
-bool ServiceManager::status(std::string_view line) {
-  return tell(status_assignment(line));
-}
-
-bool ServiceManager::stopping() {
-  return tell("STOPPING=1");
+bool ServiceManager::stopping(std::string_view line) {
+  return tell("STOPPING=1\n" + status_assignment(line));
 }
 
 bool ServiceManager::alive() {

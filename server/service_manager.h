@@ -43,8 +43,7 @@ class ServiceManager {
   // this one was lost, and the one before was not (errno says why), so that whoever logs each false
   // writes one line about a manager that stays away. `line`: for people.
   bool ready(std::string_view line);
-  bool status(std::string_view line);
-  bool stopping();
+  bool stopping(std::string_view line);
   bool alive();
 
   // How long the manager waits for alive() before it takes us for hung; none: it does not look.

@@ -10,7 +10,12 @@ EndSignals::EndSignals(bool children) {
   sigemptyset(&set_);
   sigaddset(&set_, SIGTERM);
   sigaddset(&set_, SIGINT);
-  if (children) sigaddset(&set_, SIGCHLD);
+  if (children) {
+    // Whoever started us may ignore it, which outlives exec, and then the kernel keeps from us how
+    // a child has ended (sigaction(2)).
+    signal(SIGCHLD, SIG_DFL);
+    sigaddset(&set_, SIGCHLD);
+  }
   // A terminal that closes must not cost messages. (A blocked signal is not ignored.)
   struct sigaction hangup {};
   sigaction(SIGHUP, nullptr, &hangup);

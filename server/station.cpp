@@ -8,8 +8,8 @@ namespace cpss {
 Station::Station(Parts parts)
     : p_(std::move(parts)),
       plant_(p_.plant),
-      context_(plant_.pool, may_block() ? 0 : 2 * plant_.in.options.batch, plant_.keepers,
-               &plant_.in.board.events(p_.number)) {
+      context_(plant_.pool, may_block() ? 0 : 2 * batch(), plant_.keepers,
+               &plant_.in.board.events(p_.number), watched_progress()) {
   // Downstream first: each step is given the one behind it.
   if (has(StageId::response)) make_response();
   if (has(StageId::service)) make_service();
@@ -22,10 +22,12 @@ Station::Station(Parts parts)
   const bool spins = !may_block() && !plan().real_time_priority;
   lane_.emplace(LaneOptions{plan().name, plan().cpus, plan().real_time_priority,
                             spins ? static_cast<std::uint64_t>(plant_.in.options.spin.count()) : 0,
-                            &plant_.in.board.awake(),
-                            // A service may take as long as it likes with what it has deferred.
-                            may_block() ? nullptr : &plant_.in.board.progress(p_.number)},
+                            &plant_.in.board.awake(), watched_progress()},
                 repeated_steps(), *place_);
+}
+
+LaneProgress* Station::watched_progress() const {
+  return plan().transient || may_block() ? nullptr : &plant_.in.board.progress(p_.number);
 }
 
 StatsWriter Station::writer_of(StageId step) const {
@@ -47,16 +49,16 @@ Help Station::help_with(StageId step, const SlotQueue& queue, const StepCost& co
 
 void Station::make_response() {
   response_.emplace(
-      ResponseStep::Wiring{plant_.in.ports, plant_.store, plant_.responses, plant_.response_cost,
-                           plant_.in.options.batch, plant_.responders, plant_.in.options.grouped,
+      ResponseStep::Wiring{plant_.in.ports, plant_.store, plant_.responses, response_cost(),
+                           batch(), plant_.responders, plant_.in.options.grouped,
                            plant_.reply_address(), !receives_and_answers()},
       context_, writer_of(StageId::response));
 }
 
 void Station::make_service() {
   const PipelineOptions& options = plant_.in.options;
-  ServiceStep::Wiring wiring{plant_.in.service,   plant_.store,  plant_.requests, plant_.responses,
-                             plant_.service_cost, options.batch, plant_.servers};
+  ServiceStep::Wiring wiring{plant_.in.service, plant_.store, plant_.requests, plant_.responses,
+                             service_cost(),    batch(),      plant_.servers};
   if (plant_.has_workers())
     wiring.deferral.emplace(ServiceStep::Deferral{
         *plant_.worker_queue, *plant_.crowd, options.defer_all,
@@ -68,7 +70,7 @@ void Station::make_service() {
     return;
   }
   service_.emplace(wiring, context_, stats,
-                   help_with(StageId::response, plant_.responses, plant_.response_cost,
+                   help_with(StageId::response, plant_.responses, response_cost(),
                              plant_.responders, *response_));
 }
 
@@ -92,14 +94,14 @@ void Station::make_receive() {
   HelpedStep* next = service_ ? &*service_ : p_.messages_go_to;
   if (p_.turn != nullptr) {
     wiring.one_batch = true;
-    next = &passing_.emplace(*p_.turn, *next, stats);
+    next = &passing_.emplace(*p_.turn, *next, stats, context_.events);
   }
   if (next == nullptr)
     receive_.emplace(wiring, context_, stats);
   else
     receive_.emplace(
         wiring, context_, stats,
-        help_with(StageId::service, plant_.requests, plant_.service_cost, plant_.servers, *next));
+        help_with(StageId::service, plant_.requests, service_cost(), plant_.servers, *next));
   if (p_.turn != nullptr) listening_.emplace(*p_.turn, *receive_);
 }
 
@@ -171,11 +173,13 @@ std::vector<Step*> Station::repeated_steps() {
 bool Station::received_all(Deadline deadline) noexcept {
   if (!received_all_)
     received_all_ = all_received_.take(1, 1, deadline).status == TakeStatus::taken;
-  return received_all_;
+  // Or it was never started.
+  return received_all_ || lane_->join(deadline);
 }
 
 void Station::serve_one(std::uint32_t slot) noexcept {
-  service_->help(std::span(&slot, 1), now_ns());
+  SlotQueue::Producer(plant_.requests).put(std::span(&slot, 1));
+  service_->run();
   while (response_->run() > 0) {
   }
 }

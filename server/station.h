@@ -5,6 +5,7 @@
 // parts refer to each other.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -37,6 +38,7 @@ class Station {
     std::vector<StatsWriter> writers;                 // of its blocks, in the plan's order
     std::vector<OnDemandStarter::Place> places = {};  // of the threads that it starts
     HelpedStep* messages_go_to = nullptr;  // of a lane that receives; null: to its own steps
+    std::uint32_t batch = 0;               // most messages at a time; 0: as the options say
     const TurnSeat* turn = nullptr;        // of a lane that listens by turns
     int turn_event = -1;                   // with it
   };
@@ -54,6 +56,7 @@ class Station {
   EventRing& events() noexcept { return context_.events; }
 
   // The steps of one message, for a process that serves no other: of a lane that does not receive.
+  // Its header says when it was handed to the process.
   void serve_one(std::uint32_t slot) noexcept;
 
  private:
@@ -71,6 +74,15 @@ class Station {
   std::vector<Step*> repeated_steps();
   // Whether it has blocks of the step, as its own or to help with.
   bool has(StageId step) const { return plan().runs(step) || plan().helps_with(step); }
+  // Null: nobody watches it. A service may take as long as it likes with what it has deferred, and
+  // what runs for one message holds up no other.
+  LaneProgress* watched_progress() const;
+  std::uint32_t batch() const { return p_.batch != 0 ? p_.batch : plant_.in.options.batch; }
+  // What lanes have in common that help each other. One that runs all steps asks nobody.
+  StepCost& service_cost() { return receives_and_answers() ? own_costs_[0] : plant_.service_cost; }
+  StepCost& response_cost() {
+    return receives_and_answers() ? own_costs_[1] : plant_.response_cost;
+  }
   // A lane that blocks with a message keeps no slots from others, and its own waits are long.
   bool may_block() const { return plan().may_block(); }
   bool receives_and_answers() const {
@@ -80,6 +92,7 @@ class Station {
   Parts p_;
   Plant& plant_;
   LaneContext context_;
+  std::array<StepCost, 2> own_costs_;  // of service and response
   Semaphore all_received_;
   bool received_all_ = false;
   // Those it has.

@@ -1,5 +1,6 @@
 #include "server/turns.h"
 
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -9,6 +10,9 @@
 
 namespace cpss {
 namespace {
+
+// What keeps a thread from being started will hardly pass sooner.
+constexpr std::chrono::milliseconds kPauseAfterFailure{100};
 
 std::vector<int> make_events(unsigned lanes) {
   std::vector<int> events;
@@ -36,14 +40,16 @@ Turns::~Turns() {
   for (const int event : events_) close(event);
 }
 
-bool Turns::start(std::uint32_t lane) noexcept {
+int Turns::start(std::uint32_t lane) noexcept {
   const std::lock_guard lock(mutex_);
-  if (!may_start_) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (!may_start_ || now < no_start_before_) return ECANCELED;
   try {
     start_lane_(lane);
-    return true;
-  } catch (const std::system_error&) {
-    return false;
+    return 0;
+  } catch (const std::system_error& error) {
+    no_start_before_ = now + kPauseAfterFailure;
+    return error.code().value();
   }
 }
 

@@ -3,6 +3,7 @@
 // Made and destroyed by the main thread, around the life of the lanes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -29,7 +30,7 @@ class Turns {
   void start_no_more();
 
  private:
-  bool start(std::uint32_t lane) noexcept;
+  int start(std::uint32_t lane) noexcept;
 
   std::function<void(std::uint32_t lane)> start_lane_;
   std::vector<int> events_;
@@ -37,6 +38,7 @@ class Turns {
   std::vector<TurnSeat> seats_;
   std::mutex mutex_;  // only for starting, and for the end of that
   bool may_start_ = true;
+  std::chrono::steady_clock::time_point no_start_before_{};
 };
 
 }  // namespace cpss

@@ -17,7 +17,7 @@ namespace cpss {
 // A lane at one look. One that has ended, or has not begun, counts as waiting.
 struct LanePulse {
   std::uint64_t rounds = 0;  // of its steps, so far
-  bool waiting = false;      // where it may wait, in its place
+  bool waiting = false;      // where it may wait, in its place or within a step
 };
 
 class Watchdog {
@@ -29,7 +29,8 @@ class Watchdog {
 
   // True: tell it now. To be asked several times in half an interval, each time with all lanes in
   // the same order. The first time it is due at once. A lane that is stuck delays it until that
-  // lane moves, so nothing that a lane does in one round may take as long as the interval.
+  // lane moves, so nothing that a lane does in one round, but wait, may take as long as half the
+  // interval.
   bool due(TimePoint now, std::span<const LanePulse> lanes);
 
   // For the log: the lane that delays it, by its place in `lanes`.

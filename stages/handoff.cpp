@@ -1,29 +1,43 @@
 #include "stages/handoff.h"
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 
 #include <poll.h>
+
+#include "stages/clock.h"
 
 namespace cpss {
 
 // A lane is started here, by the one that found that all are full: which takes as long as several
 // messages, while nobody listens.
-void PassingStep::pass(std::uint32_t messages) noexcept {
+TurnGoes PassingStep::pass(std::uint32_t messages) noexcept {
   HandOver goes = seat_.turn.pass(seat_.lane, messages, true);
   if (goes.turn == TurnGoes::start) {
-    if (seat_.start(goes.lane))
+    const int error = seat_.start(goes.lane);
+    if (error == 0) {
       stats_.add(Counter::threads_started);
-    else
+    } else {
       goes = seat_.turn.start_failed(seat_.lane, goes.lane);
+      if (error != ECANCELED) {
+        stats_.add(Counter::thread_start_errors);
+        events_.report(EventKind::thread_not_started, error, std::strerror(error));
+      }
+    }
   }
   stats_.add(Counter::futex_wakes, goes.wakes);
   if (goes.turn == TurnGoes::passed || goes.turn == TurnGoes::start) stats_.add(Counter::handoffs);
+  return goes.turn;
 }
 
 std::span<const std::uint32_t> PassingStep::help(std::span<const std::uint32_t> slots,
                                                  std::uint64_t begin_ns) noexcept {
-  pass(static_cast<std::uint32_t>(slots.size()));
-  const std::span<const std::uint32_t> rest = next_.help(slots, begin_ns);
+  const TurnGoes goes = pass(static_cast<std::uint32_t>(slots.size()));
+  // What passing took is not the next step's.
+  const std::span<const std::uint32_t> rest =
+      next_.help(slots, goes == TurnGoes::kept ? begin_ns : now_ns());
   seat_.turn.done(seat_.lane);
   return rest;
 }
@@ -50,7 +64,8 @@ bool TurnWait::sleep() noexcept {
   // It stays readable: who has seen it waits for the turn, and ends without it.
   if (!stopping_) events[1].fd = w_.stop_event;
   if (const DatagramPort* full = w_.sender.blocked_on()) events[2].fd = full->descriptor();
-  const int ready = poll(events.data(), events.size(), static_cast<int>(w_.idle_end.count()));
+  const auto longest = events[2].fd >= 0 ? std::min(w_.idle_end, kLongestForRoom) : w_.idle_end;
+  const int ready = poll(events.data(), events.size(), static_cast<int>(longest.count()));
   stats_.add(Counter::syscalls);
   stats_.add(Counter::wait_calls);
   if (events[1].revents != 0) stopping_ = true;

@@ -15,8 +15,10 @@
 
 #include "queue/listener_turn.h"
 #include "queue/slot_pool.h"
+#include "stages/events.h"
 #include "stages/helping.h"
 #include "stages/step.h"
+#include "stages/wait.h"
 #include "stats/writer.h"
 
 namespace cpss {
@@ -26,27 +28,29 @@ struct TurnSeat {
   ListenerTurn& turn;
   std::uint32_t lane;   // its own number
   std::uint32_t limit;  // messages that it receives before it passes the turn on
-  // Starts the thread of another lane, after it has joined its last one. False: there is none to be
-  // had, or the server is about to end.
-  std::function<bool(std::uint32_t lane)> start;
+  // Starts the thread of another lane, after it has joined its last one. Returns 0, or the errno
+  // that says why there is none to be had; ECANCELED: it is not tried now.
+  std::function<int(std::uint32_t lane)> start;
 };
 
 class PassingStep final : public HelpedStep {
  public:
-  // `next`: what the messages are for. `stats`: of the lane's receive step.
-  PassingStep(const TurnSeat& seat, HelpedStep& next, StatsWriter stats) noexcept
-      : seat_(seat), next_(next), stats_(stats) {}
+  // `next`: what the messages are for. `stats`, `events`: of the lane's receive step.
+  PassingStep(const TurnSeat& seat, HelpedStep& next, StatsWriter stats, EventRing& events) noexcept
+      : seat_(seat), next_(next), stats_(stats), events_(events) {}
 
   std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                       std::uint64_t begin_ns) noexcept override;
   std::size_t most_helped() const noexcept override { return seat_.limit; }
 
  private:
-  void pass(std::uint32_t messages) noexcept;
+  // Returns where the turn has gone.
+  TurnGoes pass(std::uint32_t messages) noexcept;
 
   const TurnSeat& seat_;
   HelpedStep& next_;
   StatsWriter stats_;
+  EventRing& events_;
 };
 
 class ListeningStep final : public Step {

@@ -105,6 +105,7 @@ void Lane::run() noexcept {
   LaneProgress* const progress = options_.progress;
   Spin spin(awake != nullptr ? options_.spin_ns : 0);
   if (awake != nullptr) awake->one_more();
+  if (progress != nullptr) progress->waits(false);
   for (;;) {
     std::size_t done = 0;
     if (progress != nullptr) progress->round();
@@ -114,21 +115,23 @@ void Lane::run() noexcept {
         std::ranges::all_of(steps_, [](const Step* step) { return step->may_look_again(); });
     if (may_look_again && (done > 0 || (awake != nullptr && spin.look_again(*awake)))) continue;
     for (Step* step : steps_) step->before_wait();
-    if (awake != nullptr) awake->one_less();
     const bool go_on = wait();
-    if (awake != nullptr) awake->one_more();
     if (!go_on) break;
     spin.slept();
   }
   if (awake != nullptr) awake->one_less();
 }
 
+// Progress goes first: a process that dies in between is then counted as awake once too often, not
+// once too little.
 bool Lane::wait() noexcept {
   LaneProgress* const progress = options_.progress;
-  if (progress == nullptr) return place_.wait();
-  progress->waits(true);
+  AwakeLanes* const awake = options_.awake;
+  if (progress != nullptr) progress->waits(true);
+  if (awake != nullptr) awake->one_less();
   const bool go_on = place_.wait();
-  progress->waits(!go_on);
+  if (awake != nullptr) awake->one_more();
+  if (progress != nullptr) progress->waits(!go_on);
   return go_on;
 }
 

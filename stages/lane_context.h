@@ -8,26 +8,31 @@
 
 #include "queue/slot_pool.h"
 #include "stages/events.h"
+#include "stages/progress.h"
 
 namespace cpss {
 
 struct LaneContext {
   // `kept_slots`: free slots the lane keeps at most, `pool_lanes`: all lanes that keep some.
   // `shared_events`: where the lane reports, if another process is to read it; null: here.
+  // `watched_progress`: where it shows that it does not hang; null: nobody looks.
   LaneContext(SlotPool& pool, std::uint32_t kept_slots, std::uint32_t pool_lanes,
-              EventRing* shared_events = nullptr)
+              EventRing* shared_events = nullptr, LaneProgress* watched_progress = nullptr)
       : cache(pool, kept_slots, pool_lanes),
-        events(shared_events != nullptr ? *shared_events : own_events_) {}
+        events(shared_events != nullptr ? *shared_events : own_events_),
+        progress(watched_progress != nullptr ? *watched_progress : own_progress_) {}
   LaneContext(const LaneContext&) = delete;
   LaneContext& operator=(const LaneContext&) = delete;
 
   SlotPool::SlotCache cache;
   EventRing& events;
+  LaneProgress& progress;
   // As of the last look there was nothing left to take for the lane's own step: it may help.
   bool input_empty = false;
 
  private:
   EventRing own_events_;
+  LaneProgress own_progress_;
 };
 
 }  // namespace cpss

@@ -14,18 +14,39 @@ class LaneProgress {
   void round() noexcept {
     rounds_.store(rounds_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
-  void waits(bool in_its_place) noexcept {
-    waiting_.store(in_its_place, std::memory_order_relaxed);
-  }
+  void waits(bool in_its_place) noexcept { set(in_its_place ? Pace::waits : Pace::works); }
 
   // Of its steps, so far.
   std::uint64_t rounds() const noexcept { return rounds_.load(std::memory_order_relaxed); }
   // In its wait place, or not running.
-  bool waiting() const noexcept { return waiting_.load(std::memory_order_relaxed); }
+  bool waiting() const noexcept { return pace() == Pace::waits; }
+  // It waits, there or within a step, and that may take as long as it likes.
+  bool may_take_long() const noexcept { return pace() != Pace::works; }
 
  private:
+  friend class LongWait;
+  enum class Pace : std::uint8_t { works, waits, waits_within_step };
+
+  Pace pace() const noexcept { return pace_.load(std::memory_order_relaxed); }
+  void set(Pace pace) noexcept { pace_.store(pace, std::memory_order_relaxed); }
+
   std::atomic<std::uint64_t> rounds_{0};
-  std::atomic<bool> waiting_{true};
+  std::atomic<Pace> pace_{Pace::waits};
+};
+
+// While it lives, the lane waits within a step: for a service with a deferred message, or for
+// others that do.
+class LongWait {
+ public:
+  explicit LongWait(LaneProgress& progress) noexcept : progress_(progress) {
+    progress_.set(LaneProgress::Pace::waits_within_step);
+  }
+  ~LongWait() { progress_.set(LaneProgress::Pace::works); }
+  LongWait(const LongWait&) = delete;
+  LongWait& operator=(const LongWait&) = delete;
+
+ private:
+  LaneProgress& progress_;
 };
 
 }  // namespace cpss

@@ -45,7 +45,7 @@ std::size_t ReceiveStep::run() noexcept {
   pausing_ = false;
   run_arrivals_ = run_wanted_ = 0;
   std::size_t moved = place_held();
-  if (held_ == 0 && !starved_ && !told_to_leave_unread()) moved += receive_from_ports();
+  if (held_ == 0 && !starved_ && may_receive()) moved += receive_from_ports();
   if (w_.moderated && moderation_.note(run_arrivals_, run_wanted_))
     moderation_.decide(now_ns(), thread_cpu_ns());
   pausing_ = moderation_.due() && !starved_ && held_ == 0 && emptied_ >= w_.ports.size();

@@ -72,14 +72,16 @@ class ReceiveStep final : public Step {
   bool sheds() const noexcept { return shedding_.has_value(); }
   // Tokens of the pool that the lane has waited for; used by the next run().
   void accept_tokens(std::uint32_t tokens) noexcept;
+  // The lane goes on without receiving.
+  void receive_no_more() noexcept { receives_ = false; }
   // The lane was woken because a socket had become readable: if the next run() reads nothing,
   // another lane was faster.
   void woken() noexcept { woken_ = true; }
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
-  bool told_to_leave_unread() const noexcept {
-    return w_.leave_unread != nullptr && w_.leave_unread->given();
+  bool may_receive() const noexcept {
+    return receives_ && (w_.leave_unread == nullptr || !w_.leave_unread->given());
   }
   // Of all sockets in turn.
   std::size_t receive_from_ports() noexcept;
@@ -132,6 +134,7 @@ class ReceiveStep final : public Step {
   std::size_t next_port_ = 0;
   bool starved_ = false;
   bool woken_ = false;
+  bool receives_ = true;
   Moderation moderation_;
   std::size_t run_arrivals_ = 0;  // of the last run(), from all sockets,
   std::size_t run_wanted_ = 0;    // of so many at most

@@ -82,7 +82,9 @@ bool ReceiveWait::wait() noexcept {
 }
 
 void ReceiveWait::announce_end() noexcept {
-  if (w_.all_received != nullptr && !std::exchange(announced_, true)) w_.all_received->post(1);
+  if (w_.all_received == nullptr || std::exchange(announced_, true)) return;
+  step_.receive_no_more();
+  w_.all_received->post(1);
 }
 
 DatagramPort* ReceiveWait::full_port() const noexcept {
@@ -141,7 +143,7 @@ void ReceiveWait::wait_for_the_rest() noexcept {
     for (const DatagramPort* port : w_.ports) polled_.push_back({port->descriptor(), POLLIN, 0});
   }
   const std::size_t first = polled_.size();
-  poll_also(deadline_after(w_.longest));
+  poll_also(deadline_after(full_port() != nullptr ? LongestWait(kLongestForRoom) : w_.longest));
   step_.stats().add(Counter::syscalls);
   step_.stats().add(Counter::wait_calls);
   if (first > 0 && polled_.front().revents != 0) stopping_ = true;

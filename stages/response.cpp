@@ -1,14 +1,9 @@
 #include "stages/response.h"
 
 #include <cerrno>
-#include <chrono>
 
 namespace cpss {
 namespace {
-
-// How long one wait for room in the kernel may last before the socket is tried again: a bound on
-// how long a missed wake-up could matter.
-constexpr std::chrono::milliseconds kWritableWait{100};
 
 Reason reason_for_send_error(int error) noexcept {
   switch (error) {
@@ -65,7 +60,7 @@ std::size_t ResponseStep::run() noexcept {
     // What is done goes back to the pool first: the lane holds only what waits.
     retirement_.finish();
     before_wait();
-    full->wait_writable(kWritableWait);
+    full->wait_writable(kLongestForRoom);
   }
   retirement_.finish();
   w_.cost.note(clock.end(now_ns(), slots.size()), slots.size());

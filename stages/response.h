@@ -19,6 +19,7 @@
 #include "stages/slot_store.h"
 #include "stages/step.h"
 #include "stages/step_cost.h"
+#include "stages/wait.h"
 #include "stats/writer.h"
 
 namespace cpss {

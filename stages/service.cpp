@@ -109,8 +109,10 @@ std::uint64_t ServiceStep::process_in_place() noexcept {
     before_wait();
     stats_.add(Counter::deferred_inline);
     messages_[i].clear_verdict();
-    const bool it_threw =
-        settlement_.threw([&] { w_.service.process_deferred(messages_[i], lane_state_.get()); });
+    const bool it_threw = settlement_.threw([&] {
+      const LongWait wait(lane_.progress);
+      w_.service.process_deferred(messages_[i], lane_state_.get());
+    });
     settlement_.settle(refs_[i], messages_[i], it_threw);
     end_ns = settlement_.finish();
   }
@@ -132,6 +134,7 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
     if (places == 0) {
       before_wait();
       places = book_wait_for(stats_, [&] {
+                 const LongWait wait(lane_.progress);
                  return to.queue.wait_for_room(most, deadline_after(to.longest));
                }).tokens;
       now = now_ns();

@@ -13,6 +13,9 @@ namespace cpss {
 using LongestWait = std::optional<std::chrono::milliseconds>;
 inline constexpr std::chrono::milliseconds kSharedWait{100};
 
+// Of a wait for room in a socket before it, and others that may have got room, are tried again.
+inline constexpr std::chrono::milliseconds kLongestForRoom{100};
+
 inline Deadline deadline_after(LongestWait longest) noexcept {
   return longest ? std::chrono::steady_clock::now() + *longest : kNoDeadline;
 }

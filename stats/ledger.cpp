@@ -56,14 +56,15 @@ std::vector<Identity> stage_identities(const Snapshot& snapshot, Relation relati
   return result;
 }
 
-// A forced end takes messages out of stages and queues wherever they are. Then these do not balance
-// one by one, but together they miss exactly what the main thread retired.
+// A forced end takes messages out of stages and queues wherever they are, and so does the death of
+// a process. Then these do not balance one by one, but together they miss exactly what the main
+// thread retired.
 std::vector<Identity> stage_identities_after_forced_end(const Snapshot& snapshot,
                                                         std::uint64_t taken, Relation relation) {
   std::int64_t inside = 0;
   for (const Identity& identity : stage_identities(snapshot, relation))
     inside += identity.residual();
-  return {{fmt::format("left behind in stages and queues {} taken by the forced end",
+  return {{fmt::format("left behind in stages and queues {} booked by the main thread",
                        relation == Relation::equal ? "=" : ">="),
            inside, relation, as_signed(taken)}};
 }

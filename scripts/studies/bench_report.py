@@ -62,6 +62,8 @@ TARGETS = (
     Target("2 segments", "calls", f"segments: {CPSSD}", None, 0.12),
     Target("2 segments", "futex_calls", f"segments: {CPSSD}", None, 0.02),
     Target("counters", "cpu_us", f"counters: {CPSSD}", f"counters: {UNCOUNTED}", 1.03, rounds=20),
+    Target("sped, peers", "cpu_us", f"peers: {CPSSD}, sped", f"peers: {MMSG}", 1.00),
+    Target("sped, segments", "cpu_us", f"segments: {CPSSD}, sped", f"segments: {CPSSD}", 1.00),
     Target("rate, segments", "messages_per_s", f"segments: {CPSSD}", f"segments: {MMSG}", 12,
            at_least=True),
     Target("rate, plain", "messages_per_s", f"plain: {CPSSD}", f"plain: {MMSG}", 1.0,

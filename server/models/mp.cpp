@@ -25,6 +25,7 @@ Assignment fork_for_each(const PipelineOptions& options) {
   for (unsigned i = 0; i < kForksPerLane * options.lanes; ++i)
     result.lanes.push_back({.name = lane_name("proc", i),
                             .steps = {StageId::service, StageId::response},
+                            .cpus = options.receive.cpus,
                             .transient = true});
   result.process_per_message = true;
   return result;

@@ -86,8 +86,13 @@ void ServerProcess::expect_books_balance() const {
 
 void ServerProcess::expect_clean_end() {
   process_.signal(SIGTERM);
+  expect_to_end_well();
+}
+
+void ServerProcess::expect_to_end_well() {
   EXPECT_EQ(process_.wait(kPatience), 0) << process_.errors();
   expect_books_balance();
+  EXPECT_EQ(ledger("in_flight"), 0u);
   EXPECT_EQ(stats().at("state"), "stopped");
 }
 

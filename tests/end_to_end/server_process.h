@@ -38,8 +38,10 @@ class ServerProcess {
   void wait_until_idle(std::uint64_t received = 0) const;
   // getstat --verify says 0: every identity holds, residual 0.
   void expect_books_balance() const;
-  // SIGTERM; exit code 0; and the books balance.
+  // SIGTERM; exit code 0; nothing is left inside; and the books balance.
   void expect_clean_end();
+  // The same of a server that has been told to end.
+  void expect_to_end_well();
 
  private:
   TemporaryFolder folder_;

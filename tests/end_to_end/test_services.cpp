@@ -112,6 +112,13 @@ class Thrower : public OneMessageService {
   }
 };
 
+class Crasher : public OneMessageService {
+  void answer(Message& message, LaneState*) override {
+    if (is_marked(message)) std::abort();
+    echo(message);
+  }
+};
+
 class Deferring : public OneMessageService {
   void answer(Message& message, LaneState*) override { message.defer(); }
   void process_deferred(Message& message, LaneState*) override {
@@ -139,6 +146,7 @@ ServiceRegistry test_services() {
   services.add(entry<Mute>("mute"));
   services.add(entry<TooLong>("too-long"));
   services.add(entry<Thrower>("thrower"));
+  services.add(entry<Crasher>("crasher"));
   services.add(entry<Deferring>("deferring"));
   services.add({"wrong-lookup", "for tests", [](const ServiceSettings& settings) {
                   return std::make_unique<WrongLookup>(

@@ -13,6 +13,7 @@ namespace cpss {
 //   mute          gives no verdict
 //   too-long      replies with one byte more than allowed
 //   thrower       throws for requests that begin with '!', echoes others
+//   crasher       ends its process for requests that begin with '!', echoes others
 //   gated-deferral  echoes; defers requests that begin with '!', and then stops like `gated`
 //   deferring     defers every message, echoes it then; defers again those that begin with '!'
 // The busy reply of slow and gated is the request with kBusyMark as its first byte.

@@ -5,8 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include "server/models/models.h"
-
 namespace cpss::test {
 namespace {
 
@@ -46,25 +44,32 @@ PipelineOptions small_pipeline(std::uint32_t slots) {
   return options;
 }
 
-LivePipeline::LivePipeline(Service& service, const PipelineOptions& options, std::size_t sockets)
+LiveServer::LiveServer(const PipelineOptions& options, std::size_t sockets)
     : sockets_(bind_to_loopback(sockets)),
       region_(region_options(folder_.file("stats"), options)),
       main_(region_.writer(blocks_of(assignment_of(options), options).size() - 1)),
-      admission_(everybody()) {
+      admission_(everybody()) {}
+
+std::vector<DatagramPort*> LiveServer::ports() const {
   std::vector<DatagramPort*> ports;
   for (const auto& socket : sockets_) ports.push_back(socket.get());
-  pipeline_ = std::make_unique<Pipeline>(options, assignment_of(options), service, ports,
-                                         admission_, region_);
+  return ports;
 }
 
-std::uint64_t LivePipeline::reason(std::string_view full_name) const {
+std::vector<SocketAddress> LiveServer::addresses() const {
+  std::vector<SocketAddress> addresses;
+  for (const auto& socket : sockets_) addresses.push_back(socket->local_address());
+  return addresses;
+}
+
+std::uint64_t LiveServer::reason(std::string_view full_name) const {
   for (const ReasonCount& reason : region_.snapshot().reasons)
     if (reason.full_name() == full_name) return reason.count;
   ADD_FAILURE() << "no reason is called " << full_name;
   return 0;
 }
 
-bool LivePipeline::wait_for(std::string_view counter, std::uint64_t at_least) const {
+bool LiveServer::wait_for(std::string_view counter, std::uint64_t at_least) const {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (total(counter) < at_least) {
     if (std::chrono::steady_clock::now() > deadline) return false;
@@ -73,12 +78,12 @@ bool LivePipeline::wait_for(std::string_view counter, std::uint64_t at_least) co
   return true;
 }
 
-void LivePipeline::end_and_expect_at_rest() {
-  EXPECT_TRUE(pipeline_->end([] { return false; }));
+void LiveServer::end_and_expect_at_rest() {
+  EXPECT_TRUE(engine_->end([] { return false; }));
   expect_at_rest();
 }
 
-void LivePipeline::expect_at_rest() const {
+void LiveServer::expect_at_rest() const {
   const Ledger ledger = this->ledger();
   EXPECT_EQ(ledger.residual, 0);
   EXPECT_EQ(ledger.in_flight, 0);

@@ -1,5 +1,5 @@
-// A pipeline with its lanes, real sockets on loopback and a stats region in a temporary folder, and
-// a client to talk to it.
+// A server model with its lanes or processes, real sockets on loopback and a stats region in a
+// temporary folder, and a client to talk to it.
 #pragma once
 
 #include <chrono>
@@ -7,10 +7,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "net/udp_socket.h"
+#include "server/models/models.h"
 #include "server/pipeline.h"
+#include "server/process_group.h"
 #include "stats/ledger.h"
 #include "tests/server/loopback.h"
 #include "tests/support/temporary_folder.h"
@@ -20,15 +23,14 @@ namespace cpss::test {
 // One lane in each pool, `slots` slots of 512 bytes, batches of 32.
 PipelineOptions small_pipeline(std::uint32_t slots = 64);
 
-class LivePipeline {
+class LiveServer {
  public:
-  LivePipeline(Service& service, const PipelineOptions& options, std::size_t sockets = 1);
-
-  Pipeline& pipeline() { return *pipeline_; }
+  Engine& engine() { return *engine_; }
   StatsWriter& main() { return main_; }
   const SocketAddress& address(std::size_t socket = 0) const {
     return sockets_[socket]->local_address();
   }
+  std::vector<SocketAddress> addresses() const;
 
   Ledger ledger() const { return ledger_of(region_.snapshot()); }
   std::uint64_t reason(std::string_view full_name) const;
@@ -40,13 +42,47 @@ class LivePipeline {
   void end_and_expect_at_rest();
   void expect_at_rest() const;
 
+ protected:
+  LiveServer(const PipelineOptions& options, std::size_t sockets);
+  std::vector<DatagramPort*> ports() const;
+  template <class Made>
+  Made& make_engine(Service& service, const PipelineOptions& options) {
+    auto made = std::make_unique<Made>(options, assignment_of(options), service, ports(),
+                                       admission_, region_);
+    Made& engine = *made;
+    engine_ = std::move(made);
+    return engine;
+  }
+
  private:
   TemporaryFolder folder_;
   std::vector<std::unique_ptr<UdpSocket>> sockets_;
   StatsRegion region_;
   StatsWriter main_;
   Admission admission_;
-  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<Engine> engine_;
+};
+
+// Where lanes are threads.
+class LivePipeline final : public LiveServer {
+ public:
+  LivePipeline(Service& service, const PipelineOptions& options, std::size_t sockets = 1)
+      : LiveServer(options, sockets), pipeline_(make_engine<Pipeline>(service, options)) {}
+  Pipeline& pipeline() { return pipeline_; }
+
+ private:
+  Pipeline& pipeline_;
+};
+
+// Where they are processes.
+class LiveProcesses final : public LiveServer {
+ public:
+  LiveProcesses(Service& service, const PipelineOptions& options, std::size_t sockets = 1)
+      : LiveServer(options, sockets), group_(make_engine<ProcessGroup>(service, options)) {}
+  ProcessGroup& group() { return group_; }
+
+ private:
+  ProcessGroup& group_;
 };
 
 class Client {

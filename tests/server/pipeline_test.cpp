@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <future>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -17,6 +16,7 @@
 
 #include "server/models/models.h"
 #include "services/echo.h"
+#include "tests/server/gated_echo.h"
 #include "tests/server/live_pipeline.h"
 #include "tests/support/threads.h"
 
@@ -25,29 +25,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Client;
+using test::GatedEcho;
 using test::LivePipeline;
 using test::small_pipeline;
 using test::threads_of;
-
-// Echoes once its gate is open; until then its lanes block, as no real service may.
-class GatedEcho final : public Service {
- public:
-  void process(std::span<Message> batch, LaneState*) override {
-    inside_ += batch.size();
-    opened_.wait();
-    for (Message& message : batch) message.reply_in_place(message.request().size());
-  }
-  void open() {
-    if (!is_open_.exchange(true)) gate_.set_value();
-  }
-  std::size_t inside() const { return inside_; }
-
- private:
-  std::promise<void> gate_;
-  std::shared_future<void> opened_{gate_.get_future()};
-  std::atomic<bool> is_open_{false};
-  std::atomic<std::size_t> inside_{0};
-};
 
 PipelineOptions many_lanes(std::uint32_t slots) {
   PipelineOptions options = small_pipeline(slots);

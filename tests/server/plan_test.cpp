@@ -1,14 +1,22 @@
 #include "server/plan.h"
 
 #include <array>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "config/choices.h"
+#include "config/table.h"
+#include "config/values.h"
 #include "services/echo.h"
 #include "services/service_settings.h"
 #include "tests/support/threads.h"
@@ -273,6 +281,285 @@ TEST(Plan, RepliesGoElsewhereAndInTheSameAddressFamily) {
     ASSERT_EQ(errors.size(), 1u) << argument << " " << own;
     EXPECT_NE(errors[0].find(text), std::string::npos) << errors[0];
   }
+}
+
+// --- server models ---
+
+PipelineOptions pipeline_of(std::vector<const char*> arguments) {
+  LoadResult loaded = load(std::move(arguments));
+  PipelineOptions pipeline = plan(loaded).pipeline;
+  EXPECT_TRUE(loaded.ok()) << loaded.errors.front();
+  return pipeline;
+}
+
+// A good value of a setting that is not its default.
+std::string another_value(const SettingInfo& row) {
+  const auto not_default = [&row](const auto& words) {
+    for (const auto& word : words)
+      if (word != row.default_text) return std::string(word);
+    return std::string();
+  };
+  const auto choice = [&]<class T>(T Settings::*) {
+    std::vector<std::string_view> words;
+    for (const auto& [word, value] : kChoices<T>) words.push_back(word);
+    return not_default(words);
+  };
+  return std::visit(
+      [&]<class T>(T Settings::*member) -> std::string {
+        if constexpr (Choice<T>)
+          return choice(member);
+        else if constexpr (std::is_same_v<T, bool>)
+          return row.default_text == "true" ? "0" : "1";
+        else if constexpr (std::is_same_v<T, unsigned> ||
+                           std::is_same_v<T, std::optional<unsigned>>)
+          return not_default(
+              std::array{std::to_string(row.range.least), std::to_string(row.range.least + 1)});
+        else if constexpr (std::is_same_v<T, std::vector<unsigned>>)
+          return std::to_string(test::first_allowed_cpu());
+        else
+          return {};
+      },
+      row.member);
+}
+
+TEST(PlanOfModels, EachRefusesEverySettingThatIsNotItsOwnOnceAndSaysWhose) {
+  for (const auto& [name, model] : kChoices<ServerModel>) {
+    const std::string chosen = "--model=" + std::string(name);
+    unsigned refused = 0;
+    for (const SettingInfo& row : kSettingTable) {
+      if (row.models.contains(model)) continue;
+      const std::string value = another_value(row);
+      ASSERT_FALSE(value.empty()) << row.option;
+      const std::string argument = "--" + std::string(row.option) + "=" + value;
+      // Or a machine with few CPUs refuses the real-time class, too.
+      LoadResult loaded = load({chosen.c_str(), argument.c_str(), "--rt-allow-small=1"});
+      plan(loaded);
+      ASSERT_EQ(loaded.errors.size(), 1u) << chosen << " " << argument;
+      EXPECT_EQ(loaded.exit_code, kExitConfig);
+      for (const std::string& part :
+           {"--" + std::string(row.option) + ":", "means nothing to the model " + std::string(name),
+            "only to: " + used_by_text(row)})
+        EXPECT_NE(loaded.errors[0].find(part), std::string::npos) << loaded.errors[0];
+      ++refused;
+    }
+    EXPECT_GT(refused, 0u) << name;
+  }
+}
+
+// What is set to what it is anyway is set all the same: somebody believes that it matters.
+TEST(PlanOfModels, ADefaultSpelledOutIsSet) {
+  expect_refused({"--model=sped", "--recv-threads=1"}, "--recv-threads", "means nothing");
+}
+
+TEST(PlanOfModels, EachTakesWhatIsItsOwn) {
+  EXPECT_EQ(pipeline_of({"--model=sped"}).model, ServerModel::sped);
+  const PipelineOptions symped =
+      pipeline_of({"--model=symped", "--lanes=3", "--sockets=handoff", "--handoff-limit=9"});
+  EXPECT_EQ(symped.model, ServerModel::symped);
+  EXPECT_EQ(symped.lanes, 3u);
+  EXPECT_EQ(symped.sockets, SocketSharing::handoff);
+  EXPECT_EQ(symped.handoff_limit, 9u);
+  EXPECT_FALSE(pipeline_of({"--model=symped", "--epollexclusive=0"}).exclusive_wake);
+  EXPECT_EQ(pipeline_of({"--model=mp", "--mp=fork"}).process_use, ProcessUse::fork);
+  EXPECT_EQ(pipeline_of({"--model=amped", "--worker-threads=3"}).worker.lanes, 3u);
+}
+
+TEST(PlanOfModels, WhatIsNotSetIsSensible) {
+  const auto cpus = static_cast<unsigned>(test::allowed_cpus().size());
+  for (const char* model : {"--model=symped", "--model=mp"}) {
+    EXPECT_EQ(pipeline_of({model}).lanes, cpus) << model;
+    EXPECT_TRUE(pipeline_of({model}).exclusive_wake);
+    EXPECT_EQ(pipeline_of({model}).sockets, SocketSharing::shared);
+  }
+  EXPECT_EQ(pipeline_of({"--model=mp"}).process_use, ProcessUse::prefork);
+  const PipelineOptions handoff = pipeline_of({"--model=symped", "--sockets=handoff"});
+  EXPECT_EQ(handoff.handoff_limit, 5u);
+  EXPECT_EQ(handoff.most_lanes, 2 * cpus);
+  EXPECT_EQ(handoff.idle_lane_end, std::chrono::seconds(10));
+  EXPECT_EQ(handoff.pause, std::chrono::nanoseconds(0));
+  EXPECT_GT(pipeline_of({"--model=symped"}).pause, std::chrono::nanoseconds(0));
+}
+
+TEST(PlanOfModels, WithHandoffThereMayBeTwiceTheCpusOrWhatIsSet) {
+  const auto cpus = static_cast<unsigned>(test::allowed_cpus().size());
+  const std::string lanes = "--lanes=" + std::to_string(2 * cpus + 1);
+  EXPECT_EQ(pipeline_of({"--model=symped", "--sockets=handoff", lanes.c_str()}).most_lanes,
+            2 * cpus + 1);
+  EXPECT_EQ(pipeline_of({"--model=symped", "--sockets=handoff", "--lanes=1"}).most_lanes, 2 * cpus);
+}
+
+TEST(PlanOfModels, OnlyLanesThatThereAreCountForTheCpusOfTheServer) {
+  const std::string cpu = "--recv-cpus=" + std::to_string(test::first_allowed_cpu());
+  EXPECT_EQ(pipeline_of({"--model=sped", cpu.c_str()}).cpus, 1u);
+  EXPECT_EQ(pipeline_of({"--model=amped", cpu.c_str()}).cpus, test::allowed_cpus().size())
+      << "its worker may use all";
+}
+
+TEST(PlanOfModels, AmpedHasAHelper) {
+  EXPECT_EQ(pipeline_of({"--model=amped"}).worker.lanes, 1u);
+  expect_refused({"--model=amped", "--worker-threads=0"}, "--worker-threads",
+                 "leaves the model amped without helpers");
+}
+
+TEST(PlanOfModels, TheLoopOfAmpedNeverWaitsForRoomInTheWorkerQueue) {
+  for (const auto& [slots, places] : std::vector<std::pair<const char*, unsigned>>{
+           {"--qslots=1", 1}, {"--qslots=77", 77}, {"--qslots=65534", 65'534}})
+    EXPECT_EQ(pipeline_of({"--model=amped", slots}).worker_queue, places) << slots;
+  expect_refused({"--model=amped", "--qslots=65535"}, "--qslots",
+                 "more than the worker queue can hold, 65534");
+  expect_refused({"--model=amped", "--worker-queue=10"}, "--worker-queue",
+                 "choose CPSS_OVERLOAD=shed");
+}
+
+TEST(PlanOfModels, AmpedThatShedsHasTheWorkerQueueThatIsSet) {
+  EXPECT_EQ(pipeline_of({"--model=amped", "--overload=shed", "--worker-queue=10"}).worker_queue,
+            10u);
+  EXPECT_EQ(pipeline_of({"--model=amped", "--overload=shed", "--qslots=8"}).worker_queue, 4u);
+  EXPECT_EQ(pipeline_of({"--model=amped", "--overload=shed", "--qslots=65535"}).slots, 65'535u)
+      << "it has not to hold all of them";
+}
+
+TEST(PlanOfModels, SlotsOfProcesses) {
+  EXPECT_EQ(pipeline_of({"--model=mp", "--lanes=4", "--qslots=10"}).slots, 10u);
+  EXPECT_EQ(pipeline_of({"--model=mp", "--lanes=4", "--qslots=2"}).slots, 4u)
+      << "each process has one at least";
+  EXPECT_EQ(pipeline_of({"--model=mp", "--mp=fork", "--lanes=4", "--qslots=1000"}).slots, 32u)
+      << "a process for each, and no more than 8 for each of the lanes";
+  EXPECT_EQ(pipeline_of({"--model=mp", "--mp=fork", "--lanes=4", "--qslots=5"}).slots, 5u);
+}
+
+struct ModelRefusal {
+  std::vector<const char*> arguments;
+  const char* setting;
+  const char* text;
+};
+
+TEST(PlanOfModels, WhatAModelAsItIsSetUpDoesNotUseIsRefused) {
+  const char* one_receives = "means nothing with CPSS_MP=fork: there is one that receives";
+  const char* shared_only = "has a meaning with CPSS_SOCKETS=shared only";
+  const char* reuseport_only = "has a meaning with CPSS_SOCKETS=reuseport only";
+  const char* handoff_only = "has a meaning with CPSS_SOCKETS=handoff only";
+  const ModelRefusal cases[] = {
+      {{"--sockets=handoff"}, "--sockets", "is for the model symped only"},
+      {{"--model=mp", "--sockets=handoff"}, "--sockets", "is for the model symped only"},
+      {{"--model=mp", "--mp=fork", "--sockets=reuseport"}, "--sockets", one_receives},
+      {{"--model=mp", "--mp=fork", "--epollexclusive=0"}, "--epollexclusive", one_receives},
+      {{"--sockets=reuseport", "--epollexclusive=1"}, "--epollexclusive", shared_only},
+      {{"--model=symped", "--sockets=handoff", "--epollexclusive=1"},
+       "--epollexclusive",
+       shared_only},
+      {{"--steering=cpu"}, "--steering", reuseport_only},
+      {{"--model=symped", "--steering=random"}, "--steering", reuseport_only},
+      {{"--model=mp", "--mp=fork", "--steering=hash"}, "--steering", reuseport_only},
+      {{"--model=symped", "--handoff-limit=3"}, "--handoff-limit", handoff_only},
+      {{"--model=symped", "--sockets=reuseport", "--handoff-limit=3"},
+       "--handoff-limit",
+       handoff_only},
+      {{"--model=symped", "--sockets=handoff", "--gro=1"},
+       "--gro",
+       "has no meaning with CPSS_SOCKETS=handoff"},
+      {{"--model=symped", "--sockets=handoff", "--coalesce-us=5"},
+       "--coalesce-us",
+       "has no meaning with CPSS_SOCKETS=handoff"},
+  };
+  for (const ModelRefusal& refusal : cases)
+    expect_refused(refusal.arguments, refusal.setting, refusal.text);
+}
+
+TEST(PlanOfModels, AllThatIsWrongIsToldAtOnce) {
+  LoadResult loaded =
+      load({"--model=sped", "--lanes=2", "--worker-threads=1", "--sockets=reuseport"});
+  plan(loaded);
+  EXPECT_EQ(loaded.errors.size(), 3u);
+}
+
+// --- sockets ---
+
+ListenerOptions listener_options_of(std::vector<const char*> arguments, unsigned groups = 1) {
+  LoadResult loaded = load(std::move(arguments));
+  ListenerOptions options = listener_options(loaded, groups, {});
+  EXPECT_TRUE(loaded.ok()) << loaded.errors.front();
+  return options;
+}
+
+TEST(PlanOfSockets, AreThoseOfTheSettingsAndOfTheModel) {
+  const ListenerOptions options =
+      listener_options_of({"--listen=127.0.0.1:7701", "--socket-buffer=64KiB", "--gro=0",
+                           "--sockets=reuseport", "--recv-threads=3", "--steering=round_robin"},
+                          3);
+  EXPECT_EQ(options.listen, (std::vector<ListenAddress>{{"127.0.0.1", 7701}}));
+  EXPECT_EQ(options.buffer_bytes, 64u * 1024);
+  EXPECT_FALSE(options.gro);
+  EXPECT_TRUE(options.gso);
+  EXPECT_EQ(options.per_address, 3u);
+  EXPECT_EQ(options.steering, Steering::round_robin);
+  EXPECT_TRUE(listener_options_of({}).gro);
+}
+
+TEST(PlanOfSockets, EachSteeringIsTheOneAskedFor) {
+  for (const auto& [name, steering] :
+       {std::pair{"hash", Steering::hash}, std::pair{"random", Steering::random},
+        std::pair{"cpu", Steering::cpu}, std::pair{"round_robin", Steering::round_robin}}) {
+    const std::string argument = "--steering=" + std::string(name);
+    EXPECT_EQ(listener_options_of({"--sockets=reuseport", argument.c_str()}).steering, steering);
+  }
+}
+
+// A turn is of so many datagrams, and an arrival that was merged could hold more.
+TEST(PlanOfSockets, WithHandoffDatagramsComeOneByOne) {
+  EXPECT_FALSE(listener_options_of({"--model=symped", "--sockets=handoff"}).gro);
+  EXPECT_TRUE(listener_options_of({"--model=symped"}).gro);
+}
+
+TEST(PlanOfSockets, WhatSpeaksAgainstSocketsOfAServiceManagerIsRefused) {
+  for (const auto& [argument, setting] : {std::pair{"--listen=127.0.0.1:7701", "--listen"},
+                                          std::pair{"--sockets=reuseport", "--sockets"}}) {
+    LoadResult loaded = load({argument});
+    listener_options(loaded, 1, {3});
+    ASSERT_EQ(loaded.errors.size(), 1u) << argument;
+    EXPECT_EQ(loaded.exit_code, kExitConfig);
+    for (const char* part : {setting, "LISTEN_FDS", "take one of the two away"})
+      EXPECT_NE(loaded.errors[0].find(part), std::string::npos) << loaded.errors[0];
+  }
+  LoadResult loaded = load({});
+  EXPECT_EQ(listener_options(loaded, 1, {3, 4}).inherited, (std::vector<int>{3, 4}));
+  EXPECT_TRUE(loaded.ok());
+}
+
+TEST(PlanOfSockets, ThereAreNoMoreThanASlotCanName) {
+  LoadResult loaded = load({"--listen=127.0.0.1:7701,127.0.0.1:7702,127.0.0.1:7703"});
+  listener_options(loaded, 21'845, {});
+  EXPECT_TRUE(loaded.ok());
+  listener_options(loaded, 21'846, {});
+  ASSERT_EQ(loaded.errors.size(), 1u);
+  for (const char* part : {"--listen", "3 addresses with 21846 sockets each", "65536 sockets"})
+    EXPECT_NE(loaded.errors[0].find(part), std::string::npos) << loaded.errors[0];
+}
+
+TEST(PlanOfSockets, OneThatMergesIsNotForTurns) {
+  for (const bool by_turns : {true, false}) {
+    LoadResult loaded =
+        load({"--model=symped", by_turns ? "--sockets=handoff" : "--sockets=shared"});
+    check_merging(loaded, false);
+    EXPECT_TRUE(loaded.ok());
+    check_merging(loaded, true);
+    ASSERT_EQ(loaded.errors.size(), by_turns ? 1u : 0u);
+    if (!by_turns) continue;
+    EXPECT_EQ(loaded.exit_code, kExitConfig);
+    for (const char* part : {"--sockets", "UDP_GRO", "restart the manager's socket"})
+      EXPECT_NE(loaded.errors[0].find(part), std::string::npos) << loaded.errors[0];
+  }
+}
+
+TEST(PlanOfSockets, ServersWithoutAServiceManagerDoNotEndInSilence) {
+  LoadResult loaded = load({"--idle-exit=5"});
+  listener_options(loaded, 1, {});
+  ASSERT_EQ(loaded.errors.size(), 1u);
+  for (const char* part : {"--idle-exit", "service manager (LISTEN_FDS)"})
+    EXPECT_NE(loaded.errors[0].find(part), std::string::npos) << loaded.errors[0];
+  LoadResult managed = load({"--idle-exit=5"});
+  listener_options(managed, 1, {3});
+  EXPECT_TRUE(managed.ok());
 }
 
 }  // namespace

@@ -210,12 +210,10 @@ TEST_F(ServiceManagerTest, HearsEachMessage) {
   ServiceManager manager = manager_at(path_);
   EXPECT_TRUE(manager.ready("lookup on 127.0.0.1:7700"));
   EXPECT_EQ(end.heard(), "READY=1\nSTATUS=lookup on 127.0.0.1:7700");
-  EXPECT_TRUE(manager.status("in flight: 5"));
-  EXPECT_EQ(end.heard(), "STATUS=in flight: 5");
   EXPECT_TRUE(manager.alive());
   EXPECT_EQ(end.heard(), "WATCHDOG=1");
-  EXPECT_TRUE(manager.stopping());
-  EXPECT_EQ(end.heard(), "STOPPING=1");
+  EXPECT_TRUE(manager.stopping("draining"));
+  EXPECT_EQ(end.heard(), "STOPPING=1\nSTATUS=draining");
   EXPECT_EQ(end.heard(), "nothing");
 }
 
@@ -244,8 +242,8 @@ TEST_F(ServiceManagerTest, HearsAtTheLongestNamesThereAre) {
 
 TEST_F(ServiceManagerTest, AStatusOfSeveralLinesIsNoOtherMessage) {
   const ManagerEnd end(path_);
-  EXPECT_TRUE(manager_at(path_).status("one\nSTOPPING=1\n"));
-  EXPECT_EQ(end.heard(), "STATUS=one STOPPING=1 ");
+  EXPECT_TRUE(manager_at(path_).ready("one\nSTOPPING=1\n"));
+  EXPECT_EQ(end.heard(), "READY=1\nSTATUS=one STOPPING=1 ");
 }
 
 TEST_F(ServiceManagerTest, WithoutOneThereIsNobodyToTell) {
@@ -258,9 +256,8 @@ TEST_F(ServiceManagerTest, WithoutOneThereIsNobodyToTell) {
   for (const auto& environment : environments) {
     ServiceManager manager(Variables(environment).get());
     EXPECT_TRUE(manager.ready("")) << environment[0];
-    EXPECT_TRUE(manager.status(""));
     EXPECT_TRUE(manager.alive());
-    EXPECT_TRUE(manager.stopping());
+    EXPECT_TRUE(manager.stopping(""));
     EXPECT_EQ(manager.watchdog(), std::nullopt);
   }
 }
@@ -280,7 +277,7 @@ TEST_F(ServiceManagerTest, OneThatIsAwayIsReportedOnceUntilItIsBack) {
   errno = 0;
   EXPECT_FALSE(manager.alive());
   EXPECT_EQ(errno, ECONNREFUSED);
-  EXPECT_TRUE(manager.stopping());
+  EXPECT_TRUE(manager.stopping(""));
 }
 
 TEST_F(ServiceManagerTest, OneThatDoesNotReadIsNotWaitedFor) {

@@ -55,9 +55,10 @@ class HelpingTest : public testing::Test {
   }
 
   // A batch of so many messages leaves receive.
-  void hand_on(std::size_t messages) {
+  void hand_on(std::size_t messages) { hand_on(messages, requests_); }
+  void hand_on(std::size_t messages, const Help& help) {
     StatsWriter receive = rig_.books.open();
-    Outlet outlet(rig_.requests, 32, rig_.store, receive, requests_);
+    Outlet outlet(rig_.requests, 32, rig_.store, receive, help);
     std::vector<std::uint32_t> slots(messages);
     ASSERT_EQ(lane_.cache.claim(slots), messages);
     receive.add(Counter::received, messages);
@@ -182,6 +183,80 @@ TEST_F(HelpingTest, WhatTheServiceDefersIsLeftToTheServiceLanes) {
   rig_.expect_at_rest();
   EXPECT_EQ(service_books_.value(Counter::entered), 1u);
   EXPECT_EQ(rig_.total(Reason::answered), 3u);
+}
+
+// --- a lane that runs all steps as its own ---
+
+class RunsAllStepsTest : public HelpingTest {
+ protected:
+  static HelpWiring always(const SlotQueue& queue, const StepCost& cost) {
+    return {
+        .queue = queue, .lanes = 1, .cost = cost, .most_ns = 0, .one_cpu = false, .always = true};
+  }
+
+  Help to_response_{always(rig_.responses, rig_.response_cost), response_, lane_};
+  ServiceStep all_service_{{.service = user_,
+                            .store = rig_.store,
+                            .requests = rig_.requests,
+                            .responses = rig_.responses,
+                            .cost = rig_.service_cost,
+                            .batch = 32,
+                            .lanes = 1,
+                            .keeps_deferred = true},
+                           lane_,
+                           service_books_,
+                           to_response_};
+  Help to_service_{always(rig_.requests, rig_.service_cost), all_service_, lane_};
+};
+
+// More to take, nobody waits behind the queues, and each message takes long.
+TEST_F(RunsAllStepsTest, NothingKeepsItFromGoingOn) {
+  lane_.input_empty = false;
+  for (int i = 0; i < 100; ++i) rig_.service_cost.note(1'000'000'000, 1);
+  EXPECT_TRUE(to_service_.due(1'000));
+  hand_on(3, to_service_);
+  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(futex_calls(), 0u);
+  EXPECT_EQ(rig_.requests.ready_guess() + rig_.responses.ready_guess(), 0u);
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
+}
+
+TEST_F(RunsAllStepsTest, ItTakesWhatTheStepsBehindItCanTakeAtATime) {
+  EXPECT_EQ(to_service_.most(), Help::kNoLimit);
+  class OfFive final : public HelpedStep {
+   public:
+    std::span<const std::uint32_t> help(std::span<const std::uint32_t>,
+                                        std::uint64_t) noexcept override {
+      return {};
+    }
+    std::size_t most_helped() const noexcept override { return 5; }
+  } five;
+  EXPECT_EQ(Help(always(rig_.requests, rig_.service_cost), five, lane_).most(), 5u);
+}
+
+// There is no service lane to leave it to.
+TEST_F(RunsAllStepsTest, WhatTheServiceDefersIsProcessedInPlace) {
+  defers_ = 2;
+  hand_on(3, to_service_);
+  EXPECT_EQ(rig_.total(Counter::deferred_inline), 2u);
+  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(rig_.requests.ready_guess(), 0u);
+  EXPECT_EQ(service_books_.value(Counter::entered), 3u);
+  EXPECT_EQ(rig_.total(Reason::answered), 3u);
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
+}
+
+TEST_F(RunsAllStepsTest, RepliesThatFindNoRoomAreLeftInTheQueueForItsNextRound) {
+  rig_.port().accept_at_most(1);
+  rig_.port().fail_sends(EAGAIN);
+  hand_on(3, to_service_);
+  EXPECT_EQ(rig_.responses.ready_guess(), 2u);
+  EXPECT_EQ(response_.run(), 2u);
+  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
 }
 
 class OnOneCpu : public HelpingTest {

@@ -1,6 +1,7 @@
 #include "stages/lane.h"
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -189,6 +190,94 @@ TEST(Lane, RealTimeClassThatIsNotPermittedIsAnErrorThatNamesTheLane) {
     return testing::Test::HasFailure() ? 1 : 0;
   });
   EXPECT_EQ(child.exit_code(), 0) << "see the output above";
+}
+
+// --- in the calling thread ---
+
+TEST(Lane, RunHereRepeatsStepsUntilTheEndAndReturns) {
+  CountingStep step;
+  step.work = 3;
+  TokenWait place;
+  place.semaphore.post(1);
+  place.semaphore.close();
+  Lane lane({"proc-0", {}}, {&step}, place);
+  lane.run_here();
+  EXPECT_EQ(step.work, 0);
+  EXPECT_EQ(place.waits, 2);
+  EXPECT_TRUE(lane.join(in(0s))) << "there is no thread";
+}
+
+// In a child: what the calling thread gets it keeps.
+TEST(Lane, RunHereGivesTheCallerItsCpusAndClass) {
+  for (const bool real_time : {false, true}) {
+    if (real_time && !test::may_use_real_time()) break;
+    ForkedProcess child([real_time] {
+      const unsigned cpu = test::allowed_cpus().back();
+      LookingStep step;
+      TokenWait place;
+      place.semaphore.close();
+      Lane lane({"proc-0", {cpu}, real_time ? std::optional(7u) : std::nullopt}, {&step}, place);
+      lane.run_here();
+      EXPECT_EQ(step.cpus, std::vector<unsigned>{cpu});
+      EXPECT_EQ(step.policy, real_time ? SCHED_FIFO : SCHED_OTHER);
+      return testing::Test::HasFailure() ? 1 : 0;
+    });
+    EXPECT_EQ(child.exit_code(), 0) << "see the output above";
+  }
+}
+
+TEST(Lane, RunHereWithWhatIsNotAllowedIsAnErrorThatNamesTheLaneAndRunsNothing) {
+  ForkedProcess child([] {
+    test::give_up_real_time();
+    for (const LaneOptions& options :
+         {LaneOptions{"proc-0", {CPU_SETSIZE - 1}}, LaneOptions{"proc-0", {}, 7}}) {
+      CountingStep step;
+      TokenWait place;
+      place.semaphore.close();
+      Lane lane(options, {&step}, place);
+      try {
+        lane.run_here();
+        ADD_FAILURE() << "ran";
+      } catch (const std::system_error& error) {
+        EXPECT_NE(std::string(error.what()).find("proc-0"), std::string::npos) << error.what();
+      }
+      EXPECT_EQ(step.runs, 0);
+    }
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.exit_code(), 0) << "see the output above";
+}
+
+// --- what it shows of itself ---
+
+// Looks at the lane's progress from inside it.
+class WatchedLane final : public Step, public WaitPlace {
+ public:
+  std::size_t run() noexcept override {
+    seen_in_step.push_back(progress.waiting());
+    rounds_seen.push_back(progress.rounds());
+    return 0;
+  }
+  bool wait() noexcept override {
+    seen_in_wait.push_back(progress.waiting());
+    return seen_in_wait.size() < 3;
+  }
+
+  LaneProgress progress;
+  std::vector<bool> seen_in_step, seen_in_wait;
+  std::vector<std::uint64_t> rounds_seen;
+};
+
+TEST(Lane, ShowsItsRoundsAndWhetherItWaits) {
+  WatchedLane watched;
+  EXPECT_TRUE(watched.progress.waiting()) << "it does not run";
+  Lane lane({.name = "lane-0", .cpus = {}, .progress = &watched.progress}, {&watched}, watched);
+  lane.run_here();
+  EXPECT_EQ(watched.seen_in_wait, (std::vector<bool>{true, true, true}));
+  EXPECT_EQ(watched.rounds_seen, (std::vector<std::uint64_t>{1, 2, 3}));
+  EXPECT_EQ(watched.seen_in_step, (std::vector<bool>{false, false, false}));
+  EXPECT_TRUE(watched.progress.waiting()) << "it has ended";
+  EXPECT_EQ(watched.progress.rounds(), 3u);
 }
 
 TEST(LaneDeathTest, LeavingARunningLaneBehindIsADefect) {

@@ -344,5 +344,121 @@ TEST_F(ReceiveTest, WhereItIsToldToItPausesBetweenSmallBatches) {
   }
 }
 
+// --- what lanes of other models are wired with ---
+
+class ReceiveStepTest : public ReceiveTest {
+ protected:
+  ReceiveStep::Wiring wiring() {
+    return {{&rig_.port(0), &rig_.port(1)}, rig_.store, rig_.pool, rig_.requests, admission_, 4, 1};
+  }
+  ReceiveStep step_of(ReceiveStep::Wiring wiring) {
+    return {std::move(wiring), lane_, rig_.books.open()};
+  }
+  void deliver_to_both(int each) {
+    for (int i = 0; i < each; ++i)
+      for (std::size_t port = 0; port < 2; ++port) rig_.deliver("x", client(), port);
+  }
+
+  Rig rig_{echo_, {.ports = 2}};
+  LaneContext lane_{rig_.pool, 0, 4};
+  Admission admission_{test::open_admission()};
+};
+
+TEST_F(ReceiveStepTest, ARunGoesRoundAllSockets) {
+  ReceiveStep step = step_of(wiring());
+  deliver_to_both(3);
+  EXPECT_EQ(step.run(), 6u);
+}
+
+TEST_F(ReceiveStepTest, WhereItIsToldToARunEndsWithItsFirstBatchAndTheNextGoesOnBehindIt) {
+  ReceiveStep::Wiring one_batch = wiring();
+  one_batch.one_batch = true;
+  ReceiveStep step = step_of(one_batch);
+  deliver_to_both(3);
+  for (std::size_t port = 0; port < 2; ++port) {
+    EXPECT_EQ(step.run(), 3u);
+    const auto slots = take_requests(rig_);
+    ASSERT_EQ(slots.size(), 3u);
+    for (const std::uint32_t slot : slots) EXPECT_EQ(rig_.store.header(slot).port_index, port);
+  }
+  EXPECT_EQ(step.run(), 0u);
+  rig_.deliver("x", client(), 1);
+  EXPECT_EQ(step.run(), 1u) << "an empty socket is no batch";
+}
+
+TEST_F(ReceiveStepTest, MessagesNameTheirSocketByItsPlaceInTheServersList) {
+  ReceiveStep::Wiring second_group = wiring();
+  second_group.first_port = 2;
+  ReceiveStep step = step_of(second_group);
+  deliver_to_both(1);
+  EXPECT_EQ(step.run(), 2u);
+  std::vector<unsigned> ports;
+  for (const std::uint32_t slot : take_requests(rig_))
+    ports.push_back(rig_.store.header(slot).port_index);
+  EXPECT_THAT(ports, ElementsAre(2u, 3u));
+}
+
+TEST_F(ReceiveStepTest, AfterTheSignNothingMoreIsRead) {
+  LeaveSign leave;
+  ReceiveStep::Wiring leaving = wiring();
+  leaving.leave_unread = &leave;
+  ReceiveStep step = step_of(leaving);
+  deliver_to_both(1);
+  EXPECT_EQ(step.run(), 2u);
+  deliver_to_both(1);
+  leave.give();
+  EXPECT_EQ(step.run(), 0u);
+  EXPECT_FALSE(step.starved());
+  EXPECT_FALSE(rig_.port().all_received());
+  EXPECT_EQ(rig_.total(Counter::received), 2u);
+}
+
+// It was received: the next server cannot read it.
+TEST_F(ReceiveStepTest, AfterTheSignWhatTheLaneHoldsStillGoesOn) {
+  LeaveSign leave;
+  ReceiveStep::Wiring leaving = wiring();
+  leaving.merged = true;
+  leaving.leave_unread = &leave;
+  ReceiveStep step = step_of(leaving);
+  rig_.deliver_merged("abcdef", 1);
+  EXPECT_EQ(step.run(), 4u) << "a batch";
+  rig_.deliver("unread");
+  leave.give();
+  EXPECT_EQ(step.run(), 2u);
+  EXPECT_EQ(step.run(), 0u);
+  EXPECT_FALSE(rig_.port().all_received());
+  EXPECT_EQ(rig_.total(Counter::received), 6u);
+  rig_.expect_books();
+}
+
+TEST_F(ReceiveStepTest, ARaceIsLostByWhoWasWokenForASocketAndReadNothing) {
+  ReceiveStep step = step_of(wiring());
+  step.run();
+  EXPECT_EQ(rig_.total(Counter::lost_races), 0u) << "nobody has woken it";
+
+  step.woken();
+  step.run();
+  EXPECT_EQ(rig_.total(Counter::lost_races), 1u);
+  step.run();
+  EXPECT_EQ(rig_.total(Counter::lost_races), 1u) << "one wake-up, one race";
+
+  rig_.deliver("x", client(), 1);
+  step.woken();
+  EXPECT_EQ(step.run(), 1u);
+  EXPECT_EQ(step.run(), 0u);
+  EXPECT_EQ(rig_.total(Counter::lost_races), 1u) << "the first run after it counts";
+}
+
+TEST_F(ReceiveStepTest, WithoutASlotNoRaceIsLost) {
+  ReceiveStep step = step_of(wiring());
+  std::vector<std::uint32_t> all(rig_.store.slots());
+  ASSERT_EQ(rig_.response_lane.cache.claim(all), all.size());
+  step.woken();
+  EXPECT_EQ(step.run(), 0u);
+  ASSERT_TRUE(step.starved());
+  EXPECT_EQ(rig_.total(Counter::lost_races), 0u);
+  rig_.response_lane.cache.give_back(all);
+}
+
 }  // namespace
 }  // namespace cpss

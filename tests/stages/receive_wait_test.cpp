@@ -4,19 +4,26 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "net/udp_socket.h"
 #include "stages/clock.h"
 #include "tests/stages/books.h"
+#include "tests/stages/full_port.h"
 #include "tests/stages/rig.h"
 
 namespace cpss {
@@ -31,7 +38,15 @@ class ReceiveWaitTest : public testing::Test {
 
   ReceiveWaitTest() : ReceiveWaitTest(std::nullopt) {}
   explicit ReceiveWaitTest(const std::optional<Shedding::Wiring>& shedding)
-      : step_({{&socket_}, store_, pool_, requests_, admission_, kBatch, 1, false, false, shedding},
+      : step_({.ports = {&socket_},
+               .store = store_,
+               .pool = pool_,
+               .requests = requests_,
+               .admission = admission_,
+               .batch = kBatch,
+               .lanes = 1,
+               .shedding = shedding,
+               .leave_unread = &leave_},
               lane_, books_.open()) {
     place();
   }
@@ -78,6 +93,7 @@ class ReceiveWaitTest : public testing::Test {
   SlotQueue& requests_ = *SlotQueue::create(request_memory_.data(), kSlots);
   Admission admission_{test::open_admission()};
   LaneContext lane_{pool_, 2 * kBatch, 1};
+  LeaveSign leave_;
   UdpSocket socket_{test::address("127.0.0.1", 0), {}};
   UdpSocket client_{test::address("127.0.0.1", 0), {}};
   ReceiveStep step_;
@@ -296,6 +312,288 @@ TEST_F(SheddingWaitTest, AnIdleLaneDoesNotSpin) {
   lane.join();
   EXPECT_LT(books_.total(Counter::syscalls), 20u);
   EXPECT_LT(books_.total(Counter::sem_waits), 10u);
+}
+
+// --- a lane that also answers: it waits for replies, and for room ---
+
+// A step that says what it is told to say.
+class SenderStub final : public Step {
+ public:
+  std::size_t run() noexcept override { return 0; }
+  DatagramPort* blocked_on() const noexcept override { return full; }
+  DatagramPort* full = nullptr;
+};
+
+class AnsweringWaitTest : public ReceiveWaitTest {
+ protected:
+  AnsweringWaitTest() { place_answering(true); }
+  ~AnsweringWaitTest() override {
+    place_.reset();
+    close(replies_event_);
+  }
+
+  void place_answering(bool others_hand_it_replies) {
+    ReceiveWait::Wiring wiring{{&socket_}, pool_, kBatch, 1, stop_event_};
+    wiring.leave_unread = &leave_;
+    wiring.all_received = &all_received_;
+    wiring.sender = &sender_;
+    if (others_hand_it_replies) wiring.replies = &consumer_;
+    place_ = std::make_unique<ReceiveWait>(std::move(wiring), step_);
+  }
+  // wait(), while another thread does something as soon as the lane counts as waiting for replies.
+  // Until then it may return now and then (a late signal, a look at full sockets), but not spin.
+  bool wait_while(const std::function<void()>& other) {
+    return wait_for([this] { return replies_.idle_guess(1); }, other);
+  }
+  template <class Ready, class Other>
+  bool wait_for(const Ready& ready, const Other& other) {
+    std::atomic<bool> begun = false;
+    std::thread thread([&] {
+      while (!ready()) std::this_thread::yield();
+      std::this_thread::sleep_for(2ms);  // most likely it sleeps; it need not
+      begun = true;
+      other();
+    });
+    bool result = true;
+    int returns = 0;
+    do {
+      result = place_->wait();
+      ++returns;
+    } while (result && !begun);
+    EXPECT_TRUE(begun) << "it gave up";
+    EXPECT_LT(returns, 50) << "it spins";
+    thread.join();
+    return result;
+  }
+  void put_reply() { SlotQueue::Producer(replies_).put(std::array<std::uint32_t, 1>{0}); }
+  std::size_t take_replies() {
+    std::array<std::uint32_t, kSlots> slots{};
+    return consumer_.try_take(slots);
+  }
+  void stop_and_find_nothing() {
+    stop();
+    ASSERT_TRUE(place_->wait());
+    ASSERT_EQ(step_.run(), 0u);
+  }
+
+  int replies_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  Memory reply_memory_{SlotQueue::bytes(kSlots)};
+  SlotQueue& replies_ = *SlotQueue::create(reply_memory_.data(), kSlots, {{}, replies_event_});
+  SlotQueue::Consumer consumer_{replies_, 1};
+  SenderStub sender_;
+  test::FullPort full_;
+  Semaphore all_received_;
+};
+
+TEST_F(AnsweringWaitTest, AReplyThatIsThereEndsTheWaitAtOnce) {
+  put_reply();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(take_replies(), 1u);
+}
+
+TEST_F(AnsweringWaitTest, ReplyAndDatagramWakeItOutOfOneSleep) {
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_TRUE(wait_while([this] { send("x"); }));
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(take_replies(), 0u);
+}
+
+TEST_F(AnsweringWaitTest, RoomWakesItAndSoDoTheOthersMeanwhile) {
+  sender_.full = &full_;
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_TRUE(wait_while([this] { send("x"); }));
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_TRUE(wait_while([this] { full_.make_room(); }));
+}
+
+TEST_F(AnsweringWaitTest, WithoutASlotRepliesRoomAndSlotsWakeIt) {
+  starve();
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
+  EXPECT_EQ(step_.run(), 0u);
+  ASSERT_TRUE(step_.starved());
+
+  sender_.full = &full_;
+  EXPECT_TRUE(wait_while([this] { full_.make_room(); }));
+  EXPECT_EQ(step_.run(), 0u);
+  ASSERT_TRUE(step_.starved());
+  sender_.full = nullptr;
+
+  EXPECT_TRUE(wait_while([this] { give_one_slot_back(); }));
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u);
+}
+
+TEST_F(AnsweringWaitTest, AReplyIsNoLostRace) {
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(books_.total(Counter::lost_races), 0u);
+}
+
+TEST_F(AnsweringWaitTest, AfterTheLastDatagramItGoesOnUntilTheRepliesEnd) {
+  stop_and_find_nothing();
+  EXPECT_EQ(all_received_.value_guess(), 0u) << "that is not known before the lane waits again";
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(all_received_.value_guess(), 1u);
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_TRUE(wait_while([this] { replies_.close(); })) << "to look once more";
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(all_received_.value_guess(), 1u) << "said once";
+}
+
+TEST_F(AnsweringWaitTest, WhatTheClosedQueueStillHoldsComesFirst) {
+  put_reply();
+  replies_.close();
+  stop();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(take_replies(), 1u);
+  while (!step_.starved() && step_.run() > 0) {
+  }
+  int waits = 0;
+  while (place_->wait() && ++waits < 10) step_.run();
+  EXPECT_LT(waits, 3);
+}
+
+TEST_F(AnsweringWaitTest, ItDoesNotEndBeforeItsRepliesHaveGone) {
+  stop_and_find_nothing();
+  replies_.close();
+  sender_.full = &full_;
+  EXPECT_TRUE(
+      wait_for([this] { return all_received_.value_guess() == 1; }, [this] { full_.make_room(); }));
+  sender_.full = nullptr;
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(all_received_.value_guess(), 1u);
+}
+
+// Nobody else hands it replies: the models whose lanes do everything.
+TEST_F(AnsweringWaitTest, WithoutRepliesOfOthersItEndsWhenItsOwnHaveGone) {
+  place_answering(false);
+  stop_and_find_nothing();
+  sender_.full = &full_;
+  EXPECT_TRUE(
+      wait_for([this] { return all_received_.value_guess() == 1; }, [this] { full_.make_room(); }));
+  sender_.full = nullptr;
+  EXPECT_FALSE(place_->wait());
+}
+
+TEST_F(AnsweringWaitTest, AClosedPoolEndsItWhateverElseItCouldWaitFor) {
+  sender_.full = &full_;
+  pool_.free_slots().close();
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(all_received_.value_guess(), 1u) << "who waits for that goes on";
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(all_received_.value_guess(), 1u);
+}
+
+// Main closes the requests then: a datagram that came later would be handed to nobody.
+TEST_F(AnsweringWaitTest, WhatComesAfterItHasSaidThatItIsTheLastIsNotRead) {
+  stop_and_find_nothing();
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  ASSERT_EQ(all_received_.value_guess(), 1u);
+  send("x");
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(books_.total(Counter::received), 0u);
+}
+
+// --- what the socket holds is for the next server ---
+
+TEST_F(AnsweringWaitTest, AfterTheSignASocketThatStaysReadableIsNoReasonToWakeUp) {
+  for (int i = 0; i < 5; ++i) send("x");
+  leave_.give();
+  stop();
+  EXPECT_TRUE(wait_while([this] { put_reply(); })) << "not for the socket, nor for the stop";
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_EQ(all_received_.value_guess(), 1u);
+  sender_.full = &full_;
+  EXPECT_TRUE(wait_while([this] { full_.make_room(); }));
+  sender_.full = nullptr;
+  EXPECT_TRUE(wait_while([this] { replies_.close(); }));
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(books_.total(Counter::received), 0u);
+}
+
+TEST_F(AnsweringWaitTest, AfterTheSignALaneWithNothingElseToWaitForEnds) {
+  place_answering(false);
+  for (int i = 0; i < 5; ++i) send("x");
+  leave_.give();
+  stop();
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(books_.total(Counter::received), 0u);
+  EXPECT_EQ(books_.total(Counter::wait_calls), 0u);
+}
+
+TEST_F(AnsweringWaitTest, TheSignReachesALaneThatSleeps) {
+  place_answering(false);
+  std::thread main([&] {
+    std::this_thread::sleep_for(2ms);  // most likely it sleeps; it need not
+    leave_.give();
+    stop();
+  });
+  bool goes_on = place_->wait();
+  main.join();
+  if (goes_on) goes_on = place_->wait();
+  EXPECT_FALSE(goes_on);
+}
+
+// --- races between lanes ---
+
+TEST_F(ReceiveWaitTest, ARaceIsLostByWhoIsWokenForADatagramThatAnotherLaneTakes) {
+  send("x");
+  ASSERT_TRUE(place_->wait());
+  std::array<std::byte, 64> bytes{};
+  const ReceiveBuffer buffer{bytes.data(), bytes.size()};
+  Arrival arrival;
+  ASSERT_EQ(socket_.receive({&buffer, 1}, {&arrival, 1}).filled, 1u);
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(books_.total(Counter::lost_races), 1u);
+
+  send("x");
+  ASSERT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(books_.total(Counter::lost_races), 1u) << "this one it has won";
+
+  stop();
+  ASSERT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(books_.total(Counter::lost_races), 1u) << "woken to stop";
+}
+
+// What every epoll of this process wants to know of a descriptor, as the kernel says it (proc(5)).
+std::vector<std::uint32_t> watched_events(int descriptor) {
+  std::vector<std::uint32_t> result;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream file(entry.path());
+    for (std::string line; std::getline(file, line);) {
+      int target = -1;
+      unsigned events = 0;
+      if (std::sscanf(line.c_str(), "tfd: %d events: %x", &target, &events) == 2 &&
+          target == descriptor)
+        result.push_back(events);
+    }
+  }
+  return result;
+}
+
+TEST_F(ReceiveWaitTest, WhetherADatagramWakesOneLaneOrAllIsAsWired) {
+  for (const bool exclusive : {true, false}) {
+    place_.reset();
+    ReceiveWait::Wiring wiring{{&socket_}, pool_, kBatch, 1, stop_event_};
+    wiring.exclusive = exclusive;
+    place_ = std::make_unique<ReceiveWait>(wiring, step_);
+    const std::vector<std::uint32_t> events = watched_events(socket_.descriptor());
+    ASSERT_EQ(events.size(), 1u);
+    EXPECT_EQ((events[0] & EPOLLEXCLUSIVE) != 0, exclusive);
+    const std::vector<std::uint32_t> stop_events = watched_events(stop_event_);
+    ASSERT_EQ(stop_events.size(), 1u);
+    EXPECT_EQ(stop_events[0] & EPOLLEXCLUSIVE, 0u) << "all lanes have to stop";
+  }
 }
 
 std::size_t open_descriptors() {

@@ -165,7 +165,7 @@ TEST_F(LedgerTest, AfterAForcedEndTheStagesMissWhatTheMainThreadTook) {
   EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
   server_.take_in(1);
   EXPECT_THAT(broken(ledger().at_rest),
-              ElementsAre(kMemory, "left behind in stages and queues = taken by the forced end"));
+              ElementsAre(kMemory, "left behind in stages and queues = booked by the main thread"));
 }
 
 class DeferringLedgerTest : public testing::Test {
@@ -269,7 +269,7 @@ TEST_F(DeferringLedgerTest, AfterAForcedEndTheStagesMissWhatTheMainThreadTook) {
   EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
   server_.end(server_.worker, Reason::no_answer, 1);
   EXPECT_THAT(broken(ledger().at_rest),
-              ElementsAre(kMemory, "left behind in stages and queues = taken by the forced end"));
+              ElementsAre(kMemory, "left behind in stages and queues = booked by the main thread"));
 }
 
 // Two lanes that run all stages, without queues between.

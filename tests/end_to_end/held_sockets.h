@@ -1,0 +1,32 @@
+// Bound sockets that a test holds as a service manager does: it hands them to one server after the
+// other, and they go on gathering when there is none.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "net/address.h"
+#include "stats/file_descriptor.h"
+
+namespace cpss {
+
+class HeldSockets {
+ public:
+  // One on a free port of each of these addresses. Throws std::system_error.
+  explicit HeldSockets(const std::vector<std::string>& ips);
+
+  const SocketAddress& address(std::size_t socket = 0) const { return addresses_.at(socket); }
+  // A command that hands them over (LISTEN_FDS) and executes `command` in its own process. It takes
+  // CPSS_LISTEN out of the environment, which ServerProcess puts there; a server that is to have it
+  // all the same is started by env(1).
+  std::vector<std::string> hand_to(std::vector<std::string> command) const;
+  // Whether datagrams wait in one of them; waits for some.
+  bool readable(std::chrono::milliseconds longest = std::chrono::milliseconds(0)) const;
+
+ private:
+  std::vector<SocketAddress> addresses_;
+  std::vector<FileDescriptor> sockets_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,171 @@
+// What a service manager is told: that the server is ready, that its lanes make progress, and that
+// it ends; and what the log says where the manager does not hear it.
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/end_to_end/every_model.h"
+#include "tests/end_to_end/gate_file.h"
+#include "tests/end_to_end/notify_socket.h"
+#include "tests/end_to_end/programs.h"
+#include "tests/end_to_end/server_process.h"
+#include "tests/end_to_end/udp_client.h"
+#include "tests/support/eventually.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+constexpr auto kWatchdog = 600ms;
+const std::string kAlive = "WATCHDOG=1";
+
+std::size_t times(const std::string& part, const std::string& text) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
+    ++count;
+  return count;
+}
+
+TEST(Readiness, IsToldWhenTheServerIsReadyAndNotBefore) {
+  const TemporaryFolder folder;
+  const NotifySocket manager;
+  const std::string numbers = folder.file("numbers");
+  ASSERT_EQ(mkfifo(numbers.c_str(), 0600), 0);
+  Program server({program::kServer}, {{"CPSS_NUMBERS", numbers},
+                                      {"CPSS_LISTEN", "127.0.0.1:0"},
+                                      {"CPSS_STATS_FILE", folder.file("stats")},
+                                      {"NOTIFY_SOCKET", manager.path()}});
+  // It reads its data, to the end of which it cannot come.
+  int writer = -1;
+  ASSERT_TRUE(eventually([&] {
+    writer = open(numbers.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return writer >= 0;
+  })) << server.errors();
+  EXPECT_EQ(manager.hear(500ms), std::nullopt);
+  const std::string data = "prefix,gateway\n1,a\n";
+  EXPECT_EQ(write(writer, data.data(), data.size()), static_cast<ssize_t>(data.size()));
+  close(writer);
+
+  EXPECT_THAT(manager.hear().value_or("nothing"),
+              testing::StartsWith("READY=1\nSTATUS=ready: service lookup on 127.0.0.1:"));
+  const nlohmann::json stats = program::stats_of(folder.file("stats"));
+  EXPECT_EQ(stats.at("state"), "live");
+  EXPECT_EQ(stats.at("pid"), server.pid());
+  server.signal(SIGTERM);
+  EXPECT_EQ(manager.hear(), "STOPPING=1\nSTATUS=draining");
+  EXPECT_EQ(server.wait(20s), 0);
+  EXPECT_EQ(manager.hear(0ms), std::nullopt);
+}
+
+TEST(Readiness, AServerThatDoesNotStartIsNotReady) {
+  const NotifySocket manager;
+  const ServerProcess first(program::kServer, {});
+  const TemporaryFolder folder;
+  EXPECT_EQ(
+      run_refused({program::kServer},
+                  {{"CPSS_LISTEN", first.address().to_string()}, {"NOTIFY_SOCKET", manager.path()}},
+                  folder.file("stats"))
+          .code,
+      69);
+  EXPECT_EQ(manager.hear(0ms), std::nullopt);
+}
+
+// What is lost is said once, not with every message.
+TEST(Readiness, AManagerThatDoesNotHearIsNamedInTheLogOnce) {
+  const TemporaryFolder folder;
+  ServerProcess server(program::kServer,
+                       {{"NOTIFY_SOCKET", folder.file("nobody")}, {"WATCHDOG_USEC", "200000"}});
+  server.expect_clean_end();
+  const std::string log = server.process().errors();
+  EXPECT_THAT(log, HasSubstr("READY=1 did not reach the service manager (NOTIFY_SOCKET): No such "
+                             "file or directory"));
+  EXPECT_EQ(times("did not reach the service manager", log), 1u) << log;
+}
+
+// A server under the manager's watchdog, with a service that stands still as a gate says.
+class Watched : public testing::Test {
+ protected:
+  Environment watched(Environment more) const {
+    more.emplace("TEST_GATE", gate_.path());
+    more.emplace("NOTIFY_SOCKET", manager_.path());
+    more.emplace("WATCHDOG_USEC", std::to_string(std::chrono::microseconds(kWatchdog).count()));
+    return more;
+  }
+  // Of three the third comes after two looks at what is the case now.
+  void expect_alive() const {
+    manager_.forget();
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(manager_.hears(kAlive, 10s)) << i;
+  }
+
+  const GateFile gate_;
+  const NotifySocket manager_;
+};
+
+// A process for one message is no lane: others go on.
+std::vector<ModelUnderTest> models_of_lanes() {
+  std::vector<ModelUnderTest> models = every_model();
+  std::erase_if(models, [](const ModelUnderTest& model) { return model.name == "mp_fork"; });
+  return models;
+}
+
+class WatchedLanes : public Watched, public testing::WithParamInterface<ModelUnderTest> {};
+INSTANTIATE_TEST_SUITE_P(All, WatchedLanes, testing::ValuesIn(models_of_lanes()), model_name);
+
+TEST_P(WatchedLanes, ALaneThatHangsIsNotAlive) {
+  ServerProcess server(program::kTestServer,
+                       under(GetParam(), watched({{"CPSS_SERVICE", "gated"}})));
+  expect_alive();
+  UdpClient client(server.address());
+  ASSERT_EQ(client.send("wait"), 0);
+  EXPECT_TRUE(eventually([&] {
+    return server.process().errors().find("makes no progress") != std::string::npos;
+  })) << server.process().errors();
+  manager_.forget();
+  EXPECT_EQ(manager_.hear(2 * kWatchdog), std::nullopt);
+  gate_.open();
+  EXPECT_EQ(client.receive(), "wait");
+  expect_alive();
+  EXPECT_EQ(times("makes no progress", server.process().errors()), 1u);
+  server.expect_clean_end();
+}
+
+class WatchedModels : public Watched, public testing::WithParamInterface<ModelUnderTest> {};
+INSTANTIATE_TEST_SUITE_P(All, WatchedModels, testing::ValuesIn(every_model()), model_name);
+
+// Without workers, where there need not be any.
+TEST_P(WatchedModels, AServiceThatTakesItsTimeWithADeferredMessageDoesNotHang) {
+  ServerProcess server(program::kTestServer,
+                       under(GetParam(), watched({{"CPSS_SERVICE", "gated-deferral"}})));
+  UdpClient client(server.address());
+  ASSERT_EQ(client.send("!wait"), 0);
+  EXPECT_TRUE(eventually([&] { return server.ledger("in_flight") > 0; }));
+  expect_alive();
+  gate_.open();
+  EXPECT_EQ(client.receive(), "!wait");
+  server.expect_clean_end();
+}
+
+TEST_F(Watched, WorkersThatTakeTheirTimeAndALaneThatWaitsForThemDoNotHang) {
+  ServerProcess server(program::kTestServer, watched({{"CPSS_SERVICE", "gated-deferral"},
+                                                      {"CPSS_WORKER_THREADS", "1"},
+                                                      {"CPSS_WORKER_QUEUE", "1"}}));
+  UdpClient client(server.address());
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(client.send("!wait"), 0);
+  EXPECT_TRUE(eventually([&] { return server.ledger("in_flight") == 5; }));
+  expect_alive();
+  gate_.open();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(client.receive(), "!wait");
+  server.expect_clean_end();
+}
+
+}  // namespace
+}  // namespace cpss

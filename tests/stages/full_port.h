@@ -1,0 +1,49 @@
+// A port whose descriptor has no room until somebody makes some. Only its descriptor is used.
+//
+// make_room() may be called by any thread.
+#pragma once
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "net/datagram_port.h"
+
+namespace cpss::test {
+
+class FullPort final : public DatagramPort {
+ public:
+  FullPort() {
+    EXPECT_EQ(pipe2(ends_, O_NONBLOCK | O_CLOEXEC), 0);
+    const std::array<char, 4096> bytes{};
+    while (write(ends_[1], bytes.data(), bytes.size()) > 0) {
+    }
+  }
+  ~FullPort() override {
+    close(ends_[0]);
+    close(ends_[1]);
+  }
+  FullPort(const FullPort&) = delete;
+  FullPort& operator=(const FullPort&) = delete;
+
+  void make_room() {
+    std::array<char, 4096> bytes;
+    while (read(ends_[0], bytes.data(), bytes.size()) > 0) {
+    }
+  }
+  ReceiveResult receive(std::span<const ReceiveBuffer>, std::span<Arrival>) noexcept override {
+    return {};
+  }
+  SendResult send(std::span<const OutgoingDatagram>) noexcept override { return {0, EAGAIN}; }
+  void wait_writable(std::chrono::milliseconds) noexcept override {}
+  int descriptor() const noexcept override { return ends_[1]; }
+
+ private:
+  int ends_[2] = {-1, -1};
+};
+
+}  // namespace cpss::test

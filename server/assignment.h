@@ -36,6 +36,7 @@ struct LanePlan {
 struct Assignment {
   std::vector<LanePlan> lanes;
   unsigned socket_groups = 1;        // of one socket for each address
+  bool shared_sockets = false;       // several lanes wait for the same
   bool by_turns = false;             // the lanes listen one at a time (SocketSharing::handoff)
   bool separate_processes = false;   // each lane is a process
   bool process_per_message = false;  // transient lanes are processes, started by who receives

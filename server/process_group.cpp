@@ -62,8 +62,13 @@ void ProcessGroup::start() {
 // A process makes its memory and its lane itself: only when that has succeeded is it of use.
 void ProcessGroup::wait_until_they_run() {
   for (std::size_t lane = 0; lane < assignment_.lanes.size();) {
-    children_.reap([this](std::size_t dead, ProcessEnd) { throw_why_not_started(dead); });
-    if (board_.progress(lane).rounds() > 0)
+    // One that has served is none that could not start: another one is started, as later.
+    children_.reap([this](std::size_t dead, ProcessEnd end) {
+      if (!has_run(dead)) throw_why_not_started(dead);
+      book_end_of(dead, end);
+    });
+    start_missing();
+    if (has_run(lane))
       ++lane;
     else
       std::this_thread::sleep_for(kStartLook);
@@ -90,7 +95,9 @@ int ProcessGroup::start_process(std::size_t lane) {
 void ProcessGroup::run_process(std::size_t lane) {
   const PipelineOptions options = options_of_process(options_, lane, assignment_.lanes.size());
   const LanePlan& plan = assignment_.lanes[lane];
-  const Assignment alone{.lanes = {plan}, .socket_groups = assignment_.socket_groups};
+  const Assignment alone{.lanes = {plan},
+                         .socket_groups = assignment_.socket_groups,
+                         .shared_sockets = assignment_.shared_sockets};
   try {
     Plant plant({options, alone, service_, ports_, admission_, board_});
     Station station({plant, plan, lane, writers_of(region_, assignment_, lane)});
@@ -110,20 +117,25 @@ void ProcessGroup::tick(StatsWriter&) {
 }
 
 void ProcessGroup::reap() {
-  children_.reap([this](std::size_t lane, ProcessEnd end) {
-    lost_ += books_[lane].book(lost_for_, main_);
-    if (ending_ && end.well()) return;
-    // It would count as awake for good.
-    LaneProgress& progress = board_.progress(lane);
-    if (!progress.waiting()) board_.awake().one_less();
-    progress.waits(true);
-    if (killed_) return;
-    main_.add(Counter::processes_lost);
-    board_.events(lane).report(EventKind::process_died, end.signal);
-    const bool served = progress.rounds() > rounds_at_start_[lane];
-    const auto now = std::chrono::steady_clock::now();
-    missing_.push_back({lane, served ? now : now + kPauseAfterFailure});
-  });
+  children_.reap([this](std::size_t lane, ProcessEnd end) { book_end_of(lane, end); });
+}
+
+bool ProcessGroup::has_run(std::size_t lane) noexcept {
+  return board_.progress(lane).rounds() > rounds_at_start_[lane];
+}
+
+void ProcessGroup::book_end_of(std::size_t lane, ProcessEnd end) {
+  lost_ += books_[lane].book(lost_for_, main_);
+  if (ending_ && end.well()) return;
+  // It would count as awake for good.
+  LaneProgress& progress = board_.progress(lane);
+  if (!progress.waiting()) board_.awake().one_less();
+  progress.waits(true);
+  if (killed_) return;
+  main_.add(Counter::processes_lost);
+  board_.events(lane).report(EventKind::process_died, end.signal);
+  const auto now = std::chrono::steady_clock::now();
+  missing_.push_back({lane, has_run(lane) ? now : now + kPauseAfterFailure});
 }
 
 // In the drain, too: with a socket of its own nobody else would take what is in it.

@@ -47,8 +47,12 @@ class ProcessGroup final : public Engine {
   void run_process(std::size_t lane);
   void wait_until_they_run();
   [[noreturn]] void throw_why_not_started(std::size_t lane);
-  // Books for those that have ended; then their lanes are missing, unless the server ends.
+  // The lane's process has come to its first round, so it has all that it needs.
+  bool has_run(std::size_t lane) noexcept;
+  // For those that have ended.
   void reap();
+  // Books what the process has lost; then its lane is missing, unless the server ends.
+  void book_end_of(std::size_t lane, ProcessEnd end);
   void start_missing();
 
   const PipelineOptions options_;

@@ -131,6 +131,7 @@ std::unique_ptr<WaitPlace> Station::receive_place() {
                              options.pause,
                              options.exclusive_wake};
   wiring.leave_unread = &plant_.in.board.leave_unread();
+  wiring.shared = plant_.in.assignment.shared_sockets;
   wiring.all_received = &all_received_;
   if (receives_and_answers()) {
     wiring.sender = &*response_;

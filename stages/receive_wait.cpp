@@ -7,8 +7,8 @@
 #include <utility>
 
 #include <poll.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "stages/clock.h"
@@ -30,6 +30,13 @@ int milliseconds_until(Deadline deadline) noexcept {
   const auto left = deadline - std::chrono::steady_clock::now();
   return static_cast<int>(
       std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0));
+}
+
+// How often the thread has given up its CPU to wait.
+std::uint64_t times_slept() noexcept {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return static_cast<std::uint64_t>(usage.ru_nvcsw);
 }
 
 void watch(int epoll, int descriptor, std::uint32_t events) {
@@ -129,10 +136,22 @@ void ReceiveWait::note_event(int descriptor) noexcept {
 void ReceiveWait::wait_for_datagrams() noexcept {
   if (step_.sheds() && now_ns() < short_until_ns_) let_datagrams_gather(*kShedPause);
   epoll_event events[8];
-  const int count = epoll_wait(epoll_, events, std::size(events), milliseconds(w_.longest));
+  const int count = wait_in_epoll(events);
   step_.stats().add(Counter::syscalls);
   step_.stats().add(Counter::wait_calls);
   for (int i = 0; i < count; ++i) note_event(events[i].data.fd);
+}
+
+// A lane that is woken and finds, still in the kernel, that there is nothing goes to sleep again
+// there: epoll_wait(2) does not return, only the times it slept tell.
+int ReceiveWait::wait_in_epoll(std::span<epoll_event> events) noexcept {
+  const std::uint64_t slept_before = w_.shared ? times_slept() : 0;
+  const int count =
+      epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), milliseconds(w_.longest));
+  if (w_.shared)
+    if (const std::uint64_t slept = times_slept() - slept_before; slept > 1)
+      step_.stats().add(Counter::lost_races, slept - 1);
+  return count;
 }
 
 // Seldom: an epoll could not be told each time which of its descriptors count (EPOLLEXCLUSIVE).

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <poll.h>
+#include <sys/epoll.h>
 
 #include "net/datagram_port.h"
 #include "queue/semaphore.h"
@@ -40,6 +41,9 @@ class ReceiveWait final : public WaitPlace {
     // Whether a datagram wakes one of the lanes that wait for its socket (EPOLLEXCLUSIVE,
     // epoll_ctl(2)), or all.
     bool exclusive = true;
+    // Other lanes wait for the same sockets: what they were quicker to take is counted, at the cost
+    // of two system calls a wait (getrusage(2)).
+    bool shared = false;
     const LeaveSign* leave_unread = nullptr;  // as in ReceiveStep
     Semaphore* all_received = nullptr;        // posted once, when the lane will receive no more
     const Step* sender = nullptr;  // of a lane that also answers; blocked_on() is waited for
@@ -64,6 +68,7 @@ class ReceiveWait final : public WaitPlace {
   // Until there is something to do for the lane, whatever it is.
   void sleep() noexcept;
   void wait_for_datagrams() noexcept;
+  int wait_in_epoll(std::span<epoll_event> events) noexcept;
   void wait_for_slot() noexcept;
   void wait_for_the_rest() noexcept;
   // Waits for what is in polled_, and also for replies and for room in a socket.

@@ -45,7 +45,7 @@ class Record:
 
 
 def new_record(case: Case, repeat: int, identity: dict, status: str, **more) -> Record:
-    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds")
     return Record(case.experiment, case.name, repeat, case.parameters(), identity, status,
                   finished_at=now, **more)
 

@@ -11,6 +11,7 @@ Assignment prefork(const PipelineOptions& options) {
     if (own_sockets) result.lanes.back().sockets = i;
   }
   if (own_sockets) result.socket_groups = options.lanes;
+  result.shared_sockets = !own_sockets && options.lanes > 1;
   result.separate_processes = true;
   return result;
 }

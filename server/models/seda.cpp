@@ -45,6 +45,8 @@ Assignment seda(const PipelineOptions& options) {
   if (options.sockets == SocketSharing::reuseport) {
     for (unsigned i = 0; i < options.receive.lanes; ++i) result.lanes[i].sockets = i;
     result.socket_groups = options.receive.lanes;
+  } else {
+    result.shared_sockets = options.receive.lanes > 1;
   }
   add_pool(result, "svc", StageId::service, options.service, service_helps(options));
   add_workers(result, options);

@@ -12,6 +12,7 @@ Assignment symped(const PipelineOptions& options) {
     if (own_sockets) result.lanes.back().sockets = i;
   }
   if (own_sockets) result.socket_groups = lanes;
+  result.shared_sockets = options.sockets == SocketSharing::shared && lanes > 1;
   return result;
 }
 

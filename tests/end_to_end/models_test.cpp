@@ -2,11 +2,9 @@
 // they have, a server answers, counts, sheds, drains and ends alike. What only some models have is
 // in model_features_test.cpp and model_processes_test.cpp.
 #include <cstdint>
-#include <ostream>
 #include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,6 +13,7 @@
 
 #include "net/udp_socket.h"
 #include "tests/end_to_end/gate_file.h"
+#include "tests/end_to_end/model_cases.h"
 #include "tests/end_to_end/peers.h"
 #include "tests/end_to_end/programs.h"
 #include "tests/end_to_end/server_process.h"
@@ -22,7 +21,6 @@
 #include "tests/net/inbox.h"
 #include "tests/support/eventually.h"
 #include "tests/support/flood.h"
-#include "tests/support/threads.h"
 
 namespace cpss {
 namespace {
@@ -32,149 +30,6 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 
 constexpr std::chrono::seconds kPatience{20};
-
-using Names = std::vector<std::string>;
-
-// A way to set up a server, and what of that can be seen.
-struct ModelCase {
-  std::string name;
-  Environment settings;
-  std::string model;
-  Names stages;
-  Names receivers;  // the lanes that receive
-  // Whether somebody receives while a service stands still with a message in the only slot.
-  bool sheds = false;
-  // A setting that means nothing to the model, and the models to which it does.
-  std::pair<std::string, std::string> others;
-};
-
-void PrintTo(const ModelCase& one, std::ostream* out) {
-  *out << one.name;
-}
-
-const Names kDirect = {"receive", "service", "response"};
-const Names kWithWorkers = {"receive", "service", "worker", "response"};
-const std::pair<std::string, std::string> kLanes = {"CPSS_LANES", "symped, mp"};
-const std::pair<std::string, std::string> kReceiveThreads = {"CPSS_RECV_THREADS", "seda"};
-const std::pair<std::string, std::string> kWorkerThreads = {"CPSS_WORKER_THREADS", "seda, amped"};
-
-Names numbered(const std::string& kind, std::size_t count) {
-  Names names;
-  for (std::size_t i = 0; i < count; ++i) names.push_back(kind + "-" + std::to_string(i));
-  return names;
-}
-
-// Beside what they are set to, all models run with their defaults; only `seda` would help rather
-// than receive on while a service stands still.
-std::vector<ModelCase> cases() {
-  const std::size_t most_lanes = 2 * test::allowed_cpus().size();
-  return {
-      {.name = "seda",
-       .settings = {{"CPSS_HANDOVER", "strict"}},
-       .model = "seda",
-       .stages = kDirect,
-       .receivers = numbered("recv", 1),
-       .sheds = true,
-       .others = kLanes},
-      {.name = "seda_reuseport",
-       .settings = {{"CPSS_RECV_THREADS", "2"},
-                    {"CPSS_SOCKETS", "reuseport"},
-                    {"CPSS_STEERING", "random"}},
-       .model = "seda",
-       .stages = kDirect,
-       .receivers = numbered("recv", 2),
-       .sheds = true,
-       .others = kLanes},
-      {.name = "sped",
-       .settings = {{"CPSS_MODEL", "sped"}},
-       .model = "sped",
-       .stages = kDirect,
-       .receivers = numbered("lane", 1),
-       .others = kLanes},
-      {.name = "symped_shared",
-       .settings = {{"CPSS_MODEL", "symped"}, {"CPSS_LANES", "3"}},
-       .model = "symped",
-       .stages = kDirect,
-       .receivers = numbered("lane", 3),
-       .sheds = true,
-       .others = kReceiveThreads},
-      {.name = "symped_all_wake",
-       .settings = {{"CPSS_MODEL", "symped"},
-                    {"CPSS_LANES", "3"},
-                    {"CPSS_EPOLLEXCLUSIVE", "false"}},
-       .model = "symped",
-       .stages = kDirect,
-       .receivers = numbered("lane", 3),
-       .sheds = true,
-       .others = kReceiveThreads},
-      {.name = "symped_reuseport",
-       .settings = {{"CPSS_MODEL", "symped"}, {"CPSS_LANES", "3"}, {"CPSS_SOCKETS", "reuseport"}},
-       .model = "symped",
-       .stages = kDirect,
-       .receivers = numbered("lane", 3),
-       .sheds = true,
-       .others = kReceiveThreads},
-      {.name = "symped_reuseport_random",
-       .settings = {{"CPSS_MODEL", "symped"},
-                    {"CPSS_LANES", "3"},
-                    {"CPSS_SOCKETS", "reuseport"},
-                    {"CPSS_STEERING", "random"}},
-       .model = "symped",
-       .stages = kDirect,
-       .receivers = numbered("lane", 3),
-       .sheds = true,
-       .others = kReceiveThreads},
-      {.name = "symped_handoff",
-       .settings = {{"CPSS_MODEL", "symped"},
-                    {"CPSS_LANES", "1"},
-                    {"CPSS_SOCKETS", "handoff"},
-                    {"CPSS_HANDOFF_LIMIT", "2"}},
-       .model = "symped",
-       .stages = kDirect,
-       .receivers = numbered("lane", most_lanes),
-       // A lane below its limit keeps the turn to itself, so there is nobody to shed.
-       .others = kReceiveThreads},
-      {.name = "amped",
-       .settings = {{"CPSS_MODEL", "amped"}},
-       .model = "amped",
-       .stages = kWithWorkers,
-       .receivers = numbered("lane", 1),
-       .others = kReceiveThreads},
-      {.name = "amped_defer_all",
-       .settings = {{"CPSS_MODEL", "amped"}, {"CPSS_WORKER_THREADS", "2"}, {"CPSS_DEFER", "all"}},
-       .model = "amped",
-       .stages = kWithWorkers,
-       .receivers = numbered("lane", 1),
-       .sheds = true,
-       .others = kReceiveThreads},
-      {.name = "amped_on_demand",
-       .settings = {{"CPSS_MODEL", "amped"}, {"CPSS_DEFER", "all"}, {"CPSS_ONDEMAND_THREADS", "2"}},
-       .model = "amped",
-       .stages = {"receive", "service", "worker", "on_demand", "response"},
-       .receivers = numbered("lane", 1),
-       .sheds = true,
-       .others = kReceiveThreads},
-      {.name = "mp_prefork",
-       .settings = {{"CPSS_MODEL", "mp"}, {"CPSS_LANES", "3"}},
-       .model = "mp",
-       .stages = kDirect,
-       .receivers = numbered("proc", 3),
-       .others = kWorkerThreads},
-      {.name = "mp_prefork_reuseport",
-       .settings = {{"CPSS_MODEL", "mp"}, {"CPSS_LANES", "3"}, {"CPSS_SOCKETS", "reuseport"}},
-       .model = "mp",
-       .stages = kDirect,
-       .receivers = numbered("proc", 3),
-       .others = kWorkerThreads},
-      {.name = "mp_fork",
-       .settings = {{"CPSS_MODEL", "mp"}, {"CPSS_LANES", "2"}, {"CPSS_MP", "fork"}},
-       .model = "mp",
-       .stages = kDirect,
-       .receivers = numbered("recv", 1),
-       .sheds = true,
-       .others = kWorkerThreads},
-  };
-}
 
 SocketAddress loopback(const std::string& ip, std::uint16_t port) {
   return address_of(ip, port);
@@ -260,7 +115,7 @@ class Model : public testing::TestWithParam<ModelCase> {
   TemporaryFolder folder_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Models, Model, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Models, Model, testing::ValuesIn(model_cases()),
                          [](const auto& one) { return one.param.name; });
 
 // --- answers ---
@@ -437,7 +292,7 @@ TEST_P(Model, EndsWithoutTraffic) {
 }
 
 TEST_P(Model, AnswersAtTheSignalWhatIsInsideAndWhatTheSocketsHold) {
-  ServerProcess server(program::kTestServer, gated());
+  ServerProcess server(program::kTestServer, gated({{"CPSS_QSLOTS", "4"}}));
   Peers peers(server.address(), 8);
   peers.send(5);
   wait_until_something_is_inside(server);

@@ -23,18 +23,9 @@ QUICK = [row for row in compare.all_rows() if row.quick]
 CASES = {row.name for row in QUICK} | {capacity.name for capacity in compare.capacities_of(QUICK)}
 
 
-def demand_models():
-    """Skips a class of tests as long as the server has no models."""
-    run = subprocess.run([Build.folder / "server/cpssd", "--help"], stdout=subprocess.PIPE,
-                         text=True, check=True)
-    if "CPSS_MODEL" not in run.stdout:
-        raise unittest.SkipTest("this cpssd has no CPSS_MODEL")
-
-
 class QuickMode(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        demand_models()
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.output = Path(folder.name)
@@ -132,10 +123,6 @@ class QuickMode(unittest.TestCase):
 
 
 class Own(StandIns):
-    @classmethod
-    def setUpClass(cls):
-        demand_models()
-
     def test_a_service_and_load_of_ones_own(self):
         code, text = run_study("compare-models", self.root, "--service", "work", "--env",
                                "CPSS_WORK=fixed:20", "--load", "-c 4 -Q 2000 --work fixed:20",

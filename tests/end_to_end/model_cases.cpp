@@ -22,6 +22,7 @@ Names numbered(const std::string& kind, std::size_t count) {
 std::vector<ModelCase> model_cases() {
   const std::size_t most_lanes = 2 * test::allowed_cpus().size();
   return {
+      // Its one receive lane would help, rather than receive on while a service stands still.
       {.name = "seda",
        .settings = {{"CPSS_HANDOVER", "strict"}},
        .model = "seda",

@@ -29,8 +29,6 @@ inline void PrintTo(const ModelCase& one, std::ostream* out) {
   *out << one.name;
 }
 
-// Beside what they are set to, all models run with their defaults; only `seda` would help rather
-// than receive on while a service stands still.
 std::vector<ModelCase> model_cases();
 
 }  // namespace cpss

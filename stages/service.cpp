@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "stages/batch_clock.h"
 #include "stages/semaphore_clock.h"
@@ -46,14 +47,28 @@ std::span<const std::uint32_t> ServiceStep::help(std::span<const std::uint32_t> 
   BatchClock clock(stats_, begin_ns);
   process_batch(slots);
   not_taken_.clear();
-  if (!w_.deferral && !w_.keeps_deferred) {
-    for (const std::size_t i : deferred_) not_taken_.push_back(refs_[i].slot);
-    deferred_.clear();
-  }
+  if (!w_.keeps_deferred) leave_what_would_wait();
   const std::size_t taken = slots.size() - not_taken_.size();
   intake_.book_helped(taken);
   if (taken > 0) finish_batch(taken, clock);
   return not_taken_;
+}
+
+// Without workers that is everything deferred; with them what finds no place now, unless it is shed.
+void ServiceStep::leave_what_would_wait() noexcept {
+  if (w_.deferral) {
+    if (w_.deferral->budget != nullptr) return;
+    drop_what_was_seized();
+    reserved_ = w_.deferral->queue.reserve(static_cast<std::uint32_t>(deferred_.size()));
+  }
+  const auto rest = std::span(deferred_).subspan(reserved_);
+  for (const std::size_t i : rest) not_taken_.push_back(refs_[i].slot);
+  deferred_.resize(reserved_);
+}
+
+// A message that main has taken away at a forced end goes no further.
+void ServiceStep::drop_what_was_seized() noexcept {
+  std::erase_if(deferred_, [this](std::size_t i) { return !settlement_.still_held(refs_[i]); });
 }
 
 void ServiceStep::process_batch(std::span<const std::uint32_t> slots) noexcept {
@@ -121,12 +136,12 @@ std::uint64_t ServiceStep::process_in_place() noexcept {
 
 std::uint64_t ServiceStep::hand_to_workers() noexcept {
   const Deferral& to = *w_.deferral;
-  // A message that main has taken away at a forced end goes no further.
-  std::erase_if(deferred_, [this](std::size_t i) { return !settlement_.still_held(refs_[i]); });
+  drop_what_was_seized();
   std::uint64_t now = now_ns();
   for (std::span<const std::size_t> rest = deferred_; !rest.empty();) {
     const auto most = static_cast<std::uint32_t>(rest.size());
-    std::uint32_t places = to.queue.reserve(most);
+    std::uint32_t places = std::min(std::exchange(reserved_, 0), most);
+    if (places == 0) places = to.queue.reserve(most);
     if (places == 0 && to.budget != nullptr) {
       shed(rest);
       return settlement_.finish();

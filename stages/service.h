@@ -47,8 +47,7 @@ class ServiceStep final : public Step, public HelpedStep {
     std::uint32_t batch;
     std::uint32_t lanes;                    // service lanes
     std::optional<Deferral> deferral = {};  // none: there are no workers
-    // Without workers: help() processes what is deferred, too, because there is no service lane to
-    // leave it to.
+    // help() keeps what is deferred, too, because there is no service lane to leave it to.
     bool keeps_deferred = false;
   };
 
@@ -56,8 +55,8 @@ class ServiceStep final : public Step, public HelpedStep {
   ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
 
   std::size_t run() noexcept override;
-  // Without workers, what the service defers is not taken, where there are service lanes: they may
-  // block with it.
+  // Where there are service lanes, what would have to wait is left to them: without workers what the
+  // service defers, with them what finds no room in their queue and is not to be shed.
   std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                       std::uint64_t begin_ns) noexcept override;
   std::size_t most_helped() const noexcept override { return settlement_.most(); }
@@ -71,6 +70,8 @@ class ServiceStep final : public Step, public HelpedStep {
   void process_batch(std::span<const std::uint32_t> slots) noexcept;
   // Hands on what was processed, of `messages`, and deals with deferred_.
   void finish_batch(std::size_t messages, BatchClock& clock) noexcept;
+  void leave_what_would_wait() noexcept;
+  void drop_what_was_seized() noexcept;
   void present(std::span<const std::uint32_t> slots) noexcept;
   // Each settled or in deferred_.
   void process() noexcept;
@@ -90,6 +91,7 @@ class ServiceStep final : public Step, public HelpedStep {
   std::vector<std::size_t> deferred_;     // places in the two above
   std::vector<std::uint32_t> to_queue_;   // slots of one put
   std::vector<std::uint32_t> not_taken_;  // slots that help() returns
+  std::uint32_t reserved_ = 0;            // places in the worker queue for what it keeps
   std::uint64_t aside_ns_ = 0;            // time since the batch began that is the response stage's
 };
 

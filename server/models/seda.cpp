@@ -10,14 +10,10 @@ bool may_help(const PipelineOptions& options, const PoolOptions& from, const Poo
          from.real_time_priority == to.real_time_priority;
 }
 
-// A receive lane must not wait for a service: it would keep what others have sent from those that
-// could answer it. Without workers it leaves what is deferred to a service lane
-// (ServiceStep::help); under CPSS_OVERLOAD=block a service lane may wait for room in the worker
-// queue.
+// A receive lane must not wait for a service, or it would keep what others have sent from those that
+// could answer it: what would have to wait is left to a service lane (ServiceStep::help).
 std::vector<StageId> receive_helps(const PipelineOptions& options) {
-  if ((options.worker.lanes > 0 && !options.shed) ||
-      !may_help(options, options.receive, options.service))
-    return {};
+  if (!may_help(options, options.receive, options.service)) return {};
   if (!may_help(options, options.receive, options.response)) return {StageId::service};
   return {StageId::service, StageId::response};
 }

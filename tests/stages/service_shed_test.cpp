@@ -11,6 +11,7 @@
 
 #include "queue/crowd.h"
 #include "queue/worker_queue.h"
+#include "stages/clock.h"
 #include "stages/memory.h"
 #include "stages/service.h"
 #include "stages/worker.h"
@@ -49,6 +50,10 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
 
   void build(std::uint32_t busy_rate) {
     budget_ = std::make_unique<BusyBudget>(busy_rate);
+    build_blocking();
+  }
+  // Without a budget what finds no place waits.
+  void build_blocking() {
     step_ = std::make_unique<ServiceStep>(
         ServiceStep::Wiring{user_, rig_.store, rig_.requests, rig_.responses, cost_, kBatch, 1,
                             ServiceStep::Deferral{queue_, crowd_, GetParam(), budget_.get()}},
@@ -101,6 +106,36 @@ TEST_P(ServiceShedTest, WhatFindsNoPlaceIsAnsweredBusyThroughResponse) {
   EXPECT_EQ(rig_.total(Counter::busy_replies), 3u);
   EXPECT_THAT(finish(), ElementsAre("b", "b"));
   EXPECT_EQ(rig_.total(Reason::answered), kPlaces);
+}
+
+// Which would have to wait for places, and may not.
+TEST_P(ServiceShedTest, AHelperThatMayNotShedLeavesWhatFindsNoPlaceToTheServiceLanes) {
+  build_blocking();
+  const std::vector<std::string> requests = {"b", "b", "bb", "bbb", "bbbb"};
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    rig_.deliver(requests[i], client(static_cast<unsigned>(i)));
+  ASSERT_EQ(rig_.receive.run(), requests.size());
+  std::vector<std::uint32_t> slots(requests.size());
+  SlotQueue::Consumer taker(rig_.requests, 1);
+  ASSERT_EQ(taker.try_take(slots), slots.size());
+
+  const auto rest = step_->help(slots, now_ns());
+  EXPECT_THAT(rest, ElementsAre(slots[2], slots[3], slots[4]));
+  EXPECT_EQ(rig_.total(Counter::deferred), kPlaces);
+  EXPECT_EQ(queue_.ready_guess(), kPlaces);
+  // As who asked it to help does.
+  SlotQueue::Producer(rig_.requests).put(rest);
+
+  while (worker_.run() > 0) {
+  }
+  slots.resize(kPlaces);
+  ASSERT_EQ(taker.try_take(slots), slots.size());
+  EXPECT_THAT(step_->help(slots, now_ns()), IsEmpty());
+  while (worker_.run() > 0) {
+  }
+  ASSERT_EQ(step_->run(), 1u);
+  EXPECT_EQ(finish().size(), requests.size());
+  EXPECT_EQ(rig_.total(Reason::answered), requests.size());
 }
 
 TEST_P(ServiceShedTest, InvalidAndRefusedAreDecidedFirst) {

@@ -94,9 +94,12 @@ int int_option(int fd, int level, int name) noexcept {
 
 // The forced form goes beyond net.core.rmem_max / wmem_max but needs CAP_NET_ADMIN; the plain form
 // gives what the limit allows, silently: buffer_info() tells (socket(7)).
-void set_buffer(int fd, int forced, int plain, std::size_t bytes) noexcept {
+//
+// `keep_larger`: whoever opened an inherited socket may have been allowed more than we are.
+void set_buffer(int fd, int forced, int plain, std::size_t bytes, bool keep_larger) noexcept {
   // The kernel doubles the value and keeps it in an int.
   const int value = static_cast<int>(std::min<std::size_t>(bytes, INT_MAX / 2));
+  if (keep_larger && int_option(fd, SOL_SOCKET, plain) >= 2 * value) return;
   if (!set_option(fd, SOL_SOCKET, forced, value)) set_option(fd, SOL_SOCKET, plain, value);
 }
 
@@ -299,8 +302,8 @@ void UdpSocket::ask_for(const UdpSocketOptions& options, int fd, const SocketAdd
   merges_ = (options.gro && set_option(fd, IPPROTO_UDP, UDP_GRO, on)) ||
             int_option(fd, IPPROTO_UDP, UDP_GRO) != 0;
   if (options.gso) most_segments_ = segments_per_packet(fd);
-  set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.buffer_bytes);
-  set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, options.buffer_bytes);
+  set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.buffer_bytes, inherited_);
+  set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, options.buffer_bytes, inherited_);
 }
 
 UdpSocket::~UdpSocket() {

@@ -151,7 +151,7 @@ TEST_P(UdpSocketInheritedTest, AsksForWhatOursHave) {
   const int fd = opened.get();
   ASSERT_EQ(::fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
   UdpSocketOptions options;
-  options.buffer_bytes = 64 << 10;
+  options.buffer_bytes = 1 << 20;
   options.gro = true;
   options.gso = true;
   {
@@ -161,12 +161,24 @@ TEST_P(UdpSocketInheritedTest, AsksForWhatOursHave) {
     EXPECT_TRUE(server.wildcard());
     EXPECT_EQ(option(fd, v6() ? IPPROTO_IPV6 : IPPROTO_IP, v6() ? IPV6_RECVPKTINFO : IP_PKTINFO),
               1);
-    EXPECT_EQ(server.buffer_info().receive_bytes, 2U * options.buffer_bytes);
     const UdpSocket ours(wildcard(), options);
+    EXPECT_EQ(server.buffer_info().receive_bytes, ours.buffer_info().receive_bytes);
+    EXPECT_EQ(server.buffer_info().send_bytes, ours.buffer_info().send_bytes);
     EXPECT_EQ(server.merges(), ours.merges());
     EXPECT_EQ(server.most_segments(), ours.most_segments());
   }
   EXPECT_LT(::fcntl(fd, F_GETFD), 0) << "closed with the object";
+}
+
+// Its opener may have been allowed a larger one than we are.
+TEST_P(UdpSocketInheritedTest, KeepsALargerBuffer) {
+  Opened opened(any_port());
+  UdpSocketOptions options;
+  options.buffer_bytes = 4 << 10;
+  const auto before = static_cast<std::size_t>(option(opened.get(), SOL_SOCKET, SO_RCVBUF));
+  ASSERT_GT(before, 2U * options.buffer_bytes);
+  const UdpSocket server(opened.hand_over(), options);
+  EXPECT_EQ(server.buffer_info().receive_bytes, before);
 }
 
 TEST_P(UdpSocketInheritedTest, NeverBlocksThoughTheSocketWould) {

@@ -65,6 +65,16 @@ unsigned lanes_with(const Assignment& assignment, StageId step) {
       assignment.lanes, [step](const LanePlan& l) { return !l.transient && l.runs(step); }));
 }
 
+void share_out_sockets(Assignment& assignment, SocketSharing sharing) {
+  assignment.shared_sockets =
+      sharing == SocketSharing::shared && lanes_with(assignment, StageId::receive) > 1;
+  if (sharing != SocketSharing::reuseport) return;
+  unsigned groups = 0;
+  for (LanePlan& lane : assignment.lanes)
+    if (lane.runs(StageId::receive)) lane.sockets = groups++;
+  assignment.socket_groups = groups;
+}
+
 std::vector<RegionBlock> blocks_of(const Assignment& assignment, const PipelineOptions& options) {
   std::vector<RegionBlock> blocks;
   for (const LanePlan& lane : assignment.lanes) {

@@ -48,6 +48,8 @@ std::string lane_name(const char* kind, unsigned number);  // recv-0
 LanePlan whole_lane(const PipelineOptions& options, const char* kind, unsigned number);
 // Workers and what starts on-demand threads, in models that have such.
 void add_workers(Assignment& assignment, const PipelineOptions& options);
+// Says which lane receives from which sockets; call it when all lanes are there.
+void share_out_sockets(Assignment& assignment, SocketSharing sharing);
 
 // How many lanes run the step as their own; those of transient lanes not counted.
 unsigned lanes_with(const Assignment& assignment, StageId step);

@@ -5,13 +5,9 @@ namespace {
 
 Assignment prefork(const PipelineOptions& options) {
   Assignment result;
-  const bool own_sockets = options.sockets == SocketSharing::reuseport;
-  for (unsigned i = 0; i < options.lanes; ++i) {
+  for (unsigned i = 0; i < options.lanes; ++i)
     result.lanes.push_back(whole_lane(options, "proc", i));
-    if (own_sockets) result.lanes.back().sockets = i;
-  }
-  if (own_sockets) result.socket_groups = options.lanes;
-  result.shared_sockets = !own_sockets && options.lanes > 1;
+  share_out_sockets(result, options.sockets);
   result.separate_processes = true;
   return result;
 }

@@ -38,15 +38,10 @@ void add_pool(Assignment& assignment, const char* kind, StageId step, const Pool
 Assignment seda(const PipelineOptions& options) {
   Assignment result;
   add_pool(result, "recv", StageId::receive, options.receive, receive_helps(options));
-  if (options.sockets == SocketSharing::reuseport) {
-    for (unsigned i = 0; i < options.receive.lanes; ++i) result.lanes[i].sockets = i;
-    result.socket_groups = options.receive.lanes;
-  } else {
-    result.shared_sockets = options.receive.lanes > 1;
-  }
   add_pool(result, "svc", StageId::service, options.service, service_helps(options));
   add_workers(result, options);
   add_pool(result, "resp", StageId::response, options.response, {});
+  share_out_sockets(result, options.sockets);
   return result;
 }
 

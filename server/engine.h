@@ -1,14 +1,13 @@
 // What runs a server model, as the main thread sees it: threads (pipeline.h), or processes
 // (process_group.h).
 //
-// Main thread only.
+// Main thread only; writes to the main thread's block of the region as its caller does.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 
 #include "server/board.h"
-#include "stats/writer.h"
 
 namespace cpss {
 
@@ -29,10 +28,10 @@ class Engine {
   virtual void stop_receiving() = 0;
   // At a forced end: takes every message away from the lanes and books it as failed. May be called
   // again for what came in meanwhile. Returns how many it took.
-  virtual std::uint64_t seize_all(StatsWriter& main) noexcept = 0;
+  virtual std::uint64_t seize_all() noexcept = 0;
 
   // Several times a second, and when a child process has ended.
-  virtual void tick(StatsWriter& main) = 0;
+  virtual void tick() = 0;
 
   virtual Board& board() noexcept = 0;
 };

@@ -150,27 +150,27 @@ void Pipeline::stop_receiving() {
            [deadline] { return std::chrono::steady_clock::now() >= deadline; });
 }
 
-std::uint64_t Pipeline::seize_all(StatsWriter& main) noexcept {
+std::uint64_t Pipeline::seize_all() noexcept {
   if (processes_) {
     // Dead, they book nothing any more.
     processes_->kill_all();
     const auto deadline = std::chrono::steady_clock::now() + kKilledEnd;
     while (processes_->running() > 0 && std::chrono::steady_clock::now() < deadline) {
-      processes_->reap(Reason::failed_forced_end, main);
+      processes_->reap(Reason::failed_forced_end, main_);
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
   std::uint64_t seized = 0;
   for (std::uint32_t slot = 0; slot < plant_.pool.ever_used(); ++slot)
     if (plant_.store.seize(slot)) ++seized;
-  main.book(Reason::failed_forced_end, seized);
-  main.add(Counter::retired, seized);
-  main.add(Counter::given_back, seized);
+  main_.book(Reason::failed_forced_end, seized);
+  main_.add(Counter::retired, seized);
+  main_.add(Counter::given_back, seized);
   return seized;
 }
 
-void Pipeline::tick(StatsWriter& main) {
-  if (processes_) processes_->reap(Reason::failed_dead_process, main);
+void Pipeline::tick() {
+  if (processes_) processes_->reap(Reason::failed_dead_process, main_);
 }
 
 }  // namespace cpss

@@ -111,7 +111,7 @@ void ProcessGroup::run_process(std::size_t lane) {
   }
 }
 
-void ProcessGroup::tick(StatsWriter&) {
+void ProcessGroup::tick() {
   reap();
   start_missing();
 }
@@ -170,7 +170,7 @@ void ProcessGroup::stop_receiving() {
 }
 
 // Those that were killed end at once, but for what keeps the kernel.
-std::uint64_t ProcessGroup::seize_all(StatsWriter&) noexcept {
+std::uint64_t ProcessGroup::seize_all() noexcept {
   const auto deadline = std::chrono::steady_clock::now() + kKilledEnd;
   for (reap(); children_.running() > 0 && std::chrono::steady_clock::now() < deadline; reap())
     std::this_thread::sleep_for(kStartLook);

@@ -32,8 +32,8 @@ class ProcessGroup final : public Engine {
   void start() override;
   bool end(const std::function<bool()>& give_up) override;
   void stop_receiving() override;
-  std::uint64_t seize_all(StatsWriter& main) noexcept override;
-  void tick(StatsWriter& main) override;
+  std::uint64_t seize_all() noexcept override;
+  void tick() override;
   Board& board() noexcept override { return board_; }
 
  private:

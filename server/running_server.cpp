@@ -53,7 +53,7 @@ void RunningServer::run() {
     // Processes of one message each end far more often.
     const auto now = std::chrono::steady_clock::now();
     if (signal == 0 && now < next_tick) {
-      p_.engine.tick(p_.main);
+      p_.engine.tick();
       continue;
     }
     next_tick = now + kTick;
@@ -106,7 +106,7 @@ void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
 
 void RunningServer::tick() {
   p_.region.heartbeat();
-  p_.engine.tick(p_.main);
+  p_.engine.tick();
   tell_watchdog();
   book_kernel_drops();
   events_.collect(p_.engine.board());
@@ -136,10 +136,10 @@ void RunningServer::book_kernel_drops() {
 // cannot shows up in its slots a moment later: it is waited for, briefly.
 void RunningServer::leave(const char* why) {
   p_.engine.stop_receiving();
-  std::uint64_t seized = p_.engine.seize_all(p_.main);
+  std::uint64_t seized = p_.engine.seize_all();
   for (int i = 0; i < 20 && ledger_of(p_.region.snapshot()).in_flight > 0; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    seized += p_.engine.seize_all(p_.main);
+    seized += p_.engine.seize_all();
   }
   book_kernel_drops();
   events_.collect(p_.engine.board());

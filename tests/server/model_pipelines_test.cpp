@@ -148,13 +148,13 @@ TEST_P(PipelineOfModel, AForcedEndBooksWhatIsInsideOnceAndWhoComesLaterBooksNoth
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 2; }));
   live.pipeline().stop_receiving();
-  const std::uint64_t seized = live.pipeline().seize_all(live.main());
+  const std::uint64_t seized = live.pipeline().seize_all();
   EXPECT_GT(seized, 0u);
   EXPECT_EQ(live.ledger().received, seized);
   EXPECT_EQ(live.reason("failed.forced_end"), seized);
   EXPECT_EQ(live.ledger().residual, 0);
   EXPECT_EQ(live.ledger().in_flight, 0);
-  EXPECT_EQ(live.pipeline().seize_all(live.main()), 0u) << "nothing is booked twice";
+  EXPECT_EQ(live.pipeline().seize_all(), 0u) << "nothing is booked twice";
 
   service.open();
   live.end_and_expect_at_rest();
@@ -175,7 +175,7 @@ TEST_P(PipelineOfModel, WhileTheLanesWorkEachMessageIsBookedOnce) {
     for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), to[i % to.size()]);
     ASSERT_TRUE(live.wait_for("received", 1));
     std::uint64_t seized = 0;
-    for (int i = 0; i < 10; ++i) seized += live.pipeline().seize_all(live.main());
+    for (int i = 0; i < 10; ++i) seized += live.pipeline().seize_all();
     live.end_and_expect_at_rest();
     EXPECT_EQ(live.ledger().received, kMessages);
     EXPECT_EQ(live.reason("failed.forced_end"), seized);
@@ -337,7 +337,7 @@ TEST(PipelineOfAmped, AForcedEndWhileWorkersAreInsideBooksEachOnce) {
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 2; }));
   live.pipeline().stop_receiving();
-  EXPECT_EQ(live.pipeline().seize_all(live.main()), kMessages);
+  EXPECT_EQ(live.pipeline().seize_all(), kMessages);
   EXPECT_EQ(live.ledger().residual, 0);
   EXPECT_EQ(live.ledger().in_flight, 0);
   service.open();

@@ -144,8 +144,8 @@ TEST_F(ForcedEnd, BooksExactlyWhatIsInsideAndWhoComesLaterBooksNothing) {
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 3; }));
   EXPECT_EQ(asked, 3);
-  EXPECT_EQ(live.pipeline().seize_all(live.main()), kMessages);
-  EXPECT_EQ(live.pipeline().seize_all(live.main()), 0u) << "nothing is booked twice";
+  EXPECT_EQ(live.pipeline().seize_all(), kMessages);
+  EXPECT_EQ(live.pipeline().seize_all(), 0u) << "nothing is booked twice";
   EXPECT_EQ(live.reason("failed.forced_end"), kMessages);
   EXPECT_EQ(live.ledger().residual, 0);
   EXPECT_EQ(live.ledger().in_flight, 0);
@@ -168,7 +168,7 @@ void seize_while_lanes_work(const PipelineOptions& options, unsigned messages) {
     for (unsigned i = 0; i < messages; ++i) client.send(std::to_string(i), live.address());
     std::uint64_t seized = 0;
     ASSERT_TRUE(live.wait_for("received", 1));
-    for (int i = 0; i < 10; ++i) seized += live.pipeline().seize_all(live.main());
+    for (int i = 0; i < 10; ++i) seized += live.pipeline().seize_all();
     live.end_and_expect_at_rest();
     EXPECT_EQ(live.ledger().received, messages);
     EXPECT_EQ(live.reason("failed.forced_end"), seized);
@@ -379,7 +379,7 @@ TEST(PipelineWithOnDemandThreads, AForcedEndWhileWorkersAndTheyAreInsideBooksEac
 
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 3; }));
-  EXPECT_EQ(live.pipeline().seize_all(live.main()), kMessages);
+  EXPECT_EQ(live.pipeline().seize_all(), kMessages);
   EXPECT_EQ(live.reason("failed.forced_end"), kMessages);
   EXPECT_EQ(live.ledger().residual, 0);
   EXPECT_EQ(live.ledger().in_flight, 0);

@@ -71,7 +71,7 @@ class ProcessGroupTest : public testing::Test {
   static bool tick_until(test::LiveServer& live, std::string_view counter, std::uint64_t value) {
     return eventually(
         [&] {
-          live.engine().tick(live.main());
+          live.engine().tick();
           return live.total(counter) >= value;
         },
         20s, 1ms);
@@ -212,7 +212,7 @@ TEST_F(ProcessGroupTest, WhatTheNextServerIsToReadStaysInTheSockets) {
   int asked = 0;
   EXPECT_FALSE(live.group().end([&] { return ++asked == 3; }));
   live.group().stop_receiving();
-  ASSERT_TRUE(eventually([&] { return live.group().seize_all(live.main()) == 1; }, 20s, 1ms));
+  ASSERT_TRUE(eventually([&] { return live.group().seize_all() == 1; }, 20s, 1ms));
   live.expect_at_rest();
   EXPECT_EQ(live.ledger().received, 1u);
 }
@@ -229,11 +229,10 @@ TEST_F(ProcessGroupTest, AForcedEndKillsThemAndBooksWhatTheyHeld) {
   EXPECT_EQ(asked, 3);
   live.group().stop_receiving();
   std::uint64_t seized = 0;
-  ASSERT_TRUE(
-      eventually([&] { return (seized += live.group().seize_all(live.main())) >= 3; }, 20s, 1ms));
+  ASSERT_TRUE(eventually([&] { return (seized += live.group().seize_all()) >= 3; }, 20s, 1ms));
   EXPECT_EQ(seized, 3u);
   EXPECT_EQ(live.reason("failed.forced_end"), 3u);
-  EXPECT_EQ(live.group().seize_all(live.main()), 0u) << "nothing is told twice";
+  EXPECT_EQ(live.group().seize_all(), 0u) << "nothing is told twice";
   EXPECT_EQ(live.total("processes_started"), 3u) << "no other ones for them";
   EXPECT_EQ(live.total("processes_lost"), 0u) << "they did not end by themselves";
   live.end_and_expect_at_rest();
@@ -273,7 +272,7 @@ TEST_F(ProcessGroupTest, AStartThatFailsSaysWhyAndLeavesNoProcess) {
     EXPECT_NE(std::string(error.what()).find("proc-"), std::string::npos) << error.what();
   }
   live.group().stop_receiving();
-  EXPECT_EQ(live.group().seize_all(live.main()), 0u);
+  EXPECT_EQ(live.group().seize_all(), 0u);
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "there is still a child";
 }
 
@@ -289,7 +288,7 @@ class MessageProcessesTest : public ProcessGroupTest {
       over = true;
     });
     while (!over) {
-      live.engine().tick(live.main());
+      live.engine().tick();
       std::this_thread::sleep_for(1ms);
     }
     client.join();
@@ -353,7 +352,7 @@ TEST_F(MessageProcessesTest, AForcedEndKillsThemAndBooksTheirMessages) {
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 3; }));
   live.pipeline().stop_receiving();
-  EXPECT_EQ(live.pipeline().seize_all(live.main()), 0u) << "of slots: they are the processes'";
+  EXPECT_EQ(live.pipeline().seize_all(), 0u) << "of slots: they are the processes'";
   EXPECT_EQ(live.reason("failed.forced_end"), 8u);
   live.end_and_expect_at_rest();
 }

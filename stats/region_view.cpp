@@ -28,6 +28,11 @@ std::uint64_t LaneSnapshot::*member_of_lane(std::string_view counter) noexcept {
   return nullptr;
 }
 
+MetricFacts::Kind kind_in_facts(MetricKind kind) noexcept {
+  if (kind == MetricKind::gauge) return MetricFacts::Kind::gauge;
+  return kind == MetricKind::histogram ? MetricFacts::Kind::histogram : MetricFacts::Kind::counter;
+}
+
 template <std::size_t N>
 std::string text(const std::array<char, N>& padded) {
   return {padded.data(), ::strnlen(padded.data(), N)};
@@ -74,6 +79,7 @@ void RegionView::read_facts() {
             .model = text(from.model),
             .service = text(from.service),
             .listen = {},
+            .metrics = {},
             .most_inside = from.most_inside,
             .slots = from.slots,
             .histograms = from.histograms != 0,
@@ -99,6 +105,8 @@ void RegionView::read_metrics() {
     metrics_.push_back({kind, entry->merge == 1, offset, counter && is_read_last(name),
                         counter ? member_of_lane(name) : nullptr, name, text(entry->outcome),
                         text(entry->help)});
+    if (kind != MetricKind::reason)
+      facts_.metrics.push_back({kind_in_facts(kind), name, text(entry->unit), text(entry->help)});
   }
 }
 

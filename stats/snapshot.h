@@ -62,6 +62,15 @@ struct ReasonCount {
   std::string full_name() const;
 };
 
+// One counter, gauge or histogram, as the region describes it.
+struct MetricFacts {
+  enum class Kind : std::uint8_t { counter, gauge, histogram };
+  Kind kind = Kind::counter;
+  std::string name;
+  std::string unit;
+  std::string help;
+};
+
 // What does not change while the server runs.
 struct RegionFacts {
   std::uint64_t generation = 0;
@@ -70,7 +79,8 @@ struct RegionFacts {
   std::string model;
   std::string service;
   std::vector<std::string> listen;
-  std::uint64_t most_inside = 0;  // datagrams
+  std::vector<MetricFacts> metrics;  // in the region's order; every stage has each of them
+  std::uint64_t most_inside = 0;     // datagrams
   std::uint64_t slots = 0;
   bool histograms = false;
   bool kernel_dropped_exact = false;

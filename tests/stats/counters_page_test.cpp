@@ -31,7 +31,9 @@ std::string expected_page() {
   std::string page =
       "# Counters\n\n"
       "Everything a server measures, as `getstat` and the stats region name it. All values are "
-      "unsigned\n64-bit, counted for each stage from the start of the server, and never reset.\n"
+      "unsigned\n64-bit, counted for each stage from the start of the server, and never reset. "
+      "`getstat "
+      "--json` has all of them,\nof each stage (`stages`) and of the main thread (`server`).\n"
       "This page is made from `stats/metrics.h`: run the test `CountersPageTest` with "
       "`CPSS_UPDATE_DOCS=1`.\n";
   constexpr std::string_view kTable = "\n| name | unit | meaning |\n|---|---|---|\n";

@@ -1,22 +1,36 @@
 #include "tools/getstat/json.h"
 
-#include <array>
+#include <algorithm>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "stats/lane_shares.h"
 #include "stats/ledger.h"
+#include "stats/metrics.h"
 #include "tools/getstat/json_writer.h"
 #include "tools/getstat/stage_figures.h"
 
 namespace cpss::getstat {
 namespace {
 
-constexpr std::array kStageHistograms = {"wait_ns", "service_ns", "cost_ns", "batch"};
-constexpr std::array kStageCounters = {
-    "syscalls",        "wait_calls",    "syscall_ns",    "sem_waits",       "sem_wait_ns",
-    "futex_wakes",     "slot_wait_ns",  "queue_wait_ns", "busy_ns",         "step_ns",
-    "threads_started", "threads_ended", "deferred",      "deferred_inline", "busy_replies",
-    "lost_races",      "handoffs"};
+// What a stage has a key for in any case: of this build's list, and of the region's, which may be
+// another build's. So whatever is measured is here, without a list of its own.
+std::vector<std::string> names_of(MetricFacts::Kind kind, const RegionFacts& facts) {
+  std::vector<std::string> names;
+  const auto add = [&names](std::string_view name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.emplace_back(name);
+  };
+  const auto add_all = [&add](const auto& table) {
+    for (const auto& row : table) add(row.info.name);
+  };
+  if (kind == MetricFacts::Kind::counter) add_all(kCounters);
+  if (kind == MetricFacts::Kind::gauge) add_all(kGauges);
+  if (kind == MetricFacts::Kind::histogram) add_all(kHistograms);
+  for (const MetricFacts& metric : facts.metrics)
+    if (metric.kind == kind) add(metric.name);
+  return names;
+}
 
 void write_histogram(JsonWriter& json, const HistogramSnapshot& histogram) {
   json.begin_object();
@@ -28,23 +42,41 @@ void write_histogram(JsonWriter& json, const HistogramSnapshot& histogram) {
   json.end_object();
 }
 
-void write_stage(JsonWriter& json, const StageFigures& figures) {
+// All that the lanes of the stage have written, by its name.
+void write_metrics(JsonWriter& json, const RegionFacts& facts, const StageSnapshot& stage) {
+  for (const std::string& name : names_of(MetricFacts::Kind::counter, facts))
+    json.key(name).value(stage.counter(name));
+  for (const std::string& name : names_of(MetricFacts::Kind::histogram, facts)) {
+    json.key(name);
+    write_histogram(json, stage.histogram(name));
+  }
+  json.key("gauges").begin_object();
+  for (const std::string& name : names_of(MetricFacts::Kind::gauge, facts))
+    json.key(name).value(stage.gauge(name));
+  json.end_object();
+}
+
+void write_stage(JsonWriter& json, const RegionFacts& facts, const StageFigures& figures) {
   const StageSnapshot& stage = *figures.stage;
   json.begin_object();
   json.key("name").value(stage.name);
   json.key("threads").value(figures.threads);
   json.key("threads_most").value(figures.threads_most);
   json.key("measured").value(!stage.books_only);
-  for (const char* counter : {"entered", "left", "retired"})
-    json.key(counter).value(stage.counter(counter));
   json.key("queue_depth").value(figures.queue_depth.value_or(0));
   json.key("queue_high_water").value(figures.queue_high_water.value_or(0));
   json.key("busy").value(figures.busy);
-  for (const char* histogram : kStageHistograms) {
-    json.key(histogram);
-    write_histogram(json, stage.histogram(histogram));
-  }
-  for (const char* counter : kStageCounters) json.key(counter).value(stage.counter(counter));
+  write_metrics(json, facts, stage);
+  json.end_object();
+}
+
+// The main thread's own.
+void write_server(JsonWriter& json, const Snapshot& snapshot) {
+  const StageSnapshot* server = snapshot.stage(kServerStage);
+  json.key("server");
+  if (server == nullptr) return json.null();
+  json.begin_object();
+  write_metrics(json, snapshot.facts, *server);
   json.end_object();
 }
 
@@ -93,9 +125,12 @@ void write_known(JsonWriter& json, const Reading& reading) {
   json.key("listen").begin_array();
   for (const std::string& address : snapshot.facts.listen) json.value(address);
   json.end_array();
+  json.key("slots").value(snapshot.facts.slots);
   json.key("stages").begin_array();
-  for (const StageFigures& figures : stage_figures(reading, nullptr)) write_stage(json, figures);
+  for (const StageFigures& figures : stage_figures(reading, nullptr))
+    write_stage(json, snapshot.facts, figures);
   json.end_array();
+  write_server(json, snapshot);
   write_receivers(json, snapshot);
   json.key("processes").begin_object();
   json.key("started").value(snapshot.total("processes_started"));
@@ -119,8 +154,8 @@ std::string format_json(const Reading& reading) {
     write_known(json, reading);
   } else {
     for (const char* unknown :
-         {"pid", "model", "service", "uptime_s", "heartbeat_age_s", "listen", "stages", "receivers",
-          "imbalance", "processes", "ledger", "reasons"})
+         {"pid", "model", "service", "uptime_s", "heartbeat_age_s", "listen", "slots", "stages",
+          "server", "receivers", "imbalance", "processes", "ledger", "reasons"})
       json.key(unknown).null();
   }
   json.end_object();

@@ -1,5 +1,7 @@
 #include "tools/getstat/table.h"
 
+#include <sstream>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -108,27 +110,49 @@ std::string format_waits(const std::vector<StageFigures>& stages) {
   return grid.to_string();
 }
 
+// A row for each that is not 0, with its explanation behind the aligned columns; empty without one.
+class ExplainedCounts {
+ public:
+  ExplainedCounts(std::string subject, std::string unit)
+      : grid_({std::move(subject), std::move(unit)}) {}
+  void add(const std::string& name, std::uint64_t count, const std::string& help) {
+    if (count == 0) return;
+    grid_.add({"  " + name, format_count(count)});
+    helps_.push_back(help);
+  }
+  std::string to_string() const {
+    if (helps_.empty()) return "";
+    std::string text;
+    std::istringstream lines(grid_.to_string());
+    std::string line;
+    std::getline(lines, line);
+    text += line + '\n';
+    for (const std::string& help : helps_) {
+      std::getline(lines, line);
+      text += line + "  " + help + '\n';
+    }
+    return text;
+  }
+
+ private:
+  Grid grid_;
+  std::vector<std::string> helps_;
+};
+
 std::string format_reasons(const Snapshot& snapshot) {
-  Grid grid({"reasons", "messages"});
-  std::vector<std::string> helps;
-  for (const ReasonCount& reason : snapshot.reasons) {
-    if (reason.count == 0) continue;
-    grid.add({"  " + reason.full_name(), format_count(reason.count)});
-    helps.push_back(reason.help);
-  }
-  if (helps.empty()) return "";
-  // The explanations follow the aligned columns, line by line.
-  std::string text;
-  std::size_t line = 0;
-  std::string lines = grid.to_string();
-  for (std::size_t begin = 0; begin < lines.size(); ++line) {
-    const std::size_t end = lines.find('\n', begin);
-    text += lines.substr(begin, end - begin);
-    if (line > 0) text += "  " + helps[line - 1];
-    text += '\n';
-    begin = end + 1;
-  }
-  return text;
+  ExplainedCounts counts("reasons", "messages");
+  for (const ReasonCount& reason : snapshot.reasons)
+    counts.add(reason.full_name(), reason.count, reason.help);
+  return counts.to_string();
+}
+
+// Of whatever the region counts as errors.
+std::string format_errors(const Snapshot& snapshot) {
+  ExplainedCounts counts("errors", "times");
+  for (const MetricFacts& metric : snapshot.facts.metrics)
+    if (metric.kind == MetricFacts::Kind::counter && metric.unit == "errors")
+      counts.add(metric.name, snapshot.total(metric.name), metric.help);
+  return counts.to_string();
 }
 
 }  // namespace
@@ -154,8 +178,9 @@ std::string format_table(const Reading& reading, const Snapshot* before, const s
   text += '\n' + format_times(stages);
   text += '\n' + format_waits(stages);
   text += "\nledger\n" + format_ledger(ledger_of(*reading.snapshot));
-  const std::string reasons = format_reasons(*reading.snapshot);
-  if (!reasons.empty()) text += '\n' + reasons;
+  for (const std::string& part :
+       {format_reasons(*reading.snapshot), format_errors(*reading.snapshot)})
+    if (!part.empty()) text += '\n' + part;
   return text;
 }
 

@@ -1,11 +1,15 @@
 #include "tools/getstat/json.h"
 
+#include <array>
+#include <functional>
 #include <set>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/stats/region_bytes.h"
 #include "tests/stats/sample_server.h"
 #include "tests/support/temporary_folder.h"
 #include "tools/getstat/json_writer.h"
@@ -22,8 +26,16 @@ std::set<std::string> keys_of(const json& object) {
 }
 
 const std::set<std::string> kKeys = {
-    "state",  "pid",       "model",     "service",   "uptime_s", "heartbeat_age_s", "listen",
-    "stages", "receivers", "imbalance", "processes", "ledger",   "reasons"};
+    "state",  "pid",    "model",     "service",   "uptime_s",  "heartbeat_age_s", "listen", "slots",
+    "stages", "server", "receivers", "imbalance", "processes", "ledger",          "reasons"};
+
+// Of everything that a block of the region holds.
+std::set<std::string> metric_keys() {
+  std::set<std::string> keys = {"gauges"};
+  for (const CounterInfo& counter : kCounters) keys.emplace(counter.info.name);
+  for (const HistogramInfo& histogram : kHistograms) keys.emplace(histogram.info.name);
+  return keys;
+}
 
 class JsonTest : public testing::Test {
  protected:
@@ -57,18 +69,14 @@ TEST_F(JsonTest, ALiveServerKeyByKey) {
   EXPECT_EQ(root["service"], "lookup");
   EXPECT_GT(root["uptime_s"].get<double>(), 0);
   EXPECT_LT(root["uptime_s"].get<double>(), 60);
+  EXPECT_EQ(root["slots"], 8192);
   EXPECT_EQ(root["listen"], json::parse(R"(["127.0.0.1:40001", "[::1]:40002"])"));
 
   const json& stages = root["stages"];
   ASSERT_EQ(stages.size(), 3u) << "the main thread is no stage";
-  const std::set<std::string> stage_keys = {
-      "name",         "threads",       "threads_most", "measured",         "entered",
-      "left",         "retired",       "deferred",     "deferred_inline",  "queue_depth",
-      "busy",         "busy_ns",       "wait_ns",      "service_ns",       "cost_ns",
-      "batch",        "queue_wait_ns", "syscalls",     "queue_high_water", "sem_waits",
-      "sem_wait_ns",  "futex_wakes",   "syscall_ns",   "slot_wait_ns",     "threads_started",
-      "busy_replies", "step_ns",       "wait_calls",   "threads_ended",    "lost_races",
-      "handoffs"};
+  std::set<std::string> stage_keys = metric_keys();
+  stage_keys.insert(
+      {"name", "threads", "threads_most", "measured", "queue_depth", "queue_high_water", "busy"});
   for (const json& stage : stages) {
     EXPECT_EQ(keys_of(stage), stage_keys);
     EXPECT_EQ(stage["threads"], 1);
@@ -118,6 +126,67 @@ TEST_F(JsonTest, ALiveServerKeyByKey) {
   EXPECT_EQ(root["reasons"]["no_answer"], 0);
   EXPECT_EQ(root["reasons"]["invalid.too_short"], 2);
   EXPECT_EQ(root["reasons"]["failed.send_too_large"], 0);
+}
+
+// A counter that no program shows may as well not be counted.
+TEST_F(JsonTest, WhateverIsMeasuredIsThere) {
+  test::SampleServer server(path_);
+  std::uint64_t next = 1000;
+  const auto stage_of = [](const json& root, std::size_t block) -> const json& {
+    return block == 3 ? root["server"] : root["stages"][block];
+  };
+  const auto expect = [&](const std::function<void(StatsWriter&)>& write,
+                          const std::function<json(const json&)>& shown, std::string_view name) {
+    for (std::size_t block = 0; block < 4; ++block) {
+      StatsWriter writer = server.region.writer(block);
+      write(writer);
+      EXPECT_EQ(shown(stage_of(read(), block)), next) << name << " of block " << block;
+      ++next;
+    }
+  };
+  for (const CounterInfo& counter : kCounters)
+    expect([&](StatsWriter& writer) { writer.add(counter.id, next); },
+           [&](const json& stage) { return stage[std::string(counter.info.name)]; },
+           counter.info.name);
+  for (const GaugeInfo& gauge : kGauges)
+    expect([&](StatsWriter& writer) { writer.set(gauge.id, next); },
+           [&](const json& stage) { return stage["gauges"][std::string(gauge.info.name)]; },
+           gauge.info.name);
+  for (const HistogramInfo& histogram : kHistograms)
+    expect([&](StatsWriter& writer) { writer.record(histogram.id, next); },
+           [&](const json& stage) { return stage[std::string(histogram.info.name)]["max"]; },
+           histogram.info.name);
+  for (const ReasonInfo& reason : kReasons) {
+    server.receive.book(reason.id, ++next);
+    const ReasonCount named{std::string(name_of(reason.outcome)), std::string(reason.name), "", 0};
+    EXPECT_EQ(read()["reasons"][named.full_name()], next) << reason.name;
+  }
+  EXPECT_EQ(keys_of(read()["server"]), metric_keys());
+}
+
+TEST_F(JsonTest, NoKeyComesTwiceInOneObject) {
+  const test::SampleServer server(path_);
+  std::vector<std::set<std::string>> open;
+  const auto look = [&](int, json::parse_event_t event, const json& parsed) {
+    if (event == json::parse_event_t::object_start) open.emplace_back();
+    if (event == json::parse_event_t::object_end) open.pop_back();
+    if (event == json::parse_event_t::key) {
+      EXPECT_TRUE(open.back().insert(parsed.get<std::string>()).second) << parsed;
+    }
+    return true;
+  };
+  EXPECT_FALSE(json::parse(format_json(RegionReader(path_).read()), look).empty());
+}
+
+// The region names what is in it.
+TEST_F(JsonTest, WhatOnlyAnotherBuildMeasuresIsThereToo) {
+  test::RegionBytes region;
+  const std::size_t entry = region.metric(static_cast<std::size_t>(Counter::entered));
+  region.put(entry + offsetof(layout::MetricEntry, name), std::array<char, 8>{"newname"});
+  write_file(path_, region.bytes);
+  const json root = read();
+  EXPECT_EQ(root["stages"][1]["newname"], 5);
+  EXPECT_EQ(root["stages"][1]["entered"], 0) << "that build does not count it";
 }
 
 TEST_F(JsonTest, EachReceivingLaneHasItsShare) {

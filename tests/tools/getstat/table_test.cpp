@@ -3,6 +3,7 @@
 #include <sstream>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -81,6 +82,23 @@ TEST_F(TableTest, WhatIsToBeSaidOfLanesFollowsTheStages) {
   EXPECT_THAT(table(), Not(HasSubstr("lanes")));
   server_.receive.add(Counter::handoffs, 12);
   EXPECT_THAT(table(), ContainsRegex("response .*\n\nlanes: 12 hand-offs\n\ntimes"));
+}
+
+TEST_F(TableTest, EveryErrorThatIsCountedIsShownWithItsMeaning) {
+  EXPECT_THAT(table(), Not(HasSubstr("errors"))) << "only those that are not 0";
+  std::vector<std::string> expected;
+  std::uint64_t times = 100;
+  for (const CounterInfo& counter : kCounters) {
+    if (counter.info.unit != "errors") continue;
+    server_.receive.add(counter.id, 1);
+    server_.main.add(counter.id, times);
+    expected.push_back(
+        fmt::format("  {} +{}  {}\n", counter.info.name, ++times, counter.info.help));
+  }
+  ASSERT_GE(expected.size(), 2u);
+  const std::string text = table();
+  EXPECT_THAT(text, ContainsRegex("\nerrors +times\n"));
+  for (const std::string& row : expected) EXPECT_THAT(text, ContainsRegex(row));
 }
 
 TEST_F(TableTest, ColumnsAreAligned) {

@@ -1,5 +1,6 @@
 #include "server/children.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -68,6 +69,11 @@ void Children::kill_all() {
 std::size_t Children::running() const {
   const std::lock_guard lock(mutex_);
   return place_of_.size();
+}
+
+bool Children::runs(std::size_t place) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(place_of_, [place](const auto& one) { return one.second == place; });
 }
 
 }  // namespace cpss

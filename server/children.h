@@ -33,6 +33,7 @@ class Children {
 
   void kill_all();
   std::size_t running() const;
+  bool runs(std::size_t place) const;
 
  private:
   // Held around fork(2) too: a child may have ended before its pid is written down. Costs nothing

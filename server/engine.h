@@ -24,11 +24,15 @@ class Engine {
   // lanes still run.
   virtual bool end(const std::function<bool()>& give_up) = 0;
 
-  // At a forced end: nothing more is received. Waits for that, briefly.
+  // At a forced end: nobody begins to receive any more.
   virtual void stop_receiving() = 0;
-  // At a forced end: takes every message away from the lanes and books it as failed. May be called
-  // again for what came in meanwhile. Returns how many it took.
+  // At a forced end: takes every message away from the lanes and books it as failed. Returns how
+  // many it took. To be called again until all_taken(), and until what lanes had just ended
+  // themselves is in their books.
   virtual std::uint64_t seize_all() noexcept = 0;
+  // As of the last seize_all(): nobody receives any more, or has anything in hand that could not be
+  // taken away.
+  virtual bool all_taken() const noexcept = 0;
 
   // Several times a second, and when a child process has ended.
   virtual void tick() = 0;

@@ -84,6 +84,13 @@ void MessageProcesses::reap(Reason lost_for, StatsWriter& main) {
   });
 }
 
+bool MessageProcesses::has(std::uint32_t slot) const {
+  if (running() == 0) return false;
+  for (std::size_t place = 0; place < places_.size(); ++place)
+    if (places_[place].slot == slot && children_.runs(place)) return true;
+  return false;
+}
+
 std::size_t MessageProcesses::take_free_place() noexcept {
   const std::lock_guard lock(mutex_);
   invariant(!free_places_.empty(), "a message that has a slot has a place");

@@ -43,6 +43,8 @@ class MessageProcesses final : public HelpedStep {
   // Ends the messages of processes that have ended; books those that have not ended well.
   void reap(Reason lost_for, StatsWriter& main);
   std::size_t running() const { return children_.running(); }
+  // Whether one that runs has the message in this slot. After the receive lane has ended.
+  bool has(std::uint32_t slot) const;
   void kill_all() { children_.kill_all(); }
 
  private:

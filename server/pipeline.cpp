@@ -7,8 +7,9 @@
 namespace cpss {
 namespace {
 
-// So long at most for processes that were killed.
+// So long at most for processes that were killed, and for a fork(2) under way.
 constexpr std::chrono::seconds kKilledEnd{1};
+constexpr std::chrono::seconds kForkEnd{1};
 
 // The message processes share the board with their parent.
 Sharing sharing_of_board(const Assignment& assignment) {
@@ -143,30 +144,55 @@ bool Pipeline::end(const std::function<bool()>& give_up) {
 
 void Pipeline::stop_receiving() {
   plant_.pool.free_slots().close();
-  // A lane that starts processes may be inside fork(2).
-  const auto most = std::chrono::milliseconds(processes_ ? 1000 : 100);
-  const auto deadline = std::chrono::steady_clock::now() + most;
+  if (!processes_) return;
+  // The lane may be inside fork(2): a process that came later would not be killed.
+  const auto deadline = std::chrono::steady_clock::now() + kForkEnd;
   join_all(lanes_of(StageId::receive),
            [deadline] { return std::chrono::steady_clock::now() >= deadline; });
 }
 
 std::uint64_t Pipeline::seize_all() noexcept {
-  if (processes_) {
-    // Dead, they book nothing any more.
-    processes_->kill_all();
-    const auto deadline = std::chrono::steady_clock::now() + kKilledEnd;
-    while (processes_->running() > 0 && std::chrono::steady_clock::now() < deadline) {
-      processes_->reap(Reason::failed_forced_end, main_);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  }
-  std::uint64_t seized = 0;
-  for (std::uint32_t slot = 0; slot < plant_.pool.ever_used(); ++slot)
+  all_taken_ = true;
+  if (processes_) end_processes();
+  std::uint64_t seized = take_away_held();
+  for (std::uint32_t slot = 0; slot < plant_.pool.ever_used(); ++slot) {
+    // One that lives may still book its message.
+    if (processes_ && processes_->has(slot)) continue;
     if (plant_.store.seize(slot)) ++seized;
+  }
   main_.book(Reason::failed_forced_end, seized);
   main_.add(Counter::retired, seized);
   main_.add(Counter::given_back, seized);
   return seized;
+}
+
+// Killed, they end at once, but for what keeps the kernel. Dead, they book nothing any more.
+void Pipeline::end_processes() noexcept {
+  processes_->kill_all();
+  const auto deadline = std::chrono::steady_clock::now() + kKilledEnd;
+  for (;;) {
+    processes_->reap(Reason::failed_forced_end, main_);
+    if (processes_->running() == 0) return;
+    if (std::chrono::steady_clock::now() >= deadline) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  all_taken_ = false;
+}
+
+// Only once there is nothing to begin with any more: a lane from which they were taken is at its
+// end.
+std::uint64_t Pipeline::take_away_held() noexcept {
+  std::uint64_t taken = 0;
+  if (!plant_.pool.free_slots().closed()) {
+    all_taken_ = false;
+    return taken;
+  }
+  for (const auto& station : stations_) {
+    const std::optional<std::uint64_t> held = station->take_away_held();
+    taken += held.value_or(0);
+    all_taken_ = all_taken_ && held.has_value();
+  }
+  return taken;
 }
 
 void Pipeline::tick() {

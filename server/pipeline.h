@@ -46,6 +46,7 @@ class Pipeline final : public Engine {
   bool end(const std::function<bool()>& give_up) override;
   void stop_receiving() override;
   std::uint64_t seize_all() noexcept override;
+  bool all_taken() const noexcept override { return all_taken_; }
   void tick() override;
   Board& board() noexcept override { return board_; }
 
@@ -58,6 +59,9 @@ class Pipeline final : public Engine {
   Stations lanes_of(StageId first_step);
   static bool join_all(const Stations& stations, const std::function<bool()>& give_up);
   bool end_receiving(const std::function<bool()>& give_up);
+  // Parts of seize_all().
+  void end_processes() noexcept;
+  std::uint64_t take_away_held() noexcept;
 
   const PipelineOptions options_;
   const Assignment assignment_;
@@ -69,6 +73,7 @@ class Pipeline final : public Engine {
   std::optional<Turns> turns_;                 // only where lanes listen by turns
   std::optional<MessageProcesses> processes_;  // only with a process for each message
   std::vector<std::unique_ptr<Station>> stations_;
+  bool all_taken_ = false;
 };
 
 }  // namespace cpss

@@ -33,6 +33,7 @@ class ProcessGroup final : public Engine {
   bool end(const std::function<bool()>& give_up) override;
   void stop_receiving() override;
   std::uint64_t seize_all() noexcept override;
+  bool all_taken() const noexcept override { return children_.running() == 0; }
   void tick() override;
   Board& board() noexcept override { return board_; }
 

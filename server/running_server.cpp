@@ -18,6 +18,11 @@ namespace {
 // How often the main thread shows that it is alive and reads what only the kernel knows.
 constexpr std::chrono::milliseconds kTick{100};
 
+// At a forced end: so long at most for lanes to put down what they have in hand, and to book what
+// they have just ended. Where they get no CPU, that is not soon.
+constexpr std::chrono::seconds kHandsOff{2};
+constexpr std::chrono::milliseconds kHandsOffLook{1};
+
 // `told`: by a method of ServiceManager, just now. `consequence`: of what it was not told.
 void warn_unless(bool told, const char* message, const char* consequence) {
   if (told) return;
@@ -100,8 +105,7 @@ void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
   book_kernel_drops();
   events_.collect(p_.engine.board());
   events_.flush();
-  p_.region.mark_clean_end();
-  log_ledger();
+  close_books(true);
 }
 
 void RunningServer::tick() {
@@ -131,27 +135,35 @@ void RunningServer::book_kernel_drops() {
   if (dropped > 0) p_.main.add(Counter::kernel_dropped, dropped);
 }
 
-// Lanes still run, so nothing they use may be destroyed. Those that receive end first, where they
-// can: one that sheds would go on for as long as its socket holds something. A batch of one that
-// cannot shows up in its slots a moment later: it is waited for, briefly.
+// Lanes still run, so nothing they use may be destroyed.
 void RunningServer::leave(const char* why) {
   p_.engine.stop_receiving();
+  const auto deadline = std::chrono::steady_clock::now() + kHandsOff;
   std::uint64_t seized = p_.engine.seize_all();
-  for (int i = 0; i < 20 && ledger_of(p_.region.snapshot()).in_flight > 0; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  while ((!p_.engine.all_taken() || ledger_of(p_.region.snapshot()).in_flight != 0) &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kHandsOffLook);
     seized += p_.engine.seize_all();
   }
   book_kernel_drops();
   events_.collect(p_.engine.board());
   events_.flush();
   log::error(fmt::format("{}: forced end; {} messages inside are booked as failed", why, seized));
-  p_.region.mark_clean_end();
-  log_ledger();
+  close_books(p_.engine.all_taken());
   _exit(kExitForced);
 }
 
-void RunningServer::log_ledger() {
-  log::info("final ledger:\n" + format_ledger(ledger_of(p_.region.snapshot())));
+// What is still inside may yet be booked, or never: such books are not called closed.
+void RunningServer::close_books(bool nobody_works) {
+  const Ledger ledger = ledger_of(p_.region.snapshot());
+  if (nobody_works && ledger.in_flight == 0)
+    p_.region.mark_clean_end();
+  else
+    log::error(
+        fmt::format("{} messages are still inside, and cannot be taken from the lanes or processes "
+                    "that have them: the counters are left without the mark of a clean end",
+                    ledger.in_flight));
+  log::info("final ledger:\n" + format_ledger(ledger));
 }
 
 }  // namespace cpss

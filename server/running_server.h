@@ -50,7 +50,9 @@ class RunningServer {
   void tell_watchdog();
   bool silent_for_too_long();
   [[noreturn]] void leave(const char* why);
-  void log_ledger();
+  // The end of the counters: marks the region as cleanly ended, if nothing is inside.
+  // `nobody_works`: nobody receives, or has anything in hand.
+  void close_books(bool nobody_works);
 
   Parts p_;
   EventLog events_;

@@ -55,6 +55,12 @@ class Station {
 
   EventRing& events() noexcept { return context_.events; }
 
+  // At a forced end, after the pool was closed: of a lane that receives, how many datagrams without
+  // a slot were taken away from it, for good. None: it has some in hand, for a moment.
+  std::optional<std::uint64_t> take_away_held() noexcept {
+    return receive_ ? receive_->take_away_held() : 0;
+  }
+
   // The steps of one message, for a process that serves no other: of a lane that does not receive.
   // Its header says when it was handed to the process.
   void serve_one(std::uint32_t slot) noexcept;

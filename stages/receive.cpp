@@ -31,8 +31,8 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
   for (std::size_t i = 0; i < w_.batch; ++i)
     buffers_.push_back({memory_.data() + i * stride_of(bytes), bytes});
   if (w_.shedding)
-    shedding_.emplace(*w_.shedding, Shedding::Shared{retirement_, lane.events, stats_},
-                      w_.store.window_bytes(), w_.batch);
+    shedding_.emplace(*w_.shedding, Shedding::Shared{lane.events, stats_}, w_.store.window_bytes(),
+                      w_.batch);
 }
 
 std::size_t ReceiveStep::run() noexcept {
@@ -99,7 +99,7 @@ std::size_t ReceiveStep::arrivals_wanted() const noexcept {
 std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
   claim();
   starved_ = free_.empty();
-  if (starved_ && !shedding_) return 0;
+  if ((starved_ && !shedding_) || !hold_.pick_up()) return 0;
   BatchClock clock(stats_);
   const std::size_t wanted = arrivals_wanted();
   read(*w_.ports[port_index], wanted);
@@ -107,6 +107,7 @@ std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
   run_arrivals_ += filled_;
   run_wanted_ += wanted;
   if (held_ == 0) {
+    hold_.put_down(0);
     starved_ = false;
     give_back_free();
     return 0;
@@ -158,26 +159,30 @@ void ReceiveStep::begin_arrival() noexcept {
   }
 }
 
-void ReceiveStep::next_arrival() noexcept {
+void ReceiveStep::next_datagram() noexcept {
+  --held_;
+  cursor_.next();
+  if (!cursor_.done()) return;
   ++arrival_;
   begin_arrival();
 }
 
+bool ReceiveStep::too_long() const noexcept {
+  return cursor_.cut() || cursor_.bytes().size() > w_.store.window_bytes();
+}
+
 std::size_t ReceiveStep::place_batch(BatchClock& clock, std::uint64_t held) noexcept {
   const std::size_t most = std::min<std::size_t>(w_.batch, outlet_.most());
-  for (std::size_t placed = 0; held_ > 0;) {
-    const std::span<const std::byte> bytes = cursor_.bytes();
-    if (cursor_.cut() || bytes.size() > w_.store.window_bytes()) {
+  for (std::size_t placed = 0; held_ > 0; next_datagram()) {
+    if (too_long()) {
       retirement_.drop(Reason::invalid_truncated, 1);
     } else {
       if (free_.empty() || placed == most) break;
-      place_datagram(bytes);
+      place_datagram(cursor_.bytes());
       ++placed;
     }
-    --held_;
-    cursor_.next();
-    if (cursor_.done()) next_arrival();
   }
+  hold_.put_down(held_);
   finish(clock, held - held_);
   return held - held_;
 }
@@ -203,23 +208,37 @@ std::size_t ReceiveStep::place_held() noexcept {
   if (held_ == 0) return 0;
   claim();
   starved_ = free_.empty();
-  if (starved_ && !shedding_) return 0;
+  if ((starved_ && !shedding_) || !hold_.pick_up()) return 0;
   BatchClock clock(stats_);
   return starved_ ? shed_held(clock, held_) : place_batch(clock, held_);
 }
 
 std::size_t ReceiveStep::shed_held(BatchClock& clock, std::uint64_t held) noexcept {
-  for (; held_ > 0; next_arrival()) {
-    held_ -= cursor_.left();
-    shedding_->end(arrivals_[arrival_], cursor_, trusted_);
+  // Each of the datagrams that the kernel merged is asked for: one may be invalid and the next not.
+  for (; held_ > 0; next_datagram()) {
+    const std::optional<Reason> reason = reason_to_shed();
+    if (!reason) break;
+    retirement_.drop(*reason, 1);
   }
   shedding_->send(*w_.ports[port_index_]);
-  finish(clock, held);
-  return held;
+  hold_.put_down(held_);
+  finish(clock, held - held_);
+  return held - held_;
+}
+
+// The service is asked, and that it is quick to answer is its promise, not ours.
+std::optional<Reason> ReceiveStep::reason_to_shed() noexcept {
+  if (too_long()) return Reason::invalid_truncated;
+  hold_.put_down(held_);
+  const Reason reason = shedding_->answer(arrivals_[arrival_], cursor_.bytes(), trusted_);
+  return hold_.pick_up() ? std::optional(reason) : std::nullopt;
 }
 
 void ReceiveStep::abandon_held() noexcept {
-  if (held_ > 0) retirement_.drop(Reason::failed_forced_end, held_);
+  if (held_ > 0 && hold_.pick_up()) {
+    retirement_.drop(Reason::failed_forced_end, held_);
+    hold_.put_down(0);
+  }
   held_ = 0;
 }
 

@@ -6,7 +6,8 @@
 //
 // Slots are claimed before anything is read, and no more arrivals are read than there are slots.
 // Merged arrivals may still hold more datagrams than that: these wait in the lane, count as in
-// flight, and nothing more is read before they have slots.
+// flight, and nothing more is read before they have slots. At a forced end they are the lane's or
+// main's (held_datagrams.h).
 //
 // When there is no free slot, what happens is for the overload policy to say: the datagrams wait,
 // in the kernel or in the lane, or a batch of them is shed (shedding.h).
@@ -22,6 +23,7 @@
 #include "stages/admission.h"
 #include "stages/arrival_cursor.h"
 #include "stages/batch_clock.h"
+#include "stages/held_datagrams.h"
 #include "stages/lane_context.h"
 #include "stages/leave_sign.h"
 #include "stages/memory.h"
@@ -77,6 +79,8 @@ class ReceiveStep final : public Step {
   // The lane was woken because a socket had become readable: if the next run() reads nothing,
   // another lane was faster.
   void woken() noexcept { woken_ = true; }
+  // Main, at a forced end.
+  std::optional<std::uint64_t> take_away_held() noexcept { return hold_.take_away(); }
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
@@ -94,17 +98,23 @@ class ReceiveStep final : public Step {
 
   // The cursor to the first datagram that may become a message, of this arrival or a later one.
   void begin_arrival() noexcept;
-  void next_arrival() noexcept;
-  // These deal with what is held, of `held` datagrams when the run of the step began, and return
-  // how many have gone since: one batch, as far as there are slots; all, without slots.
+  // The datagram at the cursor is dealt with: on to the next.
+  void next_datagram() noexcept;
+  // It fits into no slot.
+  bool too_long() const noexcept;
+  // These deal with what is held and in hand, of `held` datagrams when the run of the step began,
+  // and return how many have gone since: one batch, as far as there are slots; all, without slots.
   std::size_t place_batch(BatchClock& clock, std::uint64_t held) noexcept;
   std::size_t shed_held(BatchClock& clock, std::uint64_t held) noexcept;
   // What an earlier run could not deal with.
   std::size_t place_held() noexcept;
+  // Why the datagram at the cursor is shed. None: main has taken all that is held meanwhile.
+  std::optional<Reason> reason_to_shed() noexcept;
   void place_datagram(std::span<const std::byte> bytes) noexcept;
   // At a forced end: what waits here for slots ends with it.
   void abandon_held() noexcept;
-  // Books the run of the step, in which so many `datagrams` were dealt with, and hands on.
+  // Books the run of the step, in which so many `datagrams` were dealt with, and hands on. Nothing
+  // is in hand.
   void finish(BatchClock& clock, std::size_t datagrams) noexcept;
 
   void claim() noexcept;
@@ -123,6 +133,7 @@ class ReceiveStep final : public Step {
   std::vector<Arrival> arrivals_;
   // What was read and not yet dealt with: the datagrams from the cursor on, and the arrivals
   // behind.
+  HeldDatagrams hold_;
   std::uint64_t held_ = 0;   // datagrams
   std::size_t filled_ = 0;   // arrivals of the last read()
   std::size_t arrival_ = 0;  // the cursor's

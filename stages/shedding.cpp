@@ -20,18 +20,8 @@ Shedding::Shedding(const Wiring& wiring, const Shared& shared, std::size_t windo
   outgoing_.reserve(batch);
 }
 
-// Each of the datagrams that the kernel merged is asked for: one may be invalid and the next not.
-void Shedding::end(const Arrival& arrival, ArrivalCursor cursor, bool trusted) noexcept {
-  for (; !cursor.done(); cursor.next()) {
-    if (cursor.cut() || cursor.bytes().size() > window_bytes_)
-      shared_.retirement.drop(Reason::invalid_truncated, 1);
-    else
-      end_datagram(arrival, cursor.bytes(), trusted);
-  }
-}
-
-void Shedding::end_datagram(const Arrival& arrival, std::span<std::byte> request,
-                            bool trusted) noexcept {
+Reason Shedding::answer(const Arrival& arrival, std::span<std::byte> request,
+                        bool trusted) noexcept {
   std::byte* const window = replies_.data() + outgoing_.size() * window_bytes_;
   const bool room = outgoing_.size() < batch_;
   const std::size_t limit = trusted ? window_bytes_ : std::min(window_bytes_, request.size());
@@ -42,7 +32,7 @@ void Shedding::end_datagram(const Arrival& arrival, std::span<std::byte> request
                          to_source ? &arrival.peer : w_.reply_address,
                          to_source && arrival.local.known() ? &arrival.local : nullptr});
   }
-  shared_.retirement.drop(reason_when_shed(message, Reason::shed_no_slot), 1);
+  return reason_when_shed(message, Reason::shed_no_slot);
 }
 
 void Shedding::send(DatagramPort& port) noexcept {

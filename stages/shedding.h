@@ -2,8 +2,8 @@
 // receives them all the same, and answers them with the service's busy reply or not at all.
 //
 // One object per receive lane. The datagrams lie where the lane receives, outside the pool. Each
-// ends here: invalid where it would have been anyway, else as shed; who may ask has been decided. A
-// busy reply that the kernel does not take at once is dropped.
+// ends as shed, or as the service says: invalid or refused; who may ask has been decided. A busy
+// reply that the kernel does not take at once is dropped.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,9 @@
 
 #include "net/datagram_port.h"
 #include "services/service.h"
-#include "stages/arrival_cursor.h"
 #include "stages/busy_budget.h"
 #include "stages/events.h"
 #include "stages/memory.h"
-#include "stages/retirement.h"
 #include "stats/writer.h"
 
 namespace cpss {
@@ -32,7 +30,6 @@ class Shedding {
 
   // What it shares with the receive step of its lane.
   struct Shared {
-    Retirement& retirement;
     EventRing& events;
     StatsWriter& stats;
   };
@@ -41,17 +38,16 @@ class Shedding {
   Shedding(const Wiring& wiring, const Shared& shared, std::size_t window_bytes,
            std::uint32_t batch);
 
-  // Ends the arrival's datagrams from the cursor on; `trusted`: its peer. They have been counted as
-  // received. The arrival and its bytes stay where they are until send().
-  void end(const Arrival& arrival, ArrivalCursor cursor, bool trusted) noexcept;
+  // Asks the service about a datagram of the arrival, which is no longer than a window; `trusted`:
+  // its peer. Keeps the busy reply, if there is one and room for it, and returns the reason to book
+  // for the datagram. Arrival and request stay where they are until send().
+  Reason answer(const Arrival& arrival, std::span<std::byte> request, bool trusted) noexcept;
 
-  // Sends the busy replies of what has ended, as far as the budget allows; `port` is where it came
+  // Sends the busy replies that were kept, as far as the budget allows; `port` is where it came
   // by.
   void send(DatagramPort& port) noexcept;
 
  private:
-  void end_datagram(const Arrival& arrival, std::span<std::byte> request, bool trusted) noexcept;
-
   Wiring w_;
   Shared shared_;
   std::size_t window_bytes_;

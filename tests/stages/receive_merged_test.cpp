@@ -1,4 +1,7 @@
 // Receive, where one buffer holds several datagrams that the kernel merged.
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -198,7 +201,8 @@ TEST_F(ReceiveMergedTest, EverySegmentKnowsPeerPortAndLocalAddress) {
   rig.expect_at_rest();
 }
 
-// A forced end: what is in slots is main's to take; nobody but the lane knows what waits for them.
+// A forced end: what is in slots, and what waits for them, is main's to take from a lane that is
+// inside a service, or the lane's own to end, if it comes first.
 TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndEndWithIt) {
   RigOptions options;
   options.slots = 2;
@@ -214,6 +218,79 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndEndWithIt) {
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
   rig.expect_books();
   EXPECT_EQ(rig.total(Counter::filled), rig.total(Counter::given_back)) << "nothing is inside";
+  EXPECT_EQ(rig.take_away_held(), 0u) << "the lane was first";
+}
+
+TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndAreTakenFromALaneThatStands) {
+  RigOptions options;
+  options.slots = 2;
+  Rig rig(echo_, std::move(options));
+  rig.deliver_merged("a1a2a3a4a5", 2);
+  rig.port().end_batch();
+  rig.deliver("later");
+  EXPECT_EQ(rig.receive.run(), 2u);
+  rig.pool.free_slots().close();
+  EXPECT_EQ(rig.take_away_held(), 3u);
+  EXPECT_EQ(rig.seize_all(), 2u);
+  rig.expect_books();
+  EXPECT_EQ(rig.books.in_flight(), 0u);
+
+  // The lane comes back from wherever it was.
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(rig.take_away_held(), 0u);
+  rig.expect_books();
+  EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
+  EXPECT_EQ(rig.total(Counter::received), 5u) << "nothing is read after that";
+}
+
+// Calls `meanwhile` within each call to receive.
+class WatchedPort final : public DatagramPort {
+ public:
+  WatchedPort(DatagramPort& inner, std::function<void()> meanwhile)
+      : inner_(inner), meanwhile_(std::move(meanwhile)) {}
+  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
+                        std::span<Arrival> arrivals) noexcept override {
+    const ReceiveResult result = inner_.receive(buffers, arrivals);
+    meanwhile_();
+    return result;
+  }
+  SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override {
+    return inner_.send(datagrams);
+  }
+  void wait_writable(std::chrono::milliseconds longest) noexcept override {
+    inner_.wait_writable(longest);
+  }
+  int descriptor() const noexcept override { return inner_.descriptor(); }
+
+ private:
+  DatagramPort& inner_;
+  std::function<void()> meanwhile_;
+};
+
+// Main must not close the books while a lane has datagrams that it has not counted yet.
+TEST_F(ReceiveMergedTest, AForcedEndDuringAReceiveWaitsForIt) {
+  Rig* main = nullptr;
+  int asked = 0;
+  RigOptions options;
+  options.slots = 2;
+  options.wrap = [&](FakePort& port) {
+    return std::make_unique<WatchedPort>(port, [&] {
+      main->pool.free_slots().close();
+      EXPECT_EQ(main->take_away_held(), std::nullopt);
+      ++asked;
+    });
+  };
+  Rig rig(echo_, std::move(options));
+  main = &rig;
+  rig.deliver_merged("a1a2a3a4a5", 2);
+  EXPECT_EQ(rig.receive.run(), 2u);
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(rig.take_away_held(), 3u);
+  EXPECT_EQ(rig.seize_all(), 2u);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  rig.expect_books();
+  EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
+  EXPECT_EQ(rig.books.in_flight(), 0u);
 }
 
 }  // namespace

@@ -200,14 +200,24 @@ void Rig::expect_at_rest() {
   EXPECT_EQ(slots, all);
 }
 
+void Rig::book_forced_end(std::uint64_t messages) {
+  main_.book(Reason::failed_forced_end, messages);
+  main_.add(Counter::retired, messages);
+  main_.add(Counter::given_back, messages);
+}
+
 std::uint64_t Rig::seize_all() {
   std::uint64_t seized = 0;
   for (std::uint32_t slot = 0; slot < store.slots(); ++slot)
     if (store.seize(slot)) ++seized;
-  main_.book(Reason::failed_forced_end, seized);
-  main_.add(Counter::retired, seized);
-  main_.add(Counter::given_back, seized);
+  book_forced_end(seized);
   return seized;
+}
+
+std::optional<std::uint64_t> Rig::take_away_held() {
+  const std::optional<std::uint64_t> taken = receive.take_away_held();
+  if (taken) book_forced_end(*taken);
+  return taken;
 }
 
 void Rig::intrude(std::uint32_t slot) {

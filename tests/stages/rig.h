@@ -111,6 +111,8 @@ class Rig {
 
   // Main's part of a forced end. Returns how many messages it took.
   std::uint64_t seize_all();
+  // The part of it that is about datagrams without a slot. None: the lane has them in hand.
+  std::optional<std::uint64_t> take_away_held();
   // Another lane that breaks the rules: ends the message in `slot`, which someone else holds, and
   // at once fills the slot with a new message of its own. end_intruder() ends that one.
   void intrude(std::uint32_t slot);
@@ -149,6 +151,7 @@ class Rig {
   ResponseStep response;
 
  private:
+  void book_forced_end(std::uint64_t messages);
   std::vector<DatagramPort*> make_ports(const RigOptions& options);
   const SocketAddress* reply_address() const { return reply_address_ ? &*reply_address_ : nullptr; }
   SlotPool::SlotCache main_cache_;

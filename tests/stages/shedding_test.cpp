@@ -391,6 +391,33 @@ TEST_F(SheddingTest, MergedDatagramsThatAreRefusedAreAllRefused) {
 }
 
 // However many datagrams were merged, no more replies go out than a batch has.
+// A forced end while a service takes its time over a busy reply, which it should not.
+TEST_F(SheddingTest, WhatIsLeftOfABatchAtAForcedEndIsTakenOnce) {
+  Rig* main = nullptr;
+  int asked = 0;
+  test::CallService service(test::echo, {}, [&](Message& message) {
+    if (++asked == 3) {
+      main->pool.free_slots().close();
+      EXPECT_EQ(main->take_away_held(), 5u) << "all but the two that were ended";
+      EXPECT_EQ(main->seize_all(), 1u);
+    }
+    message.reply_in_place(message.request().size());
+  });
+  Rig rig(service, one_slot());
+  main = &rig;
+  take_the_slot(rig);
+  rig.deliver_merged("b1b2b3b4", 2);
+  rig.deliver_merged("c1c2c3", 2);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 2u);
+  EXPECT_EQ(rig.total(Reason::failed_forced_end), 6u);
+  EXPECT_EQ(rig.books.in_flight(), 0u);
+  rig.expect_books();
+  EXPECT_EQ(rig.receive.run(), 0u);
+  rig.expect_books();
+}
+
 TEST_F(SheddingTest, OfMergedDatagramsABatchIsAnswered) {
   RigOptions options = one_slot();
   options.window = 64;

@@ -15,6 +15,7 @@
 #include "server/exit_codes.h"
 #include "server/listeners.h"
 #include "server/log.h"
+#include "server/main_stack.h"
 #include "server/models/models.h"
 #include "server/pipeline.h"
 #include "server/plan.h"
@@ -22,10 +23,14 @@
 #include "server/running_server.h"
 #include "server/service_manager.h"
 #include "server/standard_streams.h"
+#include "stages/stack.h"
 #include "stats/region.h"
 
 namespace cpss {
 namespace {
+
+// Reading a YAML file takes the most, some 70 KiB.
+constexpr std::size_t kMainStackBytes = std::size_t{256} << 10;
 
 int complain_about_settings(const LoadResult& loaded) {
   for (const std::string& error : loaded.errors) complain(error);
@@ -152,6 +157,8 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   if (!loaded.ok()) return complain_about_settings(loaded);
   const Settings& settings = loaded.settings;
 
+  if (assignment.separate_processes)
+    require_main_stack(kLaneStackBytes, "the model mp runs lanes on it, each of which is to have");
   Listeners listeners(sockets);
   plan.pipeline.leave_unread = listeners.inherited();
   for (const auto& socket : listeners.sockets()) {
@@ -230,6 +237,7 @@ int run_server(int argc, const char* const* argv, const char* const* environment
                const ServerParts& parts) {
   secure_standard_streams();
   try {
+    require_main_stack(kMainStackBytes, "the server's main thread needs");
     LoadResult loaded = load_settings(argc, argv, environment);
     if (!loaded.ok()) return complain_about_settings(loaded);
     return act(loaded, parts, environment);

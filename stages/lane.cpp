@@ -5,6 +5,8 @@
 
 #include <sched.h>
 
+#include "stages/stack.h"
+
 namespace cpss {
 namespace {
 
@@ -26,6 +28,8 @@ class Attributes {
  public:
   explicit Attributes(const LaneOptions& options) {
     pthread_attr_init(&attributes_);
+    // The default would follow 'ulimit -s', or the C library: 128 KiB with musl.
+    pthread_attr_setstacksize(&attributes_, kLaneStackBytes);
     if (!options.cpus.empty()) {
       const cpu_set_t set = set_of(options.cpus);
       pthread_attr_setaffinity_np(&attributes_, sizeof set, &set);

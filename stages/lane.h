@@ -36,8 +36,8 @@ class Lane {
   // Throws std::system_error if there is no thread to be had, its CPUs are not allowed or the
   // real-time class is not permitted (EPERM).
   void start();
-  // Runs the lane in the calling thread, which gets its CPUs and class, until its end. Throws as
-  // start() does.
+  // Runs the lane in the calling thread, which gets its CPUs and class, until its end. That it has
+  // as much stack as a thread of ours (stack.h) is the caller's to see to. Throws as start() does.
   void run_here();
   // Waits for the lane's end. False: it has not ended by the deadline.
   bool join(Deadline deadline);

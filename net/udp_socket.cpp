@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <ctime>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -399,7 +400,10 @@ SendResult UdpSocket::send_as_packets(std::span<const OutgoingDatagram> datagram
 void UdpSocket::wait_writable(std::chrono::milliseconds longest) noexcept {
   pollfd writable{fd_, POLLOUT, 0};
   const auto limit = std::clamp<std::chrono::milliseconds::rep>(longest.count(), 0, INT_MAX);
-  ::poll(&writable, 1, static_cast<int>(limit));
+  if (::poll(&writable, 1, static_cast<int>(limit)) >= 0 || errno == EINTR) return;
+  // Whoever tries to send again after each wait would otherwise do nothing else.
+  const timespec pause{0, 1'000'000};
+  ::nanosleep(&pause, nullptr);
 }
 
 SocketBufferInfo UdpSocket::buffer_info() const noexcept {

@@ -14,8 +14,10 @@ namespace cpss {
 Board::Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, Sharing sharing)
     : names_(std::move(lanes)),
       head_memory_(sizeof(Head), sharing, "cpss-board"),
+      awake_memory_(AwakeLanes::words_for(names_.size()) * sizeof(AwakeLanes::Word), sharing,
+                    "cpss-board-awake"),
       entry_memory_(names_.size() * sizeof(Entry), sharing, "cpss-board-lanes"),
-      head_(new (head_memory_.data()) Head(busy_rate, cpus)),
+      head_(new (head_memory_.data()) Head(busy_rate, cpus, make_awake_bits())),
       entries_(reinterpret_cast<Entry*>(entry_memory_.data())),
       stop_event_(make_event()) {
   std::uninitialized_default_construct_n(entries_, names_.size());
@@ -23,6 +25,13 @@ Board::Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, 
 
 Board::~Board() {
   close(stop_event_);
+}
+
+std::span<AwakeLanes::Word> Board::make_awake_bits() noexcept {
+  auto* const words = reinterpret_cast<AwakeLanes::Word*>(awake_memory_.data());
+  const std::size_t count = AwakeLanes::words_for(names_.size());
+  std::uninitialized_value_construct_n(words, count);
+  return {words, count};
 }
 
 std::uint64_t Board::take_events(

@@ -1,5 +1,6 @@
-// What the lanes of a server and its main thread show each other beside the queues: events and
-// progress of each lane, how many are awake, the sign to stop, the budget of busy replies.
+// What the lanes of a server and its main thread show each other beside the queues: events,
+// progress and troubles of each lane, how many are awake, the sign to stop, the budget of busy
+// replies.
 //
 // In shared memory where lanes are processes: made before they are started, it is the same for all
 // of them. The object itself belongs to the main thread; what it hands out says who may use it.
@@ -8,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,7 @@
 #include "stages/memory.h"
 #include "stages/progress.h"
 #include "stages/spin.h"
+#include "stages/troubles.h"
 
 namespace cpss {
 
@@ -31,6 +34,7 @@ class Board {
 
   EventRing& events(std::size_t lane) noexcept { return entries_[lane].events; }
   LaneProgress& progress(std::size_t lane) noexcept { return entries_[lane].progress; }
+  LaneTroubles& troubles(std::size_t lane) noexcept { return entries_[lane].troubles; }
   AwakeLanes& awake() noexcept { return head_->awake; }
   BusyBudget& busy_budget() noexcept { return head_->busy_budget; }
 
@@ -38,6 +42,7 @@ class Board {
   std::uint64_t take_events(const std::function<void(const std::string& lane, const Event&)>& each);
   // How far each lane has come, and whether it waits.
   std::vector<LanePulse> pulses() const;
+  std::size_t lanes() const noexcept { return names_.size(); }
   const std::string& name(std::size_t lane) const noexcept { return names_[lane]; }
 
   // Receiving is to end: `stop_event` becomes readable for good. With `leave_unread`, whatever the
@@ -48,7 +53,8 @@ class Board {
 
  private:
   struct Head {
-    Head(unsigned busy_rate, unsigned cpus) : awake(cpus), busy_budget(busy_rate) {}
+    Head(unsigned busy_rate, unsigned cpus, std::span<AwakeLanes::Word> awake_bits)
+        : awake(cpus, awake_bits), busy_budget(busy_rate) {}
     AwakeLanes awake;
     LeaveSign leave_unread;
     BusyBudget busy_budget;
@@ -56,10 +62,14 @@ class Board {
   struct Entry {
     EventRing events;
     LaneProgress progress;
+    LaneTroubles troubles;
   };
+
+  std::span<AwakeLanes::Word> make_awake_bits() noexcept;
 
   const std::vector<std::string> names_;
   Memory head_memory_;
+  Memory awake_memory_;
   Memory entry_memory_;
   Head* head_;
   Entry* entries_;

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "server/board.h"
 
@@ -36,6 +38,13 @@ class Engine {
 
   // Several times a second, and when a child process has ended.
   virtual void tick() = 0;
+
+  // What the watchdog is to look at (watchdog.h): lane by lane, and whatever else may hang.
+  virtual std::vector<LanePulse> pulses() { return board().pulses(); }
+  // For the log: what a stuck one of these is.
+  virtual std::string why_stuck(std::size_t pulse) {
+    return board().name(pulse) + " makes no progress";
+  }
 
   virtual Board& board() noexcept = 0;
 };

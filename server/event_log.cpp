@@ -25,6 +25,9 @@ std::string describe(const std::string& lane, const Event& event) {
     case EventKind::process_died:
       return fmt::format("{}: the process died{}; what it held is booked as failed", lane,
                          event.error != 0 ? fmt::format(" ({})", strsignal(event.error)) : "");
+    case EventKind::wait_error:
+      return fmt::format("{}: waiting for sockets failed: {}; it looks at them all the same", lane,
+                         std::strerror(event.error));
     case EventKind::service_threw:
       break;
   }

@@ -27,7 +27,7 @@ class EventLog {
   static void write_if_due(Line& line);
   static void write(Line& line);
 
-  std::array<Line, 6> lines_;  // by EventKind
+  std::array<Line, 7> lines_;  // by EventKind
   Line lost_line_;             // events that did not fit into their lane's ring
   std::uint64_t lost_ = 0;
 };

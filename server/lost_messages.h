@@ -31,14 +31,17 @@ class LostMessages {
   // Whether every message that a process was given is in one of its outcomes, or booked here.
   bool all_ended() const noexcept;
 
+  // Messages that the processes of this place have ended themselves, so far.
+  std::uint64_t ended() const noexcept;
+  // Messages that they were given, or have received.
+  std::uint64_t received() const noexcept;
+
   // No process uses the blocks now. Books in `main` what the last one has lost, for `reason`;
   // returns how much.
   std::uint64_t book(Reason reason, StatsWriter& main) noexcept;
 
  private:
   std::uint64_t total(Counter counter) const noexcept;
-  std::uint64_t received() const noexcept;
-  std::uint64_t ended() const noexcept;
   void complete_counts() noexcept;
 
   std::vector<StatsWriter> blocks_;

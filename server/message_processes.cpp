@@ -1,6 +1,5 @@
 #include "server/message_processes.h"
 
-#include <chrono>
 #include <utility>
 
 #include <sched.h>
@@ -9,9 +8,6 @@
 
 namespace cpss {
 namespace {
-
-// Before another try, when there was no process to be had and none has ended meanwhile.
-constexpr std::chrono::milliseconds kRetry{10};
 
 // A process has the CPUs and the class of the thread that starts it. The CPUs are right, but the
 // class is for receiving.
@@ -22,11 +18,13 @@ void leave_real_time_class() {
 
 }  // namespace
 
-MessageProcesses::MessageProcesses(Plant& plant, std::vector<Place> places, EventRing& events,
+MessageProcesses::MessageProcesses(Plant& plant, std::vector<Place> places, std::size_t lane,
                                    StatsWriter stats)
     : plant_(plant),
       places_(std::move(places)),
-      events_(events),
+      events_(plant.in.board.events(lane)),
+      progress_(plant.in.board.progress(lane)),
+      troubles_(plant.in.board.troubles(lane)),
       stats_(stats),
       cache_(plant.pool, 0, 1) {
   for (std::size_t i = places_.size(); i > 0; --i) free_places_.push_back(i - 1);
@@ -50,17 +48,24 @@ void MessageProcesses::start_process(std::uint32_t slot) noexcept {
   plant_.store.header(slot).published_ns = now_ns();
   // Not killed with the receive lane, which ends before the last of them.
   for (;;) {
+    // What ends from here on may be what the next try waits for.
+    wakes_.try_take(Semaphore::kMaxValue);
     const int error = children_.start(place, at.station->plan().name.c_str(), Outlives::yes, [&] {
       leave_real_time_class();
       at.station->serve_one(slot);
     });
     if (error == 0) {
       stats_.add(Counter::processes_started);
+      failures_.succeeded();
+      troubles_.over(Trouble::process_start);
       return;
     }
+    failures_.failed(now_ns());
     events_.report(EventKind::process_not_started, error);
+    troubles_.failed(Trouble::process_start, error);
     if (plant_.pool.free_slots().closed()) break;
-    ended_.take(1, 1, std::chrono::steady_clock::now() + kRetry);
+    const LongWait wait(progress_);
+    wakes_.take(Semaphore::kMaxValue, 1, failures_.not_before());
   }
   at.books.given(static_cast<std::uint64_t>(-1));
   give_back_place(place);
@@ -75,7 +80,7 @@ void MessageProcesses::reap(Reason lost_for, StatsWriter& main) {
       main.add(Counter::processes_lost);
       at.station->events().report(EventKind::process_died, end.signal);
     }
-    if (ended_.waiters_guess() > 0) ended_.post(1);
+    wakes_.post(1);
     // Before the slot, so that there is a place for whoever gets that.
     give_back_place(place);
     // The process has booked the message; here its slot is given back, unless main has taken it.

@@ -5,6 +5,9 @@
 // parent's until then. There are as many places for processes as slots, so that a message that has
 // a slot has a place.
 //
+// Where there is no process to be had the lane tries again after a pause (stages/backoff.h), or
+// when another process has ended. It counts as waiting meanwhile: that may take as long as it does.
+//
 // help() is called by the receive lane, the rest by the main thread.
 #pragma once
 
@@ -19,8 +22,11 @@
 #include "server/lost_messages.h"
 #include "server/plant.h"
 #include "server/station.h"
+#include "stages/backoff.h"
 #include "stages/events.h"
 #include "stages/helping.h"
+#include "stages/progress.h"
+#include "stages/troubles.h"
 #include "stats/writer.h"
 
 namespace cpss {
@@ -33,8 +39,8 @@ class MessageProcesses final : public HelpedStep {
     std::uint32_t slot = 0;  // of its message
   };
 
-  // `events`, `stats`: of the receive lane.
-  MessageProcesses(Plant& plant, std::vector<Place> places, EventRing& events, StatsWriter stats);
+  // `lane`: which one the receive lane is, on the board; `stats`: its own.
+  MessageProcesses(Plant& plant, std::vector<Place> places, std::size_t lane, StatsWriter stats);
 
   std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                       std::uint64_t begin_ns) noexcept override;
@@ -46,6 +52,9 @@ class MessageProcesses final : public HelpedStep {
   // Whether one that runs has the message in this slot. After the receive lane has ended.
   bool has(std::uint32_t slot) const;
   void kill_all() { children_.kill_all(); }
+  // A lane that pauses before another try does so at once: at a stop, and at a forced end after the
+  // pool was closed.
+  void end_pause() noexcept { wakes_.post(1); }
 
  private:
   void start_process(std::uint32_t slot) noexcept;
@@ -55,10 +64,13 @@ class MessageProcesses final : public HelpedStep {
   Plant& plant_;
   std::vector<Place> places_;
   EventRing& events_;
+  LaneProgress& progress_;
+  LaneTroubles& troubles_;
   StatsWriter stats_;
+  Backoff failures_;  // of starts
   Children children_;
   SlotPool::SlotCache cache_;
-  Semaphore ended_;  // posted for a start that waits
+  Semaphore wakes_;  // posted for a start that pauses
   std::mutex mutex_;
   std::vector<std::size_t> free_places_;
 };

@@ -57,8 +57,7 @@ void Pipeline::build(const StatsRegion& region) {
     }
   }
   if (assignment_.process_per_message)
-    processes_.emplace(plant_, std::move(processes), board_.events(0),
-                       writers_of(region, assignment_, 0).front());
+    processes_.emplace(plant_, std::move(processes), 0, writers_of(region, assignment_, 0).front());
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
     const LanePlan& plan = assignment_.lanes[lane];
     if (plan.transient) continue;
@@ -112,6 +111,7 @@ bool Pipeline::join_all(const Stations& stations, const std::function<bool()>& g
 // Lanes that receive and also wait for the replies of workers go on until there are none.
 bool Pipeline::end_receiving(const std::function<bool()>& give_up) {
   board_.stop_receiving(options_.leave_unread);
+  if (processes_) processes_->end_pause();
   if (turns_) turns_->start_no_more();
   const Stations lanes = lanes_of(StageId::receive);
   if (!plant_.replies_wake_by_event) return join_all(lanes, give_up);
@@ -145,6 +145,7 @@ bool Pipeline::end(const std::function<bool()>& give_up) {
 void Pipeline::stop_receiving() {
   plant_.pool.free_slots().close();
   if (!processes_) return;
+  processes_->end_pause();
   // The lane may be inside fork(2): a process that came later would not be killed.
   const auto deadline = std::chrono::steady_clock::now() + kForkEnd;
   join_all(lanes_of(StageId::receive),

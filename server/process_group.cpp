@@ -10,6 +10,7 @@
 
 #include "server/plant.h"
 #include "server/station.h"
+#include "stages/clock.h"
 
 namespace cpss {
 namespace {
@@ -17,8 +18,10 @@ namespace {
 constexpr std::chrono::milliseconds kLook{5};       // for processes that have ended
 constexpr std::chrono::milliseconds kStartLook{1};  // for those that have started, or were killed
 constexpr std::chrono::seconds kKilledEnd{1};       // so long at most for those that were killed
-// Before another try in the place of one that could not be started, or died at its start.
-constexpr std::chrono::milliseconds kPauseAfterFailure{100};
+// A process that dies younger than this, and has counted no message, is not followed at once.
+constexpr std::uint64_t kGoodAfterNs = 100'000'000;
+// One that dies younger than this, and has ended no message, has died young: so may the next.
+constexpr std::uint64_t kSteadyAfterNs = 1'000'000'000;
 
 // What one process is built with: a lane of its own, and its share of the slots, one at least.
 PipelineOptions options_of_process(PipelineOptions options, std::size_t lane, std::size_t lanes) {
@@ -42,8 +45,7 @@ ProcessGroup::ProcessGroup(const PipelineOptions& options, Assignment assignment
       board_(lane_names(assignment_), options_.busy_rate, options_.cpus, Sharing::process_shared),
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane)
-    books_.emplace_back(writers_of(region_, assignment_, lane), true);
-  rounds_at_start_.resize(assignment_.lanes.size());
+    places_.push_back({LostMessages(writers_of(region_, assignment_, lane), true)});
 }
 
 void ProcessGroup::start() {
@@ -84,10 +86,19 @@ void ProcessGroup::throw_why_not_started(std::size_t lane) {
 }
 
 int ProcessGroup::start_process(std::size_t lane) {
-  rounds_at_start_[lane] = board_.progress(lane).rounds();
+  Place& place = places_[lane];
+  place.started_ns = now_ns();
+  place.rounds_at_start = board_.progress(lane).rounds();
+  place.received_at_start = place.books.received();
+  place.ended_at_start = place.books.ended();
+  // One that does not come to its first round has not moved, and does not wait.
+  board_.progress(lane).waits(false);
   const int error = children_.start(lane, assignment_.lanes[lane].name.c_str(), Outlives::no,
                                     [this, lane] { run_process(lane); });
-  if (error == 0) main_.add(Counter::processes_started);
+  if (error == 0)
+    main_.add(Counter::processes_started);
+  else
+    board_.progress(lane).waits(true);
   return error;
 }
 
@@ -114,6 +125,8 @@ void ProcessGroup::run_process(std::size_t lane) {
 void ProcessGroup::tick() {
   reap();
   start_missing();
+  const std::uint64_t now = now_ns();
+  for (std::size_t lane = 0; lane < places_.size(); ++lane) note_steady(lane, now);
 }
 
 void ProcessGroup::reap() {
@@ -121,43 +134,83 @@ void ProcessGroup::reap() {
 }
 
 bool ProcessGroup::has_run(std::size_t lane) noexcept {
-  return board_.progress(lane).rounds() > rounds_at_start_[lane];
+  return board_.progress(lane).rounds() > places_[lane].rounds_at_start;
+}
+
+bool ProcessGroup::has_ended_messages(const Place& place) const noexcept {
+  return place.books.ended() > place.ended_at_start;
 }
 
 void ProcessGroup::book_end_of(std::size_t lane, ProcessEnd end) {
-  lost_ += books_[lane].book(lost_for_, main_);
-  if (ending_ && end.well()) return;
-  // It would count as awake for good.
-  LaneProgress& progress = board_.progress(lane);
-  if (!progress.waiting()) board_.awake().one_less();
-  progress.waits(true);
-  if (killed_) return;
+  Place& place = places_[lane];
+  lost_ += place.books.book(lost_for_, main_);
+  // Whatever it had said last.
+  board_.awake().note_asleep(lane);
+  board_.progress(lane).waits(true);
+  if (killed_ || (ending_ && end.well())) return;
   main_.add(Counter::processes_lost);
   board_.events(lane).report(EventKind::process_died, end.signal);
-  const auto now = std::chrono::steady_clock::now();
-  missing_.push_back({lane, has_run(lane) ? now : now + kPauseAfterFailure});
+  place.missing = true;
+  const std::uint64_t now = now_ns();
+  const std::uint64_t age = now - place.started_ns;
+  place.shaky = age < kSteadyAfterNs && !has_ended_messages(place);
+  if (place.shaky) board_.troubles(lane).failed(Trouble::process_death, end.signal);
+  if (age < kGoodAfterNs && place.books.received() == place.received_at_start)
+    place.failures.failed(now);
+  else
+    place.failures.succeeded();
+}
+
+void ProcessGroup::note_steady(std::size_t lane, std::uint64_t now) noexcept {
+  Place& place = places_[lane];
+  if (!place.shaky || place.missing) return;
+  const bool old = has_run(lane) && now - place.started_ns >= kSteadyAfterNs;
+  if (!old && !has_ended_messages(place)) return;
+  place.shaky = false;
+  place.failures.succeeded();
+  board_.troubles(lane).over(Trouble::process_death);
 }
 
 // In the drain, too: with a socket of its own nobody else would take what is in it.
 void ProcessGroup::start_missing() {
-  const auto now = std::chrono::steady_clock::now();
-  std::erase_if(missing_, [this, now](Missing& missing) {
-    if (now < missing.not_before) return false;
-    const int error = start_process(missing.lane);
-    if (error == 0) return true;
-    board_.events(missing.lane).report(EventKind::process_not_started, error);
-    missing.not_before = now + kPauseAfterFailure;
-    return false;
-  });
+  for (std::size_t lane = 0; lane < places_.size(); ++lane) {
+    Place& place = places_[lane];
+    if (!place.missing || !place.failures.due(now_ns())) continue;
+    const int error = start_process(lane);
+    place.missing = error != 0;
+    if (error == 0) {
+      board_.troubles(lane).over(Trouble::process_start);
+      continue;
+    }
+    place.failures.failed(now_ns());
+    board_.events(lane).report(EventKind::process_not_started, error);
+    board_.troubles(lane).failed(Trouble::process_start, error);
+  }
+}
+
+std::vector<LanePulse> ProcessGroup::pulses() {
+  std::vector<LanePulse> result = board_.pulses();
+  std::uint64_t ended = 0;
+  for (const Place& place : places_) ended += place.books.ended();
+  const bool steady = std::ranges::any_of(places_, [](const Place& p) { return !p.shaky; });
+  result.push_back({.rounds = ended, .waiting = steady});
+  return result;
+}
+
+std::string ProcessGroup::why_stuck(std::size_t pulse) {
+  if (pulse < places_.size()) return Engine::why_stuck(pulse);
+  return "all processes die before they have ended a message";
 }
 
 bool ProcessGroup::end(const std::function<bool()>& give_up) {
   ending_ = true;
   board_.stop_receiving(options_.leave_unread);
+  for (Place& place : places_) place.failures.end_pause();
   for (;;) {
     reap();
     start_missing();
-    if (children_.running() == 0 && missing_.empty()) return true;
+    const bool missing = std::ranges::any_of(places_, [](const Place& p) { return p.missing; });
+    if (children_.running() == 0 && !missing) return true;
     if (give_up()) return false;
     std::this_thread::sleep_for(kLook);
   }

@@ -3,12 +3,14 @@
 // The parent starts them and starts them again; it has the sockets, the stats region and the board,
 // and touches no message. Each process has a share of the slots, of its own memory, and is one
 // lane. One that is killed loses what it held: the parent books that, and starts another one on the
-// same blocks.
+// same blocks. At once, unless the one that died had neither lived for 100 ms nor counted a
+// message, or there was no process to be had: then after a pause (stages/backoff.h). So a process
+// that each message kills is started as often as messages come, and what else comes has its chance.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "net/datagram_port.h"
@@ -19,6 +21,7 @@
 #include "server/lost_messages.h"
 #include "services/service.h"
 #include "stages/admission.h"
+#include "stages/backoff.h"
 #include "stats/region.h"
 
 namespace cpss {
@@ -35,12 +38,25 @@ class ProcessGroup final : public Engine {
   std::uint64_t seize_all() noexcept override;
   bool all_taken() const noexcept override { return children_.running() == 0; }
   void tick() override;
+  // Of each lane, and of the group: that is stuck where in every place a process died young, none
+  // of their followers has got old, and no message was ended.
+  std::vector<LanePulse> pulses() override;
+  std::string why_stuck(std::size_t pulse) override;
   Board& board() noexcept override { return board_; }
 
  private:
-  struct Missing {
-    std::size_t lane;
-    std::chrono::steady_clock::time_point not_before;
+  // Of one lane, for its processes one after the other.
+  struct Place {
+    LostMessages books;
+    std::uint64_t started_ns = 0;         // when the process was started;
+    std::uint64_t rounds_at_start = 0;    // of the lane, and
+    std::uint64_t received_at_start = 0;  // messages
+    std::uint64_t ended_at_start = 0;     // then
+    Backoff failures = Backoff();       // of processes that died at once, or were not to be had
+    bool missing = false;               // there is no process
+    // The last process that died had died young, and its follower has not shown yet that it will
+    // not.
+    bool shaky = false;
   };
 
   // Returns the errno of fork(2), or 0.
@@ -55,6 +71,9 @@ class ProcessGroup final : public Engine {
   // Books what the process has lost; then its lane is missing, unless the server ends.
   void book_end_of(std::size_t lane, ProcessEnd end);
   void start_missing();
+  bool has_ended_messages(const Place& place) const noexcept;
+  // Whether its process has come to be one that will stay.
+  void note_steady(std::size_t lane, std::uint64_t now) noexcept;
 
   const PipelineOptions options_;
   const Assignment assignment_;
@@ -64,9 +83,7 @@ class ProcessGroup final : public Engine {
   StatsRegion& region_;
   Board board_;
   Children children_;
-  std::vector<LostMessages> books_;             // by lane
-  std::vector<std::uint64_t> rounds_at_start_;  // of each lane's process
-  std::vector<Missing> missing_;                // lanes without a process
+  std::vector<Place> places_;  // by lane
   StatsWriter main_;
   Reason lost_for_ = Reason::failed_dead_process;
   std::uint64_t lost_ = 0;  // messages booked since the last seize_all()

@@ -10,6 +10,7 @@
 
 #include "server/exit_codes.h"
 #include "server/log.h"
+#include "stages/clock.h"
 #include "stats/ledger.h"
 
 namespace cpss {
@@ -36,7 +37,10 @@ void warn_unless(bool told, const char* message, const char* consequence) {
 }  // namespace
 
 RunningServer::RunningServer(Parts parts)
-    : p_(std::move(parts)), last_received_(std::chrono::steady_clock::now()) {
+    : p_(std::move(parts)),
+      cpus_(p_.assignment),
+      troubles_(p_.engine.board().lanes()),
+      last_received_(std::chrono::steady_clock::now()) {
   if (const auto interval = p_.manager.watchdog()) watchdog_.emplace(*interval);
 }
 
@@ -111,6 +115,10 @@ void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
 void RunningServer::tick() {
   p_.region.heartbeat();
   p_.engine.tick();
+  const std::uint64_t now = now_ns();
+  if (const std::string line = cpus_.look(p_.engine.board(), now); !line.empty())
+    log::warning(line);
+  troubles_.look(p_.engine.board(), p_.region, now);
   tell_watchdog();
   book_kernel_drops();
   events_.collect(p_.engine.board());
@@ -119,15 +127,13 @@ void RunningServer::tick() {
 void RunningServer::tell_watchdog() {
   if (!watchdog_) return;
   const auto stuck_before = watchdog_->stuck_lane();
-  if (watchdog_->due(std::chrono::steady_clock::now(), p_.engine.board().pulses()))
+  if (watchdog_->due(std::chrono::steady_clock::now(), p_.engine.pulses()))
     warn_unless(p_.manager.alive(), "WATCHDOG=1",
                 "without it a manager that waits for it takes the server for hung");
   const auto stuck = watchdog_->stuck_lane();
   if (stuck && stuck != stuck_before)
-    log::warning(
-        fmt::format("{} makes no progress: the service manager is not told that the "
-                    "server is alive",
-                    p_.engine.board().name(*stuck)));
+    log::warning(fmt::format("{}: the service manager is not told that the server is alive",
+                             p_.engine.why_stuck(*stuck)));
 }
 
 void RunningServer::book_kernel_drops() {

@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "server/cpu_watch.h"
 #include "server/engine.h"
 #include "server/event_log.h"
 #include "server/listeners.h"
 #include "server/service_manager.h"
 #include "server/signals.h"
+#include "server/trouble_watch.h"
 #include "server/watchdog.h"
 #include "stats/region.h"
 
@@ -26,6 +28,7 @@ class RunningServer {
     Listeners& listeners;
     StatsRegion& region;
     Engine& engine;
+    const Assignment& assignment;
     StatsWriter main;                    // of the main thread's block
     std::vector<StatsWriter> receivers;  // of all lanes that receive, to be read
     std::chrono::nanoseconds idle_exit;  // silence after which the server ends; 0: never
@@ -56,6 +59,8 @@ class RunningServer {
 
   Parts p_;
   EventLog events_;
+  CpuWatch cpus_;
+  TroubleWatch troubles_;
   std::optional<Watchdog> watchdog_;
   std::uint64_t received_ = 0;
   std::chrono::steady_clock::time_point last_received_;

@@ -187,7 +187,7 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   const Admission admission(admission_options(settings, *plan.service, listeners.addresses()));
   const auto engine =
       make_engine(plan.pipeline, assignment, *plan.service, ports, admission, region);
-  RunningServer server({signals, manager, listeners, region, *engine,
+  RunningServer server({signals, manager, listeners, region, *engine, assignment,
                         region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),
                         settings.idle_exit});
   server.start();

@@ -9,7 +9,8 @@ Station::Station(Parts parts)
     : p_(std::move(parts)),
       plant_(p_.plant),
       context_(plant_.pool, may_block() ? 0 : 2 * batch(), plant_.keepers,
-               &plant_.in.board.events(p_.number), watched_progress()) {
+               &plant_.in.board.events(p_.number), watched_progress(),
+               &plant_.in.board.troubles(p_.number)) {
   // Downstream first: each step is given the one behind it.
   if (has(StageId::response)) make_response();
   if (has(StageId::service)) make_service();
@@ -22,7 +23,7 @@ Station::Station(Parts parts)
   const bool spins = !may_block() && !plan().real_time_priority;
   lane_.emplace(LaneOptions{plan().name, plan().cpus, plan().real_time_priority,
                             spins ? static_cast<std::uint64_t>(plant_.in.options.spin.count()) : 0,
-                            &plant_.in.board.awake(), watched_progress()},
+                            &plant_.in.board.awake(), p_.number, watched_progress()},
                 repeated_steps(), *place_);
 }
 
@@ -94,7 +95,7 @@ void Station::make_receive() {
   HelpedStep* next = service_ ? &*service_ : p_.messages_go_to;
   if (p_.turn != nullptr) {
     wiring.one_batch = true;
-    next = &passing_.emplace(*p_.turn, *next, stats, context_.events);
+    next = &passing_.emplace(*p_.turn, *next, stats, context_);
   }
   if (next == nullptr)
     receive_.emplace(wiring, context_, stats);
@@ -157,7 +158,7 @@ std::unique_ptr<WaitPlace> Station::make_place() {
       *p_.turn,
       TurnWait::Wiring{*datagrams_, *response_, plant_.pool, p_.turn_event,
                        plant_.in.board.stop_event(), plant_.in.options.idle_lane_end},
-      receive_->stats());
+      receive_->stats(), context_);
 }
 
 // What a lane gets to by its own help it need not repeat, but for what was left behind.

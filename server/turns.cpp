@@ -7,12 +7,10 @@
 #include <unistd.h>
 
 #include "server/event_descriptor.h"
+#include "stages/clock.h"
 
 namespace cpss {
 namespace {
-
-// What keeps a thread from being started will hardly pass sooner.
-constexpr std::chrono::milliseconds kPauseAfterFailure{100};
 
 std::vector<int> make_events(unsigned lanes) {
   std::vector<int> events;
@@ -42,13 +40,13 @@ Turns::~Turns() {
 
 int Turns::start(std::uint32_t lane) noexcept {
   const std::lock_guard lock(mutex_);
-  const auto now = std::chrono::steady_clock::now();
-  if (!may_start_ || now < no_start_before_) return ECANCELED;
+  if (!may_start_ || (failures_.failing() && !failures_.due(now_ns()))) return ECANCELED;
   try {
     start_lane_(lane);
+    failures_.succeeded();
     return 0;
   } catch (const std::system_error& error) {
-    no_start_before_ = now + kPauseAfterFailure;
+    failures_.failed(now_ns());
     return error.code().value();
   }
 }

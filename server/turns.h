@@ -3,7 +3,6 @@
 // Made and destroyed by the main thread, around the life of the lanes.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -11,6 +10,7 @@
 
 #include "queue/listener_turn.h"
 #include "server/pipeline_options.h"
+#include "stages/backoff.h"
 #include "stages/handoff.h"
 
 namespace cpss {
@@ -38,7 +38,7 @@ class Turns {
   std::vector<TurnSeat> seats_;
   std::mutex mutex_;  // only for starting, and for the end of that
   bool may_start_ = true;
-  std::chrono::steady_clock::time_point no_start_before_{};
+  Backoff failures_;  // of starts
 };
 
 }  // namespace cpss

@@ -1,6 +1,7 @@
 // Whether a service manager is to be told that the server is alive: at half the interval after
 // which it would take us for hung, and only if no lane is stuck. That the main thread runs says
-// little about the lanes, and they are the server.
+// little about the lanes, and they are the server. What else may hang shows itself as a lane does
+// (Engine::pulses()). What is promised: docs/service-manager.md.
 //
 // Pure logic. One thread.
 #pragma once

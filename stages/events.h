@@ -20,6 +20,7 @@ enum class EventKind : std::uint8_t {
   thread_not_started,
   process_not_started,
   process_died,
+  wait_error,
 };
 
 struct Event {

@@ -19,11 +19,13 @@ TurnGoes PassingStep::pass(std::uint32_t messages) noexcept {
     const int error = seat_.start(goes.lane);
     if (error == 0) {
       stats_.add(Counter::threads_started);
+      lane_.troubles.over(Trouble::thread_start);
     } else {
       goes = seat_.turn.start_failed(seat_.lane, goes.lane);
       if (error != ECANCELED) {
         stats_.add(Counter::thread_start_errors);
-        events_.report(EventKind::thread_not_started, error, std::strerror(error));
+        lane_.events.report(EventKind::thread_not_started, error, std::strerror(error));
+        lane_.troubles.failed(Trouble::thread_start, error);
       }
     }
   }
@@ -68,7 +70,8 @@ bool TurnWait::sleep() noexcept {
   const int ready = poll(events.data(), events.size(), static_cast<int>(longest.count()));
   stats_.add(Counter::syscalls);
   stats_.add(Counter::wait_calls);
-  if (events[1].revents != 0) stopping_ = true;
+  const bool failed = failed_waits_.pause_after(ready);
+  stopping_ |= failed ? failed_waits_.saw_stop() : events[1].revents != 0;
   return ready != 0;
 }
 

@@ -15,8 +15,9 @@
 
 #include "queue/listener_turn.h"
 #include "queue/slot_pool.h"
-#include "stages/events.h"
+#include "stages/failed_waits.h"
 #include "stages/helping.h"
+#include "stages/lane_context.h"
 #include "stages/step.h"
 #include "stages/wait.h"
 #include "stats/writer.h"
@@ -35,9 +36,9 @@ struct TurnSeat {
 
 class PassingStep final : public HelpedStep {
  public:
-  // `next`: what the messages are for. `stats`, `events`: of the lane's receive step.
-  PassingStep(const TurnSeat& seat, HelpedStep& next, StatsWriter stats, EventRing& events) noexcept
-      : seat_(seat), next_(next), stats_(stats), events_(events) {}
+  // `next`: what the messages are for. `stats`: of the lane's receive step.
+  PassingStep(const TurnSeat& seat, HelpedStep& next, StatsWriter stats, LaneContext& lane) noexcept
+      : seat_(seat), next_(next), stats_(stats), lane_(lane) {}
 
   std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                       std::uint64_t begin_ns) noexcept override;
@@ -50,7 +51,7 @@ class PassingStep final : public HelpedStep {
   const TurnSeat& seat_;
   HelpedStep& next_;
   StatsWriter stats_;
-  EventRing& events_;
+  LaneContext& lane_;
 };
 
 class ListeningStep final : public Step {
@@ -79,8 +80,9 @@ class TurnWait final : public WaitPlace {
     std::chrono::milliseconds idle_end;  // after so long without the turn the lane may end
   };
 
-  TurnWait(const TurnSeat& seat, const Wiring& wiring, StatsWriter stats) noexcept
-      : seat_(seat), w_(wiring), stats_(stats) {}
+  TurnWait(const TurnSeat& seat, const Wiring& wiring, StatsWriter stats,
+           LaneContext& lane) noexcept
+      : seat_(seat), w_(wiring), stats_(stats), failed_waits_(lane, stats, wiring.stop_event) {}
 
   bool wait() noexcept override;
 
@@ -91,6 +93,7 @@ class TurnWait final : public WaitPlace {
   const TurnSeat& seat_;
   Wiring w_;
   StatsWriter stats_;
+  FailedWaits failed_waits_;
   bool stopping_ = false;
 };
 

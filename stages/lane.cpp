@@ -1,6 +1,7 @@
 #include "stages/lane.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 
 #include <sched.h>
@@ -26,11 +27,11 @@ sched_param at_priority(unsigned priority) {
 // What pthread_create(3) is to make of a lane's options.
 class Attributes {
  public:
-  explicit Attributes(const LaneOptions& options) {
+  Attributes(const LaneOptions& options, bool with_cpus) {
     pthread_attr_init(&attributes_);
     // The default would follow 'ulimit -s', or the C library: 128 KiB with musl.
     pthread_attr_setstacksize(&attributes_, kLaneStackBytes);
-    if (!options.cpus.empty()) {
+    if (with_cpus && !options.cpus.empty()) {
       const cpu_set_t set = set_of(options.cpus);
       pthread_attr_setaffinity_np(&attributes_, sizeof set, &set);
     }
@@ -63,9 +64,14 @@ Lane::~Lane() {
 // With attributes, so that the thread never runs on another CPU or in another class than its own,
 // and what is not allowed is known before it runs.
 void Lane::start() {
-  const Attributes attributes(options_);
   pthread_t thread{};
-  if (const int error = pthread_create(&thread, attributes.get(), enter, this); error != 0)
+  const auto create = [&](bool with_cpus) {
+    return pthread_create(&thread, Attributes(options_, with_cpus).get(), enter, this);
+  };
+  int error = create(true);
+  // None of its CPUs is left: those of whoever starts it are.
+  if (error == EINVAL && !options_.cpus.empty()) error = create(false);
+  if (error != 0)
     throw std::system_error(error, std::generic_category(), "thread " + options_.name);
   thread_ = thread;
   // Here for whoever looks from outside once this returns, in enter() for the steps.
@@ -79,7 +85,8 @@ void Lane::run_here() {
   };
   if (!options_.cpus.empty()) {
     const cpu_set_t set = set_of(options_.cpus);
-    apply(pthread_setaffinity_np(pthread_self(), sizeof set, &set));
+    const int error = pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+    if (error != EINVAL) apply(error);  // EINVAL: none of them is left, those it has now are
   }
   if (options_.real_time_priority) {
     const sched_param parameters = at_priority(*options_.real_time_priority);
@@ -108,7 +115,7 @@ void Lane::run() noexcept {
   AwakeLanes* const awake = options_.awake;
   LaneProgress* const progress = options_.progress;
   Spin spin(awake != nullptr ? options_.spin_ns : 0);
-  if (awake != nullptr) awake->one_more();
+  if (awake != nullptr) awake->note_awake(options_.number);
   if (progress != nullptr) progress->waits(false);
   for (;;) {
     std::size_t done = 0;
@@ -123,18 +130,16 @@ void Lane::run() noexcept {
     if (!go_on) break;
     spin.slept();
   }
-  if (awake != nullptr) awake->one_less();
+  if (awake != nullptr) awake->note_asleep(options_.number);
 }
 
-// Progress goes first: a process that dies in between is then counted as awake once too often, not
-// once too little.
 bool Lane::wait() noexcept {
   LaneProgress* const progress = options_.progress;
   AwakeLanes* const awake = options_.awake;
   if (progress != nullptr) progress->waits(true);
-  if (awake != nullptr) awake->one_less();
+  if (awake != nullptr) awake->note_asleep(options_.number);
   const bool go_on = place_.wait();
-  if (awake != nullptr) awake->one_more();
+  if (awake != nullptr) awake->note_awake(options_.number);
   if (progress != nullptr) progress->waits(!go_on);
   return go_on;
 }

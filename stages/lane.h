@@ -1,6 +1,7 @@
 // A lane: a thread that repeats steps and waits in one place when none of them finds work.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,12 +17,15 @@
 namespace cpss {
 
 struct LaneOptions {
-  std::string name;            // at most 15 characters, shown by ps -L and top -H
-  std::vector<unsigned> cpus;  // may run on these; empty: on all the process may use
+  std::string name;  // at most 15 characters, shown by ps -L and top -H
+  // May run on these, as far as the process may use them; on all it may use if there is none left
+  // of them (a cpuset that has shrunk, cpuset(7)), or if the list is empty.
+  std::vector<unsigned> cpus;
   // SCHED_FIFO, sched(7); none: in the class of the process.
   std::optional<unsigned> real_time_priority = {};
   std::uint64_t spin_ns = 0;    // how long to look again before it waits (spin.h)
   AwakeLanes* awake = nullptr;  // the server's; null: this lane is not counted and does not spin
+  std::size_t number = 0;       // its own among those
   LaneProgress* progress = nullptr;  // null: nobody watches
 };
 
@@ -33,8 +37,8 @@ class Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  // Throws std::system_error if there is no thread to be had, its CPUs are not allowed or the
-  // real-time class is not permitted (EPERM).
+  // Throws std::system_error if there is no thread to be had or the real-time class is not
+  // permitted (EPERM).
   void start();
   // Runs the lane in the calling thread, which gets its CPUs and class, until its end. That it has
   // as much stack as a thread of ours (stack.h) is the caller's to see to. Throws as start() does.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <system_error>
 
 #include "stages/clock.h"
 #include "stages/semaphore_clock.h"
@@ -10,9 +11,11 @@
 namespace cpss {
 namespace {
 
-// After a thread could not be started.
-constexpr std::chrono::milliseconds kPauseAfterFailure{100};
-constexpr std::uint64_t kPauseAfterFailureNs = std::chrono::nanoseconds(kPauseAfterFailure).count();
+// The error of std::system_error, or none.
+int number_of(const std::exception& error) {
+  const auto* of_system = dynamic_cast<const std::system_error*>(&error);
+  return of_system != nullptr ? of_system->code().value() : 0;
+}
 
 }  // namespace
 
@@ -85,14 +88,17 @@ OnDemandStarter::~OnDemandStarter() = default;
 
 std::size_t OnDemandStarter::run() noexcept {
   join_ended();
-  if (now_ns() < no_start_before_ns_) return 0;
-  no_start_before_ns_ = 0;
+  if (pausing()) return 0;
   std::size_t started = 0;
   while (w_.crowd.wanted() && w_.queue.try_claim()) {
     if (!start_one()) break;
     ++started;
   }
   return started;
+}
+
+bool OnDemandStarter::pausing() const noexcept {
+  return failures_.failing() && !failures_.due(now_ns());
 }
 
 bool OnDemandStarter::start_one() noexcept {
@@ -107,11 +113,14 @@ bool OnDemandStarter::start_one() noexcept {
     w_.crowd.count_out();
     --running_;
     w_.queue.unclaim();
-    no_start_before_ns_ = now_ns() + kPauseAfterFailureNs;
+    failures_.failed(now_ns());
     stats_.add(Counter::thread_start_errors);
     lane_.events.report(EventKind::thread_not_started, 0, error.what());
+    lane_.troubles.failed(Trouble::thread_start, number_of(error));
     return false;
   }
+  failures_.succeeded();
+  lane_.troubles.over(Trouble::thread_start);
   stats_.add(Counter::threads_started);
   show_threads();
   return true;
@@ -133,10 +142,9 @@ void OnDemandStarter::show_threads() noexcept {
 }
 
 bool OnDemandStarter::wait() noexcept {
-  const LongestWait longest =
-      no_start_before_ns_ != 0 ? LongestWait(kPauseAfterFailure) : w_.longest;
-  const TakeResult result =
-      book_wait_for(stats_, [&] { return w_.crowd.wait(deadline_after(longest)); });
+  Deadline until = deadline_after(w_.longest);
+  if (pausing()) until = std::min(until, failures_.not_before());
+  const TakeResult result = book_wait_for(stats_, [&] { return w_.crowd.wait(until); });
   if (result.status != TakeStatus::closed) return true;
   for (auto& thread : threads_)
     if (!thread->free()) thread->join();

@@ -6,8 +6,8 @@
 //
 // The starter claims the message before it starts the thread, so that the thread finds one. If
 // there is no thread to be had the claim is given back, and the workers get to the message; at the
-// end, when they may have gone, the starter itself does. It tries again 100 ms later, called or
-// not: what keeps it from starting one will hardly pass sooner.
+// end, when they may have gone, the starter itself does. It tries again after a pause (backoff.h),
+// called or not.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,7 @@
 #include "queue/crowd.h"
 #include "queue/worker_queue.h"
 #include "services/service.h"
+#include "stages/backoff.h"
 #include "stages/deferred_work.h"
 #include "stages/lane.h"
 #include "stages/lane_context.h"
@@ -59,6 +60,7 @@ class OnDemandStarter final : public Step {
   class Thread;
 
   bool start_one() noexcept;
+  bool pausing() const noexcept;
   void join_ended() noexcept;
   void show_threads() noexcept;
 
@@ -67,7 +69,7 @@ class OnDemandStarter final : public Step {
   StatsWriter stats_;
   std::vector<std::unique_ptr<Thread>> threads_;  // one for each place
   std::uint64_t running_ = 0;                     // started and not joined
-  std::uint64_t no_start_before_ns_ = 0;          // 0: the last start succeeded
+  Backoff failures_;                              // of starts
 };
 
 // Where the starter waits: for a call.

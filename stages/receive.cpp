@@ -10,6 +10,9 @@
 namespace cpss {
 namespace {
 
+// After a read that failed. Short, since an error that was pending at the socket is mostly gone.
+constexpr Backoff::Pause kFirstPause{1};
+
 std::size_t buffer_bytes(const ReceiveStep::Wiring& wiring) {
   return wiring.merged ? std::max(kMergedBytes, wiring.store.window_bytes())
                        : wiring.store.window_bytes();
@@ -25,7 +28,8 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
       retirement_(w_.store, lane.cache, stats_, w_.batch),
       outlet_(w_.requests, w_.batch, w_.store, stats_, help),
       memory_(w_.batch * stride_of(buffer_bytes(w_))),
-      arrivals_(w_.batch) {
+      arrivals_(w_.batch),
+      failures_(w_.ports.size(), Backoff(kFirstPause)) {
   free_.reserve(2 * std::size_t{w_.batch});
   const std::size_t bytes = buffer_bytes(w_);
   for (std::size_t i = 0; i < w_.batch; ++i)
@@ -55,6 +59,11 @@ std::size_t ReceiveStep::run() noexcept {
 std::size_t ReceiveStep::receive_from_ports() noexcept {
   std::size_t moved = 0;
   for (std::size_t i = 0; i < w_.ports.size() && held_ == 0 && !starved_; ++i) {
+    if (failing_ > 0 && !failures_[next_port_].due(now_ns())) {
+      ++emptied_;
+      next_port_ = (next_port_ + 1) % w_.ports.size();
+      continue;
+    }
     moved += receive_from(static_cast<std::uint16_t>(next_port_));
     // Without a slot it stays this socket's turn, or one that others outpace would never get one. A
     // batch that is shed was its turn.
@@ -102,7 +111,7 @@ std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
   if ((starved_ && !shedding_) || !hold_.pick_up()) return 0;
   BatchClock clock(stats_);
   const std::size_t wanted = arrivals_wanted();
-  read(*w_.ports[port_index], wanted);
+  read(port_index, wanted);
   emptied_ = filled_ < wanted ? emptied_ + 1 : 0;
   run_arrivals_ += filled_;
   run_wanted_ += wanted;
@@ -122,7 +131,8 @@ std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
 // An error that was pending at the socket is gone once it has been told, and datagrams may wait
 // behind it: only after a second one in a row does the socket count as empty. So a lane that is to
 // stop leaves nothing behind.
-void ReceiveStep::read(DatagramPort& port, std::size_t most_arrivals) noexcept {
+void ReceiveStep::read(std::uint16_t port_index, std::size_t most_arrivals) noexcept {
+  DatagramPort& port = *w_.ports[port_index];
   ReceiveResult result;
   for (int attempt = 0; attempt < 2; ++attempt) {
     result = book_call(stats_, [&] {
@@ -133,6 +143,7 @@ void ReceiveStep::read(DatagramPort& port, std::size_t most_arrivals) noexcept {
     stats_.add(Counter::receive_errors);
     lane_.events.report(EventKind::receive_error, result.error);
   }
+  if (result.error != 0 || failing_ > 0) note_read(port_index, result.error);
   filled_ = result.filled;
   arrival_ = 0;
 
@@ -142,6 +153,30 @@ void ReceiveStep::read(DatagramPort& port, std::size_t most_arrivals) noexcept {
   stats_.add(Counter::received, held_);
   stats_.add(Counter::filled, held_);
   stats_.add(Counter::entered, held_);
+}
+
+void ReceiveStep::note_read(std::size_t port, int error) noexcept {
+  Backoff& failures = failures_[port];
+  if (error != 0) {
+    if (!failures.failing()) ++failing_;
+    failures.failed(now_ns());
+    lane_.troubles.failed(Trouble::receive, error);
+  } else if (failures.failing()) {
+    failures.succeeded();
+    if (--failing_ == 0) lane_.troubles.over(Trouble::receive);
+  }
+}
+
+Deadline ReceiveStep::next_try() const noexcept {
+  Deadline first = kNoDeadline;
+  if (failing_ > 0)
+    for (const Backoff& failures : failures_)
+      if (failures.failing()) first = std::min(first, failures.not_before());
+  return first;
+}
+
+void ReceiveStep::try_all_again() noexcept {
+  for (Backoff& failures : failures_) failures.end_pause();
 }
 
 // Decides, once for all its datagrams, whether the arrival may become messages.

@@ -9,6 +9,9 @@
 // flight, and nothing more is read before they have slots. At a forced end they are the lane's or
 // main's (held_datagrams.h).
 //
+// A socket whose reads fail is left alone for a while (backoff.h), 1 ms at first, at most 1 s: the
+// lane goes on with the others, and need not be woken for this one.
+//
 // When there is no free slot, what happens is for the overload policy to say: the datagrams wait,
 // in the kernel or in the lane, or a batch of them is shed (shedding.h).
 #pragma once
@@ -22,6 +25,7 @@
 #include "queue/slot_pool.h"
 #include "stages/admission.h"
 #include "stages/arrival_cursor.h"
+#include "stages/backoff.h"
 #include "stages/batch_clock.h"
 #include "stages/held_datagrams.h"
 #include "stages/lane_context.h"
@@ -81,7 +85,14 @@ class ReceiveStep final : public Step {
   void woken() noexcept { woken_ = true; }
   // Main, at a forced end.
   std::optional<std::uint64_t> take_away_held() noexcept { return hold_.take_away(); }
+  // Whether the last read of this one of its sockets has failed.
+  bool fails(std::size_t port) const noexcept { return failures_[port].failing(); }
+  // When the first of those that fail is to be tried again; none fails: kNoDeadline.
+  Deadline next_try() const noexcept;
+  // The next run() tries all of them, once: the lane is to stop.
+  void try_all_again() noexcept;
   StatsWriter& stats() noexcept { return stats_; }
+  LaneContext& lane() noexcept { return lane_; }
 
  private:
   bool may_receive() const noexcept {
@@ -94,7 +105,8 @@ class ReceiveStep final : public Step {
   // there are slots for if each is one.
   std::size_t arrivals_wanted() const noexcept;
   // Reads arrivals: counts them as received, and holds them.
-  void read(DatagramPort& port, std::size_t most_arrivals) noexcept;
+  void read(std::uint16_t port_index, std::size_t most_arrivals) noexcept;
+  void note_read(std::size_t port, int error) noexcept;
 
   // The cursor to the first datagram that may become a message, of this arrival or a later one.
   void begin_arrival() noexcept;
@@ -143,6 +155,8 @@ class ReceiveStep final : public Step {
   std::size_t emptied_ = 0;       // reads in a row that left nothing in their sockets
   std::size_t per_arrival_ = 1;   // datagrams, as of the last read() that brought any
   std::size_t next_port_ = 0;
+  std::vector<Backoff> failures_;  // by port
+  std::size_t failing_ = 0;        // ports
   bool starved_ = false;
   bool woken_ = false;
   bool receives_ = true;

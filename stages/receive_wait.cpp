@@ -50,7 +50,10 @@ void watch(int epoll, int descriptor, std::uint32_t events) {
 }  // namespace
 
 ReceiveWait::ReceiveWait(Wiring wiring, ReceiveStep& step)
-    : w_(std::move(wiring)), step_(step), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    : w_(std::move(wiring)),
+      step_(step),
+      failed_waits_(step.lane(), step.stats(), w_.stop_event),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
   try {
     const std::uint32_t exclusive = w_.exclusive ? std::uint32_t{EPOLLEXCLUSIVE} : 0;
@@ -120,7 +123,7 @@ bool ReceiveWait::wait_for_replies_too() noexcept {
 void ReceiveWait::sleep() noexcept {
   if (step_.starved())
     wait_for_slot();
-  else if (received_all() || full_port() != nullptr)
+  else if (received_all() || full_port() != nullptr || step_.next_try() != kNoDeadline)
     wait_for_the_rest();
   else
     wait_for_datagrams();
@@ -128,15 +131,26 @@ void ReceiveWait::sleep() noexcept {
 
 void ReceiveWait::note_event(int descriptor) noexcept {
   if (descriptor == w_.stop_event)
-    stopping_ = true;
+    note_stop();
   else if (w_.replies == nullptr || descriptor != w_.replies->event_fd())
     step_.woken();
+}
+
+void ReceiveWait::note_stop() noexcept {
+  if (!std::exchange(stopping_, true)) step_.try_all_again();
+}
+
+bool ReceiveWait::went_well(int ready) noexcept {
+  const bool failed = failed_waits_.pause_after(ready);
+  if (failed_waits_.saw_stop()) note_stop();
+  return !failed;
 }
 
 void ReceiveWait::wait_for_datagrams() noexcept {
   if (step_.sheds() && now_ns() < short_until_ns_) let_datagrams_gather(*kShedPause);
   epoll_event events[8];
   const int count = wait_in_epoll(events);
+  went_well(count);
   step_.stats().add(Counter::syscalls);
   step_.stats().add(Counter::wait_calls);
   for (int i = 0; i < count; ++i) note_event(events[i].data.fd);
@@ -148,7 +162,7 @@ int ReceiveWait::wait_in_epoll(std::span<epoll_event> events) noexcept {
   const std::uint64_t slept_before = w_.shared ? times_slept() : 0;
   const int count =
       epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), milliseconds(w_.longest));
-  if (w_.shared)
+  if (w_.shared && count >= 0)
     if (const std::uint64_t slept = times_slept() - slept_before; slept > 1)
       step_.stats().add(Counter::lost_races, slept - 1);
   return count;
@@ -159,13 +173,15 @@ void ReceiveWait::wait_for_the_rest() noexcept {
   polled_.clear();
   if (!received_all()) {
     polled_.push_back({w_.stop_event, POLLIN, 0});
-    for (const DatagramPort* port : w_.ports) polled_.push_back({port->descriptor(), POLLIN, 0});
+    for (std::size_t i = 0; i < w_.ports.size(); ++i)
+      if (!step_.fails(i)) polled_.push_back({w_.ports[i]->descriptor(), POLLIN, 0});
   }
   const std::size_t first = polled_.size();
-  poll_also(deadline_after(full_port() != nullptr ? LongestWait(kLongestForRoom) : w_.longest));
+  const LongestWait longest = full_port() != nullptr ? LongestWait(kLongestForRoom) : w_.longest;
+  poll_also(std::min(deadline_after(longest), received_all() ? kNoDeadline : step_.next_try()));
   step_.stats().add(Counter::syscalls);
   step_.stats().add(Counter::wait_calls);
-  if (first > 0 && polled_.front().revents != 0) stopping_ = true;
+  if (first > 0 && polled_.front().revents != 0) note_stop();
 }
 
 ReceiveWait::Polled ReceiveWait::poll_also(Deadline deadline) noexcept {
@@ -173,6 +189,7 @@ ReceiveWait::Polled ReceiveWait::poll_also(Deadline deadline) noexcept {
   if (w_.replies != nullptr) polled_.push_back({w_.replies->event_fd(), POLLIN, 0});
   if (const DatagramPort* full = full_port()) polled_.push_back({full->descriptor(), POLLOUT, 0});
   const int ready = poll(polled_.data(), polled_.size(), milliseconds_until(deadline));
+  if (!went_well(ready)) return {false, false};
   const bool also = std::ranges::any_of(std::span(polled_).subspan(first),
                                         [](const pollfd& one) { return one.revents != 0; });
   return {ready != 0, also};

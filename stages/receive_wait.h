@@ -7,6 +7,8 @@
 // of slots lately, it lets datagrams gather for 1 ms before it waits for one: woken by each of them
 // it would take the CPU from the lanes that answer, a context switch or two for every datagram,
 // most of which it can only shed. No wait is longer than `longest`.
+//
+// A socket whose reads fail is not waited for, only the time until it is tried again.
 #pragma once
 
 #include <chrono>
@@ -21,6 +23,7 @@
 #include "queue/semaphore.h"
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
+#include "stages/failed_waits.h"
 #include "stages/leave_sign.h"
 #include "stages/receive.h"
 #include "stages/step.h"
@@ -79,9 +82,13 @@ class ReceiveWait final : public WaitPlace {
   Polled poll_also(Deadline deadline) noexcept;
   void let_datagrams_gather(std::chrono::nanoseconds time) noexcept;
   void note_event(int descriptor) noexcept;
+  void note_stop() noexcept;
+  // What a wait has returned: whether it went well, or only a signal ended it.
+  bool went_well(int ready) noexcept;
 
   Wiring w_;
   ReceiveStep& step_;
+  FailedWaits failed_waits_;
   int epoll_ = -1;
   bool stopping_ = false;
   bool announced_ = false;

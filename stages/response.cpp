@@ -60,6 +60,7 @@ std::size_t ResponseStep::run() noexcept {
     // What is done goes back to the pool first: the lane holds only what waits.
     retirement_.finish();
     before_wait();
+    const LongWait wait(lane_.progress);
     full->wait_writable(kLongestForRoom);
   }
   retirement_.finish();
@@ -166,8 +167,12 @@ std::size_t ResponseStep::send_group(DatagramPort& port) noexcept {
 
 // The error belongs to exactly this datagram; the rest of the group is tried again after it.
 void ResponseStep::send_failed(MessageRef ref, int error) noexcept {
+  const Reason reason = reason_for_send_error(error);
   lane_.events.report(EventKind::send_error, error);
-  end(ref, reason_for_send_error(error));
+  // The others are for where the reply goes to say.
+  if (reason == Reason::failed_send_no_memory || reason == Reason::failed_send_other)
+    lane_.troubles.failed(Trouble::send, error);
+  end(ref, reason);
 }
 
 // What was shed ends as shed, whatever the send says.

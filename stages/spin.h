@@ -11,7 +11,10 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <sched.h>
 
@@ -21,17 +24,45 @@ namespace cpss {
 
 // The lanes that are not asleep, all of a server. A guess that lanes share: relaxed, because
 // nothing else is handed over with it.
+//
+// A bit for each lane and no count: a process may die before, between or after any two of its
+// stores, and whoever then says that its lane is asleep says what is so, whatever that one had
+// said last. A count that the dead one had changed already would be wrong from then on.
+//
+// note_awake(), note_asleep(): one thread at a time for each lane, its own or that of whoever knows
+// its end.
 class AwakeLanes {
  public:
-  explicit AwakeLanes(unsigned cpus) noexcept : cpus_(cpus) {}
+  using Word = std::atomic<std::uint64_t>;
+  static constexpr std::size_t kLanesInWord = 64;
+  static constexpr std::size_t words_for(std::size_t lanes) noexcept {
+    return (lanes + kLanesInWord - 1) / kLanesInWord;
+  }
 
-  void one_more() noexcept { awake_.fetch_add(1, std::memory_order_relaxed); }
-  void one_less() noexcept { awake_.fetch_sub(1, std::memory_order_relaxed); }
-  bool have_a_cpu_each() const noexcept { return awake_.load(std::memory_order_relaxed) <= cpus_; }
+  // `bits`: words_for() all lanes there are, of zeros, nobody else's; they outlive this object.
+  AwakeLanes(unsigned cpus, std::span<Word> bits) noexcept : cpus_(cpus), bits_(bits) {}
+
+  void note_awake(std::size_t lane) noexcept {
+    bits_[lane / kLanesInWord].fetch_or(bit_of(lane), std::memory_order_relaxed);
+  }
+  void note_asleep(std::size_t lane) noexcept {
+    bits_[lane / kLanesInWord].fetch_and(~bit_of(lane), std::memory_order_relaxed);
+  }
+  unsigned count() const noexcept {
+    unsigned awake = 0;
+    for (const Word& word : bits_)
+      awake += static_cast<unsigned>(std::popcount(word.load(std::memory_order_relaxed)));
+    return awake;
+  }
+  bool have_a_cpu_each() const noexcept { return count() <= cpus_; }
 
  private:
+  static constexpr std::uint64_t bit_of(std::size_t lane) noexcept {
+    return std::uint64_t{1} << lane % kLanesInWord;
+  }
+
   const unsigned cpus_;
-  alignas(64) std::atomic<unsigned> awake_{0};
+  const std::span<Word> bits_;
 };
 
 // One lane's. One thread. `Clock`: the time in ns.

@@ -11,6 +11,9 @@
 //            ├──────────────────────────────────────────────────────────┤
 //   blocks   │ BlockEntry x n: lane, stage and place in the file        │
 //            ├──────────────────────────────────────────────────────────┤
+//   troubles │ TroubleEntry x n: what the server may be in trouble      │
+//            │ with, and whether it is, now                             │
+//            ├──────────────────────────────────────────────────────────┤
 //            │ values of (lane 0, stage)    one writer, 64-byte aligned │
 //            │ values of (lane 1, stage)    one writer, 64-byte aligned │
 //            │ ...                                                      │
@@ -18,7 +21,7 @@
 //
 // The file describes itself: a reader finds tables by the header's offsets, steps through them by
 // the entry size given there, and finds values by the names in them, never by its own lists. So
-// counters, reasons, gauges, histograms, blocks and fields at the end of an entry can be added
+// counters, reasons, gauges, histograms, blocks, troubles and fields at the end of an entry can be added
 // without a new layout version; anything else (also the buckets of stats/histogram.h) needs one.
 // Nor does it take one to leave some out: a server that records no histograms describes none, and
 // its blocks are smaller by their room (Header::block_bytes).
@@ -28,7 +31,7 @@
 // the machine, except where the name says otherwise.
 //
 // The version is stored last, by a release store, when everything else is in place; it is 0 before.
-// Only the marks and the values change after that, all as 64-bit atomics (stats/writer.h).
+// Only the marks, the values and the troubles' states change after that, all as 64-bit atomics (stats/writer.h).
 #pragma once
 
 #include <array>
@@ -41,7 +44,7 @@
 namespace cpss::layout {
 
 inline constexpr std::array<char, 8> kMagic = {'C', 'P', 'S', 'S', 'S', 'T', 'A', 'T'};
-inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::uint32_t kVersion = 3;
 
 struct Table {
   std::uint64_t offset;       // bytes from the beginning of the file
@@ -73,7 +76,8 @@ struct Header {
   Table blocks;
   std::array<char, 32> model;
   std::array<char, 64> service;
-  std::array<char, 56> unused;
+  Table troubles;
+  std::array<char, 40> unused;
 };
 static_assert(sizeof(Header) == 320 && offsetof(Header, version) == 8 &&
                   offsetof(Header, live_ns) == 64 && offsetof(Header, listen) == 120 &&
@@ -111,5 +115,16 @@ struct BlockEntry {
   std::array<char, 32> lane;  // svc-0
 };
 static_assert(sizeof(BlockEntry) == 64);
+
+// Written by the main thread, at each tick.
+struct TroubleEntry {
+  std::array<char, 32> name;  // receive
+  std::array<char, 96> help;
+  std::uint64_t number_kind;  // what `number` is: 0 nothing, 1 an errno, 2 a signal
+  Value since_ns;             // since when it lasts, stored last; 0: there is no such trouble
+  Value number;               // of the last failure
+  Value lanes;                // that are in it
+};
+static_assert(sizeof(TroubleEntry) == 160);
 
 }  // namespace cpss::layout

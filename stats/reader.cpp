@@ -105,6 +105,18 @@ std::uint64_t Reading::heartbeat_age_ns() const noexcept {
                                                      : 0;
 }
 
+bool Reading::degraded() const noexcept {
+  return state == RegionState::live && !snapshot->troubles.empty();
+}
+
+std::uint64_t Reading::lasts_ns(const TroubleSnapshot& trouble) const noexcept {
+  return snapshot->taken_ns > trouble.since_ns ? snapshot->taken_ns - trouble.since_ns : 0;
+}
+
+std::string_view Reading::state_name() const noexcept {
+  return degraded() ? kDegraded : name_of(state);
+}
+
 bool Reading::no_sign_of_life() const noexcept {
   if (state == RegionState::live) return heartbeat_age_ns() >= kLongestSilenceNs;
   return state == RegionState::stale;

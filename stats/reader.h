@@ -29,6 +29,9 @@ enum class RegionState : std::uint8_t {
 };
 std::string_view name_of(RegionState state);
 
+// How a live server is called that is in some trouble (Reading::degraded()).
+inline constexpr std::string_view kDegraded = "degraded";
+
 struct Reading {
   RegionState state = RegionState::missing;
   std::string problem;               // where there is no snapshot: what is wrong and what to do
@@ -40,6 +43,12 @@ struct Reading {
   double uptime_s() const noexcept;  // likewise
   // Since the server's last heartbeat; likewise.
   std::uint64_t heartbeat_age_ns() const noexcept;
+  // It serves, but is in some trouble: Snapshot::troubles says what with. Any reading.
+  bool degraded() const noexcept;
+  // For how long by now; of one of these.
+  std::uint64_t lasts_ns(const TroubleSnapshot& trouble) const noexcept;
+  // What to call the state: that of `state`, or kDegraded. Any reading.
+  std::string_view state_name() const noexcept;
   // The server is gone, or it runs and gave no sign of life for a second, in which it should have
   // given one: stopped by a signal, a debugger or a freezer, or its main thread hangs. It may have
   // been in the middle of its work, between any two counters. Likewise.

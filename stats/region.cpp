@@ -41,6 +41,24 @@ layout::Header& StatsRegion::header() const noexcept {
   return *reinterpret_cast<layout::Header*>(file_.mapping->data());
 }
 
+layout::TroubleEntry& StatsRegion::trouble_entry(Trouble trouble) const noexcept {
+  std::byte* const table = file_.mapping->data() + file_.troubles;
+  return reinterpret_cast<layout::TroubleEntry*>(table)[static_cast<std::size_t>(trouble)];
+}
+
+// `since_ns` last: a reader that sees it sees a number and a count of this trouble, or later ones.
+void StatsRegion::set_trouble(Trouble trouble, std::uint32_t lanes, int number) noexcept {
+  layout::TroubleEntry& entry = trouble_entry(trouble);
+  const bool lasts = entry.since_ns.load(std::memory_order_relaxed) != 0;
+  if (lanes > 0) {
+    entry.number.store(static_cast<std::uint64_t>(number), std::memory_order_release);
+    entry.lanes.store(lanes, std::memory_order_release);
+    if (!lasts) entry.since_ns.store(monotonic_ns(), std::memory_order_release);
+  } else if (lasts) {
+    entry.since_ns.store(0, std::memory_order_release);
+  }
+}
+
 StatsWriter StatsRegion::writer(std::size_t block) const noexcept {
   std::byte* values = file_.mapping->data() + file_.first_block + block * file_.block_bytes;
   return {reinterpret_cast<Value*>(values), details_[block]};

@@ -31,6 +31,7 @@
 #include "stats/region_view.h"
 #include "stats/server_lock.h"
 #include "stats/snapshot.h"
+#include "stats/troubles.h"
 #include "stats/writer.h"
 
 namespace cpss {
@@ -52,6 +53,10 @@ class StatsRegion {
   void heartbeat() noexcept;       // the main thread is alive: at least once a second
   void mark_clean_end() noexcept;  // state `stopped`: after the last value is written
 
+  // So many lanes are in this trouble now, the last time with this number (TroubleInfo::number); 0:
+  // none is. Readers see since when that has been so without a break.
+  void set_trouble(Trouble trouble, std::uint32_t lanes, int number) noexcept;
+
   // The server's own reading, for its final ledger.
   Snapshot snapshot() const { return view_.read(); }
 
@@ -63,6 +68,7 @@ class StatsRegion {
 
  private:
   layout::Header& header() const noexcept;
+  layout::TroubleEntry& trouble_entry(Trouble trouble) const noexcept;
 
   std::string path_;
   ServerLock lock_;

@@ -9,6 +9,7 @@
 #include "stats/clock.h"
 #include "stats/layout.h"
 #include "stats/process_identity.h"
+#include "stats/troubles.h"
 
 namespace cpss {
 namespace {
@@ -71,11 +72,26 @@ constexpr bool all_texts_fit() {
   return std::all_of(kCounters.begin(), kCounters.end(), info_fits) &&
          std::all_of(kGauges.begin(), kGauges.end(), info_fits) &&
          std::all_of(kHistograms.begin(), kHistograms.end(), info_fits) &&
-         std::all_of(kReasons.begin(), kReasons.end(), [](const ReasonInfo& reason) {
-           return fits(reason.name, name_of(reason.outcome), reason.help);
+         std::all_of(kReasons.begin(), kReasons.end(),
+                     [](const ReasonInfo& reason) {
+                       return fits(reason.name, name_of(reason.outcome), reason.help);
+                     }) &&
+         std::all_of(kTroubles.begin(), kTroubles.end(), [](const TroubleInfo& trouble) {
+           return trouble.name.size() < sizeof(layout::TroubleEntry::name) &&
+                  trouble.help.size() < sizeof(layout::TroubleEntry::help);
          });
 }
-static_assert(all_texts_fit(), "names, units and help texts have to fit layout::MetricEntry");
+static_assert(all_texts_fit(), "names, units and help texts have to fit their entries");
+
+void describe_troubles(std::byte* table) {
+  for (const TroubleInfo& trouble : kTroubles) {
+    auto* const entry = new (table) layout::TroubleEntry{};
+    put(entry->name, trouble.name);
+    put(entry->help, trouble.help);
+    entry->number_kind = static_cast<std::uint64_t>(trouble.number);
+    table += sizeof(layout::TroubleEntry);
+  }
+}
 
 void describe_blocks(layout::BlockEntry* entry, const RegionPlan& plan,
                      const RegionOptions& options) {
@@ -100,7 +116,8 @@ RegionPlan::RegionPlan(const RegionOptions& options)
       listen(sizeof(layout::Header)),
       metrics(rounded_up(listen + options.listen.size() * sizeof(layout::ListenEntry))),
       block_entries(rounded_up(metrics + metric_count * sizeof(layout::MetricEntry))),
-      first_block(rounded_up(block_entries + options.blocks.size() * sizeof(layout::BlockEntry))),
+      troubles(rounded_up(block_entries + options.blocks.size() * sizeof(layout::BlockEntry))),
+      first_block(rounded_up(troubles + kTroubles.size() * sizeof(layout::TroubleEntry))),
       file_bytes(first_block + options.blocks.size() * block_bytes) {}
 
 void describe_region(std::byte* file, const RegionPlan& plan, const RegionOptions& options,
@@ -131,6 +148,8 @@ void describe_region(std::byte* file, const RegionPlan& plan, const RegionOption
                      sizeof(layout::MetricEntry)};
   header->blocks = {plan.block_entries, static_cast<std::uint32_t>(options.blocks.size()),
                     sizeof(layout::BlockEntry)};
+  header->troubles = {plan.troubles, static_cast<std::uint32_t>(kTroubles.size()),
+                      sizeof(layout::TroubleEntry)};
   put(header->model, options.model);
   put(header->service, options.service);
 
@@ -138,6 +157,7 @@ void describe_region(std::byte* file, const RegionPlan& plan, const RegionOption
   for (const std::string& address : options.listen) put((listen++)->address, address);
   describe_metrics(reinterpret_cast<layout::MetricEntry*>(file + plan.metrics),
                    options.most_detail());
+  describe_troubles(file + plan.troubles);
   describe_blocks(reinterpret_cast<layout::BlockEntry*>(file + plan.block_entries), plan, options);
 
   // Pairs with the acquire load of RegionView: whoever sees the version sees all of the above.

@@ -125,7 +125,7 @@ RegionFile make_region_file(const std::string& path, const RegionOptions& option
   const RegionPlan plan(options);
   const std::uint64_t generation = generation_at(path) + 1;
   NewFile file(path, plan.file_bytes);
-  RegionFile result{nullptr, plan.first_block, plan.block_bytes,
+  RegionFile result{nullptr, plan.troubles, plan.first_block, plan.block_bytes,
                     disk_warning(file.descriptor(), path)};
   try {
     result.mapping = std::make_unique<FileMapping>(file.descriptor(), plan.file_bytes,

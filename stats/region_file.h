@@ -12,6 +12,7 @@ namespace cpss {
 
 struct RegionFile {
   std::unique_ptr<FileMapping> mapping;
+  std::size_t troubles;     // offset of the table
   std::size_t first_block;  // offset of the first block's values
   std::size_t block_bytes;  // from one block's values to the next
   std::string warning;      // about the place, empty where it is fine

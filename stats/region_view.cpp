@@ -1,11 +1,13 @@
 #include "stats/region_view.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
 
 #include <fmt/format.h>
 
 #include "stats/clock.h"
+#include "stats/troubles.h"
 
 namespace cpss {
 namespace {
@@ -33,6 +35,16 @@ MetricFacts::Kind kind_in_facts(MetricKind kind) noexcept {
   return kind == MetricKind::histogram ? MetricFacts::Kind::histogram : MetricFacts::Kind::counter;
 }
 
+// What the number of a trouble says, in words; empty where it says nothing.
+std::string reason_of(std::uint64_t kind, std::uint64_t number) {
+  if (number == 0 || number > INT_MAX) return {};
+  if (kind == static_cast<std::uint64_t>(TroubleNumber::error))
+    return std::strerror(static_cast<int>(number));
+  if (kind == static_cast<std::uint64_t>(TroubleNumber::signal))
+    return ::strsignal(static_cast<int>(number));
+  return {};
+}
+
 template <std::size_t N>
 std::string text(const std::array<char, N>& padded) {
   return {padded.data(), ::strnlen(padded.data(), N)};
@@ -45,6 +57,7 @@ RegionView::RegionView(std::span<const std::byte> file) : file_(file) {
   read_facts();
   read_metrics();
   read_blocks();
+  find_troubles();
 }
 
 const layout::Header& RegionView::header() const noexcept {
@@ -134,6 +147,11 @@ void RegionView::read_blocks() {
   }
 }
 
+void RegionView::find_troubles() {
+  for (const auto* entry : entries<layout::TroubleEntry>(header().troubles, "troubles"))
+    troubles_.push_back({entry, text(entry->name), text(entry->help), entry->number_kind});
+}
+
 template <class Entry>
 std::vector<const Entry*> RegionView::entries(const layout::Table& table, const char* name) const {
   const layout::Table copy = table;
@@ -185,6 +203,19 @@ void RegionView::read_metric(const Metric& metric, const Stage& stage, StageSnap
   }
 }
 
+std::vector<TroubleSnapshot> RegionView::read_troubles() const {
+  std::vector<TroubleSnapshot> result;
+  for (const KnownTrouble& trouble : troubles_) {
+    const std::uint64_t since = trouble.entry->since_ns.load(std::memory_order_acquire);
+    if (since == 0) continue;
+    result.push_back(
+        {trouble.name, trouble.help,
+         reason_of(trouble.number_kind, trouble.entry->number.load(std::memory_order_acquire)),
+         trouble.entry->lanes.load(std::memory_order_acquire), since});
+  }
+  return result;
+}
+
 std::uint64_t RegionView::sum_over_blocks(const Metric& metric) const noexcept {
   std::uint64_t sum = 0;
   for (const Stage& stage : stages_)
@@ -198,6 +229,7 @@ Snapshot RegionView::read() const {
   result.heartbeat_ns = header().heartbeat_ns.load(std::memory_order_acquire);
   result.live_ns = header().live_ns.load(std::memory_order_acquire);
   result.ended_ns = header().ended_ns.load(std::memory_order_acquire);
+  result.troubles = read_troubles();
   for (const Metric& metric : metrics_)
     if (metric.kind == MetricKind::counter && metric.name == "received")
       result.received_before = sum_over_blocks(metric);

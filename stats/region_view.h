@@ -59,12 +59,14 @@ class RegionView {
   HistogramSnapshot histogram(std::size_t offset) const;
   void read_metric(const Metric& metric, const Stage& stage, StageSnapshot& into,
                    std::vector<LaneSnapshot>& receivers) const;
+  std::vector<TroubleSnapshot> read_troubles() const;
   std::uint64_t sum_over_blocks(const Metric& metric) const noexcept;
 
   void check_header() const;
   void read_facts();
   void read_metrics();
   void read_blocks();
+  void find_troubles();
   template <class Entry>
   std::vector<const Entry*> entries(const layout::Table& table, const char* name) const;
 
@@ -74,6 +76,12 @@ class RegionView {
   std::vector<Metric> metrics_;
   std::vector<Stage> stages_;            // ascending
   std::vector<LaneSnapshot> receivers_;  // their names
+  struct KnownTrouble {
+    const layout::TroubleEntry* entry;
+    std::string name, help;
+    std::uint64_t number_kind;
+  };
+  std::vector<KnownTrouble> troubles_;
 };
 
 }  // namespace cpss

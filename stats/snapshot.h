@@ -71,6 +71,15 @@ struct MetricFacts {
   std::string help;
 };
 
+// What the server is in trouble with, as the region describes it (stats/troubles.h).
+struct TroubleSnapshot {
+  std::string name;
+  std::string help;
+  std::string reason;       // what the last failure's number means; empty: there is none
+  std::uint64_t lanes = 0;  // that are in it
+  std::uint64_t since_ns = 0;
+};
+
 // What does not change while the server runs.
 struct RegionFacts {
   std::uint64_t generation = 0;
@@ -101,8 +110,9 @@ struct Snapshot {
   std::uint64_t ended_ns = 0;         // 0: no clean end
   std::vector<StageSnapshot> stages;  // with lanes, in pipeline order; `server`, the main thread's
                                       // own values, last
-  std::vector<LaneSnapshot> receivers;  // in the region's order, without those that only help
-  std::vector<ReasonCount> reasons;     // all, in the region's order
+  std::vector<LaneSnapshot> receivers;    // in the region's order, without those that only help
+  std::vector<ReasonCount> reasons;       // all, in the region's order
+  std::vector<TroubleSnapshot> troubles;  // those there are, in the region's order
   std::uint64_t received_before = 0;
 
   const StageSnapshot* stage(std::string_view name) const noexcept;  // null: has no lanes

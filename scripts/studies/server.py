@@ -119,7 +119,7 @@ class Server:
                                  f"{self.log_tail()}")
             if self.region.exists():
                 stats = self.stats()
-                if stats["state"] == "live":
+                if stats["state"] in ("live", "degraded"):
                     self.port = int(stats["listen"][0].rpartition(":")[2])
                     return
             time.sleep(0.02)

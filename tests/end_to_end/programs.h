@@ -14,6 +14,8 @@ extern const std::string kServer;      // cpssd
 extern const std::string kTestServer;  // cpssd with misbehaving services and sockets
 extern const std::string kGetstat;
 extern const std::string kBlast;  // udpblast
+// failing-calls (failing_calls_main.cpp): runs a program with system calls that fail.
+extern const std::string kFailingCalls;
 
 // getstat --json of a region; null where it printed nothing.
 nlohmann::json stats_of(const std::string& stats_file);

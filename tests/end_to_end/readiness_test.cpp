@@ -1,7 +1,10 @@
 // What a service manager is told: that the server is ready, that its lanes make progress, and that
 // it ends; and what the log says where the manager does not hear it.
+#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -9,6 +12,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tests/end_to_end/every_model.h"
@@ -164,6 +168,60 @@ TEST_F(Watched, WorkersThatTakeTheirTimeAndALaneThatWaitsForThemDoNotHang) {
   expect_alive();
   gate_.open();
   for (int i = 0; i < 5; ++i) EXPECT_EQ(client.receive(), "!wait");
+  server.expect_clean_end();
+}
+
+// There is no process to be had, for whatever time: that is no lane that hangs.
+TEST_F(Watched, AMessageThatHasToWaitForItsProcessDoesNotHangTheServer) {
+  // Threads are started by another call.
+  ServerProcess server({program::kFailingCalls, std::to_string(EAGAIN), std::to_string(SYS_clone),
+                        program::kTestServer},
+                       watched({{"CPSS_SERVICE", "echo"},
+                                {"CPSS_MODEL", "mp"},
+                                {"CPSS_MP", "fork"},
+                                {"CPSS_DRAIN_TIMEOUT", "1"}}));
+  UdpClient client(server.address());
+  ASSERT_EQ(client.send("wait"), 0);
+  EXPECT_TRUE(eventually([&] { return server.stats().at("state") == "degraded"; }));
+  EXPECT_EQ(server.stats().at("troubles").at(0).at("name"), "process_start");
+  expect_alive();
+  expect_alive();
+  EXPECT_EQ(times("makes no progress", server.process().errors()), 0u);
+  // A pause does not outlast the drain.
+  server.process().signal(SIGTERM);
+  EXPECT_EQ(server.process().wait(20s), 1);
+  EXPECT_EQ(server.reason("failed.forced_end"), 1u);
+  server.expect_books_balance();
+}
+
+// They live, for a moment each, and nothing is answered: that is no server that lives.
+TEST_F(Watched, ProcessesThatDieAgainAndAgainAreNotAlive) {
+  ServerProcess server(
+      program::kTestServer,
+      watched({{"CPSS_SERVICE", "crasher"}, {"CPSS_MODEL", "mp"}, {"CPSS_LANES", "1"}}));
+  UdpClient client(server.address());
+  EXPECT_EQ(client.ask("x"), "x");
+  expect_alive();
+  std::atomic<bool> over = false;
+  std::thread killer([&] {
+    UdpClient other(server.address());
+    while (!over) {
+      other.send("!");
+      std::this_thread::sleep_for(10ms);
+    }
+  });
+  EXPECT_TRUE(eventually([&] {
+    return server.process().errors().find("all processes die before they have ended a message") !=
+           std::string::npos;
+  })) << server.process().errors();
+  EXPECT_EQ(server.stats().at("state"), "degraded");
+  manager_.forget();
+  EXPECT_EQ(manager_.hear(2 * kWatchdog), std::nullopt);
+  over = true;
+  killer.join();
+  EXPECT_TRUE(eventually([&] { return client.ask("y") == "y"; }));
+  expect_alive();
+  EXPECT_TRUE(eventually([&] { return server.stats().at("state") == "live"; }));
   server.expect_clean_end();
 }
 

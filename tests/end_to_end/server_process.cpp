@@ -37,8 +37,8 @@ ServerProcess::ServerProcess(std::vector<std::string> command, Environment envir
   const bool live = eventually([this] {
     if (!process_.running()) return true;
     const nlohmann::json now = stats();
-    return now.is_object() && now.value("state", "") == "live" &&
-           now.value("pid", 0) == process_.pid();
+    const std::string state = now.is_object() ? now.value("state", "") : "";
+    return (state == "live" || state == "degraded") && now.value("pid", 0) == process_.pid();
   });
   EXPECT_TRUE(live && process_.running()) << process_.errors();
 }

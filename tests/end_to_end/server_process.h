@@ -16,7 +16,7 @@ namespace cpss {
 
 class ServerProcess {
  public:
-  // Starts `program` and waits until it is live; the test fails if it does not get there. A command
+  // Starts `program` and waits until it is live, be it degraded; the test fails if it does not get there. A command
   // instead of a program has to execute the server in its own process: sh -c 'exec ...'.
   // CPSS_LISTEN is 127.0.0.1:0 and CPSS_STATS_FILE a fresh file unless the environment says
   // otherwise.

@@ -6,22 +6,31 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "services/echo.h"
 #include "tests/server/live_pipeline.h"
 #include "tests/support/eventually.h"
+#include "tests/support/failing_calls.h"
+#include "tests/support/forked_process.h"
 
 namespace cpss {
 namespace {
@@ -75,6 +84,14 @@ class ProcessGroupTest : public testing::Test {
           return live.total(counter) >= value;
         },
         20s, 1ms);
+  }
+  static std::vector<pid_t> children_of_all_threads() {
+    std::vector<pid_t> children;
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::ifstream list(thread.path() / "children");
+      for (pid_t child = 0; list >> child;) children.push_back(child);
+    }
+    return children;
   }
   static bool lives(pid_t process) { return ::kill(process, 0) == 0; }
 
@@ -190,6 +207,216 @@ TEST_F(ProcessGroupTest, OneThatDiedDoesNotCountAsAwake) {
   live.end_and_expect_at_rest();
 }
 
+// Flags that all processes of a test see.
+class SharedFlags {
+ public:
+  std::atomic<bool>& dies_at_start() { return flags()[0]; }
+  std::atomic<bool>& dies_with_messages() { return flags()[1]; }
+
+ private:
+  std::atomic<bool>* flags() { return reinterpret_cast<std::atomic<bool>*>(memory_.data()); }
+  Memory memory_{64, Sharing::process_shared};
+};
+
+// Echoes, unless it is told to die: at the start of a process, or with a message.
+class DyingService final : public Service {
+ public:
+  std::unique_ptr<LaneState> make_lane_state() const override {
+    if (flags.dies_at_start()) ::raise(SIGSEGV);
+    return nullptr;
+  }
+  void process(std::span<Message> batch, LaneState*) override {
+    if (flags.dies_with_messages()) ::raise(SIGKILL);
+    for (Message& message : batch) message.reply_in_place(message.request().size());
+  }
+
+  mutable SharedFlags flags;
+};
+
+class DyingProcessesTest : public ProcessGroupTest {
+ protected:
+  DyingProcessesTest() {
+    live_.group().start();
+    first_ = children_of_all_threads();
+  }
+  ~DyingProcessesTest() override { live_.end_and_expect_at_rest(); }
+
+  std::optional<LaneTroubles::Look> trouble(Trouble which, std::size_t lane = 0) {
+    return live_.group().board().troubles(lane).look(which);
+  }
+  void tick_for(std::chrono::milliseconds time) {
+    const auto until = std::chrono::steady_clock::now() + time;
+    while (std::chrono::steady_clock::now() < until) {
+      live_.engine().tick();
+      std::this_thread::sleep_for(1ms);
+    }
+  }
+  bool tick_until_true(const std::function<bool()>& condition) {
+    return eventually(
+        [&] {
+          live_.engine().tick();
+          return condition();
+        },
+        20s, 1ms);
+  }
+
+  DyingService dying_;
+  LiveProcesses live_{dying_, processes(ProcessUse::prefork, 2)};
+  std::vector<pid_t> first_;
+};
+
+// What dies at once would be started again as fast as the machine can, and take it all.
+TEST_F(DyingProcessesTest, WhatDiesAtItsStartIsStartedLessAndLessOften) {
+  ASSERT_EQ(first_.size(), 2u);
+  dying_.flags.dies_at_start() = true;
+  for (const pid_t child : first_) ::kill(child, SIGKILL);
+  ASSERT_TRUE(tick_until(live_, "processes_lost", 2));
+  tick_for(1500ms);
+  // After 10, 20, 40 ... 640 ms: 8 for each at most.
+  const std::uint64_t started = live_.total("processes_started");
+  EXPECT_GE(started, 2u + 2u);
+  EXPECT_LE(started, 2u + 2u * 9);
+  for (const std::size_t lane : {0u, 1u}) {
+    ASSERT_TRUE(trouble(Trouble::process_death, lane));
+    EXPECT_EQ(trouble(Trouble::process_death, lane)->number, SIGSEGV);
+  }
+  dying_.flags.dies_at_start() = false;
+  ASSERT_TRUE(tick_until_true([&] {
+    return !trouble(Trouble::process_death, 0) && !trouble(Trouble::process_death, 1);
+  })) << "they get old";
+  EXPECT_EQ(client_.ask(20, {live_.address()}), 20u);
+  EXPECT_EQ(live_.ledger().residual, 0);
+}
+
+// It has counted a message: as often as such messages come the next one is started at once, since
+// other messages may come, too.
+TEST_F(DyingProcessesTest, WhatAMessageKillsIsFollowedAtOnce) {
+  dying_.flags.dies_with_messages() = true;
+  for (unsigned deaths = 1; deaths <= 30; ++deaths) {
+    client_.send("x", live_.address());
+    ASSERT_TRUE(tick_until(live_, "processes_lost", deaths));
+    live_.engine().tick();
+    EXPECT_EQ(live_.total("processes_started"), 2 + deaths) << "without a pause";
+  }
+  dying_.flags.dies_with_messages() = false;
+  EXPECT_EQ(live_.reason("failed.dead_process"), 30u);
+}
+
+// In both directions: processes that die again and again, while nothing is answered, are no live
+// server; one that is killed now and then is.
+TEST_F(DyingProcessesTest, TheGroupIsStuckWhileAllDieAndNoMessageIsEnded) {
+  LiveProcesses live(dying_, processes(ProcessUse::prefork, 1));
+  live.group().start();
+  const auto group = [&live] { return live.group().pulses().back(); };
+  EXPECT_TRUE(group().waiting);
+  std::this_thread::sleep_for(1100ms);
+  for (const pid_t child : children_of_all_threads())
+    if (std::ranges::find(first_, child) == first_.end()) ::kill(child, SIGKILL);
+  ASSERT_TRUE(tick_until(live, "processes_lost", 1));
+  EXPECT_TRUE(group().waiting) << "it had got old";
+  EXPECT_FALSE(live.group().board().troubles(0).look(Trouble::process_death));
+  dying_.flags.dies_with_messages() = true;
+  for (unsigned deaths = 2; deaths <= 10; ++deaths) {
+    client_.send("x", live.address());
+    ASSERT_TRUE(tick_until(live, "processes_lost", deaths));
+  }
+  const LanePulse dying = group();
+  EXPECT_FALSE(dying.waiting);
+  EXPECT_TRUE(live.group().board().troubles(0).look(Trouble::process_death));
+  EXPECT_NE(live.group().why_stuck(1).find("die"), std::string::npos);
+  EXPECT_NE(live.group().why_stuck(0).find("proc-0"), std::string::npos);
+  client_.send("x", live.address());
+  ASSERT_TRUE(tick_until(live, "processes_lost", 11));
+  EXPECT_FALSE(group().waiting);
+  EXPECT_EQ(group().rounds, dying.rounds) << "nothing was ended";
+  dying_.flags.dies_with_messages() = false;
+  EXPECT_EQ(client_.ask(1, {live.address()}), 1u);
+  EXPECT_TRUE(eventually([&] {
+    live.engine().tick();
+    return group().waiting;
+  }));
+  EXPECT_GT(group().rounds, dying.rounds);
+  EXPECT_FALSE(live.group().board().troubles(0).look(Trouble::process_death));
+  live.end_and_expect_at_rest();
+}
+
+// Else a process that never comes to its first round would count as one that waits.
+TEST_F(DyingProcessesTest, OneThatHasNotComeToItsFirstRoundDoesNotCountAsWaiting) {
+  class Sleeper final : public Service {
+   public:
+    std::unique_ptr<LaneState> make_lane_state() const override {
+      while (flags.dies_at_start()) ::usleep(1000);
+      return nullptr;
+    }
+    void process(std::span<Message>, LaneState*) override {}
+    mutable SharedFlags flags;
+  } sleeper;
+  LiveProcesses live(sleeper, processes(ProcessUse::prefork, 1));
+  live.group().start();
+  sleeper.flags.dies_at_start() = true;
+  const auto is_new = [this](pid_t child) {
+    return std::ranges::find(first_, child) == first_.end();
+  };
+  const auto children = children_of_all_threads();
+  ::kill(*std::ranges::find_if(children, is_new), SIGKILL);
+  ASSERT_TRUE(tick_until(live, "processes_started", 2));
+  EXPECT_FALSE(live.group().pulses().front().waiting);
+  sleeper.flags.dies_at_start() = false;
+  EXPECT_TRUE(eventually([&] { return live.group().pulses().front().waiting; }));
+  live.end_and_expect_at_rest();
+}
+
+TEST_F(DyingProcessesTest, TheEndEndsAPauseAtOnce) {
+  dying_.flags.dies_at_start() = true;
+  for (const pid_t child : first_) ::kill(child, SIGKILL);
+  ASSERT_TRUE(tick_until(live_, "processes_lost", 12));  // pauses of half a second by now
+  const std::uint64_t started = live_.total("processes_started");
+  dying_.flags.dies_at_start() = false;
+  int looks = 0;
+  EXPECT_TRUE(live_.group().end([&] {
+    if (++looks == 1) {
+      EXPECT_GT(live_.total("processes_started"), started) << "not after the pause";
+    }
+    return false;
+  }));
+}
+
+TEST_F(ProcessGroupTest, WhereNoneOfTheirCpusIsLeftTheyRunOnWhatThereIs) {
+  PipelineOptions options = processes(ProcessUse::prefork);
+  options.receive.cpus = {CPU_SETSIZE - 1};
+  LiveProcesses live(service_, options);
+  live.group().start();
+  const pid_t process = who_answers(live, client_);
+  ASSERT_GT(process, 0);
+  ASSERT_TRUE(live.wait_for("retired", 1));
+  ::kill(process, SIGKILL);
+  ASSERT_TRUE(tick_until(live, "processes_started", 4));
+  EXPECT_NE(who_answers(live, client_), 0);
+  live.end_and_expect_at_rest();
+}
+
+// It may have died between any two of its stores: having said that it sleeps, and not yet that it
+// waits, or the other way about. Else the count would be off by one from then on.
+TEST_F(ProcessGroupTest, OneThatDiedBetweenItsTwoStoresLeavesTheCountRight) {
+  LiveProcesses live(service_, processes(ProcessUse::prefork, 1));
+  live.group().start();
+  AwakeLanes& awake = live.group().board().awake();
+  for (unsigned deaths = 1; deaths <= 4; ++deaths) {
+    const pid_t process = who_answers(live, client_);
+    ASSERT_GT(process, 0);
+    ASSERT_TRUE(eventually([&] { return live.group().board().progress(0).waiting(); }, 20s, 1ms));
+    // Only one of the two is as it was in the lane's wait place.
+    if (deaths % 2 == 0)
+      awake.note_awake(0);
+    else
+      live.group().board().progress(0).waits(false);
+    ASSERT_EQ(::kill(process, SIGKILL), 0);
+    ASSERT_TRUE(tick_until(live, "processes_lost", deaths));
+    ASSERT_TRUE(eventually([&] { return awake.count() == 0; }, 20s, 1ms)) << awake.count();
+  }
+  live.end_and_expect_at_rest();
+}
+
 TEST_F(ProcessGroupTest, TheEndAnswersWhatTheSocketsStillHold) {
   EchoService echo;
   LiveProcesses live(echo, processes(ProcessUse::prefork));
@@ -262,7 +489,7 @@ TEST_F(ProcessGroupTest, OneThatDiesInTheDrainIsReplacedAndItsSocketIsEmptied) {
 
 TEST_F(ProcessGroupTest, AStartThatFailsSaysWhyAndLeavesNoProcess) {
   PipelineOptions options = processes(ProcessUse::prefork);
-  options.receive.cpus = {CPU_SETSIZE - 1};
+  options.receive.real_time_priority = 100;  // there is no such
   LiveProcesses live(service_, options);
   try {
     live.group().start();
@@ -355,6 +582,114 @@ TEST_F(MessageProcessesTest, AForcedEndKillsThemAndBooksTheirMessages) {
   EXPECT_EQ(live.pipeline().seize_all(), 0u) << "of slots: they are the processes'";
   EXPECT_EQ(live.reason("failed.forced_end"), 8u);
   live.end_and_expect_at_rest();
+}
+
+// Keeps a process that has ended from being reaped by its parent, as a kernel does that cannot end
+// it: until the tracer lets go it is there (ptrace(2)).
+class Tracer {
+ public:
+  // No child of this process, which reaps all that it has.
+  explicit Tracer(pid_t traced) {
+    ForkedProcess parent([&] {
+      if (::fork() != 0) return 0;
+      ::alarm(60);  // whatever becomes of the test
+      const bool traces = ::ptrace(PTRACE_SEIZE, traced, nullptr, nullptr) == 0;
+      (traces ? traces_ : may_not_).open();
+      if (traces) let_go_.wait();
+      ::_exit(0);
+    });
+    EXPECT_EQ(parent.exit_code(), 0);
+  }
+  bool traces() {
+    return eventually([this] { return traces_.is_open() || may_not_.is_open(); }) &&
+           traces_.is_open();
+  }
+  void let_go() { let_go_.open(); }
+
+ private:
+  ProcessGate traces_, may_not_, let_go_;
+};
+
+// In the first seizing by its slot, in the second when it was reaped at last.
+TEST_F(MessageProcessesTest, AKilledProcessThatDoesNotEndIsBookedOnceHoweverOftenOneSeizes) {
+  LivePipeline live(service_, processes(ProcessUse::fork, 1));
+  live.pipeline().start();
+  client_.send("stay", live.address());
+  ASSERT_TRUE(live.wait_for("processes_started", 1));
+  const std::vector<pid_t> children = children_of_all_threads();
+  ASSERT_EQ(children.size(), 1u);
+  Tracer tracer(children.front());
+  if (!tracer.traces()) {
+    ::kill(children.front(), SIGKILL);
+    live.end_and_expect_at_rest();
+    GTEST_SKIP() << "may not trace: a process of this user";
+  }
+  EXPECT_FALSE(live.pipeline().end([] { return true; }));
+  live.pipeline().stop_receiving();
+  for (int i = 0; i < 2; ++i) {
+    live.pipeline().seize_all();
+    EXPECT_LE(live.reason("failed.forced_end"), 1u);
+    EXPECT_EQ(live.ledger().residual, 0);
+  }
+  tracer.let_go();
+  ASSERT_TRUE(eventually([&] {
+    live.pipeline().seize_all();
+    return live.total("processes_lost") == 1;
+  }));
+  EXPECT_EQ(live.reason("failed.forced_end"), 1u);
+  live.end_and_expect_at_rest();
+}
+
+TEST_F(ProcessGroupTest, AKilledProcessThatDoesNotEndIsBookedOnceHoweverOftenOneSeizes) {
+  LiveProcesses live(service_, processes(ProcessUse::prefork, 1));
+  live.group().start();
+  const pid_t process = who_answers(live, client_);
+  ASSERT_GT(process, 0);
+  Tracer tracer(process);
+  if (!tracer.traces()) {
+    live.end_and_expect_at_rest();
+    GTEST_SKIP() << "may not trace: a process of this user";
+  }
+  client_.send("stay", live.address());
+  ASSERT_TRUE(live.wait_for("received", 2));
+  EXPECT_FALSE(live.group().end([] { return true; }));
+  live.group().stop_receiving();
+  std::uint64_t seized = 0;
+  for (int i = 0; i < 2; ++i) seized += live.group().seize_all();
+  EXPECT_LE(seized, 1u);
+  tracer.let_go();
+  ASSERT_TRUE(eventually([&] { return (seized += live.group().seize_all()) >= 1; }));
+  EXPECT_EQ(live.group().seize_all(), 0u);
+  EXPECT_EQ(seized, 1u);
+  EXPECT_EQ(live.reason("failed.forced_end"), 1u);
+  live.end_and_expect_at_rest();
+}
+
+// A message whose process cannot be started waits, and its lane with it: that may take as long as
+// it does, and is no lane that hangs.
+TEST_F(MessageProcessesTest, WithoutProcessesTheLaneWaitsAndTriesLessAndLessOften) {
+  LivePipeline live(service_, processes(ProcessUse::fork, 1));
+  // Threads are started by another call.
+  std::thread([&] {
+    test::let_calls_fail({SYS_clone}, EAGAIN);
+    live.pipeline().start();
+  }).join();
+  client_.send(kWho, live.address());
+  LaneTroubles& troubles = live.pipeline().board().troubles(0);
+  ASSERT_TRUE(eventually([&] { return troubles.look(Trouble::process_start).has_value(); }));
+  EXPECT_EQ(troubles.look(Trouble::process_start)->number, EAGAIN);
+  std::this_thread::sleep_for(500ms);
+  // After 10, 20, 40 ... ms.
+  EXPECT_LE(troubles.look(Trouble::process_start)->times, 8u);
+  EXPECT_TRUE(eventually([&] { return live.engine().pulses().front().waiting; }));
+  // A stop is a reason to try at once, and no reason to give up; a forced end is.
+  int asked = 0;
+  EXPECT_FALSE(live.pipeline().end([&] { return ++asked > 3; }));
+  EXPECT_EQ(live.ledger().in_flight, 1);
+  live.pipeline().stop_receiving();
+  EXPECT_EQ(live.pipeline().seize_all(), 1u);
+  live.end_and_expect_at_rest();
+  EXPECT_EQ(live.reason("failed.forced_end"), 1u);
 }
 
 }  // namespace

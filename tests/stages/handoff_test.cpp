@@ -78,13 +78,15 @@ struct LaneUnderTest {
                 std::function<int(std::uint32_t)> start, TurnWait::Wiring wiring, StatsWriter out)
       : seat{turn, number, limit, std::move(start)},
         stats(out),
-        passing(seat, next, stats, events),
+        context(wiring.pool, 0, 1, &events),
+        passing(seat, next, stats, context),
         listening(seat, receive),
-        place(seat, wiring, stats) {}
+        place(seat, wiring, stats, context) {}
 
   TurnSeat seat;
   StatsWriter stats;
   EventRing events;
+  LaneContext context;
   NextStub next;
   StepStub receive;
   PassingStep passing;
@@ -255,6 +257,12 @@ TEST_F(HandoffTest, WhereNoneCanBeStartedTheLaneTakesTheTurnWhenItHasAnswered) {
   EXPECT_EQ(event.kind, EventKind::thread_not_started);
   EXPECT_EQ(event.error, EAGAIN);
   EXPECT_FALSE(lane(0).events.take(event));
+  ASSERT_TRUE(lane(0).context.troubles.look(Trouble::thread_start));
+  EXPECT_EQ(lane(0).context.troubles.look(Trouble::thread_start)->number, EAGAIN);
+  start_error_ = 0;
+  lane(0).next.look = {};
+  pass(0, kLimit);
+  EXPECT_FALSE(lane(0).context.troubles.look(Trouble::thread_start)) << "it is over";
 }
 
 // To start a thread takes as long as several messages.

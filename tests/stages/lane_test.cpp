@@ -104,21 +104,6 @@ TEST(Lane, NameAndCpusAreSeenFromOutside) {
   EXPECT_EQ(threads.at("svc-11").cpus, test::allowed_cpus()) << "as the process";
 }
 
-TEST(Lane, CpusThatDoNotExistAreAnErrorThatNamesTheLane) {
-  CountingStep step;
-  TokenWait place;
-  Lane lane({"recv-0", {CPU_SETSIZE - 1}}, {&step}, place);
-  try {
-    lane.start();
-    ADD_FAILURE() << "started";
-  } catch (const std::system_error& error) {
-    EXPECT_EQ(error.code().value(), EINVAL);
-    EXPECT_NE(std::string(error.what()).find("recv-0"), std::string::npos) << error.what();
-  }
-  place.semaphore.close();
-  EXPECT_TRUE(lane.join(in(10s))) << "the owner can still end it";
-}
-
 // Notes what its thread is when the lane runs it for the first time.
 class LookingStep final : public Step {
  public:
@@ -159,6 +144,33 @@ TEST(Lane, NameAndCpusAreRightFromItsFirstInstruction) {
     EXPECT_EQ(step.policy, SCHED_OTHER);
   }
   EXPECT_EQ(what_a_lane_sees({"all", {}}).cpus, test::allowed_cpus());
+}
+
+// A cpuset may shrink under a running server.
+TEST(Lane, WithoutAnyOfItsCpusItRunsOnWhatThereIs) {
+  const LookingStep none = what_a_lane_sees({"recv-0", {CPU_SETSIZE - 1}});
+  EXPECT_EQ(none.name, "recv-0");
+  EXPECT_EQ(none.cpus, test::allowed_cpus());
+  const unsigned left = test::first_allowed_cpu();
+  EXPECT_EQ(what_a_lane_sees({"recv-0", {left, CPU_SETSIZE - 1}}).cpus,
+            std::vector<unsigned>{left});
+}
+
+TEST(Lane, APriorityThatDoesNotExistIsAnErrorThatNamesTheLane) {
+  for (const std::vector<unsigned>& cpus : {std::vector<unsigned>{}, {CPU_SETSIZE - 1}}) {
+    CountingStep step;
+    TokenWait place;
+    Lane lane({"recv-0", cpus, 100}, {&step}, place);
+    try {
+      lane.start();
+      ADD_FAILURE() << "started";
+    } catch (const std::system_error& error) {
+      EXPECT_EQ(error.code().value(), EINVAL);
+      EXPECT_NE(std::string(error.what()).find("recv-0"), std::string::npos) << error.what();
+    }
+    place.semaphore.close();
+    EXPECT_TRUE(lane.join(in(10s))) << "the owner can still end it";
+  }
 }
 
 TEST(Lane, RealTimeClassIsRightFromItsFirstInstruction) {
@@ -226,11 +238,24 @@ TEST(Lane, RunHereGivesTheCallerItsCpusAndClass) {
   }
 }
 
+TEST(Lane, RunHereWithoutAnyOfItsCpusRunsOnWhatThereIs) {
+  ForkedProcess child([] {
+    LookingStep step;
+    TokenWait place;
+    place.semaphore.close();
+    Lane lane({"proc-0", {CPU_SETSIZE - 1}}, {&step}, place);
+    lane.run_here();
+    EXPECT_EQ(step.cpus, test::allowed_cpus());
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.exit_code(), 0) << "see the output above";
+}
+
 TEST(Lane, RunHereWithWhatIsNotAllowedIsAnErrorThatNamesTheLaneAndRunsNothing) {
   ForkedProcess child([] {
     test::give_up_real_time();
     for (const LaneOptions& options :
-         {LaneOptions{"proc-0", {CPU_SETSIZE - 1}}, LaneOptions{"proc-0", {}, 7}}) {
+         {LaneOptions{"proc-0", {}, 100}, LaneOptions{"proc-0", {}, 7}}) {
       CountingStep step;
       TokenWait place;
       place.semaphore.close();

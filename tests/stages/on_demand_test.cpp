@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/stages/rig.h"
+#include "tests/support/failing_calls.h"
 #include "tests/support/threads.h"
 
 namespace cpss {
@@ -215,13 +216,14 @@ TEST_F(OnDemand, SeizedWhileAThreadHasItItIsBookedOnce) {
   rig.expect_books();
 }
 
-// No thread is to be had: here because of CPUs that do not exist.
+// No thread is to be had.
 class NoThread : public OnDemand {
  protected:
-  static RigOptions options() {
-    RigOptions options = OnDemand::options(2);
-    options.on_demand_cpus = {CPU_SETSIZE - 1};
-    return options;
+  static RigOptions options() { return OnDemand::options(2); }
+  static std::size_t run_without_threads(Rig& rig) {
+    std::size_t started = 0;
+    test::without_new_threads([&] { started = rig.workers->starter->run(); });
+    return started;
   }
 };
 
@@ -229,7 +231,7 @@ TEST_F(NoThread, IsReportedAndTheWorkersGetTheMessage) {
   Rig rig(service_, options());
   enter(rig);
   bring(rig, {"1", "2"});
-  EXPECT_EQ(rig.workers->starter->run(), 0u);
+  EXPECT_EQ(run_without_threads(rig), 0u);
   EXPECT_EQ(rig.workers->queue.ready_guess(), 2u) << "the claim is given back";
   EXPECT_TRUE(rig.workers->crowd.wanted()) << "nor is the thread counted";
   EXPECT_EQ(rig.books.largest(Gauge::threads_now), 0u);
@@ -240,34 +242,51 @@ TEST_F(NoThread, IsReportedAndTheWorkersGetTheMessage) {
   EXPECT_EQ(events[0].kind, EventKind::thread_not_started);
   EXPECT_NE(events[0].text_view().find("demand-0"), std::string_view::npos)
       << events[0].text_view();
+  const auto trouble = rig.workers->starter_lane.troubles.look(Trouble::thread_start);
+  ASSERT_TRUE(trouble);
+  EXPECT_EQ(trouble->number, EAGAIN);
   rig.workers->crowd.leave();
   service_.let_go(2);
   EXPECT_EQ(rig.workers->run(), 2u);
-  end(rig);
+  test::without_new_threads([&] { end(rig); });
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("1", "2"));
   rig.expect_at_rest();
 }
 
-// Nobody may call again: the starter looks for itself, but not at once.
-TEST_F(NoThread, IsTriedAgainALittleLaterWithoutACall) {
+// Nobody may call again: the starter looks for itself, but not at once, and each time later.
+TEST_F(NoThread, IsTriedAgainLaterAndLaterWithoutACallUntilThereIsOne) {
   Rig rig(service_, options());
   OnDemandStarter& starter = *rig.workers->starter;
   enter(rig);
   bring(rig, {"1"});
-  starter.run();
-  starter.run();
-  EXPECT_EQ(rig.total(Counter::thread_start_errors), 1u) << "not again at once";
-  for (int i = 0; i < 20 && rig.total(Counter::thread_start_errors) == 1; ++i) {
-    ASSERT_TRUE(starter.wait());
-    starter.run();
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+  auto before_last = now();
+  for (std::uint64_t failures = 1; failures <= 5; ++failures) {
+    auto before = now();
+    for (int i = 0; i < 1000 && rig.total(Counter::thread_start_errors) < failures; ++i) {
+      ASSERT_TRUE(starter.wait());
+      before = now();
+      EXPECT_EQ(run_without_threads(rig), 0u);
+    }
+    EXPECT_EQ(rig.total(Counter::thread_start_errors), failures);
+    if (failures > 1) {
+      EXPECT_GE(now() - before_last, std::chrono::milliseconds(10 << (failures - 2)));
+    }
+    before_last = before;
   }
-  EXPECT_EQ(rig.total(Counter::thread_start_errors), 2u);
-  rig.workers->crowd.leave();
   service_.let_go(1);
-  EXPECT_EQ(rig.workers->run(), 1u);
+  std::size_t started = 0;
+  for (int i = 0; i < 1000 && started == 0; ++i) {
+    ASSERT_TRUE(starter.wait());
+    started = starter.run();
+  }
+  EXPECT_EQ(started, 1u) << "now there is one";
+  EXPECT_FALSE(rig.workers->starter_lane.troubles.look(Trouble::thread_start));
+  rig.workers->crowd.leave();
   end(rig);
   ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("1"));
   rig.expect_at_rest();
 }
 
@@ -277,7 +296,7 @@ TEST_F(NoThread, AtTheEndAMessageGivenBackAfterTheWorkersHaveGoneIsNotLeftBehind
   Rig rig(service_, options());
   bring(rig, {"1"});
   service_.let_go(1);
-  end(rig);
+  test::without_new_threads([&] { end(rig); });
   EXPECT_EQ(rig.workers->queue.ready_guess(), 0u);
   rig.response.run();
   EXPECT_THAT(rig.replies(), ElementsAre("1"));

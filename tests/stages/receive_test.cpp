@@ -1,6 +1,7 @@
 #include "stages/receive.h"
 
 #include <cerrno>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/stages/rig.h"
+#include "tests/support/eventually.h"
 
 namespace cpss {
 namespace {
@@ -240,6 +242,70 @@ TEST_F(ReceiveTest, ASocketThatFailsForEverDoesNotTrapTheLane) {
   rig.service.run();
   rig.response.run();
   EXPECT_THAT(rig.replies(1), ElementsAre("alive"));
+  rig.expect_at_rest();
+}
+
+// However often the lane comes round, and whatever the other sockets bring. An error that stays
+// would else be all that the lane does; in the real-time class, all that its CPU does.
+TEST_F(ReceiveTest, ASocketThatFailsIsLeftAloneForLongerAndLonger) {
+  RigOptions options;
+  options.ports = 2;
+  Rig rig(echo_, std::move(options));
+  for (int i = 0; i < 10'000; ++i) rig.port(0).fail_receive(ENOMEM);
+  const auto begin = std::chrono::steady_clock::now();
+  unsigned answered = 0;
+  while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(300)) {
+    rig.deliver("alive", client(), 1);
+    rig.receive.run();
+    rig.service.run();
+    rig.response.run();
+    answered += static_cast<unsigned>(rig.replies(1).size());
+  }
+  EXPECT_GT(answered, 10u);
+  EXPECT_EQ(rig.total(Reason::answered), answered);
+  // 1, 2, 4 ... 256 ms: a try after each, of two calls.
+  EXPECT_GE(rig.total(Counter::receive_errors), 2u);
+  EXPECT_LE(rig.total(Counter::receive_errors), 2u * 10);
+  EXPECT_TRUE(rig.receive.fails(0));
+  EXPECT_FALSE(rig.receive.fails(1));
+  ASSERT_TRUE(rig.receive_lane.troubles.look(Trouble::receive));
+  EXPECT_EQ(rig.receive_lane.troubles.look(Trouble::receive)->number, ENOMEM);
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, OneThatNoLongerFailsIsReadAsBefore) {
+  Rig rig(echo_);
+  for (int i = 0; i < 2 * 5; ++i) rig.port().fail_receive(ENOBUFS);
+  rig.deliver("after");
+  ASSERT_TRUE(eventually([&] {
+    rig.receive.run();
+    return rig.port().all_received();
+  }));
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("after"));
+  EXPECT_EQ(rig.total(Counter::receive_errors), 2u * 5);
+  EXPECT_FALSE(rig.receive.fails(0));
+  EXPECT_EQ(rig.receive.next_try(), kNoDeadline);
+  EXPECT_FALSE(rig.receive_lane.troubles.look(Trouble::receive)) << "it is over";
+  rig.expect_at_rest();
+}
+
+// A lane that is to stop: what it does not find then it never will.
+TEST_F(ReceiveTest, AllAreTriedAtOnceWhenTheLaneIsToStop) {
+  Rig rig(echo_);
+  for (int i = 0; i < 2 * 14; ++i) rig.port().fail_receive(ENOMEM);
+  // Its pause is the longest there is.
+  for (std::uint64_t i = 1; i <= 14; ++i) {
+    rig.receive.try_all_again();
+    EXPECT_EQ(rig.receive.run(), 0u);
+    EXPECT_EQ(rig.total(Counter::receive_errors), 2 * i);
+  }
+  EXPECT_NE(rig.receive.next_try(), kNoDeadline);
+  rig.deliver("hidden");
+  EXPECT_EQ(rig.receive.run(), 0u) << "it pauses";
+  rig.receive.try_all_again();
+  EXPECT_EQ(rig.receive.run(), 1u);
+  ASSERT_TRUE(rig.settle());
   rig.expect_at_rest();
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -18,6 +19,7 @@
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "net/udp_socket.h"
@@ -25,6 +27,7 @@
 #include "tests/stages/books.h"
 #include "tests/stages/full_port.h"
 #include "tests/stages/rig.h"
+#include "tests/support/failing_calls.h"
 
 namespace cpss {
 namespace {
@@ -206,6 +209,146 @@ TEST_F(ReceiveWaitTest, AClosedPoolEndsTheLaneAtOnce) {
   step_.before_wait();
   EXPECT_FALSE(place_->wait());
   EXPECT_EQ(books_.total(Counter::received), 2u);
+}
+
+// --- what fails ---
+
+// Fails at each read, as long as it is told so; else the socket's.
+class FailingPort final : public DatagramPort {
+ public:
+  explicit FailingPort(DatagramPort& socket) : socket_(socket) {}
+  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
+                        std::span<Arrival> arrivals) noexcept override {
+    ++calls;
+    return error != 0 ? ReceiveResult{0, error} : socket_.receive(buffers, arrivals);
+  }
+  SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override {
+    return socket_.send(datagrams);
+  }
+  void wait_writable(std::chrono::milliseconds longest) noexcept override {
+    socket_.wait_writable(longest);
+  }
+  int descriptor() const noexcept override { return socket_.descriptor(); }
+
+  std::atomic<int> error = ENOMEM;
+  std::atomic<int> calls = 0;
+
+ private:
+  DatagramPort& socket_;
+};
+
+class FailingReceiveWaitTest : public ReceiveWaitTest {
+ protected:
+  FailingReceiveWaitTest()
+      : failing_(socket_),
+        failing_step_({.ports = {&failing_, &healthy_},
+                       .store = store_,
+                       .pool = pool_,
+                       .requests = requests_,
+                       .admission = admission_,
+                       .batch = kBatch,
+                       .lanes = 1},
+                      lane_, books_.open()),
+        failing_place_({{&failing_, &healthy_}, pool_, kBatch, 1, stop_event_}, failing_step_) {}
+
+  // As a lane does it, until it ends; gives each message's slot back.
+  void run_lane() {
+    do {
+      while (failing_step_.run() > 0) give_one_slot_back();
+      ++rounds_;
+    } while (failing_place_.wait());
+  }
+
+  UdpSocket healthy_{test::address("127.0.0.1", 0), {}};
+  FailingPort failing_;
+  ReceiveStep failing_step_;
+  ReceiveWait failing_place_;
+  std::atomic<int> rounds_ = 0;
+};
+
+// The socket is readable all the time.
+TEST_F(FailingReceiveWaitTest, ASocketWhoseReadsFailDoesNotKeepTheLaneAwake) {
+  send("x");
+  std::thread lane([this] { run_lane(); });
+  std::this_thread::sleep_for(500ms);
+  const OutgoingDatagram other{reinterpret_cast<const std::byte*>("y"), 1,
+                               &healthy_.local_address(), nullptr};
+  ASSERT_EQ(client_.send({&other, 1}).accepted, 1u);
+  for (int i = 0; i < 2000 && books_.total(Counter::received) == 0; ++i)
+    std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(books_.total(Counter::received), 1u) << "the other socket is still served";
+  // Pauses of 1, 2, 4 ... ms.
+  EXPECT_LT(failing_.calls, 2 * 15);
+  EXPECT_LT(rounds_, 40);
+  failing_.error = 0;
+  for (int i = 0; i < 2000 && books_.total(Counter::received) == 1; ++i)
+    std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(books_.total(Counter::received), 2u) << "it was tried again";
+  stop();
+  lane.join();
+}
+
+// The pause is a second long by then; what the stop brings must not wait for its end.
+TEST_F(FailingReceiveWaitTest, AStopEndsThePauseAndASocketThatStillFailsTheLane) {
+  send("x");
+  for (int i = 0; i < 12; ++i) {
+    failing_step_.try_all_again();
+    ASSERT_EQ(failing_step_.run(), 0u);
+  }
+  ASSERT_EQ(failing_.calls, 2 * 12);
+  stop();
+  EXPECT_TRUE(failing_place_.wait());
+  EXPECT_EQ(failing_step_.run(), 0u);
+  EXPECT_EQ(failing_.calls, 2 * 13) << "it is tried once more, at once";
+  EXPECT_FALSE(failing_place_.wait());
+}
+
+TEST_F(FailingReceiveWaitTest, AStopEndsThePauseAndASocketThatFailsNoMoreIsEmptied) {
+  send("x");
+  for (int i = 0; i < 12; ++i) {
+    failing_step_.try_all_again();
+    ASSERT_EQ(failing_step_.run(), 0u);
+  }
+  stop();
+  EXPECT_TRUE(failing_place_.wait());
+  failing_.error = 0;
+  EXPECT_EQ(failing_step_.run(), 1u);
+  EXPECT_EQ(failing_step_.run(), 0u);
+  EXPECT_FALSE(failing_place_.wait());
+}
+
+// The thread's waits fail, each of them, or only epoll's.
+TEST_F(FailingReceiveWaitTest, ALaneThatMayNotWaitLooksInsteadAndDoesNotSpin) {
+  failing_.error = 0;
+  for (const bool all : {true, false}) {
+    rounds_ = 0;
+    const std::uint64_t received = books_.total(Counter::received);
+    const std::uint64_t errors = books_.total(Counter::wait_errors);
+    std::atomic<bool> over = false;
+    std::thread lane([&] {
+      std::vector<long> calls{SYS_epoll_wait, SYS_epoll_pwait};
+      if (all) calls.insert(calls.end(), {SYS_poll, SYS_ppoll});
+      test::let_calls_fail(calls, ENOMEM);
+      do {
+        while (failing_step_.run() > 0) give_one_slot_back();
+        ++rounds_;
+      } while (!over && failing_place_.wait());
+    });
+    std::this_thread::sleep_for(300ms);
+    EXPECT_LT(rounds_, 300 + 20) << "1 ms at least";
+    EXPECT_GT(books_.total(Counter::wait_errors), errors);
+    EXPECT_TRUE(lane_.troubles.look(Trouble::wait));
+    send("x");
+    for (int i = 0; i < 2000 && books_.total(Counter::received) == received; ++i)
+      std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(books_.total(Counter::received), received + 1) << "it serves all the same";
+    // Where nothing can be waited for the stop is not seen either, only a forced end.
+    if (all)
+      over = true;
+    else
+      stop();
+    lane.join();
+  }
 }
 
 // --- under the policy `shed` ---

@@ -1,5 +1,7 @@
 #include "stages/spin.h"
 
+#include <array>
+
 #include <gtest/gtest.h>
 
 namespace cpss {
@@ -17,7 +19,7 @@ class SpinTest : public testing::Test {
 
   SpinTest() {
     time_ns = 1'000'000;
-    lanes_.one_more();
+    lanes_.note_awake(0);
   }
   static void pass(std::uint64_t ns) { time_ns += ns; }
   // A wait of `idle` without a spin, and a short while of work.
@@ -31,7 +33,8 @@ class SpinTest : public testing::Test {
   // Makes the lane one that spins when it is idle next.
   void encourage() { park(kMost / 2); }
 
-  AwakeLanes lanes_{2};
+  std::array<AwakeLanes::Word, 1> bits_{};
+  AwakeLanes lanes_{2, bits_};
   TestedSpin spin_{kMost};
 };
 
@@ -81,12 +84,25 @@ TEST_F(SpinTest, ALongBusyTimePaysForAWakeUp) {
 
 TEST_F(SpinTest, WhereLanesShareACpuItYieldsOnceAndSleeps) {
   encourage();
-  lanes_.one_more();
-  lanes_.one_more();
+  lanes_.note_awake(1);
+  lanes_.note_awake(2);
   EXPECT_TRUE(spin_.look_again(lanes_)) << "after the others have run";
   EXPECT_FALSE(spin_.look_again(lanes_));
-  lanes_.one_less();
+  lanes_.note_asleep(1);
   EXPECT_TRUE(spin_.look_again(lanes_)) << "one of them has gone to sleep";
+}
+
+// Of a lane that has died between its last two stores both may be said once more.
+TEST(AwakeLanes, CountsEachLaneOnceWhateverIsSaidTwice) {
+  std::array<AwakeLanes::Word, AwakeLanes::words_for(130)> bits{};
+  ASSERT_EQ(bits.size(), 3u);
+  AwakeLanes lanes(2, bits);
+  for (const std::size_t lane : {0u, 63u, 64u, 129u, 129u, 0u}) lanes.note_awake(lane);
+  EXPECT_EQ(lanes.count(), 4u);
+  EXPECT_FALSE(lanes.have_a_cpu_each());
+  for (const std::size_t lane : {63u, 63u, 129u, 128u, 129u}) lanes.note_asleep(lane);
+  EXPECT_EQ(lanes.count(), 2u);
+  EXPECT_TRUE(lanes.have_a_cpu_each());
 }
 
 TEST_F(SpinTest, WithoutTimeItNeverLooks) {

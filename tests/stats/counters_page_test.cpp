@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "stats/metrics.h"
+#include "stats/troubles.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss {
@@ -34,7 +35,8 @@ std::string expected_page() {
       "unsigned\n64-bit, counted for each stage from the start of the server, and never reset. "
       "`getstat "
       "--json` has all of them,\nof each stage (`stages`) and of the main thread (`server`).\n"
-      "This page is made from `stats/metrics.h`: run the test `CountersPageTest` with "
+      "This page is made from `stats/metrics.h` and `stats/troubles.h`: run the test "
+      "`CountersPageTest` with "
       "`CPSS_UPDATE_DOCS=1`.\n";
   constexpr std::string_view kTable = "\n| name | unit | meaning |\n|---|---|---|\n";
 
@@ -51,6 +53,23 @@ std::string expected_page() {
 
   page += fmt::format("\n## Gauges\n{}", kTable);
   for (const GaugeInfo& gauge : kGauges) page += row(gauge.info);
+
+  page +=
+      "\n## Troubles\n\n"
+      "What a server may be in trouble with that goes on serving. As long as it is, `getstat` "
+      "calls "
+      "it `degraded`\nand not `live`, and says which of these it is, since when, how many lanes "
+      "are "
+      "in it, and the last failure's\nerror or signal (`troubles` in `--json`). The exit code is 0 "
+      "all "
+      "the same. What fails is tried again after\na pause, 10 ms at first (of a socket's reads 1 "
+      "ms), "
+      "twice as long each time, 1 s at most. A trouble is over with\nthe first success, or two "
+      "seconds after the last failure; `process_death` when a process has ended\na message or is "
+      "a second old; `cpus` when some of the CPUs are back.\n"
+      "\n| trouble | meaning |\n|---|---|\n";
+  for (const TroubleInfo& trouble : kTroubles)
+    page += fmt::format("| `{}` | {} |\n", trouble.name, cell(trouble.help));
 
   page += fmt::format(
       "\n## Histograms\n\n"

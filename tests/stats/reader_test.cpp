@@ -160,10 +160,39 @@ TEST_F(ReaderTest, EveryKindOfBadFileIsToldApart) {
   expect(RegionState::incompatible, "cut short, 4096 bytes");
   write_file(path_, test::RegionBytes().put(8, std::uint32_t{0}).bytes);
   expect(RegionState::incompatible, "never completed");
-  write_file(path_, test::RegionBytes().put(8, std::uint32_t{3}).bytes);
-  expect(RegionState::incompatible, "layout version 3");
+  const std::uint32_t other = layout::kVersion + 1;
+  write_file(path_, test::RegionBytes().put(8, other).bytes);
+  expect(RegionState::incompatible, "layout version " + std::to_string(other));
   write_file(path_, test::RegionBytes().put(region.block(0), std::uint64_t{1} << 40).bytes);
   expect(RegionState::incompatible, "is damaged");
+}
+
+TEST_F(ReaderTest, ALiveServerInTroubleIsDegradedUntilThatIsOver) {
+  test::SampleServer server(path_);
+  server.region.set_trouble(Trouble::receive, 2, ENOMEM);
+  EXPECT_EQ(RegionReader(path_).read().state_name(), "starting") << "it has not begun";
+  server.region.set_live();
+  Reading reading = RegionReader(path_).read();
+  EXPECT_EQ(reading.state, RegionState::live);
+  EXPECT_TRUE(reading.degraded());
+  EXPECT_EQ(reading.state_name(), "degraded");
+  ASSERT_EQ(reading.snapshot->troubles.size(), 1u);
+  const TroubleSnapshot& trouble = reading.snapshot->troubles.front();
+  EXPECT_EQ(trouble.name, "receive");
+  EXPECT_EQ(trouble.help, info(Trouble::receive).help);
+  EXPECT_EQ(trouble.reason, "Cannot allocate memory");
+  EXPECT_EQ(trouble.lanes, 2u);
+  EXPECT_LE(reading.lasts_ns(trouble), reading.snapshot->taken_ns);
+  server.region.set_trouble(Trouble::cpus, 1, 0);
+  EXPECT_EQ(RegionReader(path_).read().snapshot->troubles.back().reason, "") << "it has no number";
+  server.region.set_trouble(Trouble::receive, 0, 0);
+  server.region.set_trouble(Trouble::cpus, 0, 0);
+  reading = RegionReader(path_).read();
+  EXPECT_FALSE(reading.degraded());
+  EXPECT_EQ(reading.state_name(), "live");
+  server.region.set_trouble(Trouble::send, 1, ENOBUFS);
+  server.region.mark_clean_end();
+  EXPECT_EQ(RegionReader(path_).read().state_name(), "stopped") << "it is past";
 }
 
 TEST_F(ReaderTest, ASocketAndADeviceAreNoRegions) {

@@ -148,6 +148,28 @@ TEST(RegionViewTest, ANewerServersAdditionsDoNotDisturb) {
   EXPECT_EQ(snapshot.stages.back().name, "polish");
 }
 
+TEST(RegionViewTest, TroublesAreFoundByTheDescription) {
+  RegionBytes region;
+  const std::size_t entry = region.entry(offsetof(Header, troubles), 1);
+  region.put(entry + offsetof(layout::TroubleEntry, name), std::array<char, 32>{"haunted"});
+  region.put(entry + offsetof(layout::TroubleEntry, number_kind), std::uint64_t{77});
+  region.put(entry + offsetof(layout::TroubleEntry, number), ~std::uint64_t{0});
+  region.put(entry + offsetof(layout::TroubleEntry, lanes), std::uint64_t{3});
+  region.put(entry + offsetof(layout::TroubleEntry, since_ns), std::uint64_t{5});
+  const Snapshot snapshot = read(region);
+  ASSERT_EQ(snapshot.troubles.size(), 1u);
+  EXPECT_EQ(snapshot.troubles[0].name, "haunted");
+  EXPECT_EQ(snapshot.troubles[0].reason, "") << "a number of a kind not known here";
+  EXPECT_EQ(snapshot.troubles[0].lanes, 3u);
+  EXPECT_EQ(snapshot.troubles[0].since_ns, 5u);
+  region.put(entry + offsetof(layout::TroubleEntry, number_kind), std::uint64_t{1});
+  EXPECT_EQ(read(region).troubles[0].reason, "") << "no errno is that large";
+  auto table = region.get<layout::Table>(offsetof(Header, troubles));
+  table.offset = region.bytes.size();
+  region.put(offsetof(Header, troubles), table);
+  EXPECT_THAT(refusal_of(region), HasSubstr("'troubles' lies outside"));
+}
+
 TEST(RegionViewTest, TextsWithoutAnEndAreCutOff) {
   RegionBytes region;
   std::array<char, 32> endless{};
@@ -170,7 +192,8 @@ TEST(RegionViewTest, EachWrongHeaderIsToldApart) {
   RegionBytes other;
   other.put(offsetof(Header, version), layout::kVersion + 1);
   other.bytes.resize(100);  // whatever else another version looks like
-  EXPECT_THAT(refusal_of(other), HasSubstr("layout version 3"));
+  EXPECT_THAT(refusal_of(other),
+              HasSubstr("layout version " + std::to_string(layout::kVersion + 1)));
   RegionBytes shorter;
   shorter.bytes.resize(shorter.bytes.size() - 1);
   EXPECT_THAT(refusal_of(shorter), HasSubstr("cut short"));

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,6 +82,11 @@ class ProcessGate {
   ProcessGate& operator=(const ProcessGate&) = delete;
 
   void open() { EXPECT_EQ(::write(ends_[1], "x", 1), 1); }
+  // Whether it was opened, and nobody has waited for it since.
+  bool is_open() const {
+    pollfd readable{ends_[0], POLLIN, 0};
+    return ::poll(&readable, 1, 0) == 1;
+  }
   void wait() {
     char byte = 0;
     EXPECT_EQ(::read(ends_[0], &byte, 1), 1);

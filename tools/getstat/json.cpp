@@ -115,8 +115,25 @@ void write_ledger(JsonWriter& json, const Ledger& ledger) {
   json.end_object();
 }
 
+// Why the state is `degraded`; empty where it is not.
+void write_troubles(JsonWriter& json, const Reading& reading) {
+  json.key("troubles").begin_array();
+  if (reading.degraded())
+    for (const TroubleSnapshot& trouble : reading.snapshot->troubles) {
+      json.begin_object();
+      json.key("name").value(trouble.name);
+      json.key("help").value(trouble.help);
+      json.key("reason").value(trouble.reason);
+      json.key("lanes").value(trouble.lanes);
+      json.key("for_s").value(static_cast<double>(reading.lasts_ns(trouble)) / 1e9);
+      json.end_object();
+    }
+  json.end_array();
+}
+
 void write_known(JsonWriter& json, const Reading& reading) {
   const Snapshot& snapshot = *reading.snapshot;
+  write_troubles(json, reading);
   json.key("pid").value(snapshot.facts.pid);
   json.key("model").value(snapshot.facts.model);
   json.key("service").value(snapshot.facts.service);
@@ -149,13 +166,13 @@ void write_known(JsonWriter& json, const Reading& reading) {
 std::string format_json(const Reading& reading) {
   JsonWriter json;
   json.begin_object();
-  json.key("state").value(name_of(reading.state));
+  json.key("state").value(reading.state_name());
   if (reading.snapshot) {
     write_known(json, reading);
   } else {
     for (const char* unknown :
-         {"pid", "model", "service", "uptime_s", "heartbeat_age_s", "listen", "slots", "stages",
-          "server", "receivers", "imbalance", "processes", "ledger", "reasons"})
+         {"troubles", "pid", "model", "service", "uptime_s", "heartbeat_age_s", "listen", "slots",
+          "stages", "server", "receivers", "imbalance", "processes", "ledger", "reasons"})
       json.key(unknown).null();
   }
   json.end_object();

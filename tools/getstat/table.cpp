@@ -17,6 +17,17 @@
 namespace cpss::getstat {
 namespace {
 
+// A line for each trouble.
+std::string format_troubles(const Reading& reading) {
+  std::string text;
+  for (const TroubleSnapshot& trouble : reading.snapshot->troubles)
+    text += fmt::format("DEGRADED for {}: {}{} ({} {})\n",
+                        format_duration(static_cast<double>(reading.lasts_ns(trouble)) / 1e9),
+                        trouble.help, trouble.reason.empty() ? "" : ": " + trouble.reason,
+                        format_count(trouble.lanes), trouble.lanes == 1 ? "lane" : "lanes");
+  return text;
+}
+
 std::string remark(const Reading& reading) {
   const Snapshot& snapshot = *reading.snapshot;
   const std::string silent = format_duration(static_cast<double>(reading.heartbeat_age_ns()) / 1e9);
@@ -31,7 +42,7 @@ std::string remark(const Reading& reading) {
     case RegionState::starting:
       return "the server is not ready to receive yet\n";
     default:
-      if (!reading.no_sign_of_life()) return "";
+      if (!reading.no_sign_of_life()) return reading.degraded() ? format_troubles(reading) : "";
       return fmt::format("NO SIGN OF LIFE for {}: the main thread hangs or is stopped\n", silent);
   }
 }
@@ -162,7 +173,7 @@ std::string format_header(const Reading& reading, const std::string& path) {
     return fmt::format("cpss {}: {}\n", name_of(reading.state), reading.problem);
   const RegionFacts& facts = reading.snapshot->facts;
   return fmt::format("cpss {}  pid {}  model {}  service {}  listen {}  up {}  slots {}\n{}",
-                     name_of(reading.state), facts.pid, facts.model, facts.service,
+                     reading.state_name(), facts.pid, facts.model, facts.service,
                      fmt::join(facts.listen, ","), format_duration(reading.uptime_s()),
                      format_count(facts.slots), remark(reading)) +
          fmt::format("region {}\n", path);

@@ -1,6 +1,7 @@
 #include "tools/getstat/json.h"
 
 #include <array>
+#include <csignal>
 #include <functional>
 #include <set>
 #include <vector>
@@ -26,8 +27,9 @@ std::set<std::string> keys_of(const json& object) {
 }
 
 const std::set<std::string> kKeys = {
-    "state",  "pid",    "model",     "service",   "uptime_s",  "heartbeat_age_s", "listen", "slots",
-    "stages", "server", "receivers", "imbalance", "processes", "ledger",          "reasons"};
+    "state",           "troubles",  "pid",    "model",  "service", "uptime_s",
+    "heartbeat_age_s", "listen",    "slots",  "stages", "server",  "receivers",
+    "imbalance",       "processes", "ledger", "reasons"};
 
 // Of everything that a block of the region holds.
 std::set<std::string> metric_keys() {
@@ -176,6 +178,26 @@ TEST_F(JsonTest, NoKeyComesTwiceInOneObject) {
     return true;
   };
   EXPECT_FALSE(json::parse(format_json(RegionReader(path_).read()), look).empty());
+}
+
+TEST_F(JsonTest, AServerInTroubleIsDegradedForThoseReasons) {
+  test::SampleServer server(path_);
+  server.region.set_live();
+  EXPECT_EQ(read()["state"], "live");
+  EXPECT_EQ(read()["troubles"], json::array());
+  server.region.set_trouble(Trouble::process_death, 2, SIGSEGV);
+  server.region.set_trouble(Trouble::cpus, 1, 0);
+  json root = read();
+  EXPECT_EQ(root["state"], "degraded");
+  ASSERT_EQ(root["troubles"].size(), 2u);
+  EXPECT_GE(root["troubles"][0]["for_s"], 0.0);
+  for (json& trouble : root["troubles"]) trouble.erase("for_s");
+  EXPECT_EQ(root["troubles"][0], (json{{"name", "process_death"},
+                                       {"help", info(Trouble::process_death).help},
+                                       {"reason", "Segmentation fault"},
+                                       {"lanes", 2}}));
+  EXPECT_EQ(root["troubles"][1]["name"], "cpus");
+  EXPECT_EQ(root["troubles"][1]["reason"], "");
 }
 
 // The region names what is in it.

@@ -101,6 +101,21 @@ TEST_F(TableTest, EveryErrorThatIsCountedIsShownWithItsMeaning) {
   for (const std::string& row : expected) EXPECT_THAT(text, ContainsRegex(row));
 }
 
+TEST_F(TableTest, AServerInTroubleIsDegradedForThoseReasons) {
+  server_.region.set_live();
+  server_.region.set_trouble(Trouble::receive, 1, ENOMEM);
+  server_.region.set_trouble(Trouble::cpus, 3, 0);
+  const std::string text = table();
+  EXPECT_THAT(text, HasSubstr("cpss degraded  pid "));
+  EXPECT_THAT(text, ContainsRegex("\nDEGRADED for [0-9.]+ s: receiving from a socket fails: what "
+                                  "it holds waits: Cannot allocate memory \\(1 lane\\)\n"));
+  EXPECT_THAT(text, ContainsRegex("\nDEGRADED for [0-9.]+ s: the CPUs that were given .* "
+                                  "\\(3 lanes\\)\n"));
+  server_.region.set_trouble(Trouble::receive, 0, 0);
+  server_.region.set_trouble(Trouble::cpus, 0, 0);
+  EXPECT_THAT(table(), Not(HasSubstr("DEGRADED")));
+}
+
 TEST_F(TableTest, ColumnsAreAligned) {
   server_.answered(1'234'567);
   std::istringstream lines(table());

@@ -1,0 +1,178 @@
+// What keeps failing under a server: it goes on with what works, tries what does not less and less
+// often, says so (getstat: degraded), and ends as it should.
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tests/end_to_end/child_processes.h"
+#include "tests/end_to_end/every_model.h"
+#include "tests/end_to_end/programs.h"
+#include "tests/end_to_end/server_process.h"
+#include "tests/end_to_end/udp_client.h"
+#include "tests/support/eventually.h"
+#include "tests/support/threads.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+// The reason for this trouble; null: the server is in no such trouble.
+nlohmann::json trouble(const ServerProcess& server, const std::string& name) {
+  const nlohmann::json stats = server.stats();
+  for (const nlohmann::json& one : stats.at("troubles"))
+    if (one.at("name") == name) {
+      EXPECT_EQ(stats.at("state"), "degraded");
+      return one.at("reason");
+    }
+  return nullptr;
+}
+
+bool gets_into(const ServerProcess& server, const std::string& name) {
+  return eventually([&] { return !trouble(server, name).is_null(); });
+}
+
+std::uint64_t total(const ServerProcess& server, const std::string& counter) {
+  std::uint64_t sum = 0;
+  for (const nlohmann::json& stage : server.stats().at("stages"))
+    sum += stage.at(counter).get<std::uint64_t>();
+  return sum;
+}
+
+// How much a counter grows in a second.
+std::uint64_t per_second(const ServerProcess& server, const std::string& counter) {
+  const std::uint64_t before = total(server, counter);
+  std::this_thread::sleep_for(1s);
+  return total(server, counter) - before;
+}
+
+class LastingFaults : public testing::TestWithParam<ModelUnderTest> {
+ protected:
+  static std::vector<std::string> with_failing(const std::vector<long>& calls, int error) {
+    return {program::kFailingCalls, std::to_string(error), fmt::format("{}", fmt::join(calls, ",")),
+            program::kServer};
+  }
+  static Environment echo() { return under(GetParam(), {{"CPSS_SERVICE", "echo"}}); }
+};
+INSTANTIATE_TEST_SUITE_P(All, LastingFaults, testing::ValuesIn(every_model()), model_name);
+
+TEST_P(LastingFaults, OfReceivingCostNothing) {
+  ServerProcess server(with_failing({SYS_recvmmsg}, ENOMEM), echo());
+  UdpClient client(server.address());
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(client.send("x"), 0);
+  ASSERT_TRUE(gets_into(server, "receive"));
+  EXPECT_EQ(trouble(server, "receive"), "Cannot allocate memory");
+  // 1 ms, 2 ms, 4 ms ... 1 s: in any second 11 tries of two calls at most, for each lane.
+  const std::size_t lanes = server.stats().at("receivers").size();
+  EXPECT_LE(per_second(server, "receive_errors"), 2 * 11 * lanes);
+  EXPECT_THAT(server.process().errors(), HasSubstr("receive failed: Cannot allocate memory"));
+  server.expect_clean_end();
+  EXPECT_EQ(server.stats().at("state"), "stopped");
+}
+
+TEST_P(LastingFaults, OfWaitingCostNextToNothingAndAllIsAnswered) {
+  ServerProcess server(with_failing({SYS_epoll_wait, SYS_epoll_pwait}, ENOMEM), echo());
+  UdpClient client(server.address());
+  ASSERT_TRUE(gets_into(server, "wait"));
+  const std::size_t lanes = server.stats().at("receivers").size();
+  EXPECT_LE(per_second(server, "wait_errors"), 150 * lanes) << "100 are meant";
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(client.ask("x"), "x");
+  server.expect_clean_end();
+}
+
+TEST_P(LastingFaults, OfSendingAreShownAsLongAsTheyLast) {
+  ServerProcess server(with_failing({SYS_sendmmsg}, ENOBUFS), echo());
+  UdpClient client(server.address());
+  ASSERT_TRUE(eventually([&] {
+    EXPECT_EQ(client.send("x"), 0);
+    return !trouble(server, "send").is_null();
+  }));
+  EXPECT_TRUE(eventually([&] { return server.stats().at("state") == "live"; })) << "it is over";
+  EXPECT_GT(server.reason("failed.send_no_memory"), 0u);
+  server.expect_clean_end();
+}
+
+// --- CPUs that go ---
+
+// A cpuset of the test's own (cgroup-v1 cpusets), with all CPUs.
+class Cpuset {
+ public:
+  Cpuset() {
+    std::error_code error;
+    std::filesystem::create_directory(folder_, error);
+    made_ = !error && set("cpuset.mems", text("../cpuset.mems")) &&
+            set("cpuset.cpus", text("../cpuset.cpus"));
+  }
+  ~Cpuset() {
+    EXPECT_TRUE(!made_ || eventually([this] { return ::rmdir(folder_.c_str()) == 0; }));
+  }
+  Cpuset(const Cpuset&) = delete;
+  Cpuset& operator=(const Cpuset&) = delete;
+
+  bool made() const { return made_; }
+  bool set(const std::string& file, const std::string& value) const {
+    std::ofstream out(folder_ / file);
+    out << value << std::flush;
+    return out.good();
+  }
+  std::string text(const std::string& file) const {
+    std::ifstream in(folder_ / file);
+    std::string value;
+    std::getline(in, value);
+    return value;
+  }
+  std::string tasks() const { return folder_ / "tasks"; }
+
+ private:
+  const std::filesystem::path folder_ =
+      std::filesystem::path("/sys/fs/cgroup/cpuset") / fmt::format("cpss-test-{}", ::getpid());
+  bool made_ = false;
+};
+
+class ShrunkCpuset : public testing::TestWithParam<ModelUnderTest> {};
+INSTANTIATE_TEST_SUITE_P(All, ShrunkCpuset, testing::ValuesIn(every_model()), model_name);
+
+TEST_P(ShrunkCpuset, WhatThereIsIsUsedAndSaidUntilTheCpusAreBack) {
+  const std::vector<unsigned> cpus = test::allowed_cpus();
+  if (cpus.size() < 2) GTEST_SKIP() << "needs two CPUs";
+  const Cpuset cpuset;
+  if (!cpuset.made()) GTEST_SKIP() << "no cpuset to be made";
+  const std::string all = cpuset.text("cpuset.cpus");
+  ServerProcess server(
+      {"/bin/sh", "-c", "echo $$ > \"$0\"; exec \"$@\"", cpuset.tasks(), program::kServer},
+      under(GetParam(),
+            {{"CPSS_SERVICE", "echo"}, {"CPSS_RECV_CPUS", std::to_string(cpus.back())}}));
+  UdpClient client(server.address());
+  EXPECT_EQ(client.ask("x"), "x");
+  ASSERT_TRUE(cpuset.set("cpuset.cpus", std::to_string(cpus.front())));
+  ASSERT_TRUE(gets_into(server, "cpus"));
+  EXPECT_THAT(server.process().errors(), HasSubstr("none of the CPUs given may be used any more"));
+  EXPECT_EQ(client.ask("y"), "y");
+  // Those that are started now run, too.
+  const auto before = children_of(server.pid());
+  for (const auto& [child, name] : before) ::kill(child, SIGKILL);
+  if (GetParam().name == "mp_prefork") {
+    EXPECT_TRUE(eventually([&] { return children_of(server.pid()).size() == before.size(); }));
+    EXPECT_TRUE(eventually([&] { return client.ask("z") == "z"; }));
+  }
+  ASSERT_TRUE(cpuset.set("cpuset.cpus", all));
+  EXPECT_TRUE(eventually([&] { return server.stats().at("state") == "live"; }))
+      << server.stats().at("troubles");
+  server.expect_clean_end();
+}
+
+}  // namespace
+}  // namespace cpss

@@ -239,7 +239,12 @@ class DyingProcessesTest : public ProcessGroupTest {
     live_.group().start();
     first_ = children_of_all_threads();
   }
-  ~DyingProcessesTest() override { live_.end_and_expect_at_rest(); }
+  ~DyingProcessesTest() override {
+    // Also where a test has given up: else they would die for as long as the end waits for them.
+    dying_.flags.dies_at_start() = false;
+    dying_.flags.dies_with_messages() = false;
+    live_.end_and_expect_at_rest();
+  }
 
   std::optional<LaneTroubles::Look> trouble(Trouble which, std::size_t lane = 0) {
     return live_.group().board().troubles(lane).look(which);
@@ -269,8 +274,12 @@ class DyingProcessesTest : public ProcessGroupTest {
 TEST_F(DyingProcessesTest, WhatDiesAtItsStartIsStartedLessAndLessOften) {
   ASSERT_EQ(first_.size(), 2u);
   dying_.flags.dies_at_start() = true;
+  // As if they had been working.
+  AwakeLanes& awake = live_.group().board().awake();
+  for (const std::size_t lane : {0u, 1u}) awake.note_awake(lane);
   for (const pid_t child : first_) ::kill(child, SIGKILL);
   ASSERT_TRUE(tick_until(live_, "processes_lost", 2));
+  EXPECT_EQ(awake.count(), 0u) << "nobody is there";
   tick_for(1500ms);
   // After 10, 20, 40 ... 640 ms: 8 for each at most.
   const std::uint64_t started = live_.total("processes_started");

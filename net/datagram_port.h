@@ -32,6 +32,9 @@ struct Arrival {
                                    // shorter; 0: the buffer holds one datagram
   bool truncated = false;          // the datagram was longer than the buffer
   bool to_group = false;           // sent to a broadcast or multicast address
+  // The kernel had no room for all that it had to say of the datagram (MSG_CTRUNC, recvmsg(2)): so
+  // `local`, `to_group` and `segment_size` may be wrong, and the bytes several datagrams.
+  bool control_cut = false;
 
   // Datagrams in the buffer; an empty datagram is one.
   std::uint32_t datagrams() const noexcept {

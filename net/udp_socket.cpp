@@ -16,18 +16,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/control_messages.h"
+#include "net/inherited_options.h"
 #include "net/inherited_socket.h"
 #include "net/open_descriptor.h"
 #include "net/segmentation.h"
 
 namespace cpss {
 namespace {
-
-// A dual-stack socket gets both forms for an IPv4 datagram.
-constexpr std::size_t kReceiveControlBytes =
-    CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(int));
-constexpr std::size_t kSendControlBytes =
-    CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(std::uint16_t));
 
 // What one recvmmsg or sendmmsg needs, for the most messages a call may have: up to 176 KiB.
 //
@@ -160,98 +156,12 @@ std::size_t small_datagram_cost() noexcept {
   return cost != 0 ? cost : kUsual;
 }
 
-template <typename Info>
-Info control_value(const cmsghdr& message) noexcept {
-  Info info;
-  std::memcpy(&info, CMSG_DATA(&message), sizeof info);
-  return info;
-}
-
-IpAddress ip_of(in_addr address) noexcept {
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  v4.sin_addr = address;
-  return SocketAddress::from(reinterpret_cast<const sockaddr*>(&v4), sizeof v4).ip();
-}
-
-// Reads the address the datagram was sent to, and the size of merged ones.
-//
-// The interface goes into `local` only for a link-local address, which means nothing without it.
-// Elsewhere it would force the reply out of the interface the request came in by, past the routing
-// table: where the way back is another one, that loses the reply. Only the source address is fixed.
-void read_control(msghdr& header, Arrival& arrival) noexcept {
-  for (cmsghdr* item = CMSG_FIRSTHDR(&header); item != nullptr; item = CMSG_NXTHDR(&header, item)) {
-    if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO) {
-      // ipi_addr is the header's destination, ipi_spec_dst the address a reply leaves from: they
-      // differ for a broadcast or multicast destination only (ip(7)).
-      const auto info = control_value<in_pktinfo>(*item);
-      arrival.local.ip = ip_of(info.ipi_spec_dst);
-      arrival.to_group = info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
-      if (info.ipi_spec_dst.s_addr != INADDR_ANY) continue;
-      // It came before IP_PKTINFO was asked for: into an inherited socket, before it was ours. The
-      // broadcast addresses of networks do not show then; from one of those the kernel refuses the
-      // reply.
-      arrival.local.ip = ip_of(info.ipi_addr);
-      arrival.to_group = arrival.local.ip.is_multicast() || arrival.local.ip.is_broadcast();
-    } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
-      const auto info = control_value<in6_pktinfo>(*item);
-      // The IP_PKTINFO beside it says more.
-      if (IN6_IS_ADDR_V4MAPPED(&info.ipi6_addr)) continue;
-      arrival.to_group = IN6_IS_ADDR_MULTICAST(&info.ipi6_addr);
-      if (arrival.to_group) continue;  // no source address: a reply leaves from the kernel's choice
-      std::memcpy(arrival.local.ip.bytes.data(), &info.ipi6_addr, sizeof info.ipi6_addr);
-      if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) arrival.local.interface = info.ipi6_ifindex;
-    } else if (item->cmsg_level == IPPROTO_UDP && item->cmsg_type == UDP_GRO) {
-      arrival.segment_size = static_cast<std::uint32_t>(control_value<int>(*item));
-    }
-  }
-}
-
-template <typename Info>
-std::size_t write_control(std::byte* control, int level, int type, const Info& info) noexcept {
-  auto* item = reinterpret_cast<cmsghdr*>(control);
-  item->cmsg_level = level;
-  item->cmsg_type = type;
-  item->cmsg_len = CMSG_LEN(sizeof info);
-  std::memcpy(CMSG_DATA(item), &info, sizeof info);
-  return CMSG_SPACE(sizeof info);
-}
-
-// Names the source address; returns the bytes written. An AF_INET6 socket takes a v4-mapped source
-// in its own form for a v4-mapped peer.
-std::size_t write_source_address(std::byte* control, sa_family_t family,
-                                 const LocalAddress& local) noexcept {
-  if (family == AF_INET6) {
-    in6_pktinfo info{};
-    std::memcpy(&info.ipi6_addr, local.ip.bytes.data(), sizeof info.ipi6_addr);
-    info.ipi6_ifindex = local.interface;
-    return write_control(control, IPPROTO_IPV6, IPV6_PKTINFO, info);
-  }
-  in_pktinfo info{};
-  std::memcpy(&info.ipi_spec_dst, local.ip.bytes.data() + 12, sizeof info.ipi_spec_dst);
-  info.ipi_ifindex = static_cast<int>(local.interface);
-  return write_control(control, IPPROTO_IP, IP_PKTINFO, info);
-}
-
 // 1 where the kernel does not know UDP_SEGMENT (before 4.18).
 std::size_t segments_per_packet(int fd) noexcept {
   const int none = 0;  // no segmentation but where a send asks for it
   if (!set_option(fd, IPPROTO_UDP, UDP_SEGMENT, none)) return 1;
   static const std::size_t most = most_segments();
   return most;
-}
-
-// Which packet-level facts all datagrams of one packet share; returns the bytes written.
-std::size_t write_send_control(std::byte* control, sa_family_t family,
-                               std::span<const OutgoingDatagram> packet) noexcept {
-  const OutgoingDatagram& first = packet.front();
-  std::size_t used = 0;
-  if (first.local != nullptr && first.local->known())
-    used = write_source_address(control, family, *first.local);
-  if (packet.size() > 1)
-    used += write_control(control + used, IPPROTO_UDP, UDP_SEGMENT,
-                          static_cast<std::uint16_t>(first.size));
-  return used;
 }
 
 }  // namespace
@@ -283,6 +193,7 @@ UdpSocket::UdpSocket(InheritedDescriptor inherited, const UdpSocketOptions& opti
       wildcard_(local_.ip().is_unspecified()),
       inherited_(true) {
   refuse_group(local_);
+  notes_ = reset_inherited_options(inherited.fd, local_);
   ask_for(options, inherited.fd, local_);
   // O_NONBLOCK stays as it is: whoever opened the socket shares it, and we never wait in a call
   // (MSG_DONTWAIT).
@@ -322,7 +233,7 @@ ReceiveResult UdpSocket::receive(std::span<const ReceiveBuffer> buffers,
     header.msg_namelen = SocketAddress::kCapacity;
     header.msg_iov = &arrays.vectors[i];
     header.msg_iovlen = 1;
-    if (wildcard_ || merges_) {
+    if (wants_control()) {
       header.msg_control = arrays.controls[i].bytes.data();
       header.msg_controllen = kReceiveControlBytes;
     }
@@ -344,7 +255,8 @@ ReceiveResult UdpSocket::receive(std::span<const ReceiveBuffer> buffers,
     arrival.segment_size = 0;
     arrival.truncated = (header.msg_flags & MSG_TRUNC) != 0;
     arrival.to_group = false;
-    if (header.msg_controllen != 0) read_control(header, arrival);
+    arrival.control_cut = false;
+    if (wants_control()) read_control(header, arrival);
   }
   return {static_cast<std::size_t>(filled), 0};
 }
@@ -377,7 +289,7 @@ SendResult UdpSocket::send_as_packets(std::span<const OutgoingDatagram> datagram
     header.msg_iov = &arrays.vectors[done];
     header.msg_iovlen = packet.size();
     std::byte* control = arrays.controls[packets].bytes.data();
-    header.msg_controllen = write_send_control(control, local_.family(), packet);
+    header.msg_controllen = write_control(control, local_.family(), packet);
     if (header.msg_controllen > 0) header.msg_control = control;
     arrays.headers[packets] = {header, 0};
     done += packet.size();

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "net/datagram_port.h"
 
@@ -69,9 +70,11 @@ class UdpSocket final : public DatagramPort {
   // Binds. The local address of arrivals is asked for (IP_PKTINFO, IPV6_RECVPKTINFO) only where
   // `address` is a wildcard. Throws SocketError.
   UdpSocket(const SocketAddress& address, const UdpSocketOptions& options);
-  // Takes over a bound socket, with what waits in it, and asks for the same; from then on it is
-  // closed at exec and with this object. Throws SocketError, and leaves it open, where it is not a
-  // bound IPv4 or IPv6 UDP socket (EINVAL) or is bound to a group address (EADDRNOTAVAIL).
+  // Takes over a bound socket, with what waits in it, and asks for the same; options that would get
+  // in the way are reset (inherited_options.h). From then on it is closed at exec and with this
+  // object. Throws SocketError, and leaves it open, where it is not a bound IPv4 or IPv6 UDP
+  // socket, or one that can be answered from (EINVAL), or is bound to a group address
+  // (EADDRNOTAVAIL).
   UdpSocket(InheritedDescriptor inherited, const UdpSocketOptions& options);
   ~UdpSocket() override;
   UdpSocket(const UdpSocket&) = delete;
@@ -92,6 +95,8 @@ class UdpSocket final : public DatagramPort {
   }
   bool wildcard() const noexcept { return wildcard_; }
   bool inherited() const noexcept { return inherited_; }
+  // What had to be changed of an inherited socket, a line each, for the log.
+  const std::vector<std::string>& notes() const noexcept { return notes_; }
   SocketBufferInfo buffer_info() const noexcept;
 
   // From now on sockets with UdpSocketOptions::reuse_port can join this one. It was bound without
@@ -111,6 +116,8 @@ class UdpSocket final : public DatagramPort {
   bool stop_arrivals() noexcept;
 
  private:
+  // Of each arrival: where it was sent, or how it was merged.
+  bool wants_control() const noexcept { return wildcard_ || merges_; }
   void ask_for(const UdpSocketOptions& options, int fd, const SocketAddress& address);
   SendResult send_as_packets(std::span<const OutgoingDatagram> datagrams,
                              std::size_t most_segments) noexcept;
@@ -120,6 +127,7 @@ class UdpSocket final : public DatagramPort {
   bool wildcard_ = false;
   bool inherited_ = false;
   bool merges_ = false;
+  std::vector<std::string> notes_;
   // Only ever falls to 1. Relaxed: a lane that sees it late has its packet refused once more.
   std::atomic<std::size_t> most_segments_{1};
   std::uint64_t dropped_ = 0;

@@ -129,4 +129,11 @@ std::vector<std::string> Listeners::buffer_notes() const {
   return notes;
 }
 
+std::vector<std::string> Listeners::inherited_notes() const {
+  std::vector<std::string> notes;
+  for (const auto& socket : sockets_)
+    notes.insert(notes.end(), socket->notes().begin(), socket->notes().end());
+  return notes;
+}
+
 }  // namespace cpss

@@ -51,6 +51,8 @@ class Listeners {
   // For the log: what the sockets of each address hold, and how to get more where less was given
   // than asked.
   std::vector<std::string> buffer_notes() const;
+  // For the log: what was changed of inherited sockets (UdpSocket::notes()).
+  std::vector<std::string> inherited_notes() const;
 
  private:
   void bind_groups(const ListenerOptions& options);

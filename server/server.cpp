@@ -173,6 +173,7 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   const RegionOptions about = region_options(settings, plan.pipeline, assignment, listeners);
   StatsRegion region(about);
   if (!region.warning().empty()) log::warning(region.warning());
+  for (const std::string& note : listeners.inherited_notes()) log::warning(note);
   for (const std::string& note : listeners.buffer_notes()) log::info(note);
 
   std::vector<std::unique_ptr<DatagramPort>> wrappers;

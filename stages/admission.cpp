@@ -15,6 +15,7 @@ constexpr std::uint16_t kFirstUserPort = 1024;
 
 std::optional<Reason> Admission::refusal(const Arrival& arrival) const noexcept {
   if (arrival.length == 0) return Reason::invalid_empty;
+  if (arrival.control_cut) return Reason::failed_control_cut;
   const std::uint16_t port = arrival.peer.port();
   if (port == 0) return Reason::refused_source_port_zero;
   const IpAddress ip = arrival.peer.ip();

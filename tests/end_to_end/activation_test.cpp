@@ -13,7 +13,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/end_to_end/every_model.h"
@@ -163,6 +166,40 @@ TEST_P(ActivationModels, AnswersAtEachOfItsSockets) {
   }
   server.expect_clean_end();
   EXPECT_EQ(server.ledger("answered"), 4u);
+}
+
+// Time stamps would take the room of the address asked, the error queue would keep an idle server
+// busy, and replies would wait, or be cut into pieces.
+TEST_P(ActivationModels, AnswersWhateverItsSocketsWereGiven) {
+  try {
+    const UdpSocket probe(SocketAddress(IpAddress::parse("::1").value(), 0), {});
+  } catch (const SocketError& error) {
+    GTEST_SKIP() << error.what();
+  }
+  const HeldSockets sockets({"0.0.0.0", "::"});
+  const int on = 1;
+  const int segment = 5;
+  for (std::size_t socket = 0; socket < 2; ++socket) {
+    const int fd = sockets.descriptor(socket);
+    ASSERT_EQ(::setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on), 0);
+    ASSERT_EQ(::setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on), 0);
+    ASSERT_EQ(::setsockopt(fd, IPPROTO_UDP, UDP_CORK, &on, sizeof on), 0);
+    ASSERT_EQ(::setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment), 0);
+  }
+  ServerProcess server(sockets.hand_to({program::kServer}), activated({}));
+  const SocketAddress v4(IpAddress::parse("127.0.0.1").value(), 0);
+  for (std::size_t socket = 0; socket < 2; ++socket) {
+    SocketAddress asked = v4;
+    asked.set_port(sockets.address(socket).port());
+    UdpClient client(asked, v4);
+    EXPECT_EQ(client.ask("a request"), "a request") << server.process().errors();
+    EXPECT_EQ(client.last_peer(), asked);
+  }
+  EXPECT_THAT(server.process().errors(),
+              HasSubstr("inherited socket [::]:" + std::to_string(sockets.address(1).port()) +
+                        ": SO_TIMESTAMPNS was set, and is not any more"));
+  server.expect_clean_end();
+  EXPECT_EQ(server.ledger("answered"), 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ActivationModels, testing::ValuesIn(every_model()), model_name);

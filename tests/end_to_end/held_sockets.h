@@ -17,6 +17,8 @@ class HeldSockets {
   explicit HeldSockets(const std::vector<std::string>& ips);
 
   const SocketAddress& address(std::size_t socket = 0) const { return addresses_.at(socket); }
+  // To set options as another program might.
+  int descriptor(std::size_t socket = 0) const { return sockets_.at(socket).get(); }
   // A command that hands them over (LISTEN_FDS) and executes `command` in its own process. It takes
   // CPSS_LISTEN out of the environment, which ServerProcess puts there; a server that is to have it
   // all the same is started by env(1).

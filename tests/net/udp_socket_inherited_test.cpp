@@ -1,11 +1,17 @@
 // Sockets that another program opened, as a service manager does: what is taken over, and how.
 #include <cerrno>
+#include <cstring>
+#include <ostream>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/net_tstamp.h>
+#include <netinet/in.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +21,7 @@
 namespace cpss {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
 
 // Open as the other program left it: without close-on-exec. What became a UdpSocket's is its own.
@@ -221,6 +228,172 @@ TEST_P(UdpSocketInheritedTest, GoesOnMergingWhereTheLastOwnerDid) {
   options.gro = false;
   EXPECT_TRUE(UdpSocket(opened.hand_over(), options).merges());
   EXPECT_FALSE(UdpSocket(Opened(any_port()).hand_over(), options).merges());
+}
+
+struct Given {
+  int level;
+  int name;
+  const char* text;
+  int value = 1;
+  bool v6_only = false;
+};
+
+std::ostream& operator<<(std::ostream& out, const Given& given) {
+  return out << given.text;
+}
+
+const std::vector<Given>& given_options() {
+  static const std::vector<Given> all{
+      {SOL_SOCKET, SO_TIMESTAMP, "SO_TIMESTAMP"},
+      {SOL_SOCKET, SO_TIMESTAMPNS, "SO_TIMESTAMPNS"},
+      {SOL_SOCKET, SO_TIMESTAMP_NEW, "SO_TIMESTAMP"},
+      {SOL_SOCKET, SO_TIMESTAMPING, "SO_TIMESTAMPING",
+       SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE},
+      {SOL_SOCKET, SO_RXQ_OVFL, "SO_RXQ_OVFL"},
+      {SOL_SOCKET, SO_RCVMARK, "SO_RCVMARK"},
+      {SOL_SOCKET, SO_BROADCAST, "SO_BROADCAST"},
+      {SOL_SOCKET, SO_REUSEADDR, "SO_REUSEADDR"},
+      {SOL_SOCKET, SO_NO_CHECK, "SO_NO_CHECK"},
+      {IPPROTO_IP, IP_RECVERR, "IP_RECVERR"},
+      {IPPROTO_IP, IP_RECVTTL, "IP_RECVTTL"},
+      {IPPROTO_IP, IP_RECVTOS, "IP_RECVTOS"},
+      {IPPROTO_IP, IP_RECVORIGDSTADDR, "IP_RECVORIGDSTADDR"},
+      {IPPROTO_IPV6, IPV6_RECVERR, "IPV6_RECVERR", 1, true},
+      {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, "IPV6_RECVHOPLIMIT", 1, true},
+      {IPPROTO_IPV6, IPV6_RECVTCLASS, "IPV6_RECVTCLASS", 1, true},
+      {IPPROTO_IPV6, IPV6_RECVPATHMTU, "IPV6_RECVPATHMTU", 1, true},
+      {IPPROTO_IPV6, IPV6_2292PKTINFO, "IPV6_2292PKTINFO", 1, true},
+      {IPPROTO_IPV6, IPV6_DONTFRAG, "IPV6_DONTFRAG", 1, true},
+      {IPPROTO_UDP, UDP_CORK, "UDP_CORK"},
+      {IPPROTO_UDP, UDP_SEGMENT, "UDP_SEGMENT", 3},
+      {IPPROTO_UDP, UDP_NO_CHECK6_TX, "UDP_NO_CHECK6_TX", 1, true},
+  };
+  return all;
+}
+
+// Each by itself and all at once: a request comes with the address it was sent to, the reply leaves
+// at once and whole, and the socket is ready for nothing but datagrams.
+void expect_served(Opened opened, const std::vector<Given>& options, const SocketAddress& from) {
+  const int fd = opened.get();
+  for (const Given& given : options)
+    ASSERT_EQ(::setsockopt(fd, given.level, given.name, &given.value, sizeof given.value), 0)
+        << given << ": " << std::strerror(errno);
+  SocketAddress asked = from;
+  asked.set_port(name_of(fd).port());
+  UdpSocketOptions ours;
+  ours.gro = ours.gso = true;
+  UdpSocket client(from, {});
+  send_text(client, "before", asked);
+  UdpSocket server(opened.hand_over(), ours);
+  for (const Given& given : options) {
+    EXPECT_EQ(option(fd, given.level, given.name), 0) << given;
+    EXPECT_THAT(server.notes(), Contains(HasSubstr(std::string(" ") + given.text + " was set")));
+  }
+  EXPECT_EQ(server.notes().size(), options.size());
+
+  send_text(client, "after", asked);
+  Inbox inbox(4, 16);
+  ASSERT_EQ(inbox.wait_and_receive(server).filled, 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Arrival& arrival = inbox.arrival(i);
+    EXPECT_EQ(arrival.local.ip, asked.ip()) << inbox.text(i);
+    EXPECT_FALSE(arrival.to_group) << inbox.text(i);
+    EXPECT_FALSE(arrival.control_cut) << inbox.text(i);
+    EXPECT_EQ(send_text(server, "reply", arrival.peer, arrival.local).accepted, 1U);
+  }
+  for (int replies = 0; replies < 2; ++replies) {
+    Inbox one(1, 16);
+    ASSERT_EQ(one.wait_and_receive(client).filled, 1U);
+    EXPECT_EQ(one.text(0), "reply");
+  }
+  pollfd ready{fd, POLLIN, 0};
+  EXPECT_EQ(::poll(&ready, 1, 0), 0) << ready.revents;
+}
+
+TEST_P(UdpSocketInheritedTest, IsServedWhateverItsGiverHadSet) {
+  std::vector<Given> all;
+  for (const Given& given : given_options()) {
+    if (given.v6_only && !v6()) continue;
+    SCOPED_TRACE(given.text);
+    expect_served(Opened(wildcard()), {given}, any_port());
+    // One of them takes the place of the other.
+    if (given.name != SO_TIMESTAMPNS && given.name != SO_TIMESTAMP_NEW) all.push_back(given);
+  }
+  expect_served(Opened(wildcard()), all, any_port());
+}
+
+// A reply that nobody takes comes back as an ICMP error.
+TEST_P(UdpSocketInheritedTest, WhatItsErrorQueueHoldsDoesNotMakeItReady) {
+  Opened opened(any_port());
+  const int fd = opened.get();
+  const int on = 1;
+  ASSERT_EQ(::setsockopt(fd, v6() ? IPPROTO_IPV6 : IPPROTO_IP, v6() ? IPV6_RECVERR : IP_RECVERR,
+                         &on, sizeof on),
+            0);
+  SocketAddress nobody;
+  {
+    const UdpSocket gone(any_port(), {});
+    nobody = gone.local_address();
+  }
+  const auto send_to_nobody = [&] {
+    ::sendto(fd, "x", 1, MSG_DONTWAIT, nobody.data(), nobody.size());
+  };
+  send_to_nobody();
+  pollfd ready{fd, POLLIN, 0};
+  ASSERT_EQ(::poll(&ready, 1, 2000), 1);
+  const UdpSocket server(opened.hand_over(), {});
+  EXPECT_EQ(::poll(&ready, 1, 0), 0) << ready.revents;
+  send_to_nobody();
+  EXPECT_EQ(::poll(&ready, 1, 50), 0) << ready.revents;
+}
+
+TEST_P(UdpSocketInheritedTest, RefusesAConnectedOne) {
+  const UdpSocket peer(any_port(), {});
+  const SocketAddress to = peer.local_address();
+  Opened opened(any_port());
+  ASSERT_EQ(::connect(opened.get(), to.data(), to.size()), 0);
+  EXPECT_THAT(refusal_of(opened), HasSubstr("it is connected to " + to.to_string()));
+}
+
+TEST_P(UdpSocketInheritedTest, KeepsWhatIsItsGiversToSay) {
+  Opened opened(any_port());
+  const int fd = opened.get();
+  const int priority = 5;
+  const int hops = 7;
+  const int level = v6() ? IPPROTO_IPV6 : IPPROTO_IP;
+  const int name = v6() ? IPV6_UNICAST_HOPS : IP_TTL;
+  ASSERT_EQ(::setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority), 0);
+  ASSERT_EQ(::setsockopt(fd, level, name, &hops, sizeof hops), 0);
+  const UdpSocket server(opened.hand_over(), {});
+  EXPECT_EQ(option(fd, SOL_SOCKET, SO_PRIORITY), priority);
+  EXPECT_EQ(option(fd, level, name), hops);
+  EXPECT_THAT(server.notes(), testing::IsEmpty());
+}
+
+// Whoever gave the socket has it, too, and may set options when it is ours already.
+TEST(UdpSocketInheritedDualStack, ControlDataThatWereCutAreTold) {
+  const std::string reason = why_no_address(address_of("::1"));
+  if (!reason.empty()) GTEST_SKIP() << reason;
+  Opened opened(AF_INET6, SOCK_DGRAM);
+  const int off = 0;
+  ASSERT_EQ(::setsockopt(opened.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off), 0);
+  opened.bind(address_of("::"));
+  UdpSocketOptions options;
+  options.gro = true;
+  UdpSocket server(opened.hand_over(), options);
+  UdpSocket client(address_of("127.0.0.1"), {});
+  const SocketAddress asked = address_of("127.0.0.1", server.local_address().port());
+  Inbox inbox(1, 16);
+  for (const int on : {0, 1, 0}) {
+    ASSERT_EQ(::setsockopt(server.descriptor(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on), 0);
+    send_text(client, "request", asked);
+    ASSERT_EQ(inbox.wait_and_receive(server).filled, 1U);
+    EXPECT_EQ(inbox.text(0), "request");
+    EXPECT_EQ(inbox.arrival(0).control_cut, on == 1);
+    if (on == 0) {
+      EXPECT_EQ(inbox.arrival(0).local.ip, asked.ip());
+    }
+  }
 }
 
 TEST(UdpSocketInheritedDualStack, TakesIpv4AsTheSocketDoes) {

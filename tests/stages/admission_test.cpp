@@ -50,6 +50,14 @@ TEST(Admission, EmptyDatagram_A01) {
   EXPECT_EQ(admission.refusal(arrival), Reason::invalid_empty);
 }
 
+// Where it was sent to is not known, so neither is where a reply would have to leave from.
+TEST(Admission, ControlDataThatWereCut) {
+  const Admission admission(open_admission());
+  Arrival arrival = arrival_from(address("192.0.2.1", 4000));
+  arrival.control_cut = true;
+  EXPECT_EQ(admission.refusal(arrival), Reason::failed_control_cut);
+}
+
 TEST(Admission, SourcePortZero_A05) {
   const Admission admission(open_admission());
   EXPECT_EQ(admission.refusal(arrival_from(address("192.0.2.1", 0))),

@@ -95,9 +95,11 @@ constexpr std::string_view kPageTail = R"(## How values are written
   quotes around what begins with `[` or `:`, as IPv6 addresses do.
 * **Listen addresses** are `a.b.c.d:port` and `[IPv6]:port`. None may be listed twice, or
   beside the wildcard address of its family with the same port, except with port 0, of which each is
-  another free port.
+  another free port. A link-local IPv6 address needs its interface, by name or number:
+  `[fe80::1%eth0]:7700`. So does one that replies go to.
 * **Prefixes** are `10.0.0.0/8`, `2001:db8::/32`; an address without length is that address alone.
-  Bits beyond the length must be 0.
+  Bits beyond the length must be 0. With an interface, `fe80::%eth0/64` and `fe80::1%eth0` are
+  those on its link only; the interface has to be there when the server starts.
 * **CPU lists** are numbers and ranges: `0,2-3`.
 * **File names** that are relative start at the directory in which `cpssd` is started.
 

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 namespace cpss {
@@ -19,10 +20,19 @@ constexpr std::string_view kTwice = "is listed twice";
 struct ParsedIp {
   std::array<std::uint8_t, 16> bytes{};  // IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2)
   bool v4 = false;
+  std::string interface {};  // behind a % (RFC 4007 section 11); only of a link-local address
   unsigned bits() const { return v4 ? kV4Bits : kV6Bits; }
+  bool link_local() const { return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80; }  // fe80::/10
 };
 
-std::optional<ParsedIp> parse_ip(std::string_view text) {
+// A name that an interface may have, or its number.
+bool may_be_interface(std::string_view text) {
+  constexpr std::string_view kNeverInAName = "/:%[] \t";
+  return !text.empty() && text.size() < IF_NAMESIZE &&
+         text.find_first_of(kNeverInAName) == std::string_view::npos;
+}
+
+std::optional<ParsedIp> parse_plain_ip(std::string_view text) {
   if (text.size() >= INET6_ADDRSTRLEN) return std::nullopt;  // also keeps out embedded zeros below
   const std::string terminated(text);
   if (terminated.find('\0') != std::string::npos) return std::nullopt;
@@ -34,11 +44,22 @@ std::optional<ParsedIp> parse_ip(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<ParsedIp> parse_ip(std::string_view text) {
+  const std::size_t percent = text.find('%');
+  std::optional<ParsedIp> ip = parse_plain_ip(text.substr(0, percent));
+  if (!ip || percent == std::string_view::npos) return ip;
+  const std::string_view interface = text.substr(percent + 1);
+  if (!ip->link_local() || !may_be_interface(interface)) return std::nullopt;
+  ip->interface = interface;
+  return ip;
+}
+
 std::string ip_text(const ParsedIp& ip) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   inet_ntop(ip.v4 ? AF_INET : AF_INET6, ip.bytes.data() + (ip.v4 ? 12 : 0), text.data(),
             text.size());
-  return text.data();
+  return ip.interface.empty() ? std::string(text.data())
+                              : fmt::format("{}%{}", text.data(), ip.interface);
 }
 
 // `ip` with all bits after the first `length` of its family cleared.
@@ -57,14 +78,13 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
 // The kernel would refuse the second of the two, whichever that is (EADDRINUSE). The wildcards of
 // the two families go together, and a v4-mapped address is the IPv4 address.
 bool one_covers_the_other(const AddressKey& a, const AddressKey& b) {
-  constexpr AddressKey::first_type kV4Wildcard{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  constexpr AddressKey::first_type kV6Wildcard{};
+  constexpr std::array<std::uint8_t, 16> kV4Wildcard{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  constexpr std::array<std::uint8_t, 16> kV6Wildcard{};
   const auto is_v4 = [&](const AddressKey& key) {
-    return std::equal(key.first.begin(), key.first.begin() + 12, kV4Wildcard.begin());
+    return std::equal(key.ip.begin(), key.ip.begin() + 12, kV4Wildcard.begin());
   };
-  const AddressKey::first_type& wildcard = is_v4(a) ? kV4Wildcard : kV6Wildcard;
-  return a.second == b.second && is_v4(a) == is_v4(b) &&
-         (a.first == wildcard || b.first == wildcard);
+  const std::array<std::uint8_t, 16>& wildcard = is_v4(a) ? kV4Wildcard : kV6Wildcard;
+  return a.number == b.number && is_v4(a) == is_v4(b) && (a.ip == wildcard || b.ip == wildcard);
 }
 
 }  // namespace
@@ -107,11 +127,15 @@ Complaint ListReader<std::vector<ListenAddress>>::add(std::string_view entry) {
   if (!ip || ip->v4 == bracketed) return not_an_address;
   const std::optional<unsigned> port = parse_number(entry.substr(colon + 1), 65'535);
   if (!port) return not_an_address;
+  if (ip->link_local() && ip->interface.empty())
+    return fmt::format(
+        "is link-local, which means nothing without its interface, as in [{}%eth0]:{}",
+        ip_text(*ip), *port);
   if (*port != 0) {  // each port 0 is another free port
-    const AddressKey key{ip->bytes, *port};
+    const AddressKey key{ip->bytes, *port, ip->interface};
     if (!seen_.insert(key).second) return std::string(kTwice);
     for (const ListenAddress& other : addresses_)
-      if (one_covers_the_other(key, {parse_ip(other.ip)->bytes, other.port}))
+      if (one_covers_the_other(key, {parse_ip(other.ip)->bytes, other.port, {}}))
         return fmt::format(
             "cannot be listed beside {}: one of them is the wildcard, which covers the other",
             entry_texts(std::vector{other}).front());
@@ -131,7 +155,7 @@ Complaint ListReader<std::vector<AddressPrefix>>::add(std::string_view entry) {
   if (network.bytes != ip->bytes)
     return fmt::format("has bits beyond its length; the prefix is {}/{}", ip_text(network),
                        *length);
-  if (!seen_.insert({network.bytes, *length + kV6Bits - ip->bits()}).second)
+  if (!seen_.insert({network.bytes, *length + kV6Bits - ip->bits(), ip->interface}).second)
     return std::string(kTwice);
   prefixes_.push_back({ip_text(*ip), *length});
   return {};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -18,9 +19,14 @@ namespace cpss {
 // The entries of a comma list, without the blanks around them; at least one, perhaps empty.
 std::vector<std::string_view> split_at_commas(std::string_view list);
 
-// An address and a number that goes with it (port, length), for comparing: IPv4 is held as the
-// v4-mapped IPv6 address, so that both ways to write one address are equal.
-using AddressKey = std::pair<std::array<std::uint8_t, 16>, unsigned>;
+// An address with what goes with it, for comparing: IPv4 is held as the v4-mapped IPv6 address, so
+// that both ways to write one address are equal.
+struct AddressKey {
+  std::array<std::uint8_t, 16> ip;
+  unsigned number;        // port, or length
+  std::string interface;  // of a link-local address
+  auto operator<=>(const AddressKey&) const = default;
+};
 
 // add() takes one entry or says what is wrong with it; take() yields the list.
 template <class List>

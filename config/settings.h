@@ -21,6 +21,8 @@ enum class Setting : std::uint8_t {
   socket_buffer,
   gro,
   gso,
+  freebind,
+  dscp,
   allow,
   trusted,
   model,
@@ -67,7 +69,8 @@ enum class Setting : std::uint8_t {
 };
 inline constexpr std::size_t kSettings = static_cast<std::size_t>(Setting::idle_exit) + 1;
 
-// An address to bind. `ip` is text that inet_pton(3) takes, without brackets.
+// An address to bind. `ip` is text that inet_pton(3) takes, without brackets; behind a link-local
+// one follows its interface (`fe80::1%eth0`), which need not exist.
 struct ListenAddress {
   std::string ip;
   std::uint16_t port = 0;  // host order; 0: any free port
@@ -75,7 +78,8 @@ struct ListenAddress {
   bool operator==(const ListenAddress&) const = default;
 };
 
-// Addresses that share their first `length` bits; `ip` as in ListenAddress, its other bits are 0.
+// Addresses that share their first `length` bits; `ip` as in ListenAddress, its other bits are 0. A
+// link-local one may have an interface: then those on its link only.
 struct AddressPrefix {
   std::string ip;
   unsigned length = 0;  // bits of the address family: 0 to 32, 0 to 128
@@ -132,6 +136,8 @@ struct Settings {
   std::size_t socket_buffer_bytes = 0;  // asked of the kernel, each direction
   bool gro = false;                     // segmentation offload, where the kernel has it
   bool gso = false;
+  bool freebind = false;         // listens on addresses that the host does not have yet
+  std::optional<unsigned> dscp;  // of replies; none: left as it is
 
   std::vector<AddressPrefix> allow;    // who may ask; empty: everybody
   std::vector<AddressPrefix> trusted;  // who may get replies longer than requests; empty: nobody

@@ -136,6 +136,28 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .default_text = "true",
      .help = "Whether replies of one length to one peer leave together (UDP_SEGMENT)"},
 
+    {.id = Setting::freebind,
+     .group = "Network",
+     .yaml_path = "socket.freebind",
+     .variable = "CPSS_FREEBIND",
+     .option = "freebind",
+     .member = &Settings::freebind,
+     .default_text = "false",
+     .help = "Whether to listen on addresses that this host does not have yet, for those that a "
+             "lease or a failover brings later (IP_FREEBIND)"},
+
+    {.id = Setting::dscp,
+     .group = "Network",
+     .yaml_path = "socket.dscp",
+     .variable = "CPSS_DSCP",
+     .option = "dscp",
+     .member = &Settings::dscp,
+     .unit = "(code point)",
+     .range = {0, 63},
+     .empty_means = "as the kernel, or whoever opened the socket, has it",
+     .help = "Differentiated services code point of replies, IPv4 and IPv6 (RFC 2474): what "
+             "routers go by, 46 for expedited forwarding"},
+
     {.id = Setting::allow,
      .group = "Access",
      .yaml_path = "access.allow",

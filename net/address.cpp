@@ -1,11 +1,14 @@
 #include "net/address.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstring>
+#include <system_error>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <net/if.h>
 
 namespace cpss {
 namespace {
@@ -51,6 +54,10 @@ bool IpAddress::is_loopback() const noexcept {
   return *this == one;
 }
 
+bool IpAddress::is_link_local() const noexcept {
+  return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
+}
+
 bool IpAddress::is_multicast() const noexcept {
   if (is_v4()) return (bytes[kV4Offset] & 0xf0) == 0xe0;
   return bytes[0] == 0xff;
@@ -70,13 +77,42 @@ std::string IpAddress::to_string() const {
   return text.data();
 }
 
-SocketAddress::SocketAddress(const IpAddress& address, std::uint16_t port) noexcept : v6_{} {
+std::optional<ScopedAddress> ScopedAddress::parse(std::string_view text) {
+  const std::size_t percent = text.find('%');
+  const auto ip = IpAddress::parse(text.substr(0, percent));
+  if (!ip) return {};
+  if (percent == std::string_view::npos) return ScopedAddress{*ip, {}};
+  const std::string_view interface = text.substr(percent + 1);
+  // What a name cannot hold: dev_valid_name() of the kernel.
+  constexpr std::string_view kNeverInAName("/: \t\n\v\f\r\0", 9);
+  if (!ip->is_link_local() || interface.empty() || interface.size() >= IF_NAMESIZE ||
+      interface.find_first_of(kNeverInAName) != std::string_view::npos)
+    return {};
+  return ScopedAddress{*ip, std::string(interface)};
+}
+
+std::optional<std::uint32_t> ScopedAddress::interface_index() const noexcept {
+  if (interface.empty()) return 0;
+  if (const std::uint32_t named = ::if_nametoindex(interface.c_str()); named != 0) return named;
+  std::uint32_t number = 0;
+  const char* const end = interface.data() + interface.size();
+  const auto [rest, error] = std::from_chars(interface.data(), end, number);
+  std::array<char, IF_NAMESIZE> name{};
+  if (error != std::errc() || rest != end || ::if_indextoname(number, name.data()) == nullptr)
+    return {};
+  return number;
+}
+
+SocketAddress::SocketAddress(const IpAddress& address, std::uint16_t port,
+                             std::uint32_t interface) noexcept
+    : v6_{} {
   if (address.is_v4()) {
     v6_.sin6_family = AF_INET;
     std::memcpy(&v6_.sin6_flowinfo, address.bytes.data() + kV4Offset, sizeof(in_addr));
   } else {
     v6_.sin6_family = AF_INET6;
     std::memcpy(&v6_.sin6_addr, address.bytes.data(), sizeof(in6_addr));
+    v6_.sin6_scope_id = interface;
   }
   set_port(port);
 }
@@ -111,6 +147,10 @@ IpAddress SocketAddress::ip() const noexcept {
   return result;
 }
 
+std::uint32_t SocketAddress::interface() const noexcept {
+  return family() == AF_INET6 && ip().is_link_local() ? v6_.sin6_scope_id : 0;
+}
+
 socklen_t SocketAddress::size() const noexcept {
   switch (family()) {
     case AF_INET:
@@ -125,8 +165,12 @@ socklen_t SocketAddress::size() const noexcept {
 std::string SocketAddress::to_string() const {
   if (family() == AF_UNSPEC) return "(no address)";
   const IpAddress address = ip();
-  return address.is_v4() ? fmt::format("{}:{}", address.to_string(), port())
-                         : fmt::format("[{}]:{}", address.to_string(), port());
+  if (address.is_v4()) return fmt::format("{}:{}", address.to_string(), port());
+  if (interface() == 0) return fmt::format("[{}]:{}", address.to_string(), port());
+  std::array<char, IF_NAMESIZE> name{};
+  if (::if_indextoname(interface(), name.data()) == nullptr)
+    return fmt::format("[{}%{}]:{}", address.to_string(), interface(), port());
+  return fmt::format("[{}%{}]:{}", address.to_string(), name.data(), port());
 }
 
 bool SocketAddress::operator==(const SocketAddress& other) const noexcept {
@@ -136,11 +180,12 @@ bool SocketAddress::operator==(const SocketAddress& other) const noexcept {
 }
 
 std::optional<Prefix> Prefix::make(std::string_view ip_text, unsigned length) {
-  const auto address = IpAddress::parse(ip_text);
+  const auto address = ScopedAddress::parse(ip_text);
   if (!address) return {};
   const bool written_as_v4 = ip_text.find(':') == std::string_view::npos;
   if (length > (written_as_v4 ? 32U : 128U)) return {};
-  return Prefix{*address, written_as_v4 ? kV4MappedBits + length : length};
+  return Prefix{address->ip, written_as_v4 ? kV4MappedBits + length : length,
+                address->interface_index().value_or(kNoInterface)};
 }
 
 bool Prefix::contains(const IpAddress& address) const noexcept {
@@ -155,9 +200,9 @@ bool Prefix::contains(const IpAddress& address) const noexcept {
   return differing >> (8 - bits_left) == 0;
 }
 
-bool PrefixSet::contains(const IpAddress& address) const noexcept {
+bool PrefixSet::contains(const SocketAddress& peer) const noexcept {
   return std::any_of(prefixes_.begin(), prefixes_.end(),
-                     [&](const Prefix& prefix) { return prefix.contains(address); });
+                     [&](const Prefix& prefix) { return prefix.contains(peer); });
 }
 
 }  // namespace cpss

@@ -30,6 +30,7 @@ struct IpAddress {
   bool is_v4() const noexcept;
   bool is_unspecified() const noexcept;  // 0.0.0.0 or ::
   bool is_loopback() const noexcept;     // 127.0.0.0/8 or ::1
+  bool is_link_local() const noexcept;   // fe80::/10: of one link, so nothing without its interface
   bool is_multicast() const noexcept;    // 224.0.0.0/4 or ff00::/8
   bool is_broadcast() const noexcept;    // 255.255.255.255
   std::string to_string() const;
@@ -37,17 +38,34 @@ struct IpAddress {
   auto operator<=>(const IpAddress&) const = default;
 };
 
+// An address as a person writes it: a link-local one with its interface, `fe80::1%eth0` or, by the
+// interface's number, `fe80::1%3` (RFC 4007 section 11).
+struct ScopedAddress {
+  IpAddress ip;
+  std::string interface;  // empty: none was written
+
+  // Nothing where it is not an address, or one with an interface that is not link-local. Whether
+  // there is such an interface does not matter.
+  static std::optional<ScopedAddress> parse(std::string_view text);
+  // The interface's number, 0 where none was written; nothing where this host has no such
+  // interface now (if_nametoindex(3)).
+  std::optional<std::uint32_t> interface_index() const noexcept;
+};
+
 // An IPv4 or IPv6 address with a UDP port, laid out as the kernel takes it (28 bytes).
 class SocketAddress {
  public:
-  SocketAddress() noexcept : v6_{} {}                                    // family AF_UNSPEC
-  SocketAddress(const IpAddress& address, std::uint16_t port) noexcept;  // AF_INET for IPv4
+  SocketAddress() noexcept : v6_{} {}  // family AF_UNSPEC
+  // AF_INET for IPv4. `interface`: the number of the one that a link-local address is on.
+  SocketAddress(const IpAddress& address, std::uint16_t port, std::uint32_t interface = 0) noexcept;
   static SocketAddress from(const sockaddr* address, socklen_t length) noexcept;
 
   sa_family_t family() const noexcept { return v6_.sin6_family; }
   std::uint16_t port() const noexcept;  // host order
   void set_port(std::uint16_t port) noexcept;
   IpAddress ip() const noexcept;
+  // Of a link-local address (sin6_scope_id, ipv6(7)); else 0.
+  std::uint32_t interface() const noexcept;
 
   // For the kernel: a pointer to the sockaddr and the bytes its family uses.
   const sockaddr* data() const noexcept { return reinterpret_cast<const sockaddr*>(&v6_); }
@@ -55,7 +73,7 @@ class SocketAddress {
   socklen_t size() const noexcept;
   static constexpr socklen_t kCapacity = sizeof(sockaddr_in6);
 
-  std::string to_string() const;  // 127.0.0.1:7700, [::1]:7700
+  std::string to_string() const;  // 127.0.0.1:7700, [::1]:7700, [fe80::1%eth0]:7700
 
   // Same IP (v4-mapped equals IPv4) and same port; scope and flow label do not count.
   bool operator==(const SocketAddress& other) const noexcept;
@@ -80,15 +98,24 @@ struct LocalAddress {
   bool operator==(const LocalAddress&) const = default;
 };
 
-// Addresses that share their first `length` bits.
+// Addresses that share their first `length` bits; if an interface is named, those on its link only.
 struct Prefix {
+  static constexpr std::uint32_t kNoInterface = 0xffff'ffff;  // of no host: contains nothing
+
   IpAddress ip;
-  unsigned length = 128;  // of the 16-byte form: an IPv4 /8 has 96 + 8
+  unsigned length = 128;        // of the 16-byte form: an IPv4 /8 has 96 + 8
+  std::uint32_t interface = 0;  // 0: any
 
   // `length` counts bits of the family of `ip_text` (0 to 32, 0 to 128); nothing where it is bad.
+  // An interface (`fe80::%eth0`) is looked up here: what was not there contains nothing.
   static std::optional<Prefix> make(std::string_view ip_text, unsigned length);
   // An IPv6 prefix shorter than 96 bits holds IPv6 addresses only: ::/0 is not "everybody".
   bool contains(const IpAddress& address) const noexcept;
+  bool contains(const SocketAddress& peer) const noexcept {
+    return (interface == 0 || interface == peer.interface()) && contains(peer.ip());
+  }
+
+  auto operator<=>(const Prefix&) const = default;
 };
 
 // A handful of prefixes, searched in order (lists of this kind are short).
@@ -97,7 +124,7 @@ class PrefixSet {
   PrefixSet() = default;
   explicit PrefixSet(std::vector<Prefix> prefixes) : prefixes_(std::move(prefixes)) {}
   bool empty() const noexcept { return prefixes_.empty(); }
-  bool contains(const IpAddress& address) const noexcept;
+  bool contains(const SocketAddress& peer) const noexcept;
 
  private:
   std::vector<Prefix> prefixes_;

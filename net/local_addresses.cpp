@@ -3,18 +3,20 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <string_view>
 #include <system_error>
-#include <vector>
+#include <utility>
 
 #include <ifaddrs.h>
 #include <net/if.h>
 
+#include "net/local_routes.h"
+
 namespace cpss {
 namespace {
+
+constexpr unsigned kOfOneAddress = 128;  // bits of a prefix
 
 // The last address of an IPv4 network, which the kernel treats as its broadcast address whether the
 // interface was given one or not. Networks of one or two addresses have none (RFC 3021).
@@ -32,12 +34,21 @@ std::optional<IpAddress> broadcast_of(const ifaddrs& entry) {
   return SocketAddress::from(reinterpret_cast<const sockaddr*>(&address), sizeof address).ip();
 }
 
+template <typename Item>
+std::vector<Item> sorted(std::vector<Item> list) {
+  std::ranges::sort(list);
+  const auto repeated = std::ranges::unique(list);
+  list.erase(repeated.begin(), repeated.end());
+  return list;
+}
+
 }  // namespace
 
-LocalAddressSet::LocalAddressSet(std::span<const IpAddress> addresses,
-                                 std::span<const IpAddress> broadcasts)
-    : addresses_(addresses.begin(), addresses.end()),
-      broadcasts_(broadcasts.begin(), broadcasts.end()) {}
+LocalAddressSet::LocalAddressSet(std::vector<IpAddress> addresses,
+                                 std::vector<IpAddress> broadcasts, std::vector<Prefix> networks)
+    : addresses_(sorted(std::move(addresses))),
+      broadcasts_(sorted(std::move(broadcasts))),
+      networks_(sorted(std::move(networks))) {}
 
 LocalAddressSet LocalAddressSet::of_this_host() {
   ifaddrs* first = nullptr;
@@ -54,20 +65,38 @@ LocalAddressSet LocalAddressSet::of_this_host() {
     if (address.family() != AF_UNSPEC) addresses.push_back(address.ip());
     if (const auto broadcast = broadcast_of(*entry)) broadcasts.push_back(*broadcast);
   }
-  return LocalAddressSet(addresses, broadcasts);
+  std::vector<Prefix> networks;
+  for (const Prefix& route : local_routes()) {
+    if (route.length == kOfOneAddress)
+      addresses.push_back(route.ip);
+    else if (!route.ip.is_loopback())
+      networks.push_back(route);
+  }
+  return LocalAddressSet(std::move(addresses), std::move(broadcasts), std::move(networks));
+}
+
+void LocalAddressSet::reserve(std::size_t most) {
+  addresses_.reserve(most);
+  broadcasts_.reserve(most);
+  networks_.reserve(most);
+}
+
+void LocalAddressSet::assign_sorted(std::span<const IpAddress> addresses,
+                                    std::span<const IpAddress> broadcasts,
+                                    std::span<const Prefix> networks) noexcept {
+  addresses_.assign(addresses.begin(), addresses.end());
+  broadcasts_.assign(broadcasts.begin(), broadcasts.end());
+  networks_.assign(networks.begin(), networks.end());
 }
 
 bool LocalAddressSet::contains(const IpAddress& address) const noexcept {
-  return address.is_loopback() || addresses_.contains(address);
+  return address.is_loopback() || std::ranges::binary_search(addresses_, address) ||
+         std::ranges::any_of(networks_,
+                             [&](const Prefix& network) { return network.contains(address); });
 }
 
 bool LocalAddressSet::is_network_broadcast(const IpAddress& address) const noexcept {
-  return std::find(broadcasts_.begin(), broadcasts_.end(), address) != broadcasts_.end();
-}
-
-std::size_t LocalAddressSet::Hash::operator()(const IpAddress& address) const noexcept {
-  return std::hash<std::string_view>{}(
-      {reinterpret_cast<const char*>(address.bytes.data()), address.bytes.size()});
+  return std::ranges::binary_search(broadcasts_, address);
 }
 
 }  // namespace cpss

@@ -1,14 +1,13 @@
 // The addresses of this host, to refuse datagrams that claim to come from ourselves: answering one
 // would make the server talk to itself for ever.
 //
-// Immutable once made, so safe to use from any thread; a host whose addresses change needs a new
-// set. contains() takes constant time and allocates nothing. The receive stage calls it only for a
-// datagram whose source port is one of our own, which honest clients hardly ever have.
+// A plain value, made anew where the host's addresses change (address_watch.h); how every lane has
+// the newest one is the matter of stages/host_addresses.h. contains() and is_network_broadcast()
+// take logarithmic time in the number of addresses and allocate nothing.
 #pragma once
 
 #include <cstddef>
 #include <span>
-#include <unordered_set>
 #include <vector>
 
 #include "net/address.h"
@@ -17,27 +16,39 @@ namespace cpss {
 
 class LocalAddressSet {
  public:
-  explicit LocalAddressSet(std::span<const IpAddress> addresses,
-                           std::span<const IpAddress> broadcasts = {});
+  LocalAddressSet() = default;
+  explicit LocalAddressSet(std::vector<IpAddress> addresses, std::vector<IpAddress> broadcasts = {},
+                           std::vector<Prefix> networks = {});
 
-  // The addresses of all interfaces (getifaddrs(3)), up or down. Throws std::system_error.
+  // The addresses of all interfaces (getifaddrs(3)), up or down, and what is local by a route alone
+  // (local_routes.h). Throws std::system_error.
   static LocalAddressSet of_this_host();
 
   // All of 127.0.0.0/8 and ::1 count, listed or not (RFC 1122 section 3.2.1.3, RFC 4291 section
-  // 2.5.3). Addresses that are local by a route alone ("ip route add local") do not.
+  // 2.5.3).
   bool contains(const IpAddress& address) const noexcept;
 
   // Whether it is the broadcast address of one of this host's IPv4 networks (10.1.2.255 of
-  // 10.1.2.0/24), which no honest sender has as its own (RFC 1122 section 3.2.1.3). A search in
-  // order: a host has as many as it has interfaces.
+  // 10.1.2.0/24), which no honest sender has as its own (RFC 1122 section 3.2.1.3).
   bool is_network_broadcast(const IpAddress& address) const noexcept;
 
+  // For a set that is to be assigned to without allocating: so many of each kind fit from now on.
+  void reserve(std::size_t most);
+  // Of all, what another set has.
+  void assign_sorted(std::span<const IpAddress> addresses, std::span<const IpAddress> broadcasts,
+                     std::span<const Prefix> networks) noexcept;
+
+  // Sorted, each once.
+  std::span<const IpAddress> addresses() const noexcept { return addresses_; }
+  std::span<const IpAddress> broadcasts() const noexcept { return broadcasts_; }
+  std::span<const Prefix> networks() const noexcept { return networks_; }
+
+  bool operator==(const LocalAddressSet&) const = default;
+
  private:
-  struct Hash {
-    std::size_t operator()(const IpAddress& address) const noexcept;
-  };
-  std::unordered_set<IpAddress, Hash> addresses_;
+  std::vector<IpAddress> addresses_;
   std::vector<IpAddress> broadcasts_;
+  std::vector<Prefix> networks_;  // all of their addresses; a host has a few, if any
 };
 
 }  // namespace cpss

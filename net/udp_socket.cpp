@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -58,12 +60,15 @@ std::string advice(const SocketAddress& address, int code) {
           "sysctl net.ipv4.ip_unprivileged_port_start",
           address.port());
     case EADDRNOTAVAIL:
-      return "this host does not have that address: 'ip address' lists those it has";
+      return "this host does not have that address now: 'ip address' lists those it has; if it is "
+             "to come later, start again then, or listen before (CPSS_FREEBIND=1)";
+    case ENODEV:
+      return "its interface is gone: 'ip link' lists those there are";
     case EAFNOSUPPORT:
       return "this host has that address family switched off";
     case EINVAL:
-      return "a link-local IPv6 address cannot be listened on without its interface: use another "
-             "address of this host or the wildcard";
+      return "a link-local IPv6 address cannot be listened on without its interface: write it "
+             "behind a %, as in [fe80::1%eth0]:7700";
     case EMFILE:
     case ENFILE:
       return "too many open files: raise 'ulimit -n'";
@@ -78,6 +83,10 @@ std::string advice(const SocketAddress& address, int code) {
                     code);
 }
 
+std::int64_t now_ns() noexcept {
+  return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+}
+
 template <typename Value>
 bool set_option(int fd, int level, int name, const Value& value) noexcept {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
@@ -87,6 +96,16 @@ int int_option(int fd, int level, int name) noexcept {
   int value = 0;
   socklen_t size = sizeof value;
   return ::getsockopt(fd, level, name, &value, &size) == 0 ? value : 0;
+}
+
+// Whether it is no use to wait for an IPv6 address: IPv6 is switched off, and no interface has an
+// exception (ip-sysctl, disable_ipv6). Where /proc says nothing it is not.
+bool without_ipv6() {
+  char off = '0';
+  if (!(std::ifstream("/proc/sys/net/ipv6/conf/all/disable_ipv6") >> off) || off != '1')
+    return false;
+  std::string any;
+  return !(std::ifstream("/proc/net/if_inet6") >> any);
 }
 
 // The forced form goes beyond net.core.rmem_max / wmem_max but needs CAP_NET_ADMIN; the plain form
@@ -131,7 +150,7 @@ void refuse_group(const SocketAddress& address) {
       fmt::format("cannot listen on {}: nothing can be answered from a broadcast or multicast "
                   "address; use an address of this host or the wildcard",
                   address.to_string()),
-      EADDRNOTAVAIL);
+      EINVAL);
 }
 
 // What the kernel charges a receive buffer for one datagram of 256 bytes (its `truesize`: the
@@ -183,7 +202,15 @@ UdpSocket::UdpSocket(const SocketAddress& address, const UdpSocketOptions& optio
     fail(address, "SO_REUSEPORT", errno);
   // Last, so that nothing arrives at a half-made socket. No SO_REUSEADDR: for UDP it would let
   // another program take our datagrams.
-  if (::bind(fd, address.data(), address.size()) != 0) fail(address, "bind", errno);
+  if (options.freebind &&
+      !set_option(fd, address.family() == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                  address.family() == AF_INET6 ? IPV6_FREEBIND : IP_FREEBIND, on))
+    fail(address, "IP_FREEBIND", errno);
+  if (::bind(fd, address.data(), address.size()) != 0) {
+    const int code = errno;
+    const bool never = code == EADDRNOTAVAIL && address.family() == AF_INET6 && without_ipv6();
+    fail(address, "bind", never ? EAFNOSUPPORT : code);
+  }
   local_ = bound_address(fd);
   fd_ = socket.release();
 }
@@ -209,6 +236,7 @@ void UdpSocket::ask_for(const UdpSocketOptions& options, int fd, const SocketAdd
   const bool takes_v4 = !v6 || int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
   if (wildcard_ && takes_v4 && !set_option(fd, IPPROTO_IP, IP_PKTINFO, on))
     fail(address, "IP_PKTINFO", errno);
+  set_path_options(options, fd, address, takes_v4);
   // An inherited socket that merges already goes on, whatever is asked for: what waits in it may be
   // merged, and its datagrams can be told apart only while the option is on.
   merges_ = (options.gro && set_option(fd, IPPROTO_UDP, UDP_GRO, on)) ||
@@ -216,6 +244,25 @@ void UdpSocket::ask_for(const UdpSocketOptions& options, int fd, const SocketAdd
   if (options.gso) most_segments_ = segments_per_packet(fd);
   set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.buffer_bytes, inherited_);
   set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, options.buffer_bytes, inherited_);
+}
+
+// How what we send travels.
+void UdpSocket::set_path_options(const UdpSocketOptions& options, int fd,
+                                 const SocketAddress& address, bool takes_v4) const {
+  const bool v6 = address.family() == AF_INET6;
+  // Else the kernel refuses to send from an address that is local by a route alone ("ip -6 route
+  // add local"), though it delivers what is sent there. For IPv4 it looks at such routes itself.
+  const int on = 1;
+  if (v6 && wildcard_) set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, on);
+  // A kernel that refuses it goes on as by default, and believes ICMP.
+  const int omit = IP_PMTUDISC_OMIT;
+  if (takes_v4) set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, omit);
+  if (!options.dscp) return;
+  const int traffic_class = static_cast<int>(*options.dscp << 2);  // above the two bits of ECN
+  if (takes_v4 && !set_option(fd, IPPROTO_IP, IP_TOS, traffic_class))
+    fail(address, "IP_TOS", errno);
+  if (v6 && !set_option(fd, IPPROTO_IPV6, IPV6_TCLASS, traffic_class))
+    fail(address, "IPV6_TCLASS", errno);
 }
 
 UdpSocket::~UdpSocket() {
@@ -263,12 +310,14 @@ ReceiveResult UdpSocket::receive(std::span<const ReceiveBuffer> buffers,
 
 SendResult UdpSocket::send(std::span<const OutgoingDatagram> datagrams) noexcept {
   datagrams = datagrams.first(std::min(datagrams.size(), kMostPerCall));
-  const std::size_t most = most_segments();
+  // The clock is read only after a refusal.
+  const bool pause = offload_pause_.begun() && !offload_pause_.over(now_ns());
+  const std::size_t most = pause ? 1 : most_segments_;
   const SendResult result = send_as_packets(datagrams, most);
   if (result.error == 0 || result.error == EAGAIN || most == 1) return result;
   const std::size_t refused = segments_of_one_packet(datagrams, most);
   if (refused == 1) return result;
-  if (result.error == EIO) most_segments_.store(1, std::memory_order_relaxed);
+  if (result.error == EIO) offload_pause_.begin(now_ns());
   return send_as_packets(datagrams.first(refused), 1);
 }
 

@@ -7,16 +7,24 @@
 // send() lets datagrams that follow each other leave as one packet where they can (segmentation.h).
 // If the kernel refuses such a packet, for whatever reason but a lack of room, its datagrams are
 // sent one by one in the same call: so an error always belongs to one datagram. Where the way out
-// cannot do it at all (EIO: no checksum offload, or IPsec), the socket does not try again.
+// cannot do it at all (EIO: no checksum offload, or IPsec), the socket tries again after a while
+// (offload_pause.h): routes change, and replies take more than one.
+//
+// IPv4 leaves without DF, and what ICMP says of the path changes nothing (IP_PMTUDISC_OMIT, ip(7)):
+// whoever can forge such a message could make every reply a few fragments; where a path is really
+// narrow its router makes them. No router does so for IPv6, so there ICMP is believed, or clients
+// behind a tunnel would get no long reply at all; what a forged message can do is little, since
+// the kernel never makes fragments of less than 1,280 bytes (RFC 8200 section 5, RFC 8201).
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "net/datagram_port.h"
+#include "net/offload_pause.h"
 
 namespace cpss {
 
@@ -42,6 +50,11 @@ struct UdpSocketOptions {
   // kernel spreads the datagrams over them (steering.h). All have to be bound under one effective
   // user (socket(7)), so before privileges are dropped.
   bool reuse_port = false;
+  // Binds to an address that the host does not have yet (IP_FREEBIND, ip(7)).
+  bool freebind = false;
+  // Differentiated services code point of what is sent, 0 to 63 (RFC 2474); none: the kernel's
+  // default, or what an inherited socket has.
+  std::optional<unsigned> dscp = {};
 };
 
 // A socket that another program has opened, bound and handed to us: a service manager.
@@ -68,13 +81,14 @@ class UdpSocket final : public DatagramPort {
   static constexpr std::size_t kMostPerCall = 1024;
 
   // Binds. The local address of arrivals is asked for (IP_PKTINFO, IPV6_RECVPKTINFO) only where
-  // `address` is a wildcard. Throws SocketError.
+  // `address` is a wildcard. Throws SocketError: EADDRNOTAVAIL where the host does not have the
+  // address now, EAFNOSUPPORT where it has no IPv6 at all, EINVAL where nothing can be answered
+  // from it.
   UdpSocket(const SocketAddress& address, const UdpSocketOptions& options);
   // Takes over a bound socket, with what waits in it, and asks for the same; options that would get
   // in the way are reset (inherited_options.h). From then on it is closed at exec and with this
   // object. Throws SocketError, and leaves it open, where it is not a bound IPv4 or IPv6 UDP
-  // socket, or one that can be answered from (EINVAL), or is bound to a group address
-  // (EADDRNOTAVAIL).
+  // socket, or one that can be answered from (EINVAL).
   UdpSocket(InheritedDescriptor inherited, const UdpSocketOptions& options);
   ~UdpSocket() override;
   UdpSocket(const UdpSocket&) = delete;
@@ -90,9 +104,7 @@ class UdpSocket final : public DatagramPort {
   // Arrivals may hold several datagrams, up to 64 KiB together.
   bool merges() const noexcept { return merges_; }
   // The most datagrams that leave as one packet; 1: none do.
-  std::size_t most_segments() const noexcept {
-    return most_segments_.load(std::memory_order_relaxed);
-  }
+  std::size_t most_segments() const noexcept { return most_segments_; }
   bool wildcard() const noexcept { return wildcard_; }
   bool inherited() const noexcept { return inherited_; }
   // What had to be changed of an inherited socket, a line each, for the log.
@@ -118,6 +130,8 @@ class UdpSocket final : public DatagramPort {
  private:
   // Of each arrival: where it was sent, or how it was merged.
   bool wants_control() const noexcept { return wildcard_ || merges_; }
+  void set_path_options(const UdpSocketOptions& options, int fd, const SocketAddress& address,
+                        bool takes_v4) const;
   void ask_for(const UdpSocketOptions& options, int fd, const SocketAddress& address);
   SendResult send_as_packets(std::span<const OutgoingDatagram> datagrams,
                              std::size_t most_segments) noexcept;
@@ -128,8 +142,8 @@ class UdpSocket final : public DatagramPort {
   bool inherited_ = false;
   bool merges_ = false;
   std::vector<std::string> notes_;
-  // Only ever falls to 1. Relaxed: a lane that sees it late has its packet refused once more.
-  std::atomic<std::size_t> most_segments_{1};
+  std::size_t most_segments_ = 1;
+  OffloadPause offload_pause_;
   std::uint64_t dropped_ = 0;
 };
 

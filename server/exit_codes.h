@@ -5,9 +5,9 @@ namespace cpss {
 
 enum ExitCode : int {
   kExitOk = 0,
-  kExitForced = 1,  // forced end, or the drain took longer than CPSS_DRAIN_TIMEOUT
-  kExitData = 66,   // data file missing, unreadable or wrong
-  kExitAddressInUse = 69,
+  kExitForced = 1,        // forced end, or the drain took longer than CPSS_DRAIN_TIMEOUT
+  kExitData = 66,         // data file missing, unreadable or wrong
+  kExitUnavailable = 69,  // an address in use, or not there yet: another start may succeed
   kExitInternal = 70,
   kExitRegion = 73,  // stats region cannot be had
   kExitPermission = 77,

@@ -15,12 +15,6 @@
 namespace cpss {
 namespace {
 
-SocketAddress address_of(const ListenAddress& listen) {
-  const auto ip = IpAddress::parse(listen.ip);
-  if (!ip) throw SocketError("'" + listen.ip + "' is not an address", EINVAL);
-  return {*ip, listen.port};
-}
-
 // An IPv6 wildcard also takes IPv4, unless an IPv4 address with the same port is listed.
 bool takes_ipv4_too(const SocketAddress& address, const std::vector<SocketAddress>& all) {
   if (address.family() != AF_INET6 || !address.ip().is_unspecified()) return false;
@@ -42,10 +36,25 @@ UdpSocketOptions socket_options(const ListenerOptions& options) {
   result.buffer_bytes = options.buffer_bytes;
   result.gro = options.gro;
   result.gso = options.gso;
+  result.freebind = options.freebind;
+  result.dscp = options.dscp;
   return result;
 }
 
 }  // namespace
+
+SocketAddress address_of(const ListenAddress& address) {
+  const auto ip = ScopedAddress::parse(address.ip);
+  if (!ip) throw SocketError("'" + address.ip + "' is not an address", EINVAL);
+  const auto interface = ip->interface_index();
+  if (!interface)
+    throw SocketError(
+        fmt::format("cannot use [{}]:{}: this host has no interface {} now: 'ip link' "
+                    "lists those it has",
+                    address.ip, address.port, ip->interface),
+        ENODEV);
+  return {ip->ip, address.port, *interface};
+}
 
 Listeners::Listeners(const ListenerOptions& options)
     : asked_bytes_(options.buffer_bytes), per_address_(options.per_address) {

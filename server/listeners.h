@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,15 @@ struct ListenerOptions {
   std::size_t buffer_bytes = 0;
   bool gro = false;
   bool gso = false;
+  bool freebind = false;               // UdpSocketOptions
+  std::optional<unsigned> dscp = {};   // UdpSocketOptions
   unsigned per_address = 1;            // sockets on each address, at least one
   Steering steering = Steering::hash;  // of datagrams over those
   std::vector<int> inherited;  // bound sockets to take instead of `listen`; then one per address
 };
+
+// As the kernel takes it. Throws SocketError: ENODEV where its interface is not there (yet).
+SocketAddress address_of(const ListenAddress& address);
 
 class Listeners {
  public:

@@ -15,6 +15,8 @@
 #include "config/values.h"
 #include "queue/invariant.h"
 #include "queue/worker_queue.h"
+#include "server/address_follower.h"
+#include "server/exit_codes.h"
 #include "server/models/models.h"
 #include "services/work_profile.h"
 
@@ -24,6 +26,13 @@ namespace {
 void refuse(LoadResult& loaded, Setting setting, const std::string& problem) {
   loaded.errors.push_back(error_about(loaded, setting, problem));
   loaded.exit_code = kExitConfig;
+}
+
+// What is wrong now and may be right at another start.
+void refuse_for_now(LoadResult& loaded, Setting setting, const std::string& problem) {
+  const bool alone = loaded.ok();
+  refuse(loaded, setting, problem);
+  if (alone) loaded.exit_code = kExitUnavailable;
 }
 
 Steering steering_of(SocketSteering steering) {
@@ -73,10 +82,22 @@ void check_real_time(LoadResult& loaded, Setting setting, const std::optional<un
                      usable.size(), usable.size() == 1 ? "" : "s"));
 }
 
+// Else an entry would stand for nobody, for as long as the server runs.
+void check_interfaces(LoadResult& loaded, Setting setting,
+                      const std::vector<AddressPrefix>& prefixes) {
+  for (const AddressPrefix& prefix : prefixes) {
+    const ScopedAddress address = ScopedAddress::parse(prefix.ip).value();
+    if (!address.interface_index())
+      refuse_for_now(loaded, setting,
+                     fmt::format("names the interface {}, which this host does not have now",
+                                 address.interface));
+  }
+}
+
 // The kernel would send what goes to 0.0.0.0 or :: to this very host.
 void check_reply_ip(LoadResult& loaded) {
   const std::optional<ListenAddress>& to = loaded.settings.reply_address;
-  if (to && IpAddress::parse(to->ip).value().is_unspecified())
+  if (to && ScopedAddress::parse(to->ip).value().ip.is_unspecified())
     refuse(loaded, Setting::reply_address, "is an address to listen on, not one to send to");
 }
 
@@ -209,9 +230,7 @@ PipelineOptions pipeline_options(const LoadResult& loaded) {
   options.shed = settings.overload == OverloadPolicy::shed;
   options.busy_rate = settings.busy_rate;
   options.sharing = settings.process_shared ? Sharing::process_shared : Sharing::process_private;
-  if (settings.reply_address)
-    options.reply_address = SocketAddress(IpAddress::parse(settings.reply_address->ip).value(),
-                                          settings.reply_address->port);
+  if (settings.reply_address) options.reply_address = address_of(*settings.reply_address);
   if (settings.handover == Handover::help)
     options.help_most = std::chrono::microseconds(settings.help_most_us);
   options.cpus = static_cast<unsigned>(all_cpus(settings).size());
@@ -276,6 +295,8 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
   check_real_time(loaded, Setting::receive_priority, settings.receive_priority);
   check_real_time(loaded, Setting::response_priority, settings.response_priority);
   check_reply_ip(loaded);
+  check_interfaces(loaded, Setting::allow, settings.allow);
+  check_interfaces(loaded, Setting::trusted, settings.trusted);
   check_model(loaded);
   check_workers(loaded);
   check_work(loaded);
@@ -304,6 +325,10 @@ ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
     refuse(loaded, Setting::listen,
            "is in the way of the sockets of the service manager "
            "(LISTEN_FDS): take one of the two away");
+  if (!inherited.empty() && loaded.is_set(Setting::freebind))
+    refuse(loaded, Setting::freebind,
+           "is for sockets of our own, and the service manager has opened some (LISTEN_FDS): use "
+           "its own setting (FreeBind=)");
   // Slots name their socket by a number of 16 bits.
   constexpr std::size_t kMostSockets = 65'536;
   if (settings.listen.size() * socket_groups > kMostSockets)
@@ -318,6 +343,8 @@ ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
           .buffer_bytes = settings.socket_buffer_bytes,
           .gro = settings.gro && settings.sockets != SocketSharing::handoff,
           .gso = settings.gso,
+          .freebind = settings.freebind,
+          .dscp = settings.dscp,
           .per_address = socket_groups,
           .steering = steering_of(settings.steering),
           .inherited = std::move(inherited)};
@@ -330,17 +357,12 @@ void check_merging(LoadResult& loaded, bool merges) {
            "merges them (UDP_GRO, left on by an earlier server): restart the manager's socket");
 }
 
-void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own) {
+void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own,
+                         const LocalAddressSet& host) {
   if (!loaded.settings.reply_address) return;
-  const SocketAddress to(IpAddress::parse(loaded.settings.reply_address->ip).value(),
-                         loaded.settings.reply_address->port);
-  const LocalAddressSet host = LocalAddressSet::of_this_host();
+  const SocketAddress to = address_of(*loaded.settings.reply_address);
   for (const SocketAddress& address : own) {
-    // An IPv6 wildcard may take IPv4 too.
-    const bool taken = to.family() == address.family() || address.family() == AF_INET6;
-    const bool here = address.ip() == to.ip() ||
-                      (address.ip().is_unspecified() && taken && host.contains(to.ip()));
-    if (here && address.port() == to.port())
+    if (own_address_for(to, std::span(&address, 1), host) != nullptr)
       refuse(
           loaded, Setting::reply_address,
           fmt::format("is our own address ({}): replies would be requests", address.to_string()));
@@ -352,9 +374,9 @@ void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& o
 }
 
 AdmissionOptions admission_options(const Settings& settings, const Service& service,
-                                   std::vector<SocketAddress> own) {
-  return {prefixes(settings.allow), prefixes(settings.trusted), std::move(own),
-          LocalAddressSet::of_this_host(), service.reflects()};
+                                   std::vector<SocketAddress> own, const LocalAddressSet& host) {
+  return {prefixes(settings.allow), prefixes(settings.trusted), std::move(own), host,
+          service.reflects()};
 }
 
 }  // namespace cpss

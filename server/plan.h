@@ -37,10 +37,13 @@ void check_merging(LoadResult& loaded, bool merges);
 
 // The fixed address for replies, if there is one, against the bound addresses: what is wrong with
 // it is added to `loaded`.
-void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own);
+// Throws SocketError where its interface is not there.
+void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own,
+                         const LocalAddressSet& host);
 
-// What the settings and the service say about who may ask; `own`: the bound addresses.
+// What the settings and the service say about who may ask; `own`: the bound addresses, `host`:
+// those of the host, now.
 AdmissionOptions admission_options(const Settings& settings, const Service& service,
-                                   std::vector<SocketAddress> own);
+                                   std::vector<SocketAddress> own, const LocalAddressSet& host);
 
 }  // namespace cpss

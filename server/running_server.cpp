@@ -120,6 +120,7 @@ void RunningServer::tick() {
     log::warning(line);
   troubles_.look(p_.engine.board(), p_.region, now);
   tell_watchdog();
+  p_.addresses.tick();
   book_kernel_drops();
   events_.collect(p_.engine.board());
 }

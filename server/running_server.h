@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "server/address_follower.h"
 #include "server/cpu_watch.h"
 #include "server/engine.h"
 #include "server/event_log.h"
@@ -26,6 +27,7 @@ class RunningServer {
     const EndSignals& signals;
     ServiceManager& manager;
     Listeners& listeners;
+    AddressFollower& addresses;
     StatsRegion& region;
     Engine& engine;
     const Assignment& assignment;

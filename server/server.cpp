@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <exception>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -12,6 +13,7 @@
 #include "config/documents.h"
 #include "config/help.h"
 #include "config/load.h"
+#include "server/address_follower.h"
 #include "server/exit_codes.h"
 #include "server/listeners.h"
 #include "server/log.h"
@@ -61,12 +63,14 @@ std::string advice(const std::error_code& error) {
 int exit_code_of(const SocketError& error) {
   switch (error.code()) {
     case EADDRINUSE:
-      return kExitAddressInUse;
+    case EADDRNOTAVAIL:  // not there yet: a lease, duplicate address detection
+    case ENODEV:         // an interface likewise
+      return kExitUnavailable;
     case EACCES:
     case EPERM:
       return kExitPermission;
-    case EADDRNOTAVAIL:
-    case EINVAL:  // a link-local address without its interface
+    case EINVAL:        // an address that nothing can be answered from, an unfit inherited socket
+    case EAFNOSUPPORT:  // IPv6 on a host without
       return kExitConfig;
     default:
       return kExitInternal;
@@ -166,7 +170,8 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
     plan.pipeline.grouped |= socket->most_segments() > 1;
   }
   check_merging(loaded, plan.pipeline.merged);
-  check_reply_address(loaded, listeners.addresses());
+  AddressFollower addresses;
+  check_reply_address(loaded, listeners.addresses(), addresses.now());
   if (!loaded.ok()) return complain_about_settings(loaded);
   // From here on an end signal ends the server in good order: the region it leaves says so.
   const EndSignals signals(assignment.separate_processes || assignment.process_per_message);
@@ -185,10 +190,14 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
     ports.back() = wrappers.back().get();
   }
 
-  const Admission admission(admission_options(settings, *plan.service, listeners.addresses()));
+  AdmissionOptions who_may_ask =
+      admission_options(settings, *plan.service, listeners.addresses(), addresses.now());
+  if (assignment.separate_processes) who_may_ask.sharing = Sharing::process_shared;
+  Admission admission(std::move(who_may_ask));
+  addresses.serve(admission, listeners.addresses(), plan.pipeline.reply_address);
   const auto engine =
       make_engine(plan.pipeline, assignment, *plan.service, ports, admission, region);
-  RunningServer server({signals, manager, listeners, region, *engine, assignment,
+  RunningServer server({signals, manager, listeners, addresses, region, *engine, assignment,
                         region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),
                         settings.idle_exit});
   server.start();

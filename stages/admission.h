@@ -1,7 +1,8 @@
 // Who may ask: decided for every arrival before it becomes a message.
 //
-// Immutable after construction; any number of receive lanes call it at once. A v4-mapped peer is
-// treated as IPv4 in every check (IpAddress compares them equal).
+// Any number of receive lanes call it at once; nothing of it changes but the host's addresses, of
+// which each lane has a copy (host_addresses.h). A v4-mapped peer is treated as IPv4 in every check
+// (IpAddress compares them equal).
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,8 @@
 #include "net/address.h"
 #include "net/datagram_port.h"
 #include "net/local_addresses.h"
+#include "stages/host_addresses.h"
+#include "stages/memory.h"
 #include "stats/metrics.h"
 
 namespace cpss {
@@ -19,26 +22,34 @@ struct AdmissionOptions {
   PrefixSet allowed;                         // empty: everybody
   PrefixSet trusted;                         // may get replies longer than their requests
   std::vector<SocketAddress> own_addresses;  // what the server listens on, with real ports
-  LocalAddressSet host;  // this host's addresses, for wildcard listeners, and its broadcast ones
+  LocalAddressSet
+      host;  // this host's addresses, for wildcard listeners, and its broadcast ones, now
   // The service sends back what it gets: refuse peers that may do the same.
   bool reflects = false;
+  Sharing sharing =
+      Sharing::process_private;  // of what is published: with lanes that are processes
 };
 
 class Admission {
  public:
-  explicit Admission(AdmissionOptions options) : options_(std::move(options)) {}
+  // Throws std::bad_alloc, std::system_error.
+  explicit Admission(AdmissionOptions options)
+      : options_(std::move(options)), host_(options_.host, options_.sharing) {}
 
-  // Why the arrival must not become a message; nothing if it may.
-  std::optional<Reason> refusal(const Arrival& arrival) const noexcept;
-  bool trusted(const SocketAddress& peer) const noexcept {
-    return options_.trusted.contains(peer.ip());
-  }
+  // Of this host; the main thread publishes others when they have changed.
+  HostAddresses& host() noexcept { return host_; }
+  const HostAddresses& host() const noexcept { return host_; }
+
+  // Why the arrival must not become a message; nothing if it may. `host`: the lane's copy.
+  std::optional<Reason> refusal(const Arrival& arrival, const HostAddressCopy& host) const noexcept;
+  bool trusted(const SocketAddress& peer) const noexcept { return options_.trusted.contains(peer); }
 
  private:
-  bool is_own(const IpAddress& ip, std::uint16_t port) const noexcept;
+  bool is_own(const SocketAddress& peer, const HostAddressCopy& host) const noexcept;
   bool may_reflect(std::uint16_t port) const noexcept;
 
   AdmissionOptions options_;
+  HostAddresses host_;
 };
 
 }  // namespace cpss

@@ -29,6 +29,7 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
       outlet_(w_.requests, w_.batch, w_.store, stats_, help),
       memory_(w_.batch * stride_of(buffer_bytes(w_))),
       arrivals_(w_.batch),
+      host_(w_.admission.host()),
       failures_(w_.ports.size(), Backoff(kFirstPause)) {
   free_.reserve(2 * std::size_t{w_.batch});
   const std::size_t bytes = buffer_bytes(w_);
@@ -153,6 +154,7 @@ void ReceiveStep::read(std::uint16_t port_index, std::size_t most_arrivals) noex
   stats_.add(Counter::received, held_);
   stats_.add(Counter::filled, held_);
   stats_.add(Counter::entered, held_);
+  host_.refresh();
 }
 
 void ReceiveStep::note_read(std::size_t port, int error) noexcept {
@@ -183,7 +185,7 @@ void ReceiveStep::try_all_again() noexcept {
 void ReceiveStep::begin_arrival() noexcept {
   for (; arrival_ < filled_; ++arrival_) {
     const Arrival& arrival = arrivals_[arrival_];
-    if (const auto reason = w_.admission.refusal(arrival)) {
+    if (const auto reason = w_.admission.refusal(arrival, host_)) {
       retirement_.drop(*reason, arrival.datagrams());
       held_ -= arrival.datagrams();
       continue;

@@ -28,6 +28,7 @@
 #include "stages/backoff.h"
 #include "stages/batch_clock.h"
 #include "stages/held_datagrams.h"
+#include "stages/host_addresses.h"
 #include "stages/lane_context.h"
 #include "stages/leave_sign.h"
 #include "stages/memory.h"
@@ -150,6 +151,7 @@ class ReceiveStep final : public Step {
   std::size_t filled_ = 0;   // arrivals of the last read()
   std::size_t arrival_ = 0;  // the cursor's
   ArrivalCursor cursor_;
+  HostAddressCopy host_;
   bool trusted_ = false;          // the arrival's peer
   std::uint16_t port_index_ = 0;  // they all came by it
   std::size_t emptied_ = 0;       // reads in a row that left nothing in their sockets

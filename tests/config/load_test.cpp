@@ -57,6 +57,8 @@ TEST(Load, HasTheseDefaults) {
   EXPECT_EQ(settings.batch, 64U);
   EXPECT_TRUE(settings.gro);
   EXPECT_TRUE(settings.gso);
+  EXPECT_FALSE(settings.freebind);
+  EXPECT_EQ(settings.dscp, std::nullopt);
   EXPECT_EQ(settings.handover, Handover::help);
   EXPECT_EQ(settings.help_most_us, 50U);
   EXPECT_EQ(settings.spin_us, 100U);
@@ -88,7 +90,7 @@ TEST(Load, TakesEverySettingFromEverySource) {
   const std::vector<std::string> values{
       "",
       // network, access
-      "0.0.0.0:1", "1M", "false", "false", "10.0.0.0/8", "::/0",
+      "0.0.0.0:1", "1M", "false", "false", "true", "46", "10.0.0.0/8", "::/0",
       // model
       "symped", "3", "reuseport", "random", "7", "false", "fork",
       // service

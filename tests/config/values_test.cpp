@@ -189,15 +189,53 @@ TEST(ListenValue, HoldsAddressesWithPorts) {
 TEST(ListenValue, RefusesEverythingElse) {
   const std::string allowed =
       "; allowed: a.b.c.d:port and [IPv6]:port, ports 0 to 65535, separated by commas";
-  for (const char* text :
-       {"localhost:7700", "127.0.0.1", "127.0.0.1:", ":7700", "7700", "::1:7700", "[::1]",
-        "[::1]7700", "[::1]:", "[127.0.0.1]:7700", "127.1:7700", "127.0.0.1:65536", "127.0.0.1:-1",
-        "127.0.0.1:http", "[fe80::1%eth0]:7700", "[]:1", "256.0.0.1:1", "0127.0.0.1:1"})
+  for (const char* text : {"localhost:7700",
+                           "127.0.0.1",
+                           "127.0.0.1:",
+                           ":7700",
+                           "7700",
+                           "::1:7700",
+                           "[::1]",
+                           "[::1]7700",
+                           "[::1]:",
+                           "[127.0.0.1]:7700",
+                           "127.1:7700",
+                           "127.0.0.1:65536",
+                           "127.0.0.1:-1",
+                           "127.0.0.1:http",
+                           "[2001:db8::1%eth0]:7700",
+                           "[fe80::1%]:7700",
+                           "[fe80::1%a/b]:7700",
+                           "[fe80::1%sixteen-letters-]:7700",
+                           "127.0.0.1%lo:7700",
+                           "[]:1",
+                           "256.0.0.1:1",
+                           "0127.0.0.1:1"})
     EXPECT_EQ(complaint(Setting::listen, text),
               "'" + std::string(text) + "' is not an IP address with a port" + allowed);
   EXPECT_EQ(complaint(Setting::listen, ""), "is empty" + allowed);
   EXPECT_EQ(complaint(Setting::listen, std::string("1.2.3.4\0:1", 10)),
             "'1.2.3.4\\x00:1' is not an IP address with a port" + allowed);
+}
+
+TEST(ListenValue, ALinkLocalAddressHasItsInterface) {
+  const std::string text = "[fe80::1%eth0]:7700,[FE80::1%eth1]:7700,[fe80::2%3]:0";
+  const std::vector<ListenAddress> addresses = taken(Setting::listen, &Settings::listen, text);
+  EXPECT_THAT(addresses,
+              ElementsAre(ListenAddress{"fe80::1%eth0", 7700}, ListenAddress{"fe80::1%eth1", 7700},
+                          ListenAddress{"fe80::2%3", 0}));
+  Settings settings;
+  settings.listen = addresses;
+  EXPECT_EQ(value_text(info(Setting::listen), settings),
+            "[fe80::1%eth0]:7700,[fe80::1%eth1]:7700,[fe80::2%3]:0");
+  EXPECT_THAT(complaint(Setting::listen, "[fe80::1]:7700"),
+              testing::StartsWith("'[fe80::1]:7700' is link-local, which means nothing without its "
+                                  "interface, as in [fe80::1%eth0]:7700; allowed: "));
+  EXPECT_THAT(complaint(Setting::reply_address, "[fe80::1]:7700"), HasSubstr("is link-local"));
+  EXPECT_THAT(complaint(Setting::listen, "[fe80::1%eth0]:1,[fe80:0::1%eth0]:1"),
+              HasSubstr("is listed twice"));
+  EXPECT_THAT(complaint(Setting::listen, "[::]:1,[fe80::1%eth0]:1"),
+              HasSubstr("cannot be listed beside [::]:1"));
 }
 
 TEST(ListenValue, TakesNoAddressTwice) {
@@ -250,12 +288,16 @@ TEST(PrefixValue, HoldsAddressesAndPrefixes) {
   EXPECT_THAT(allow("0.0.0.0/0"), ElementsAre(AddressPrefix{"0.0.0.0", 0}));
   EXPECT_THAT(allow("2001:db8:8000::/33"), ElementsAre(AddressPrefix{"2001:db8:8000::", 33}));
   EXPECT_THAT(allow(""), IsEmpty());
+  EXPECT_THAT(allow("fe80::/10,fe80::%eth0/64,fe80::1%eth0"),
+              ElementsAre(AddressPrefix{"fe80::", 10}, AddressPrefix{"fe80::%eth0", 64},
+                          AddressPrefix{"fe80::1%eth0", 128}));
 }
 
 TEST(PrefixValue, RefusesEverythingElse) {
   const std::string allowed =
       "; allowed: addresses and prefixes such as 10.0.0.0/8,2001:db8::/32, separated by commas";
-  for (const char* text : {"all", "10/8", "/8", "10.0.0.0.0/8", "[::1]", "1.2.3.4:5"})
+  for (const char* text : {"all", "10/8", "/8", "10.0.0.0.0/8", "[::1]", "1.2.3.4:5",
+                           "2001:db8::%eth0/64", "10.0.0.0%eth0/8", "fe80::%/64"})
     EXPECT_EQ(complaint(Setting::allow, text),
               "'" + std::string(text) + "' is not an IP address or prefix" + allowed);
   for (const char* text : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/255.0.0.0"})

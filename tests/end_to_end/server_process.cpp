@@ -21,8 +21,9 @@ SocketAddress parse_address(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   std::string ip = text.substr(0, colon);
   if (ip.front() == '[') ip = ip.substr(1, ip.size() - 2);
-  return {IpAddress::parse(ip).value(),
-          static_cast<std::uint16_t>(std::stoul(text.substr(colon + 1)))};
+  const ScopedAddress address = ScopedAddress::parse(ip).value();
+  return {address.ip, static_cast<std::uint16_t>(std::stoul(text.substr(colon + 1))),
+          address.interface_index().value_or(0)};
 }
 
 }  // namespace

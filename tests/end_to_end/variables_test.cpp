@@ -11,6 +11,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -537,6 +538,29 @@ TEST_F(Variables, CPSS_SOCKET_BUFFER) {
     EXPECT_EQ(bytes, 2 * kAsked) << "the kernel doubles it for its own bookkeeping (socket(7))";
   }
   expect_echo(server, 20);
+  server.expect_clean_end();
+}
+
+TEST_F(Variables, CPSS_DSCP) {
+  for (const std::string value : {"", "46"}) {
+    ServerProcess server(program::kServer, echo_with({{"CPSS_DSCP", value}}));
+    const FileDescriptor socket = socket_of(server);
+    if (!socket.valid()) GTEST_SKIP() << "may not look at a child's sockets";
+    int tos = -1;
+    socklen_t size = sizeof tos;
+    ASSERT_EQ(getsockopt(socket.get(), IPPROTO_IP, IP_TOS, &tos, &size), 0);
+    EXPECT_EQ(tos, value.empty() ? 0 : 46 * 4);
+    expect_echo(server, 20);
+    server.expect_clean_end();
+  }
+}
+
+TEST_F(Variables, CPSS_FREEBIND) {
+  Environment environment = echo_with({{"CPSS_LISTEN", "192.0.2.1:0"}});
+  EXPECT_EQ(refused(environment).code, 69);
+  environment["CPSS_FREEBIND"] = "1";
+  ServerProcess server(program::kServer, environment);
+  EXPECT_EQ(server.address().ip(), IpAddress::parse("192.0.2.1").value());
   server.expect_clean_end();
 }
 

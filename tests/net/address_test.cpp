@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <net/if.h>
 
 namespace cpss {
 namespace {
@@ -149,6 +150,66 @@ TEST(SocketAddress, PrintsAndTakesAPort) {
   EXPECT_EQ(at("127.0.0.1", 0).to_string(), "127.0.0.1:0");
 }
 
+TEST(ScopedAddress, HasAnInterfaceWhereItIsLinkLocal) {
+  const auto scoped = ScopedAddress::parse("fe80::1%eth0");
+  ASSERT_TRUE(scoped);
+  EXPECT_EQ(scoped->ip, ip("fe80::1"));
+  EXPECT_EQ(scoped->interface, "eth0");
+  EXPECT_EQ(ScopedAddress::parse("FEBF::1%3")->interface, "3");
+  for (const char* plain : {"fe80::1", "192.0.2.1", "2001:db8::1"}) {
+    const auto address = ScopedAddress::parse(plain);
+    ASSERT_TRUE(address) << plain;
+    EXPECT_EQ(address->ip, ip(plain));
+    EXPECT_EQ(address->interface, "");
+    EXPECT_EQ(address->interface_index(), 0U);
+  }
+}
+
+TEST(ScopedAddress, RefusesAnInterfaceThatSaysNothingOrCannotBe) {
+  for (const char* text :
+       {"2001:db8::1%eth0", "192.0.2.1%eth0", "::1%lo", "fec0::1%eth0", "ff02::1%eth0", "fe80::1%",
+        "%eth0", "fe80::1%a/b", "fe80::1%a b", "fe80::1%a:b", "fe80::1%sixteen-letters-"})
+    EXPECT_FALSE(ScopedAddress::parse(text)) << text;
+}
+
+TEST(ScopedAddress, AnInterfaceIsFoundByNameAndByNumber) {
+  const std::uint32_t lo = if_nametoindex("lo");
+  ASSERT_NE(lo, 0U);
+  EXPECT_EQ(ScopedAddress::parse("fe80::1%lo")->interface_index(), lo);
+  EXPECT_EQ(ScopedAddress::parse("fe80::1%" + std::to_string(lo))->interface_index(), lo);
+  EXPECT_EQ(ScopedAddress::parse("fe80::1%no-such")->interface_index(), std::nullopt);
+  EXPECT_EQ(ScopedAddress::parse("fe80::1%999999999")->interface_index(), std::nullopt);
+  EXPECT_EQ(ScopedAddress::parse("fe80::1%4294967297")->interface_index(), std::nullopt);
+}
+
+TEST(SocketAddress, ALinkLocalOneShowsItsInterface) {
+  const std::uint32_t lo = if_nametoindex("lo");
+  const SocketAddress address(ip("fe80::1"), 7700, lo);
+  EXPECT_EQ(address.interface(), lo);
+  EXPECT_EQ(address.to_string(), "[fe80::1%lo]:7700");
+  EXPECT_EQ(SocketAddress(ip("fe80::1"), 7700, 999'999'999).to_string(),
+            "[fe80::1%999999999]:7700");
+  EXPECT_EQ(at("fe80::1", 7700).to_string(), "[fe80::1]:7700");
+  EXPECT_EQ(at("2001:db8::1", 7700).interface(), 0U);
+  EXPECT_EQ(at("192.0.2.1", 7700).interface(), 0U);
+  EXPECT_EQ(address, at("fe80::1", 7700));
+}
+
+TEST(Prefix, OfAnInterfaceContainsWhatIsOnItsLinkOnly) {
+  const std::uint32_t lo = if_nametoindex("lo");
+  const auto prefix = Prefix::make("fe80::%lo", 64);
+  ASSERT_TRUE(prefix);
+  EXPECT_TRUE(prefix->contains(SocketAddress(ip("fe80::7"), 1, lo)));
+  EXPECT_FALSE(prefix->contains(SocketAddress(ip("fe80::7"), 1, lo + 1)));
+  EXPECT_FALSE(prefix->contains(at("fe80::7", 1)));
+  EXPECT_TRUE(Prefix::make("fe80::", 64)->contains(SocketAddress(ip("fe80::7"), 1, lo)));
+  const auto nowhere = Prefix::make("fe80::%no-such", 64);
+  ASSERT_TRUE(nowhere);
+  EXPECT_FALSE(nowhere->contains(SocketAddress(ip("fe80::7"), 1, lo)));
+  EXPECT_FALSE(nowhere->contains(at("fe80::7", 1)));
+  EXPECT_FALSE(Prefix::make("2001:db8::%lo", 64));
+}
+
 struct Containment {
   const char* prefix;
   unsigned length;
@@ -164,7 +225,7 @@ TEST_P(PrefixContains, AddressesThatShareItsBits) {
   ASSERT_TRUE(prefix);
   EXPECT_EQ(prefix->contains(ip(c.address)), c.contained)
       << c.prefix << "/" << c.length << " " << c.address;
-  EXPECT_EQ(PrefixSet({*prefix}).contains(ip(c.address)), c.contained);
+  EXPECT_EQ(PrefixSet({*prefix}).contains(at(c.address, 1)), c.contained);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PrefixContains,
@@ -200,11 +261,11 @@ TEST(Prefix, RefusesBadLengthsAndAddresses) {
 TEST(PrefixSet, ContainsWhatAnyOfItsPrefixesContains) {
   const PrefixSet set({*Prefix::make("10.0.0.0", 8), *Prefix::make("2001:db8::", 32)});
   EXPECT_FALSE(set.empty());
-  EXPECT_TRUE(set.contains(ip("10.1.1.1")));
-  EXPECT_TRUE(set.contains(ip("2001:db8::1")));
-  EXPECT_FALSE(set.contains(ip("192.0.2.1")));
+  EXPECT_TRUE(set.contains(at("10.1.1.1", 1)));
+  EXPECT_TRUE(set.contains(at("2001:db8::1", 1)));
+  EXPECT_FALSE(set.contains(at("192.0.2.1", 1)));
   EXPECT_TRUE(PrefixSet().empty());
-  EXPECT_FALSE(PrefixSet().contains(ip("10.1.1.1")));
+  EXPECT_FALSE(PrefixSet().contains(at("10.1.1.1", 1)));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "net/local_addresses.h"
 
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/run_isolated.h"
@@ -12,8 +14,8 @@ IpAddress ip(std::string_view text) {
 }
 
 TEST(LocalAddressSet, HasWhatItWasGivenAndAllOfLoopback) {
-  const std::array<IpAddress, 2> given{ip("192.0.2.1"), ip("2001:db8::1")};
-  const LocalAddressSet set(given);
+  const LocalAddressSet set({ip("192.0.2.1"), ip("2001:db8::1"), ip("192.0.2.1")});
+  EXPECT_EQ(set.addresses().size(), 2U);
   for (const char* own :
        {"192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "127.0.0.1", "127.255.0.9", "::1"})
     EXPECT_TRUE(set.contains(ip(own))) << own;
@@ -29,7 +31,32 @@ TEST(LocalAddressSet, KnowsAnAddressThatTheHostWasGiven) {
     const auto set = LocalAddressSet::of_this_host();
     EXPECT_TRUE(set.contains(ip("192.0.2.77")));
     EXPECT_TRUE(set.contains(ip("2001:db8::77")));
-    EXPECT_FALSE(set.contains(ip("192.0.2.78")));
+    EXPECT_TRUE(set.contains(ip("192.0.2.78"))) << "of a network on lo the kernel takes every one";
+    EXPECT_FALSE(set.contains(ip("192.0.3.78")));
+    EXPECT_FALSE(set.contains(ip("2001:db8::78")));
+  });
+}
+
+// "AnyIP", of one address and of many, in both families.
+TEST(LocalAddressSet, KnowsWhatIsLocalByARouteAlone) {
+  run_isolated([] {
+    const auto before = LocalAddressSet::of_this_host();
+    ip_command("route add local 192.0.2.0/25 dev lo");
+    ip_command("route add local 198.51.100.7/32 dev lo");
+    ip_command("-6 route add local 2001:db8:1::/48 dev lo");
+    ip_command("-6 route add local 2001:db8:2::7/128 dev lo");
+    const auto set = LocalAddressSet::of_this_host();
+    EXPECT_FALSE(set == before);
+    for (const char* own : {"192.0.2.0", "192.0.2.127", "198.51.100.7", "2001:db8:1::",
+                            "2001:db8:1:ffff::1", "2001:db8:2::7", "127.0.0.1", "::1"})
+      EXPECT_TRUE(set.contains(ip(own))) << own;
+    for (const char* foreign : {"192.0.2.128", "198.51.100.8", "2001:db8::1", "2001:db8:2::8"})
+      EXPECT_FALSE(set.contains(ip(foreign))) << foreign;
+    ip_command("route del local 192.0.2.0/25 dev lo");
+    EXPECT_FALSE(LocalAddressSet::of_this_host().contains(ip("192.0.2.1")));
+    for (const char* route : {"unicast 192.0.2.0/25", "blackhole 10.0.0.0/8"})
+      ip_command("route add " + std::string(route) + (route[0] == 'u' ? " dev lo" : ""));
+    EXPECT_FALSE(LocalAddressSet::of_this_host().contains(ip("192.0.2.1"))) << "a route like any";
   });
 }
 

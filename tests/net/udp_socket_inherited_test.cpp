@@ -110,7 +110,7 @@ TEST(UdpSocketInherited, RefusesWhatIsNoSocket) {
 TEST(UdpSocketInherited, RefusesAGroupAddress) {
   for (const char* ip : {"224.0.0.1", "127.255.255.255"}) {
     const Opened group(address_of(ip));
-    EXPECT_THAT(refusal_of(group, EADDRNOTAVAIL), HasSubstr("broadcast or multicast"));
+    EXPECT_THAT(refusal_of(group), HasSubstr("broadcast or multicast"));
   }
 }
 

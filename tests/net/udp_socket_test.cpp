@@ -464,11 +464,10 @@ INSTANTIATE_TEST_SUITE_P(All, UdpSocketRefuses,
                          testing::Values(BadAddress{"192.0.2.1", EADDRNOTAVAIL, "ip address"},
                                          BadAddress{"2001:db8::1", EADDRNOTAVAIL, "ip address"},
                                          BadAddress{"fe80::1", EINVAL, "interface"},
-                                         BadAddress{"224.0.0.1", EADDRNOTAVAIL, "multicast"},
-                                         BadAddress{"ff02::1", EADDRNOTAVAIL, "multicast"},
-                                         BadAddress{"127.255.255.255", EADDRNOTAVAIL, "broadcast"},
-                                         BadAddress{"255.255.255.255", EADDRNOTAVAIL,
-                                                    "broadcast"}));
+                                         BadAddress{"224.0.0.1", EINVAL, "multicast"},
+                                         BadAddress{"ff02::1", EINVAL, "multicast"},
+                                         BadAddress{"127.255.255.255", EINVAL, "broadcast"},
+                                         BadAddress{"255.255.255.255", EINVAL, "broadcast"}));
 
 TEST(UdpSocketPrivilege, SaysThatAPortIsPrivileged) {
   // In a child, which gives up root for good.

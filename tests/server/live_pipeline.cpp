@@ -31,7 +31,7 @@ RegionOptions region_options(std::string path, const PipelineOptions& options) {
 }
 
 AdmissionOptions everybody() {
-  return {{}, {}, {}, LocalAddressSet({}), false};
+  return {{}, {}, {}, LocalAddressSet(), false};
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "config/choices.h"
 #include "config/table.h"
 #include "config/values.h"
+#include "server/exit_codes.h"
 #include "services/echo.h"
 #include "services/service_settings.h"
 #include "tests/support/threads.h"
@@ -140,12 +141,14 @@ TEST(Plan, AdmissionKnowsAllowedTrustedOwnAndWhetherTheServiceReflects) {
   LoadResult loaded = load({"--service=wide", "--allow=192.0.2.0/24,2001:db8::/32"});
   const Plan made = plan(loaded);
   const SocketAddress own(IpAddress::parse("0.0.0.0").value(), 7700);
-  const Admission admission(admission_options(loaded.settings, *made.service, {own}));
+  const Admission admission(
+      admission_options(loaded.settings, *made.service, {own}, LocalAddressSet::of_this_host()));
+  const HostAddressCopy host(admission.host());
   const auto refusal = [&](const char* ip, std::uint16_t port) {
     Arrival arrival;
     arrival.peer = {IpAddress::parse(ip).value(), port};
     arrival.length = 1;
-    return admission.refusal(arrival);
+    return admission.refusal(arrival, host);
   };
   EXPECT_EQ(refusal("192.0.2.1", 4000), std::nullopt);
   EXPECT_EQ(refusal("2001:db8::1", 4000), std::nullopt);
@@ -249,6 +252,24 @@ TEST(Plan, SharingAndStatisticsAreThoseOfTheSettings) {
   EXPECT_EQ(made.pipeline.response.detail, Detail::histograms);
 }
 
+// Another start may find the interface.
+TEST(Plan, AnInterfaceThatIsNotThereIsSaid) {
+  for (const std::string option : {"--allow", "--trusted"}) {
+    const std::string argument = option + "=fe80::%no-such/64";
+    LoadResult loaded = load({argument.c_str()});
+    plan(loaded);
+    ASSERT_EQ(loaded.errors.size(), 1U);
+    EXPECT_NE(loaded.errors.front().find(option), std::string::npos);
+    EXPECT_NE(loaded.errors.front().find("names the interface no-such"), std::string::npos);
+    EXPECT_EQ(loaded.exit_code, kExitUnavailable);
+  }
+  LoadResult loaded = load({"--allow=fe80::%lo/64", "--trusted=fe80::1%lo"});
+  plan(loaded);
+  EXPECT_TRUE(loaded.ok());
+  LoadResult reply = load({"--resp-addr=[fe80::1%no-such]:4000"});
+  EXPECT_THROW(plan(reply), SocketError);
+}
+
 TEST(Plan, AnAddressToListenOnIsNoAddressForReplies) {
   expect_refused({"--resp-addr=0.0.0.0:4000"}, "--resp-addr", "not one to send to");
   expect_refused({"--resp-addr=[::]:4000"}, "--resp-addr", "not one to send to");
@@ -259,7 +280,7 @@ std::vector<std::string> reply_errors(const char* argument, const std::vector<co
   LoadResult loaded = load({argument});
   std::vector<SocketAddress> addresses;
   for (const char* ip : own) addresses.emplace_back(IpAddress::parse(ip).value(), 7700);
-  check_reply_address(loaded, addresses);
+  check_reply_address(loaded, addresses, LocalAddressSet::of_this_host());
   EXPECT_EQ(loaded.exit_code, loaded.errors.empty() ? 0 : kExitConfig);
   return loaded.errors;
 }
@@ -494,6 +515,10 @@ TEST(PlanOfSockets, AreThoseOfTheSettingsAndOfTheModel) {
   EXPECT_EQ(options.per_address, 3u);
   EXPECT_EQ(options.steering, Steering::round_robin);
   EXPECT_TRUE(listener_options_of({}).gro);
+  EXPECT_FALSE(listener_options_of({}).freebind);
+  EXPECT_TRUE(listener_options_of({"--freebind=1"}).freebind);
+  EXPECT_EQ(listener_options_of({}).dscp, std::nullopt);
+  EXPECT_EQ(listener_options_of({"--dscp=46"}).dscp, 46u);
 }
 
 TEST(PlanOfSockets, EachSteeringIsTheOneAskedFor) {
@@ -521,6 +546,10 @@ TEST(PlanOfSockets, WhatSpeaksAgainstSocketsOfAServiceManagerIsRefused) {
     for (const char* part : {setting, "LISTEN_FDS", "take one of the two away"})
       EXPECT_NE(loaded.errors[0].find(part), std::string::npos) << loaded.errors[0];
   }
+  LoadResult free = load({"--freebind=1"});
+  listener_options(free, 1, {3});
+  ASSERT_EQ(free.errors.size(), 1u);
+  EXPECT_NE(free.errors[0].find("(FreeBind=)"), std::string::npos) << free.errors[0];
   LoadResult loaded = load({});
   EXPECT_EQ(listener_options(loaded, 1, {3, 4}).inherited, (std::vector<int>{3, 4}));
   EXPECT_TRUE(loaded.ok());

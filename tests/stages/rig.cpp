@@ -62,7 +62,7 @@ std::vector<Event> WorkerSide::on_demand_events() {
 }
 
 AdmissionOptions open_admission() {
-  return {{}, {}, {}, LocalAddressSet({}), false};
+  return {{}, {}, {}, LocalAddressSet(), false};
 }
 
 SocketAddress address(std::string_view ip, std::uint16_t port) {

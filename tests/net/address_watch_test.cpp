@@ -1,0 +1,100 @@
+#include "net/address_watch.h"
+
+#include <fstream>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "net/local_addresses.h"
+#include "tests/support/eventually.h"
+#include "tests/support/forked_process.h"
+#include "tests/support/run_isolated.h"
+#include "tests/support/temporary_folder.h"
+
+namespace cpss {
+namespace {
+
+IpAddress ip(std::string_view text) {
+  return IpAddress::parse(text).value();
+}
+
+TEST(AddressWatch, SaysWhenAnAddressComesOrGoes) {
+  run_isolated([] {
+    AddressWatch watch;
+    // What was under way when it was made.
+    EXPECT_TRUE(eventually([&] { return !watch.may_have_changed(); }));
+    for (const char* address : {"192.0.2.77/24 dev lo", "2001:db8::77/64 dev lo nodad"})
+      for (const char* action : {"add ", "del "}) {
+        SCOPED_TRACE(std::string(action) + address);
+        std::string command = std::string("address ") + action + address;
+        if (action[0] == 'd') command = command.substr(0, command.find(" nodad"));
+        ip_command(command);
+        EXPECT_TRUE(eventually([&] { return watch.may_have_changed(); }));
+      }
+    EXPECT_TRUE(eventually([&] { return !watch.may_have_changed(); }));
+  });
+}
+
+// Of routes those that make addresses local; a router has many others.
+TEST(AddressWatch, SaysWhenARouteMakesAddressesLocal) {
+  run_isolated([] {
+    AddressWatch watch;
+    EXPECT_TRUE(eventually([&] { return !watch.may_have_changed(); }));
+    for (const char* route : {"local 192.0.2.0/24 dev lo", "local 2001:db8::/32 dev lo"})
+      for (const char* action : {"add ", "del "}) {
+        SCOPED_TRACE(std::string(action) + route);
+        const bool v6 = std::string(route).find(':') != std::string::npos;
+        ip_command(std::string(v6 ? "-6 " : "") + "route " + action + route);
+        EXPECT_TRUE(eventually([&] { return watch.may_have_changed(); }));
+      }
+    EXPECT_TRUE(eventually([&] { return !watch.may_have_changed(); }));
+    ip_command("route add unicast 192.0.2.0/24 dev lo");
+    ip_command("-6 route add unicast 2001:db8::/32 dev lo");
+    EXPECT_FALSE(watch.may_have_changed());
+  });
+}
+
+// More than its socket holds: what was lost in between does not matter, since all is read anew.
+TEST(AddressWatch, AnOverrunIsAChange) {
+  run_isolated([] {
+    const TemporaryFolder folder;
+    const std::string batch = folder.file("batch");
+    {
+      std::ofstream out(batch);
+      for (int i = 0; i < 2'000; ++i)
+        out << "address add 10." << 1 + i / 250 << "." << i % 250 << ".1/32 dev lo\n";
+    }
+    AddressWatch watch;
+    ip_command("-batch " + batch);
+    EXPECT_TRUE(watch.may_have_changed());
+    const LocalAddressSet set = LocalAddressSet::of_this_host();
+    EXPECT_TRUE(set.contains(ip("10.1.0.1")));
+    EXPECT_TRUE(set.contains(ip("10.8.249.1")));
+    EXPECT_TRUE(eventually([&] { return !watch.may_have_changed(); }));
+    ip_command("address add 192.0.2.77/24 dev lo");
+    EXPECT_TRUE(eventually([&] { return watch.may_have_changed(); })) << "it goes on";
+  });
+}
+
+// No descriptor is to be had while it is made.
+TEST(AddressWatch, WithoutTheKernelsWordItIsTimeOnceASecond) {
+  ForkedProcess child([] {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    const rlimit none{0, limit.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    const auto start = std::chrono::steady_clock::now();
+    AddressWatch watch;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    const bool at_once = watch.may_have_changed();
+    const bool soon = eventually([&] { return watch.may_have_changed(); });
+    const bool later = std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(900);
+    const bool again = watch.may_have_changed();
+    return !at_once && soon && later && !again ? 0 : 1;
+  });
+  EXPECT_EQ(child.exit_code(), 0);
+}
+
+}  // namespace
+}  // namespace cpss

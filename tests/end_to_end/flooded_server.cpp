@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/eventually.h"
 #include "tests/support/flood.h"
 
 namespace cpss {
@@ -20,10 +21,30 @@ std::uint64_t resident_kib(pid_t pid) {
   return 0;
 }
 
-void expect_all_accounted(const ServerProcess& server, std::uint64_t sent,
-                          std::uint64_t backlog_drops_before) {
-  const std::uint64_t lost_before_us = backlog_drops() - backlog_drops_before;
-  EXPECT_EQ(sent, server.ledger("received") + server.ledger("kernel_dropped") + lost_before_us);
+FloodAccount::FloodAccount(const ServerProcess& server)
+    : server_(server), backlog_drops_before_(backlog_drops()) {}
+
+void FloodAccount::wait_until_all_taken() const {
+  const bool taken = eventually([this] {
+    return missing() <= lost_before_us();
+  });
+  EXPECT_TRUE(taken) << missing() << " of " << sent_ << " are in no counter";
+  server_.wait_until_idle();
+}
+
+void FloodAccount::expect_all_accounted() const {
+  EXPECT_GE(missing(), 0) << "more was counted than sent";
+  EXPECT_LE(missing(), lost_before_us()) << "of " << sent_;
+}
+
+std::int64_t FloodAccount::missing() const {
+  const nlohmann::json ledger = server_.stats().at("ledger");
+  return static_cast<std::int64_t>(sent_) - ledger.at("received").get<std::int64_t>() -
+         ledger.at("kernel_dropped").get<std::int64_t>();
+}
+
+std::int64_t FloodAccount::lost_before_us() const {
+  return static_cast<std::int64_t>(backlog_drops() - backlog_drops_before_);
 }
 
 }  // namespace cpss

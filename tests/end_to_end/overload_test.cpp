@@ -17,16 +17,16 @@ namespace {
 
 void flood_twice_and_check(ServerProcess& server, std::uint64_t each, std::size_t bytes) {
   const std::string payload(bytes, 'x');
-  const std::uint64_t backlog = backlog_drops();
+  FloodAccount account(server);
   Flood flood(server.address(), 4);
-  const Flood::Sent first = flood.send(each, std::as_bytes(std::span(payload)));
-  server.wait_until_idle(1);
+  account.add(flood.send(each, std::as_bytes(std::span(payload))).datagrams);
+  account.wait_until_all_taken();
   const std::uint64_t resident = resident_kib(server.process().pid());
-  const Flood::Sent second = flood.send(each, std::as_bytes(std::span(payload)));
-  server.wait_until_idle(1);
+  account.add(flood.send(each, std::as_bytes(std::span(payload))).datagrams);
+  account.wait_until_all_taken();
   EXPECT_LE(resident_kib(server.process().pid()), resident + 1024) << "memory grew";
   server.expect_clean_end();
-  expect_all_accounted(server, first.datagrams + second.datagrams, backlog);
+  account.expect_all_accounted();
   EXPECT_EQ(server.ledger("answered") + server.ledger("invalid"), server.ledger("received"));
 }
 
@@ -51,15 +51,16 @@ TEST(Overload, A04LargestDatagrams) {
 
 TEST(Overload, A22StoppedServer) {
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}});
-  const std::uint64_t backlog = backlog_drops();
+  FloodAccount account(server);
   Flood flood(server.address(), 2);
   server.process().signal(SIGSTOP);
   const std::string payload(100, 'x');
-  const Flood::Sent sent = flood.send(50'000, std::as_bytes(std::span(payload)));
+  account.add(flood.send(50'000, std::as_bytes(std::span(payload))).datagrams);
   std::this_thread::sleep_for(std::chrono::milliseconds(500));
   server.process().signal(SIGCONT);
+  account.wait_until_all_taken();
   server.expect_clean_end();
-  expect_all_accounted(server, sent.datagrams, backlog);
+  account.expect_all_accounted();
   EXPECT_GT(server.ledger("kernel_dropped"), 0u);
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "net/udp_socket.h"
+#include "tests/end_to_end/flooded_server.h"
 #include "tests/end_to_end/udp_client.h"
 #include "tests/end_to_end/variable_test.h"
 
@@ -120,10 +121,12 @@ class FixedAddressUnderOverload : public VariableTest {
             {"CPSS_QSLOTS", "1"}};
   }
   void flood(ServerProcess& server) {
+    FloodAccount account(server);
     UdpClient client(server.address());
     for (int i = 0; i < kRequests; ++i)
       ASSERT_EQ(client.send(lookup_request("+12025550123", static_cast<std::uint64_t>(i))), 0);
-    server.wait_until_idle(1);
+    account.add(kRequests);
+    account.wait_until_all_taken();
     EXPECT_FALSE(client.receive(std::chrono::milliseconds(50)));
   }
 };

@@ -34,9 +34,11 @@ class ServerProcess {
   std::uint64_t ledger(const std::string& name) const;  // "received", "invalid", ...
   std::uint64_t reason(const std::string& name) const;  // "invalid.too_short", ...
 
-  // Waits until nothing is inside and as many datagrams as `received` came, at most 20 s.
+  // Waits until nothing is inside and as many datagrams as `received` came, at most 20 s. A reply
+  // reaches its client before it is counted: whoever counts replies waits here first. What the
+  // socket may still hold is not known; after a flood FloodAccount is (flooded_server.h).
   void wait_until_idle(std::uint64_t received = 0) const;
-  // getstat --verify says 0: every identity holds, residual 0.
+  // getstat --verify says 0: every identity holds. The residual is 0, under traffic at some moment.
   void expect_books_balance() const;
   // SIGTERM; exit code 0; nothing is left inside; and the books balance.
   void expect_clean_end();

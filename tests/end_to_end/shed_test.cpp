@@ -114,15 +114,15 @@ TEST_F(Shed, E01FarMoreThanTheCapacity) {
                                               {"CPSS_QSLOTS", "64"},
                                               {"CPSS_OVERLOAD", "shed"},
                                               {"CPSS_BUSY_RATE", std::to_string(kRate)}});
-  const std::uint64_t backlog = backlog_drops();
+  FloodAccount account(server);
   const std::string payload(256, 'x');
   const auto begin = std::chrono::steady_clock::now();
   Flood flood(server.address(), 4);
-  std::uint64_t sent = flood.send(20'000, std::as_bytes(std::span(payload))).datagrams;
-  server.wait_until_idle(1);
+  account.add(flood.send(20'000, std::as_bytes(std::span(payload))).datagrams);
+  account.wait_until_all_taken();
   const std::uint64_t resident = resident_kib(server.process().pid());
-  sent += flood.send(20'000, std::as_bytes(std::span(payload))).datagrams;
-  server.wait_until_idle(1);
+  account.add(flood.send(20'000, std::as_bytes(std::span(payload))).datagrams);
+  account.wait_until_all_taken();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   EXPECT_LE(resident_kib(server.process().pid()), resident + 1024) << "memory grew";
   EXPECT_GT(server.reason("shed.no_slot"), 0u) << "that was no overload";
@@ -132,8 +132,9 @@ TEST_F(Shed, E01FarMoreThanTheCapacity) {
 
   UdpClient client(server.address());
   for (int i = 0; i < 100; ++i) EXPECT_EQ(client.ask("afterwards"), "afterwards");
+  account.add(100);
   server.expect_clean_end();
-  expect_all_accounted(server, sent + 100, backlog);
+  account.expect_all_accounted();
   EXPECT_EQ(server.ledger("received"), server.ledger("answered") + server.ledger("shed"));
   EXPECT_EQ(server.ledger("sent"), server.ledger("answered") + busy_replies(server));
 }
@@ -143,14 +144,14 @@ TEST_F(Shed, E01ServiceWork) {
                                           {"CPSS_WORK", "fixed:50;burn"},
                                           {"CPSS_QSLOTS", "32"},
                                           {"CPSS_OVERLOAD", "shed"}});
-  const std::uint64_t backlog = backlog_drops();
+  FloodAccount account(server);
   const std::string payload(64, 'x');
   Flood flood(server.address(), 2);
-  std::uint64_t sent = flood.send(20'000, std::as_bytes(std::span(payload))).datagrams;
-  sent += flood.send(100, std::as_bytes(std::span("too short", 9))).datagrams;
-  server.wait_until_idle(1);
+  account.add(flood.send(20'000, std::as_bytes(std::span(payload))).datagrams);
+  account.add(flood.send(100, std::as_bytes(std::span("too short", 9))).datagrams);
+  account.wait_until_all_taken();
   server.expect_clean_end();
-  expect_all_accounted(server, sent, backlog);
+  account.expect_all_accounted();
   EXPECT_EQ(server.ledger("received"),
             server.ledger("answered") + server.ledger("shed") + server.ledger("invalid"));
   EXPECT_GT(server.reason("shed.no_slot"), 0u);
@@ -295,18 +296,17 @@ TEST_F(Shed, E10BurstBeyondSlotsAndSocketBuffer) {
     Environment environment = gated(policy, 64);
     environment["CPSS_SOCKET_BUFFER"] = "64KiB";
     ServerProcess server(program::kTestServer, environment);
-    const std::uint64_t backlog = backlog_drops();
+    FloodAccount account(server);
     Flood flood(server.address(), 1);
     const std::string payload(256, 'x');
     // The buffer, doubled by the kernel, holds less than 1,000 of these.
-    const std::uint64_t sent =
-        flood.send(64 + 1000 + 1000, std::as_bytes(std::span(payload))).datagrams;
+    account.add(flood.send(64 + 1000 + 1000, std::as_bytes(std::span(payload))).datagrams);
     wait_until_received(server, 64);
     std::this_thread::sleep_for(200ms);
     open_gate();
-    server.wait_until_idle(64);
+    account.wait_until_all_taken();
     server.expect_clean_end();
-    expect_all_accounted(server, sent, backlog);
+    account.expect_all_accounted();
     EXPECT_EQ(server.ledger("received"), server.ledger("answered") + server.ledger("shed"));
     if (std::string(policy) == "block") {
       EXPECT_GT(server.ledger("kernel_dropped"), 0u);
@@ -341,7 +341,7 @@ TEST_F(Shed, F06RealTimeReceiverOnOneCpu) {
            {"CPSS_OVERLOAD", policy},
            {"CPSS_RECV_THREADS_RT", "10"},
            {"CPSS_RT_ALLOW_SMALL", "1"}});
-      const std::uint64_t backlog = backlog_drops();
+      FloodAccount account(server);
       EndlessFlood flood(server.address());
       std::uint64_t answered = 0;
       for (int look = 0; look < 4; ++look) {
@@ -352,9 +352,10 @@ TEST_F(Shed, F06RealTimeReceiverOnOneCpu) {
         EXPECT_GT(now.at("ledger").at("answered"), answered) << "nothing was answered meanwhile";
         answered = now.at("ledger").at("answered");
       }
-      const std::uint64_t sent = flood.end();
+      account.add(flood.end());
+      account.wait_until_all_taken();
       server.expect_clean_end();
-      expect_all_accounted(server, sent, backlog);
+      account.expect_all_accounted();
       EXPECT_EQ(server.ledger("received"), server.ledger("answered") + server.ledger("shed"));
       EXPECT_GT(server.ledger("kernel_dropped") + server.ledger("shed"), 0u)
           << "that was no overload";

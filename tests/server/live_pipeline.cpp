@@ -1,9 +1,10 @@
 #include "tests/server/live_pipeline.h"
 
 #include <set>
-#include <thread>
 
 #include <gtest/gtest.h>
+
+#include "tests/support/eventually.h"
 
 namespace cpss::test {
 namespace {
@@ -70,12 +71,16 @@ std::uint64_t LiveServer::reason(std::string_view full_name) const {
 }
 
 bool LiveServer::wait_for(std::string_view counter, std::uint64_t at_least) const {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (total(counter) < at_least) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
+  return eventually([&] { return total(counter) >= at_least; }, kPatience, 1ms);
+}
+
+bool LiveServer::wait_until_at_rest(std::uint64_t received) const {
+  return eventually(
+      [&] {
+        const Ledger now = ledger();
+        return now.received >= received && now.in_flight == 0 && now.residual == 0;
+      },
+      kPatience, 1ms);
 }
 
 void LiveServer::end_and_expect_at_rest() {

@@ -158,8 +158,8 @@ TEST_F(ProcessGroupTest, OneThatIsKilledIsReplaced) {
   for (unsigned deaths = 1; deaths <= 5; ++deaths) {
     const pid_t process = who_answers(live, client_);
     ASSERT_GT(process, 0);
-    // The reply is out before it is booked.
-    ASSERT_TRUE(live.wait_for("retired", 2 * deaths - 1));
+    // The reply is out before it is booked, and before the slot is given back.
+    ASSERT_TRUE(live.wait_until_at_rest(2 * deaths - 1));
     ASSERT_EQ(::kill(process, SIGKILL), 0);
     ASSERT_TRUE(tick_until(live, "processes_lost", deaths));
     EXPECT_EQ(live.total("processes_started"), 3u + deaths);
@@ -187,6 +187,8 @@ TEST_F(ProcessGroupTest, WhatOneHeldWhenItDiedIsBookedOnce) {
     EXPECT_EQ(live.reason("failed.dead_process"), deaths);
     EXPECT_EQ(live.ledger().residual, 0);
     EXPECT_NE(who_answers(live, client_), 0) << "the others go on, and a new one";
+    // The reply is out before it is booked.
+    ASSERT_TRUE(live.wait_until_at_rest(2 * deaths));
   }
   live.end_and_expect_at_rest();
   EXPECT_EQ(live.reason("answered"), 6u);

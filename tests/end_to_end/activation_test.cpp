@@ -35,7 +35,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::chrono::seconds kPatience{60};
 
 std::uint64_t in_ledger(const std::string& stats_file, const std::string& name) {
   return program::stats_of(stats_file).at("ledger").at(name);

@@ -55,6 +55,7 @@ TEST(Faults, A21InterruptedCalls) {
   }
   tracer.signal(SIGTERM);
   tracer.wait(std::chrono::seconds(10));
+  server.wait_until_idle(300);
   EXPECT_EQ(server.ledger("answered"), 300u);
   server.expect_clean_end();
 }
@@ -230,9 +231,9 @@ TEST(Faults, MutatedRequests) {
                         return payload.size();
                       })
                 .datagrams;
+    server.wait_until_idle(sent);
     flood.receive_replies(1000, std::chrono::milliseconds(20));
   }
-  server.wait_until_idle(sent);
   EXPECT_EQ(server.ledger("received"), sent);
   EXPECT_EQ(server.ledger("answered") + server.ledger("invalid"), sent);
   EXPECT_GT(server.ledger("answered"), sent / 4);

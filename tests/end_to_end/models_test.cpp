@@ -29,7 +29,7 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::chrono::seconds kPatience{60};
 
 SocketAddress loopback(const std::string& ip, std::uint16_t port) {
   return address_of(ip, port);

@@ -18,8 +18,8 @@ class ServerProcess {
  public:
   // Starts `program` and waits until it is live, be it degraded; the test fails if it does not get there. A command
   // instead of a program has to execute the server in its own process: sh -c 'exec ...'.
-  // CPSS_LISTEN is 127.0.0.1:0 and CPSS_STATS_FILE a fresh file unless the environment says
-  // otherwise.
+  // CPSS_LISTEN is 127.0.0.1:0, CPSS_STATS_FILE a fresh file and CPSS_DRAIN_TIMEOUT 40 s unless the
+  // environment says otherwise.
   ServerProcess(const std::string& program, Environment environment);
   ServerProcess(std::vector<std::string> command, Environment environment);
 
@@ -38,6 +38,8 @@ class ServerProcess {
   // reaches its client before it is counted: whoever counts replies waits here first. What the
   // socket may still hold is not known; after a flood FloodAccount is (flooded_server.h).
   void wait_until_idle(std::uint64_t received = 0) const;
+  // Waits until exactly `messages` are inside and all that came is counted, at most 20 s.
+  void wait_until_inside(std::uint64_t messages) const;
   // getstat --verify says 0: every identity holds. The residual is 0, under traffic at some moment.
   void expect_books_balance() const;
   // SIGTERM; exit code 0; nothing is left inside; and the books balance.

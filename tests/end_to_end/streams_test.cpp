@@ -14,7 +14,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::chrono::seconds kPatience{60};
 
 std::vector<std::string> by_shell(const std::string& line, const std::string& program) {
   return {"/bin/sh", "-c", line, program};

@@ -74,6 +74,15 @@ bool LiveServer::wait_for(std::string_view counter, std::uint64_t at_least) cons
   return eventually([&] { return total(counter) >= at_least; }, kPatience, 1ms);
 }
 
+bool LiveServer::wait_until_inside(std::uint64_t messages) const {
+  return eventually(
+      [&] {
+        const Ledger now = ledger();
+        return now.in_flight == static_cast<std::int64_t>(messages) && now.residual == 0;
+      },
+      kPatience, 1ms);
+}
+
 bool LiveServer::wait_until_at_rest(std::uint64_t received) const {
   return eventually(
       [&] {

@@ -37,6 +37,8 @@ class LiveServer {
   std::uint64_t total(std::string_view counter) const { return region_.snapshot().total(counter); }
   // False if the counter has not come that far within 20 s.
   bool wait_for(std::string_view counter, std::uint64_t at_least) const;
+  // Until exactly that many are inside and all that came is counted.
+  bool wait_until_inside(std::uint64_t messages) const;
   // Until that many datagrams have come and each has been booked and its slot given back. A reply
   // reaches the client before that. False if it did not come to that within 20 s.
   bool wait_until_at_rest(std::uint64_t received) const;

@@ -86,7 +86,7 @@ TEST(Pipeline, TheEndAnswersMoreThanAThousandMessagesInside) {
       ASSERT_TRUE(live.wait_for("received", i + 1));
     }
   }
-  ASSERT_EQ(live.ledger().in_flight, kMessages);
+  ASSERT_TRUE(live.wait_until_inside(kMessages));
 
   std::set<std::string> texts;
   std::thread reader([&] {
@@ -128,8 +128,7 @@ class ForcedEnd : public testing::Test {
   void fill(LivePipeline& live, Client& client) {
     live.pipeline().start();
     for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
-    ASSERT_TRUE(live.wait_for("received", kMessages));
-    ASSERT_EQ(live.ledger().in_flight, kMessages);
+    ASSERT_TRUE(live.wait_until_inside(kMessages));
   }
 
   GatedEcho service_;
@@ -417,7 +416,7 @@ TEST(PipelineWithOnDemandThreads, WithShedNobodyWaitsForRoomInTheWorkerQueue) {
   ASSERT_TRUE(live.wait_for("deferred", 4)) << "two inside, two in the queue";
   send(4, kMessages);
   ASSERT_TRUE(live.wait_for("retired", kMessages - 4));
-  EXPECT_EQ(live.ledger().in_flight, 4);
+  EXPECT_TRUE(live.wait_until_inside(4));
   service.open();
   EXPECT_EQ(client.receive(4).size(), 4u);
   live.end_and_expect_at_rest();

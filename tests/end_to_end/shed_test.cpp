@@ -178,7 +178,7 @@ TEST_F(Shed, E02WorkerQueueFull) {
     if (sheds) {
       // One is with the worker, four wait for it.
       wait_for([&] { return server.reason("shed.worker_queue_full") >= kRequests - 5u; });
-      server.wait_until_inside(5);
+      wait_for([&] { return server.ledger("in_flight") <= 5; });
     } else {
       std::this_thread::sleep_for(200ms);
       server.wait_until_inside(kRequests);

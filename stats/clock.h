@@ -13,9 +13,26 @@ inline std::uint64_t clock_ns(clockid_t clock) noexcept {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-// The same for every process of the machine, never set back.
+// Never set back; the same for every process of a time namespace (time_namespaces(7)).
 inline std::uint64_t monotonic_ns() noexcept {
   return clock_ns(CLOCK_MONOTONIC);
+}
+
+// How far the clocks of this process's time namespace are ahead of the machine's; 0 in the initial
+// one, and where the kernel has no others or /proc does not show them.
+struct ClockOffsets {
+  std::int64_t monotonic_ns = 0;
+  std::int64_t boottime_ns = 0;
+};
+// Read at the first call. Any thread.
+const ClockOffsets& clock_offsets() noexcept;
+// From the text of /proc/PID/timens_offsets (proc(5)); for the function above and its test.
+ClockOffsets parse_clock_offsets(const char* text) noexcept;
+
+// CLOCK_MONOTONIC of the initial time namespace, the same for every process of the machine: what
+// the times in the region are in. Any thread.
+inline std::uint64_t machine_ns() noexcept {
+  return monotonic_ns() - static_cast<std::uint64_t>(clock_offsets().monotonic_ns);
 }
 
 }  // namespace cpss

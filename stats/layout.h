@@ -27,8 +27,8 @@
 // its blocks are smaller by their room (Header::block_bytes).
 //
 // Numbers are in the machine's byte order: the region never leaves the machine. Texts are padded
-// with zeros and have at least one. Times are CLOCK_MONOTONIC in ns, the same for every process of
-// the machine, except where the name says otherwise.
+// with zeros and have at least one. Times are CLOCK_MONOTONIC of the initial time namespace in ns, the
+// same for every process of the machine (stats/clock.h), except where the name says otherwise.
 //
 // The version is stored last, by a release store, when everything else is in place; it is 0 before.
 // Only the marks, the values and the troubles' states change after that, all as 64-bit atomics (stats/writer.h).
@@ -59,8 +59,8 @@ struct Header {
   std::uint64_t file_bytes;
   std::uint64_t generation;       // 1 higher than that of the region it replaced
   std::uint64_t pid;              // of the server, as that process sees itself
-  std::uint64_t start_ticks;      // of that process (proc(5), /proc/pid/stat, field 22): tells a
-                                  // server from a later process with the same pid
+  std::uint64_t start_ticks;      // of that process (stats/process_identity.h): tells a server from
+                                  // a later process with the same pid
   std::uint64_t started_unix_ns;  // CLOCK_REALTIME
   std::uint64_t started_ns;       // when the region was made
   Value live_ns;                  // the live mark: when the server was ready; 0 before
@@ -77,7 +77,9 @@ struct Header {
   std::array<char, 32> model;
   std::array<char, 64> service;
   Table troubles;
-  std::array<char, 40> unused;
+  std::uint64_t pid_namespace;  // in which the pid means that process (stats/process_identity.h)
+  std::uint32_t locked;         // 1: the server has its lock on this file (stats/region_lock.h)
+  std::array<char, 28> unused;
 };
 static_assert(sizeof(Header) == 320 && offsetof(Header, version) == 8 &&
                   offsetof(Header, live_ns) == 64 && offsetof(Header, listen) == 120 &&

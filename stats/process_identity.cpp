@@ -1,5 +1,6 @@
 #include "stats/process_identity.h"
 
+#include <array>
 #include <cerrno>
 #include <fstream>
 #include <optional>
@@ -7,7 +8,10 @@
 #include <string>
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "stats/clock.h"
 
 namespace cpss {
 namespace {
@@ -17,8 +21,16 @@ struct ProcStat {
   std::uint64_t start_ticks = 0;
 };
 
-std::optional<ProcStat> proc_stat(std::uint64_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+// The kernel shows the time in the reader's time namespace.
+std::uint64_t in_initial_time_namespace(std::uint64_t ticks) noexcept {
+  const long per_second = ::sysconf(_SC_CLK_TCK);
+  return ticks -
+         static_cast<std::uint64_t>(clock_offsets().boottime_ns / (1'000'000'000 / per_second));
+}
+
+// `process`: a pid, or "self".
+std::optional<ProcStat> proc_stat(const std::string& process) {
+  std::ifstream file("/proc/" + process + "/stat");
   std::string line;
   if (!std::getline(file, line)) return std::nullopt;
   // Field 2 is the program's name in parentheses and may hold anything, also a ')'.
@@ -31,25 +43,47 @@ std::optional<ProcStat> proc_stat(std::uint64_t pid) {
   for (int field = 4; field < 22; ++field) fields >> skipped;
   fields >> result.start_ticks;
   if (!fields) return std::nullopt;
+  result.start_ticks = in_initial_time_namespace(result.start_ticks);
   return result;
+}
+
+// Whether the pids in /proc are those of our namespace: it may be another one's mount.
+bool proc_shows_our_pids() {
+  std::array<char, 32> name{};
+  const ssize_t bytes = ::readlink("/proc/self", name.data(), name.size() - 1);
+  return bytes > 0 && std::to_string(::getpid()) == name.data();
+}
+
+bool same_start(std::uint64_t a, std::uint64_t b) noexcept {
+  // Rounded differently in different time namespaces.
+  return (a > b ? a - b : b - a) <= 1;
 }
 
 }  // namespace
 
 ProcessIdentity this_process() {
-  ProcessIdentity result{static_cast<std::uint64_t>(::getpid()), 0};
-  if (const auto stat = proc_stat(result.pid)) result.start_ticks = stat->start_ticks;
+  ProcessIdentity result{static_cast<std::uint64_t>(::getpid()), 0, this_pid_namespace()};
+  if (const auto stat = proc_stat("self")) result.start_ticks = stat->start_ticks;
   return result;
 }
 
-bool is_running(const ProcessIdentity& process) {
+std::uint64_t this_pid_namespace() noexcept {
+  struct stat status {};
+  return ::stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
+}
+
+Running is_running(const ProcessIdentity& process) {
+  if (process.pid_namespace != this_pid_namespace()) return Running::unknown;
   const auto pid = static_cast<pid_t>(process.pid);
-  if (pid <= 0 || static_cast<std::uint64_t>(pid) != process.pid) return false;
-  if (::kill(pid, 0) != 0 && errno == ESRCH) return false;
-  const auto stat = proc_stat(process.pid);
-  if (!stat) return ::kill(pid, 0) == 0 || errno == EPERM;
-  if (stat->state == 'Z' || stat->state == 'X') return false;
-  return process.start_ticks == 0 || stat->start_ticks == process.start_ticks;
+  if (pid <= 0 || static_cast<std::uint64_t>(pid) != process.pid) return Running::no;
+  if (::kill(pid, 0) != 0 && errno == ESRCH) return Running::no;
+  const auto stat = proc_shows_our_pids() ? proc_stat(std::to_string(pid)) : std::nullopt;
+  // It may have ended since.
+  if (!stat) return ::kill(pid, 0) == 0 || errno == EPERM ? Running::yes : Running::no;
+  if (stat->state == 'Z' || stat->state == 'X') return Running::no;
+  return process.start_ticks == 0 || same_start(stat->start_ticks, process.start_ticks)
+             ? Running::yes
+             : Running::no;
 }
 
 }  // namespace cpss

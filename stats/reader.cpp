@@ -12,11 +12,17 @@
 
 #include "stats/file_descriptor.h"
 #include "stats/process_identity.h"
+#include "stats/region_lock.h"
 
 namespace cpss {
 namespace {
 
 constexpr std::uint64_t kLongestSilenceNs = 1'000'000'000;  // StatsRegion::heartbeat()
+
+// A heartbeat can come while the values are read, after it.
+std::uint64_t silence_ns(const Snapshot& snapshot) noexcept {
+  return snapshot.taken_ns > snapshot.heartbeat_ns ? snapshot.taken_ns - snapshot.heartbeat_ns : 0;
+}
 
 // Why there is no snapshot; what() follows the path.
 class NoRegion : public std::runtime_error {
@@ -61,31 +67,7 @@ void require_regular(mode_t mode) {
                  fmt::format("is {}: name the stats region of a cpss server", kind));
 }
 
-RegionState state_of(const Snapshot& snapshot) {
-  if (snapshot.ended_ns != 0) return RegionState::stopped;
-  if (!is_running({snapshot.facts.pid, snapshot.facts.start_ticks})) return RegionState::stale;
-  return snapshot.live_ns != 0 ? RegionState::live : RegionState::starting;
-}
-
 }  // namespace
-
-std::string_view name_of(RegionState state) {
-  switch (state) {
-    case RegionState::missing:
-      return "missing";
-    case RegionState::starting:
-      return "starting";
-    case RegionState::live:
-      return "live";
-    case RegionState::stopped:
-      return "stopped";
-    case RegionState::stale:
-      return "stale";
-    case RegionState::incompatible:
-      return "incompatible";
-  }
-  return "unknown";
-}
 
 std::uint64_t Reading::last_moment_ns() const noexcept {
   if (state == RegionState::stopped) return snapshot->ended_ns;
@@ -100,9 +82,7 @@ double Reading::uptime_s() const noexcept {
 }
 
 std::uint64_t Reading::heartbeat_age_ns() const noexcept {
-  // A heartbeat can come while the values are read, after it.
-  return snapshot->taken_ns > snapshot->heartbeat_ns ? snapshot->taken_ns - snapshot->heartbeat_ns
-                                                     : 0;
+  return silence_ns(*snapshot);
 }
 
 bool Reading::degraded() const noexcept {
@@ -119,12 +99,17 @@ std::string_view Reading::state_name() const noexcept {
 
 bool Reading::no_sign_of_life() const noexcept {
   if (state == RegionState::live) return heartbeat_age_ns() >= kLongestSilenceNs;
-  return state == RegionState::stale;
+  return state == RegionState::hung || state == RegionState::stale;
 }
 
-RegionReader::Open::Open(int fd, std::size_t bytes, std::uint64_t device_number,
+bool Reading::foreign_pid() const noexcept {
+  return snapshot->facts.pid_namespace != this_pid_namespace();
+}
+
+RegionReader::Open::Open(FileDescriptor region, std::size_t bytes, std::uint64_t device_number,
                          std::uint64_t inode_number)
-    : mapping(fd, bytes, FileMapping::Access::read),
+    : file(std::move(region)),
+      mapping(file.get(), bytes, FileMapping::Access::read),
       view({mapping.data(), bytes}),
       device(device_number),
       inode(inode_number) {}
@@ -141,14 +126,23 @@ void RegionReader::open_if_changed() {
   open_.reset();
   require_regular(status.st_mode);
   // A FIFO put there in between must not block us.
-  const FileDescriptor file(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  FileDescriptor file(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file.valid() || ::fstat(file.get(), &status) != 0) throw_unreadable(path_, errno);
   require_regular(status.st_mode);
   if (status.st_size == 0)
     throw IncompatibleRegion(
         "is cut short, 0 bytes are left: restart the server, it makes a new one");
-  open_ = std::make_unique<Open>(file.get(), static_cast<std::size_t>(status.st_size),
+  open_ = std::make_unique<Open>(std::move(file), static_cast<std::size_t>(status.st_size),
                                  status.st_dev, status.st_ino);
+}
+
+RegionState RegionReader::state_of(const Snapshot& snapshot) const {
+  const RegionFacts& facts = snapshot.facts;
+  if (snapshot.ended_ns != 0) return RegionState::stopped;
+  return judge({.ready = snapshot.live_ns != 0,
+                .silence_ns = silence_ns(snapshot),
+                .lock = facts.locked ? look_at_lock(open_->file.get()) : RegionLock::unknown,
+                .process = is_running({facts.pid, facts.start_ticks, facts.pid_namespace})});
 }
 
 Reading RegionReader::read() {

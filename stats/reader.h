@@ -13,21 +13,13 @@
 #include <string>
 #include <string_view>
 
+#include "stats/file_descriptor.h"
 #include "stats/file_mapping.h"
+#include "stats/region_state.h"
 #include "stats/region_view.h"
 #include "stats/snapshot.h"
 
 namespace cpss {
-
-enum class RegionState : std::uint8_t {
-  missing,       // no file
-  starting,      // made, the server not yet ready to receive
-  live,          // the server runs
-  stopped,       // clean end
-  stale,         // the server is gone without a clean end: its last values
-  incompatible,  // there is something, but not a region this build can read
-};
-std::string_view name_of(RegionState state);
 
 // How a live server is called that is in some trouble (Reading::degraded()).
 inline constexpr std::string_view kDegraded = "degraded";
@@ -37,7 +29,7 @@ struct Reading {
   std::string problem;               // where there is no snapshot: what is wrong and what to do
   std::optional<Snapshot> snapshot;  // none where `missing` or `incompatible`
 
-  // Until when the values count, CLOCK_MONOTONIC ns: the moment they were read, the server's clean
+  // Until when the values count, machine_ns(): the moment they were read, the server's clean
   // end or its last heartbeat. Needs a snapshot.
   std::uint64_t last_moment_ns() const noexcept;
   double uptime_s() const noexcept;  // likewise
@@ -53,6 +45,8 @@ struct Reading {
   // given one: stopped by a signal, a debugger or a freezer, or its main thread hangs. It may have
   // been in the middle of its work, between any two counters. Likewise.
   bool no_sign_of_life() const noexcept;
+  // The server's pid is that of another PID namespace, and names another process here. Likewise.
+  bool foreign_pid() const noexcept;
 };
 
 class RegionReader {
@@ -64,14 +58,16 @@ class RegionReader {
 
  private:
   struct Open {
+    FileDescriptor file;
     FileMapping mapping;
     RegionView view;
     std::uint64_t device;
     std::uint64_t inode;
-    Open(int fd, std::size_t bytes, std::uint64_t device, std::uint64_t inode);
+    Open(FileDescriptor region, std::size_t bytes, std::uint64_t device, std::uint64_t inode);
   };
 
   void open_if_changed();
+  RegionState state_of(const Snapshot& snapshot) const;
 
   std::string path_;
   std::unique_ptr<Open> open_;

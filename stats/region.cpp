@@ -53,7 +53,7 @@ void StatsRegion::set_trouble(Trouble trouble, std::uint32_t lanes, int number) 
   if (lanes > 0) {
     entry.number.store(static_cast<std::uint64_t>(number), std::memory_order_release);
     entry.lanes.store(lanes, std::memory_order_release);
-    if (!lasts) entry.since_ns.store(monotonic_ns(), std::memory_order_release);
+    if (!lasts) entry.since_ns.store(machine_ns(), std::memory_order_release);
   } else if (lasts) {
     entry.since_ns.store(0, std::memory_order_release);
   }
@@ -64,17 +64,19 @@ StatsWriter StatsRegion::writer(std::size_t block) const noexcept {
   return {reinterpret_cast<Value*>(values), details_[block]};
 }
 
+// Until now it gave none.
 void StatsRegion::set_live() noexcept {
-  header().live_ns.store(monotonic_ns(), std::memory_order_release);
+  heartbeat();
+  header().live_ns.store(machine_ns(), std::memory_order_release);
   keep_file_ = true;
 }
 
 void StatsRegion::heartbeat() noexcept {
-  header().heartbeat_ns.store(monotonic_ns(), std::memory_order_release);
+  header().heartbeat_ns.store(machine_ns(), std::memory_order_release);
 }
 
 void StatsRegion::mark_clean_end() noexcept {
-  header().ended_ns.store(monotonic_ns(), std::memory_order_release);
+  header().ended_ns.store(machine_ns(), std::memory_order_release);
   keep_file_ = true;
 }
 

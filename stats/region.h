@@ -49,7 +49,7 @@ class StatsRegion {
   // has room for (RegionOptions::most_detail()).
   StatsWriter writer(std::size_t block) const noexcept;
 
-  void set_live() noexcept;        // ready to receive: state `starting` becomes `live`
+  void set_live() noexcept;        // ready to receive: state `starting` becomes `live`; a heartbeat
   void heartbeat() noexcept;       // the main thread is alive: at least once a second
   void mark_clean_end() noexcept;  // state `stopped`: after the last value is written
 

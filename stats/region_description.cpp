@@ -121,7 +121,7 @@ RegionPlan::RegionPlan(const RegionOptions& options)
       file_bytes(first_block + options.blocks.size() * block_bytes) {}
 
 void describe_region(std::byte* file, const RegionPlan& plan, const RegionOptions& options,
-                     std::uint64_t generation) {
+                     std::uint64_t generation, bool locked) {
   auto* values = reinterpret_cast<Value*>(file + plan.first_block);
   std::uninitialized_value_construct_n(values,
                                        (plan.file_bytes - plan.first_block) / sizeof(Value));
@@ -134,8 +134,10 @@ void describe_region(std::byte* file, const RegionPlan& plan, const RegionOption
   header->generation = generation;
   header->pid = process.pid;
   header->start_ticks = process.start_ticks;
+  header->pid_namespace = process.pid_namespace;
+  header->locked = locked ? 1 : 0;
   header->started_unix_ns = clock_ns(CLOCK_REALTIME);
-  header->started_ns = monotonic_ns();
+  header->started_ns = machine_ns();
   header->heartbeat_ns.store(header->started_ns, std::memory_order_relaxed);
   header->most_inside = options.most_inside;
   header->slots = options.slots;

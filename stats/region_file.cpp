@@ -17,6 +17,7 @@
 #include "stats/layout.h"
 #include "stats/region_description.h"
 #include "stats/region_error.h"
+#include "stats/region_lock.h"
 
 namespace cpss {
 namespace {
@@ -57,7 +58,8 @@ class NewFile {
   NewFile& operator=(const NewFile&) = delete;
 
   int descriptor() const noexcept { return file_.get(); }
-  void put_into_place();
+  // The descriptor is the caller's from then on.
+  FileDescriptor put_into_place();
 
  private:
   std::string path_;
@@ -94,7 +96,7 @@ NewFile::~NewFile() {
   if (!in_place_) ::unlink(name_.c_str());
 }
 
-void NewFile::put_into_place() {
+FileDescriptor NewFile::put_into_place() {
   if (::rename(name_.c_str(), path_.c_str()) != 0)
     throw StatsRegionError(
         fmt::format("cannot put stats region {} into place: {}: choose another path "
@@ -102,6 +104,7 @@ void NewFile::put_into_place() {
                     path_, std::strerror(errno)),
         errno);
   in_place_ = true;
+  return std::move(file_);
 }
 
 // What to say where the file is on a disk instead of in memory.
@@ -125,8 +128,9 @@ RegionFile make_region_file(const std::string& path, const RegionOptions& option
   const RegionPlan plan(options);
   const std::uint64_t generation = generation_at(path) + 1;
   NewFile file(path, plan.file_bytes);
-  RegionFile result{nullptr, plan.troubles, plan.first_block, plan.block_bytes,
+  RegionFile result{FileDescriptor(), nullptr, plan.troubles, plan.first_block, plan.block_bytes,
                     disk_warning(file.descriptor(), path)};
+  const bool locked = lock_region(file.descriptor());
   try {
     result.mapping = std::make_unique<FileMapping>(file.descriptor(), plan.file_bytes,
                                                    FileMapping::Access::write);
@@ -134,8 +138,8 @@ RegionFile make_region_file(const std::string& path, const RegionOptions& option
     throw StatsRegionError(fmt::format("cannot map stats region {}: {}", path, error.what()),
                            error.code().value());
   }
-  describe_region(result.mapping->data(), plan, options, generation);
-  file.put_into_place();
+  describe_region(result.mapping->data(), plan, options, generation, locked);
+  result.file = file.put_into_place();
   return result;
 }
 

@@ -5,12 +5,14 @@
 #include <memory>
 #include <string>
 
+#include "stats/file_descriptor.h"
 #include "stats/file_mapping.h"
 #include "stats/region_options.h"
 
 namespace cpss {
 
 struct RegionFile {
+  FileDescriptor file;  // with its lock (stats/region_lock.h), where it could be had
   std::unique_ptr<FileMapping> mapping;
   std::size_t troubles;     // offset of the table
   std::size_t first_block;  // offset of the first block's values

@@ -89,6 +89,8 @@ void RegionView::read_facts() {
   facts_ = {.generation = from.generation,
             .pid = from.pid,
             .start_ticks = from.start_ticks,
+            .pid_namespace = from.pid_namespace,
+            .locked = from.locked != 0,
             .model = text(from.model),
             .service = text(from.service),
             .listen = {},
@@ -247,7 +249,7 @@ Snapshot RegionView::read() const {
         if (metric.last == last) read_metric(metric, *stage, into, result.receivers);
   }
   std::reverse(result.stages.begin(), result.stages.end());
-  result.taken_ns = monotonic_ns();
+  result.taken_ns = machine_ns();
   return result;
 }
 

@@ -85,6 +85,8 @@ struct RegionFacts {
   std::uint64_t generation = 0;
   std::uint64_t pid = 0;
   std::uint64_t start_ticks = 0;
+  std::uint64_t pid_namespace = 0;  // stats/process_identity.h
+  bool locked = false;              // the server has its lock on the file (stats/region_lock.h)
   std::string model;
   std::string service;
   std::vector<std::string> listen;
@@ -94,11 +96,11 @@ struct RegionFacts {
   bool histograms = false;
   bool kernel_dropped_exact = false;
   std::uint64_t started_unix_ns = 0;  // CLOCK_REALTIME
-  std::uint64_t started_ns = 0;       // CLOCK_MONOTONIC, as the times below
+  std::uint64_t started_ns = 0;       // machine_ns() of stats/clock.h, as the times below
 
   bool same_server(const RegionFacts& other) const noexcept {
     return generation == other.generation && pid == other.pid && start_ticks == other.start_ticks &&
-           started_ns == other.started_ns;
+           pid_namespace == other.pid_namespace && started_ns == other.started_ns;
   }
 };
 

@@ -28,6 +28,7 @@ class CountingPipeline {
   }
   ~CountingPipeline() { stop(); }
 
+  void heartbeat() { server_.region.heartbeat(); }
   void stop() {
     stopping_ = true;
     for (std::thread& lane : lanes_)
@@ -132,6 +133,7 @@ TEST(ConcurrentReadingTest, NoCounterGoesBackAndNoDifferenceIsNegative) {
   RegionReader reader(folder.file("stats"));
   std::vector<std::uint64_t> before;
   for (int i = 0; i < kSnapshots; ++i) {
+    pipeline.heartbeat();
     const Reading reading = reader.read();
     ASSERT_EQ(reading.state, RegionState::live) << reading.problem;
     const std::vector<std::uint64_t> now = growing_values(*reading.snapshot);

@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -67,6 +68,15 @@ TEST_F(ReaderTest, StatesOfARunningServer) {
   EXPECT_EQ(state(), RegionState::stopped);
 }
 
+// A start may take long: it is not hung the moment it is over.
+TEST_F(ReaderTest, ToBecomeReadyIsASignOfLife) {
+  StatsRegion region(test::sample_options(path_));
+  const std::uint64_t made_ns = region.snapshot().heartbeat_ns;
+  std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  region.set_live();
+  EXPECT_GT(region.snapshot().heartbeat_ns, made_ns);
+}
+
 TEST_F(ReaderTest, ACleanEndKeepsTheFileStopped) {
   {
     test::SampleServer server(path_);
@@ -107,7 +117,7 @@ TEST_F(ReaderTest, ALaterProcessWithTheSamePidIsNotTheServer) {
   write_file(path_, region.bytes);
   EXPECT_EQ(state(), RegionState::live) << "the writing process is this one";
   const std::size_t ticks = offsetof(layout::Header, start_ticks);
-  region.put(ticks, region.get<std::uint64_t>(ticks) - 1);
+  region.put(ticks, region.get<std::uint64_t>(ticks) - 2);
   write_file(path_, region.bytes);
   EXPECT_EQ(state(), RegionState::stale);
 }
@@ -131,6 +141,7 @@ TEST_F(ReaderTest, ASecondWithoutAHeartbeatIsNoSignOfLife) {
   };
   EXPECT_FALSE(silent(RegionState::live, 999'999'999));
   EXPECT_TRUE(silent(RegionState::live, 1'000'000'000));
+  EXPECT_TRUE(silent(RegionState::hung, 3'000'000'000));
   EXPECT_TRUE(silent(RegionState::stale, 0));
   EXPECT_FALSE(silent(RegionState::stopped, 5'000'000'000)) << "nothing is expected of it";
   EXPECT_FALSE(silent(RegionState::starting, 5'000'000'000)) << "may read a long number table";
@@ -160,9 +171,8 @@ TEST_F(ReaderTest, EveryKindOfBadFileIsToldApart) {
   expect(RegionState::incompatible, "cut short, 4096 bytes");
   write_file(path_, test::RegionBytes().put(8, std::uint32_t{0}).bytes);
   expect(RegionState::incompatible, "never completed");
-  const std::uint32_t other = layout::kVersion + 1;
-  write_file(path_, test::RegionBytes().put(8, other).bytes);
-  expect(RegionState::incompatible, "layout version " + std::to_string(other));
+  write_file(path_, test::RegionBytes().put(8, layout::kVersion + 1).bytes);
+  expect(RegionState::incompatible, fmt::format("layout version {}", layout::kVersion + 1));
   write_file(path_, test::RegionBytes().put(region.block(0), std::uint64_t{1} << 40).bytes);
   expect(RegionState::incompatible, "is damaged");
 }

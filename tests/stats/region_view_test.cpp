@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -192,8 +193,7 @@ TEST(RegionViewTest, EachWrongHeaderIsToldApart) {
   RegionBytes other;
   other.put(offsetof(Header, version), layout::kVersion + 1);
   other.bytes.resize(100);  // whatever else another version looks like
-  EXPECT_THAT(refusal_of(other),
-              HasSubstr("layout version " + std::to_string(layout::kVersion + 1)));
+  EXPECT_THAT(refusal_of(other), HasSubstr(fmt::format("layout version {}", layout::kVersion + 1)));
   RegionBytes shorter;
   shorter.bytes.resize(shorter.bytes.size() - 1);
   EXPECT_THAT(refusal_of(shorter), HasSubstr("cut short"));

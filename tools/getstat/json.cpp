@@ -135,6 +135,7 @@ void write_known(JsonWriter& json, const Reading& reading) {
   const Snapshot& snapshot = *reading.snapshot;
   write_troubles(json, reading);
   json.key("pid").value(snapshot.facts.pid);
+  json.key("pid_is_foreign").value(reading.foreign_pid());
   json.key("model").value(snapshot.facts.model);
   json.key("service").value(snapshot.facts.service);
   json.key("uptime_s").value(reading.uptime_s());
@@ -170,9 +171,9 @@ std::string format_json(const Reading& reading) {
   if (reading.snapshot) {
     write_known(json, reading);
   } else {
-    for (const char* unknown :
-         {"troubles", "pid", "model", "service", "uptime_s", "heartbeat_age_s", "listen", "slots",
-          "stages", "server", "receivers", "imbalance", "processes", "ledger", "reasons"})
+    for (const char* unknown : {"troubles", "pid", "pid_is_foreign", "model", "service", "uptime_s",
+                                "heartbeat_age_s", "listen", "slots", "stages", "server",
+                                "receivers", "imbalance", "processes", "ledger", "reasons"})
       json.key(unknown).null();
   }
   json.end_object();

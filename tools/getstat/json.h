@@ -7,7 +7,8 @@
 
 namespace cpss::getstat {
 
-// Keys: state, troubles, pid, model, service, uptime_s, heartbeat_age_s, listen, slots, stages, server,
+// Keys: state, troubles, pid, pid_is_foreign (it is that of another PID namespace), model, service,
+// uptime_s, heartbeat_age_s, listen, slots, stages, server,
 // receivers, imbalance, processes, ledger, reasons; always all of them. Each of `stages`, and
 // `server`, the main thread, has every counter and histogram of the region under its name
 // (docs/counters.md), and in `gauges` every gauge; a stage also has what follows from them. Its

@@ -95,8 +95,9 @@ std::string help_text() {
        << description()
        << "\nExit codes: 0 good; 1 an identity of the ledger is broken (--verify); 2 no region, "
           "one\n"
-          "that cannot be read, or a wrong option; 3 the server is gone without a clean end, its\n"
-          "last values are shown.\n";
+          "that cannot be read, or a wrong option; 3 the server is gone without a clean end "
+          "(stale)\n"
+          "or there, but without a sign of life for 3 s (hung): its last values are shown.\n";
   return text.str();
 }
 

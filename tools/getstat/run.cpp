@@ -19,7 +19,8 @@ namespace {
 
 int exit_code_of(const Reading& reading) {
   if (!reading.snapshot) return kNoRegion;
-  return reading.state == RegionState::stale ? kStale : kGood;
+  const bool serves = reading.state != RegionState::stale && reading.state != RegionState::hung;
+  return serves ? kGood : kNotServing;
 }
 
 int show_once(const Options& options) {
@@ -86,7 +87,7 @@ int verify_ledger(const Options& options) {
   } else {
     print(format_header(reading, options.file) + '\n' + format_verification(*verification));
   }
-  if (reading.state == RegionState::stale) return kStale;
+  if (const int code = exit_code_of(reading); code != kGood) return code;
   return verification->holds() ? kGood : kIdentityBroken;
 }
 

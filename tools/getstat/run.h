@@ -5,7 +5,8 @@
 
 namespace cpss::getstat {
 
-enum ExitCode : int { kGood = 0, kIdentityBroken = 1, kNoRegion = 2, kStale = 3 };
+// kNotServing: the server is gone without a clean end, or hung; its last values are shown.
+enum ExitCode : int { kGood = 0, kIdentityBroken = 1, kNoRegion = 2, kNotServing = 3 };
 
 // Prints to standard output, problems to standard error. Returns the exit code.
 int run(const Options& options);

@@ -37,6 +37,12 @@ std::string remark(const Reading& reading) {
           "STALE: process {} is gone without a clean end, its last sign of life was {} ago; these "
           "are its last values\n",
           snapshot.facts.pid, silent);
+    case RegionState::hung:
+      return fmt::format(
+          "HUNG: process {} is there, but gave no sign of life for {}: its main thread hangs, or "
+          "it "
+          "is stopped (by a signal, a debugger, a freezer)\n",
+          snapshot.facts.pid, silent);
     case RegionState::stopped:
       return "the server ended cleanly; these are its final values\n";
     case RegionState::starting:
@@ -140,7 +146,7 @@ class ExplainedCounts {
     text += line + '\n';
     for (const std::string& help : helps_) {
       std::getline(lines, line);
-      text += line + "  " + help + '\n';
+      text += fmt::format("{}  {}\n", line, help);
     }
     return text;
   }
@@ -172,10 +178,12 @@ std::string format_header(const Reading& reading, const std::string& path) {
   if (!reading.snapshot)
     return fmt::format("cpss {}: {}\n", name_of(reading.state), reading.problem);
   const RegionFacts& facts = reading.snapshot->facts;
-  return fmt::format("cpss {}  pid {}  model {}  service {}  listen {}  up {}  slots {}\n{}",
-                     reading.state_name(), facts.pid, facts.model, facts.service,
-                     fmt::join(facts.listen, ","), format_duration(reading.uptime_s()),
-                     format_count(facts.slots), remark(reading)) +
+  return fmt::format("cpss {}  pid {}{}  model {}  service {}  listen {}  up {}  slots {}\n{}",
+                     reading.state_name(), facts.pid,
+                     reading.foreign_pid() ? " (of another PID namespace)" : "", facts.model,
+                     facts.service, fmt::join(facts.listen, ","),
+                     format_duration(reading.uptime_s()), format_count(facts.slots),
+                     remark(reading)) +
          fmt::format("region {}\n", path);
 }
 

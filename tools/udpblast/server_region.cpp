@@ -55,6 +55,11 @@ std::optional<ServerRegion> ServerRegion::find(const Options& options,
   Reading reading = reader.read();
   const bool live = reading.state == RegionState::live;
   if (named && !reading.snapshot) throw UnusableRegion("--stats-file: " + reading.problem);
+  if (named && reading.state == RegionState::hung)
+    throw UnusableRegion(
+        fmt::format("--stats-file {}: its server hangs or is stopped, it gave no sign of life for "
+                    "{:.1f} s: let it go on, or restart it",
+                    *options.stats_file, static_cast<double>(reading.heartbeat_age_ns()) / 1e9));
   if (named && !live)
     throw UnusableRegion(fmt::format("--stats-file {}: its server is not running (state {})",
                                      *options.stats_file, name_of(reading.state)));
@@ -79,12 +84,12 @@ LossReport ServerRegion::explain(const Totals& totals) {
 // come after the run. From then on it is settled once every message is accounted for, or once
 // nothing has changed from one heartbeat to a later one.
 Reading ServerRegion::read_when_settled(std::uint64_t sent) {
-  const std::uint64_t run_end_ns = monotonic_ns();
+  const std::uint64_t run_end_ns = machine_ns();
   const Ledger before = ledger_of(before_);
   std::optional<Snapshot> last;
   for (;;) {
     Reading reading = reader_.read();
-    if (reading.state != RegionState::live || monotonic_ns() - run_end_ns >= kSettleNs)
+    if (reading.state != RegionState::live || machine_ns() - run_end_ns >= kSettleNs)
       return reading;
     const Snapshot& now = *reading.snapshot;
     if (!now.facts.same_server(before_.facts)) return reading;

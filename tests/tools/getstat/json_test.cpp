@@ -27,9 +27,9 @@ std::set<std::string> keys_of(const json& object) {
 }
 
 const std::set<std::string> kKeys = {
-    "state",           "troubles",  "pid",    "model",  "service", "uptime_s",
-    "heartbeat_age_s", "listen",    "slots",  "stages", "server",  "receivers",
-    "imbalance",       "processes", "ledger", "reasons"};
+    "state",     "troubles",        "pid_is_foreign", "pid",    "model",  "service",
+    "uptime_s",  "heartbeat_age_s", "listen",         "slots",  "stages", "server",
+    "receivers", "imbalance",       "processes",      "ledger", "reasons"};
 
 // Of everything that a block of the region holds.
 std::set<std::string> metric_keys() {
@@ -67,6 +67,7 @@ TEST_F(JsonTest, ALiveServerKeyByKey) {
   EXPECT_EQ(keys_of(root), kKeys);
   EXPECT_EQ(root["state"], "live");
   EXPECT_EQ(root["pid"], ::getpid());
+  EXPECT_EQ(root["pid_is_foreign"], false);
   EXPECT_EQ(root["model"], "seda");
   EXPECT_EQ(root["service"], "lookup");
   EXPECT_GT(root["uptime_s"].get<double>(), 0);

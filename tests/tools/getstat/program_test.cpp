@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "stats/clock.h"
 #include "stats/file_descriptor.h"
 #include "tests/stats/region_bytes.h"
 #include "tests/stats/sample_server.h"
@@ -140,7 +141,7 @@ TEST_F(ProgramTest, VerifyUnderTrafficChecksTheBounds) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   });
-  const Finished result = getstat({"--verify"});
+  const Finished result = getstat_of_a_beating_server({"--verify"});
   stop = true;
   traffic.join();
   EXPECT_EQ(result.code, 0);
@@ -159,15 +160,23 @@ TEST_F(ProgramTest, VerifyOfAServerThatWorksOnAMessageForLong) {
 
 // By a signal, a debugger or a freezer, between any two counters.
 TEST_F(ProgramTest, VerifyOfAServerStoppedInTheMiddleOfItsWork) {
-  make_live_server();
-  server_->take_in(2);
-  server_->receive.add(Counter::received, 5);
+  using layout::Header;
+  test::RegionBytes region;  // of this process
+  const std::size_t received = region.get<std::uint64_t>(region.block(0)) +
+                               static_cast<std::size_t>(Counter::received) * sizeof(Value);
+  region.put(received, region.get<std::uint64_t>(received) + 5);
+  region.put(offsetof(Header, heartbeat_ns), machine_ns() - 10'000'000'000);
+  region.put(offsetof(Header, locked), std::uint32_t{0});
+  write_file(path_, region.bytes);
   const Finished result = getstat({"--verify"});
-  EXPECT_EQ(result.code, 0) << result.output;
-  EXPECT_THAT(result.output, HasSubstr("no sign of life for "));
+  EXPECT_EQ(result.code, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("cpss hung"));
+  EXPECT_THAT(result.output, HasSubstr("no sign of life for 1"));
   EXPECT_THAT(result.output, HasSubstr("the bounds hold"));
   EXPECT_THAT(result.output, Not(HasSubstr("BROKEN")));
-  EXPECT_THAT(getstat({}).output, HasSubstr("NO SIGN OF LIFE"));
+  const Finished shown = getstat({});
+  EXPECT_EQ(shown.code, 3);
+  EXPECT_THAT(shown.output, HasSubstr("HUNG"));
 }
 
 TEST_F(ProgramTest, AStoppedServersFinalValuesAreGood) {

@@ -159,6 +159,22 @@ TEST_F(TableTest, AServerThatShowsNoSignOfLifeIsReported) {
   EXPECT_THAT(format_table(silent, nullptr, path_), HasSubstr("NO SIGN OF LIFE for 4.0 s"));
 }
 
+TEST_F(TableTest, AServerThatHangsIsReported) {
+  server_.region.set_live();
+  Reading hung{RegionState::hung, "", server_.region.snapshot()};
+  hung.snapshot->taken_ns = hung.snapshot->heartbeat_ns + 4'000'000'000;
+  EXPECT_THAT(format_table(hung, nullptr, path_),
+              ContainsRegex("cpss hung .*\nHUNG: process .* no sign of life for 4.0 s: "));
+}
+
+TEST_F(TableTest, APidThatMeansNothingHereIsSaidToBeAnothers) {
+  Reading other = reading();
+  EXPECT_FALSE(other.foreign_pid());
+  ++other.snapshot->facts.pid_namespace;
+  EXPECT_THAT(format_table(other, nullptr, path_),
+              HasSubstr(fmt::format("pid {} (of another PID namespace)  model", ::getpid())));
+}
+
 TEST_F(TableTest, WithoutARegionTheProblemIsAll) {
   const Reading missing = RegionReader(folder_.file("nothing")).read();
   EXPECT_THAT(format_table(missing, nullptr, "nothing"),

@@ -1,0 +1,44 @@
+#include "stats/region_state.h"
+
+namespace cpss {
+namespace {
+
+bool is_there(const SignsOfLife& signs) noexcept {
+  // Who is known to be gone is gone, whatever a child of his still holds.
+  if (signs.process == Running::no) return false;
+  if (signs.lock == RegionLock::held) return true;
+  const bool beats = signs.silence_ns < kHungAfterNs;
+  if (signs.process == Running::yes) return beats || signs.lock == RegionLock::unknown;
+  return beats && signs.lock == RegionLock::unknown;
+}
+
+}  // namespace
+
+std::string_view name_of(RegionState state) {
+  switch (state) {
+    case RegionState::missing:
+      return "missing";
+    case RegionState::starting:
+      return "starting";
+    case RegionState::live:
+      return "live";
+    case RegionState::hung:
+      return "hung";
+    case RegionState::stopped:
+      return "stopped";
+    case RegionState::stale:
+      return "stale";
+    case RegionState::incompatible:
+      return "incompatible";
+  }
+  return "unknown";
+}
+
+RegionState judge(const SignsOfLife& signs) noexcept {
+  if (!is_there(signs)) return RegionState::stale;
+  // Until it is ready it gives no heartbeat.
+  if (!signs.ready) return RegionState::starting;
+  return signs.silence_ns < kHungAfterNs ? RegionState::live : RegionState::hung;
+}
+
+}  // namespace cpss

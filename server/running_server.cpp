@@ -123,6 +123,8 @@ void RunningServer::tick() {
   p_.addresses.tick();
   book_kernel_drops();
   events_.collect(p_.engine.board());
+  for (const std::string& line : p_.region.look_after(std::chrono::steady_clock::now()))
+    log::warning(line);
 }
 
 void RunningServer::tell_watchdog() {

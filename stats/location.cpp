@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -77,6 +78,11 @@ std::string prepare_default_region_path() {
                                status.st_mode & 07777, 0777 & ~place.forbidden_bits),
                    EPERM);
   return path_in(place);
+}
+
+std::string folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path();
+  return folder.empty() ? "." : folder;
 }
 
 }  // namespace cpss

@@ -19,4 +19,7 @@ std::string default_region_path();
 // StatsRegionError: a folder that others prepared is never used.
 std::string prepare_default_region_path();
 
+// Where the file of that path is; "." for a name alone. A pure function.
+std::string folder_of(const std::string& path);
+
 }  // namespace cpss

@@ -136,12 +136,12 @@ void RegionReader::open_if_changed() {
                                  status.st_dev, status.st_ino);
 }
 
-RegionState RegionReader::state_of(const Snapshot& snapshot) const {
+RegionState RegionReader::state_of(const Snapshot& snapshot, RegionLock lock) const {
   const RegionFacts& facts = snapshot.facts;
   if (snapshot.ended_ns != 0) return RegionState::stopped;
   return judge({.ready = snapshot.live_ns != 0,
                 .silence_ns = silence_ns(snapshot),
-                .lock = facts.locked ? look_at_lock(open_->file.get()) : RegionLock::unknown,
+                .lock = lock,
                 .process = is_running({facts.pid, facts.start_ticks, facts.pid_namespace})});
 }
 
@@ -154,8 +154,10 @@ Reading RegionReader::read() {
     open_if_changed();
     Snapshot snapshot = open_->view.read();
     if (open_->mapping.lost()) throw IncompatibleRegion("was cut short while it was read");
-    const RegionState state = state_of(snapshot);
-    return {state, "", std::move(snapshot)};
+    const RegionLock lock =
+        snapshot.facts.locked ? look_at_lock(open_->file.get()) : RegionLock::unknown;
+    const RegionState state = state_of(snapshot, lock);
+    return {state, "", std::move(snapshot), lock};
   } catch (const NoRegion& error) {
     return without_snapshot(error.state(), error.what());
   } catch (const IncompatibleRegion& error) {

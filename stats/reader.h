@@ -28,6 +28,7 @@ struct Reading {
   RegionState state = RegionState::missing;
   std::string problem;               // where there is no snapshot: what is wrong and what to do
   std::optional<Snapshot> snapshot;  // none where `missing` or `incompatible`
+  RegionLock lock = RegionLock::unknown;
 
   // Until when the values count, machine_ns(): the moment they were read, the server's clean
   // end or its last heartbeat. Needs a snapshot.
@@ -67,7 +68,7 @@ class RegionReader {
   };
 
   void open_if_changed();
-  RegionState state_of(const Snapshot& snapshot) const;
+  RegionState state_of(const Snapshot& snapshot, RegionLock lock) const;
 
   std::string path_;
   std::unique_ptr<Open> open_;

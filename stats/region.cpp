@@ -1,7 +1,10 @@
 #include "stats/region.h"
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "stats/clock.h"
@@ -27,14 +30,33 @@ std::vector<Detail> details_of(const RegionOptions& options) {
 
 StatsRegion::StatsRegion(const RegionOptions& options)
     : path_(path_for(options)),
-      lock_(path_ + ".lock", path_),
+      care_(path_, std::make_unique<ServerLock>(path_ + ".lock", path_)),
       file_(make_region_file(path_, options)),
       view_({file_.mapping->data(), file_.mapping->size()}),
-      details_(details_of(options)) {}
+      details_(details_of(options)) {
+  if (file_.replaces) return;
+  if (const int error = file_.file.put_into_place(); error != 0)
+    throw StatsRegionError(
+        fmt::format("cannot put stats region {} into place: {}: choose another path "
+                    "(CPSS_STATS_FILE)",
+                    path_, std::strerror(error)),
+        error);
+}
 
 // Before the lock goes: until then the name is ours.
 StatsRegion::~StatsRegion() {
-  if (!keep_file_) ::unlink(path_.c_str());
+  if (!keep_file_ && file_.file.in_place() && who_has(path_, file_.file.descriptor()) == Name::ours)
+    ::unlink(path_.c_str());
+}
+
+// That it fails shows when it is looked after: then the path is not ours.
+void StatsRegion::keep() noexcept {
+  keep_file_ = true;
+  if (!file_.file.in_place()) file_.file.put_into_place();
+}
+
+std::vector<std::string> StatsRegion::look_after(RegionCare::TimePoint now) {
+  return care_.look(now, file_.file.descriptor(), lost());
 }
 
 layout::Header& StatsRegion::header() const noexcept {
@@ -68,7 +90,7 @@ StatsWriter StatsRegion::writer(std::size_t block) const noexcept {
 void StatsRegion::set_live() noexcept {
   heartbeat();
   header().live_ns.store(machine_ns(), std::memory_order_release);
-  keep_file_ = true;
+  keep();
 }
 
 void StatsRegion::heartbeat() noexcept {
@@ -77,7 +99,7 @@ void StatsRegion::heartbeat() noexcept {
 
 void StatsRegion::mark_clean_end() noexcept {
   header().ended_ns.store(machine_ns(), std::memory_order_release);
-  keep_file_ = true;
+  keep();
 }
 
 }  // namespace cpss

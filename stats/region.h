@@ -2,12 +2,14 @@
 // marks.
 //
 // What the file looks like: stats/layout.h. Who may have it: one server at a time for a path, held
-// by a lock file beside it (stats/server_lock.h). It is made under another name with all its space
-// reserved, then renamed into place: a reader finds the old region or the new one, complete, and no
-// write can fail later for want of space. It stays when the server ends, as its last word; only a
-// start that failed takes it away again.
+// by a lock file beside it (stats/server_lock.h). It is made without a name (stats/new_file.h), with
+// all its space reserved, then put into place: a reader finds the old region or the new one,
+// complete, and no write can fail later for want of space. It stays when the server ends, as its last
+// word, until the next one is ready: a start that fails leaves what was there. Where nothing was, it
+// is in place from the beginning, and a start that fails takes it away again.
 //
-// If somebody truncates, removes or replaces the file of a running server, the server goes on:
+// If somebody truncates, removes or replaces the file of a running server, the server goes on, and
+// look_after() tells (stats/region_care.h):
 //   * removed or replaced: its values go on in the file that has lost its name, where no reader
 //     finds them; snapshot() is right.
 //   * truncated: at the next access beyond the new end all counters of the region begin again at 0
@@ -25,11 +27,11 @@
 #include <vector>
 
 #include "stats/layout.h"
+#include "stats/region_care.h"
 #include "stats/region_error.h"
 #include "stats/region_file.h"
 #include "stats/region_options.h"
 #include "stats/region_view.h"
-#include "stats/server_lock.h"
 #include "stats/snapshot.h"
 #include "stats/troubles.h"
 #include "stats/writer.h"
@@ -40,7 +42,7 @@ class StatsRegion {
  public:
   // Throws StatsRegionError.
   explicit StatsRegion(const RegionOptions& options);
-  // A server that never became live leaves no file.
+  // Of a server that never became live nothing is left.
   ~StatsRegion();
   StatsRegion(const StatsRegion&) = delete;
   StatsRegion& operator=(const StatsRegion&) = delete;
@@ -57,6 +59,9 @@ class StatsRegion {
   // none is. Readers see since when that has been so without a break.
   void set_trouble(Trouble trouble, std::uint32_t lanes, int number) noexcept;
 
+  // What happened to the files, as lines for the log (RegionCare::look()). With each tick.
+  std::vector<std::string> look_after(RegionCare::TimePoint now);
+
   // The server's own reading, for its final ledger.
   Snapshot snapshot() const { return view_.read(); }
 
@@ -69,9 +74,10 @@ class StatsRegion {
  private:
   layout::Header& header() const noexcept;
   layout::TroubleEntry& trouble_entry(Trouble trouble) const noexcept;
+  void keep() noexcept;
 
   std::string path_;
-  ServerLock lock_;
+  RegionCare care_;
   RegionFile file_;
   RegionView view_;
   std::vector<Detail> details_;  // of each block

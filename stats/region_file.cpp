@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <system_error>
 
@@ -15,6 +14,7 @@
 
 #include "stats/file_descriptor.h"
 #include "stats/layout.h"
+#include "stats/reader.h"
 #include "stats/region_description.h"
 #include "stats/region_error.h"
 #include "stats/region_lock.h"
@@ -48,65 +48,6 @@ std::uint64_t generation_at(const std::string& path) {
   return head.generation;
 }
 
-// A file under another name in the folder of a path, removed again unless it is put into place.
-class NewFile {
- public:
-  // Mode 0640, `bytes` zeroed and reserved.
-  NewFile(std::string path, std::size_t bytes);
-  ~NewFile();
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-
-  int descriptor() const noexcept { return file_.get(); }
-  // The descriptor is the caller's from then on.
-  FileDescriptor put_into_place();
-
- private:
-  std::string path_;
-  std::string name_;
-  FileDescriptor file_;
-  bool in_place_ = false;
-};
-
-NewFile::NewFile(std::string path, std::size_t bytes)
-    : path_(std::move(path)), name_(path_ + ".new") {
-  ::unlink(name_.c_str());  // left by a server that died here; the lock is ours
-  file_ = FileDescriptor(::open(name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file_.valid())
-    throw StatsRegionError(
-        fmt::format("cannot make stats region {}: {}: {}", path_, std::strerror(errno),
-                    region_advice(errno,
-                                  "choose a path in a folder that exists and that the server may "
-                                  "write (CPSS_STATS_FILE)")),
-        errno);
-  // Returns an error number and does not set errno (posix_fallocate(3)).
-  int error = ::posix_fallocate(file_.get(), 0, static_cast<off_t>(bytes));
-  if (error == 0 && ::fchmod(file_.get(), 0640) != 0) error = errno;
-  if (error == 0) return;
-  ::unlink(name_.c_str());
-  throw StatsRegionError(
-      fmt::format(
-          "cannot reserve {} KiB for stats region {}: {}: {}", (bytes + 1023) / 1024, path_,
-          std::strerror(error),
-          region_advice(error, "make room there, or choose another path (CPSS_STATS_FILE)")),
-      error);
-}
-
-NewFile::~NewFile() {
-  if (!in_place_) ::unlink(name_.c_str());
-}
-
-FileDescriptor NewFile::put_into_place() {
-  if (::rename(name_.c_str(), path_.c_str()) != 0)
-    throw StatsRegionError(
-        fmt::format("cannot put stats region {} into place: {}: choose another path "
-                    "(CPSS_STATS_FILE)",
-                    path_, std::strerror(errno)),
-        errno);
-  in_place_ = true;
-  return std::move(file_);
-}
-
 // What to say where the file is on a disk instead of in memory.
 std::string disk_warning(int descriptor, const std::string& path) {
   struct statfs status {};
@@ -118,6 +59,18 @@ std::string disk_warning(int descriptor, const std::string& path) {
       path);
 }
 
+// The lock file is ours, so who has the region must have lost that.
+void require_no_server(const std::string& path) {
+  const Reading reading = RegionReader(path).read();
+  if (!has_server(reading.state) || reading.lock == RegionLock::free) return;
+  throw StatsRegionError(
+      fmt::format("stats region {} is held by another server, process {}, although its lock file "
+                  "was removed: stop that one, or give this one a path of its own "
+                  "(CPSS_STATS_FILE)",
+                  path, reading.snapshot->facts.pid),
+      EBUSY);
+}
+
 }  // namespace
 
 void require_place_for_region(const std::string& path) {
@@ -126,21 +79,22 @@ void require_place_for_region(const std::string& path) {
 
 RegionFile make_region_file(const std::string& path, const RegionOptions& options) {
   const RegionPlan plan(options);
+  require_no_server(path);
   const std::uint64_t generation = generation_at(path) + 1;
   NewFile file(path, plan.file_bytes);
-  RegionFile result{FileDescriptor(), nullptr, plan.troubles, plan.first_block, plan.block_bytes,
-                    disk_warning(file.descriptor(), path)};
   const bool locked = lock_region(file.descriptor());
+  std::string warning = disk_warning(file.descriptor(), path);
+  std::unique_ptr<FileMapping> mapping;
   try {
-    result.mapping = std::make_unique<FileMapping>(file.descriptor(), plan.file_bytes,
-                                                   FileMapping::Access::write);
+    mapping = std::make_unique<FileMapping>(file.descriptor(), plan.file_bytes,
+                                            FileMapping::Access::write);
   } catch (const std::system_error& error) {
     throw StatsRegionError(fmt::format("cannot map stats region {}: {}", path, error.what()),
                            error.code().value());
   }
-  describe_region(result.mapping->data(), plan, options, generation, locked);
-  result.file = file.put_into_place();
-  return result;
+  describe_region(mapping->data(), plan, options, generation, locked);
+  return {std::move(file),  std::move(mapping), plan.troubles, plan.first_block,
+          plan.block_bytes, std::move(warning), generation > 1};
 }
 
 }  // namespace cpss

@@ -34,6 +34,10 @@ std::string_view name_of(RegionState state) {
   return "unknown";
 }
 
+bool has_server(RegionState state) noexcept {
+  return state == RegionState::starting || state == RegionState::live || state == RegionState::hung;
+}
+
 RegionState judge(const SignsOfLife& signs) noexcept {
   if (!is_there(signs)) return RegionState::stale;
   // Until it is ready it gives no heartbeat.

@@ -25,6 +25,9 @@ enum class RegionState : std::uint8_t {
 };
 std::string_view name_of(RegionState state);
 
+// starting, live or hung.
+bool has_server(RegionState state) noexcept;
+
 // The main thread's heartbeat comes at least once a second, and mostly every 100 ms.
 inline constexpr std::uint64_t kHungAfterNs = 3'000'000'000;
 

@@ -68,7 +68,7 @@ void lock_or_throw(int fd, const std::string& path, const std::string& region) {
 
 }  // namespace
 
-ServerLock::ServerLock(const std::string& path, const std::string& region) {
+ServerLock::ServerLock(const std::string& path, const std::string& region) : path_(path) {
   const std::lock_guard guard(held().mutex);
   struct stat status {};
   // Before it is opened: closing it again would drop the lock this process has.

@@ -2,7 +2,8 @@
 //
 // The lock is a record lock (fcntl(2)): the kernel drops it when its process ends, however that
 // happens, so a lock file left behind is no obstacle; and it names its holder. The file itself is
-// never removed, because removing it would let two servers lock two files of the same name. Such a
+// never removed by a server, because removing it would let two lock two files of the same name: what
+// if somebody else does is in stats/region_care.h and stats/region_lock.h. Such a
 // lock does not tell two holders in one process apart and ends when that process closes any
 // descriptor of the file; a list in this process sees to both.
 //
@@ -27,7 +28,11 @@ class ServerLock {
   ServerLock(const ServerLock&) = delete;
   ServerLock& operator=(const ServerLock&) = delete;
 
+  const std::string& path() const noexcept { return path_; }  // of the lock file
+  int descriptor() const noexcept { return file_.get(); }
+
  private:
+  std::string path_;
   FileDescriptor file_;
   std::pair<dev_t, ino_t> identity_;
 };

@@ -14,6 +14,7 @@
 #include "net/udp_socket.h"
 #include "tests/end_to_end/programs.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/end_to_end/udp_client.h"
 #include "tests/support/namespace.h"
 #include "tests/support/sanitizers.h"
 
@@ -119,6 +120,23 @@ TEST_F(Errors, ALimitOfTheProcessIsNamed) {
   const Finished result = refused_under("-n 20", {{"CPSS_RECV_THREADS", "16"}});
   EXPECT_EQ(result.code, 70);
   EXPECT_THAT(result.errors, HasSubstr("ulimit -n"));
+}
+
+// With that ledger the reason would be gone, too, why it was restarted.
+TEST_F(Errors, ARestartThatFailsLeavesTheLastLedgerOfTheServerBefore) {
+  if (kUndefinedBehaviorSanitizer)
+    GTEST_SKIP() << "UndefinedBehaviorSanitizer needs descriptors to look at memory";
+  const std::string file = folder_.file("stats");
+  {
+    ServerProcess server(program::kServer, {{"CPSS_STATS_FILE", file}});
+    EXPECT_TRUE(UdpClient(server.address()).ask(lookup_request("447700900123")));
+    server.expect_clean_end();
+  }
+  const nlohmann::json before = program::stats_of(file);
+  EXPECT_EQ(refused_under("-n 20", {{"CPSS_RECV_THREADS", "16"}}).code, 70);
+  const nlohmann::json after = program::stats_of(file);
+  EXPECT_EQ(after.at("state"), "stopped");
+  EXPECT_EQ(after.at("ledger"), before.at("ledger"));
 }
 
 TEST_F(Errors, BadDataDoNotHideBadSettings) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/magic.h>
@@ -205,14 +206,33 @@ TEST_F(RegionTest, ASecondRegionInTheSameProcessIsRefusedAndTheFirstStaysLocked)
 TEST_F(RegionTest, ALockFileOfADeadServerIsNoObstacle) {
   LastingChild dead([&](const auto& stay) {
     StatsRegion region(test::sample_options(path_));
-    write_file(path_ + ".new", "half made");
     stay();
   });
   dead.kill_and_reap();
   ASSERT_TRUE(std::filesystem::exists(path_ + ".lock"));
   StatsRegion region(test::sample_options(path_));
   EXPECT_EQ(region.snapshot().facts.pid, static_cast<std::uint64_t>(::getpid()));
-  EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
+}
+
+// Whatever they are called.
+TEST_F(RegionTest, FilesOfOthersBesideItStay) {
+  const std::string next = fmt::format("{}.{}-0", path_, ::getpid());
+  for (const std::string& name : {path_ + ".new", next}) write_file(name, "important");
+  { StatsRegion region(test::sample_options(path_)); }
+  StatsRegion region(test::sample_options(path_));
+  region.set_live();
+  for (const std::string& name : {path_ + ".new", next}) EXPECT_EQ(read_file(name), "important");
+}
+
+TEST_F(RegionTest, OfAServerKilledInItsStartNoOtherFileIsLeft) {
+  { test::SampleServer(path_).region.mark_clean_end(); }
+  LastingChild dead([&](const auto& stay) {
+    StatsRegion region(test::sample_options(path_));
+    stay();
+  });
+  dead.kill_and_reap();
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path()))
+    EXPECT_THAT(entry.path().filename().string(), testing::AnyOf("stats", "stats.lock"));
 }
 
 TEST_F(RegionTest, ThePathCanBeUsedAgainAfterTheRegionIsGone) {
@@ -228,6 +248,46 @@ TEST_F(RegionTest, ThePathCanBeUsedAgainAfterTheRegionIsGone) {
 TEST_F(RegionTest, AStartThatFailsTakesItsFileAway) {
   { StatsRegion region(test::sample_options(path_)); }
   EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+// It may be all that tells of why the restart was needed.
+TEST_F(RegionTest, AStartThatFailsLeavesTheLastLedgerOfTheServerBefore) {
+  for (const bool clean : {true, false}) {
+    LastingChild before([&](const auto& stay) {
+      test::SampleServer server(path_);
+      server.region.set_live();
+      server.answered(3);
+      if (clean) server.region.mark_clean_end();
+      stay();
+    });
+    before.kill_and_reap();
+    const RegionState state = clean ? RegionState::stopped : RegionState::stale;
+    const auto expect_the_old_one = [&] {
+      const Reading reading = RegionReader(path_).read();
+      EXPECT_EQ(reading.state, state);
+      EXPECT_EQ(reading.snapshot->total("received"), 3u);
+    };
+    {
+      StatsRegion failed(test::sample_options(path_));
+      expect_the_old_one();
+    }
+    expect_the_old_one();
+    StatsRegion good(test::sample_options(path_));
+    good.set_live();
+    const Reading reading = RegionReader(path_).read();
+    EXPECT_EQ(reading.state, RegionState::live);
+    EXPECT_EQ(reading.snapshot->total("received"), 0u);
+    good.mark_clean_end();
+  }
+}
+
+TEST_F(RegionTest, AStartThatFailsLeavesWhatSomebodyElsePutInItsPlace) {
+  {
+    StatsRegion failed(test::sample_options(path_));
+    ASSERT_EQ(::unlink(path_.c_str()), 0);
+    write_file(path_, "important");
+  }
+  EXPECT_EQ(read_file(path_), "important");
 }
 
 TEST_F(RegionTest, OfSeveralThatStartAtOnceExactlyOneWins) {
@@ -320,7 +380,6 @@ TEST_F(RegionTest, ALimitOfTheFileSizeIsNamed) {
     const StatsRegionError error = error_at(path_);
     EXPECT_EQ(error.code(), EFBIG);
     EXPECT_THAT(error.what(), HasSubstr("ulimit -f"));
-    EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
     return testing::Test::HasFailure() ? 1 : 0;
   });
   EXPECT_EQ(child.exit_code(), 0);
@@ -346,7 +405,6 @@ TEST_F(RegionTest, AFullFileSystemIsAnErrorAtTheStart) {
     EXPECT_EQ(error.code(), ENOSPC);
     EXPECT_THAT(error.what(), HasSubstr("make room"));
     EXPECT_FALSE(std::filesystem::exists(path_));
-    EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
     return testing::Test::HasFailure() ? 1 : 0;
   });
   const int code = child.exit_code();

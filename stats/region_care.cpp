@@ -1,0 +1,111 @@
+#include "stats/region_care.h"
+
+#include <cerrno>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "stats/location.h"
+#include "stats/reader.h"
+#include "stats/region_error.h"
+
+namespace cpss {
+namespace {
+
+constexpr const char* kNotToBeRead =
+    "this server's counters go on, but no reader finds them; restart it to have them again";
+
+// Not valid where the folder is everybody's, or somebody sweeps it just now.
+FileDescriptor lock_folder_of(const std::string& path) {
+  FileDescriptor descriptor(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat status {};
+  if (!descriptor.valid() || ::fstat(descriptor.get(), &status) != 0 ||
+      (status.st_mode & S_ISVTX) != 0 || ::flock(descriptor.get(), LOCK_SH | LOCK_NB) != 0)
+    return FileDescriptor();
+  return descriptor;
+}
+
+// By whom, where it is another server's region.
+std::string owner_of(const std::string& path) {
+  const Reading reading = RegionReader(path).read();
+  if (!reading.snapshot) return "a file that is no stats region";
+  if (!has_server(reading.state)) return "a region without a server";
+  return fmt::format("the region of another server, process {}", reading.snapshot->facts.pid);
+}
+
+}  // namespace
+
+Name who_has(const std::string& path, int fd) noexcept {
+  struct stat named {};
+  struct stat ours {};
+  if (::stat(path.c_str(), &named) != 0)
+    return errno == ENOENT || errno == ENOTDIR ? Name::nobodys : Name::unknown;
+  if (::fstat(fd, &ours) != 0) return Name::unknown;
+  return named.st_dev == ours.st_dev && named.st_ino == ours.st_ino ? Name::ours : Name::anothers;
+}
+
+RegionCare::RegionCare(std::string path, std::unique_ptr<ServerLock> lock)
+    : path_(std::move(path)), lock_(std::move(lock)), folder_(lock_folder_of(path_)) {}
+
+std::vector<std::string> RegionCare::look(TimePoint now, int region, bool truncated) {
+  if (now < next_look_) return {};
+  next_look_ = now + kLook;
+  if (now >= next_refresh_) {
+    next_refresh_ = now + kRefresh;
+    refresh_times(region);
+  }
+  std::vector<std::string> lines;
+  for (const std::string& line : {look_at_region(region, truncated), look_at_lock()})
+    if (!line.empty()) lines.push_back(line);
+  return lines;
+}
+
+// That it fails changes nothing that could be told: the files are ours.
+void RegionCare::refresh_times(int region) {
+  ::futimens(region, nullptr);
+  ::futimens(lock_->descriptor(), nullptr);
+  if (!folder_.valid()) folder_ = lock_folder_of(path_);
+}
+
+std::string RegionCare::look_at_region(int region, bool truncated) {
+  std::string now;
+  switch (who_has(path_, region)) {
+    case Name::ours:
+    case Name::unknown:
+      if (truncated)
+        now = fmt::format(
+            "stats region {} was cut short: its counters have begun again at 0 and do not balance; "
+            "restart the server to have it whole",
+            path_);
+      break;
+    case Name::nobodys:
+      now = fmt::format("stats region {} was removed: {}", path_, kNotToBeRead);
+      break;
+    case Name::anothers:
+      now = fmt::format("stats region {} was replaced by {}: {}", path_, owner_of(path_),
+                        kNotToBeRead);
+      break;
+  }
+  return std::exchange(told_of_region_, now) == now ? "" : now;
+}
+
+// The lock that has lost its name is given up only when there is another one.
+std::string RegionCare::look_at_lock() {
+  const Name name = who_has(lock_->path(), lock_->descriptor());
+  if (name == Name::ours || name == Name::unknown) return {};
+  try {
+    lock_ = std::make_unique<ServerLock>(lock_->path(), path_);
+    told_of_lock_.clear();
+    return fmt::format("lock file {} was removed or replaced: it is made and locked again",
+                       lock_->path());
+  } catch (const StatsRegionError& error) {
+    std::string now =
+        fmt::format("lock file {} was removed or replaced: {}", lock_->path(), error.what());
+    return std::exchange(told_of_lock_, now) == now ? "" : now;
+  }
+}
+
+}  // namespace cpss

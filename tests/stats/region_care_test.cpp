@@ -1,0 +1,228 @@
+#include "stats/region_care.h"
+
+#include <cerrno>
+#include <filesystem>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "stats/reader.h"
+#include "stats/region.h"
+#include "tests/stats/sample_server.h"
+#include "tests/support/forked_process.h"
+#include "tests/support/program.h"
+#include "tests/support/temporary_folder.h"
+
+namespace cpss {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::chrono::milliseconds kTick{100};
+
+class RegionCareTest : public testing::Test {
+ protected:
+  RegionCareTest() { server_.region.set_live(); }
+
+  // Until the server looks the next time.
+  std::vector<std::string> next_look() {
+    now_ += RegionCare::kLook;
+    return server_.region.look_after(now_);
+  }
+  // What another process that wants to be a server at the path is told; empty where it can.
+  std::string second_server(int* code = nullptr) const {
+    const std::string told = folder_.file("told");
+    ForkedProcess second([&] {
+      try {
+        StatsRegion region(test::sample_options(path_));
+      } catch (const StatsRegionError& error) {
+        write_file(told, error.what());
+        return error.code();
+      }
+      write_file(told, "");
+      return 0;
+    });
+    const int exit_code = second.exit_code();
+    if (code != nullptr) *code = exit_code;
+    return read_file(told);
+  }
+
+  TemporaryFolder folder_;
+  std::string path_ = folder_.file("stats");
+  std::string lock_ = path_ + ".lock";
+  test::SampleServer server_{path_};
+  RegionCare::TimePoint now_{std::chrono::hours(1)};
+};
+
+TEST_F(RegionCareTest, OfFilesInTheirPlaceThereIsNothingToTell) {
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(next_look(), IsEmpty());
+}
+
+TEST_F(RegionCareTest, ARemovedRegionIsToldOnceAndWithinASecond) {
+  EXPECT_THAT(next_look(), IsEmpty());
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  std::vector<std::string> lines;
+  for (int i = 0; i < 10; ++i)
+    for (const std::string& line : server_.region.look_after(now_ += kTick)) lines.push_back(line);
+  EXPECT_THAT(lines, ElementsAre(AllOf(HasSubstr(path_ + " was removed"),
+                                       HasSubstr("no reader finds them; restart it"))));
+  EXPECT_THAT(next_look(), IsEmpty()) << "said once";
+}
+
+TEST_F(RegionCareTest, AReplacedRegionIsToldWithWhatIsThere) {
+  std::filesystem::rename(path_, folder_.file("away"));
+  write_file(path_, "something else");
+  EXPECT_THAT(next_look(), ElementsAre(HasSubstr("replaced by a file that is no stats region")));
+  EXPECT_THAT(next_look(), IsEmpty());
+  std::filesystem::rename(folder_.file("away"), path_);
+  EXPECT_THAT(next_look(), IsEmpty()) << "it is ours again";
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  EXPECT_THAT(next_look(), ElementsAre(HasSubstr("was removed"))) << "that is news";
+}
+
+TEST_F(RegionCareTest, ARegionCutShortIsTold) {
+  ASSERT_EQ(::truncate(path_.c_str(), 0), 0);
+  server_.answered(2);
+  EXPECT_THAT(next_look(), ElementsAre(HasSubstr("was cut short")));
+  EXPECT_THAT(next_look(), IsEmpty());
+}
+
+TEST_F(RegionCareTest, ARemovedLockIsMadeAgain) {
+  ASSERT_EQ(::unlink(lock_.c_str()), 0);
+  EXPECT_THAT(next_look(), ElementsAre(HasSubstr("is made and locked again")));
+  EXPECT_THAT(next_look(), IsEmpty());
+  const pid_t server = ::getpid();
+  ForkedProcess other([&] {
+    const FileDescriptor file(::open(lock_.c_str(), O_RDWR | O_CLOEXEC));
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    EXPECT_EQ(::fcntl(file.get(), F_GETLK, &lock), 0);
+    EXPECT_EQ(lock.l_type, F_WRLCK);
+    EXPECT_EQ(lock.l_pid, server);
+    return HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(other.exit_code(), 0);
+}
+
+// Before the first one has noticed.
+TEST_F(RegionCareTest, WithoutItsLockFileThePathIsTakenAllTheSame) {
+  server_.region.heartbeat();
+  server_.answered(3);
+  ASSERT_EQ(::unlink(lock_.c_str()), 0);
+  int code = 0;
+  EXPECT_THAT(second_server(&code),
+              AllOf(HasSubstr("is held by another server, process " + std::to_string(::getpid())),
+                    HasSubstr("lock file")));
+  EXPECT_EQ(code, EBUSY);
+  const Reading reading = RegionReader(path_).read();
+  EXPECT_EQ(reading.state, RegionState::live);
+  EXPECT_EQ(reading.snapshot->total("received"), 3u);
+  EXPECT_THAT(next_look(), ElementsAre(HasSubstr("is made and locked again")));
+}
+
+// Both files removed, and another server was faster.
+TEST_F(RegionCareTest, ASecondServerThatTookThePathIsNamed) {
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  ASSERT_EQ(::unlink(lock_.c_str()), 0);
+  LastingChild second([&](const auto& stay) {
+    test::SampleServer server(path_);
+    server.region.set_live();
+    stay();
+  });
+  const std::string process = "process " + std::to_string(second.pid());
+  EXPECT_THAT(next_look(),
+              ElementsAre(HasSubstr("replaced by the region of another server, " + process),
+                          AllOf(HasSubstr("lock file"), HasSubstr(process))));
+  EXPECT_THAT(next_look(), IsEmpty()) << "said once";
+  second.kill_and_reap();
+  EXPECT_THAT(next_look(), ElementsAre(HasSubstr("replaced by a region without a server"),
+                                       HasSubstr("is made and locked again")));
+}
+
+TEST_F(RegionCareTest, TheTimesAreRefreshedOnceAMinute) {
+  const auto make_old = [this] {
+    for (const std::string& file : {path_, lock_}) {
+      const timespec times[2] = {{1000, 0}, {1000, 0}};
+      ASSERT_EQ(::utimensat(AT_FDCWD, file.c_str(), times, 0), 0);
+    }
+  };
+  const auto are_old = [this] {
+    int old = 0;
+    for (const std::string& file : {path_, lock_}) {
+      struct stat status {};
+      EXPECT_EQ(::stat(file.c_str(), &status), 0);
+      if (status.st_atim.tv_sec == 1000 && status.st_mtim.tv_sec == 1000) ++old;
+    }
+    return old;
+  };
+  make_old();
+  EXPECT_EQ(are_old(), 2);
+  next_look();
+  EXPECT_EQ(are_old(), 0);
+  make_old();
+  for (int i = 0; i < 59; ++i) next_look();
+  EXPECT_EQ(are_old(), 2);
+  next_look();
+  EXPECT_EQ(are_old(), 0);
+}
+
+// flock(1) on a folder that all may write would keep others' files from being swept.
+TEST_F(RegionCareTest, ItsFolderIsLockedUnlessItIsEverybodys) {
+  const auto locked = [](const std::string& folder) {
+    const FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return ::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0;
+  };
+  EXPECT_TRUE(locked(folder_.path()));
+  test::SampleServer second(folder_.file("second"));
+  EXPECT_TRUE(locked(folder_.path())) << "shared";
+  const std::string everybodys = folder_.file("everybodys");
+  ASSERT_EQ(::mkdir(everybodys.c_str(), 0700), 0);
+  ASSERT_EQ(::chmod(everybodys.c_str(), 01777), 0);
+  test::SampleServer third(everybodys + "/stats");
+  EXPECT_FALSE(locked(everybodys));
+}
+
+// As systemd's timer does once a day, here with an age of 1 s instead of 10 days.
+TEST_F(RegionCareTest, WhatSweepsOldFilesPassesOverThem) {
+  const std::string tool = "/usr/bin/systemd-tmpfiles";
+  if (::access(tool.c_str(), X_OK) != 0) GTEST_SKIP() << "needs systemd-tmpfiles";
+  const TemporaryFolder above;
+  const std::string folder = above.file("cpss");
+  const std::string unused = above.file("unused");
+  ASSERT_EQ(::mkdir(folder.c_str(), 0700), 0);
+  const std::string rules = folder_.write("rules.conf", "e " + above.path() + " - - - 1s\n");
+  const std::string path = folder + "/stats";
+  // It also removes the folder, once that is empty and old.
+  const auto sweep_until_old_is_gone = [&] {
+    std::filesystem::create_directory(unused);
+    write_file(unused + "/old", "swept");
+    for (int i = 0; i < 100 && std::filesystem::exists(unused + "/old"); ++i) {
+      std::this_thread::sleep_for(kTick);
+      const Finished swept = run_program({tool, "--clean", rules});
+      ASSERT_EQ(swept.code, 0) << swept.errors;
+    }
+    ASSERT_FALSE(std::filesystem::exists(unused + "/old")) << "nothing is swept here";
+  };
+  {
+    test::SampleServer server(path);
+    server.region.set_live();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    sweep_until_old_is_gone();
+    EXPECT_TRUE(std::filesystem::exists(path));
+    EXPECT_TRUE(std::filesystem::exists(path + ".lock"));
+  }
+  sweep_until_old_is_gone();
+  EXPECT_FALSE(std::filesystem::exists(path)) << "nobody uses it any more";
+}
+
+}  // namespace
+}  // namespace cpss

@@ -38,6 +38,7 @@ enum class Setting : std::uint8_t {
   defer,
   work,
   numbers_file,
+  allow_empty,
   receive_threads,
   receive_cpus,
   receive_priority,
@@ -153,6 +154,7 @@ struct Settings {
   std::string service;  // a name; whether there is such a service is for the registry to say
   std::string work;     // how long service `work` takes; services/work_profile.h reads it
   std::optional<std::string> numbers_file;  // none: the shipped sample
+  bool allow_empty = false;                 // the number data may have no rows
 
   unsigned receive_threads = 0;
   unsigned service_threads = 0;

@@ -323,6 +323,15 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .empty_means = "the shipped sample",
      .help = "Number data of the service lookup: a CSV file with a header"},
 
+    {.id = Setting::allow_empty,
+     .group = "Service",
+     .yaml_path = "numbers.allow_empty",
+     .variable = "CPSS_ALLOW_EMPTY",
+     .option = "allow-empty",
+     .member = &Settings::allow_empty,
+     .default_text = "false",
+     .help = "Whether the service lookup starts with number data that have a header and no rows"},
+
     {.id = Setting::receive_threads,
      .group = "Stages",
      .yaml_path = "receive.threads",

@@ -308,6 +308,7 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
     return plan;
   }
   plan.service = entry->make({.numbers_file = settings.numbers_file,
+                              .allow_empty = settings.allow_empty,
                               .work = settings.work,
                               .announce = std::move(announce)});
   fit_window(loaded, *plan.service);

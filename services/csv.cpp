@@ -4,26 +4,36 @@
 
 namespace cpss {
 
-bool CsvLine::split(std::string_view line) {
+bool CsvLine::split(std::string_view line, char separator) {
   fields_.clear();
   unquoted_.clear();
+  separator_ = separator;
   for (;;) {
+    line = without_blanks(line);
     const bool taken = line.starts_with('"') ? take_quoted(line) : take_plain(line);
     if (!taken) return false;
     if (line.empty()) return true;
-    line.remove_prefix(1);  // the comma: what is behind it is a field, even if empty
+    line.remove_prefix(1);  // the separator: what is behind it is a field, even if empty
   }
 }
 
 bool CsvLine::take_plain(std::string_view& rest) {
-  const std::string_view field = rest.substr(0, rest.find(','));
+  std::string_view field = rest.substr(0, rest.find(separator_));
   if (field.find('"') != std::string_view::npos) {
     problem_ = "a quote inside a field that does not begin with one";
     return false;
   }
-  fields_.push_back(field);
   rest.remove_prefix(field.size());
+  while (!field.empty() && without_blanks(field.substr(field.size() - 1)).empty())
+    field.remove_suffix(1);
+  fields_.push_back(field);
   return true;
+}
+
+std::string_view CsvLine::without_blanks(std::string_view text) const noexcept {
+  while (text.starts_with(' ') || (text.starts_with('\t') && separator_ != '\t'))
+    text.remove_prefix(1);
+  return text;
 }
 
 bool CsvLine::take_quoted(std::string_view& rest) {
@@ -39,9 +49,9 @@ bool CsvLine::take_quoted(std::string_view& rest) {
     doubled = true;
   }
   std::string_view field = rest.substr(1, end - 1);
-  rest.remove_prefix(end + 1);
-  if (!rest.empty() && rest.front() != ',') {
-    problem_ = "something between a closing quote and the next comma";
+  rest = without_blanks(rest.substr(end + 1));
+  if (!rest.empty() && rest.front() != separator_) {
+    problem_ = "something between a closing quote and the next separator";
     return false;
   }
   if (doubled) {

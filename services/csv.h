@@ -1,7 +1,9 @@
-// The fields of one line of comma-separated values (RFC 4180).
+// The fields of one line of comma-separated values (RFC 4180), or of values that another character
+// separates.
 //
-// One difference: a quoted field ends on its line, since no value of ours may hold a line break; so
-// one bad quote spoils one line and not the rest of the file.
+// Two differences: a quoted field ends on its line, since no value of ours may hold a line break; so
+// one bad quote spoils one line and not the rest of the file. And blanks around a field (spaces, and
+// tabs where these do not separate) are none of its bytes, unless they are within its quotes.
 //
 // Not for several threads at once.
 #pragma once
@@ -15,9 +17,9 @@ namespace cpss {
 
 class CsvLine {
  public:
-  // `line` without its line end. False where the quoting is wrong, see problem(). A line always has
+  // `line` without its line end; `separator` is no blank and no quote. False where the quoting is wrong, see problem(). A line always has
   // at least one field.
-  bool split(std::string_view line);
+  bool split(std::string_view line, char separator = ',');
 
   // Valid until the next split() and as long as the line's memory.
   const std::vector<std::string_view>& fields() const noexcept { return fields_; }
@@ -26,10 +28,13 @@ class CsvLine {
  private:
   bool take_plain(std::string_view& rest);
   bool take_quoted(std::string_view& rest);
+  // Without the blanks it begins with.
+  std::string_view without_blanks(std::string_view text) const noexcept;
 
   std::vector<std::string_view> fields_;
   std::deque<std::string> unquoted_;  // fields whose doubled quotes were made single
   std::string_view problem_;
+  char separator_ = ',';
 };
 
 }  // namespace cpss

@@ -135,7 +135,8 @@ void LookupService::busy_reply(Message& message) const noexcept {
 
 std::unique_ptr<Service> make_lookup(const ServiceSettings& settings) {
   const auto begin = std::chrono::steady_clock::now();
-  NumberTable table = settings.numbers_file ? load_numbers(*settings.numbers_file)
+  const Rows rows = settings.allow_empty ? Rows::may_be_none : Rows::needed;
+  NumberTable table = settings.numbers_file ? load_numbers(*settings.numbers_file, rows)
                                             : parse_numbers(kSampleNumbers, kSampleNumbersName);
   const auto took_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                            std::chrono::steady_clock::now() - begin)

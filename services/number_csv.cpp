@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <stdexcept>
@@ -101,9 +102,25 @@ std::string_view take_line(std::string_view& rest) {
   return line;
 }
 
+// In whatever case.
+bool same_name(std::string_view a, std::string_view b) noexcept {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+// For a message: the first of them, quoted.
+std::string list_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i)
+    text += (i == 0 ? "" : ", ") + quoted(names[i]);
+  if (names.size() > kMost) text += fmt::format(" and {} more", names.size() - kMost);
+  return text;
+}
+
 class NumberParser {
  public:
-  NumberTable parse(std::string_view csv, std::string_view source) {
+  NumberTable parse(std::string_view csv, std::string_view source, Rows needed) {
     if (csv.starts_with(kByteOrderMark)) csv.remove_prefix(kByteOrderMark.size());
     if (csv.empty())
       throw ServiceDataError(fmt::format(
@@ -115,6 +132,11 @@ class NumberParser {
     for (std::size_t line = 2; !csv.empty(); ++line) row(line, take_line(csv));
     problems_.add_all(duplicates());
     problems_.throw_if_any(source);
+    if (found_.empty() && needed == Rows::needed)
+      throw ServiceDataError(fmt::format(
+          "{}: has no rows, only the columns {}; give it some, or set CPSS_ALLOW_EMPTY=1 "
+          "to serve without",
+          source, list_of(columns_)));
 
     std::vector<NumberTable::Row> rows;
     rows.reserve(found_.size());
@@ -128,8 +150,26 @@ class NumberParser {
     std::size_t line;
   };
 
+  bool names_prefix() const {
+    return std::ranges::any_of(
+        fields_.fields(), [](std::string_view name) { return same_name(name, kPrefixColumn); });
+  }
+
+  // Splits the line at the separator that makes one of its names "prefix"; where none does, at the
+  // one that makes the most of it.
+  bool split_header(std::string_view line) {
+    std::size_t most = 0;
+    for (const char separator : {',', ';', '\t'}) {
+      if (!fields_.split(line, separator)) continue;
+      const std::size_t names = names_prefix() ? SIZE_MAX : fields_.fields().size();
+      if (names > most) separator_ = separator;
+      most = std::max(most, names);
+    }
+    return fields_.split(line, separator_);
+  }
+
   void header(std::string_view line) {
-    if (!fields_.split(line)) {
+    if (!split_header(line)) {
       problems_.add(1, std::string(fields_.problem()));
       return;
     }
@@ -138,19 +178,23 @@ class NumberParser {
         problems_.add(1, fmt::format("column {} has no name", columns_.size() + 1));
       else if (const auto bad = forbidden_in(name))
         problems_.add(1, fmt::format("column name {} holds {}", quoted(name), name_of(*bad)));
-      else if (std::ranges::find(columns_, name) != columns_.end())
+      else if (std::ranges::any_of(
+                   columns_, [name](const std::string& known) { return same_name(known, name); }))
         problems_.add(1, fmt::format("column {} is named twice", quoted(name)));
       columns_.emplace_back(name);
     }
-    const auto prefix = std::ranges::find(columns_, kPrefixColumn);
+    const auto prefix = std::ranges::find_if(
+        columns_, [](const std::string& name) { return same_name(name, kPrefixColumn); });
     if (prefix == columns_.end())
-      problems_.add(1, "no column \"prefix\": the first line has to name the columns");
+      problems_.add(1, fmt::format("no column \"prefix\" among those that the first line names: {}",
+                                   list_of(columns_)));
     prefix_column_ = static_cast<std::size_t>(prefix - columns_.begin());
   }
 
   void row(std::size_t line, std::string_view text) {
-    if (text.empty()) return;
-    if (!fields_.split(text)) {
+    const char* const blanks = separator_ == '\t' ? " " : " \t";
+    if (text.find_first_not_of(blanks) == std::string_view::npos) return;
+    if (!fields_.split(text, separator_)) {
       problems_.add(line, std::string(fields_.problem()));
       return;
     }
@@ -160,13 +204,15 @@ class NumberParser {
                                       fields.size(), columns_.size()));
       return;
     }
-    const std::string_view digits = fields[prefix_column_];
-    const std::optional<E164> prefix = E164::parse_digits(digits);
+    std::string_view digits = fields[prefix_column_];
+    const std::optional<E164> prefix = E164::parse_number(digits);
     if (!prefix)
       problems_.add(
           line, fmt::format("prefix {} is not 1 to {} digits", quoted(digits), E164::kMostDigits));
+    // With it or without, it is the same prefix, and has the same reply.
+    if (digits.starts_with('+')) digits.remove_prefix(1);
 
-    reply_.assign(kPrefixColumn).append(1, '=').append(digits);
+    reply_.assign(columns_[prefix_column_]).append(1, '=').append(digits);
     bool good = prefix.has_value();
     for (std::size_t i = 0; i < fields.size(); ++i) {
       if (i == prefix_column_ || fields[i].empty()) continue;
@@ -209,7 +255,8 @@ class NumberParser {
   }
 
   CsvLine fields_;
-  std::vector<std::string> columns_;
+  char separator_ = ',';
+  std::vector<std::string> columns_;  // as the header spells them
   std::size_t prefix_column_ = 0;
   std::string reply_;  // of the row in hand; kept for its memory
   std::vector<Found> found_;
@@ -264,8 +311,8 @@ std::string read_file(const std::string& path) {
 
 }  // namespace
 
-NumberTable parse_numbers(std::string_view csv, std::string_view source) try {
-  return NumberParser().parse(csv, source);
+NumberTable parse_numbers(std::string_view csv, std::string_view source, Rows rows) try {
+  return NumberParser().parse(csv, source, rows);
 } catch (const std::length_error&) {
   throw ServiceDataError(
       fmt::format("{}: its replies need more than 4 GiB of memory; leave out "
@@ -273,8 +320,8 @@ NumberTable parse_numbers(std::string_view csv, std::string_view source) try {
                   source));
 }
 
-NumberTable load_numbers(const std::string& path) {
-  return parse_numbers(read_file(path), path);
+NumberTable load_numbers(const std::string& path, Rows rows) {
+  return parse_numbers(read_file(path), path, rows);
 }
 
 }  // namespace cpss

@@ -10,11 +10,15 @@
 
 namespace cpss {
 
+// Whether data without a single row are taken: mostly it is the wrong file, or one that an export
+// has not finished.
+enum class Rows : bool { needed, may_be_none };
+
 // `source` names the data in messages. Throws ServiceDataError, with the first problems and the
 // number of all, where anything is wrong with any line: nothing is half-loaded.
-NumberTable parse_numbers(std::string_view csv, std::string_view source);
+NumberTable parse_numbers(std::string_view csv, std::string_view source, Rows rows = Rows::needed);
 
 // The same from a file or pipe. Throws ServiceDataError also where it cannot be read.
-NumberTable load_numbers(const std::string& path);
+NumberTable load_numbers(const std::string& path, Rows rows = Rows::needed);
 
 }  // namespace cpss

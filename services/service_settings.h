@@ -11,6 +11,7 @@ namespace cpss {
 // What services may be told by configuration.
 struct ServiceSettings {
   std::optional<std::string> numbers_file;           // CPSS_NUMBERS; none: the shipped sample
+  bool allow_empty = false;                          // CPSS_ALLOW_EMPTY: the file may have no rows
   std::string work = "fixed:0;burn";                 // CPSS_WORK, see services/work_profile.h
   std::function<void(const std::string&)> announce;  // one line for the log; may be empty
 };

@@ -46,6 +46,7 @@ TEST(Load, HasTheseDefaults) {
   EXPECT_EQ(settings.multi_process, ProcessUse::prefork);
   EXPECT_EQ(settings.service, "lookup");
   EXPECT_EQ(settings.numbers_file, std::nullopt);
+  EXPECT_FALSE(settings.allow_empty);
   EXPECT_EQ(settings.receive_threads, 1U);
   EXPECT_EQ(settings.service_threads, 1U);
   EXPECT_EQ(settings.response_threads, 1U);
@@ -94,7 +95,7 @@ TEST(Load, TakesEverySettingFromEverySource) {
       // model
       "symped", "3", "reuseport", "random", "7", "false", "fork",
       // service
-      "echo", "2", "0-1", "all", "exp:5;burn", "/n.csv",
+      "echo", "2", "0-1", "all", "exp:5;burn", "/n.csv", "true",
       // stages
       "3", "2", "50", "false", "2", "1", "9", "8", "4", "3", "1", "false", "[::1]:9", "true",
       // queues, hand-over, overload

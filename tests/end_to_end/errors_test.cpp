@@ -154,6 +154,19 @@ TEST_F(Errors, MissingDataFileIs66) {
   expect_no_region();
 }
 
+TEST_F(Errors, DataWithoutARowAre66UnlessTheyAreWanted) {
+  const std::string numbers = folder_.write("none.csv", "Prefix;Gateway\n");
+  const Finished result = refused({{"CPSS_NUMBERS", numbers}});
+  EXPECT_EQ(result.code, 66);
+  EXPECT_THAT(result.errors, HasSubstr(numbers + ": has no rows, only the columns \"Prefix\", "
+                                                 "\"Gateway\"; give it some, or set "
+                                                 "CPSS_ALLOW_EMPTY=1"));
+  ServerProcess server(program::kServer, {{"CPSS_NUMBERS", numbers}, {"CPSS_ALLOW_EMPTY", "1"}});
+  UdpClient client(server.address());
+  EXPECT_TRUE(client.ask(lookup_request("447700900123"))) << "not found";
+  server.expect_clean_end();
+}
+
 TEST_F(Errors, BadDataFileIs66WithFileAndLineOfEachError) {
   write_file(folder_.file("bad.csv"), "prefix,gateway\n1202,gw1\n12x,gw2\n1202,gw3\n1203,a;b\n");
   const Finished result = refused({{"CPSS_NUMBERS", folder_.file("bad.csv")}});

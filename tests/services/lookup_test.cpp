@@ -324,5 +324,14 @@ TEST(MakeLookup, AnnouncesTheFileAndRefusesABadOne) {
   EXPECT_EQ(lines.size(), 1U);
 }
 
+TEST(MakeLookup, TakesAFileWithoutRowsOnlyIfToldTo) {
+  const TemporaryFolder folder;
+  ServiceSettings settings{.numbers_file = folder.write("numbers.csv", "prefix,gateway\n"),
+                           .announce = {}};
+  EXPECT_THROW(make_lookup(settings), ServiceDataError);
+  settings.allow_empty = true;
+  EXPECT_NE(make_lookup(settings), nullptr);
+}
+
 }  // namespace
 }  // namespace cpss

@@ -125,6 +125,13 @@ void RunningServer::tick() {
   events_.collect(p_.engine.board());
   for (const std::string& line : p_.region.look_after(std::chrono::steady_clock::now()))
     log::warning(line);
+  log::tell_losses();
+  book_lost_lines();
+}
+
+void RunningServer::book_lost_lines() {
+  const std::uint64_t lost = log::lost();
+  p_.main.add(Counter::log_lines_lost, lost - std::exchange(lost_lines_, lost));
 }
 
 void RunningServer::tell_watchdog() {
@@ -159,20 +166,22 @@ void RunningServer::leave(const char* why) {
   events_.flush();
   log::error(fmt::format("{}: forced end; {} messages inside are booked as failed", why, seized));
   close_books(p_.engine.all_taken());
+  log::flush();
   _exit(kExitForced);
 }
 
 // What is still inside may yet be booked, or never: such books are not called closed.
 void RunningServer::close_books(bool nobody_works) {
   const Ledger ledger = ledger_of(p_.region.snapshot());
-  if (nobody_works && ledger.in_flight == 0)
-    p_.region.mark_clean_end();
-  else
+  const bool closed = nobody_works && ledger.in_flight == 0;
+  if (!closed)
     log::error(
         fmt::format("{} messages are still inside, and cannot be taken from the lanes or processes "
                     "that have them: the counters are left without the mark of a clean end",
                     ledger.in_flight));
   log::info("final ledger:\n" + format_ledger(ledger));
+  book_lost_lines();
+  if (closed) p_.region.mark_clean_end();
 }
 
 }  // namespace cpss

@@ -52,6 +52,7 @@ class RunningServer {
  private:
   void tick();
   void book_kernel_drops();
+  void book_lost_lines();
   void tell_watchdog();
   bool silent_for_too_long();
   [[noreturn]] void leave(const char* why);
@@ -65,6 +66,7 @@ class RunningServer {
   TroubleWatch troubles_;
   std::optional<Watchdog> watchdog_;
   std::uint64_t received_ = 0;
+  std::uint64_t lost_lines_ = 0;  // of the log, that are booked
   std::chrono::steady_clock::time_point last_received_;
 };
 

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "base/standard_error.h"
 #include "config/choices.h"
 #include "config/documents.h"
 #include "config/help.h"
@@ -241,11 +242,9 @@ int act(LoadResult& loaded, const ServerParts& parts, const char* const* environ
   return serve(loaded, parts, environment);
 }
 
-}  // namespace
-
-int run_server(int argc, const char* const* argv, const char* const* environment,
-               const ServerParts& parts) {
-  secure_standard_streams();
+// In any case with an exit code; what was wrong is said.
+int run_to_exit_code(int argc, const char* const* argv, const char* const* environment,
+                     const ServerParts& parts) {
   try {
     require_main_stack(kMainStackBytes, "the server's main thread needs");
     LoadResult loaded = load_settings(argc, argv, environment);
@@ -275,6 +274,16 @@ int run_server(int argc, const char* const* argv, const char* const* environment
     complain(error.what());
     return kExitInternal;
   }
+}
+
+}  // namespace
+
+int run_server(int argc, const char* const* argv, const char* const* environment,
+               const ServerParts& parts) {
+  secure_standard_streams();
+  const int exit_code = run_to_exit_code(argc, argv, environment, parts);
+  flush_standard_error();
+  return exit_code;
 }
 
 }  // namespace cpss

@@ -155,6 +155,7 @@ enum class Counter : std::uint8_t {
   sem_wait_ns,
   futex_wakes,
   slot_wait_ns,
+  log_lines_lost,
 };
 
 struct MetricInfo {
@@ -210,6 +211,9 @@ inline constexpr auto kCounters = std::to_array<CounterInfo>({
     {Counter::sem_wait_ns, {"sem_wait_ns", "ns", "spent in those waits"}},
     {Counter::futex_wakes, {"futex_wakes", "calls", "that woke a waiting lane"}},
     {Counter::slot_wait_ns, {"slot_wait_ns", "ns", "spent waiting for a free slot"}},
+    {Counter::log_lines_lost,
+     {"log_lines_lost", "errors",
+      "lines of the log that nobody read or that could not be written"}},
 });
 
 // How much of what happens in a stage is kept.
@@ -291,7 +295,7 @@ constexpr bool rows_match_ids(const Table& table) {
   return true;
 }
 static_assert(kReasons.size() == static_cast<std::size_t>(Reason::failed_forced_end) + 1);
-static_assert(kCounters.size() == static_cast<std::size_t>(Counter::slot_wait_ns) + 1);
+static_assert(kCounters.size() == static_cast<std::size_t>(Counter::log_lines_lost) + 1);
 static_assert(kGauges.size() == static_cast<std::size_t>(Gauge::threads_most) + 1);
 static_assert(kHistograms.size() == static_cast<std::size_t>(HistogramId::batch) + 1);
 static_assert(rows_match_ids(kReasons) && rows_match_ids(kCounters) && rows_match_ids(kGauges) &&

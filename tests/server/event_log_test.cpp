@@ -44,6 +44,7 @@ class EventLogTest : public testing::Test {
   static std::string written(Work work) {
     testing::internal::CaptureStderr();
     work();
+    log::flush();
     return testing::internal::GetCapturedStderr();
   }
   std::string collected() {

@@ -95,15 +95,16 @@ int verify_ledger(const Options& options) {
 
 int run(const Options& options) {
   int code = kGood;
+  bool written = true;
   if (options.help)
     print(help_text());
   else if (options.version)
     print(version_text());
   else if (options.watch)
-    watch(options.file, *options.watch);
+    written = watch(options.file, *options.watch);
   else
     code = options.verify ? verify_ledger(options) : show_once(options);
-  if (!flush()) {
+  if (!flush() || !written) {
     complain("cannot write to standard output");
     return kNoRegion;
   }

@@ -1,13 +1,15 @@
 #include "tools/getstat/watch.h"
 
+#include <cerrno>
+#include <chrono>
 #include <ctime>
 #include <optional>
 
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/async_writer.h"
 #include "stats/reader.h"
-#include "tools/getstat/output.h"
 #include "tools/getstat/table.h"
 #include "tools/getstat/terminal.h"
 
@@ -18,6 +20,9 @@ namespace {
 constexpr const char* kHome = "\x1b[H";
 constexpr const char* kEraseLine = "\x1b[K";
 constexpr const char* kEraseRest = "\x1b[J";
+
+// For the last table, at the end.
+constexpr std::chrono::seconds kLongestFarewell{1};
 
 sigset_t ending_signals() {
   sigset_t signals;
@@ -56,19 +61,25 @@ std::string frame_of(const std::string& table) {
 
 }  // namespace
 
-void watch(const std::string& file, std::chrono::milliseconds interval) {
+bool watch(const std::string& file, std::chrono::milliseconds interval) {
+  AsyncWriter output(STDOUT_FILENO, "output");
   const sigset_t signals = ending_signals();
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   RegionReader reader(file);
   std::optional<Snapshot> before;
   do {
+    // It would be old before it is seen.
+    if (!output.idle()) continue;
+    if (output.refusal() == EPIPE) ::raise(SIGPIPE);  // the thread that wrote has it blocked
+    if (output.refusal() != 0) return false;
     const Reading reading = reader.read();
     const bool same_server =
         before && reading.snapshot && before->facts.same_server(reading.snapshot->facts);
-    print(frame_of(format_table(reading, same_server ? &*before : nullptr, file)));
-    if (!flush()) return;
+    output.put(frame_of(format_table(reading, same_server ? &*before : nullptr, file)));
     before = reading.snapshot;
   } while (!told_to_end(signals, interval));
+  output.flush(kLongestFarewell);
+  return output.refusal() == 0;
 }
 
 }  // namespace cpss::getstat

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <variant>
 
+#include "base/standard_error.h"
 #include "tools/udpblast/options.h"
 #include "tools/udpblast/report.h"
 #include "tools/udpblast/run.h"
@@ -38,19 +39,23 @@ int run(std::span<const char* const> arguments) {
   return report(run_blast(options, *workload), options);
 }
 
+// What was wrong is said.
+int run_to_exit_code(std::span<const char* const> arguments) {
+  try {
+    return run(arguments);
+  } catch (const UsageError& error) {
+    say("udpblast: " + std::string(error.what()) + "\nudpblast --help lists the options\n");
+  } catch (const std::exception& error) {
+    say("udpblast: " + std::string(error.what()) + '\n');
+  }
+  return static_cast<int>(ExitCode::could_not_run);
+}
+
 }  // namespace
 }  // namespace cpss::udpblast
 
 int main(int argc, char** argv) {
-  using cpss::udpblast::ExitCode;
-  constexpr int kCouldNotRun = static_cast<int>(ExitCode::could_not_run);
-  try {
-    return cpss::udpblast::run({argv + 1, argv + argc});
-  } catch (const cpss::udpblast::UsageError& error) {
-    cpss::udpblast::say("udpblast: " + std::string(error.what()) +
-                        "\nudpblast --help lists the options\n");
-  } catch (const std::exception& error) {
-    cpss::udpblast::say("udpblast: " + std::string(error.what()) + '\n');
-  }
-  return kCouldNotRun;
+  const int code = cpss::udpblast::run_to_exit_code({argv + 1, argv + argc});
+  cpss::flush_standard_error();
+  return code;
 }

@@ -71,7 +71,7 @@ void Progress::show(std::uint64_t now_ns, const std::function<Totals()>& read) {
     at_interval_ = totals;
   }
   if (status_due) {
-    say(kClearLine + status_line(now_ns, totals));
+    say_for_now(kClearLine + status_line(now_ns, totals));
     next_status_ns_ = now_ns + kStatusEveryNs;
     status_ns_ = now_ns;
     status_moved_ = moved(totals, options_.part);

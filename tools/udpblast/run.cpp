@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/standard_error.h"
 #include "net/udp_socket.h"
 #include "stats/clock.h"
 #include "stats/file_descriptor.h"
@@ -140,6 +141,7 @@ void demand_balance(const Totals& totals, Part part) {
   const auto imbalance = part == Part::send ? totals.imbalance_of_sending() : totals.imbalance();
   if (!imbalance) return;
   say("udpblast: defect: its own books do not balance: " + *imbalance + '\n');
+  flush_standard_error();
   std::abort();
 }
 

@@ -1,15 +1,16 @@
-// What a person is told on standard error while a run goes on, or instead of one. Where that cannot
-// be written, nobody can be told, and the run goes on.
+// What a person is told on standard error while a run goes on, or instead of one. Nothing waits for
+// it to be read: what a terminal that was stopped, or a pipe that nobody reads, does not take is
+// lost, and the run goes on.
+//
+// Main thread.
 #pragma once
 
-#include <cstdio>
 #include <string>
 
 namespace cpss::udpblast {
 
-inline void say(const std::string& text) noexcept {
-  std::fputs(text.c_str(), stderr);
-  std::fflush(stderr);
-}
+void say(const std::string& text) noexcept;
+// What is worth nothing a moment later: not said while something else waits to be written.
+void say_for_now(const std::string& text) noexcept;
 
 }  // namespace cpss::udpblast

@@ -20,7 +20,9 @@
 #include "stats/file_descriptor.h"
 #include "tests/stats/region_bytes.h"
 #include "tests/stats/sample_server.h"
+#include "tests/support/eventually.h"
 #include "tests/support/forked_process.h"
+#include "tests/support/stuck_output.h"
 
 namespace cpss {
 namespace {
@@ -290,6 +292,34 @@ TEST_F(ProgramTest, WatchShowsWhatFitsOnTheTerminal) {
   EXPECT_EQ(std::count(frame.begin(), frame.end(), '\n'), 9);
   EXPECT_THAT(frame, HasSubstr("cpss live"));
   EXPECT_THAT(frame, HasSubstr("more lines: enlarge the"));
+}
+
+TEST_F(ProgramTest, WatchEndsWithASignalAlsoWhereNobodyReadsIt) {
+  make_live_server();
+  FullPipe pipe;
+  StoppedTerminal terminal;
+  for (const std::string& place : {pipe.path(), terminal.path()})
+    for (const int signal : {SIGINT, SIGTERM}) {
+      Program program({"/bin/sh", "-c", "exec \"$0\" \"$@\" >" + place, CPSS_GETSTAT, "--watch=0.1",
+                       "--file=" + path_});
+      // By then it has something to show.
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+      program.signal(signal);
+      EXPECT_EQ(program.wait(std::chrono::seconds(20)), 0) << place << ' ' << signal;
+    }
+}
+
+// As head(1) does.
+TEST_F(ProgramTest, WatchEndsWithItsReader) {
+  make_live_server();
+  FullPipe pipe;
+  Program program({"/bin/sh", "-c", "exec \"$0\" \"$@\" >" + pipe.path(), CPSS_GETSTAT,
+                   "--watch=0.1", "--file=" + path_});
+  std::string text;
+  EXPECT_TRUE(
+      eventually([&] { return (text += pipe.read()).find("cpss live") != std::string::npos; }));
+  pipe.close_the_reading_end();
+  EXPECT_EQ(program.wait(std::chrono::seconds(20)), 128 + SIGPIPE);
 }
 
 TEST_F(ProgramTest, WatchFollowsTheServerAndEndsWithASignal) {

@@ -11,7 +11,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/eventually.h"
 #include "tests/support/sanitizers.h"
+#include "tests/support/stuck_output.h"
 #include "tests/tools/udpblast/responder.h"
 
 namespace cpss::udpblast {
@@ -133,6 +135,49 @@ TEST(Program, ProgressOnATerminal) {
                               .finish();
   EXPECT_EQ(result.code, 0);
   EXPECT_THAT(result.errors, AllOf(HasSubstr(" %  "), HasSubstr("messages"), HasSubstr("s left")));
+}
+
+TEST(Program, NobodyNeedsToReadWhatItSaysOnTheWay) {
+  const Responder server(ping_replies());
+  FullPipe pipe;
+  StoppedTerminal terminal;
+  for (const std::string& place : {pipe.path(), terminal.path()}) {
+    Program program({"/bin/sh", "-c", "exec \"$0\" \"$@\" 2>" + place, CPSS_UDPBLAST, "-p",
+                     port_of(server), "-l", "1.3", "-S", "0.1", "--json"});
+    const Finished result = program.finish(std::chrono::seconds(20));
+    EXPECT_EQ(result.code, 0) << place;
+    EXPECT_EQ(nlohmann::json::parse(result.output).at("exit_code"), 0) << place;
+  }
+}
+
+TEST(Program, ATerminalThatGoesOnShowsWhatItHasMissed) {
+  const Responder server(ping_replies());
+  StoppedTerminal terminal;
+  Program program({"/bin/sh", "-c", "exec \"$0\" \"$@\" 2>" + terminal.path(), CPSS_UDPBLAST, "-p",
+                   port_of(server), "-l", "50", "-S", "0.1"});
+  wait_for_requests(server, 1'000);
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_EQ(terminal.read(), "");
+  terminal.go_on();
+  std::string text;
+  EXPECT_TRUE(eventually([&] {
+    return (text += terminal.read()).find("     0.2 s  sent ") != std::string::npos;
+  })) << text;
+  program.signal(SIGINT);
+  EXPECT_EQ(program.wait(std::chrono::seconds(20)), 0);
+}
+
+TEST(Program, CtrlCEndsItAlsoWhereItsTerminalWasStopped) {
+  const Responder server(ping_replies());
+  StoppedTerminal terminal;
+  Program program({"/bin/sh", "-c", "exec \"$0\" \"$@\" 2>" + terminal.path(), CPSS_UDPBLAST, "-p",
+                   port_of(server), "-l", "50", "--json"});
+  wait_for_requests(server, 1'000);
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));  // the first status line is due
+  program.signal(SIGINT);
+  const Finished result = program.finish(std::chrono::seconds(20));
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(nlohmann::json::parse(result.output).at("interrupted"), true);
 }
 
 TEST(Program, CtrlCEndsTheRunWithItsSummary) {

@@ -1,0 +1,155 @@
+#include "base/async_writer.h"
+
+#include <atomic>
+#include <cerrno>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <boost/lockfree/spsc_queue.hpp>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "queue/semaphore.h"
+
+namespace cpss {
+
+// The owner puts, the thread takes; whichever goes last frees it.
+struct AsyncWriter::Shared {
+  Shared(int where, std::size_t most) : descriptor(where), capacity(most), texts(most) {}
+
+  const int descriptor;
+  const std::size_t capacity;
+  // A text is taken out when it has been written, so an empty queue says that all have been.
+  boost::lockfree::spsc_queue<std::string> texts;
+  Semaphore work;  // a token for each text, or closed
+  // One writer, the thread; relaxed: figures that stand for nothing else.
+  std::atomic<std::uint64_t> refused{0};
+  std::atomic<int> refusal{0};
+
+  // The thread. `own`: a shared_ptr of it, on the heap.
+  static void* run(void* own) noexcept;
+  void write_what_comes() noexcept;
+};
+
+namespace {
+
+// Without the owner's signals, for good: each has to end a wait of the owner, not one of ours, and
+// a terminal with tostop stops nobody who blocks SIGTTOU (termios(3)).
+class AllSignalsBlocked {
+ public:
+  AllSignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~AllSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+// Waits as long as it takes. Why the descriptor has refused the rest (errno), or 0.
+int write_all(int descriptor, std::string_view text) noexcept {
+  while (!text.empty()) {
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN) {
+      // Others have set O_NONBLOCK on what they share with us.
+      pollfd room{descriptor, POLLOUT, 0};
+      ::poll(&room, 1, -1);
+    } else if (errno != EINTR) {
+      return errno;
+    }
+  }
+  return 0;
+}
+
+// Whatever 'ulimit -s' says; it calls little more than write(2).
+constexpr std::size_t kStackBytes = std::size_t{256} << 10;
+
+}  // namespace
+
+void* AsyncWriter::Shared::run(void* own) noexcept {
+  const std::unique_ptr<std::shared_ptr<Shared>> shared(static_cast<std::shared_ptr<Shared>*>(own));
+  (*shared)->write_what_comes();
+  return nullptr;
+}
+
+void AsyncWriter::Shared::write_what_comes() noexcept {
+  while (work.take(Semaphore::kMaxValue).status == TakeStatus::taken) {
+    while (texts.read_available() > 0) {
+      const int why = write_all(descriptor, texts.front());
+      if (why != 0) refused.fetch_add(1, std::memory_order_relaxed);
+      refusal.store(why, std::memory_order_relaxed);
+      texts.pop();
+    }
+  }
+}
+
+AsyncWriter::AsyncWriter(int descriptor, const char* name, std::size_t capacity)
+    : shared_(std::make_shared<Shared>(descriptor, capacity)) {
+  const AllSignalsBlocked blocked;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  auto own = std::make_unique<std::shared_ptr<Shared>>(shared_);
+  pthread_t thread{};
+  const int error = pthread_create(&thread, &attributes, &Shared::run, own.get());
+  pthread_attr_destroy(&attributes);
+  if (error != 0)
+    throw std::system_error(error, std::generic_category(), std::string("thread ") + name);
+  static_cast<void>(own.release());  // the thread's
+  pthread_setname_np(thread, name);
+}
+
+AsyncWriter::~AsyncWriter() {
+  shared_->work.close();
+}
+
+bool AsyncWriter::put(const std::string& text) {
+  if (gap_ || !shared_->texts.push(text)) {
+    gap_ = true;
+    ++dropped_;
+    return false;
+  }
+  shared_->work.post(1);
+  return true;
+}
+
+bool AsyncWriter::idle() const noexcept {
+  return shared_->texts.write_available() == shared_->capacity;
+}
+
+bool AsyncWriter::flush(std::chrono::milliseconds longest) const noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  while (!idle()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+std::uint64_t AsyncWriter::lost() const noexcept {
+  return dropped_ + shared_->refused.load(std::memory_order_relaxed);
+}
+
+std::uint64_t AsyncWriter::take_losses() noexcept {
+  if (refusal() != 0 || shared_->texts.write_available() < shared_->capacity / 2) return 0;
+  gap_ = false;
+  const std::uint64_t lost_now = lost();
+  return lost_now - std::exchange(told_, lost_now);
+}
+
+int AsyncWriter::refusal() const noexcept {
+  return shared_->refusal.load(std::memory_order_relaxed);
+}
+
+}  // namespace cpss

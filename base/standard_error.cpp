@@ -1,0 +1,49 @@
+#include "base/standard_error.h"
+
+#include <cerrno>
+#include <chrono>
+
+#include <poll.h>
+#include <unistd.h>
+
+namespace cpss {
+namespace {
+
+constexpr std::chrono::seconds kLongestFarewell{1};
+
+struct Owned {
+  pid_t process = 0;
+  AsyncWriter* writer = nullptr;  // not destroyed at exit: its thread may still be inside a write
+};
+
+Owned& owned() noexcept {
+  static Owned instance;
+  return instance;
+}
+
+// Null where there is none. What fork(2) has copied has no thread.
+AsyncWriter* the_writer() noexcept {
+  return owned().process == ::getpid() ? owned().writer : nullptr;
+}
+
+}  // namespace
+
+AsyncWriter& standard_error() {
+  if (the_writer() == nullptr) owned() = {::getpid(), new AsyncWriter(STDERR_FILENO, "log")};
+  return *owned().writer;
+}
+
+void flush_standard_error() noexcept {
+  if (the_writer() != nullptr) the_writer()->flush(kLongestFarewell);
+}
+
+void say_at_once(std::string_view text) noexcept {
+  constexpr int kPatienceMs = 100;
+  const int error = errno;  // of the code that a handler interrupts
+  pollfd room{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&room, 1, kPatienceMs) == 1 && (room.revents & POLLOUT) != 0) [[maybe_unused]]
+    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+  errno = error;
+}
+
+}  // namespace cpss

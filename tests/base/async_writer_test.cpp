@@ -1,0 +1,140 @@
+#include "base/async_writer.h"
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <string>
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/eventually.h"
+#include "tests/support/stuck_output.h"
+#include "tests/support/temporary_folder.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kPatience = 20s;
+
+// Reads until `writer` has nothing left to write.
+std::string read_to_the_end(FullPipe& pipe, const AsyncWriter& writer) {
+  std::string text;
+  EXPECT_TRUE(eventually([&] {
+    const bool idle = writer.idle();
+    text += pipe.read();
+    return idle;
+  }));
+  return text;
+}
+
+TEST(AsyncWriterTest, WritesInOrder) {
+  const TemporaryFolder folder;
+  const FileDescriptor file(
+      ::open(folder.file("log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  AsyncWriter writer(file.get(), "test");
+  std::string expected;
+  for (int i = 0; i < 500; ++i) {
+    const std::string text = std::to_string(i) + '\n';
+    ASSERT_TRUE(writer.put(text));
+    expected += text;
+  }
+  EXPECT_TRUE(writer.flush(kPatience));
+  EXPECT_TRUE(writer.idle());
+  EXPECT_EQ(read_file(folder.file("log")), expected);
+  EXPECT_EQ(writer.lost(), 0u);
+  EXPECT_EQ(writer.take_losses(), 0u);
+}
+
+TEST(AsyncWriterTest, NothingWaitsForAPipeThatNobodyReads) {
+  FullPipe pipe;
+  AsyncWriter writer(pipe.descriptor(), "test", 4);
+  for (const char* text : {"1\n", "2\n", "3\n", "4\n"}) EXPECT_TRUE(writer.put(text));
+  for (int i = 0; i < 7; ++i) EXPECT_FALSE(writer.put("too many\n"));
+  EXPECT_EQ(writer.lost(), 7u);
+  EXPECT_EQ(writer.take_losses(), 0u) << "there is no room yet to tell them in";
+  EXPECT_FALSE(writer.flush(20ms));
+  EXPECT_EQ(read_to_the_end(pipe, writer), "1\n2\n3\n4\n");
+}
+
+TEST(AsyncWriterTest, WhatWasLostIsToldOnceAndBeforeAnythingElse) {
+  FullPipe pipe;
+  AsyncWriter writer(pipe.descriptor(), "test", 4);
+  while (writer.put("before\n")) {
+  }
+  EXPECT_FALSE(writer.put("lost, too\n"));
+  EXPECT_EQ(read_to_the_end(pipe, writer), "before\nbefore\nbefore\nbefore\n");
+  EXPECT_FALSE(writer.put("lost: the owner does not know of the gap\n"));
+  EXPECT_EQ(writer.take_losses(), 3u);
+  EXPECT_EQ(writer.take_losses(), 0u);
+  EXPECT_TRUE(writer.put("after\n"));
+  EXPECT_EQ(read_to_the_end(pipe, writer), "after\n");
+  EXPECT_EQ(writer.lost(), 3u);
+}
+
+TEST(AsyncWriterTest, DoesNotWaitForItsThread) {
+  FullPipe pipe;
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    AsyncWriter writer(pipe.descriptor(), "test");
+    EXPECT_TRUE(writer.put("written all the same\n"));
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, kPatience);
+  std::string text;
+  EXPECT_TRUE(eventually([&] { return (text += pipe.read()) == "written all the same\n"; }))
+      << text;
+}
+
+// SIGPIPE would end this process.
+TEST(AsyncWriterTest, WhatTheDescriptorRefusesIsLost) {
+  FullPipe pipe;
+  pipe.close_the_reading_end();
+  AsyncWriter writer(pipe.descriptor(), "test");
+  EXPECT_EQ(writer.refusal(), 0);
+  EXPECT_TRUE(writer.put("one\n"));
+  EXPECT_TRUE(writer.put("two\n"));
+  EXPECT_TRUE(writer.flush(kPatience));
+  EXPECT_EQ(writer.refusal(), EPIPE);
+  EXPECT_EQ(writer.lost(), 2u);
+  EXPECT_EQ(writer.take_losses(), 0u) << "nobody could be told";
+}
+
+TEST(AsyncWriterTest, ADescriptorThatOthersMadeNonBlockingLosesNothing) {
+  FullPipe pipe;
+  ASSERT_EQ(::fcntl(pipe.descriptor(), F_SETFL, O_NONBLOCK), 0);
+  AsyncWriter writer(pipe.descriptor(), "test");
+  std::string expected;
+  for (int i = 0; i < 20; ++i) {
+    expected += std::string(1000, static_cast<char>('a' + i)) + '\n';
+    EXPECT_TRUE(writer.put(expected.substr(expected.size() - 1001)));
+  }
+  EXPECT_EQ(read_to_the_end(pipe, writer), expected);
+  EXPECT_EQ(writer.lost(), 0u);
+}
+
+// It is shared with whoever else has it open.
+TEST(AsyncWriterTest, LeavesTheDescriptorAsItIs) {
+  FullPipe pipe;
+  AsyncWriter writer(pipe.descriptor(), "test");
+  EXPECT_TRUE(writer.put("text"));
+  EXPECT_FALSE(writer.flush(20ms));
+  EXPECT_EQ(::fcntl(pipe.descriptor(), F_GETFL) & O_NONBLOCK, 0);
+  EXPECT_EQ(read_to_the_end(pipe, writer), "text");
+}
+
+TEST(AsyncWriterTest, AStoppedTerminalGetsItAllWhenItGoesOn) {
+  StoppedTerminal terminal;
+  const FileDescriptor end(::open(terminal.path().c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
+  AsyncWriter writer(end.get(), "test");
+  for (const char* text : {"one ", "two ", "three"}) EXPECT_TRUE(writer.put(text));
+  EXPECT_FALSE(writer.flush(20ms));
+  terminal.go_on();
+  EXPECT_TRUE(writer.flush(kPatience));
+  EXPECT_EQ(terminal.read(), "one two three");
+}
+
+}  // namespace
+}  // namespace cpss

@@ -19,6 +19,12 @@ class Engine {
 
   // Throws std::system_error; what was started already is ended again.
   virtual void start() = 0;
+  // The same where that may take its time: `give_up` is asked several times a second; once it says
+  // true, start_unless() returns false, and what was started already still runs.
+  virtual bool start_unless([[maybe_unused]] const std::function<bool()>& give_up) {
+    start();
+    return true;
+  }
 
   // The orderly end: lanes that receive take what the sockets still hold, or leave it there
   // (PipelineOptions::leave_unread), then every stage finishes what reaches it, in the order of the

@@ -49,12 +49,16 @@ ProcessGroup::ProcessGroup(const PipelineOptions& options, Assignment assignment
 }
 
 void ProcessGroup::start() {
+  start_unless([] { return false; });
+}
+
+bool ProcessGroup::start_unless(const std::function<bool()>& give_up) {
   try {
     for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane)
       if (const int error = start_process(lane); error != 0)
         throw std::system_error(error, std::generic_category(),
                                 "process " + assignment_.lanes[lane].name);
-    wait_until_they_run();
+    return wait_until_they_run(give_up);
   } catch (...) {
     children_.kill_all();
     throw;
@@ -62,8 +66,9 @@ void ProcessGroup::start() {
 }
 
 // A process makes its memory and its lane itself: only when that has succeeded is it of use.
-void ProcessGroup::wait_until_they_run() {
+bool ProcessGroup::wait_until_they_run(const std::function<bool()>& give_up) {
   for (std::size_t lane = 0; lane < assignment_.lanes.size();) {
+    if (give_up()) return false;
     // One that has served is none that could not start: another one is started, as later.
     children_.reap([this](std::size_t dead, ProcessEnd end) {
       if (!has_run(dead)) throw_why_not_started(dead);
@@ -75,6 +80,7 @@ void ProcessGroup::wait_until_they_run() {
     else
       std::this_thread::sleep_for(kStartLook);
   }
+  return true;
 }
 
 void ProcessGroup::throw_why_not_started(std::size_t lane) {

@@ -33,6 +33,7 @@ class ProcessGroup final : public Engine {
                std::vector<DatagramPort*> ports, const Admission& admission, StatsRegion& region);
 
   void start() override;
+  bool start_unless(const std::function<bool()>& give_up) override;
   bool end(const std::function<bool()>& give_up) override;
   void stop_receiving() override;
   std::uint64_t seize_all() noexcept override;
@@ -62,7 +63,8 @@ class ProcessGroup final : public Engine {
   // Returns the errno of fork(2), or 0.
   int start_process(std::size_t lane);
   void run_process(std::size_t lane);
-  void wait_until_they_run();
+  // False: `give_up` said so.
+  bool wait_until_they_run(const std::function<bool()>& give_up);
   [[noreturn]] void throw_why_not_started(std::size_t lane);
   // The lane's process has come to its first round, so it has all that it needs.
   bool has_run(std::size_t lane) noexcept;

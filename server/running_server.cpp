@@ -45,7 +45,8 @@ RunningServer::RunningServer(Parts parts)
 }
 
 void RunningServer::start() {
-  p_.engine.start();
+  if (!p_.engine.start_unless([this] { return next_signal(std::chrono::milliseconds(0)) != 0; }))
+    leave("a signal while its processes started");
   p_.region.set_live();
 }
 
@@ -58,7 +59,7 @@ void RunningServer::announce(const std::string& line) {
 void RunningServer::run() {
   auto next_tick = std::chrono::steady_clock::now();
   for (;;) {
-    const int signal = p_.signals.wait(kTick);
+    const int signal = next_signal(kTick);
     // Processes of one message each end far more often.
     const auto now = std::chrono::steady_clock::now();
     if (signal == 0 && now < next_tick) {
@@ -67,6 +68,7 @@ void RunningServer::run() {
     }
     next_tick = now + kTick;
     tick();
+    if (core_for_ != 0) leave(strsignal(core_for_));
     if (signal != 0) {
       log::info(fmt::format("{}: draining; once more ends at once", strsignal(signal)));
       return;
@@ -76,6 +78,12 @@ void RunningServer::run() {
       return;
     }
   }
+}
+
+int RunningServer::next_signal(std::chrono::milliseconds longest) {
+  const int signal = p_.signals.wait(longest);
+  if (EndSignals::asks_for_core(signal)) core_for_ = signal;
+  return signal;
 }
 
 // Not while a message is inside: what takes longer than the drain may would be lost. What arrives
@@ -101,7 +109,7 @@ void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
     log::warning("the kernel refuses to stop new datagrams: the drain goes on while they come");
   const bool drained = p_.engine.end([&] {
     tick();
-    if (p_.signals.wait(std::chrono::milliseconds(0)) != 0) why = "a second signal";
+    if (next_signal(std::chrono::milliseconds(0)) != 0) why = "a second signal";
     if (std::chrono::steady_clock::now() >= deadline) why = "the drain took too long";
     return why != nullptr;
   });
@@ -167,6 +175,7 @@ void RunningServer::leave(const char* why) {
   log::error(fmt::format("{}: forced end; {} messages inside are booked as failed", why, seized));
   close_books(p_.engine.all_taken());
   log::flush();
+  if (core_for_ != 0) end_by(core_for_);
   _exit(kExitForced);
 }
 

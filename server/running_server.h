@@ -24,7 +24,7 @@ class RunningServer {
  public:
   // All of it is the caller's and outlives the server.
   struct Parts {
-    const EndSignals& signals;
+    EndSignals& signals;
     ServiceManager& manager;
     Listeners& listeners;
     AddressFollower& addresses;
@@ -38,7 +38,8 @@ class RunningServer {
 
   explicit RunningServer(Parts parts);
 
-  void start();  // throws std::system_error
+  // A signal meanwhile, while processes start, forces the end. Throws std::system_error.
+  void start();
   // Says that it runs, in the log and to the service manager. `line`: where, and how.
   void announce(const std::string& line);
   // Until a signal, or silence, ends it.
@@ -51,6 +52,8 @@ class RunningServer {
 
  private:
   void tick();
+  // A signal that ends the server, at most `longest` from now; 0: none.
+  int next_signal(std::chrono::milliseconds longest);
   void book_kernel_drops();
   void book_lost_lines();
   void tell_watchdog();
@@ -65,6 +68,7 @@ class RunningServer {
   CpuWatch cpus_;
   TroubleWatch troubles_;
   std::optional<Watchdog> watchdog_;
+  int core_for_ = 0;  // the signal that asks for a core file at the end; 0: none
   std::uint64_t received_ = 0;
   std::uint64_t lost_lines_ = 0;  // of the log, that are booked
   std::chrono::steady_clock::time_point last_received_;

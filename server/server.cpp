@@ -25,6 +25,7 @@
 #include "server/process_group.h"
 #include "server/running_server.h"
 #include "server/service_manager.h"
+#include "server/signals.h"
 #include "server/standard_streams.h"
 #include "stages/stack.h"
 #include "stats/region.h"
@@ -175,7 +176,7 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   check_reply_address(loaded, listeners.addresses(), addresses.now());
   if (!loaded.ok()) return complain_about_settings(loaded);
   // From here on an end signal ends the server in good order: the region it leaves says so.
-  const EndSignals signals(assignment.separate_processes || assignment.process_per_message);
+  EndSignals signals(assignment.separate_processes || assignment.process_per_message);
   const RegionOptions about = region_options(settings, plan.pipeline, assignment, listeners);
   StatsRegion region(about);
   if (!region.warning().empty()) log::warning(region.warning());
@@ -280,6 +281,7 @@ int run_to_exit_code(int argc, const char* const* argv, const char* const* envir
 
 int run_server(int argc, const char* const* argv, const char* const* environment,
                const ServerParts& parts) {
+  secure_signals();
   secure_standard_streams();
   const int exit_code = run_to_exit_code(argc, argv, environment, parts);
   flush_standard_error();

@@ -91,6 +91,19 @@ class WrongLookup : public Service {
   std::atomic<std::uint64_t> answered_{0};
 };
 
+// Each of its lanes waits at its start while the gate is closed.
+class SlowToStart : public OneMessageService {
+ public:
+  std::unique_ptr<LaneState> make_lane_state() const override {
+    gate_.pass();
+    return nullptr;
+  }
+  void answer(Message& message, LaneState*) override { echo(message); }
+
+ private:
+  const Gate gate_{"TEST_GATE"};
+};
+
 class Silent : public OneMessageService {
   void answer(Message& message, LaneState*) override { message.no_reply(); }
 };
@@ -140,6 +153,7 @@ ServiceEntry entry(const char* name) {
 ServiceRegistry test_services() {
   ServiceRegistry services = built_in_services();
   services.add(entry<Slow>("slow"));
+  services.add(entry<SlowToStart>("slow-to-start"));
   services.add(entry<Gated>("gated"));
   services.add(entry<GatedDeferral>("gated-deferral"));
   services.add(entry<Silent>("silent"));

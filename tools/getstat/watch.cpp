@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/async_writer.h"
+#include "base/early_signals.h"
 #include "stats/reader.h"
 #include "tools/getstat/table.h"
 #include "tools/getstat/terminal.h"
@@ -27,8 +28,8 @@ constexpr std::chrono::seconds kLongestFarewell{1};
 sigset_t ending_signals() {
   sigset_t signals;
   ::sigemptyset(&signals);
-  ::sigaddset(&signals, SIGINT);
-  ::sigaddset(&signals, SIGTERM);
+  for (const int signal : {SIGINT, SIGTERM})
+    if (!is_ignored(signal)) ::sigaddset(&signals, signal);
   return signals;
 }
 

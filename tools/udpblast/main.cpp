@@ -6,6 +6,7 @@
 #include <string_view>
 #include <variant>
 
+#include "base/early_signals.h"
 #include "base/standard_error.h"
 #include "tools/udpblast/options.h"
 #include "tools/udpblast/report.h"
@@ -55,6 +56,7 @@ int run_to_exit_code(std::span<const char* const> arguments) {
 }  // namespace cpss::udpblast
 
 int main(int argc, char** argv) {
+  cpss::end_at_once_on_signals();
   const int code = cpss::udpblast::run_to_exit_code({argv + 1, argv + argc});
   cpss::flush_standard_error();
   return code;

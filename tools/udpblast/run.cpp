@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/early_signals.h"
 #include "base/standard_error.h"
 #include "net/udp_socket.h"
 #include "stats/clock.h"
@@ -35,14 +36,14 @@ namespace {
 
 constexpr std::uint64_t kToStartThreadsNs = 2'000'000;
 
-// SIGINT and SIGTERM as something to wait for, in the thread that makes it and those it starts.
+// SIGINT and SIGTERM, unless they are ignored, as something to wait for, in the thread that makes it and those it starts.
 class SignalsAsEvents {
  public:
   SignalsAsEvents() {
     sigset_t wanted;
     sigemptyset(&wanted);
-    sigaddset(&wanted, SIGINT);
-    sigaddset(&wanted, SIGTERM);
+    for (const int signal : {SIGINT, SIGTERM})
+      if (!is_ignored(signal)) sigaddset(&wanted, signal);
     ::pthread_sigmask(SIG_BLOCK, &wanted, &before_);
     fd_ = FileDescriptor(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   }

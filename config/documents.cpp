@@ -125,7 +125,8 @@ or `cpss-...` is ignored: `CPSS_SERVICE_HOST`, `CPSS_SERVICE_PORT`, `CPSS_SERVIC
 
 All errors are printed at once, one line each. A line names the place (`file:line:column`, the
 variable or the option), the value, what is allowed and, for unknown names, the nearest known one. A
-bad value is an error even where another source overrides it.
+bad value is an error even where another source overrides it. A file may also be a pipe; one that
+gives not a byte for 30 s is an error.
 
 | exit code | meaning |
 |---|---|

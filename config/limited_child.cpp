@@ -60,8 +60,8 @@ bool apply_limits(const ChildLimits& limits) {
 
 // The parent's handlers and blocked signals are none of the child's business.
 void reset_signals() {
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXCPU, SIGSEGV, SIGABRT, SIGBUS,
-                           SIGFPE, SIGILL, SIGALRM, SIGUSR1, SIGUSR2})
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXCPU, SIGSEGV, SIGABRT,
+                           SIGBUS, SIGFPE, SIGILL, SIGALRM, SIGUSR1, SIGUSR2})
     signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);

@@ -40,6 +40,10 @@ void append(std::vector<std::string>& to, std::vector<std::string> errors) {
 
 class Loader {
  public:
+  explicit Loader(std::chrono::milliseconds input_patience) {
+    result_.input_patience = input_patience;
+  }
+
   LoadResult load(int argc, const char* const* argv, const char* const* environment) {
     result_.settings = default_settings();
     CommandLine command_line = read_command_line(argc, argv);
@@ -65,7 +69,7 @@ class Loader {
   }
 
   void apply_file(const std::string& path) {
-    RawSettings raw = settings_of(read_yaml_file(path), path);
+    RawSettings raw = settings_of(read_yaml_file(path, result_.input_patience), path);
     std::vector<std::string> others = std::exchange(result_.errors, std::move(raw.errors));
     apply(raw);
     if (result_.errors.size() > kMostErrorsOfAFile) {
@@ -107,8 +111,9 @@ class Loader {
 
 }  // namespace
 
-LoadResult load_settings(int argc, const char* const* argv, const char* const* environment) {
-  return Loader().load(argc, argv, environment);
+LoadResult load_settings(int argc, const char* const* argv, const char* const* environment,
+                         std::chrono::milliseconds input_patience) {
+  return Loader(input_patience).load(argc, argv, environment);
 }
 
 Settings default_settings() {

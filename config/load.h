@@ -6,11 +6,13 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/patient_file.h"
 #include "config/action.h"
 #include "config/origin.h"
 #include "config/settings.h"
@@ -28,6 +30,9 @@ struct LoadResult {
   int exit_code = 0;                // 0 exactly where there are no errors; kExitUsage before
                                     // kExitConfig where there are errors of both kinds
 
+  // Of a file that is read: so long it may give nothing, as a pipe does that nobody writes.
+  std::chrono::milliseconds input_patience = kInputPatience;
+
   bool ok() const noexcept { return errors.empty(); }
   const Origin& origin(Setting setting) const noexcept {
     return origins[static_cast<std::size_t>(setting)];
@@ -37,7 +42,8 @@ struct LoadResult {
 
 // `environment` is an environ(7) array or null. Help, version and sample_config read neither the
 // environment nor a file, so that they work whatever is wrong there. Throws only std::bad_alloc.
-LoadResult load_settings(int argc, const char* const* argv, const char* const* environment);
+LoadResult load_settings(int argc, const char* const* argv, const char* const* environment,
+                         std::chrono::milliseconds input_patience = kInputPatience);
 
 // What an empty command line, environment and file give.
 Settings default_settings();

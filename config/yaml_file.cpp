@@ -2,13 +2,10 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <optional>
 #include <string_view>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "config/limited_child.h"
 #include "config/yaml_parser.h"
@@ -31,39 +28,30 @@ YamlDocument failed(std::string text) {
   return {{}, {{std::nullopt, std::move(text)}}};
 }
 
-std::string cannot_be_read() {
-  return fmt::format("cannot be read: {}", std::strerror(errno));
-}
-
 // The file's bytes, but no more than one above the limit; or the reason in `failure`.
-std::optional<std::string> read_up_to_limit(const std::string& path, std::string& failure) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    failure = cannot_be_read();
-    return std::nullopt;
-  }
+std::optional<std::string> read_up_to_limit(const std::string& path,
+                                            std::chrono::milliseconds patience,
+                                            std::string& failure) {
+  PatientFile file(path, patience);
   std::string text;
   std::array<char, 64 * 1024> chunk;
   while (text.size() <= kLargestYamlFile) {
-    const ssize_t got = read(fd, chunk.data(), chunk.size());
+    const ssize_t got = file.read(chunk);
     if (got == 0) break;
-    if (got > 0) {
-      text.append(chunk.data(), static_cast<std::size_t>(got));
-    } else if (errno != EINTR) {
-      failure = cannot_be_read();
-      close(fd);
+    if (got < 0) {
+      failure = "cannot be read: " + file.explain(errno);
       return std::nullopt;
     }
+    text.append(chunk.data(), static_cast<std::size_t>(got));
   }
-  close(fd);
   return text;
 }
 
 }  // namespace
 
-YamlDocument read_yaml_file(const std::string& path) {
+YamlDocument read_yaml_file(const std::string& path, std::chrono::milliseconds patience) {
   std::string failure;
-  const std::optional<std::string> bytes = read_up_to_limit(path, failure);
+  const std::optional<std::string> bytes = read_up_to_limit(path, patience, failure);
   if (!bytes) return failed(failure);
   if (bytes->size() > kLargestYamlFile)
     return failed(

@@ -310,7 +310,8 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
   plan.service = entry->make({.numbers_file = settings.numbers_file,
                               .allow_empty = settings.allow_empty,
                               .work = settings.work,
-                              .announce = std::move(announce)});
+                              .announce = std::move(announce),
+                              .input_patience = loaded.input_patience});
   fit_window(loaded, *plan.service);
   plan.pipeline = pipeline_options(loaded);
   return plan;

@@ -248,7 +248,7 @@ int run_to_exit_code(int argc, const char* const* argv, const char* const* envir
                      const ServerParts& parts) {
   try {
     require_main_stack(kMainStackBytes, "the server's main thread needs");
-    LoadResult loaded = load_settings(argc, argv, environment);
+    LoadResult loaded = load_settings(argc, argv, environment, parts.input_patience);
     if (!loaded.ok()) return complain_about_settings(loaded);
     return act(loaded, parts, environment);
   } catch (const ServiceDataError& error) {

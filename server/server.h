@@ -1,9 +1,11 @@
 // The life of a server process, from its command line to its exit code.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
+#include "base/patient_file.h"
 #include "net/udp_socket.h"
 #include "services/registry.h"
 
@@ -15,6 +17,8 @@ struct ServerParts {
   ServiceRegistry services;
   // Stands between the stages and a socket; empty: the stages use the socket itself.
   std::function<std::unique_ptr<DatagramPort>(UdpSocket&)> wrap_socket;
+  // So long a file that is read at the start may give nothing.
+  std::chrono::milliseconds input_patience = kInputPatience;
 };
 
 // Returns the exit code (exit_codes.h, config/load.h). At a forced end it does not return but

@@ -136,8 +136,9 @@ void LookupService::busy_reply(Message& message) const noexcept {
 std::unique_ptr<Service> make_lookup(const ServiceSettings& settings) {
   const auto begin = std::chrono::steady_clock::now();
   const Rows rows = settings.allow_empty ? Rows::may_be_none : Rows::needed;
-  NumberTable table = settings.numbers_file ? load_numbers(*settings.numbers_file, rows)
-                                            : parse_numbers(kSampleNumbers, kSampleNumbersName);
+  NumberTable table = settings.numbers_file
+                          ? load_numbers(*settings.numbers_file, rows, settings.input_patience)
+                          : parse_numbers(kSampleNumbers, kSampleNumbersName);
   const auto took_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                            std::chrono::steady_clock::now() - begin)
                            .count();

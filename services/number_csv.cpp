@@ -6,14 +6,13 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "services/csv.h"
 #include "services/service_settings.h"
@@ -264,43 +263,28 @@ class NumberParser {
   Problems problems_;
 };
 
-[[noreturn]] void throw_unreadable(const std::string& path, int error) {
+[[noreturn]] void throw_unreadable(const std::string& path, const std::string& why) {
   throw ServiceDataError(
       fmt::format("{}: cannot be read: {}; CPSS_NUMBERS has to name number data "
                   "(scripts/import-numbers makes some)",
-                  path, std::strerror(error)));
+                  path, why));
 }
 
-class File {
- public:
-  explicit File(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int fd() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
-
-std::string read_file(const std::string& path) {
-  const File file(path);
-  if (file.fd() < 0) throw_unreadable(path, errno);
-
+std::string read_file(const std::string& path, std::chrono::milliseconds patience) {
+  PatientFile file(path, patience);
   // A pipe has no size, and a file may grow while it is read: the size is a hint.
   constexpr std::size_t kStep = 1 << 20;
   struct stat info {};
-  if (::fstat(file.fd(), &info) != 0) throw_unreadable(path, errno);
-  if (S_ISCHR(info.st_mode)) throw_unreadable(path, ENODEV);  // /dev/zero never ends
+  if (file.is_open() && ::fstat(file.descriptor(), &info) != 0)
+    throw_unreadable(path, std::strerror(errno));
+  // /dev/zero never ends.
+  if (S_ISCHR(info.st_mode)) throw_unreadable(path, std::strerror(ENODEV));
   std::string content;
   content.reserve(static_cast<std::size_t>(info.st_size) + kStep);
   for (std::size_t size = 0;;) {
     content.resize(size + kStep);
-    const ssize_t got = ::read(file.fd(), content.data() + size, kStep);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_unreadable(path, errno);
+    const ssize_t got = file.read(std::span(content).subspan(size));
+    if (got < 0) throw_unreadable(path, file.explain(errno));
     if (got == 0) {
       content.resize(size);
       return content;
@@ -320,8 +304,8 @@ NumberTable parse_numbers(std::string_view csv, std::string_view source, Rows ro
                   source));
 }
 
-NumberTable load_numbers(const std::string& path, Rows rows) {
-  return parse_numbers(read_file(path), path, rows);
+NumberTable load_numbers(const std::string& path, Rows rows, std::chrono::milliseconds patience) {
+  return parse_numbers(read_file(path, patience), path, rows);
 }
 
 }  // namespace cpss

@@ -3,9 +3,11 @@
 // For set-up; the functions hold no state.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
+#include "base/patient_file.h"
 #include "services/number_table.h"
 
 namespace cpss {
@@ -18,7 +20,9 @@ enum class Rows : bool { needed, may_be_none };
 // number of all, where anything is wrong with any line: nothing is half-loaded.
 NumberTable parse_numbers(std::string_view csv, std::string_view source, Rows rows = Rows::needed);
 
-// The same from a file or pipe. Throws ServiceDataError also where it cannot be read.
-NumberTable load_numbers(const std::string& path, Rows rows = Rows::needed);
+// The same from a file or pipe. Throws ServiceDataError also where it cannot be read, or gives
+// nothing for `patience`.
+NumberTable load_numbers(const std::string& path, Rows rows = Rows::needed,
+                         std::chrono::milliseconds patience = kInputPatience);
 
 }  // namespace cpss

@@ -1,10 +1,13 @@
 // What services are told by configuration, and how they complain about their data.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
+
+#include "base/patient_file.h"
 
 namespace cpss {
 
@@ -14,6 +17,8 @@ struct ServiceSettings {
   bool allow_empty = false;                          // CPSS_ALLOW_EMPTY: the file may have no rows
   std::string work = "fixed:0;burn";                 // CPSS_WORK, see services/work_profile.h
   std::function<void(const std::string&)> announce;  // one line for the log; may be empty
+  // So long a file may give nothing, as a pipe does that nobody writes, before that is an error.
+  std::chrono::milliseconds input_patience = kInputPatience;
 };
 
 // Data a service needs is missing, unreadable or wrong. what() has one line per problem, each with

@@ -92,6 +92,14 @@ TEST(LimitedChild, HasLimitedTime) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
 }
 
+// Its processor time does not end it.
+TEST(LimitedChild, HasLimitedTimeAlsoWhereItIsStopped) {
+  ChildLimits limits = kLimits;
+  limits.wall_clock = 50ms;
+  EXPECT_EQ(failure([]() -> std::string { raise(SIGSTOP), std::abort(); }, limits),
+            "did not end within 50 ms");
+}
+
 TEST(LimitedChild, HasALimitedAnswer) {
   EXPECT_EQ(failure([] { return std::string(kLimits.answer_bytes + 1, 'x'); }),
             "gave more than 4194304 bytes of answer");

@@ -23,6 +23,16 @@ std::string file_error(const std::string& path) {
   return document.errors[0].text;
 }
 
+TEST(YamlFile, OfAPipeThatNobodyWritesIsAnError) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("fifo");
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const YamlDocument document = read_yaml_file(path, std::chrono::milliseconds(50));
+  ASSERT_EQ(document.errors.size(), 1u);
+  EXPECT_EQ(document.errors[0].text,
+            "cannot be read: no byte came for 0.05 s: does nobody write to it?");
+}
+
 TEST(YamlFile, SaysWhyItCannotBeRead) {
   const TemporaryFolder folder;
   EXPECT_EQ(file_error(folder.file("missing")), "cannot be read: No such file or directory");

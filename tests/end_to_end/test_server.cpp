@@ -2,6 +2,7 @@
 // as environment variables say:
 //   TEST_SENDS        drop, repeat or delay: what happens to every TEST_SENDS_EVERY-th reply
 //   TEST_SENDS_DELAY_MS
+//   TEST_INPUT_PATIENCE_MS  for files read at the start
 //   TEST_SEND_GATE    replies are not sent while this file exists
 // and those of test_services.h.
 #include <cstdlib>
@@ -59,5 +60,8 @@ std::unique_ptr<DatagramPort> misbehaving(UdpSocket& socket) {
 }  // namespace cpss
 
 int main(int argc, char** argv) {
-  return cpss::run_server(argc, argv, environ, {cpss::test_services(), cpss::misbehaving});
+  cpss::ServerParts parts{.services = cpss::test_services(), .wrap_socket = cpss::misbehaving};
+  if (const char* patience = std::getenv("TEST_INPUT_PATIENCE_MS"))
+    parts.input_patience = std::chrono::milliseconds(std::stoul(patience));
+  return cpss::run_server(argc, argv, environ, parts);
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "services/sample_numbers.h"
 #include "services/service_settings.h"
@@ -218,6 +219,18 @@ TEST_F(NumberFile, IsReadWhole) {
   EXPECT_EQ(table.size(), 100'000U);
   EXPECT_EQ(find(table, "1000001"), "prefix=100000;carrier=some carrier with a long name");
   EXPECT_EQ(find(table, "199999"), "prefix=199999;carrier=some carrier with a long name");
+}
+
+TEST_F(NumberFile, ThatIsAPipeWhichNobodyWritesIsAnError) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  try {
+    load_numbers(path_, std::chrono::milliseconds(50));
+    FAIL() << "no error";
+  } catch (const ServiceDataError& error) {
+    EXPECT_THAT(error.what(),
+                testing::StartsWith(
+                    path_ + ": cannot be read: no byte came for 0.05 s: does nobody write to it?"));
+  }
 }
 
 TEST_F(NumberFile, IsNamedInItsProblems) {

@@ -224,7 +224,7 @@ TEST_F(NumberFile, IsReadWhole) {
 TEST_F(NumberFile, ThatIsAPipeWhichNobodyWritesIsAnError) {
   ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
   try {
-    load_numbers(path_, std::chrono::milliseconds(50));
+    load_numbers(path_, Rows::needed, std::chrono::milliseconds(50));
     FAIL() << "no error";
   } catch (const ServiceDataError& error) {
     EXPECT_THAT(error.what(),

@@ -392,4 +392,34 @@ bool UdpSocket::stop_arrivals() noexcept {
   return set_option(fd_, SOL_SOCKET, SO_ATTACH_FILTER, program);
 }
 
+// A connected socket gets what its peer sends to the local address that it has then, and no more
+// (udp(7)). That of a wildcard becomes loopback, for IPv4 too where it takes both.
+bool UdpSocket::turn_away() noexcept {
+  SocketAddress self = local_;
+  if (wildcard_)
+    self = {*IpAddress::parse(local_.family() == AF_INET ? "127.0.0.1" : "::1"), local_.port()};
+  return ::connect(fd_, self.data(), self.size()) == 0;
+}
+
+// MSG_TRUNC without a buffer takes a datagram and copies nothing (recv(2)). An error that was
+// pending at the socket is told once; a second one in a row ends it.
+std::uint64_t UdpSocket::discard_unread() noexcept {
+  constexpr std::uint64_t kMost = 1'000'000;
+  std::uint64_t packets = 0;
+  for (int failed = 0; failed < 2 && packets < kMost;) {
+    if (::recv(fd_, nullptr, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0) {
+      ++packets;
+      failed = 0;
+    } else if (errno != EINTR) {
+      ++failed;
+    }
+  }
+  return packets;
+}
+
+std::size_t UdpSocket::buffer_bytes() const noexcept {
+  return static_cast<std::size_t>(int_option(fd_, SOL_SOCKET, SO_RCVBUF)) +
+         static_cast<std::size_t>(int_option(fd_, SOL_SOCKET, SO_SNDBUF));
+}
+
 }  // namespace cpss

@@ -110,6 +110,8 @@ class UdpSocket final : public DatagramPort {
   // What had to be changed of an inherited socket, a line each, for the log.
   const std::vector<std::string>& notes() const noexcept { return notes_; }
   SocketBufferInfo buffer_info() const noexcept;
+  // Of both directions, as the kernel counts (socket(7)).
+  std::size_t buffer_bytes() const noexcept;
 
   // From now on sockets with UdpSocketOptions::reuse_port can join this one. It was bound without
   // SO_REUSEPORT itself and so was alone on its port: a second server on the same port, of this
@@ -126,6 +128,14 @@ class UdpSocket final : public DatagramPort {
   // accepts nothing: socket(7)); what is queued already can still be received. False: the kernel
   // refused the program (errno says why) and datagrams go on arriving.
   bool stop_arrivals() noexcept;
+
+  // From now on nothing new finds this socket, as if it were closed (to senders: ICMP port
+  // unreachable), but kernel_dropped() can still be read: it is connected to its own address, from
+  // which nobody else can send. False: the kernel refused, because that address is gone.
+  bool turn_away() noexcept;
+  // Takes the packets that were never received from the queue and throws them away, at most a
+  // million; returns how many.
+  std::uint64_t discard_unread() noexcept;
 
  private:
   // Of each arrival: where it was sent, or how it was merged.

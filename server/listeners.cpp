@@ -119,6 +119,22 @@ bool Listeners::stop_arrivals() noexcept {
   return all;
 }
 
+std::uint64_t Listeners::last_drops() noexcept {
+  std::uint64_t unread = 0;
+  if (!inherited()) {
+    for (const auto& socket : sockets_) socket->turn_away();
+    wait_for_deliveries_under_way();
+    for (const auto& socket : sockets_) unread += socket->discard_unread();
+  }
+  return unread + newly_dropped();
+}
+
+std::uint64_t Listeners::buffer_bytes() const noexcept {
+  std::uint64_t bytes = 0;
+  for (const auto& socket : sockets_) bytes += socket->buffer_bytes();
+  return bytes;
+}
+
 std::vector<std::string> Listeners::buffer_notes() const {
   const std::string each =
       per_address_ == 1 ? "" : fmt::format(" in each of {} sockets", per_address_);

@@ -46,6 +46,9 @@ class Listeners {
   std::vector<std::string> address_texts() const;
   bool inherited() const noexcept { return sockets_.front()->inherited(); }
 
+  // What all buffers of the sockets may hold, as the kernel has granted them.
+  std::uint64_t buffer_bytes() const noexcept;
+
   // Datagrams the kernel dropped at our sockets since the last call, or since they are ours.
   std::uint64_t newly_dropped() noexcept;
 
@@ -53,6 +56,12 @@ class Listeners {
   // for some socket, which goes on receiving. Inherited sockets are left alone and do not count:
   // they outlive us, and the next start reads what they go on gathering.
   bool stop_arrivals() noexcept;
+
+  // At the very end, when nobody reads the sockets any more: from its return on nothing reaches
+  // them, as if they were closed. Returns what newly_dropped() does, for the last time, and how
+  // many datagrams were still in the queues, which are lost with the sockets. Inherited sockets are
+  // left alone, with what they hold.
+  std::uint64_t last_drops() noexcept;
 
   // For the log: what the sockets of each address hold, and how to get more where less was given
   // than asked.

@@ -114,7 +114,7 @@ void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
     return why != nullptr;
   });
   if (!drained) leave(why);
-  book_kernel_drops();
+  p_.main.add(Counter::kernel_dropped, p_.listeners.last_drops());
   events_.collect(p_.engine.board());
   events_.flush();
   close_books(true);
@@ -169,7 +169,7 @@ void RunningServer::leave(const char* why) {
     std::this_thread::sleep_for(kHandsOffLook);
     seized += p_.engine.seize_all();
   }
-  book_kernel_drops();
+  p_.main.add(Counter::kernel_dropped, p_.listeners.last_drops());
   events_.collect(p_.engine.board());
   events_.flush();
   log::error(fmt::format("{}: forced end; {} messages inside are booked as failed", why, seized));

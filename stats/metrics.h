@@ -178,7 +178,9 @@ inline constexpr auto kCounters = std::to_array<CounterInfo>({
     {Counter::retired, {"retired", "messages", "ended in the stage, for whatever reason"}},
     {Counter::sent, {"sent", "datagrams", "accepted by the kernel"}},
     {Counter::kernel_dropped,
-     {"kernel_dropped", "datagrams", "dropped by the kernel at our sockets (SO_MEMINFO)"}},
+     {"kernel_dropped", "datagrams",
+      "dropped by the kernel at our sockets (SO_MEMINFO), and what they still held at a forced "
+      "end"}},
     {Counter::busy_ns, {"busy_ns", "ns", "spent inside the stage's step with work in hand"}},
     {Counter::step_ns,
      {"step_ns", "ns", "spent by messages in the step, each for its whole batch, added up"}},

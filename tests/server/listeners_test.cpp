@@ -120,6 +120,39 @@ TEST(Listeners, AfterTheStopNothingNewArrivesAndWhatCameBeforeIsStillThere) {
   EXPECT_EQ(listeners.newly_dropped(), 0u) << "each is told once";
 }
 
+// Whether the kernel tells who sends to `to` that nobody is there.
+bool is_refused(const SocketAddress& to) {
+  UdpSocket client(address(to.family() == AF_INET ? "127.0.0.1" : "::1"), {});
+  if (::connect(client.descriptor(), to.data(), to.size()) != 0) return true;
+  send_text(client, "is anybody there?", to);
+  pollfd told{client.descriptor(), POLLERR, 0};
+  ::poll(&told, 1, 2000);
+  return (told.revents & POLLERR) != 0;
+}
+
+// The end of the books: what comes later was never ours, and its sender is told so.
+void expect_last_drops(const ListenerOptions& options, const SocketAddress& asked) {
+  Listeners listeners(options);
+  const SocketAddress to(asked.ip(), listeners.addresses()[0].port());
+  UdpSocket client(address(to.family() == AF_INET ? "127.0.0.1" : "::1"), {});
+  for (int i = 0; i < 7; ++i) send_text(client, "unread", to);
+  ASSERT_TRUE(listeners.stop_arrivals());
+  for (int i = 0; i < 3; ++i) send_text(client, "dropped", to);
+  EXPECT_EQ(listeners.newly_dropped(), 3u);
+  for (int i = 0; i < 2; ++i) send_text(client, "dropped", to);
+  EXPECT_EQ(listeners.last_drops(), 9u) << "seven unread, two dropped";
+  for (int i = 0; i < 5; ++i) send_text(client, "nobody's", to);
+  EXPECT_TRUE(is_refused(to));
+  EXPECT_EQ(listeners.newly_dropped(), 0u) << "nothing came after the last reading";
+  EXPECT_EQ(listeners.last_drops(), 0u);
+}
+
+TEST(Listeners, AfterTheLastDropsNothingFindsThemAnyMore) {
+  expect_last_drops(listening_on({{"127.0.0.1", 0}}), address("127.0.0.1"));
+  expect_last_drops(listening_on({{"127.0.0.1", 0}}, 4), address("127.0.0.1"));
+  expect_last_drops(listening_on({{"0.0.0.0", 0}}, 2), address("127.0.0.1"));
+}
+
 class WildcardListeners : public testing::Test {
  protected:
   void SetUp() override {
@@ -131,6 +164,12 @@ class WildcardListeners : public testing::Test {
   }
   static std::uint16_t free_port() { return UdpSocket(address("::"), {}).local_address().port(); }
 };
+
+TEST_F(WildcardListeners, AfterTheLastDropsNothingFindsThemByEitherFamily) {
+  for (const char* asked : {"::1", "127.0.0.1"})
+    expect_last_drops(listening_on({{"::", 0}}, 2), address(asked));
+  expect_last_drops(listening_on({{"::1", 0}}), address("::1"));
+}
 
 TEST_F(WildcardListeners, AnIpv6WildcardAlsoTakesIpv4) {
   const Listeners listeners(listening_on({{"::", 0}}));
@@ -271,6 +310,11 @@ TEST(InheritedListeners, GoOnGatheringAfterTheStop) {
   send_text(client, "for the next start", listeners.addresses()[0]);
   EXPECT_EQ(text_from(listeners, 0), "for the next start");
   EXPECT_EQ(listeners.newly_dropped(), 0u);
+  send_text(client, "for it too", listeners.addresses()[0]);
+  EXPECT_EQ(listeners.last_drops(), 0u);
+  EXPECT_EQ(text_from(listeners, 0), "for it too");
+  send_text(client, "and on", listeners.addresses()[0]);
+  EXPECT_EQ(text_from(listeners, 0), "and on");
 }
 
 TEST(InheritedListeners, CountOnlyWhatIsDroppedFromThenOn) {

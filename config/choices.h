@@ -27,6 +27,12 @@ inline constexpr std::array<std::pair<std::string_view, OverloadPolicy>, 2>
     }};
 
 template <>
+inline constexpr std::array<std::pair<std::string_view, MemoryCheck>, 2> kChoices<MemoryCheck>{{
+    {"refuse", MemoryCheck::refuse},
+    {"warn", MemoryCheck::warn},
+}};
+
+template <>
 inline constexpr std::array<std::pair<std::string_view, Handover>, 2> kChoices<Handover>{{
     {"help", Handover::help},
     {"strict", Handover::strict},

@@ -12,7 +12,7 @@ namespace cpss {
 namespace {
 
 constexpr std::string_view kBlanks = " \t";
-constexpr unsigned kHighestCpu = 1023;  // cpu_set_t has 1024 (CPU_SETSIZE, sched_setaffinity(2))
+constexpr unsigned kHighestCpu = 8191;  // Linux has 8,192 at most (NR_CPUS, arch/x86/Kconfig)
 constexpr unsigned kV4Bits = 32;
 constexpr unsigned kV6Bits = 128;
 constexpr std::string_view kTwice = "is listed twice";

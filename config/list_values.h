@@ -35,7 +35,7 @@ class ListReader;
 template <>
 class ListReader<std::vector<unsigned>> {
  public:
-  static constexpr std::string_view kAllowed = "CPU numbers and ranges such as 0,2-3, up to 1023";
+  static constexpr std::string_view kAllowed = "CPU numbers and ranges such as 0,2-3, up to 8191";
   static constexpr std::string_view kPlaceholder = "CPUS";
   Complaint add(std::string_view entry);
   std::vector<unsigned> take() { return {cpus_.begin(), cpus_.end()}; }

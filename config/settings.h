@@ -57,6 +57,7 @@ enum class Setting : std::uint8_t {
   message_size,
   batch,
   process_shared,
+  memory_check,
   handover,
   help_most_us,
   spin_us,
@@ -98,6 +99,12 @@ enum class DeferScope : std::uint8_t {
 enum class OverloadPolicy : std::uint8_t {
   block,  // they wait in the kernel, which drops what does not fit
   shed,   // they are received, and answered "busy" or not at all
+};
+
+// What is done about a server that may come to use more memory than there is.
+enum class MemoryCheck : std::uint8_t {
+  refuse,  // it does not start
+  warn,    // the log says so
 };
 
 // Who runs the next stage's step for a batch.
@@ -144,7 +151,7 @@ struct Settings {
   std::vector<AddressPrefix> trusted;  // who may get replies longer than requests; empty: nobody
 
   ServerModel model = ServerModel::seda;
-  std::optional<unsigned> lanes;  // none: as many as CPUs the process may use
+  std::optional<unsigned> lanes;  // none: as many as can run at once (server/machine.h)
   SocketSharing sockets = SocketSharing::shared;
   SocketSteering steering = SocketSteering::hash;
   unsigned handoff_limit = 0;   // messages that a lane takes before it passes the turn on
@@ -183,6 +190,7 @@ struct Settings {
   unsigned coalesce_us = 0;     // pause between small batches received; 0: none
   unsigned spin_us = 0;         // longest look for work before a wait; 0: none
   bool process_shared = false;  // queues, pool and semaphores in shared memory
+  MemoryCheck memory_check = MemoryCheck::refuse;
 
   OverloadPolicy overload = OverloadPolicy::block;
   unsigned busy_rate = 0;  // busy replies a second, whole server

@@ -31,6 +31,7 @@ using SettingMember = std::variant<            //
     std::chrono::nanoseconds Settings::*,      // seconds
     DeferScope Settings::*,                    // one of a few words
     OverloadPolicy Settings::*,                //
+    MemoryCheck Settings::*,                   //
     Handover Settings::*,                      //
     ServerModel Settings::*,                   //
     SocketSharing Settings::*,                 //
@@ -197,7 +198,8 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "threads or processes",
      .range = {1, 4096},
      .models = {ServerModel::symped, ServerModel::mp},
-     .empty_means = "as many as CPUs the process may use",
+     .empty_means = "as many as CPUs the process may use, or as its control group has CPU quota "
+                    "for, rounded down, but at least one",
      .help = "Threads or processes that do everything. With handoff: at least, there may be more, "
              "up to twice the CPUs. With fork: an eighth of the processes there may be at once"},
 
@@ -533,6 +535,18 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .models = {ServerModel::seda, ServerModel::sped, ServerModel::symped, ServerModel::amped},
      .help = "Whether slots, queues and semaphores live in shared memory and can be used by "
              "several processes"},
+
+    {.id = Setting::memory_check,
+     .group = "Queues",
+     .yaml_path = "queue.memory_check",
+     .variable = "CPSS_MEMORY_CHECK",
+     .option = "memory-check",
+     .member = &Settings::memory_check,
+     .default_text = "refuse",
+     .help = "What to do if slots, queues, threads, socket buffers and data may come to take more "
+             "memory than the machine, or the control group of the server, has. Memory is taken as "
+             "it is used, so such a server would be killed when it is busy. refuse: it does not "
+             "start. warn: the log says so"},
 
     {.id = Setting::handover,
      .group = "Hand-over",

@@ -1,10 +1,12 @@
 #include "server/cpu_watch.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sched.h>
+
+#include "server/machine.h"
 
 namespace cpss {
 namespace {
@@ -23,13 +25,11 @@ CpuWatch::CpuWatch(const Assignment& assignment) {
 std::string CpuWatch::look(Board& board, std::uint64_t now_ns) {
   if (!asks_ || now_ns < next_ns_) return {};
   next_ns_ = now_ns + kIntervalNs;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return {};
-  std::vector<unsigned> usable;
-  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(cpu, &set)) usable.push_back(cpu);
-  return look(board, usable);
+  try {
+    return look(board, usable_cpus());
+  } catch (const std::system_error&) {
+    return {};  // it does not say: nothing is known to be gone
+  }
 }
 
 std::string CpuWatch::look(Board& board, const std::vector<unsigned>& usable) {

@@ -4,5 +4,6 @@
 #include "server/server.h"
 
 int main(int argc, char** argv) {
-  return cpss::run_server(argc, argv, environ, {cpss::built_in_services(), {}});
+  return cpss::run_server(argc, argv, environ,
+                          {.services = cpss::built_in_services(), .wrap_socket = {}});
 }

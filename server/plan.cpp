@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include "config/choices.h"
@@ -49,18 +48,8 @@ Steering steering_of(SocketSteering steering) {
   return Steering::round_robin;
 }
 
-std::vector<unsigned> usable_cpus() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  sched_getaffinity(0, sizeof allowed, &allowed);
-  std::vector<unsigned> usable;
-  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(cpu, &allowed)) usable.push_back(cpu);
-  return usable;
-}
-
-void check_cpus(LoadResult& loaded, Setting setting, const std::vector<unsigned>& cpus) {
-  const std::vector<unsigned> usable = usable_cpus();
+void check_cpus(LoadResult& loaded, Setting setting, const std::vector<unsigned>& cpus,
+                const std::vector<unsigned>& usable) {
   std::vector<unsigned> others;
   std::ranges::set_difference(cpus, usable, std::back_inserter(others));
   if (others.empty()) return;
@@ -71,9 +60,9 @@ void check_cpus(LoadResult& loaded, Setting setting, const std::vector<unsigned>
 
 // A real-time thread that is always busy leaves the rest of its CPU 5 % of the time (sched(7),
 // sched_rt_runtime_us). On a large machine that is one CPU of many.
-void check_real_time(LoadResult& loaded, Setting setting, const std::optional<unsigned>& priority) {
+void check_real_time(LoadResult& loaded, Setting setting, const std::optional<unsigned>& priority,
+                     const std::vector<unsigned>& usable) {
   constexpr std::size_t kFewCpus = 2;
-  const std::vector<unsigned> usable = usable_cpus();
   if (!priority || loaded.settings.real_time_on_few_cpus || usable.size() > kFewCpus) return;
   refuse(loaded, setting,
          fmt::format("puts threads into the real-time class, and this process may use {} CPU{} "
@@ -176,10 +165,10 @@ void check_workers(LoadResult& loaded) {
 }
 
 // Every CPU that some stage may use.
-std::set<unsigned> all_cpus(const Settings& settings) {
+std::set<unsigned> all_cpus(const Settings& settings, const Machine& machine) {
   std::set<unsigned> all;
-  const auto add = [&all](const std::vector<unsigned>& cpus) {
-    const std::vector<unsigned> usable = cpus.empty() ? usable_cpus() : cpus;
+  const auto add = [&](const std::vector<unsigned>& cpus) {
+    const std::vector<unsigned>& usable = cpus.empty() ? machine.cpus : cpus;
     all.insert(usable.begin(), usable.end());
   };
   add(settings.receive_cpus);
@@ -192,8 +181,8 @@ std::set<unsigned> all_cpus(const Settings& settings) {
 }
 
 // Which lanes there are, and what each may have of what the server has.
-void set_model(PipelineOptions& options, const Settings& settings) {
-  const auto cpus = static_cast<unsigned>(usable_cpus().size());
+void set_model(PipelineOptions& options, const Settings& settings, const Machine& machine) {
+  const unsigned cpus = machine.at_once();
   options.model = settings.model;
   options.sockets = settings.sockets;
   options.process_use = settings.multi_process;
@@ -214,7 +203,7 @@ unsigned worker_queue_places(const Settings& settings) {
       std::clamp(holds_all ? settings.slots : settings.slots / 2, 1U, WorkerQueue::kMostEntries));
 }
 
-PipelineOptions pipeline_options(const LoadResult& loaded) {
+PipelineOptions pipeline_options(const LoadResult& loaded, const Machine& machine) {
   const Settings& settings = loaded.settings;
   const auto detail = [](bool stats) { return stats ? Detail::histograms : Detail::books; };
   PipelineOptions options;
@@ -233,14 +222,14 @@ PipelineOptions pipeline_options(const LoadResult& loaded) {
   if (settings.reply_address) options.reply_address = address_of(*settings.reply_address);
   if (settings.handover == Handover::help)
     options.help_most = std::chrono::microseconds(settings.help_most_us);
-  options.cpus = static_cast<unsigned>(all_cpus(settings).size());
+  options.cpus = machine.at_once(all_cpus(settings, machine).size());
   if (settings.sockets != SocketSharing::handoff)
     options.pause = std::chrono::microseconds(settings.coalesce_us);
-  options.spin = std::chrono::microseconds(settings.spin_us);
+  if (!machine.less_than_one()) options.spin = std::chrono::microseconds(settings.spin_us);
   options.slots = settings.slots;
   options.window_bytes = settings.message_size;
   options.batch = settings.batch;
-  set_model(options, settings);
+  set_model(options, settings, machine);
   return options;
 }
 
@@ -285,15 +274,15 @@ PrefixSet prefixes(const std::vector<AddressPrefix>& list) {
 
 }  // namespace
 
-Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
+Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machine& machine,
                std::function<void(const std::string&)> announce) {
   const Settings& settings = loaded.settings;
-  check_cpus(loaded, Setting::receive_cpus, settings.receive_cpus);
-  check_cpus(loaded, Setting::service_cpus, settings.service_cpus);
-  check_cpus(loaded, Setting::worker_cpus, settings.worker_cpus);
-  check_cpus(loaded, Setting::response_cpus, settings.response_cpus);
-  check_real_time(loaded, Setting::receive_priority, settings.receive_priority);
-  check_real_time(loaded, Setting::response_priority, settings.response_priority);
+  check_cpus(loaded, Setting::receive_cpus, settings.receive_cpus, machine.cpus);
+  check_cpus(loaded, Setting::service_cpus, settings.service_cpus, machine.cpus);
+  check_cpus(loaded, Setting::worker_cpus, settings.worker_cpus, machine.cpus);
+  check_cpus(loaded, Setting::response_cpus, settings.response_cpus, machine.cpus);
+  check_real_time(loaded, Setting::receive_priority, settings.receive_priority, machine.cpus);
+  check_real_time(loaded, Setting::response_priority, settings.response_priority, machine.cpus);
   check_reply_ip(loaded);
   check_interfaces(loaded, Setting::allow, settings.allow);
   check_interfaces(loaded, Setting::trusted, settings.trusted);
@@ -313,7 +302,7 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
                               .announce = std::move(announce),
                               .input_patience = loaded.input_patience});
   fit_window(loaded, *plan.service);
-  plan.pipeline = pipeline_options(loaded);
+  plan.pipeline = pipeline_options(loaded, machine);
   return plan;
 }
 

@@ -10,6 +10,7 @@
 
 #include "config/load.h"
 #include "server/listeners.h"
+#include "server/machine.h"
 #include "server/pipeline_options.h"
 #include "services/registry.h"
 #include "stages/admission.h"
@@ -23,7 +24,7 @@ struct Plan {
 
 // Makes the service, loading its data, and the pipeline's options. What is wrong with settings is
 // added to `loaded` as the loader does it (errors, exit code), all of it. Throws ServiceDataError.
-Plan make_plan(LoadResult& loaded, const ServiceRegistry& services,
+Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machine& machine,
                std::function<void(const std::string&)> announce);
 
 // What sockets to open, or those to take over that a service manager has opened; what speaks

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 #include <exception>
+#include <functional>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -18,7 +20,9 @@
 #include "server/exit_codes.h"
 #include "server/listeners.h"
 #include "server/log.h"
+#include "server/machine.h"
 #include "server/main_stack.h"
+#include "server/memory_need.h"
 #include "server/models/models.h"
 #include "server/pipeline.h"
 #include "server/plan.h"
@@ -29,6 +33,7 @@
 #include "server/standard_streams.h"
 #include "stages/stack.h"
 #include "stats/region.h"
+#include "stats/region_description.h"
 
 namespace cpss {
 namespace {
@@ -132,10 +137,10 @@ std::vector<StatsWriter> receivers_of(const std::vector<RegionBlock>& blocks,
 }
 
 // Bad data do not hide what is wrong with the settings.
-Plan plan_or_complain(LoadResult& loaded, const ServerParts& parts,
+Plan plan_or_complain(LoadResult& loaded, const ServerParts& parts, const Machine& machine,
                       std::function<void(const std::string&)> announce) {
   try {
-    return make_plan(loaded, parts.services, std::move(announce));
+    return make_plan(loaded, parts.services, machine, std::move(announce));
   } catch (const ServiceDataError&) {
     complain_about_settings(loaded);
     throw;
@@ -152,11 +157,25 @@ std::unique_ptr<Engine> make_engine(const PipelineOptions& options, const Assign
                                     region);
 }
 
+// Throws, or warns, as the setting says. `known`: what the pipeline's options do not say.
+void check_memory(const Settings& settings, const PipelineOptions& pipeline,
+                  const Assignment& assignment, const Machine& machine, MemoryNeed known,
+                  const std::function<void(const std::string&)>& warn) {
+  add_memory_of(pipeline, assignment, known);
+  const auto problem = memory_problem(known, pipeline, machine);
+  if (!problem) return;
+  if (settings.memory_check == MemoryCheck::warn) return warn(*problem);
+  throw std::runtime_error(*problem +
+                           ": lower CPSS_QSLOTS or CPSS_MSGSIZE, load fewer numbers, give it more, "
+                           "or set CPSS_MEMORY_CHECK=warn");
+}
+
 int serve(LoadResult& loaded, const ServerParts& parts, const char* const* environment) {
   log::set_up();
   std::vector<int> inherited = inherited_sockets(environment);
   ServiceManager manager(environment);
-  Plan plan = plan_or_complain(loaded, parts, log::info);
+  const Machine machine = this_machine(parts.proc);
+  Plan plan = plan_or_complain(loaded, parts, machine, log::info);
   const Assignment assignment = assignment_of(plan.pipeline);
   const ListenerOptions sockets =
       listener_options(loaded, assignment.socket_groups, std::move(inherited));
@@ -178,6 +197,11 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   // From here on an end signal ends the server in good order: the region it leaves says so.
   EndSignals signals(assignment.separate_processes || assignment.process_per_message);
   const RegionOptions about = region_options(settings, plan.pipeline, assignment, listeners);
+  check_memory(settings, plan.pipeline, assignment, machine,
+               {.data = memory_in_use(parts.proc),
+                .sockets = listeners.buffer_bytes(),
+                .region = RegionPlan(about).file_bytes},
+               log::warning);
   StatsRegion region(about);
   if (!region.warning().empty()) log::warning(region.warning());
   for (const std::string& note : listeners.inherited_notes()) log::warning(note);
@@ -215,8 +239,14 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
 
 // Everything a start would check, short of binding.
 int check(LoadResult& loaded, const ServerParts& parts) {
-  plan_or_complain(loaded, parts, [](const std::string&) {});
+  const Machine machine = this_machine(parts.proc);
+  Plan plan = plan_or_complain(loaded, parts, machine, [](const std::string&) {});
   if (!loaded.ok()) return complain_about_settings(loaded);
+  // Without the sockets' buffers, of which only the kernel knows how large it makes them.
+  plan.pipeline.merged = loaded.settings.gro;
+  check_memory(loaded.settings, plan.pipeline, assignment_of(plan.pipeline), machine,
+               {.data = memory_in_use(parts.proc)},
+               [](const std::string& problem) { print("warning: " + problem + '\n'); });
   print("settings are good\n");
   return kExitOk;
 }

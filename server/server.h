@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/patient_file.h"
 #include "net/udp_socket.h"
@@ -19,6 +20,8 @@ struct ServerParts {
   std::function<std::unique_ptr<DatagramPort>(UdpSocket&)> wrap_socket;
   // So long a file that is read at the start may give nothing.
   std::chrono::milliseconds input_patience = kInputPatience;
+  // Where procfs says what the process may use of the machine (machine.h).
+  std::string proc = "/proc";
 };
 
 // Returns the exit code (exit_codes.h, config/load.h). At a forced end it does not return but

@@ -6,17 +6,11 @@
 
 #include <sched.h>
 
+#include "stages/cpu_set.h"
 #include "stages/stack.h"
 
 namespace cpss {
 namespace {
-
-cpu_set_t set_of(const std::vector<unsigned>& cpus) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const unsigned cpu : cpus) CPU_SET(cpu, &set);
-  return set;
-}
 
 sched_param at_priority(unsigned priority) {
   sched_param parameters{};
@@ -32,8 +26,8 @@ class Attributes {
     // The default would follow 'ulimit -s', or the C library: 128 KiB with musl.
     pthread_attr_setstacksize(&attributes_, kLaneStackBytes);
     if (with_cpus && !options.cpus.empty()) {
-      const cpu_set_t set = set_of(options.cpus);
-      pthread_attr_setaffinity_np(&attributes_, sizeof set, &set);
+      const CpuSet set(options.cpus);
+      pthread_attr_setaffinity_np(&attributes_, set.bytes(), set.get());
     }
     if (options.real_time_priority) {
       const sched_param parameters = at_priority(*options.real_time_priority);
@@ -84,8 +78,8 @@ void Lane::run_here() {
       throw std::system_error(error, std::generic_category(), "thread " + options_.name);
   };
   if (!options_.cpus.empty()) {
-    const cpu_set_t set = set_of(options_.cpus);
-    const int error = pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+    const CpuSet set(options_.cpus);
+    const int error = pthread_setaffinity_np(pthread_self(), set.bytes(), set.get());
     if (error != EINVAL) apply(error);  // EINVAL: none of them is left, those it has now are
   }
   if (options_.real_time_priority) {

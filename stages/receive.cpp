@@ -13,12 +13,17 @@ namespace {
 // After a read that failed. Short, since an error that was pending at the socket is mostly gone.
 constexpr Backoff::Pause kFirstPause{1};
 
-std::size_t buffer_bytes(const ReceiveStep::Wiring& wiring) {
-  return wiring.merged ? std::max(kMergedBytes, wiring.store.window_bytes())
-                       : wiring.store.window_bytes();
+std::size_t buffer_bytes(std::size_t window_bytes, bool merged) {
+  return merged ? std::max(kMergedBytes, window_bytes) : window_bytes;
 }
 
 }  // namespace
+
+std::uint64_t ReceiveStep::bytes(std::size_t window_bytes, std::uint32_t batch, bool merged,
+                                 bool sheds) noexcept {
+  const std::uint64_t arrivals = batch * stride_of(buffer_bytes(window_bytes, merged));
+  return sheds ? arrivals + Shedding::bytes(window_bytes, batch) : arrivals;
+}
 
 ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
                          std::optional<Help> help)
@@ -27,14 +32,14 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
       stats_(stats),
       retirement_(w_.store, lane.cache, stats_, w_.batch),
       outlet_(w_.requests, w_.batch, w_.store, stats_, help),
-      memory_(w_.batch * stride_of(buffer_bytes(w_))),
+      memory_(bytes(w_.store.window_bytes(), w_.batch, w_.merged, false)),
       arrivals_(w_.batch),
       host_(w_.admission.host()),
       failures_(w_.ports.size(), Backoff(kFirstPause)) {
   free_.reserve(2 * std::size_t{w_.batch});
-  const std::size_t bytes = buffer_bytes(w_);
+  const std::size_t each = buffer_bytes(w_.store.window_bytes(), w_.merged);
   for (std::size_t i = 0; i < w_.batch; ++i)
-    buffers_.push_back({memory_.data() + i * stride_of(bytes), bytes});
+    buffers_.push_back({memory_.data() + i * stride_of(each), each});
   if (w_.shedding)
     shedding_.emplace(*w_.shedding, Shedding::Shared{lane.events, stats_}, w_.store.window_bytes(),
                       w_.batch);

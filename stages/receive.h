@@ -63,6 +63,10 @@ class ReceiveStep final : public Step {
     const LeaveSign* leave_unread = nullptr;
   };
 
+  // Memory of its own that one comes to use.
+  static std::uint64_t bytes(std::size_t window_bytes, std::uint32_t batch, bool merged,
+                             bool sheds) noexcept;
+
   ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
 
   std::size_t run() noexcept override;

@@ -16,7 +16,7 @@ Shedding::Shedding(const Wiring& wiring, const Shared& shared, std::size_t windo
       shared_(shared),
       window_bytes_(window_bytes),
       batch_(batch),
-      replies_((std::size_t{batch} + 1) * window_bytes) {
+      replies_(bytes(window_bytes, batch)) {
   outgoing_.reserve(batch);
 }
 

@@ -34,6 +34,11 @@ class Shedding {
     StatsWriter& stats;
   };
 
+  // Memory that one comes to use: a window for each of a batch, and one for a reply too many.
+  static std::uint64_t bytes(std::size_t window_bytes, std::uint32_t batch) noexcept {
+    return (std::uint64_t{batch} + 1) * window_bytes;
+  }
+
   // At most `batch` replies between two send().
   Shedding(const Wiring& wiring, const Shared& shared, std::size_t window_bytes,
            std::uint32_t batch);
@@ -52,7 +57,7 @@ class Shedding {
   Shared shared_;
   std::size_t window_bytes_;
   std::uint32_t batch_;
-  Memory replies_;  // a window for each of a batch, and one for a reply too many
+  Memory replies_;
   std::vector<OutgoingDatagram> outgoing_;
 };
 

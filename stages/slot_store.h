@@ -57,6 +57,11 @@ class SlotStore {
   SlotStore(std::uint32_t slots, std::size_t window_bytes,
             Sharing sharing = Sharing::process_private);
 
+  // What one comes to use, once every slot has been in use.
+  static std::uint64_t bytes(std::uint32_t slots, std::size_t window_bytes) noexcept {
+    return slots * std::uint64_t{sizeof(SlotHeader) + 2 * stride_of(window_bytes)};
+  }
+
   std::uint32_t slots() const noexcept { return slots_; }
   std::size_t window_bytes() const noexcept { return window_bytes_; }
 

@@ -99,7 +99,7 @@ TEST(Load, TakesEverySettingFromEverySource) {
       // stages
       "3", "2", "50", "false", "2", "1", "9", "8", "4", "3", "1", "false", "[::1]:9", "true",
       // queues, hand-over, overload
-      "16", "2048", "32", "true", "strict", "60", "70", "80", "shed", "7",
+      "16", "2048", "32", "true", "warn", "strict", "60", "70", "80", "shed", "7",
       // statistics, stopping
       "/tmp/stats", "false", "0.5", "60"};
   ASSERT_EQ(values.size(), kSettingTable.size());
@@ -243,10 +243,10 @@ TEST(LoadFile, ExplainsKeysAndShapes) {
       {"'a\\nb\x7e': 1", "FILE:1:1: unknown key 'a\\nb~'; --sample-config prints all keys"},
       {"queue: 5",
        "FILE:1:1: queue is a section, not a value; its keys are slots, message_size, batch, "
-       "process_shared"},
+       "process_shared, memory_check"},
       {"queue: [slots]",
        "FILE:1:1: queue is a section, not a value; its keys are slots, message_size, batch, "
-       "process_shared"},
+       "process_shared, memory_check"},
       {"queue: {slots: {most: 1}}",
        "FILE:1:9: queue.slots is not a section; it takes a value; allowed: 1 to 16000000 messages"},
       {"queue: {slots: [1]}",

@@ -157,14 +157,14 @@ TEST(CpuListValue, HoldsNumbersAndRanges) {
   EXPECT_THAT(cpus("0"), ElementsAre(0));
   EXPECT_THAT(cpus("5,0,2-3"), ElementsAre(0, 2, 3, 5));
   EXPECT_THAT(cpus(" 1 , 7-7 "), ElementsAre(1, 7));
-  EXPECT_THAT(cpus("1023"), ElementsAre(1023));
+  EXPECT_THAT(cpus("8191"), ElementsAre(8191));
   EXPECT_THAT(cpus(""), IsEmpty());
 }
 
 TEST(CpuListValue, RefusesEverythingElse) {
-  const std::string allowed = "; allowed: CPU numbers and ranges such as 0,2-3, up to 1023";
+  const std::string allowed = "; allowed: CPU numbers and ranges such as 0,2-3, up to 8191";
   for (const char* text :
-       {"1024", "0-1024", "-", "1-", "-1", "a", "0:3", "1-2-3", "0 1", "0-99999999999999999999"})
+       {"8192", "0-8192", "-", "1-", "-1", "a", "0:3", "1-2-3", "0 1", "0-99999999999999999999"})
     EXPECT_EQ(complaint(Setting::service_cpus, text),
               "'" + std::string(text) + "' is not a CPU or a range of CPUs" + allowed);
   EXPECT_EQ(complaint(Setting::service_cpus, "3-2"),

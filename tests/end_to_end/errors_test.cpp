@@ -243,7 +243,8 @@ TEST_F(Errors, RegionOfAKilledServerIsStaleAndThenTakenOver) {
 
 TEST_F(Errors, MoreMemoryThanThereIsAddressSpaceForIsSaid) {
   if (kSanitized) GTEST_SKIP() << "sanitizers need the address space that this test takes away";
-  const Finished result = refused_under("-v 2000000", {{"CPSS_QSLOTS", "16000000"}});
+  const Finished result =
+      refused_under("-v 2000000", {{"CPSS_QSLOTS", "16000000"}, {"CPSS_MEMORY_CHECK", "warn"}});
   EXPECT_EQ(result.code, 70);
   EXPECT_THAT(result.errors, HasSubstr("CPSS_QSLOTS"));
   expect_no_region();
@@ -254,8 +255,9 @@ TEST_F(Errors, NoRoomForSharedMemoryIsSaid) {
   if (kSanitized) GTEST_SKIP() << "sanitizers need the address space that this test takes away";
   for (const char* limit : {"-v 2000000", "-f 8192"}) {
     SCOPED_TRACE(limit);
-    const Finished result =
-        refused_under(limit, {{"CPSS_SYNCH_PROCESS", "1"}, {"CPSS_QSLOTS", "16000000"}});
+    const Finished result = refused_under(
+        limit,
+        {{"CPSS_SYNCH_PROCESS", "1"}, {"CPSS_QSLOTS", "16000000"}, {"CPSS_MEMORY_CHECK", "warn"}});
     EXPECT_EQ(result.code, 70);
     EXPECT_THAT(result.errors, AllOf(HasSubstr("CPSS_QSLOTS"), HasSubstr("ulimit -")));
     EXPECT_EQ(result.errors.find("error:"), result.errors.rfind("error:")) << result.errors;

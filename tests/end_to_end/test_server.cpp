@@ -4,6 +4,7 @@
 //   TEST_SENDS_DELAY_MS
 //   TEST_INPUT_PATIENCE_MS  for files read at the start
 //   TEST_SEND_GATE    replies are not sent while this file exists
+//   TEST_PROC         where procfs is looked for
 // and those of test_services.h.
 #include <cstdlib>
 #include <string>
@@ -61,6 +62,7 @@ std::unique_ptr<DatagramPort> misbehaving(UdpSocket& socket) {
 
 int main(int argc, char** argv) {
   cpss::ServerParts parts{.services = cpss::test_services(), .wrap_socket = cpss::misbehaving};
+  parts.proc = cpss::variable("TEST_PROC", "/proc");
   if (const char* patience = std::getenv("TEST_INPUT_PATIENCE_MS"))
     parts.input_patience = std::chrono::milliseconds(std::stoul(patience));
   return cpss::run_server(argc, argv, environ, parts);

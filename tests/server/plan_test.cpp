@@ -48,8 +48,8 @@ ServiceRegistry services() {
   return registry;
 }
 
-Plan plan(LoadResult& loaded) {
-  return make_plan(loaded, services(), [](const std::string&) {});
+Plan plan(LoadResult& loaded, const Machine& machine = this_machine()) {
+  return make_plan(loaded, services(), machine, [](const std::string&) {});
 }
 
 TEST(Plan, TakesWhatTheSettingsSay) {
@@ -68,6 +68,35 @@ TEST(Plan, TakesWhatTheSettingsSay) {
   EXPECT_EQ(made.pipeline.service.lanes, 3u);
   EXPECT_EQ(made.pipeline.response.lanes, 4u);
   EXPECT_EQ(made.pipeline.service.cpus, std::vector<unsigned>{cpu});
+}
+
+// What a control group's quota of CPU time leaves: lanes that could not run at once would only take
+// time from each other.
+TEST(Plan, ACpuQuotaLimitsLanesAndSpinning) {
+  Machine machine;
+  machine.cpus = this_machine().cpus;
+  for (unsigned more = 0; machine.cpus.size() < 8; ++more) machine.cpus.push_back(1000 + more);
+  const auto of = [&machine](const char* model, double quota) {
+    machine.cpu_quota = quota;
+    LoadResult loaded = load({model, "--spin-us=50"});
+    return plan(loaded, machine).pipeline;
+  };
+  for (const char* model : {"--model=symped", "--model=mp"}) {
+    EXPECT_EQ(of(model, 3.7).lanes, 3u);
+    EXPECT_EQ(of(model, 3.7).cpus, 3u);
+    EXPECT_EQ(of(model, 3.7).spin, std::chrono::microseconds(50));
+    EXPECT_EQ(of(model, 100).lanes, 8u);
+    EXPECT_EQ(of(model, 1).lanes, 1u);
+    EXPECT_EQ(of(model, 1).spin, std::chrono::microseconds(50));
+    EXPECT_EQ(of(model, 0.5).lanes, 1u);
+    EXPECT_EQ(of(model, 0.5).cpus, 1u);
+    EXPECT_EQ(of(model, 0.5).spin.count(), 0) << "it would be throttled for it";
+  }
+  EXPECT_EQ(of("--model=seda", 0.5).spin.count(), 0);
+  EXPECT_EQ(of("--model=seda", 2.5).cpus, 2u);
+  // What is set is set.
+  LoadResult loaded = load({"--model=symped", "--lanes=5"});
+  EXPECT_EQ(plan(loaded, machine).pipeline.lanes, 5u);
 }
 
 TEST(Plan, AnUnknownServiceIsToldTogetherWithThoseThereAre) {

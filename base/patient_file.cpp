@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -31,7 +32,10 @@ int wait_readable(int fd, std::chrono::milliseconds patience) noexcept {
 PatientFile::PatientFile(const std::string& path, std::chrono::milliseconds patience)
     : patience_(patience),
       fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)),
-      error_(fd_ < 0 ? errno : 0) {}
+      error_(fd_ < 0 ? errno : 0) {
+  if (error_ == EMFILE || error_ == ENFILE || error_ == ENOMEM)
+    throw std::system_error(error_, std::generic_category(), path + ": cannot be read");
+}
 
 PatientFile::~PatientFile() {
   if (fd_ >= 0) ::close(fd_);

@@ -18,7 +18,9 @@ inline constexpr std::chrono::milliseconds kInputPatience{30'000};
 
 class PatientFile {
  public:
-  // Does not wait for a FIFO's writer, as open(2) would. If it cannot be opened, read() says why.
+  // Does not wait for a FIFO's writer, as open(2) would. If it cannot be opened, read() says why;
+  // but where a limit of the process is in the way, which says nothing about the file, it throws
+  // std::system_error.
   PatientFile(const std::string& path, std::chrono::milliseconds patience);
   ~PatientFile();
   PatientFile(const PatientFile&) = delete;

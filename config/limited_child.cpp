@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -30,8 +31,9 @@ constexpr int kExitNoLimits = 5;
 // An answer is preceded by its size, so that half of one is not taken for a whole.
 using AnswerSize = std::uint64_t;
 
-std::string system_failure(std::string_view call) {
-  return fmt::format("could not be started: {}: {}", call, std::strerror(errno));
+[[noreturn]] void fail(const char* call, int error) {
+  throw std::system_error(error, std::generic_category(),
+                          fmt::format("no child process for a parser: {}", call));
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -155,13 +157,13 @@ std::string explain(ReadEnd end, int status, const ChildLimits& limits) {
 ChildOutcome run_in_limited_child(const std::function<std::string()>& work,
                                   const ChildLimits& limits) {
   std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) return {std::nullopt, system_failure("pipe2")};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe2", errno);
   const pid_t child = fork();
   if (child < 0) {
-    const std::string failure = system_failure("fork");
+    const int error = errno;
     close(ends[0]);
     close(ends[1]);
-    return {std::nullopt, failure};
+    fail("fork", error);
   }
   if (child == 0) {
     close(ends[0]);

@@ -40,8 +40,8 @@ struct LoadResult {
   bool is_set(Setting setting) const noexcept { return origin(setting).source != Source::built_in; }
 };
 
-// `environment` is an environ(7) array or null. Help, version and sample_config read neither the
-// environment nor a file, so that they work whatever is wrong there. Throws only std::bad_alloc.
+// `environment` is an environ(7) array or null. Help, version and sample_config read neither it nor
+// a file, so that they work whatever is wrong there. Throws what read_yaml_file() does, bad_alloc.
 LoadResult load_settings(int argc, const char* const* argv, const char* const* environment,
                          std::chrono::milliseconds input_patience = kInputPatience);
 

@@ -63,8 +63,17 @@ std::string advice(const std::error_code& error) {
     return ": raise 'ulimit -f', or lower CPSS_QSLOTS or CPSS_MSGSIZE";
   if (error == std::errc::operation_not_permitted)
     return ": if it is for the real-time class (CPSS_RECV_THREADS_RT, CPSS_RESP_THREADS_RT), that "
-           "needs root, the capability CAP_SYS_NICE or 'ulimit -r'";
+           "needs root, the capability CAP_SYS_NICE or an 'ulimit -r' of the priority at least (in "
+           "a unit LimitRTPRIO=, and no RestrictRealtime=); where root is refused as well, the "
+           "control group has no real-time time (cpu.rt_runtime_us)";
+  if (error == std::errc::address_family_not_supported)
+    return ": allow AF_NETLINK and AF_UNIX, too (systemd: RestrictAddressFamilies=)";
   return {};
+}
+
+// Not the fault of what was asked for: the process may have no more of something.
+bool is_limit(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOMEM || code == EFBIG || code == EAGAIN;
 }
 
 int exit_code_of(const SocketError& error) {
@@ -289,7 +298,7 @@ int run_to_exit_code(int argc, const char* const* argv, const char* const* envir
     return exit_code_of(error);
   } catch (const StatsRegionError& error) {
     complain(error.what());
-    return kExitRegion;
+    return is_limit(error.code()) ? kExitInternal : kExitRegion;
   } catch (const ServiceManagerError& error) {
     complain(error.what());
     return kExitConfig;
@@ -300,6 +309,7 @@ int run_to_exit_code(int argc, const char* const* argv, const char* const* envir
     return kExitInternal;
   } catch (const std::system_error& error) {
     complain(error.what() + advice(error.code()));
+    if (error.code() == std::errc::address_family_not_supported) return kExitConfig;
     return error.code() == std::errc::operation_not_permitted ? kExitPermission : kExitInternal;
   } catch (const std::exception& error) {
     complain(error.what());

@@ -21,7 +21,7 @@ enum class Rows : bool { needed, may_be_none };
 NumberTable parse_numbers(std::string_view csv, std::string_view source, Rows rows = Rows::needed);
 
 // The same from a file or pipe. Throws ServiceDataError also where it cannot be read, or gives
-// nothing for `patience`.
+// nothing for `patience`, but std::system_error where that is for a limit of the process.
 NumberTable load_numbers(const std::string& path, Rows rows = Rows::needed,
                          std::chrono::milliseconds patience = kInputPatience);
 

@@ -120,8 +120,8 @@ def kept_rate(report: dict) -> bool:
 def kept_time(report: dict) -> bool:
     """Whether latencies of an open loop, which count from the planned time, are not largely the
     client's own being late."""
-    schedule = report["schedule"]
-    return schedule["kept"] or 4 * schedule["lag_ns"]["p99"] <= report["latency_ns"]["p99"]
+    schedule, p99 = report["schedule"], report["latency_ns"]["p99"]
+    return schedule["kept"] or p99 is not None and 4 * schedule["lag_ns"]["p99"] <= p99
 
 
 def schedule_of(report: dict) -> str:

@@ -1,14 +1,23 @@
 // What the server says, and with which exit code, when it cannot start or is told nonsense. Nothing
 // may be left running and no region left behind that claims to be alive.
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "net/udp_socket.h"
@@ -23,6 +32,23 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+
+// From now on this thread and the processes it starts get no socket of the family.
+bool deny_sockets_of(unsigned family) {
+  std::array<sock_filter, 6> program{{
+      {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, SYS_socket},
+      {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, args)},  // its low half
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, family},
+      {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EAFNOSUPPORT},
+      {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+  }};
+  const sock_fprog filter{program.size(), program.data()};
+  const bool denied = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+                      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+  EXPECT_TRUE(denied) << std::strerror(errno);
+  return denied;
+}
 
 class Errors : public testing::Test {
  protected:
@@ -137,6 +163,53 @@ TEST_F(Errors, ARestartThatFailsLeavesTheLastLedgerOfTheServerBefore) {
   const nlohmann::json after = program::stats_of(file);
   EXPECT_EQ(after.at("state"), "stopped");
   EXPECT_EQ(after.at("ledger"), before.at("ledger"));
+}
+
+// Whatever it is that there is no descriptor for: the file of settings, its parser, the data, the
+// region, the stages.
+TEST_F(Errors, TooFewDescriptorsAre70) {
+  if (kUndefinedBehaviorSanitizer)
+    GTEST_SKIP() << "UndefinedBehaviorSanitizer needs descriptors to look at memory";
+  write_file(folder_.file("good.yaml"), "listen: 127.0.0.1:0\n");
+  write_file(folder_.file("good.csv"), "prefix,gateway\n1,a\n");
+  const Environment files{{"CPSS_CONFIG", folder_.file("good.yaml")},
+                          {"CPSS_NUMBERS", folder_.file("good.csv")}};
+  for (const std::string limit : {"-n 4", "-n 5", "-n 6", "-n 7", "-n 8"})
+    for (const Environment& environment : {Environment{}, files}) {
+      SCOPED_TRACE(limit + (environment.empty() ? "" : ", files"));
+      const Finished result = refused_under(limit, environment);
+      EXPECT_EQ(result.code, 70);
+      EXPECT_THAT(result.errors, HasSubstr("ulimit -n"));
+      expect_no_region();
+    }
+  // The service manager's socket has the last one.
+  const Finished data = refused_under("-n 4", {{"CPSS_NUMBERS", folder_.file("good.csv")},
+                                               {"NOTIFY_SOCKET", folder_.file("nobody")}});
+  EXPECT_EQ(data.code, 70);
+  EXPECT_THAT(data.errors, AllOf(HasSubstr("good.csv"), HasSubstr("ulimit -n")));
+}
+
+// As a kernel without IPv6 does, or a service manager's RestrictAddressFamilies=.
+TEST_F(Errors, AnAddressFamilyThatIsSwitchedOffIs78) {
+  Finished result;
+  std::jthread([&] {  // and what it starts
+    if (!deny_sockets_of(AF_INET6)) return;
+    result = refused({{"CPSS_LISTEN", "[::1]:0"}});
+  })
+      .join();
+  EXPECT_EQ(result.code, 78);
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("[::1]:0"), HasSubstr("switched off")));
+  expect_no_region();
+}
+
+TEST_F(Errors, ThatTheHostsAddressesMayNotBeListedIs78) {
+  Finished result;
+  std::jthread([&] {
+    if (!deny_sockets_of(AF_NETLINK)) return;
+    result = refused({});
+  }).join();
+  EXPECT_EQ(result.code, 78);
+  EXPECT_THAT(result.errors, HasSubstr("allow AF_NETLINK"));
 }
 
 TEST_F(Errors, BadDataDoNotHideBadSettings) {

@@ -34,11 +34,20 @@ std::vector<std::string> names_of(MetricFacts::Kind kind, const RegionFacts& fac
 
 void write_histogram(JsonWriter& json, const HistogramSnapshot& histogram) {
   json.begin_object();
-  json.key("count").value(histogram.count());
-  json.key("p50").value(histogram.percentile(0.5));
-  json.key("p99").value(histogram.percentile(0.99));
-  json.key("p999").value(histogram.percentile(0.999));
-  json.key("max").value(histogram.max);
+  const std::uint64_t count = histogram.count();
+  json.key("count").value(count);
+  // Of no values there is no percentile: null, which nobody takes for a very good one.
+  const auto figure = [&](const char* key, std::uint64_t value) {
+    json.key(key);
+    if (count == 0)
+      json.null();
+    else
+      json.value(value);
+  };
+  figure("p50", histogram.percentile(0.5));
+  figure("p99", histogram.percentile(0.99));
+  figure("p999", histogram.percentile(0.999));
+  figure("max", histogram.max);
   json.end_object();
 }
 

@@ -56,6 +56,12 @@ po::variables_map parse_command_line(int argc, const char* const* argv) {
                   .run(),
               values);
     po::notify(values);
+  } catch (const po::invalid_command_line_syntax& error) {
+    if (error.kind() != po::invalid_syntax::empty_adjacent_parameter)
+      throw UsageError(fmt::format("{} (see --help)", error.what()));
+    throw UsageError(
+        fmt::format("{0}=: its value is missing; write {0}=VALUE, or leave the option away",
+                    error.get_option_name()));
   } catch (const po::error& error) {
     throw UsageError(fmt::format("{} (see --help)", error.what()));
   }
@@ -65,7 +71,9 @@ po::variables_map parse_command_line(int argc, const char* const* argv) {
 std::string file_of(const po::variables_map& values) {
   if (values.count("file") != 0) {
     const auto& file = values["file"].as<std::string>();
-    if (file.empty()) throw UsageError("--file: an empty path names no stats region");
+    if (file.empty())
+      throw UsageError(
+          "--file: an empty path names no stats region; leave --file away for the default place");
     return file;
   }
   const char* variable = std::getenv("CPSS_STATS_FILE");

@@ -34,7 +34,8 @@ BlastLoop::BlastLoop(const LoopSettings& settings, const Workload& workload, Num
   for (std::uint32_t i = 0; i < settings.clients; ++i) {
     const std::uint32_t window = settings.outstanding / settings.clients +
                                  (i < settings.outstanding % settings.clients ? 1 : 0);
-    clients_.push_back({.socket = ClientSocket(settings.server), .window = window});
+    clients_.push_back(
+        {.socket = ClientSocket(settings.server, settings.source), .window = window});
     if (settings.segments > 1) clients_[i].socket.use_segments(settings.size);
     wait_.add(clients_[i].socket.descriptor(), i);
     clients_[i].listed = true;

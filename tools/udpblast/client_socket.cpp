@@ -26,12 +26,31 @@ constexpr int kReceiveBuffer = 4 << 20;
       fmt::format("{}: {}: {}{}", address.to_string(), call, std::strerror(error), advice), error);
 }
 
+constexpr const char* kInterfaceMissing =
+    "; a link-local address needs its interface, as in fe80::1%eth0";
+
+// fe80::/10 (RFC 4291 section 2.5.6).
+bool needs_interface(const SocketAddress& address) {
+  const IpAddress ip = address.ip();
+  return ip.bytes[0] == 0xfe && (ip.bytes[1] & 0xc0) == 0x80;
+}
+
+// After a socket(2) that failed.
+const char* advice_without_socket() {
+  switch (errno) {
+    case EMFILE:
+      return "; use fewer clients (-c) or raise the limit (ulimit -n)";
+    case EAFNOSUPPORT:
+      return "; this host has that address family switched off";
+    default:
+      return "";
+  }
+}
+
 FileDescriptor open_socket(const SocketAddress& address) {
   FileDescriptor fd(
       ::socket(address.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
-  if (!fd.valid())
-    fail(address, "socket",
-         errno == EMFILE ? "; use fewer clients (-c) or raise the limit (ulimit -n)" : "");
+  if (!fd.valid()) fail(address, "socket", advice_without_socket());
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   return fd;
 }
@@ -43,9 +62,13 @@ ClientSocket::Result result_of(int returned) {
 
 }  // namespace
 
-ClientSocket::ClientSocket(const SocketAddress& server) : fd_(open_socket(server)) {
+ClientSocket::ClientSocket(const SocketAddress& server, const std::optional<SocketAddress>& source)
+    : fd_(open_socket(server)) {
+  if (source && ::bind(fd_.get(), source->data(), source->size()) != 0)
+    fail(*source, "bind", "; --source is an address of this host: 'ip address' lists those");
   if (::connect(fd_.get(), server.data(), server.size()) != 0)
-    fail(server, "connect", "; is this address reachable from here?");
+    fail(server, "connect",
+         needs_interface(server) ? kInterfaceMissing : "; is this address reachable from here?");
 }
 
 void ClientSocket::use_segments(std::size_t bytes) {
@@ -59,7 +82,9 @@ void ClientSocket::use_segments(std::size_t bytes) {
 ClientSocket ClientSocket::bound_to(const SocketAddress& address) {
   ClientSocket socket(open_socket(address));
   if (::bind(socket.fd_.get(), address.data(), address.size()) != 0)
-    fail(address, "bind", "; -s and -p say where the replies arrive, on this host");
+    fail(address, "bind",
+         needs_interface(address) ? kInterfaceMissing
+                                  : "; -s and -p say where the replies arrive, on this host");
   return socket;
 }
 

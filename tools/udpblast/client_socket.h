@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "net/address.h"
@@ -18,7 +19,9 @@ namespace cpss::udpblast {
 class ClientSocket {
  public:
   // Throws SocketError (net/udp_socket.h).
-  explicit ClientSocket(const SocketAddress& server);
+  // `source`: what to send from, of the server's family; none: what the routing table says.
+  explicit ClientSocket(const SocketAddress& server,
+                        const std::optional<SocketAddress>& source = std::nullopt);
   // Not connected: takes datagrams from anywhere. Throws SocketError.
   static ClientSocket bound_to(const SocketAddress& address);
 

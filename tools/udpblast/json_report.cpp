@@ -7,20 +7,30 @@
 namespace cpss::udpblast {
 namespace {
 
+// Of no values there is no percentile: null, which nobody takes for a very good one.
+template <typename Number>
+void add_figure(JsonObject& json, std::string_view key, const HistogramSnapshot& values,
+                Number figure) {
+  if (values.count() == 0)
+    json.null(key);
+  else
+    json.number(key, figure);
+}
+
 JsonObject histogram(const HistogramSnapshot& values) {
   JsonObject json;
   json.number("count", values.count());
-  json.number("p50", values.percentile(0.5));
-  json.number("p90", values.percentile(0.9));
-  json.number("p99", values.percentile(0.99));
-  json.number("p999", values.percentile(0.999));
-  json.number("max", values.max);
+  add_figure(json, "p50", values, values.percentile(0.5));
+  add_figure(json, "p90", values, values.percentile(0.9));
+  add_figure(json, "p99", values, values.percentile(0.99));
+  add_figure(json, "p999", values, values.percentile(0.999));
+  add_figure(json, "max", values, values.max);
   return json;
 }
 
 std::string latency(const Latencies& values) {
   JsonObject json = histogram(values);
-  json.number("mean", values.mean_ns());
+  add_figure(json, "mean", values, values.mean_ns());
   return json.end();
 }
 
@@ -77,7 +87,9 @@ void add_loss(JsonObject& json, const RunResult& result, const Options& options)
   json.number("max_loss_ratio", options.max_loss);
 }
 
-void add_sending(JsonObject& json, const RunResult& result) {
+void add_sending(JsonObject& json, const RunResult& result, const Options& options) {
+  json.number("missed_ratio", result.totals.missed());
+  json.number("max_missed_ratio", options.most_missed());
   if (result.schedule)
     json.number("asked_rate_per_s", result.schedule->asked_per_s);
   else
@@ -103,7 +115,7 @@ void add_part(JsonObject& json, const RunResult& result, const Options& options)
       json.number("timeout_ns", options.timeout_ns);
       json.boolean("checked", options.check);
       add_loss(json, result, options);
-      add_sending(json, result);
+      add_sending(json, result, options);
       add_replies(json, result);
       json.raw("latency_ns", latency(result.totals.latency));
       json.raw("classes", classes(result));
@@ -113,7 +125,7 @@ void add_part(JsonObject& json, const RunResult& result, const Options& options)
       break;
     case Part::send:
       json.number("seed", result.seed);
-      add_sending(json, result);
+      add_sending(json, result, options);
       break;
     case Part::verify:
       json.number("seed", result.seed);
@@ -131,6 +143,10 @@ void add_part(JsonObject& json, const RunResult& result, const Options& options)
 std::string json_report(const RunResult& result, const Options& options) {
   JsonObject json;
   json.string("server", options.server.to_string());
+  if (options.source)
+    json.string("source", options.source->ip().to_string());
+  else
+    json.null("source");
   json.string("workload", result.title);
   json.number("size", std::uint64_t{options.size});
   json.number("clients", std::uint64_t{options.clients});

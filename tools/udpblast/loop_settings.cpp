@@ -54,6 +54,7 @@ std::uint64_t messages_of(const Options& options, std::optional<std::uint64_t> o
 LoopSettings settings_of(const Options& options, std::uint64_t messages, std::uint32_t thread) {
   LoopSettings settings;
   settings.server = options.server;
+  settings.source = options.source;
   settings.clients = share_of(options.clients, options.threads, thread);
   settings.size = options.size;
   settings.segments = options.segments;

@@ -14,6 +14,7 @@ namespace cpss::udpblast {
 
 struct LoopSettings {
   SocketAddress server;
+  std::optional<SocketAddress> source;
   std::uint32_t clients = 1;      // sockets
   std::uint32_t outstanding = 1;  // most messages under way; in a closed loop at least clients
   std::size_t size = 0;           // bytes of a message

@@ -1,6 +1,7 @@
 // udpblast: sends messages to a cpss server and checks every reply. docs/udpblast.md
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,6 +47,9 @@ int run_to_exit_code(std::span<const char* const> arguments) {
     return run(arguments);
   } catch (const UsageError& error) {
     say("udpblast: " + std::string(error.what()) + "\nudpblast --help lists the options\n");
+  } catch (const std::bad_alloc&) {
+    say("udpblast: not enough memory: use fewer messages under way (-q), fewer clients (-c) or "
+        "threads (-T), or raise 'ulimit -v'\n");
   } catch (const std::exception& error) {
     say("udpblast: " + std::string(error.what()) + '\n');
   }

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "net/segmentation.h"
+#include "tools/udpblast/host.h"
 #include "tools/udpblast/option_values.h"
 #include "tools/udpblast/schedule.h"
 #include "tools/udpblast/transaction_id.h"
@@ -39,6 +40,7 @@ examples:
   udpblast -d queries.tsv -l 60 -S 1          for a minute, one report a second
   udpblast --service echo --count 1000000 --size 512
   udpblast -s ::1 -c 8 -T 2 -q 2000 -l 10     pings from 8 sockets of 2 threads
+  udpblast -s fe80::1%eth0 --count 1000       a link-local address, with its interface
   udpblast -Q 50000 -l 10                     50,000 pings a second, whatever comes back
   udpblast --service work --work 'bimodal:10,2000,0.01' -Q 10000 -l 10
   udpblast --burst 500/100 -l 10              500 pings at once, ten times a second
@@ -55,7 +57,8 @@ Without send or verify: both in one.
 constexpr std::string_view kExitCodes = R"(
 exit codes:
   0  all right
-  1  loss above --max-loss, a wrong, repeated or unknown reply, or no server; send: a message missed
+  1  loss above --max-loss, more planned messages missed than --max-missed, a wrong, repeated or
+     unknown reply, or no server
   2  could not run: bad option, unreadable data or stats region, no socket
 
 docs/udpblast.md says what is measured, how, and what each figure means.
@@ -91,8 +94,13 @@ const std::vector<OptionGroup>& option_groups() {
   static const std::vector<OptionGroup> groups = {
       {"where to",
        {{"server,s", "ADDRESS",
-         "server, an IPv4 or IPv6 address (127.0.0.1); verify: where the replies arrive", kAll},
+         "server, an IPv4 or IPv6 address or a host's name (127.0.0.1); verify: where the replies "
+         "arrive",
+         kAll},
         {"port,p", "PORT", "its UDP port (7700)", kAll},
+        {"source", "ADDRESS",
+         "address of this host that the messages leave from (the routing table's choice)",
+         kBoth | kSend},
         {"clients,c", "N", "sockets (1)", kBoth | kSend},
         {"threads,T", "N", "threads, which share the sockets out (1)", kBoth | kSend}}},
       {"what",
@@ -126,6 +134,10 @@ const std::vector<OptionGroup>& option_groups() {
          kBoth | kVerify},
         {"max-loss", "SHARE", "most loss for exit code 0: ratio (0.001) or percent (0.1%) (0)",
          kBoth | kVerify},
+        {"max-missed", "SHARE",
+         "with -Q or --burst: most planned messages that were not sent, for exit code 0: ratio or "
+         "percent (1%; send: 0)",
+         kBoth | kSend},
         {"no-check", nullptr, "do not compare the content of replies", kBoth | kVerify},
         {"seed", "N", "of the transaction ids: verify needs the one that send had",
          kSend | kVerify}}},
@@ -188,6 +200,17 @@ class Reader {
   std::vector<std::string> errors_;
 };
 
+// `option`: with its value, if that stands behind a '='.
+std::string unknown_option(const std::string& option) {
+  const std::string name = option.substr(0, option.find('='));
+  // It is getstat's.
+  const char* meant = name == "--file"
+                          ? "; the data are in --data FILE, the server's stats region is "
+                            "--stats-file FILE"
+                          : "";
+  return fmt::format("unrecognised option '{}'{}", name, meant);
+}
+
 po::variables_map parse_line(std::span<const char* const> arguments,
                              const po::options_description& all) {
   namespace style = po::command_line_style;
@@ -205,26 +228,46 @@ po::variables_map parse_line(std::span<const char* const> arguments,
             fmt::format("'{}': not an option; udpblast takes options only, after send or verify",
                         fmt::join(option.original_tokens, " ")));
     po::store(parsed, values);
+  } catch (const po::invalid_command_line_syntax& error) {
+    const std::string name = error.get_option_name();
+    if (error.kind() != po::invalid_syntax::empty_adjacent_parameter)
+      throw UsageError(error.what());
+    if (all.find_nothrow(name.substr(2), false) == nullptr) throw UsageError(unknown_option(name));
+    throw UsageError(
+        fmt::format("{0}=: its value is missing; write {0}=VALUE, or leave the option away", name));
+  } catch (const po::unknown_option& error) {
+    throw UsageError(unknown_option(error.get_option_name()));
   } catch (const po::error& error) {
     throw UsageError(error.what());
   }
   return values;
 }
 
+const std::string& file_name(const std::string& text) {
+  if (text.empty()) throw BadValue("must name a file; leave the option away where there is none");
+  return text;
+}
+
 void read_values(Reader& reader, Options& options) {
-  IpAddress ip = *IpAddress::parse("127.0.0.1");
   std::uint16_t port = 7700;
-  reader.read("server", [&](const std::string& text) {
-    const auto parsed = IpAddress::parse(text);
-    if (!parsed) throw BadValue("must be an IPv4 or IPv6 address; names are not looked up");
-    ip = *parsed;
-  });
   reader.read("port", [&](const std::string& text) {
     // Replies may arrive at any free port, as long as the server is told.
     port =
         static_cast<std::uint16_t>(parse_whole(text, options.part == Part::verify ? 0 : 1, 65'535));
   });
-  options.server = SocketAddress(ip, port);
+  reader.read("source", [&](const std::string& text) {
+    options.source = find_host(text, 0).address;
+    if (options.source->ip().is_multicast() || options.source->ip().is_broadcast())
+      throw BadValue("is a group's address: messages leave from one of this host's own");
+  });
+  options.server = SocketAddress(*IpAddress::parse("127.0.0.1"), port);
+  reader.read("server", [&](const std::string& text) {
+    Host host =
+        find_host(text, port, options.source ? options.source->family() : sa_family_t{AF_UNSPEC});
+    options.server = host.address;
+    options.server_others = std::move(host.others);
+    if (text.find(':') == std::string::npos && !IpAddress::parse(text)) options.server_name = text;
+  });
 
   reader.read("service", [&](const std::string& text) {
     const auto service =
@@ -239,7 +282,7 @@ void read_values(Reader& reader, Options& options) {
       throw BadValue(error.what());
     }
   });
-  reader.read("data", [&](const std::string& text) { options.data_file = text; });
+  reader.read("data", [&](const std::string& text) { options.data_file = file_name(text); });
   reader.read("count", [&](const std::string& text) {
     options.count = parse_whole(text, 1, kMostMessages);
   });
@@ -263,10 +306,12 @@ void read_values(Reader& reader, Options& options) {
   reader.read("stats-interval",
               [&](const std::string& text) { options.interval_ns = parse_seconds_ns(text); });
   reader.read("max-loss", [&](const std::string& text) { options.max_loss = parse_share(text); });
+  reader.read("max-missed",
+              [&](const std::string& text) { options.max_missed = parse_share(text); });
   reader.read("rate",
               [&](const std::string& text) { options.rate = parse_whole(text, 1, kHighestRate); });
   reader.read("burst", [&](const std::string& text) { options.burst = parse_burst(text); });
-  reader.read("stats-file", [&](const std::string& text) { options.stats_file = text; });
+  reader.read("stats-file", [&](const std::string& text) { options.stats_file = file_name(text); });
   reader.read("seed", [&](const std::string& text) {
     options.seed = parse_whole(text, 0, std::numeric_limits<std::uint64_t>::max());
   });
@@ -325,6 +370,11 @@ void check_combination(Reader& reader, const Options& options) {
                     options.segments, outstanding / options.clients));
   if (options.rate && options.burst)
     reader.fail("-Q and --burst exclude each other: each is a plan of its own");
+  if (options.max_missed && !options.open_loop())
+    reader.fail("--max-missed belongs to -Q and --burst: without a plan no message is missed");
+  if (options.source && options.source->family() != options.server.family())
+    reader.fail(fmt::format("--source {}: cannot reach {}, which is of another address family",
+                            options.source->ip().to_string(), options.server.to_string()));
   if (options.service != ServiceKind::lookup && options.data_file)
     reader.fail("-d belongs to --service lookup; echo and work make their own messages");
   if (options.service != ServiceKind::work && options.work)
@@ -335,6 +385,11 @@ void check_combination(Reader& reader, const Options& options) {
 }
 
 }  // namespace
+
+std::string Options::server_text() const {
+  return server_name.empty() ? server.to_string()
+                             : fmt::format("{} ({})", server_name, server.to_string());
+}
 
 std::variant<Options, Information> parse_options(std::span<const char* const> arguments) {
   Options options;

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "net/address.h"
 #include "services/work_profile.h"
@@ -27,6 +28,7 @@ struct Burst {
 };
 
 inline constexpr std::uint32_t kDefaultOutstanding = 100;  // of a closed loop
+inline constexpr double kDefaultMaxMissed = 0.01;
 inline constexpr std::uint32_t kMostOutstanding = 1'000'000;
 inline constexpr std::uint64_t kMostVerified = std::uint64_t{1} << 32;  // messages, a bit each
 
@@ -35,7 +37,10 @@ inline constexpr std::uint64_t kMostVerified = std::uint64_t{1} << 32;  // messa
 // is, the loop is open.
 struct Options {
   Part part = Part::both;
-  SocketAddress server;  // of `verify`: where the replies arrive
+  SocketAddress server;                    // of `verify`: where the replies arrive
+  std::string server_name;                 // as it was given; empty: by its address
+  std::vector<std::string> server_others;  // what else that name stands for
+  std::optional<SocketAddress> source;     // that the messages leave from; port 0
   ServiceKind service = ServiceKind::lookup;
   std::optional<WorkProfile> work;       // only with work: what the server's CPSS_WORK says
   std::optional<std::string> data_file;  // only with lookup; none: pings
@@ -52,13 +57,20 @@ struct Options {
   std::optional<Burst> burst;
   std::uint64_t timeout_ns = 5'000'000'000;
   std::optional<std::uint64_t> interval_ns;
-  double max_loss = 0;  // ratio
+  double max_loss = 0;               // ratio
+  std::optional<double> max_missed;  // ratio
   std::optional<std::string> stats_file;
   std::optional<std::uint64_t> seed;  // of transaction ids; always set for `verify`
   bool check = true;                  // the content of replies
   bool json = false;
 
   bool open_loop() const noexcept { return rate || burst; }
+  // Half a run that sends is as good as what it sent: the other half misses the rest.
+  double most_missed() const noexcept {
+    return max_missed.value_or(part == Part::send ? 0 : kDefaultMaxMissed);
+  }
+  // `localhost (127.0.0.1:7700)`, `127.0.0.1:7700`.
+  std::string server_text() const;
 };
 
 // what() has one line for each wrong option.

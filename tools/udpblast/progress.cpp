@@ -107,13 +107,14 @@ std::string Progress::interval_line(std::uint64_t now_ns, const Totals& totals) 
                        since(Count::sent), since(Count::missed));
   const HistogramSnapshot latency = difference(totals.latency, at_interval_.latency);
   const auto us = [&](double share) {
-    return static_cast<double>(latency.percentile(share)) / 1e3;
+    return latency.count() == 0
+               ? std::string("none")
+               : fmt::format("{:.0f} us", static_cast<double>(latency.percentile(share)) / 1e3);
   };
-  return fmt::format(
-      "{:8.1f} s  sent {}  replied {}  {:.0f}/s  lost {}  wrong {}  p50 {:.0f} us  p99 {:.0f} us",
-      seconds(now_ns - start_ns_), since(Count::sent), answers,
-      static_cast<double>(answers) / seconds(now_ns - interval_ns_),
-      totals.lost() - at_interval_.lost(), since(Count::wrong), us(0.5), us(0.99));
+  return fmt::format("{:8.1f} s  sent {}  replied {}  {:.0f}/s  lost {}  wrong {}  p50 {}  p99 {}",
+                     seconds(now_ns - start_ns_), since(Count::sent), answers,
+                     static_cast<double>(answers) / seconds(now_ns - interval_ns_),
+                     totals.lost() - at_interval_.lost(), since(Count::wrong), us(0.5), us(0.99));
 }
 
 }  // namespace cpss::udpblast

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "tools/udpblast/loop_settings.h"
 
@@ -12,6 +13,10 @@ namespace {
 
 bool loss_allowed(const RunResult& result, const Options& options) {
   return result.totals.loss() <= options.max_loss;
+}
+
+bool missed_allowed(const RunResult& result, const Options& options) {
+  return result.totals.missed() <= options.most_missed();
 }
 
 bool anything_wrong(const Totals& totals) {
@@ -43,6 +48,16 @@ std::string loss_line(const RunResult& result, const Options& options) {
   return line;
 }
 
+std::string missed_line(const RunResult& result, const Options& options) {
+  const Totals& totals = result.totals;
+  return fmt::format(
+      "{} of {} planned message(s) missed ({:.2f} %), {} --max-missed {:g} %: not sent, because "
+      "there was no room for them among those under way, the kernel took nothing, or the time was "
+      "over",
+      totals[Count::missed], totals[Count::planned], 100 * totals.missed(),
+      missed_allowed(result, options) ? "within" : "more than", 100 * options.most_missed());
+}
+
 std::string schedule_line(const RunResult& result) {
   const HistogramSnapshot& lag = result.totals.lag;
   return fmt::format(
@@ -57,18 +72,26 @@ std::string schedule_line(const RunResult& result) {
 constexpr std::string_view kRefused =
     "(ICMP port unreachable); is cpssd running, and on this address and port (-s, -p)?";
 
+// A name may lead elsewhere than its user thinks.
+std::string other_addresses(const Options& options) {
+  if (options.server_others.empty()) return {};
+  return fmt::format("; {} is also {}: -s takes an address, too", options.server_name,
+                     fmt::join(options.server_others, ", "));
+}
+
 std::string no_reply_line(const RunResult& result, const Options& options) {
-  const std::string line = fmt::format("no reply at all from {}: ", options.server.to_string());
+  const std::string line = fmt::format("no reply at all from {}: ", options.server_text());
   if (result.totals[Count::connection_refused] != 0)
-    return fmt::format("{}nothing listens there {}", line, kRefused);
+    return fmt::format("{}nothing listens there {}{}", line, kRefused, other_addresses(options));
   return line +
          "is cpssd running there, is its service the one asked for (--service), does it allow this "
          "client (CPSS_ALLOW), are its windows as large as the messages (--size, CPSS_MSGSIZE), "
-         "does a packet filter drop UDP?";
+         "does a packet filter drop UDP?" +
+         other_addresses(options);
 }
 
 std::string silence_line(const RunResult& result, const Options& options) {
-  const std::string server = options.server.to_string();
+  const std::string server = options.server_text();
   if (options.part == Part::verify)
     return fmt::format(
         "no reply arrived at {}: is it the server's CPSS_RESP_ADDR, and does udpblast send run?",
@@ -111,12 +134,14 @@ ExitCode exit_code(const RunResult& result, const Options& options) {
   const Totals& totals = result.totals;
   if (options.part == Part::send) {
     if (totals[Count::sent] == 0) return ExitCode::could_not_run;
-    return totals[Count::missed] == 0 && totals[Count::connection_refused] == 0 && !result.gave_up
+    return missed_allowed(result, options) && totals[Count::connection_refused] == 0 &&
+                   !result.gave_up
                ? ExitCode::all_right
                : ExitCode::not_right;
   }
   if (totals[Count::sent] == 0 && totals[Count::packets_in] == 0) return ExitCode::could_not_run;
-  const bool right = !anything_wrong(totals) && loss_allowed(result, options) && !result.gave_up &&
+  const bool right = !anything_wrong(totals) && loss_allowed(result, options) &&
+                     missed_allowed(result, options) && !result.gave_up &&
                      totals[Count::packets_in] != 0;
   return right ? ExitCode::all_right : ExitCode::not_right;
 }
@@ -141,17 +166,14 @@ std::vector<std::string> problems(const RunResult& result, const Options& option
         fmt::format("{} datagram(s) dropped by the kernel at udpblast's own sockets; lower -q, "
                     "raise -c, or raise net.core.rmem_max",
                     totals[Count::kernel_dropped]));
-  if (totals[Count::missed] != 0)
-    lines.push_back(fmt::format(
-        "{} of {} planned message(s) missed: not sent, because there was no room for them among "
-        "those under way, the kernel took nothing, or the time was over",
-        totals[Count::missed], totals[Count::planned]));
+  if (totals[Count::missed] != 0) lines.push_back(missed_line(result, options));
   if (result.schedule && !result.schedule->kept) lines.push_back(schedule_line(result));
   add(Count::send_errors, Fault::send_error, "send failed and was tried again",
       "sends failed and were tried again");
   add(Count::receive_errors, Fault::receive_error, "receive failed", "receives failed");
   if (options.part == Part::send && totals[Count::connection_refused] != 0)
-    lines.push_back(fmt::format("nothing listens at {} {}", options.server.to_string(), kRefused));
+    lines.push_back(fmt::format("nothing listens at {} {}{}", options.server_text(), kRefused,
+                                other_addresses(options)));
   if (totals[Count::sent] == 0)
     lines.push_back("nothing was sent");
   else if (options.part == Part::send && result.gave_up)

@@ -6,9 +6,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 #include <memory>
 #include <optional>
 #include <random>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -34,7 +36,7 @@
 namespace cpss::udpblast {
 namespace {
 
-constexpr std::uint64_t kToStartThreadsNs = 2'000'000;
+constexpr std::uint64_t kToWakeThreadsNs = 2'000'000;
 
 // SIGINT and SIGTERM, unless they are ignored, as something to wait for, in the thread that makes it and those it starts.
 class SignalsAsEvents {
@@ -79,6 +81,32 @@ class Endings {
 };
 
 using Loops = std::vector<std::unique_ptr<Loop>>;
+
+// When a run starts; nothing: it does not. Threads wait for it until all of them are there, so that
+// a run for which there are too few sends nothing.
+using StartTime = std::optional<std::uint64_t>;
+
+// Each runs its loop once `start` is set.
+std::vector<std::jthread> start_threads(const Loops& loops, std::promise<StartTime>& start,
+                                        Endings& endings) {
+  const std::shared_future<StartTime> start_ns = start.get_future().share();
+  std::vector<std::jthread> threads;
+  try {
+    for (const auto& loop : loops)
+      threads.emplace_back([&endings, &loop = *loop, start_ns] {
+        if (const StartTime at_ns = start_ns.get()) loop.run(*at_ns);
+        endings.add();
+      });
+  } catch (const std::system_error& error) {
+    start.set_value(std::nullopt);
+    throw SocketError(
+        fmt::format("only {} of {} threads could be started: {}; use fewer (-T), or allow more: "
+                    "'ulimit -u', 'ulimit -v', TasksMax= of systemd, pids.max of the cgroup",
+                    threads.size(), loops.size(), error.code().message()),
+        error.code().value());
+  }
+  return threads;
+}
 
 // Random, if the user did not choose one.
 std::uint64_t seed_of(const Options& options) {
@@ -175,26 +203,22 @@ RunResult run_blast(const Options& options, const Workload& workload) {
   SignalsAsEvents signals;
   Endings endings;
   if (signals.descriptor() < 0 || endings.descriptor() < 0)
-    throw SocketError(fmt::format("signalfd or eventfd: {}", std::strerror(errno)), errno);
+    throw SocketError(
+        fmt::format("signalfd or eventfd: {}; raise the limit (ulimit -n)", std::strerror(errno)),
+        errno);
   StopFlag stop{Stop::no};
   const std::uint64_t seed = seed_of(options);
   const std::uint64_t messages = messages_of(options, workload.one_pass());
   NumberPool numbers(messages);
   const Loops loops = make_loops(options, workload, seed, messages, numbers, stop);
+  std::promise<StartTime> start;
+  std::vector<std::jthread> threads = start_threads(loops, start, endings);
   // A plan begins when its threads do.
-  const std::uint64_t start_ns = monotonic_ns() + (options.open_loop() ? kToStartThreadsNs : 0);
+  const std::uint64_t start_ns = monotonic_ns() + (options.open_loop() ? kToWakeThreadsNs : 0);
+  start.set_value(start_ns);
   Progress progress(options, messages, start_ns);
-
-  bool interrupted = false;
-  {
-    std::vector<std::jthread> threads;
-    for (const auto& loop : loops)
-      threads.emplace_back([&endings, &loop = *loop, start_ns] {
-        loop.run(start_ns);
-        endings.add();
-      });
-    interrupted = watch(loops, signals, endings, stop, progress);
-  }
+  const bool interrupted = watch(loops, signals, endings, stop, progress);
+  threads.clear();
   progress.end();
 
   RunResult result = add_up(loops, options, start_ns);

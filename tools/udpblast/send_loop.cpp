@@ -16,7 +16,7 @@ SendLoop::SendLoop(const LoopSettings& settings, const Workload& workload, Numbe
       transmitter_(tally_, findings_) {
   clients_.reserve(settings.clients);
   for (std::uint32_t i = 0; i < settings.clients; ++i) {
-    clients_.emplace_back(settings.server);
+    clients_.emplace_back(settings.server, settings.source);
     if (settings.segments > 1) clients_.back().use_segments(settings.size);
   }
 }

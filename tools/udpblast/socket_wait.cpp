@@ -14,7 +14,9 @@ namespace {
 
 [[noreturn]] void fail(const char* call) {
   const int error = errno;
-  throw SocketError(fmt::format("{}: {}", call, std::strerror(error)), error);
+  throw SocketError(fmt::format("{}: {}{}", call, std::strerror(error),
+                                error == EMFILE ? "; raise the limit (ulimit -n)" : ""),
+                    error);
 }
 
 }  // namespace

@@ -39,6 +39,12 @@ double Totals::loss() const noexcept {
   return sent == 0 ? 0 : static_cast<double>(lost()) / static_cast<double>(sent);
 }
 
+double Totals::missed() const noexcept {
+  const std::uint64_t planned = (*this)[Count::planned];
+  return planned == 0 ? 0
+                      : static_cast<double>((*this)[Count::missed]) / static_cast<double>(planned);
+}
+
 std::optional<std::string> Totals::imbalance_of_sending() const {
   return unequal(*this, Count::planned, {Count::sent, Count::missed});
 }

@@ -120,6 +120,8 @@ struct Totals {
     return (*this)[Count::timed_out] + (*this)[Count::outstanding] + (*this)[Count::busy];
   }
   double loss() const noexcept;  // ratio; 0 where nothing was sent
+  // Of what was planned, what was not sent: as --max-missed means it. 0 where nothing was planned.
+  double missed() const noexcept;
 
   // Nothing where all identities hold, or else one that does not, in words:
   //   planned = sent + missed

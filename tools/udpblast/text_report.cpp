@@ -19,6 +19,7 @@ std::string plural(std::uint64_t n, std::string_view noun) {
 }
 
 std::string percentiles_us(const HistogramSnapshot& values) {
+  if (values.count() == 0) return "none";
   const auto us = [&](double share) { return static_cast<double>(values.percentile(share)) / 1e3; };
   return fmt::format("p50 {:.1f}, p90 {:.1f}, p99 {:.1f}, p99.9 {:.1f}, max {:.1f}", us(0.5),
                      us(0.9), us(0.99), us(0.999), static_cast<double>(values.max) / 1e3);
@@ -168,7 +169,7 @@ std::string_view verdict(const RunResult& result, const Options& options) {
 
 std::string text_report(const RunResult& result, const Options& options) {
   Text text;
-  text.plain(fmt::format("{} at {}", result.title, options.server.to_string()));
+  text.plain(fmt::format("{} at {}", result.title, options.server_text()));
   switch (options.part) {
     case Part::both:
       add_whole(text, result, options);

@@ -51,8 +51,12 @@ def places(report: dict) -> dict[str, int]:
             if count and place not in ("total", "unexplained")}
 
 
-def latency_us(percentile: str) -> Callable[[dict], float]:
-    return lambda results: results["udpblast"]["latency_ns"][percentile] / 1000
+def latency_us(percentile: str) -> Callable[[dict], float | None]:
+    """None where no message was answered."""
+    def value(results: dict) -> float | None:
+        latency_ns = results["udpblast"]["latency_ns"][percentile]
+        return None if latency_ns is None else latency_ns / 1000
+    return value
 
 
 def class_latency_us(name: str, percentile: str) -> Callable[[dict], float | None]:

@@ -79,8 +79,8 @@ TEST(Options, HelpAndVersionWinOverErrors) {
 
 TEST(Options, EveryBadValueIsNamedAtOnce) {
   EXPECT_THAT(
-      error_of({"-p", "65536", "-s", "localhost", "-q", "-3", "--size", "65508", "--count", "1"}),
-      AllOf(HasSubstr("--port 65536: "), HasSubstr("--server localhost: "),
+      error_of({"-p", "65536", "-s", "1.2.3", "-q", "-3", "--size", "65508", "--count", "1"}),
+      AllOf(HasSubstr("--port 65536: "), HasSubstr("--server 1.2.3: "),
             HasSubstr("--outstanding -3: "), HasSubstr("--size 65508: ")));
 }
 
@@ -122,6 +122,44 @@ TEST(Options, AnOpenLoopHasNoLimitUnlessAskedFor) {
   EXPECT_EQ(burst.burst->gap_ns, 2'500'000u);
   EXPECT_EQ(burst.outstanding, 30u);
   EXPECT_TRUE(burst.open_loop());
+}
+
+TEST(Options, ANameIsKeptBesideItsAddress) {
+  const Options named = parse({"-s", "localhost", "--count", "1"});
+  EXPECT_TRUE(named.server.ip().is_loopback());
+  EXPECT_EQ(named.server_text(), "localhost (" + named.server.to_string() + ")");
+  EXPECT_EQ(parse({"-s", "::1", "--count", "1"}).server_text(), "[::1]:7700");
+}
+
+TEST(Options, TheSourceIsOfTheServersFamily) {
+  EXPECT_EQ(parse({"--source", "127.0.0.9", "--count", "1"}).source->to_string(), "127.0.0.9:0");
+  EXPECT_EQ(parse({"--source", "127.0.0.9", "-s", "localhost", "--count", "1"}).server.family(),
+            AF_INET);
+  EXPECT_THAT(error_of({"--source", "127.0.0.9", "-s", "::1", "--count", "1"}),
+              HasSubstr("--server ::1: has no IPv4 address to go with --source"));
+  EXPECT_THAT(error_of({"--source", "::1", "--count", "1"}),
+              HasSubstr("--source ::1: cannot reach 127.0.0.1:7700"));
+  EXPECT_THAT(error_of({"--source", "224.0.0.1", "--count", "1"}), HasSubstr("a group's address"));
+  EXPECT_THAT(error_of({"verify", "--source", "::1", "--count", "1", "--seed", "1"}),
+              HasSubstr("--source: means nothing to udpblast verify"));
+}
+
+TEST(Options, MostMissed) {
+  EXPECT_EQ(parse({"-Q", "5", "-l", "1"}).most_missed(), 0.01);
+  EXPECT_EQ(parse({"-Q", "5", "-l", "1", "--max-missed", "20%"}).most_missed(), 0.2);
+  EXPECT_EQ(parse({"send", "-Q", "5", "-l", "1"}).most_missed(), 0);
+  EXPECT_THAT(error_of({"-l", "1", "--max-missed", "0.1"}), HasSubstr("--max-missed belongs to"));
+}
+
+TEST(Options, AnEmptyValueIsExplained) {
+  EXPECT_THAT(error_of({"--count=", "-l", "1"}),
+              HasSubstr("--count=: its value is missing; write --count=VALUE"));
+  EXPECT_THAT(error_of({"--data", "", "-l", "1"}), HasSubstr("--data : must name a file"));
+  EXPECT_THAT(error_of({"--stats-file", "", "-l", "1"}), HasSubstr("must name a file"));
+  for (const char* file : {"--file=x", "--file="})
+    EXPECT_THAT(error_of({file, "-l", "1"}),
+                AllOf(HasSubstr("unrecognised option '--file'"), HasSubstr("--data FILE"),
+                      HasSubstr("--stats-file FILE")));
 }
 
 TEST(Options, TwoPlansExcludeEachOther) {

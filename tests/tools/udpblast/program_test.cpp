@@ -79,6 +79,27 @@ TEST(Program, TooManySocketsIsExitCode2) {
   EXPECT_THAT(result.errors, HasSubstr("ulimit -n"));
 }
 
+// With stacks of 1 GB there is address space for seven threads.
+TEST(Program, TooManyThreadsIsExitCode2AndNothingIsSent) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers need the address space";
+  const Responder server(ping_replies());
+  const Finished result = run_program(
+      {"/bin/sh", "-c", "ulimit -s 1000000; ulimit -v 8000000; exec \"$0\" \"$@\"", CPSS_UDPBLAST,
+       "-p", port_of(server), "--count", "1000", "-T", "64", "-c", "64"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.errors, AllOf(HasSubstr(" of 64 threads could be started"),
+                                   HasSubstr("use fewer (-T)"), HasSubstr("'ulimit -u'")));
+  EXPECT_THAT(result.output, IsEmpty());
+  EXPECT_EQ(server.received(), 0u);
+}
+
+TEST(Program, WithoutAReplyThereIsNoLatency) {
+  const Responder silent(ping_replies(), {.answer_at_most = 0});
+  const Finished result = blast({"-p", port_of(silent), "--count", "10", "-t", "0.1", "--json"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_EQ(nlohmann::json::parse(result.output).at("latency_ns").at("p50"), nullptr);
+}
+
 TEST(Program, TwoHundredThousandAllRight) {
   const Responder server(ping_replies());
   const Finished result = blast({"-p", port_of(server), "--count", "200000", "--json"});

@@ -91,6 +91,9 @@ TEST(Report, JsonHasEveryFigure) {
   EXPECT_EQ(json.at("asked_rate_per_s"), nullptr);
   EXPECT_EQ(json.at("schedule"), nullptr);
   EXPECT_EQ(json.at("loss"), nullptr);
+  EXPECT_EQ(json.at("source"), nullptr);
+  EXPECT_EQ(json.at("missed_ratio"), 0.0);
+  EXPECT_EQ(json.at("max_missed_ratio"), 0.01);
   EXPECT_EQ(json.at("most_outstanding"), 100);
   EXPECT_EQ(json.at("cpu_user_ns"), 1'000'000);
   EXPECT_EQ(json.at("cpu_system_ns"), 2'000'000);
@@ -140,6 +143,26 @@ TEST(Report, AnOpenLoopTellsItsSchedule) {
   EXPECT_THAT(text_report(open_loop_result(), open_loop()),
               AllOf(HasSubstr("NOT KEPT: 500 of 1000 messages/s"), HasSubstr("send lag us"),
                     HasSubstr("did not keep its schedule")));
+}
+
+// A latency of 0 would be the best there is.
+TEST(Report, WithoutAReplyThereIsNoLatency) {
+  Tally tally;
+  tally.add(Count::planned, 5);
+  tally.add(Count::sent, 5);
+  tally.add(Count::timed_out, 5);
+  RunResult result;
+  result.totals = tally.read();
+  result.classes = {"all"};
+  const auto json = nlohmann::json::parse(json_report(result, Options{}));
+  for (const auto& latency : {json.at("latency_ns"), json.at("classes").at(0).at("latency_ns")}) {
+    EXPECT_EQ(latency.at("count"), 0);
+    for (const char* figure : {"p50", "p90", "p99", "p999", "max", "mean"})
+      EXPECT_EQ(latency.at(figure), nullptr) << figure;
+  }
+  const std::string text = text_report(result, Options{});
+  EXPECT_THAT(text, HasSubstr("  latency us  none\n"));
+  EXPECT_THAT(text, HasSubstr("all: 0 sent, 0 lost; none\n"));
 }
 
 TEST(Report, ClassesOfMessages) {

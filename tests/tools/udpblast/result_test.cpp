@@ -70,7 +70,40 @@ TEST(Result, ARunThatDidNotKeepItsScheduleSaysSo) {
   EXPECT_THAT(problems(result, options),
               ElementsAre(HasSubstr("10 of 200 planned message(s) missed"),
                           AllOf(HasSubstr("did not keep its schedule"), HasSubstr("95.00 %"))));
+}
+
+// The load that was asked for was not there: no answer to it says that the server is all right.
+TEST(Result, MoreMissedThanAllowedIsNotRight) {
+  Options options = at_rate(100);
+  RunResult result;
+  result.totals = sent_with_lag(1'000, 990, 0);
   EXPECT_EQ(exit_code(result, options), ExitCode::all_right);
+  EXPECT_THAT(problems(result, options), ElementsAre(HasSubstr("within --max-missed 1 %")));
+  result.totals = sent_with_lag(1'000, 989, 0);
+  EXPECT_EQ(exit_code(result, options), ExitCode::not_right);
+  EXPECT_THAT(problems(result, options),
+              ElementsAre(AllOf(HasSubstr("(1.10 %)"), HasSubstr("more than --max-missed 1 %"))));
+  options.max_missed = 0.011;
+  EXPECT_EQ(exit_code(result, options), ExitCode::all_right);
+  options.max_missed.reset();
+  options.part = Part::send;
+  result.totals = sent_with_lag(1'000, 999, 0);
+  EXPECT_EQ(exit_code(result, options), ExitCode::not_right);
+}
+
+TEST(Result, WhoseNameHasSeveralAddressesIsToldTheOthers) {
+  Options options;
+  options.server = SocketAddress(*IpAddress::parse("::1"), 7700);
+  options.server_name = "localhost";
+  options.server_others = {"127.0.0.1"};
+  Tally tally;
+  tally.add(Count::sent, 1);
+  tally.add(Count::timed_out, 1);
+  RunResult result;
+  result.totals = tally.read();
+  EXPECT_THAT(problems(result, options),
+              Contains(AllOf(HasSubstr("no reply at all from localhost ([::1]:7700)"),
+                             HasSubstr("localhost is also 127.0.0.1"))));
 }
 
 TEST(Result, BusyIsLoss) {

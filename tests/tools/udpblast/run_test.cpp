@@ -428,6 +428,24 @@ TEST(OpenLoop, WithoutRoomMessagesAreMissedAndCounted) {
   EXPECT_THAT(outcome.problems, Contains(HasSubstr("189 of 200 planned message(s) missed")));
 }
 
+// Every loss is allowed: it is what was never sent that makes the difference.
+TEST(OpenLoop, TooManyMissedMessagesAreNotAllRight) {
+  for (const auto& [max_missed, code] :
+       std::map<double, ExitCode>{{0.94, ExitCode::not_right}, {0.95, ExitCode::all_right}}) {
+    const Responder silent(ping_replies(), {.answer_at_most = 1});
+    Options options = options_for(silent.port());
+    options.rate = 1'000;
+    options.count = 200;
+    options.outstanding = 10;
+    options.timeout_ns = kShortTimeoutNs;
+    options.max_loss = 1;
+    options.max_missed = max_missed;
+    const Outcome outcome = run(options);
+    EXPECT_EQ(outcome[Count::missed], 189u);
+    EXPECT_EQ(outcome.code, code) << max_missed;
+  }
+}
+
 TEST(OpenLoop, NothingIsAllocatedForAMessage) {
   const Responder server(echo_replies());
   Options options = options_for(server.port());

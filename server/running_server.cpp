@@ -24,13 +24,18 @@ constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::seconds kHandsOff{2};
 constexpr std::chrono::milliseconds kHandsOffLook{1};
 
+// How often the service manager is told that the drain goes on, and how much longer it is to wait
+// each time: enough for some of these messages to be lost.
+constexpr std::chrono::seconds kTellDraining{1};
+constexpr std::chrono::seconds kDrainsLonger{10};
+
 // `told`: by a method of ServiceManager, just now. `consequence`: of what it was not told.
 void warn_unless(bool told, const char* message, const char* consequence) {
   if (told) return;
   const int error = errno;
   log::warning(fmt::format(
-      "{} did not reach the service manager (NOTIFY_SOCKET): {}; {}; this is said once, "
-      "until it can be reached again",
+      "{} did not reach the service manager (NOTIFY_SOCKET): {}; {}; it is sent again until it "
+      "is heard, and this is said once until then",
       message, std::strerror(error), consequence));
 }
 
@@ -101,16 +106,24 @@ bool RunningServer::silent_for_too_long() {
 }
 
 void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
-  warn_unless(p_.manager.stopping("draining"), "STOPPING=1",
+  warn_unless(p_.manager.stopping("draining", kDrainsLonger), "STOPPING=1",
               "it learns of the end when the process is gone");
-  const auto deadline = std::chrono::steady_clock::now() + drain_timeout;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto deadline = begin + drain_timeout;
+  auto next_told = begin + kTellDraining;
   const char* why = nullptr;
   if (!p_.listeners.stop_arrivals())
     log::warning("the kernel refuses to stop new datagrams: the drain goes on while they come");
   const bool drained = p_.engine.end([&] {
     tick();
     if (next_signal(std::chrono::milliseconds(0)) != 0) why = "a second signal";
-    if (std::chrono::steady_clock::now() >= deadline) why = "the drain took too long";
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= deadline) why = "the drain took too long";
+    if (now >= next_told) {
+      warn_unless(p_.manager.still_stopping(kDrainsLonger), "EXTEND_TIMEOUT_USEC",
+                  "it may end the server before its drain is over");
+      next_told = now + kTellDraining;
+    }
     return why != nullptr;
   });
   if (!drained) leave(why);
@@ -127,6 +140,7 @@ void RunningServer::tick() {
   if (const std::string line = cpus_.look(p_.engine.board(), now); !line.empty())
     log::warning(line);
   troubles_.look(p_.engine.board(), p_.region, now);
+  if (p_.manager.retry()) log::info("the service manager has heard now what it had missed");
   tell_watchdog();
   p_.addresses.tick();
   book_kernel_drops();

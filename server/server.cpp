@@ -181,13 +181,15 @@ void check_memory(const Settings& settings, const PipelineOptions& pipeline,
 
 int serve(LoadResult& loaded, const ServerParts& parts, const char* const* environment) {
   log::set_up();
-  std::vector<int> inherited = inherited_sockets(environment);
+  InheritedSockets inherited = inherited_sockets(environment);
   ServiceManager manager(environment);
+  for (const std::string& warning : {inherited.warning, manager.warning()})
+    if (!warning.empty()) log::warning(warning);
   const Machine machine = this_machine(parts.proc);
   Plan plan = plan_or_complain(loaded, parts, machine, log::info);
   const Assignment assignment = assignment_of(plan.pipeline);
   const ListenerOptions sockets =
-      listener_options(loaded, assignment.socket_groups, std::move(inherited));
+      listener_options(loaded, assignment.socket_groups, std::move(inherited.sockets));
   if (!loaded.ok()) return complain_about_settings(loaded);
   const Settings& settings = loaded.settings;
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -76,12 +77,37 @@ socklen_t fill_address(std::string_view name, sockaddr_un& address) {
   return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + bytes);
 }
 
+std::string cannot_tell(std::string_view address) {
+  return fmt::format(
+      "NOTIFY_SOCKET: {} is not the address of a Unix socket (/PATH or @NAME, as long as unix(7) "
+      "allows): the service manager is told nothing, and one that waits for READY=1 or WATCHDOG=1 "
+      "takes the server for failed",
+      quoted_for_message(std::string(address)));
+}
+
+// Until then the manager waits for the next of these, whatever time it has set (sd_notify(3)).
+std::string extension(std::chrono::microseconds another) {
+  return fmt::format("EXTEND_TIMEOUT_USEC={}", another.count());
+}
+
 std::optional<std::chrono::nanoseconds> watchdog_interval(const char* const* environment) {
   const Variable interval = read_variable(environment, "WATCHDOG_USEC");
   if (!interval.value) return std::nullopt;
   const Variable pid = read_variable(environment, "WATCHDOG_PID");
   if (pid.value && !is_this_process(pid)) return std::nullopt;
   return std::chrono::microseconds(number_of(interval, kMostMicroseconds));
+}
+
+// Nobody reads these sockets: the manager waits for a server that has them.
+std::string not_ours(const Variable& pid, const Variable& count) {
+  const std::string whose = pid.value
+                                ? fmt::format("for process {} (LISTEN_PID), and this is process {}",
+                                              quoted_for_message(*pid.value), ::getpid())
+                                : "for nobody: LISTEN_PID is not set";
+  return fmt::format(
+      "the service manager's sockets (LISTEN_FDS={}) are {}: they are left unread, and this server "
+      "opens its own; where a script starts it, 'exec' keeps the process id",
+      quoted_for_message(*count.value), whose);
 }
 
 // A line's end would begin another assignment.
@@ -93,13 +119,14 @@ std::string status_assignment(std::string_view line) {
 
 }  // namespace
 
-std::vector<int> inherited_sockets(const char* const* environment) {
+InheritedSockets inherited_sockets(const char* const* environment) {
   const Variable pid = read_variable(environment, "LISTEN_PID");
   const Variable count = read_variable(environment, "LISTEN_FDS");
   for (const char* name : {pid.name, count.name, "LISTEN_FDNAMES"}) ::unsetenv(name);
 
+  if (!count.value) return {};
+  if (!pid.value || !is_this_process(pid)) return {{}, not_ours(pid, count)};
   std::vector<int> sockets;
-  if (!pid.value || !count.value || !is_this_process(pid)) return sockets;
   const int end = kFirstInherited + static_cast<int>(number_of(count, kMostInherited));
   for (int fd = kFirstInherited; fd < end; ++fd) {
     const int flags = ::fcntl(fd, F_GETFD);
@@ -107,13 +134,16 @@ std::vector<int> inherited_sockets(const char* const* environment) {
       refuse(count, fmt::format("promises descriptor {}, which is not open", fd));
     sockets.push_back(fd);
   }
-  return sockets;
+  return {std::move(sockets), {}};
 }
 
 ServiceManager::ServiceManager(const char* const* environment) {
   const Variable address = read_variable(environment, "NOTIFY_SOCKET");
   if (address.value) address_length_ = fill_address(*address.value, address_);
-  if (address_length_ == 0) return;
+  if (address_length_ == 0) {
+    if (address.value && !address.value->empty()) warning_ = cannot_tell(*address.value);
+    return;
+  }
   socket_ = FileDescriptor(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket_.valid())
     throw std::system_error(errno, std::generic_category(),
@@ -122,24 +152,48 @@ ServiceManager::ServiceManager(const char* const* environment) {
 }
 
 bool ServiceManager::ready(std::string_view line) {
-  return tell("READY=1\n" + status_assignment(line));
+  return tell_state("READY=1\n" + status_assignment(line));
 }
 
-bool ServiceManager::stopping(std::string_view line) {
-  return tell("STOPPING=1\n" + status_assignment(line));
+bool ServiceManager::stopping(std::string_view line, std::chrono::microseconds another) {
+  return tell_state(fmt::format("STOPPING=1\n{}\n{}", status_assignment(line), extension(another)));
+}
+
+bool ServiceManager::still_stopping(std::chrono::microseconds another) {
+  return tell(extension(another));
 }
 
 bool ServiceManager::alive() {
-  return tell("WATCHDOG=1");
+  const bool told = tell("WATCHDOG=1");
+  owes_alive_ = lost_;
+  return told;
+}
+
+bool ServiceManager::retry() {
+  const bool owed = owes_alive_ || !owed_state_.empty();
+  if (!owed_state_.empty() && send(owed_state_)) owed_state_.clear();
+  if (owes_alive_ && send("WATCHDOG=1")) owes_alive_ = false;
+  return owed && !owes_alive_ && owed_state_.empty();
+}
+
+// What comes later says what holds then, and is all that is owed.
+bool ServiceManager::tell_state(std::string assignments) {
+  const bool told = tell(assignments);
+  owed_state_ = lost_ ? std::move(assignments) : std::string();
+  return told;
 }
 
 bool ServiceManager::tell(std::string_view assignments) {
-  if (!socket_.valid()) return true;
   const bool lost_before = lost_;
+  return send(assignments) || lost_before;
+}
+
+bool ServiceManager::send(std::string_view assignments) {
+  if (!socket_.valid()) return true;
   lost_ =
       ::sendto(socket_.get(), assignments.data(), assignments.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
                reinterpret_cast<const sockaddr*>(&address_), address_length_) < 0;
-  return !lost_ || lost_before;
+  return !lost_;
 }
 
 }  // namespace cpss

@@ -43,6 +43,19 @@ bool NotifySocket::hears(const std::string& beginning, std::chrono::milliseconds
   }
 }
 
+// The kernel holds as many as sysctl net.unix.max_dgram_qlen says.
+std::size_t NotifySocket::fill() const {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path_.c_str(), path_.size() + 1);
+  const FileDescriptor sender(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  std::size_t queued = 0;
+  while (::sendto(sender.get(), nullptr, 0, MSG_DONTWAIT,
+                  reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+    ++queued;
+  return queued;
+}
+
 void NotifySocket::forget() const {
   while (hear(std::chrono::milliseconds(0))) {
   }

@@ -21,6 +21,8 @@ class NotifySocket {
   // Whether the first message from now on, or one after it, begins like that.
   bool hears(const std::string& beginning,
              std::chrono::milliseconds longest = std::chrono::seconds(20)) const;
+  // Fills its queue with empty messages; returns how many.
+  std::size_t fill() const;
   // All that was told until now.
   void forget() const;
 

@@ -65,9 +65,30 @@ TEST(Readiness, IsToldWhenTheServerIsReadyAndNotBefore) {
   EXPECT_EQ(stats.at("state"), "live");
   EXPECT_EQ(stats.at("pid"), server.pid());
   server.signal(SIGTERM);
-  EXPECT_EQ(manager.hear(), "STOPPING=1\nSTATUS=draining");
+  EXPECT_EQ(manager.hear(), "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=10000000");
   EXPECT_EQ(server.wait(20s), 0);
-  EXPECT_EQ(manager.hear(0ms), std::nullopt);
+}
+
+// Its queue may be full of what other services tell it.
+TEST(Readiness, IsToldAgainWhereTheManagersQueueIsFull) {
+  const NotifySocket manager;
+  const std::size_t queued = manager.fill();
+  ServerProcess server(program::kServer, {{"NOTIFY_SOCKET", manager.path()}});
+  EXPECT_TRUE(eventually([&] {
+    return server.process().errors().find("READY=1 did not reach") != std::string::npos;
+  })) << server.process().errors();
+  for (std::size_t i = 0; i < queued; ++i) EXPECT_EQ(manager.hear(), "");
+  EXPECT_THAT(manager.hear().value_or("nothing"), testing::StartsWith("READY=1\nSTATUS=ready: "));
+  EXPECT_TRUE(eventually([&] {
+    return server.process().errors().find("has heard now") != std::string::npos;
+  })) << server.process().errors();
+  server.expect_clean_end();
+}
+
+TEST(Readiness, AManagerThatCannotBeToldIsNamedInTheLog) {
+  ServerProcess server(program::kServer, {{"NOTIFY_SOCKET", "vsock:2:1234"}});
+  EXPECT_THAT(server.process().errors(), HasSubstr("NOTIFY_SOCKET: 'vsock:2:1234' is not the"));
+  server.expect_clean_end();
 }
 
 TEST(Readiness, AServerThatDoesNotStartIsNotReady) {
@@ -140,6 +161,25 @@ TEST_P(WatchedLanes, ALaneThatHangsIsNotAlive) {
   expect_alive();
   EXPECT_EQ(times("makes no progress", server.process().errors()), 1u);
   server.expect_clean_end();
+}
+
+// A drain may take longer than the manager's time to stop, as long as it says so.
+TEST_P(WatchedLanes, ADrainThatTakesLongAsksForMoreTime) {
+  ServerProcess server(program::kTestServer,
+                       under(GetParam(), {{"CPSS_SERVICE", "gated"},
+                                          {"CPSS_DRAIN_TIMEOUT", "60"},
+                                          {"TEST_GATE", gate_.path()},
+                                          {"NOTIFY_SOCKET", manager_.path()}}));
+  UdpClient client(server.address());
+  ASSERT_EQ(client.send("wait"), 0);
+  EXPECT_TRUE(eventually([&] { return server.ledger("in_flight") > 0; }));
+  manager_.forget();
+  server.process().signal(SIGTERM);
+  EXPECT_EQ(manager_.hear(), "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=10000000");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(manager_.hear(), "EXTEND_TIMEOUT_USEC=10000000");
+  gate_.open();
+  EXPECT_EQ(client.receive(), "wait");
+  server.expect_to_end_well();
 }
 
 class WatchedModels : public Watched, public testing::WithParamInterface<ModelUnderTest> {};

@@ -111,7 +111,11 @@ std::string complaint(Call call) {
 }
 
 std::vector<int> inherited(std::vector<std::string> assignments) {
-  return inherited_sockets(Variables(std::move(assignments)).get());
+  return inherited_sockets(Variables(std::move(assignments)).get()).sockets;
+}
+
+std::string warning_about_sockets(std::vector<std::string> assignments) {
+  return inherited_sockets(Variables(std::move(assignments)).get()).warning;
 }
 
 bool closes_on_exec(int fd) {
@@ -135,8 +139,21 @@ TEST(InheritedSockets, ThoseOfAnotherProcessAreNotTouched) {
   EXPECT_FALSE(closes_on_exec(3));
 }
 
+// Whoever activates us waits for a server that reads them.
+TEST(InheritedSockets, ThoseOfAnotherProcessAreWarnedOf) {
+  EXPECT_THAT(warning_about_sockets({"LISTEN_PID=" + kNotOurs, "LISTEN_FDS=2"}),
+              testing::AllOf(HasSubstr("(LISTEN_FDS='2')"),
+                             HasSubstr("for process '" + kNotOurs + "' (LISTEN_PID)"),
+                             HasSubstr("this is process " + kOurs), HasSubstr("'exec'")));
+  EXPECT_THAT(warning_about_sockets({"LISTEN_FDS=1"}), HasSubstr("LISTEN_PID is not set"));
+  EXPECT_EQ(warning_about_sockets({}), "");
+  EXPECT_EQ(warning_about_sockets({"LISTEN_PID=" + kNotOurs}), "");
+  const HandedOver handed_over(1);
+  EXPECT_EQ(warning_about_sockets({"LISTEN_PID=" + kOurs, "LISTEN_FDS=1"}), "");
+}
+
 TEST(InheritedSockets, WithoutAManagerThereAreNone) {
-  EXPECT_TRUE(inherited_sockets(nullptr).empty());
+  EXPECT_TRUE(inherited_sockets(nullptr).sockets.empty());
   EXPECT_TRUE(inherited({}).empty());
   EXPECT_TRUE(inherited({"LISTEN_PID=" + kOurs}).empty());
   EXPECT_TRUE(inherited({"LISTEN_FDS=1"}).empty());
@@ -176,12 +193,12 @@ TEST(InheritedSockets, TheVariablesAreTakenOutOfTheEnvironment) {
   };
   const HandedOver handed_over(1);
   set_all(kOurs, "1");
-  EXPECT_EQ(inherited_sockets(environ), std::vector<int>{3});
+  EXPECT_EQ(inherited_sockets(environ).sockets, std::vector<int>{3});
   expect_none();
-  EXPECT_TRUE(inherited_sockets(environ).empty());
+  EXPECT_TRUE(inherited_sockets(environ).sockets.empty());
 
   set_all(kNotOurs, "1");
-  EXPECT_TRUE(inherited_sockets(environ).empty());
+  EXPECT_TRUE(inherited_sockets(environ).sockets.empty());
   expect_none();
 
   set_all(kOurs, "abc");
@@ -212,8 +229,11 @@ TEST_F(ServiceManagerTest, HearsEachMessage) {
   EXPECT_EQ(end.heard(), "READY=1\nSTATUS=lookup on 127.0.0.1:7700");
   EXPECT_TRUE(manager.alive());
   EXPECT_EQ(end.heard(), "WATCHDOG=1");
-  EXPECT_TRUE(manager.stopping("draining"));
-  EXPECT_EQ(end.heard(), "STOPPING=1\nSTATUS=draining");
+  EXPECT_TRUE(manager.stopping("draining", std::chrono::seconds(10)));
+  EXPECT_EQ(end.heard(), "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=10000000");
+  EXPECT_TRUE(manager.still_stopping(milliseconds(5)));
+  EXPECT_EQ(end.heard(), "EXTEND_TIMEOUT_USEC=5000");
+  EXPECT_FALSE(manager.retry());
   EXPECT_EQ(end.heard(), "nothing");
 }
 
@@ -257,7 +277,8 @@ TEST_F(ServiceManagerTest, WithoutOneThereIsNobodyToTell) {
     ServiceManager manager(Variables(environment).get());
     EXPECT_TRUE(manager.ready("")) << environment[0];
     EXPECT_TRUE(manager.alive());
-    EXPECT_TRUE(manager.stopping(""));
+    EXPECT_TRUE(manager.stopping("", milliseconds(1)));
+    EXPECT_FALSE(manager.retry());
     EXPECT_EQ(manager.watchdog(), std::nullopt);
   }
 }
@@ -277,7 +298,7 @@ TEST_F(ServiceManagerTest, OneThatIsAwayIsReportedOnceUntilItIsBack) {
   errno = 0;
   EXPECT_FALSE(manager.alive());
   EXPECT_EQ(errno, ECONNREFUSED);
-  EXPECT_TRUE(manager.stopping(""));
+  EXPECT_TRUE(manager.stopping("", milliseconds(1)));
 }
 
 TEST_F(ServiceManagerTest, OneThatDoesNotReadIsNotWaitedFor) {
@@ -287,6 +308,47 @@ TEST_F(ServiceManagerTest, OneThatDoesNotReadIsNotWaitedFor) {
   for (int i = 0; told && i < 1'000'000; ++i) told = manager.alive();
   EXPECT_FALSE(told);
   EXPECT_EQ(errno, EAGAIN);
+}
+
+// Without an answer to READY=1 a manager ends the server; one lost WATCHDOG=1 may be enough as well.
+TEST_F(ServiceManagerTest, WhatOneWithAFullQueueHasMissedIsSentAgain) {
+  const ManagerEnd end(path_);
+  ServiceManager manager = manager_at(path_);
+  int queued = 0;
+  while (queued < 1'000'000 && manager.still_stopping(milliseconds(1))) ++queued;
+  EXPECT_TRUE(manager.ready("up"));  // lost, as the one before it
+  EXPECT_TRUE(manager.alive());
+  EXPECT_FALSE(manager.retry());
+  for (int i = 0; i < queued; ++i) EXPECT_EQ(end.heard(), "EXTEND_TIMEOUT_USEC=1000");
+  EXPECT_EQ(end.heard(), "nothing");
+  EXPECT_TRUE(manager.retry());
+  EXPECT_EQ(end.heard(), "READY=1\nSTATUS=up");
+  EXPECT_EQ(end.heard(), "WATCHDOG=1");
+  EXPECT_FALSE(manager.retry());
+  EXPECT_EQ(end.heard(), "nothing");
+}
+
+TEST_F(ServiceManagerTest, OnlyTheLastStateIsSentAgain) {
+  ServiceManager manager = manager_at(path_);
+  EXPECT_FALSE(manager.ready("up"));
+  EXPECT_TRUE(manager.stopping("down", milliseconds(1)));
+  const ManagerEnd end(path_);
+  EXPECT_TRUE(manager.retry());
+  EXPECT_EQ(end.heard(), "STOPPING=1\nSTATUS=down\nEXTEND_TIMEOUT_USEC=1000");
+  EXPECT_EQ(end.heard(), "nothing");
+}
+
+TEST_F(ServiceManagerTest, AnAddressOfAKindThatWeDoNotSpeakIsWarnedOf) {
+  const std::vector<std::string> addresses{"vsock:2:1234", "notify", "@",
+                                           "/" + std::string(200, 'x')};
+  for (const std::string& address : addresses) {
+    const ServiceManager manager(Variables({"NOTIFY_SOCKET=" + address}).get());
+    EXPECT_THAT(manager.warning(), HasSubstr("NOTIFY_SOCKET: ")) << address;
+    EXPECT_THAT(manager.warning(), HasSubstr("not the address of a Unix socket")) << address;
+  }
+  EXPECT_EQ(ServiceManager(nullptr).warning(), "");
+  EXPECT_EQ(ServiceManager(Variables({"NOTIFY_SOCKET="}).get()).warning(), "");
+  EXPECT_EQ(manager_at(path_).warning(), "");
 }
 
 TEST_F(ServiceManagerTest, TheWatchdogIsTheManagersInterval) {

@@ -306,13 +306,12 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machin
   return plan;
 }
 
-ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
-                                 std::vector<int> inherited) {
+void check_activation(LoadResult& loaded, unsigned socket_groups, bool activated) {
   const Settings& settings = loaded.settings;
-  if (inherited.empty() && settings.idle_exit.count() > 0)
+  if (!activated && settings.idle_exit.count() > 0)
     refuse(loaded, Setting::idle_exit,
            "is for servers that get their sockets from a service manager (LISTEN_FDS)");
-  if (!inherited.empty() && loaded.is_set(Setting::listen))
+  if (activated && loaded.is_set(Setting::listen))
     refuse(loaded, Setting::listen,
            "is in the way of the sockets of the service manager "
            "(LISTEN_FDS): take one of the two away");
@@ -326,10 +325,16 @@ ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
     refuse(loaded, Setting::listen,
            fmt::format("is {} addresses with {} sockets each: there may be {} sockets in all",
                        settings.listen.size(), socket_groups, kMostSockets));
-  if (!inherited.empty() && settings.sockets == SocketSharing::reuseport)
+  if (activated && settings.sockets == SocketSharing::reuseport)
     refuse(loaded, Setting::sockets,
            "opens sockets of its own, and the service manager has opened "
            "some (LISTEN_FDS): take one of the two away");
+}
+
+ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
+                                 std::vector<int> inherited) {
+  const Settings& settings = loaded.settings;
+  check_activation(loaded, socket_groups, !inherited.empty());
   return {.listen = settings.listen,
           .buffer_bytes = settings.socket_buffer_bytes,
           .gro = settings.gro && settings.sockets != SocketSharing::handoff,

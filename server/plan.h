@@ -27,8 +27,11 @@ struct Plan {
 Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machine& machine,
                std::function<void(const std::string&)> announce);
 
-// What sockets to open, or those to take over that a service manager has opened; what speaks
-// against these is added to `loaded`.
+// What speaks against sockets that a service manager has opened, or will have (`activated`), or
+// against opening our own is added to `loaded`.
+void check_activation(LoadResult& loaded, unsigned socket_groups, bool activated);
+
+// What sockets to open, or those to take over that a service manager has opened, checked as above.
 ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
                                  std::vector<int> inherited);
 

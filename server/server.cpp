@@ -17,6 +17,7 @@
 #include "config/help.h"
 #include "config/load.h"
 #include "server/address_follower.h"
+#include "server/config_check.h"
 #include "server/exit_codes.h"
 #include "server/listeners.h"
 #include "server/log.h"
@@ -31,7 +32,6 @@
 #include "server/service_manager.h"
 #include "server/signals.h"
 #include "server/standard_streams.h"
-#include "stages/stack.h"
 #include "stats/region.h"
 #include "stats/region_description.h"
 
@@ -193,8 +193,7 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   if (!loaded.ok()) return complain_about_settings(loaded);
   const Settings& settings = loaded.settings;
 
-  if (assignment.separate_processes)
-    require_main_stack(kLaneStackBytes, "the model mp runs lanes on it, each of which is to have");
+  require_stack_of_lanes(assignment);
   Listeners listeners(sockets);
   plan.pipeline.leave_unread = listeners.inherited();
   for (const auto& socket : listeners.sockets()) {
@@ -249,16 +248,21 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
 }
 
 // Everything a start would check, short of binding.
-int check(LoadResult& loaded, const ServerParts& parts) {
+int check(LoadResult& loaded, const ServerParts& parts, const char* const* environment) {
   const Machine machine = this_machine(parts.proc);
   Plan plan = plan_or_complain(loaded, parts, machine, [](const std::string&) {});
+  std::vector<std::string> not_checked;
+  if (loaded.ok()) not_checked = check_as_a_start(loaded, plan, environment);
   if (!loaded.ok()) return complain_about_settings(loaded);
   // Without the sockets' buffers, of which only the kernel knows how large it makes them.
   plan.pipeline.merged = loaded.settings.gro;
+  std::string text;
   check_memory(loaded.settings, plan.pipeline, assignment_of(plan.pipeline), machine,
                {.data = memory_in_use(parts.proc)},
-               [](const std::string& problem) { print("warning: " + problem + '\n'); });
-  print("settings are good\n");
+               [&](const std::string& problem) { text += "warning: " + problem + '\n'; });
+  text += "settings are good\n";
+  for (const std::string& what : not_checked) text += fmt::format("not checked: {}\n", what);
+  print(text);
   return kExitOk;
 }
 
@@ -277,7 +281,7 @@ int act(LoadResult& loaded, const ServerParts& parts, const char* const* environ
       print(print_config(loaded));
       return kExitOk;
     case Action::check_config:
-      return check(loaded, parts);
+      return check(loaded, parts, environment);
     case Action::run:
       break;
   }

@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -207,6 +209,7 @@ TEST_F(Errors, ThatTheHostsAddressesMayNotBeListedIs78) {
   std::jthread([&] {
     if (!deny_sockets_of(AF_NETLINK)) return;
     result = refused({});
+    EXPECT_EQ(refused({}, {"--check-config"}).code, 78);
   }).join();
   EXPECT_EQ(result.code, 78);
   EXPECT_THAT(result.errors, HasSubstr("allow AF_NETLINK"));
@@ -336,6 +339,88 @@ TEST_F(Errors, NoRoomForSharedMemoryIsSaid) {
     EXPECT_EQ(result.errors.find("error:"), result.errors.rfind("error:")) << result.errors;
     expect_no_region();
   }
+}
+
+struct RefusedStart {
+  Environment environment;
+  int code;
+  std::string names;  // what is wrong
+};
+
+TEST_F(Errors, CheckConfigRefusesWhatAStartRefuses) {
+  const std::string folder = folder_.file("folder");
+  std::filesystem::create_directory(folder);
+  const std::string text = folder_.file("text");
+  write_file(text, "this is no stats region, but somebody's text, and longer than the magic\n");
+  const std::string nowhere = folder_.file("nowhere/stats");
+  const std::vector<RefusedStart> starts{
+      {{{"CPSS_LISTEN", "192.0.2.1:7700"}}, 69, "192.0.2.1:7700"},
+      {{{"CPSS_LISTEN", "127.0.0.1:0,192.0.2.1:7701"}}, 69, "192.0.2.1:7701"},
+      {{{"CPSS_LISTEN", "224.0.0.1:7700"}}, 78, "224.0.0.1:7700"},
+      {{{"CPSS_LISTEN", "127.0.0.1:7999"}, {"CPSS_RESP_ADDR", "127.0.0.1:7999"}},
+       78,
+       "CPSS_RESP_ADDR: '127.0.0.1:7999' is our own address (127.0.0.1:7999)"},
+      {{{"CPSS_LISTEN", "0.0.0.0:7999"}, {"CPSS_RESP_ADDR", "127.0.0.2:7999"}},
+       78,
+       "CPSS_RESP_ADDR: '127.0.0.2:7999' is our own address (0.0.0.0:7999)"},
+      {{{"CPSS_RESP_ADDR", "[::1]:7999"}}, 78, "which is of another address family"},
+      {{{"CPSS_STATS_FILE", folder}}, 73, "stats region " + folder},
+      {{{"CPSS_STATS_FILE", text}}, 73, "stats region " + text},
+      {{{"CPSS_STATS_FILE", nowhere}}, 73, nowhere},
+      {{{"NOTIFY_SOCKET", folder_.file("notify")}, {"WATCHDOG_USEC", "soon"}}, 78, "WATCHDOG_USEC"},
+  };
+  for (const RefusedStart& start : starts)
+    for (const std::vector<std::string>& options :
+         {std::vector<std::string>{}, std::vector<std::string>{"--check-config"}}) {
+      const Finished result = refused(start.environment, options);
+      EXPECT_EQ(result.code, start.code) << start.names << options.size() << result.errors;
+      EXPECT_THAT(result.errors, HasSubstr(start.names)) << options.size();
+      expect_no_region();
+    }
+}
+
+// Root without the one right, and whoever never had it.
+TEST_F(Errors, CheckConfigLooksForTheRightToALowPort) {
+  int first = 1024;
+  std::ifstream("/proc/sys/net/ipv4/ip_unprivileged_port_start") >> first;
+  if (first <= 80) GTEST_SKIP() << "low ports are open to everybody here";
+  Finished check;
+  std::jthread([&] {
+    if (geteuid() == 0) prctl(PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE);
+    check = run_program({program::kServer, "--check-config"}, {{"CPSS_LISTEN", "127.0.0.1:80"}});
+  }).join();
+  EXPECT_EQ(check.code, 77) << check.output << check.errors;
+  EXPECT_THAT(check.errors, HasSubstr("127.0.0.1:80"));
+}
+
+TEST_F(Errors, CheckConfigLooksForTheRightToTheRealTimeClass) {
+  Finished check;
+  std::jthread([&] {
+    if (geteuid() == 0) prctl(PR_CAPBSET_DROP, CAP_SYS_NICE);
+    check =
+        run_program({"/bin/sh", "-c", "ulimit -r 0; exec \"$0\" --check-config", program::kServer},
+                    {{"CPSS_RECV_THREADS_RT", "5"}, {"CPSS_RT_ALLOW_SMALL", "1"}});
+  }).join();
+  EXPECT_EQ(check.code, 77) << check.output << check.errors;
+  EXPECT_THAT(check.errors, AllOf(HasSubstr("CPSS_RECV_THREADS_RT"), HasSubstr("ulimit -r"),
+                                  HasSubstr("CAP_SYS_NICE"), HasSubstr("LimitRTPRIO=")));
+}
+
+// It takes nothing: neither the port nor the region of the server that runs.
+TEST_F(Errors, CheckConfigSaysWhatOnlyAStartCanTell) {
+  ServerProcess running(program::kServer, {});
+  const Finished same = run_program(
+      {program::kServer, "--check-config"},
+      {{"CPSS_LISTEN", running.address().to_string()}, {"CPSS_STATS_FILE", running.stats_file()}});
+  EXPECT_EQ(same.code, 0) << same.errors;
+  EXPECT_THAT(same.output, AllOf(testing::StartsWith("settings are good\n"),
+                                 HasSubstr("not checked: whether the ports are free\n"),
+                                 HasSubstr("not checked: whether another server has the stats")));
+  running.expect_clean_end();
+  const Finished activated =
+      run_program({program::kServer, "--check-config"}, {{"CPSS_IDLE_EXIT", "600"}});
+  EXPECT_EQ(activated.code, 0) << activated.errors;
+  EXPECT_THAT(activated.output, HasSubstr("not checked: the sockets that the service manager"));
 }
 
 TEST_F(Errors, CheckConfigSaysGoodOrBad) {

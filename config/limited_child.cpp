@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config/sandbox.h"
+
 namespace cpss {
 namespace {
 
@@ -36,10 +38,11 @@ using AnswerSize = std::uint64_t;
                           fmt::format("no child process for a parser: {}", call));
 }
 
+// Sanitizers map terabytes and open files of their own.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kLimitAddressSpace = false;
+constexpr bool kSanitized = true;
 #else
-constexpr bool kLimitAddressSpace = true;
+constexpr bool kSanitized = false;
 #endif
 
 bool lower_limit(__rlimit_resource resource, rlim_t soft, rlim_t hard) {
@@ -55,7 +58,9 @@ bool apply_limits(const ChildLimits& limits) {
   if (prctl(PR_SET_DUMPABLE, 0) != 0 || !lower_limit(RLIMIT_CORE, 0, 0)) return false;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return false;
   const rlim_t memory = limits.address_space_bytes;
-  if (kLimitAddressSpace && !lower_limit(RLIMIT_AS, memory, memory)) return false;
+  if (!kSanitized && !lower_limit(RLIMIT_AS, memory, memory)) return false;
+  if (!kSanitized && !lower_limit(RLIMIT_NOFILE, 0, 0)) return false;
+  if (!lower_limit(RLIMIT_FSIZE, 0, 0)) return false;
   // The soft limit ends the child by SIGXCPU, which tells the parent why.
   return lower_limit(RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 1);
 }
@@ -63,7 +68,7 @@ bool apply_limits(const ChildLimits& limits) {
 // The parent's handlers and blocked signals are none of the child's business.
 void reset_signals() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXCPU, SIGSEGV, SIGABRT,
-                           SIGBUS, SIGFPE, SIGILL, SIGALRM, SIGUSR1, SIGUSR2})
+                           SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGALRM, SIGUSR1, SIGUSR2})
     signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -84,7 +89,7 @@ void write_all(int fd, const char* data, std::size_t size) {
 [[noreturn]] void be_the_child(int fd, const std::function<std::string()>& work,
                                const ChildLimits& limits) {
   reset_signals();
-  if (!apply_limits(limits)) _exit(kExitNoLimits);
+  if (!apply_limits(limits) || !enter_sandbox(fd)) _exit(kExitNoLimits);
   try {
     const std::string answer = work();
     const AnswerSize size = answer.size();
@@ -145,6 +150,8 @@ std::string explain(ReadEnd end, int status, const ChildLimits& limits) {
       break;
   }
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) return too_much_cpu;
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+    return "made a system call that it may not make";
   if (WIFSIGNALED(status)) return fmt::format("crashed ({})", strsignal(WTERMSIG(status)));
   if (WIFEXITED(status) && WEXITSTATUS(status) == kExitOutOfMemory) return too_much_memory;
   if (WIFEXITED(status) && WEXITSTATUS(status) == kExitNoLimits)

@@ -1,5 +1,6 @@
-// Runs a function in a forked child whose memory and time are limited, and brings back its answer:
-// for code that may crash, loop or eat memory on hostile input.
+// Runs a function in a forked child whose memory and time are limited, which can open, start and
+// reach nothing (sandbox.h), and brings back its answer: for code that may crash, loop, eat memory
+// or be taken over on hostile input.
 #pragma once
 
 #include <chrono>

@@ -68,8 +68,9 @@ enum class Setting : std::uint8_t {
   histograms,
   drain_timeout,
   idle_exit,
+  user,
 };
-inline constexpr std::size_t kSettings = static_cast<std::size_t>(Setting::idle_exit) + 1;
+inline constexpr std::size_t kSettings = static_cast<std::size_t>(Setting::user) + 1;
 
 // An address to bind. `ip` is text that inet_pton(3) takes, without brackets; behind a link-local
 // one follows its interface (`fe80::1%eth0`), which need not exist.
@@ -200,6 +201,8 @@ struct Settings {
 
   std::chrono::nanoseconds drain_timeout{};
   std::chrono::nanoseconds idle_exit{};  // silence after which an activated server ends; 0: never
+
+  std::string user;  // to become once set up (server/identity.h reads it); empty: who starts it
 
   bool operator==(const Settings&) const = default;
 };

@@ -663,6 +663,18 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .default_text = "0",
      .help = "Silence after which a server ends that got its sockets from a service manager, which "
              "starts it again for the next datagram. 0: it never does"},
+
+    {.id = Setting::user,
+     .group = "Privileges",
+     .yaml_path = "user",
+     .variable = "CPSS_USER",
+     .option = "user",
+     .member = &Settings::user,
+     .empty_means = "the user who starts it",
+     .help =
+         "User that a server started as root becomes once its sockets, its region and its data "
+         "are there: USER or USER:GROUP, each by name or number. Without it root stays root. In "
+         "either case the server gives up every capability"},
 }};
 
 constexpr const SettingInfo& info(Setting setting) {

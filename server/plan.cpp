@@ -17,6 +17,7 @@
 #include "server/address_follower.h"
 #include "server/exit_codes.h"
 #include "server/models/models.h"
+#include "server/privileges.h"
 #include "services/work_profile.h"
 
 namespace cpss {
@@ -243,6 +244,16 @@ void check_work(LoadResult& loaded) {
   }
 }
 
+std::optional<Identity> identity_of(LoadResult& loaded) {
+  if (loaded.settings.user.empty()) return std::nullopt;
+  try {
+    return find_identity(loaded.settings.user);
+  } catch (const NoSuchIdentity& error) {
+    refuse(loaded, Setting::user, error.what());
+    return std::nullopt;
+  }
+}
+
 std::string service_names(const ServiceRegistry& services) {
   std::vector<std::string_view> names;
   for (const ServiceEntry& entry : services.entries()) names.push_back(entry.name);
@@ -291,6 +302,8 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machin
   check_work(loaded);
 
   Plan plan;
+  plan.run_as = identity_of(loaded);
+  if (plan.run_as) require_right_to_become(*plan.run_as);
   const ServiceEntry* entry = services.find(settings.service);
   if (entry == nullptr) {
     refuse(loaded, Setting::service, "is not a service; there are: " + service_names(services));

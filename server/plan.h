@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/load.h"
+#include "server/identity.h"
 #include "server/listeners.h"
 #include "server/machine.h"
 #include "server/pipeline_options.h"
@@ -20,10 +22,12 @@ namespace cpss {
 struct Plan {
   std::unique_ptr<Service> service;
   PipelineOptions pipeline;
+  std::optional<Identity> run_as;  // none: who has started it
 };
 
 // Makes the service, loading its data, and the pipeline's options. What is wrong with settings is
-// added to `loaded` as the loader does it (errors, exit code), all of it. Throws ServiceDataError.
+// added to `loaded` as the loader does it (errors, exit code), all of it. Throws ServiceDataError,
+// and MayNotBecomeUser (server/privileges.h).
 Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machine& machine,
                std::function<void(const std::string&)> announce);
 

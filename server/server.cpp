@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <functional>
@@ -27,6 +28,7 @@
 #include "server/models/models.h"
 #include "server/pipeline.h"
 #include "server/plan.h"
+#include "server/privileges.h"
 #include "server/process_group.h"
 #include "server/running_server.h"
 #include "server/service_manager.h"
@@ -145,6 +147,10 @@ std::vector<StatsWriter> receivers_of(const std::vector<RegionBlock>& blocks,
   return receivers;
 }
 
+std::optional<unsigned> highest_priority(const PipelineOptions& pipeline) {
+  return std::max(pipeline.receive.real_time_priority, pipeline.response.real_time_priority);
+}
+
 // Bad data do not hide what is wrong with the settings.
 Plan plan_or_complain(LoadResult& loaded, const ServerParts& parts, const Machine& machine,
                       std::function<void(const std::string&)> announce) {
@@ -236,6 +242,9 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   RunningServer server({signals, manager, listeners, addresses, region, *engine, assignment,
                         region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),
                         settings.idle_exit});
+  // Nothing is left to open, and there is no second thread yet.
+  if (plan.run_as) give_region_to(*plan.run_as, region.path());
+  give_up_privileges(plan.run_as, highest_priority(plan.pipeline));
   server.start();
   server.announce(fmt::format("ready: service {} on {}; {}; {} slots of {} bytes; counters in {}",
                               settings.service, fmt::join(listeners.address_texts(), ", "),
@@ -308,6 +317,9 @@ int run_to_exit_code(int argc, const char* const* argv, const char* const* envir
   } catch (const ServiceManagerError& error) {
     complain(error.what());
     return kExitConfig;
+  } catch (const MayNotBecomeUser& error) {
+    complain(error.what());
+    return kExitPermission;
   } catch (const std::bad_alloc&) {
     complain(
         "not enough memory for these settings and their data: lower CPSS_QSLOTS or CPSS_MSGSIZE, "

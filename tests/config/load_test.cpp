@@ -101,7 +101,9 @@ TEST(Load, TakesEverySettingFromEverySource) {
       // queues, hand-over, overload
       "16", "2048", "32", "true", "warn", "strict", "60", "70", "80", "shed", "7",
       // statistics, stopping
-      "/tmp/stats", "false", "0.5", "60"};
+      "/tmp/stats", "false", "0.5", "60",
+      // privileges
+      "nobody"};
   ASSERT_EQ(values.size(), kSettingTable.size());
   for (std::size_t i = 1; i < values.size(); ++i) {
     const SettingInfo& row = kSettingTable[i];

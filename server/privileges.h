@@ -1,0 +1,43 @@
+// What the process may do, given up once it is set up: sockets are open, the region is made, data
+// are read, and nothing that is left to do needs more rights than any user has.
+#pragma once
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "server/identity.h"
+
+namespace cpss {
+
+// This process may not become that user. what() says what it needs.
+class MayNotBecomeUser : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Whether give_up_privileges() could make this process that user. Throws MayNotBecomeUser.
+void require_right_to_become(const Identity& identity);
+
+// Makes the region's file that user's, and lets its group read the lock file beside it. The lock
+// file stays its maker's, who has to be able to open it at the next start, also in a folder like
+// /tmp (fs.protected_regular, proc(5)). What does not belong to this process's user is left alone.
+// Throws std::system_error.
+void give_region_to(const Identity& identity, const std::string& region);
+
+// Makes the calling thread, and so all threads and processes that it starts from now on,
+//   * the user and groups `run_as`, if given;
+//   * without any capability, effective, permitted, inheritable, ambient or in the bounding set
+//     (capabilities(7)), but for those below;
+//   * unable to get any by executing a program (PR_SET_NO_NEW_PRIVS, prctl(2)).
+//
+// `real_time_priority`: the highest that lanes get; threads and processes that are started later,
+// to replace others, are still to have it. The limit RLIMIT_RTPRIO is raised to it, for which no
+// capability is needed then; where it cannot be raised, CAP_SYS_NICE is kept instead.
+//
+// To be called before there is a second thread: capabilities are a thread's own. Throws
+// MayNotBecomeUser or std::system_error; the process is then to be ended.
+void give_up_privileges(const std::optional<Identity>& run_as,
+                        std::optional<unsigned> real_time_priority);
+
+}  // namespace cpss

@@ -114,7 +114,8 @@ std::vector<std::string> check_as_a_start(LoadResult& loaded, const Plan& plan,
   not_checked.push_back("whether another server has the stats region");
   require_real_time(plan.pipeline.receive.real_time_priority, "CPSS_RECV_THREADS_RT");
   require_real_time(plan.pipeline.response.real_time_priority, "CPSS_RESP_THREADS_RT");
-  not_checked.push_back("whether there is memory for the sockets' buffers, and room for all threads or processes");
+  not_checked.push_back(
+      "whether there is memory for the sockets' buffers, and room for all threads or processes");
   return not_checked;
 }
 

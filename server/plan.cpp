@@ -328,7 +328,7 @@ void check_activation(LoadResult& loaded, unsigned socket_groups, bool activated
     refuse(loaded, Setting::listen,
            "is in the way of the sockets of the service manager "
            "(LISTEN_FDS): take one of the two away");
-  if (!inherited.empty() && loaded.is_set(Setting::freebind))
+  if (activated && loaded.is_set(Setting::freebind))
     refuse(loaded, Setting::freebind,
            "is for sockets of our own, and the service manager has opened some (LISTEN_FDS): use "
            "its own setting (FreeBind=)");

@@ -14,12 +14,6 @@
 namespace cpss {
 namespace {
 
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // As the effective user, whom the server's calls will be judged by.
 bool may(const std::string& folder, int what) noexcept {
   return ::faccessat(AT_FDCWD, folder.c_str(), what, AT_EACCESS) == 0;

@@ -236,6 +236,7 @@ PipelineOptions pipeline_options(const LoadResult& loaded) {
   options.cpus = static_cast<unsigned>(all_cpus(settings).size());
   if (settings.sockets != SocketSharing::handoff)
     options.pause = std::chrono::microseconds(settings.coalesce_us);
+  options.send_wait = std::chrono::milliseconds(settings.send_wait_ms);
   options.spin = std::chrono::microseconds(settings.spin_us);
   options.slots = settings.slots;
   options.window_bytes = settings.message_size;

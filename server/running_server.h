@@ -12,6 +12,7 @@
 #include "server/engine.h"
 #include "server/event_log.h"
 #include "server/listeners.h"
+#include "server/neighbour_watch.h"
 #include "server/service_manager.h"
 #include "server/signals.h"
 #include "server/trouble_watch.h"
@@ -52,6 +53,7 @@ class RunningServer {
  private:
   void tick();
   void book_kernel_drops();
+  void watch_send_buffers();
   void tell_watchdog();
   bool silent_for_too_long();
   [[noreturn]] void leave(const char* why);
@@ -63,6 +65,7 @@ class RunningServer {
   EventLog events_;
   CpuWatch cpus_;
   TroubleWatch troubles_;
+  NeighbourWatch neighbours_;
   std::optional<Watchdog> watchdog_;
   std::uint64_t received_ = 0;
   std::chrono::steady_clock::time_point last_received_;

@@ -52,6 +52,7 @@ enum class Setting : std::uint8_t {
   response_priority,
   response_stats,
   reply_address,
+  send_wait,
   real_time_on_few_cpus,
   slots,
   message_size,
@@ -182,6 +183,7 @@ struct Settings {
   std::optional<unsigned> worker_queue;        // messages; none: half the slots
   std::optional<unsigned> on_demand_threads;   // at once; none: there are none
   std::optional<ListenAddress> reply_address;  // none: to the source of the request
+  unsigned send_wait_ms = 0;                   // of a reply for room in its socket
 
   unsigned slots = 0;            // messages inside the server at most
   std::size_t message_size = 0;  // bytes of a slot's window

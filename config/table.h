@@ -481,6 +481,18 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .help = "Where replies go: to the source of each request, or all to one address, which must "
              "not be our own"},
 
+    {.id = Setting::send_wait,
+     .group = "Stages",
+     .yaml_path = "response.wait_ms",
+     .variable = "CPSS_SEND_WAIT_MS",
+     .option = "send-wait-ms",
+     .member = &Settings::send_wait_ms,
+     .unit = "milliseconds",
+     .range = {0, 60'000},
+     .default_text = "50",
+     .help = "How long a reply waits for room in its socket's send buffer before it ends as failed "
+             "(send_no_room)"},
+
     {.id = Setting::real_time_on_few_cpus,
      .group = "Stages",
      .yaml_path = "real_time.allow_small",

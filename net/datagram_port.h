@@ -62,6 +62,14 @@ struct SendResult {
                              // room now; 0: the rest was not tried, call again
 };
 
+// How much of a socket's send buffer is taken by datagrams that the kernel has accepted and not yet
+// let go (SO_SNDBUF, socket(7)): on their way through a network card, or held back until a
+// neighbour's hardware address is known.
+struct SendBufferUse {
+  std::size_t taken = 0;  // bytes, as the kernel charges for them: more than their payload
+  std::size_t size = 0;   // 0: not known
+};
+
 class DatagramPort {
  public:
   virtual ~DatagramPort() = default;
@@ -73,6 +81,8 @@ class DatagramPort {
 
   // Waits until the kernel may take another datagram, at most `longest`. May return early.
   virtual void wait_writable(std::chrono::milliseconds longest) noexcept = 0;
+
+  virtual SendBufferUse send_buffer_use() const noexcept { return {}; }
 
   // To be waited on for readability in epoll; -1 where there is none (a fake).
   virtual int descriptor() const noexcept = 0;

@@ -367,6 +367,11 @@ void UdpSocket::wait_writable(std::chrono::milliseconds longest) noexcept {
   ::nanosleep(&pause, nullptr);
 }
 
+SendBufferUse UdpSocket::send_buffer_use() const noexcept {
+  const auto info = memory_info(fd_);
+  return {info[SK_MEMINFO_WMEM_ALLOC], info[SK_MEMINFO_SNDBUF]};
+}
+
 SocketBufferInfo UdpSocket::buffer_info() const noexcept {
   SocketBufferInfo info;
   info.receive_bytes = static_cast<std::size_t>(int_option(fd_, SOL_SOCKET, SO_RCVBUF));

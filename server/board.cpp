@@ -1,9 +1,12 @@
 #include "server/board.h"
 
+#include <cerrno>
 #include <memory>
 #include <new>
+#include <system_error>
 #include <utility>
 
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "queue/platform.h"
@@ -11,16 +14,34 @@
 
 namespace cpss {
 
-Board::Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, Sharing sharing)
+namespace {
+
+std::uint64_t random_number() {
+  std::uint64_t number = 0;
+  if (getrandom(&number, sizeof number, 0) != sizeof number)
+    throw std::system_error(errno, std::generic_category(), "random numbers (getrandom)");
+  return number;
+}
+
+}  // namespace
+
+Board::Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, std::size_t sockets,
+             Sharing sharing)
     : names_(std::move(lanes)),
+      sockets_(sockets),
       head_memory_(sizeof(Head), sharing, "cpss-board"),
       awake_memory_(AwakeLanes::words_for(names_.size()) * sizeof(AwakeLanes::Word), sharing,
                     "cpss-board-awake"),
       entry_memory_(names_.size() * sizeof(Entry), sharing, "cpss-board-lanes"),
+      pressure_memory_(sockets_ * sizeof(SendPressure), sharing, "cpss-board-pressure"),
+      reach_memory_(sizeof(ReachMap), sharing, "cpss-board-reach"),
       head_(new (head_memory_.data()) Head(busy_rate, cpus, make_awake_bits())),
       entries_(reinterpret_cast<Entry*>(entry_memory_.data())),
+      pressure_(reinterpret_cast<SendPressure*>(pressure_memory_.data())),
+      reach_(new (reach_memory_.data()) ReachMap(random_number())),
       stop_event_(make_event()) {
   std::uninitialized_default_construct_n(entries_, names_.size());
+  std::uninitialized_default_construct_n(pressure_, sockets_);
 }
 
 Board::~Board() {

@@ -1,6 +1,6 @@
 // What the lanes of a server and its main thread show each other beside the queues: events,
 // progress and troubles of each lane, how many are awake, the sign to stop, the budget of busy
-// replies.
+// replies, which sockets are full of replies that do not leave and whom they are for.
 //
 // In shared memory where lanes are processes: made before they are started, it is the same for all
 // of them. The object itself belongs to the main thread; what it hands out says who may use it.
@@ -13,12 +13,14 @@
 #include <string>
 #include <vector>
 
+#include "net/reach_map.h"
 #include "server/watchdog.h"
 #include "stages/busy_budget.h"
 #include "stages/events.h"
 #include "stages/leave_sign.h"
 #include "stages/memory.h"
 #include "stages/progress.h"
+#include "stages/send_pressure.h"
 #include "stages/spin.h"
 #include "stages/troubles.h"
 
@@ -26,8 +28,10 @@ namespace cpss {
 
 class Board {
  public:
-  // `lanes`: their names; `cpus`: that the server may use. Throws std::bad_alloc, std::system_error.
-  Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, Sharing sharing);
+  // `lanes`: their names; `cpus`: that the server may use; `sockets`: how many it has. Throws
+  // std::bad_alloc, std::system_error.
+  Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, std::size_t sockets,
+        Sharing sharing);
   ~Board();
   Board(const Board&) = delete;
   Board& operator=(const Board&) = delete;
@@ -37,6 +41,11 @@ class Board {
   LaneTroubles& troubles(std::size_t lane) noexcept { return entries_[lane].troubles; }
   AwakeLanes& awake() noexcept { return head_->awake; }
   BusyBudget& busy_budget() noexcept { return head_->busy_budget; }
+
+  // For the main thread to write to, and for lanes to go by (stages/send_room.h).
+  std::span<SendPressure> send_pressure() noexcept { return {pressure_, sockets_}; }
+  ReachMap& reach() noexcept { return *reach_; }
+  SendOutlook send_outlook() noexcept { return {send_pressure(), *reach_}; }
 
   // Calls `each` for every event that a lane has reported; returns the number of events lost.
   std::uint64_t take_events(const std::function<void(const std::string& lane, const Event&)>& each);
@@ -68,11 +77,16 @@ class Board {
   std::span<AwakeLanes::Word> make_awake_bits() noexcept;
 
   const std::vector<std::string> names_;
+  const std::size_t sockets_;
   Memory head_memory_;
   Memory awake_memory_;
   Memory entry_memory_;
+  Memory pressure_memory_;
+  Memory reach_memory_;
   Head* head_;
   Entry* entries_;
+  SendPressure* pressure_;
+  ReachMap* reach_;
   int stop_event_;
 };
 

@@ -1,5 +1,6 @@
 #include "server/event_log.h"
 
+#include <cerrno>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -16,6 +17,11 @@ std::string describe(const std::string& lane, const Event& event) {
     case EventKind::receive_error:
       return fmt::format("{}: receive failed: {}", lane, std::strerror(event.error));
     case EventKind::send_error:
+      if (event.error == EAGAIN)
+        return fmt::format(
+            "{}: replies ended without room in their socket's send buffer (CPSS_SEND_WAIT_MS; "
+            "failed.send_no_room counts them): peers that do not exist, or a network too slow",
+            lane);
       return fmt::format("{}: a reply could not be sent: {}", lane, std::strerror(event.error));
     case EventKind::thread_not_started:
       return fmt::format("{}: no on-demand thread: {}; the workers go on", lane, event.text_view());

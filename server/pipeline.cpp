@@ -24,7 +24,7 @@ Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Servic
     : options_(options),
       assignment_(std::move(assignment)),
       ports_(std::move(ports)),
-      board_(lane_names(assignment_), options_.busy_rate, options_.cpus,
+      board_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
              sharing_of_board(assignment_)),
       plant_({options_, assignment_, service, ports_, admission, board_}),
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {

@@ -40,6 +40,7 @@ Plant::Plant(const PlantInputs& inputs)
                        "cpss-response-queue"),
       longest_wait(in.options.sharing == Sharing::process_shared ? LongestWait(kSharedWait)
                                                                  : std::nullopt),
+      send_outlook(in.board.send_outlook()),
       store(in.options.slots, in.options.window_bytes, in.options.sharing),
       pool(*SlotPool::create(pool_memory_.data(), in.options.slots,
                              {scope_of(in.options.sharing), slots_event_})),

@@ -17,6 +17,7 @@
 #include "services/service.h"
 #include "stages/admission.h"
 #include "stages/memory.h"
+#include "stages/send_pressure.h"
 #include "stages/slot_store.h"
 #include "stages/step_cost.h"
 #include "stages/wait.h"
@@ -71,6 +72,7 @@ class Plant {
 
  public:
   const LongestWait longest_wait;
+  const SendOutlook send_outlook;
   SlotStore store;
   SlotPool& pool;
   SlotQueue& requests;

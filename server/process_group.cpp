@@ -42,7 +42,8 @@ ProcessGroup::ProcessGroup(const PipelineOptions& options, Assignment assignment
       ports_(std::move(ports)),
       admission_(admission),
       region_(region),
-      board_(lane_names(assignment_), options_.busy_rate, options_.cpus, Sharing::process_shared),
+      board_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
+             Sharing::process_shared),
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane)
     places_.push_back({LostMessages(writers_of(region_, assignment_, lane), true)});

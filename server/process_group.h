@@ -53,8 +53,8 @@ class ProcessGroup final : public Engine {
     std::uint64_t rounds_at_start = 0;    // of the lane, and
     std::uint64_t received_at_start = 0;  // messages
     std::uint64_t ended_at_start = 0;     // then
-    Backoff failures = Backoff();       // of processes that died at once, or were not to be had
-    bool missing = false;               // there is no process
+    Backoff failures = Backoff();         // of processes that died at once, or were not to be had
+    bool missing = false;                 // there is no process
     // The last process that died had died young, and its follower has not shown yet that it will
     // not.
     bool shaky = false;

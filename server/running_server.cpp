@@ -18,6 +18,8 @@ namespace {
 
 // How often the main thread shows that it is alive and reads what only the kernel knows.
 constexpr std::chrono::milliseconds kTick{100};
+// Instead, while something is awaited that a moment will bring.
+constexpr std::chrono::milliseconds kSoon{5};
 
 // At a forced end: so long at most for lanes to put down what they have in hand, and to book what
 // they have just ended. Where they get no CPU, that is not soon.
@@ -45,6 +47,7 @@ RunningServer::RunningServer(Parts parts)
     : p_(std::move(parts)),
       cpus_(p_.assignment),
       troubles_(p_.engine.board().lanes()),
+      neighbours_(p_.engine.board().reach()),
       last_received_(std::chrono::steady_clock::now()) {
   if (const auto interval = p_.manager.watchdog()) watchdog_.emplace(*interval);
 }
@@ -64,7 +67,7 @@ void RunningServer::announce(const std::string& line) {
 void RunningServer::run() {
   auto next_tick = std::chrono::steady_clock::now();
   for (;;) {
-    const int signal = next_signal(kTick);
+    const int signal = next_signal(neighbours_.collect() ? kSoon : kTick);
     // Processes of one message each end far more often.
     const auto now = std::chrono::steady_clock::now();
     if (signal == 0 && now < next_tick) {
@@ -144,6 +147,7 @@ void RunningServer::tick() {
   tell_watchdog();
   p_.addresses.tick();
   book_kernel_drops();
+  watch_send_buffers();
   events_.collect(p_.engine.board());
   for (const std::string& line : p_.region.look_after(std::chrono::steady_clock::now()))
     log::warning(line);
@@ -166,6 +170,18 @@ void RunningServer::tell_watchdog() {
   if (stuck && stuck != stuck_before)
     log::warning(fmt::format("{}: the service manager is not told that the server is alive",
                              p_.engine.why_stuck(*stuck)));
+}
+
+// Sooner than the first reply that finds no room, where it can be: then none has to wait.
+void RunningServer::watch_send_buffers() {
+  bool pressed = false;
+  const auto& sockets = p_.listeners.sockets();
+  const std::span<SendPressure> pressure = p_.engine.board().send_pressure();
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    pressure[i].look(sockets[i]->send_buffer_use());
+    pressed = pressed || pressure[i].on();
+  }
+  if (pressed) neighbours_.look();
 }
 
 void RunningServer::book_kernel_drops() {

@@ -12,6 +12,7 @@
 #include "server/engine.h"
 #include "server/event_log.h"
 #include "server/listeners.h"
+#include "server/neighbour_watch.h"
 #include "server/service_manager.h"
 #include "server/signals.h"
 #include "server/trouble_watch.h"
@@ -55,6 +56,7 @@ class RunningServer {
   // A signal that ends the server, at most `longest` from now; 0: none.
   int next_signal(std::chrono::milliseconds longest);
   void book_kernel_drops();
+  void watch_send_buffers();
   void book_lost_lines();
   void tell_watchdog();
   bool silent_for_too_long();
@@ -67,6 +69,7 @@ class RunningServer {
   EventLog events_;
   CpuWatch cpus_;
   TroubleWatch troubles_;
+  NeighbourWatch neighbours_;
   std::optional<Watchdog> watchdog_;
   int core_for_ = 0;  // the signal that asks for a core file at the end; 0: none
   std::uint64_t received_ = 0;

@@ -1,9 +1,16 @@
 #include "server/station.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace cpss {
+namespace {
+
+// Of a wait for room by a process with one message: nobody else waits for it, and many may wait.
+constexpr std::chrono::milliseconds kLongestAlone{10};
+
+}  // namespace
 
 Station::Station(Parts parts)
     : p_(std::move(parts)),
@@ -49,11 +56,15 @@ Help Station::help_with(StageId step, const SlotQueue& queue, const StepCost& co
 }
 
 void Station::make_response() {
-  response_.emplace(
-      ResponseStep::Wiring{plant_.in.ports, plant_.store, plant_.responses, response_cost(),
-                           batch(), plant_.responders, plant_.in.options.grouped,
-                           plant_.reply_address(), !receives_and_answers()},
-      context_, writer_of(StageId::response));
+  ResponseStep::Wiring wiring{
+      plant_.in.ports, plant_.store,      plant_.responses,          response_cost(),
+      batch(),         plant_.responders, plant_.in.options.grouped, plant_.reply_address()};
+  wiring.longest_wait = plant_.in.options.send_wait;
+  wiring.sockets = receives_and_answers() ? plant_.ports_of_group(plan().sockets).size()
+                                          : plant_.in.ports.size();
+  wiring.outlook = &plant_.send_outlook;
+  wiring.keeps_helped = receives_and_answers();
+  response_.emplace(std::move(wiring), context_, writer_of(StageId::response));
 }
 
 void Station::make_service() {
@@ -87,8 +98,8 @@ void Station::make_receive() {
                              options.merged,
                              options.pause.count() > 0};
   if (options.shed)
-    wiring.shedding.emplace(
-        Shedding::Wiring{plant_.in.service, plant_.in.board.busy_budget(), plant_.reply_address()});
+    wiring.shedding.emplace(Shedding::Wiring{plant_.in.service, plant_.in.board.busy_budget(),
+                                             plant_.reply_address(), &plant_.send_outlook});
   wiring.first_port = plant_.first_port_of_group(plan().sockets);
   wiring.leave_unread = &plant_.in.board.leave_unread();
   const StatsWriter stats = writer_of(StageId::receive);
@@ -144,7 +155,7 @@ std::unique_ptr<WaitPlace> Station::receive_place() {
 std::unique_ptr<WaitPlace> Station::make_place() {
   const auto queue_wait = [this](auto& step) {
     return std::make_unique<QueueWait>(step.intake().consumer(), plant_.in.options.batch,
-                                       step.stats(), plant_.longest_wait);
+                                       step.stats(), plant_.longest_wait, &step);
   };
   if (worker_) return std::make_unique<WorkerWait>(*worker_);
   if (starter_) return std::make_unique<StarterWait>(*starter_);
@@ -182,7 +193,10 @@ bool Station::received_all(Deadline deadline) noexcept {
 void Station::serve_one(std::uint32_t slot) noexcept {
   SlotQueue::Producer(plant_.requests).put(std::span(&slot, 1));
   service_->run();
-  while (response_->run() > 0) {
+  response_->run();
+  while (DatagramPort* full = response_->blocked_on()) {
+    full->wait_writable(kLongestAlone);
+    response_->run();
   }
 }
 

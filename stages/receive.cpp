@@ -262,7 +262,7 @@ std::size_t ReceiveStep::shed_held(BatchClock& clock, std::uint64_t held) noexce
     if (!reason) break;
     retirement_.drop(*reason, 1);
   }
-  shedding_->send(*w_.ports[port_index_]);
+  shedding_->send(*w_.ports[port_index_], w_.first_port + port_index_);
   hold_.put_down(held_);
   finish(clock, held - held_);
   return held - held_;

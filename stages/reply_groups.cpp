@@ -39,7 +39,7 @@ ReplyGroups::ReplyGroups(std::size_t batch)
 }
 
 void ReplyGroups::gather(std::span<OutgoingDatagram> replies,
-                         std::span<MessageRef> messages) noexcept {
+                         std::span<PendingReply> messages) noexcept {
   // Most batches are of one peer, or of peers in turn with nothing to bring together.
   const auto differs = [](const OutgoingDatagram& a, const OutgoingDatagram& b) {
     return !belong_together(a, b);

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "net/datagram_port.h"
-#include "stages/slot_store.h"
+#include "stages/pending_reply.h"
 
 namespace cpss {
 
@@ -20,7 +20,7 @@ class ReplyGroups {
   explicit ReplyGroups(std::size_t batch);
 
   // replies.size() == messages.size() <= batch; both are brought into the same order.
-  void gather(std::span<OutgoingDatagram> replies, std::span<MessageRef> messages) noexcept;
+  void gather(std::span<OutgoingDatagram> replies, std::span<PendingReply> messages) noexcept;
 
  private:
   // The group of the reply, which is a new one if there is none yet.
@@ -35,7 +35,7 @@ class ReplyGroups {
   std::vector<std::uint16_t> group_;  // of each reply
   std::vector<std::uint16_t> place_;  // of each group, where its next reply goes
   std::vector<OutgoingDatagram> replies_;
-  std::vector<MessageRef> messages_;
+  std::vector<PendingReply> messages_;
 };
 
 }  // namespace cpss

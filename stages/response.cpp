@@ -1,6 +1,8 @@
 #include "stages/response.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <numeric>
 
 namespace cpss {
 namespace {
@@ -29,16 +31,29 @@ Reason reason_for_send_error(int error) noexcept {
   }
 }
 
+// Of the list of one socket, see the head of response.h. All lists of all lanes together hold at
+// most half of the slots, or a batch each. Where no lane runs the step it is for one message.
+std::size_t most_in_list(const ResponseStep::Wiring& wiring) noexcept {
+  if (wiring.lanes == 0) return wiring.batch;
+  const std::size_t share = std::max<std::size_t>(8, 2 * wiring.sockets);
+  return wiring.store.slots() / (share * wiring.lanes);
+}
+
 }  // namespace
 
 ResponseStep::ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
     : w_(std::move(wiring)),
+      most_aside_(most_in_list(w_) / 2),
+      most_full_(std::max<std::size_t>(w_.batch, most_in_list(w_) - most_aside_)),
       lane_(lane),
       stats_(stats),
-      retirement_(w_.store, lane.cache, stats_, w_.batch),
+      retirement_(w_.store, lane.cache, stats_, w_.sockets * (most_aside_ + most_full_) + w_.batch),
       intake_(w_.responses, w_.lanes, w_.batch, w_.store, stats_),
+      room_(w_.outlook),
+      lists_(w_.ports.size()),
       groups_(w_.batch) {
-  waiting_.reserve(w_.batch);
+  for (Replies& list : lists_) list.reserve(most_aside_ + most_full_ + w_.batch);
+  waiting_ports_.reserve(w_.ports.size());
   group_.reserve(w_.batch);
   outgoing_.reserve(w_.batch);
   unsent_.reserve(w_.batch);
@@ -49,102 +64,122 @@ void ResponseStep::before_wait() noexcept {
 }
 
 std::size_t ResponseStep::run() noexcept {
-  if (blocked_on_ != nullptr) return send_on();
-  const std::span<const std::uint32_t> slots = intake_.take();
-  if (slots.empty()) return 0;
+  std::span<const std::uint32_t> slots;
+  if (const std::size_t most = most_to_take(); most > 0) slots = intake_.take(most);
+  if (slots.empty() && waiting_ports_.empty()) return 0;
   BatchClock clock(stats_);
   intake_.book_waits(slots, clock.begin_ns());
-  set_waiting(slots);
-  if (!w_.waits) return send_what_fits(clock);
-  while (DatagramPort* full = send_waiting()) {
-    // What is done goes back to the pool first: the lane holds only what waits.
-    retirement_.finish();
-    before_wait();
-    const LongWait wait(lane_.progress);
-    full->wait_writable(kLongestForRoom);
-  }
-  retirement_.finish();
-  w_.cost.note(clock.end(now_ns(), slots.size()), slots.size());
-  return slots.size();
-}
-
-std::size_t ResponseStep::send_on() noexcept {
-  BatchClock clock(stats_);
-  return send_what_fits(clock);
-}
-
-std::size_t ResponseStep::send_what_fits(BatchClock& clock) noexcept {
-  const std::size_t before = waiting_.size();
-  blocked_on_ = send_waiting();
-  const std::size_t done = before - waiting_.size();
-  if (done > 0) {
-    retirement_.finish();
-    w_.cost.note(clock.end(now_ns(), done), done);
-  }
-  return done;
+  add(slots);
+  return std::max(slots.size(), finish(clock, send(clock.begin_ns())));
 }
 
 std::span<const std::uint32_t> ResponseStep::help(std::span<const std::uint32_t> slots,
                                                   std::uint64_t begin_ns) noexcept {
-  if (blocked_on_ != nullptr) return slots;
+  if (most_to_take() == 0) return slots;
   BatchClock clock(stats_, begin_ns);
-  set_waiting(slots);
-  send_waiting();
+  add(slots);
+  const std::size_t ended = send(begin_ns);
   unsent_.clear();
-  for (const MessageRef ref : waiting_) unsent_.push_back(ref.slot);
-  const std::size_t done = slots.size() - unsent_.size();
-  if (done > 0) {
-    // Only now is it known which of them this stage has dealt with.
-    intake_.book_helped(done);
-    retirement_.finish();
-    w_.cost.note(clock.end(now_ns(), done), done);
-  }
+  if (!w_.keeps_helped) give_back_all();
+  // Only now is it known which of them this stage has dealt with.
+  intake_.book_helped(slots.size() - unsent_.size());
+  finish(clock, ended);
   return unsent_;
 }
 
-void ResponseStep::set_waiting(std::span<const std::uint32_t> slots) noexcept {
-  waiting_.clear();
-  for (const std::uint32_t slot : slots) waiting_.push_back(w_.store.message_in(slot));
-}
-
-DatagramPort* ResponseStep::send_waiting() noexcept {
-  DatagramPort* full = nullptr;
-  // What full sockets leave is put behind what has not been tried, and each socket's messages are
-  // taken all at once, so that the first `untried` are those of sockets not met in this round.
-  for (std::size_t untried = waiting_.size(); untried > 0;) {
-    const std::size_t before = waiting_.size();
-    DatagramPort& port = *w_.ports[next_group()];
-    untried -= before - waiting_.size();
-    const std::size_t done = send_group(port);
-    const std::size_t others = waiting_.size();
-    keep_waiting(done);
-    if (waiting_.size() > others) full = &port;
+void ResponseStep::give_back_all() noexcept {
+  for (const std::uint16_t port : waiting_ports_) {
+    for (const PendingReply& reply : lists_[port]) unsent_.push_back(reply.message.slot);
+    lists_[port].clear();
   }
-  return full;
+  waiting_ports_.clear();
+  waiting_for_room_ = 0;
 }
 
-std::uint16_t ResponseStep::next_group() noexcept {
-  const std::uint16_t port_index = w_.store.header(waiting_.front().slot).port_index;
-  group_.clear();
-  outgoing_.clear();
-  std::size_t others = 0;
-  for (const MessageRef ref : waiting_) {
-    const SlotHeader& header = w_.store.header(ref.slot);
-    if (header.port_index != port_index) {
-      waiting_[others++] = ref;
+std::size_t ResponseStep::finish(BatchClock& clock, std::size_t ended) noexcept {
+  if (ended == 0) return 0;
+  retirement_.finish();
+  w_.cost.note(clock.end(now_ns(), ended), ended);
+  return ended;
+}
+
+std::size_t ResponseStep::waiting() const noexcept {
+  return std::accumulate(
+      waiting_ports_.begin(), waiting_ports_.end(), std::size_t{0},
+      [this](std::size_t sum, std::uint16_t port) { return sum + lists_[port].size(); });
+}
+
+std::size_t ResponseStep::most_to_take() const noexcept {
+  const bool might_overflow = waiting_for_room_ > 0 && waiting_for_room_ + w_.batch > most_full_;
+  return w_.sockets == 1 && might_overflow ? 0 : w_.batch;
+}
+
+void ResponseStep::add(std::span<const std::uint32_t> slots) noexcept {
+  for (const std::uint32_t slot : slots) {
+    const std::uint16_t port = w_.store.header(slot).port_index;
+    if (lists_[port].empty()) waiting_ports_.push_back(port);
+    lists_[port].push_back({w_.store.message_in(slot)});
+  }
+}
+
+std::size_t ResponseStep::send(std::uint64_t now_ns) noexcept {
+  const std::size_t before = waiting();
+  no_room_ = false;
+  waiting_for_room_ = 0;
+  for (const std::uint16_t port : waiting_ports_) send_by(port, now_ns);
+  std::erase_if(waiting_ports_, [this](std::uint16_t port) { return lists_[port].empty(); });
+  // Once for all of them: there may be many, and one is like the other.
+  if (no_room_) lane_.events.report(EventKind::send_error, EAGAIN);
+  return before - waiting();
+}
+
+void ResponseStep::send_by(std::uint16_t port_index, std::uint64_t now_ns) noexcept {
+  Replies& list = lists_[port_index];
+  DatagramPort& port = *w_.ports[port_index];
+  room_.begin(port_index, port, now_ns);
+  kept_ = kept_aside_ = 0;
+  bool full = false;
+  for (std::size_t next = 0; next < list.size();) {
+    if (full) {
+      keep(list, list[next++], now_ns, false);
       continue;
     }
-    if (!retirement_.still_held(ref)) continue;
-    group_.push_back(ref);
-    const bool to_source = w_.reply_address == nullptr;
-    outgoing_.push_back(
-        {header.reply_in_request_window ? w_.store.request(ref.slot) : w_.store.reply(ref.slot),
-         header.reply_length, to_source ? &header.peer : w_.reply_address,
-         to_source && header.has_local ? &header.local : nullptr});
+    next = next_group(list, next, now_ns);
+    const std::size_t done = send_group(port);
+    full = done < group_.size();
+    for (const PendingReply& reply : std::span(group_).subspan(done))
+      keep(list, reply, now_ns, false);
   }
-  waiting_.resize(others);
+  if (full) room_.found_full(port_index);
+  list.resize(kept_);
+  waiting_for_room_ += kept_ - kept_aside_;
+}
+
+std::size_t ResponseStep::next_group(Replies& list, std::size_t first,
+                                     std::uint64_t now_ns) noexcept {
+  group_.clear();
+  outgoing_.clear();
+  while (first < list.size() && group_.size() < w_.batch) {
+    const PendingReply reply = list[first++];
+    if (!retirement_.still_held(reply.message)) continue;
+    const OutgoingDatagram datagram = datagram_of(reply.message.slot);
+    if (!room_.admits(*datagram.peer, datagram.size)) {
+      keep(list, reply, now_ns, true);
+      continue;
+    }
+    group_.push_back(reply);
+    outgoing_.push_back(datagram);
+  }
   if (w_.grouped) groups_.gather(outgoing_, group_);
-  return port_index;
+  return first;
+}
+
+OutgoingDatagram ResponseStep::datagram_of(std::uint32_t slot) noexcept {
+  const SlotHeader& header = w_.store.header(slot);
+  const bool to_source = w_.reply_address == nullptr;
+  return {header.reply_in_request_window ? w_.store.request(slot) : w_.store.reply(slot),
+          header.reply_length, to_source ? &header.peer : w_.reply_address,
+          to_source && header.has_local ? &header.local : nullptr};
 }
 
 std::size_t ResponseStep::send_group(DatagramPort& port) noexcept {
@@ -154,13 +189,14 @@ std::size_t ResponseStep::send_group(DatagramPort& port) noexcept {
         book_call(stats_, [&] { return port.send(std::span(outgoing_).subspan(done)); });
     stats_.add(Counter::sent, result.accepted);
     for (std::size_t i = 0; i < result.accepted; ++i) {
-      if (w_.store.header(group_[done + i].slot).shed) stats_.add(Counter::busy_replies);
-      end(group_[done + i], Reason::answered);
+      const MessageRef message = group_[done + i].message;
+      if (w_.store.header(message.slot).shed) stats_.add(Counter::busy_replies);
+      end(message, Reason::answered);
     }
     done += result.accepted;
     if (result.error == 0 || result.error == EINTR) continue;
     if (result.error == EAGAIN) break;
-    send_failed(group_[done++], result.error);
+    send_failed(group_[done++].message, result.error);
   }
   return done;
 }
@@ -181,13 +217,22 @@ void ResponseStep::end(MessageRef ref, Reason reason) noexcept {
   retirement_.retire(ref, shed ? Reason::shed_worker_queue_full : reason);
 }
 
-void ResponseStep::keep_waiting(std::size_t done) noexcept {
-  for (const MessageRef ref : std::span(group_).subspan(done)) {
-    if (w_.store.header(ref.slot).shed)
-      end(ref, Reason::shed_worker_queue_full);
-    else
-      waiting_.push_back(ref);
+void ResponseStep::keep(Replies& list, PendingReply reply, std::uint64_t now_ns,
+                        bool aside) noexcept {
+  if (w_.store.header(reply.message.slot).shed) {
+    end(reply.message, Reason::shed_worker_queue_full);
+    return;
   }
+  if (reply.deadline_ns == 0)
+    reply.deadline_ns = now_ns + static_cast<std::uint64_t>(w_.longest_wait.count());
+  const bool full = aside ? kept_aside_ == most_aside_ : kept_ - kept_aside_ == most_full_;
+  if (full || now_ns >= reply.deadline_ns) {
+    no_room_ = true;
+    end(reply.message, Reason::failed_send_no_room);
+    return;
+  }
+  if (aside) ++kept_aside_;
+  list[kept_++] = reply;
 }
 
 }  // namespace cpss

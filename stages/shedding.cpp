@@ -16,7 +16,8 @@ Shedding::Shedding(const Wiring& wiring, const Shared& shared, std::size_t windo
       shared_(shared),
       window_bytes_(window_bytes),
       batch_(batch),
-      replies_(bytes(window_bytes, batch)) {
+      replies_(bytes(window_bytes, batch)),
+      room_(w_.outlook) {
   outgoing_.reserve(batch);
 }
 
@@ -35,9 +36,14 @@ Reason Shedding::answer(const Arrival& arrival, std::span<std::byte> request,
   return reason_when_shed(message, Reason::shed_no_slot);
 }
 
-void Shedding::send(DatagramPort& port) noexcept {
-  const std::uint32_t granted =
-      w_.budget.take(static_cast<std::uint32_t>(outgoing_.size()), now_ns());
+void Shedding::send(DatagramPort& port, std::size_t place) noexcept {
+  const std::uint64_t now = now_ns();
+  room_.begin(place, port, now);
+  if (room_.pressed())
+    std::erase_if(outgoing_, [this](const OutgoingDatagram& reply) {
+      return !room_.admits(*reply.peer, reply.size);
+    });
+  const std::uint32_t granted = w_.budget.take(static_cast<std::uint32_t>(outgoing_.size()), now);
   const auto replies = std::span<const OutgoingDatagram>(outgoing_).first(granted);
   for (std::size_t done = 0; done < replies.size();) {
     const SendResult result =
@@ -45,7 +51,10 @@ void Shedding::send(DatagramPort& port) noexcept {
     shared_.stats.add(Counter::sent, result.accepted);
     shared_.stats.add(Counter::busy_replies, result.accepted);
     done += result.accepted;
-    if (result.error == EAGAIN) break;  // no room in the kernel: the rest is dropped
+    if (result.error == EAGAIN) {  // no room in the kernel: the rest is dropped
+      room_.found_full(place);
+      break;
+    }
     if (result.error != 0 && result.error != EINTR) ++done;  // this one cannot be sent
   }
   outgoing_.clear();

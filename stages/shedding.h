@@ -3,7 +3,8 @@
 //
 // One object per receive lane. The datagrams lie where the lane receives, outside the pool. Each
 // ends as shed, or as the service says: invalid or refused; who may ask has been decided. A busy
-// reply that the kernel does not take at once is dropped.
+// reply that the kernel does not take at once is dropped, and so is one that may not take room in the
+// send buffer now (send_room.h).
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,7 @@
 #include "stages/busy_budget.h"
 #include "stages/events.h"
 #include "stages/memory.h"
+#include "stages/send_room.h"
 #include "stats/writer.h"
 
 namespace cpss {
@@ -25,7 +27,8 @@ class Shedding {
   struct Wiring {
     const Service& service;
     BusyBudget& budget;
-    const SocketAddress* reply_address;  // null: replies go to the source of each request
+    const SocketAddress* reply_address;    // null: replies go to the source of each request
+    const SendOutlook* outlook = nullptr;  // null: nothing is known
   };
 
   // What it shares with the receive step of its lane.
@@ -49,8 +52,8 @@ class Shedding {
   Reason answer(const Arrival& arrival, std::span<std::byte> request, bool trusted) noexcept;
 
   // Sends the busy replies that were kept, as far as the budget allows; `port` is where it came
-  // by.
-  void send(DatagramPort& port) noexcept;
+  // by, and `place` its place in the server's list.
+  void send(DatagramPort& port, std::size_t place) noexcept;
 
  private:
   Wiring w_;
@@ -59,6 +62,7 @@ class Shedding {
   std::uint32_t batch_;
   Memory replies_;
   std::vector<OutgoingDatagram> outgoing_;
+  SendRoom room_;
 };
 
 }  // namespace cpss

@@ -64,6 +64,7 @@ TEST(Load, HasTheseDefaults) {
   EXPECT_EQ(settings.help_most_us, 50U);
   EXPECT_EQ(settings.spin_us, 100U);
   EXPECT_EQ(settings.coalesce_us, 30U);
+  EXPECT_EQ(settings.send_wait_ms, 50U);
   EXPECT_EQ(settings.stats_file, std::nullopt);
   EXPECT_TRUE(settings.histograms);
   EXPECT_EQ(settings.drain_timeout, 5s);
@@ -97,7 +98,7 @@ TEST(Load, TakesEverySettingFromEverySource) {
       // service
       "echo", "2", "0-1", "all", "exp:5;burn", "/n.csv", "true",
       // stages
-      "3", "2", "50", "false", "2", "1", "9", "8", "4", "3", "1", "false", "[::1]:9", "true",
+      "3", "2", "50", "false", "2", "1", "9", "8", "4", "3", "1", "false", "[::1]:9", "20", "true",
       // queues, hand-over, overload
       "16", "2048", "32", "true", "warn", "strict", "60", "70", "80", "shed", "7",
       // statistics, stopping

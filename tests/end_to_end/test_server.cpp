@@ -33,6 +33,7 @@ class GatedPort final : public DatagramPort {
   void wait_writable(std::chrono::milliseconds longest) noexcept override {
     inner_.wait_writable(longest);
   }
+  SendBufferUse send_buffer_use() const noexcept override { return inner_.send_buffer_use(); }
   int descriptor() const noexcept override { return inner_.descriptor(); }
 
  private:

@@ -32,7 +32,7 @@ class CpuWatchTest : public testing::Test {
   }
 
   const Assignment assignment_ = assignment();
-  Board board_{lane_names(assignment_), 0, 1, Sharing::process_private};
+  Board board_{lane_names(assignment_), 0, 1, 1, Sharing::process_private};
   CpuWatch watch_{assignment_};
 };
 

@@ -27,7 +27,7 @@ class TroubleWatchTest : public testing::Test {
 
   TemporaryFolder folder_;
   StatsRegion region_{about(folder_.file("stats"))};
-  Board board_{{"recv-0", "recv-1", "svc-0"}, 0, 1, Sharing::process_private};
+  Board board_{{"recv-0", "recv-1", "svc-0"}, 0, 1, 1, Sharing::process_private};
   TroubleWatch watch_{3};
 };
 

@@ -45,8 +45,17 @@ class HelpingTest : public testing::Test {
     std::thread thread_;
   };
 
-  explicit HelpingTest(bool one_cpu = false)
-      : responses_({rig_.responses, 1, rig_.response_cost, kMostNs, one_cpu}, response_, lane_),
+  explicit HelpingTest(bool one_cpu = false, bool runs_all = false)
+      : response_({.ports = {&rig_.port()},
+                   .store = rig_.store,
+                   .responses = rig_.responses,
+                   .cost = rig_.response_cost,
+                   .batch = 32,
+                   .lanes = 1,
+                   .longest_wait = std::chrono::seconds(60),
+                   .keeps_helped = runs_all},
+                  lane_, response_books_),
+        responses_({rig_.responses, 1, rig_.response_cost, kMostNs, one_cpu}, response_, lane_),
         service_({user_, rig_.store, rig_.requests, rig_.responses, rig_.service_cost, 32, 1},
                  lane_, service_books_, responses_),
         requests_({rig_.requests, 1, rig_.service_cost, kMostNs, one_cpu}, service_, lane_) {
@@ -88,9 +97,7 @@ class HelpingTest : public testing::Test {
   LaneContext lane_{rig_.pool, 64, 4};
   StatsWriter response_books_ = rig_.books.open();
   StatsWriter service_books_ = rig_.books.open();
-  ResponseStep response_{{{&rig_.port()}, rig_.store, rig_.responses, rig_.response_cost, 32, 1},
-                         lane_,
-                         response_books_};
+  ResponseStep response_;
   Help responses_;
   ServiceStep service_;
   Help requests_;
@@ -189,6 +196,8 @@ TEST_F(HelpingTest, WhatTheServiceDefersIsLeftToTheServiceLanes) {
 
 class RunsAllStepsTest : public HelpingTest {
  protected:
+  RunsAllStepsTest() : HelpingTest(false, true) {}
+
   static HelpWiring always(const SlotQueue& queue, const StepCost& cost) {
     return {
         .queue = queue, .lanes = 1, .cost = cost, .most_ns = 0, .one_cpu = false, .always = true};
@@ -248,13 +257,16 @@ TEST_F(RunsAllStepsTest, WhatTheServiceDefersIsProcessedInPlace) {
   rig_.expect_at_rest();
 }
 
-TEST_F(RunsAllStepsTest, RepliesThatFindNoRoomAreLeftInTheQueueForItsNextRound) {
+TEST_F(RunsAllStepsTest, RepliesThatFindNoRoomWaitInTheStepForItsNextRound) {
   rig_.port().accept_at_most(1);
   rig_.port().fail_sends(EAGAIN);
   hand_on(3, to_service_);
-  EXPECT_EQ(rig_.responses.ready_guess(), 2u);
+  EXPECT_EQ(rig_.responses.ready_guess(), 0u);
+  EXPECT_EQ(response_.blocked_on(), &rig_.port());
+  EXPECT_EQ(response_books_.value(Counter::entered), 3u);
   EXPECT_EQ(response_.run(), 2u);
   EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(response_books_.value(Counter::entered), 3u);
   lane_.cache.give_all_back();
   rig_.expect_at_rest();
 }

@@ -97,7 +97,7 @@ class Script {
  public:
   // `busy_rate`: what finds no slot is shed.
   Script(std::uint32_t slots, unsigned seed, std::optional<std::uint32_t> busy_rate = {})
-      : random_(seed), rig_(service_, options(slots, busy_rate)) {}
+      : random_(seed), rig_(service_, options(slots, seed, busy_rate)) {}
 
   void play() {
     for (int i = 0; i < 150; ++i) {
@@ -119,9 +119,11 @@ class Script {
     std::size_t port;
   };
 
-  static RigOptions options(std::uint32_t slots, std::optional<std::uint32_t> busy_rate) {
+  static RigOptions options(std::uint32_t slots, unsigned seed,
+                            std::optional<std::uint32_t> busy_rate) {
     RigOptions options;
     options.busy_rate = busy_rate;
+    if (seed % 3 == 0) options.send_wait = {};
     options.slots = slots;
     options.window = kWindow;
     options.batch = 8;

@@ -25,16 +25,16 @@ class ReplyGroupsTest : public testing::Test {
   void add(unsigned peer, std::size_t size, const LocalAddress* local = nullptr) {
     peers_.push_back(client(peer));
     replies_.push_back({nullptr, size, &peers_.back(), local});
-    messages_.push_back({static_cast<std::uint32_t>(messages_.size()), 7});
+    messages_.push_back({{static_cast<std::uint32_t>(messages_.size()), 7}});
   }
   // The numbers of the replies, in the order in which they are then.
   std::vector<std::uint32_t> gathered() {
     groups_.gather(replies_, messages_);
     std::vector<std::uint32_t> order;
     for (std::size_t i = 0; i < messages_.size(); ++i) {
-      order.push_back(messages_[i].slot);
-      EXPECT_EQ(replies_[i].peer, &peers_[messages_[i].slot]) << "they stay together";
-      EXPECT_EQ(messages_[i].generation, 7u);
+      order.push_back(messages_[i].message.slot);
+      EXPECT_EQ(replies_[i].peer, &peers_[messages_[i].message.slot]) << "they stay together";
+      EXPECT_EQ(messages_[i].message.generation, 7u);
     }
     return order;
   }
@@ -42,7 +42,7 @@ class ReplyGroupsTest : public testing::Test {
   ReplyGroups groups_{kBatch};
   std::deque<SocketAddress> peers_;
   std::vector<OutgoingDatagram> replies_;
-  std::vector<MessageRef> messages_;
+  std::vector<PendingReply> messages_;
 };
 
 TEST_F(ReplyGroupsTest, NothingAndOne) {

@@ -1,7 +1,6 @@
 #include "stages/response.h"
 
 #include <cerrno>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -205,50 +204,21 @@ TEST_F(ResponseTest, InterruptedCallsAreRepeatedAndFailNothing_A21) {
   rig.expect_at_rest();
 }
 
-// A port that says what becomes of each call, and looks around while it waits for room.
-class LookingPort final : public DatagramPort {
- public:
-  LookingPort(FakePort& fake, std::function<void()>& look) : fake_(fake), look_(look) {}
-  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
-                        std::span<Arrival> arrivals) noexcept override {
-    return fake_.receive(buffers, arrivals);
-  }
-  SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override {
-    return fake_.send(datagrams);
-  }
-  void wait_writable(std::chrono::milliseconds longest) noexcept override {
-    fake_.wait_writable(longest);
-    if (look_) look_();
-  }
-  int descriptor() const noexcept override { return -1; }
-
- private:
-  FakePort& fake_;
-  std::function<void()>& look_;
-};
-
-TEST_F(ResponseTest, WithoutRoomInTheKernelItWaitsAndHoldsOnlyWhatWaits) {
-  std::function<void()> look;
-  RigOptions options;
-  options.slots = 1024;  // enough for caches
-  options.wrap = [&](FakePort& port) { return std::make_unique<LookingPort>(port, look); };
-  Rig rig(echo_, std::move(options));
+TEST_F(ResponseTest, WithoutRoomInTheKernelItHoldsOnlyWhatWaits) {
+  Rig rig(echo_, {.slots = 1024});  // enough for caches
   fill(rig, 10);
   rig.receive.before_wait();
   rig.service.before_wait();
   rig.port().fail_send_at(4, EAGAIN);
-  rig.port().fail_sends(EAGAIN);
-  int looks = 0;
-  look = [&] {
-    ++looks;
-    EXPECT_EQ(rig.books.in_flight(), 6u);
-    EXPECT_EQ(rig.pool.free_slots().value_guess(), 1024u - 6u);
-    rig.expect_books();
-  };
   EXPECT_EQ(rig.response.run(), 10u);
-  EXPECT_EQ(looks, 2);
+  rig.response.before_wait();
+  EXPECT_EQ(rig.books.in_flight(), 6u);
+  EXPECT_EQ(rig.pool.free_slots().value_guess(), 1024u - 6u);
+  rig.expect_books();
+  EXPECT_EQ(rig.response.run(), 6u);
   EXPECT_EQ(rig.replies(), numbers(0, 9));
   EXPECT_EQ(rig.total(Reason::answered), 10u);
+  EXPECT_EQ(rig.port().counts().wait_calls, 0u) << "that is for its lane";
   rig.expect_at_rest();
 }
 
@@ -293,25 +263,17 @@ TEST_F(ResponseTest, PortsMixedWithinABatchAreSentInOneCallEach) {
 
 // What can go on does: only the socket without room waits.
 TEST_F(ResponseTest, AFullSocketDoesNotHoldBackTheOthers) {
-  std::function<void()> look;
-  RigOptions options;
-  options.ports = 3;
-  options.wrap = [&](FakePort& port) { return std::make_unique<LookingPort>(port, look); };
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.ports = 3});
   for (std::size_t p = 0; p < 3; ++p) fill(rig, 3, p, static_cast<int>(10 * p));
   rig.port(0).fail_send_at(1, EAGAIN);
   rig.port(0).fail_sends(EAGAIN, 2);
   rig.port(2).fail_sends(EAGAIN, 1);
-  std::vector<std::size_t> sent_by_then;
-  look = [&] {
-    if (!sent_by_then.empty()) return;
-    sent_by_then = {rig.port(0).sent().size(), rig.port(1).sent().size(),
-                    rig.port(2).sent().size()};
-    rig.expect_books();
-  };
   EXPECT_EQ(rig.response.run(), 9u);
-  EXPECT_THAT(sent_by_then, ElementsAre(1, 3, 0));
-  EXPECT_EQ(rig.port(1).counts().wait_calls, 0u);
+  EXPECT_EQ(rig.port(0).sent().size(), 1u);
+  EXPECT_EQ(rig.port(1).sent().size(), 3u);
+  EXPECT_EQ(rig.port(2).sent().size(), 0u);
+  rig.expect_books();
+  ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(0), ElementsAre("0", "1", "2"));
   EXPECT_THAT(rig.replies(1), ElementsAre("10", "11", "12"));
   EXPECT_THAT(rig.replies(2), ElementsAre("20", "21", "22"));
@@ -345,30 +307,6 @@ TEST_F(ResponseTest, WhatWasShedEndsAsShedWhateverTheSendSays) {
     EXPECT_EQ(rig.total(Counter::busy_replies), 1u);
     rig.expect_at_rest();
   }
-}
-
-TEST_F(ResponseTest, WithoutRoomWhatWasShedIsDroppedAndTheOthersWaitOn) {
-  std::function<void()> look;
-  RigOptions options;
-  options.wrap = [&](FakePort& port) { return std::make_unique<LookingPort>(port, look); };
-  Rig rig(echo_, std::move(options));
-  fill(rig, 10);
-  ASSERT_EQ(mark_as_shed(rig), 5);
-  rig.port().fail_send_at(3, EAGAIN);
-  int looks = 0;
-  look = [&] {
-    ++looks;
-    EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 5u)
-        << "0, 2 and the three that found none";
-    EXPECT_EQ(rig.books.in_flight(), 4u);
-    rig.expect_books();
-  };
-  EXPECT_EQ(rig.response.run(), 10u);
-  EXPECT_EQ(looks, 1);
-  EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3", "5", "7", "9"));
-  EXPECT_EQ(rig.total(Counter::busy_replies), 2u);
-  EXPECT_EQ(rig.total(Reason::answered), 5u);
-  rig.expect_at_rest();
 }
 
 TEST_F(ResponseTest, WhereAllWasShedItDoesNotWaitForRoom) {
@@ -430,184 +368,6 @@ TEST_F(ResponseTest, WhatTheNetworkLosesWasAnsweredAllTheSame) {
   EXPECT_EQ(rig.total(Counter::sent), 64u);
   EXPECT_LT(rig.replies().size(), 64u);
   rig.expect_at_rest();
-}
-
-// --- a step that does not wait for room: its lane does ---
-
-class ResponseThatDoesNotWaitTest : public ResponseTest {
- protected:
-  ResponseThatDoesNotWaitTest()
-      : lane_(rig_.pool, 0, 4),
-        step_({.ports = {&rig_.port(0), &rig_.port(1)},
-               .store = rig_.store,
-               .responses = rig_.responses,
-               .cost = rig_.response_cost,
-               .batch = 16,
-               .lanes = 1,
-               .waits = false},
-              lane_, rig_.books.open()) {}
-
-  // So many replies wait in the step for room in port 0.
-  void block(int messages) {
-    fill(rig_, messages);
-    rig_.port(0).fail_sends(EAGAIN);
-    ASSERT_EQ(step_.run(), 0u);
-    ASSERT_EQ(step_.blocked_on(), &rig_.port(0));
-  }
-  void expect_that_nobody_waited() const {
-    for (std::size_t p = 0; p < 2; ++p) EXPECT_EQ(rig_.port(p).counts().wait_calls, 0u);
-  }
-
-  mutable Rig rig_{echo_, {.ports = 2}};
-  LaneContext lane_;
-  ResponseStep step_;
-};
-
-TEST_F(ResponseThatDoesNotWaitTest, WithRoomItSendsAll) {
-  fill(rig_, 10);
-  EXPECT_EQ(step_.run(), 10u);
-  EXPECT_EQ(step_.blocked_on(), nullptr);
-  EXPECT_EQ(rig_.replies(), numbers(0, 9));
-  EXPECT_EQ(step_.run(), 0u);
-  rig_.expect_at_rest();
-}
-
-TEST_F(ResponseThatDoesNotWaitTest, WithoutRoomItNamesTheSocketAndSendsTheRestLater) {
-  fill(rig_, 10);
-  rig_.port(0).fail_send_at(4, EAGAIN);
-  EXPECT_EQ(step_.run(), 4u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.port(0));
-  EXPECT_EQ(rig_.books.in_flight(), 6u) << "what was sent is given back at once";
-  rig_.expect_books();
-
-  rig_.port(0).fail_sends(EAGAIN);
-  EXPECT_EQ(step_.run(), 0u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.port(0));
-
-  rig_.port(0).fail_send_at(1, EAGAIN);
-  EXPECT_EQ(step_.run(), 1u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.port(0));
-  rig_.expect_books();
-
-  EXPECT_EQ(step_.run(), 5u);
-  EXPECT_EQ(step_.blocked_on(), nullptr);
-  EXPECT_EQ(rig_.replies(), numbers(0, 9));
-  EXPECT_EQ(rig_.total(Reason::answered), 10u);
-  expect_that_nobody_waited();
-  rig_.expect_at_rest();
-}
-
-TEST_F(ResponseThatDoesNotWaitTest, WhileRepliesWaitItTakesNoOthersFromTheQueue) {
-  block(3);
-  fill(rig_, 4, 0, 3);
-  rig_.port(0).fail_sends(EAGAIN);
-  EXPECT_EQ(step_.run(), 0u);
-  EXPECT_EQ(rig_.responses.ready_guess(), 4u);
-  EXPECT_EQ(step_.run(), 3u) << "first those that wait";
-  EXPECT_EQ(step_.run(), 4u);
-  EXPECT_EQ(rig_.replies(), numbers(0, 6));
-  rig_.expect_at_rest();
-}
-
-TEST_F(ResponseThatDoesNotWaitTest, WhileRepliesWaitItDoesNotHelp) {
-  block(2);
-  fill(rig_, 3, 1, 2);
-  std::vector<std::uint32_t> slots(3);
-  ASSERT_EQ(SlotQueue::Consumer(rig_.responses, 1).try_take(slots), 3u);
-  const std::uint64_t entered = rig_.total(Counter::entered);
-  EXPECT_THAT(step_.help(slots, now_ns()), testing::ElementsAreArray(slots));
-  EXPECT_EQ(rig_.total(Counter::entered), entered) << "not even those of another socket";
-  EXPECT_TRUE(rig_.port(1).sent().empty());
-
-  EXPECT_EQ(step_.run(), 2u);
-  EXPECT_THAT(step_.help(slots, now_ns()), IsEmpty());
-  EXPECT_EQ(rig_.replies(1), numbers(2, 4));
-  rig_.expect_at_rest();
-}
-
-TEST_F(ResponseThatDoesNotWaitTest, HelpThatFindsNoRoomGivesBackAndKeepsNothing) {
-  fill(rig_, 3);
-  std::vector<std::uint32_t> slots(3);
-  ASSERT_EQ(SlotQueue::Consumer(rig_.responses, 1).try_take(slots), 3u);
-  rig_.port(0).fail_send_at(1, EAGAIN);
-  EXPECT_THAT(step_.help(slots, now_ns()), ElementsAre(slots[1], slots[2]));
-  EXPECT_EQ(step_.blocked_on(), nullptr) << "they are the caller's again";
-  SlotQueue::Producer(rig_.responses).put(std::span(slots).subspan(1));
-  EXPECT_EQ(step_.run(), 2u);
-  EXPECT_EQ(rig_.replies(), numbers(0, 2));
-  rig_.expect_at_rest();
-}
-
-TEST_F(ResponseThatDoesNotWaitTest, AFullSocketDoesNotHoldBackTheOther) {
-  fill(rig_, 3);
-  fill(rig_, 3, 1, 10);
-  rig_.port(0).fail_send_at(1, EAGAIN);
-  EXPECT_EQ(step_.run(), 4u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.port(0));
-  EXPECT_EQ(rig_.replies(1), numbers(10, 12));
-  EXPECT_EQ(step_.run(), 2u);
-  EXPECT_EQ(rig_.replies(0), numbers(0, 2));
-  rig_.expect_at_rest();
-}
-
-TEST_F(ResponseThatDoesNotWaitTest, OfTwoFullSocketsItNamesOneThatIsStillFull) {
-  fill(rig_, 2);
-  fill(rig_, 2, 1, 10);
-  for (std::size_t p = 0; p < 2; ++p) rig_.port(p).fail_sends(EAGAIN);
-  EXPECT_EQ(step_.run(), 0u);
-  EXPECT_NE(step_.blocked_on(), nullptr);
-  rig_.port(1).fail_sends(EAGAIN);
-  EXPECT_EQ(step_.run(), 2u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.port(1));
-  EXPECT_EQ(step_.run(), 2u);
-  EXPECT_EQ(step_.blocked_on(), nullptr);
-  rig_.expect_at_rest();
-}
-
-TEST_F(ResponseThatDoesNotWaitTest, WithoutRoomWhatWasShedIsDropped) {
-  fill(rig_, 10);
-  ASSERT_EQ(mark_as_shed(rig_), 5);
-  rig_.port(0).fail_send_at(3, EAGAIN);
-  EXPECT_EQ(step_.run(), 6u) << "0, 1 and 2 are sent; 4, 6 and 8 are dropped";
-  EXPECT_EQ(step_.blocked_on(), &rig_.port(0));
-  EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 5u);
-  rig_.expect_books();
-  EXPECT_EQ(step_.run(), 4u);
-  EXPECT_THAT(rig_.replies(), ElementsAre("0", "1", "2", "3", "5", "7", "9"));
-  rig_.expect_at_rest();
-}
-
-TEST_F(ResponseThatDoesNotWaitTest, WhereAllThatFoundNoRoomWasShedNothingBlocks) {
-  fill(rig_, 4);
-  for (std::uint32_t slot = 0; slot < rig_.store.slots(); ++slot)
-    rig_.store.header(slot).shed = true;
-  rig_.port(0).fail_sends(EAGAIN);
-  EXPECT_EQ(step_.run(), 4u);
-  EXPECT_EQ(step_.blocked_on(), nullptr);
-  rig_.expect_at_rest();
-}
-
-TEST_F(ResponseThatDoesNotWaitTest, AnErrorAmongWhatWaitsFailsThatOneAlone) {
-  block(5);
-  rig_.port(0).fail_send_at(2, EPERM);
-  EXPECT_EQ(step_.run(), 5u);
-  EXPECT_EQ(step_.blocked_on(), nullptr);
-  EXPECT_THAT(rig_.replies(), ElementsAre("0", "1", "3", "4"));
-  EXPECT_EQ(rig_.total(Reason::failed_send_not_permitted), 1u);
-  rig_.expect_at_rest();
-}
-
-TEST_F(ResponseThatDoesNotWaitTest, AForcedEndTakesWhatWaitsAndTheStepBooksNothing) {
-  block(6);
-  EXPECT_EQ(rig_.seize_all(), 6u);
-  rig_.expect_books();
-  step_.run();
-  EXPECT_EQ(step_.blocked_on(), nullptr);
-  EXPECT_THAT(rig_.replies(), IsEmpty());
-  EXPECT_EQ(rig_.total(Reason::failed_forced_end), 6u);
-  EXPECT_EQ(rig_.total(Reason::answered), 0u);
-  EXPECT_EQ(rig_.total(Reason::failed_stale_slot), 0u);
-  rig_.expect_books();
 }
 
 }  // namespace

@@ -105,14 +105,15 @@ Rig::Rig(Service& user, RigOptions options)
                   : std::make_unique<WorkerSide>(user, store, pool, responses, books, options)),
       receive({ports_, store, pool, requests, admission_, options.batch, 1, options.merged,
                options.moderated,
-               options.busy_rate ? std::optional(Shedding::Wiring{user, budget_, reply_address()})
+               options.busy_rate ? std::optional(Shedding::Wiring{user, budget_, reply_address(),
+                                                                  options.outlook})
                                  : std::nullopt},
               receive_lane, books.open()),
       service({user, store, requests, responses, service_cost, options.batch, 1,
                deferral(workers.get(), options)},
               service_lane, books.open()),
       response({ports_, store, responses, response_cost, options.batch, 1, options.grouped,
-                reply_address()},
+                reply_address(), options.send_wait, options.ports, options.outlook},
                response_lane, books.open()),
       main_cache_(pool, 0, kPoolLanes) {}
 
@@ -151,7 +152,8 @@ bool Rig::settle() {
     std::size_t done = receive.run() + service.run();
     if (workers) done += workers->run();
     done += response.run();
-    if (done == 0 && !receive.starved() && all_read()) return true;
+    if (done == 0 && !receive.starved() && response.blocked_on() == nullptr && all_read())
+      return true;
   }
   return false;
 }

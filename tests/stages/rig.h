@@ -3,6 +3,7 @@
 // on-demand threads. Nothing runs unless the test runs it.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -54,6 +55,9 @@ struct RigOptions {
   // waits.
   std::optional<std::uint32_t> busy_rate = {};
   std::optional<SocketAddress> reply_address = {};
+  // Of a reply for room. Long, so that only a test that wants it sees the end of one.
+  std::chrono::nanoseconds send_wait = std::chrono::seconds(60);
+  const SendOutlook* outlook = nullptr;
   // Stands between the steps and a fake port; empty: the steps use the fake itself.
   std::function<std::unique_ptr<DatagramPort>(FakePort&)> wrap = {};
   // Without workers none of the rest is there.
@@ -95,8 +99,8 @@ class Rig {
   // Several datagrams of one peer that the kernel merged.
   void deliver_merged(std::string_view bytes, std::uint32_t segment_size, bool truncated = false);
 
-  // Runs all steps (not the starter) until none finds anything to do and the ports' scripts are
-  // used up. Returns false where that takes suspiciously long.
+  // Runs all steps (not the starter) until none finds anything to do, no reply waits for room and
+  // the ports' scripts are used up. Returns false where that takes suspiciously long.
   bool settle();
   // What went out of a port since the last call, as texts.
   std::vector<std::string> replies(std::size_t port_number = 0);

@@ -77,6 +77,17 @@ void FakePort::lose(double share, std::uint64_t seed) {
   random_.seed(seed);
 }
 
+void FakePort::set_send_buffer_use(SendBufferUse use) {
+  const std::lock_guard lock(mutex_);
+  use_ = use;
+}
+
+SendBufferUse FakePort::send_buffer_use() const noexcept {
+  const std::lock_guard lock(mutex_);
+  ++counts_.use_calls;
+  return use_;
+}
+
 std::vector<FakePort::Sent> FakePort::sent() const {
   const std::lock_guard lock(mutex_);
   return sent_;

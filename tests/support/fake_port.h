@@ -47,6 +47,7 @@ class FakePort final : public DatagramPort {
     std::uint64_t receive_calls = 0;
     std::uint64_t send_calls = 0;
     std::uint64_t wait_calls = 0;  // of wait_writable, which returns at once
+    std::uint64_t use_calls = 0;   // of send_buffer_use
     std::uint64_t accepted = 0;    // datagrams taken from send(), the lost ones included
     std::uint64_t lost = 0;        // taken, and thrown away by lose()
   };
@@ -66,6 +67,8 @@ class FakePort final : public DatagramPort {
   void refuse(std::function<int(const OutgoingDatagram&)> judge);
   // Accepts, then throws away this share of all datagrams, the same ones for the same seed.
   void lose(double share, std::uint64_t seed);
+  // What send_buffer_use() says; without it, nothing.
+  void set_send_buffer_use(SendBufferUse use);
 
   std::vector<Sent> sent() const;
   std::vector<Sent> take_sent();  // and forgets them
@@ -75,6 +78,7 @@ class FakePort final : public DatagramPort {
                         std::span<Arrival> arrivals) noexcept override;
   SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override;
   void wait_writable(std::chrono::milliseconds longest) noexcept override;
+  SendBufferUse send_buffer_use() const noexcept override;
   int descriptor() const noexcept override { return -1; }
 
  private:
@@ -94,7 +98,8 @@ class FakePort final : public DatagramPort {
   double loss_share_ = 0;
   std::mt19937_64 random_;
   std::vector<Sent> sent_;
-  Counts counts_;
+  SendBufferUse use_;
+  mutable Counts counts_;
 };
 
 class TamperPort final : public DatagramPort {
@@ -118,6 +123,7 @@ class TamperPort final : public DatagramPort {
                         std::span<Arrival> arrivals) noexcept override;
   SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override;
   void wait_writable(std::chrono::milliseconds longest) noexcept override;
+  SendBufferUse send_buffer_use() const noexcept override { return inner_.send_buffer_use(); }
   int descriptor() const noexcept override { return inner_.descriptor(); }
 
  private:

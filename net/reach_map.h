@@ -1,0 +1,79 @@
+// What is known of whether peers can be reached, for lanes that must choose whom a scarce send
+// buffer is for: a map from address to Reach, made anew from the kernel's neighbour tables
+// (neighbours.h) while it is needed.
+//
+// All of it are guesses: the map may be a few hundred milliseconds old, and a reader that is
+// overtaken by two publications reads a mixture of both. What is older than kValid says `open` of
+// everybody, and so does a map that was never published.
+//
+// One writer at a time; any number of readers, in any process that shares the memory. Readers never
+// wait and take constant time. Every cell is an atomic of its own, relaxed: publish() hands them over
+// with one release store, whose partner is the acquire in of().
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "net/address.h"
+
+namespace cpss {
+
+enum class Reach : std::uint8_t {
+  open,     // it has answered the kernel, or the way to it does not depend on that (a gateway)
+  unknown,  // an address of a network of ours which the kernel knows nothing of
+  silent,   // the kernel has asked for its hardware address and got no answer
+};
+
+class ReachMap {
+ public:
+  static constexpr std::size_t kMostPeers = 6144;
+  static constexpr std::size_t kMostNetworks = 64;
+  static constexpr std::chrono::nanoseconds kValid = std::chrono::seconds(1);
+
+  // `secret`: nobody outside may know it, or peers could be made up that are taken for others.
+  explicit ReachMap(std::uint64_t secret) noexcept : secret_(secret) {}
+  ReachMap(const ReachMap&) = delete;
+  ReachMap& operator=(const ReachMap&) = delete;
+
+  // `now_ns`: CLOCK_MONOTONIC.
+  Reach of(const IpAddress& peer, std::uint64_t now_ns) const noexcept;
+
+  // The writer: begin(), then what is known, then publish(). More peers or networks than there is
+  // room for are left out: such peers are `unknown`, peers in such networks `open`.
+  void begin() noexcept;
+  // Of a peer that is added twice (by two interfaces), what sounds better counts.
+  void add(const IpAddress& peer, Reach reach) noexcept;
+  void add_network(const Prefix& network) noexcept;  // in which unlisted peers are `unknown`
+  void publish(std::uint64_t now_ns) noexcept;
+
+ private:
+  static constexpr std::size_t kCells = 8192;  // a power of two
+
+  struct Network {
+    std::array<std::atomic<std::uint64_t>, 2> ip{};  // its bytes
+    std::atomic<std::uint32_t> length{0};            // bits, of the 16-byte form
+  };
+  struct Edition {
+    // {hash of the peer, Reach + 1} by hash, to the next empty one; 0: empty.
+    std::array<std::atomic<std::uint64_t>, kCells> cells{};
+    std::array<Network, kMostNetworks> networks{};
+    std::atomic<std::uint32_t> network_count{0};
+  };
+
+  std::uint64_t hash_of(const IpAddress& peer) const noexcept;
+  static bool in_network(const Edition& edition, const IpAddress& peer) noexcept;
+  Edition& next_edition() noexcept {
+    return editions_[1 - current_.load(std::memory_order_relaxed)];
+  }
+
+  const std::uint64_t secret_;
+  std::atomic<std::uint32_t> current_{0};
+  std::atomic<std::uint64_t> published_ns_{0};  // 0: never
+  std::size_t peers_ = 0;                       // the writer's: in the edition it makes
+  std::array<Edition, 2> editions_;
+};
+
+}  // namespace cpss

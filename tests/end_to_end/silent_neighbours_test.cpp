@@ -1,0 +1,167 @@
+// Requests from addresses of the server's own network that nobody has: what is sent to them stays in
+// the kernel, and in the server's send buffer, for about three seconds. Everybody else gets replies
+// all the same.
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+
+#include "net/udp_socket.h"
+#include "tests/end_to_end/every_model.h"
+#include "tests/end_to_end/programs.h"
+#include "tests/end_to_end/server_process.h"
+#include "tests/net/inbox.h"
+#include "tests/support/run_isolated.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kRequestBytes = 256;
+constexpr int kAsks = 20;
+
+struct Family {
+  const char* name;
+  const char* server;
+  const char* client;
+  const char* listen;
+};
+constexpr Family kV4{"v4", "10.9.0.1", "10.9.0.9", "10.9.0.1:0"};
+constexpr Family kV6{"v6", "fd09::1", "fd09::9", "[fd09::1]:0"};
+
+IpAddress ip(const char* text) {
+  return IpAddress::parse(text).value();
+}
+
+// A socket of the namespace that may send from addresses which that does not have.
+std::unique_ptr<UdpSocket> forger(const Family& family) {
+  const bool v6 = !ip(family.server).is_v4();
+  auto socket = std::make_unique<UdpSocket>(SocketAddress(ip(v6 ? "::" : "0.0.0.0"), 5000),
+                                            UdpSocketOptions{});
+  const int on = 1;
+  EXPECT_EQ(::setsockopt(socket->descriptor(), v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                         v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on, sizeof on),
+            0);
+  return socket;
+}
+
+// Sends requests from so many addresses in turn, so many a second, until it goes.
+class SilentPeers {
+ public:
+  SilentPeers(UdpSocket& socket, const Family& family, const SocketAddress& server,
+              std::size_t peers, unsigned per_second)
+      : thread_([&socket, &family, server, peers, per_second](const std::stop_token& stop) {
+          const std::vector<std::byte> payload(kRequestBytes);
+          LocalAddress source{ip(family.client)};
+          const auto begin = std::chrono::steady_clock::now();
+          for (std::size_t sent = 0; !stop.stop_requested(); ++sent) {
+            std::this_thread::sleep_until(begin + sent * 1'000'000us / per_second);
+            const std::size_t peer = sent % peers;
+            source.ip.bytes[14] = static_cast<std::uint8_t>(10 + peer / 200);
+            source.ip.bytes[15] = static_cast<std::uint8_t>(1 + peer % 200);
+            const OutgoingDatagram request{payload.data(), payload.size(), &server, &source};
+            socket.send({&request, 1});
+          }
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
+// How many of so many requests, one after the other, are answered in time.
+int answered(UdpSocket& client, const SocketAddress& server) {
+  int count = 0;
+  Inbox inbox(4, kRequestBytes);
+  for (int i = 0; i < kAsks; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    const std::string request = "request " + std::to_string(i);
+    const OutgoingDatagram datagram{reinterpret_cast<const std::byte*>(request.data()),
+                                    request.size(), &server, nullptr};
+    EXPECT_EQ(client.send({&datagram, 1}).error, 0);
+    if (inbox.wait_and_receive(client, 200).filled > 0) ++count;
+    std::this_thread::sleep_until(begin + 50ms);
+  }
+  return count;
+}
+
+struct Flooding {
+  const Family& family;
+  std::size_t peers;
+  unsigned per_second;
+  std::chrono::milliseconds before;  // the client asks
+};
+
+// A buffer that anybody may have, which some 330 replies fill.
+void expect_that_others_are_answered(const Flooding& flooding, Environment environment) {
+  run_isolated([&] {
+    OtherNamespace other;
+    other.connect("here0", "there0");
+    ip_command("address add 10.9.0.1/16 dev here0");
+    ip_command("-6 address add fd09::1/64 dev here0 nodad");
+    const Family& family = flooding.family;
+    std::unique_ptr<UdpSocket> client;
+    std::unique_ptr<UdpSocket> silent;
+    other.inside([&] {
+      ip_command("address add 10.9.0.9/16 dev there0");
+      ip_command("-6 address add fd09::9/64 dev there0 nodad");
+      client = std::make_unique<UdpSocket>(SocketAddress(ip(family.client), 0), UdpSocketOptions{});
+      silent = forger(family);
+    });
+    environment.insert({{"CPSS_LISTEN", family.listen},
+                        {"CPSS_SERVICE", "echo"},
+                        {"CPSS_SOCKET_BUFFER", "212992"}});
+    ServerProcess server(program::kServer, environment);
+    {
+      const SilentPeers flood(*silent, family, server.address(), flooding.peers,
+                              flooding.per_second);
+      std::this_thread::sleep_for(flooding.before);
+      EXPECT_GE(answered(*client, server.address()), kAsks * 3 / 4);
+      // In the middle of it.
+      server.expect_clean_end();
+    }
+    EXPECT_GT(server.reason("failed.send_no_room"), 0u) << "that was no flood";
+    EXPECT_EQ(server.ledger("answered") + server.ledger("failed") + server.ledger("shed"),
+              server.ledger("received"));
+  });
+}
+
+class SilentNeighbours : public testing::TestWithParam<ModelUnderTest> {};
+
+TEST_P(SilentNeighbours, ManyOfThem) {
+  expect_that_others_are_answered({kV4, 600, 1000, 1000ms}, GetParam().environment);
+}
+INSTANTIATE_TEST_SUITE_P(EveryModel, SilentNeighbours, testing::ValuesIn(every_model()),
+                         model_name);
+
+class SilentNeighboursIpv6 : public testing::TestWithParam<ModelUnderTest> {};
+
+TEST_P(SilentNeighboursIpv6, ManyOfThem) {
+  expect_that_others_are_answered({kV6, 600, 1000, 1000ms}, GetParam().environment);
+}
+INSTANTIATE_TEST_SUITE_P(
+    SomeModels, SilentNeighboursIpv6,
+    testing::Values(ModelUnderTest{"seda", {{"CPSS_MODEL", "seda"}}},
+                    ModelUnderTest{"sped", {{"CPSS_MODEL", "sped"}}},
+                    ModelUnderTest{"mp_fork", {{"CPSS_MODEL", "mp"}, {"CPSS_MP", "fork"}}}),
+    model_name);
+
+TEST(SilentNeighboursFew, ThreeOfThem) {
+  expect_that_others_are_answered({kV4, 3, 600, 2000ms}, {});
+}
+
+// Replies of workers, and on-demand threads' replies.
+TEST(SilentNeighboursFew, WithWorkers) {
+  expect_that_others_are_answered(
+      {kV4, 600, 1000, 1000ms},
+      {{"CPSS_MODEL", "amped"}, {"CPSS_DEFER", "all"}, {"CPSS_ONDEMAND_THREADS", "2"}});
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,120 @@
+#include "net/neighbours.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "net/udp_socket.h"
+#include "tests/net/inbox.h"
+#include "tests/support/eventually.h"
+#include "tests/support/run_isolated.h"
+
+namespace cpss {
+namespace {
+
+std::optional<Reach> reach_of(const Neighbours& neighbours, const std::string& text) {
+  const IpAddress ip = IpAddress::parse(text).value();
+  std::optional<Reach> best;
+  for (const Neighbours::Entry& entry : neighbours.entries)
+    if (entry.ip == ip && (!best || entry.reach < *best)) best = entry.reach;
+  return best;
+}
+
+bool has_network_of(const Neighbours& neighbours, const std::string& text) {
+  return std::any_of(
+      neighbours.networks.begin(), neighbours.networks.end(),
+      [&](const Prefix& one) { return one.contains(IpAddress::parse(text).value()); });
+}
+
+TEST(NeighboursTest, HereItCanBeRead) {
+  const Neighbours here = read_neighbours();
+  EXPECT_EQ(reach_of(here, "127.0.0.1"), Reach::open);
+  EXPECT_FALSE(has_network_of(here, "127.0.0.2")) << "nobody is asked for there";
+}
+
+TEST(NeighboursTest, TellsWhoAnswersFromWhoDoesNot) {
+  run_isolated([] {
+    OtherNamespace other;
+    other.connect("here0", "there0");
+    ip_command("address add 10.9.0.1/24 dev here0");
+    ip_command("-6 address add fd09::1/64 dev here0 nodad");
+    other.inside([] {
+      ip_command("address add 10.9.0.9/24 dev there0");
+      ip_command("-6 address add fd09::9/64 dev there0 nodad");
+    });
+    for (const char* own : {"10.9.0.1", "fd09::1"}) {
+      SCOPED_TRACE(own);
+      const std::string network = std::string(own).substr(0, std::string(own).size() - 1);
+      UdpSocket socket({IpAddress::parse(own).value(), 0}, {});
+      const std::byte payload{1};
+      for (const char* last : {"9", "5"}) {
+        const SocketAddress peer(IpAddress::parse(network + last).value(), 9);
+        const OutgoingDatagram datagram{&payload, 1, &peer, nullptr};
+        ASSERT_EQ(socket.send({&datagram, 1}).error, 0);
+      }
+      EXPECT_TRUE(
+          eventually([&] { return reach_of(read_neighbours(), network + "9") == Reach::open; }));
+      EXPECT_TRUE(
+          eventually([&] { return reach_of(read_neighbours(), network + "5") == Reach::silent; }));
+      const Neighbours now = read_neighbours();
+      EXPECT_EQ(reach_of(now, own), Reach::open) << "ourselves";
+      EXPECT_EQ(reach_of(now, network + "6"), std::nullopt) << "nobody has asked for it";
+      EXPECT_TRUE(has_network_of(now, network + "6"));
+      // What cannot leave is charged to the socket, and nothing else is.
+      EXPECT_GT(socket.send_buffer_use().taken, 0u);
+      EXPECT_GT(socket.send_buffer_use().size, socket.send_buffer_use().taken);
+    }
+    EXPECT_FALSE(has_network_of(read_neighbours(), "10.8.0.1"));
+  });
+}
+
+// Just asked for is not silent yet.
+TEST(NeighboursTest, WhoWasJustAskedForIsNotSilent) {
+  run_isolated([] {
+    OtherNamespace other;
+    other.connect("here0", "there0");
+    ip_command("address add 10.9.0.1/24 dev here0");
+    UdpSocket socket({IpAddress::parse("10.9.0.1").value(), 0}, {});
+    const std::byte payload{1};
+    const SocketAddress peer(IpAddress::parse("10.9.0.5").value(), 9);
+    const OutgoingDatagram datagram{&payload, 1, &peer, nullptr};
+    const auto begin = std::chrono::steady_clock::now();
+    ASSERT_EQ(socket.send({&datagram, 1}).error, 0);
+    const auto reach = reach_of(read_neighbours(), "10.9.0.5");
+    if (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(80)) {
+      EXPECT_EQ(reach, std::nullopt);
+    }
+  });
+}
+
+TEST(NeighboursTest, MoreThanOnePartOfAnAnswer) {
+  run_isolated([] {
+    OtherNamespace other;
+    other.connect("here0", "there0");
+    ip_command("address add 10.9.0.1/16 dev here0");
+    UdpSocket socket({IpAddress::parse("10.9.0.1").value(), 0}, {});
+    constexpr std::size_t kPeers = 400;  // of about 100 bytes each
+    const std::byte payload{1};
+    for (std::size_t i = 0; i < kPeers; ++i) {
+      IpAddress ip = IpAddress::parse("10.9.1.0").value();
+      ip.bytes[14] = static_cast<std::uint8_t>(1 + i / 200);
+      ip.bytes[15] = static_cast<std::uint8_t>(1 + i % 200);
+      const SocketAddress peer(ip, 9);
+      const OutgoingDatagram datagram{&payload, 1, &peer, nullptr};
+      ASSERT_EQ(socket.send({&datagram, 1}).error, 0) << i;
+    }
+    EXPECT_TRUE(eventually([&] {
+      const Neighbours now = read_neighbours();
+      return std::count_if(now.entries.begin(), now.entries.end(), [](const auto& entry) {
+               return entry.reach == Reach::silent;
+             }) == kPeers;
+    }));
+  });
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,124 @@
+#include "net/reach_map.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace cpss {
+namespace {
+
+constexpr std::uint64_t kNow = 5'000'000'000;
+constexpr std::uint64_t kValidNs = std::uint64_t{ReachMap::kValid.count()};
+
+IpAddress ip(const std::string& text) {
+  return IpAddress::parse(text).value();
+}
+// Number `i` of many.
+IpAddress numbered(std::size_t i) {
+  return ip(fmt::format("10.{}.{}.{}", i >> 16, i >> 8 & 255, i & 255));
+}
+
+class ReachMapTest : public testing::Test {
+ protected:
+  const std::unique_ptr<ReachMap> map_ = std::make_unique<ReachMap>(42);
+};
+
+TEST_F(ReachMapTest, NeverPublishedItKnowsNothingOfAnybody) {
+  map_->begin();
+  map_->add(ip("192.0.2.1"), Reach::silent);
+  map_->add_network(Prefix::make("192.0.2.0", 24).value());
+  EXPECT_EQ(map_->of(ip("192.0.2.1"), kNow), Reach::open);
+  EXPECT_EQ(map_->of(ip("192.0.2.2"), kNow), Reach::open);
+}
+
+TEST_F(ReachMapTest, SaysWhatWasPublished) {
+  map_->begin();
+  map_->add(ip("192.0.2.1"), Reach::silent);
+  map_->add(ip("192.0.2.2"), Reach::open);
+  map_->add(ip("2001:db8::1"), Reach::silent);
+  map_->add_network(Prefix::make("192.0.2.0", 24).value());
+  map_->add_network(Prefix::make("2001:db8::", 64).value());
+  map_->publish(kNow);
+  EXPECT_EQ(map_->of(ip("192.0.2.1"), kNow), Reach::silent);
+  EXPECT_EQ(map_->of(ip("::ffff:192.0.2.1"), kNow), Reach::silent)
+      << "as a dual-stack socket sees it";
+  EXPECT_EQ(map_->of(ip("192.0.2.2"), kNow), Reach::open);
+  EXPECT_EQ(map_->of(ip("192.0.2.3"), kNow), Reach::unknown);
+  EXPECT_EQ(map_->of(ip("198.51.100.1"), kNow), Reach::open) << "by a gateway";
+  EXPECT_EQ(map_->of(ip("2001:db8::1"), kNow), Reach::silent);
+  EXPECT_EQ(map_->of(ip("2001:db8::2"), kNow), Reach::unknown);
+  EXPECT_EQ(map_->of(ip("2001:db8:0:1::1"), kNow), Reach::open);
+}
+
+TEST_F(ReachMapTest, OfTwoSayingsTheBetterOneCounts) {
+  map_->begin();
+  map_->add(ip("192.0.2.1"), Reach::silent);
+  map_->add(ip("192.0.2.1"), Reach::open);
+  map_->add(ip("192.0.2.2"), Reach::open);
+  map_->add(ip("192.0.2.2"), Reach::silent);
+  map_->publish(kNow);
+  EXPECT_EQ(map_->of(ip("192.0.2.1"), kNow), Reach::open);
+  EXPECT_EQ(map_->of(ip("192.0.2.2"), kNow), Reach::open);
+}
+
+TEST_F(ReachMapTest, ANewPublicationReplacesTheOldOne) {
+  for (int round = 0; round < 5; ++round) {
+    map_->begin();
+    map_->add(ip(round % 2 == 0 ? "192.0.2.1" : "192.0.2.2"), Reach::silent);
+    map_->publish(kNow);
+    EXPECT_EQ(map_->of(ip("192.0.2.1"), kNow), round % 2 == 0 ? Reach::silent : Reach::open);
+    EXPECT_EQ(map_->of(ip("192.0.2.2"), kNow), round % 2 == 1 ? Reach::silent : Reach::open);
+  }
+}
+
+TEST_F(ReachMapTest, WhatIsOldSaysNothing) {
+  map_->begin();
+  map_->add(ip("192.0.2.1"), Reach::silent);
+  map_->publish(kNow);
+  EXPECT_EQ(map_->of(ip("192.0.2.1"), kNow - 1000), Reach::silent) << "a batch begun before";
+  EXPECT_EQ(map_->of(ip("192.0.2.1"), kNow + kValidNs), Reach::silent);
+  EXPECT_EQ(map_->of(ip("192.0.2.1"), kNow + kValidNs + 1), Reach::open);
+}
+
+TEST_F(ReachMapTest, WhatDoesNotFitIsLeftOut) {
+  map_->begin();
+  map_->add_network(Prefix::make("10.0.0.0", 8).value());
+  constexpr std::size_t kMore = ReachMap::kMostPeers + 1000;
+  for (std::size_t i = 0; i < kMore; ++i) map_->add(numbered(i), Reach::silent);
+  for (std::size_t i = 0; i < 2 * ReachMap::kMostNetworks; ++i)
+    map_->add_network({numbered(0xffff00 - i), 128});
+  map_->publish(kNow);
+  std::size_t silent = 0;
+  for (std::size_t i = 0; i < kMore; ++i) {
+    const Reach reach = map_->of(numbered(i), kNow);
+    if (reach == Reach::silent) ++silent;
+    EXPECT_NE(reach, Reach::open);
+  }
+  EXPECT_EQ(silent, ReachMap::kMostPeers);
+}
+
+// Guesses, but never one that was not true at some time, and nobody waits.
+TEST_F(ReachMapTest, ReadersGoOnWhileItIsMadeAnew) {
+  std::atomic<bool> stop = false;
+  std::atomic<std::uint64_t> reads = 0;
+  std::thread reader([&] {
+    while (!stop) {
+      EXPECT_NE(map_->of(ip("192.0.2.1"), kNow), Reach::unknown);
+      ++reads;
+    }
+  });
+  for (int round = 0; round < 200 || reads < 1000; ++round) {
+    map_->begin();
+    map_->add(ip("192.0.2.1"), round % 2 == 0 ? Reach::silent : Reach::open);
+    map_->publish(kNow);
+  }
+  stop = true;
+  reader.join();
+}
+
+}  // namespace
+}  // namespace cpss

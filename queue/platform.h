@@ -4,6 +4,7 @@
 //
 // A platform has:
 //   Atomic<T>            like std::atomic<T>
+//   Word<T>              the same for memory that nobody constructs objects in (shared_word.h)
 //   pause(PausePoint)    nothing; tests sleep or yield here
 //   mutant               Mutant::none; tests build deliberately broken variants to prove that the
 //                        tests would notice
@@ -14,6 +15,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+
+#include "queue/shared_word.h"
 
 namespace cpss {
 
@@ -73,6 +76,8 @@ enum class Scope : std::uint8_t { process_private, process_shared };
 struct NativePlatform {
   template <class T>
   using Atomic = std::atomic<T>;
+  template <class T>
+  using Word = SharedWord<T>;
   static constexpr Mutant mutant = Mutant::none;
   static void pause(PausePoint) noexcept {}
 

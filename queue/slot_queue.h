@@ -155,7 +155,7 @@ class alignas(64) BasicSlotQueue {
  private:
   template <class T>
   using Atomic = typename Platform::template Atomic<T>;
-  using Cell = Atomic<std::uint64_t>;
+  using Cell = typename Platform::template Word<std::uint64_t>;
 
   BasicSlotQueue(std::uint64_t cells, WakeOptions wake, std::uint64_t start) noexcept
       : mask_(cells - 1),
@@ -287,6 +287,7 @@ class alignas(64) BasicSlotQueue {
 };
 
 using SlotQueue = BasicSlotQueue<NativePlatform>;
+static_assert(ImplicitLifetime<NativePlatform::Word<std::uint64_t>>, "nobody constructs the cells");
 static_assert(sizeof(SlotQueue) % 64 == 0, "the cells behind the object start on a cache line");
 
 }  // namespace cpss

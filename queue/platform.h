@@ -44,6 +44,7 @@ enum class PausePoint : std::uint8_t {
 enum class Mutant : std::uint8_t {
   none,
   semaphore_drops_wake,          // post() never wakes
+  semaphore_wakes_once,          // however many tokens wait, there is no second wake-up
   semaphore_drops_chain,         // a woken waiter that leaves tokens wakes nobody
   semaphore_keeps_pending,       // a waiter sleeps with the wake mark still set
   semaphore_sleeps_unchecked,    // sleeps on whatever value the word has now

@@ -2,11 +2,11 @@
 // zeroed pages are as good as constructed (touching them all would make them exist), and files that
 // another process maps.
 //
-// A std::atomic would have to be constructed there first: its constructors are not trivial, so it is
-// no implicit-lifetime class ([class.prop]/9), and to use it before is undefined. A SharedWord is
-// one, and so is an aggregate of such. Functions that hand out memory, as mmap(2) does here, create
-// objects of these types by themselves ([intro.object]/10 to 13, P0593; g++ takes what comes out of a
-// function it knows nothing of for that). The access is atomic by std::atomic_ref.
+// A std::atomic would have to be constructed there first: its constructors are not trivial, so it
+// is no implicit-lifetime class ([class.prop]/9), and to use it before is undefined. A SharedWord
+// is one, and so is an aggregate of such. Functions that hand out memory, as mmap(2) does here,
+// create objects of these types by themselves ([intro.object]/10 to 13, P0593; g++ takes what comes
+// out of a function it knows nothing of for that). The access is atomic by std::atomic_ref.
 //
 // Thread-safety: as std::atomic, between processes too. Only the functions touch the word.
 #pragma once
@@ -16,8 +16,8 @@
 
 namespace cpss {
 
-// Types whose objects need not be constructed (std::is_implicit_lifetime of C++23, P2674, as near as
-// C++20 can tell).
+// Types whose objects need not be constructed (std::is_implicit_lifetime of C++23, P2674, as near
+// as C++20 can tell).
 template <class T>
 concept ImplicitLifetime = std::is_trivially_destructible_v<T> &&
     (std::is_aggregate_v<T> || std::is_trivially_default_constructible_v<T> ||

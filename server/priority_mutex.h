@@ -1,5 +1,5 @@
-// A mutex between threads of different classes: who holds it runs at the priority of the most urgent
-// thread that waits for it (PTHREAD_PRIO_INHERIT, pthread_mutexattr_setprotocol(3p), pi-futex), so
+// A mutex between threads of different classes: who holds it runs at the priority of the most
+// urgent thread that waits for it (PTHREAD_PRIO_INHERIT, pthread_mutexattr_setprotocol(3p)), so
 // that nothing in between keeps a real-time lane waiting. What the holder itself waits for inherits
 // nothing.
 //

@@ -22,9 +22,9 @@
 
 namespace cpss {
 
-// Between two looks: tells the CPU that it waits, so that it leaves its execution units to the other
-// hardware thread of the core and does not speculate on the next look (Intel SDM, PAUSE; Arm ARM,
-// YIELD).
+// Between two looks: tells the CPU that it waits, so that it leaves its execution units to the
+// other hardware thread of the core and does not speculate on the next look (Intel SDM, PAUSE; Arm
+// ARM, YIELD).
 inline void relax_cpu() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();

@@ -424,8 +424,8 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .range = {1, 256},
      .models = {ServerModel::seda, ServerModel::amped},
      .empty_means = "none",
-     .help = "Most transient threads at once. One is started when every worker is busy and a "
-             "message waits; it takes the oldest and ends with it"},
+     .help = "Most transient threads at once. One is started when more messages wait than workers "
+             "are free; it takes the oldest and ends with it"},
 
     {.id = Setting::response_threads,
      .group = "Stages",

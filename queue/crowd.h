@@ -1,9 +1,11 @@
 // Who is at work on deferred messages, and whether one more thread is called for.
 //
-// An on-demand thread is wanted while every worker is inside a message, fewer than the most threads
-// run, and a message waits. Whoever makes that true calls the starter: a producer that puts a
-// message, a worker that goes into one, a thread that ends. The starter looks again after each
-// call, so no call is lost and none has to be right.
+// An on-demand thread is wanted while more messages wait than workers are outside of one, and fewer
+// than the most threads run. A worker that is outside takes one message, however long it stands
+// still on its way there; what waits beyond that would wait for a worker that is inside. Whoever
+// makes it true calls the starter: a producer that puts a message, a worker that goes into one, a
+// thread that ends. The starter looks again after each call, so no call is lost and none has to be
+// right.
 //
 // The state is one 64-bit word: {workers inside a message, on-demand threads}. Only the starter
 // counts threads, and it counts one out only after it has joined it: there are never more than the
@@ -13,10 +15,12 @@
 // holds no pointers.
 //
 // Memory orders: every change and every look of a caller is a read-modify-write of the one word,
-// acq_rel. Of a producer's look and a worker's entry the later one in the word's order sees what
-// the other did before (the message put, or everybody inside), so at least one of them calls. The
-// same for a producer's look at the most threads and the starter's counting out. The call itself is
-// a semaphore's post, release, taken by the starter, acquire.
+// acq_rel, and how many messages wait is read behind it. Of a producer's look and a worker's entry
+// the later one in the word's order sees what the other did before (the message put, or one worker
+// less outside), so at least one of them calls. The same for a producer's look at the most threads
+// and the starter's counting out. A worker that has taken its message and not yet gone inside
+// counts as outside with one message less waiting; it looks itself when it goes inside. The call
+// itself is a semaphore's post, release, taken by the starter, acquire.
 #pragma once
 
 #include <cstdint>
@@ -31,18 +35,19 @@ class alignas(64) Crowd {
   Crowd(std::uint32_t workers, std::uint32_t most_threads, Scope scope = {}) noexcept
       : workers_(workers), most_threads_(most_threads), calls_(0, {scope, -1}) {}
 
-  // A producer has put messages. Returns the system calls made.
-  std::uint32_t message_put() noexcept {
+  // A producer has put messages; `waiting()`: how many wait now. Returns the system calls made.
+  template <class Waiting>
+  std::uint32_t message_put(Waiting waiting) noexcept {
     if (most_threads_ == 0) return 0;
-    return wanted(state_.fetch_add(0, std::memory_order_acq_rel)) ? call() : 0;
+    return wanted(state_.fetch_add(0, std::memory_order_acq_rel), waiting) ? call() : 0;
   }
 
-  // A worker goes into a message; `waiting()`: whether more messages wait. Returns as above.
+  // A worker goes into a message; otherwise as above.
   template <class Waiting>
   std::uint32_t enter(Waiting waiting) noexcept {
     if (most_threads_ == 0) return 0;
     const std::uint64_t now = state_.fetch_add(kOneInside, std::memory_order_acq_rel) + kOneInside;
-    return wanted(now) && waiting() ? call() : 0;
+    return wanted(now, waiting) ? call() : 0;
   }
   // ... and comes out of it.
   void leave() noexcept {
@@ -54,7 +59,10 @@ class alignas(64) Crowd {
 
   // --- the starter ---
 
-  bool wanted() const noexcept { return wanted(state_.load(std::memory_order_acquire)); }
+  template <class Waiting>
+  bool wanted(Waiting waiting) const noexcept {
+    return wanted(state_.load(std::memory_order_acquire), waiting);
+  }
   void count_in() noexcept { state_.fetch_add(1, std::memory_order_acq_rel); }
   void count_out() noexcept { state_.fetch_sub(1, std::memory_order_acq_rel); }
   // Waits for a call. `closed`: there will be none any more.
@@ -62,6 +70,9 @@ class alignas(64) Crowd {
     return calls_.take(Semaphore::kMaxValue, 1, deadline);
   }
   void close() noexcept { calls_.close(); }
+
+  // For who comes by now and then: see BasicSemaphore.
+  std::uint32_t remind() noexcept { return calls_.remind(); }
 
   // Guesses, true at some moment during the call.
   std::uint32_t inside_guess() const noexcept {
@@ -76,8 +87,9 @@ class alignas(64) Crowd {
   static std::uint32_t threads(std::uint64_t state) noexcept {
     return static_cast<std::uint32_t>(state);
   }
-  bool wanted(std::uint64_t state) const noexcept {
-    return inside(state) == workers_ && threads(state) < most_threads_;
+  template <class Waiting>
+  bool wanted(std::uint64_t state, Waiting waiting) const noexcept {
+    return threads(state) < most_threads_ && waiting() > workers_ - inside(state);
   }
   std::uint32_t call() noexcept { return calls_.post(1).wakes; }
 

@@ -15,47 +15,61 @@
 // then the lower number: with little to do the first lanes do it all, from warm caches. Further
 // ones come only with more messages than those can hold, and end when they have been idle for long.
 //
+// A sleeper that is given the turn has yet to wake up. If it does not, because others have its CPU,
+// nobody listens: so somebody who is no lane looks after that now and then (relieve()), takes the
+// turn back, and gives it to another lane. The late one gets none until it has woken.
+//
 //   mailbox   each lane's state:
-//                awake -> asleep                 by the lane, before it sleeps
-//                asleep -> awake                 by the lane, after that
-//                awake -> closed                 by the lane, before its thread ends
-//                turn -> awake                   by the lane: the turn is in its hand
-//                awake, asleep, closed -> turn   by whoever has the turn in hand
-//                turn -> closed                  by the lane that could not start this one
+//                awake -> asleep         by the lane, before it sleeps
+//                asleep, late -> awake   by the lane, after that
+//                offered -> turn         by the lane, after that
+//                awake -> closed         by the lane, before its thread ends
+//                turn -> awake           by the lane: the turn is in its hand
+//                awake, closed -> turn   by whoever has the turn in hand
+//                asleep -> offered       by the same
+//                offered -> late         by who relieves: the turn is in its hand
+//                turn -> closed          by the lane that could not start this one
 //   load      each lane's, written by that lane alone
 //   parked_   whether the turn lies here
 //   open_     lanes that are not closed, less those about to open or to close
 //
 // Thread-safety: each lane calls with its own number, on one thread at a time. The methods of the
-// first group are for the lane that has the turn, the others for lanes that may not have it.
-// Nothing here waits. Lives in ordinary memory, for the threads of one process.
+// first group are for the lane that has the turn, the others for lanes that may not have it;
+// relieve() is for one thread that is no lane. Nothing here waits. Lives in ordinary memory, for
+// the threads of one process.
 //
 // Invariants
-//   T1  There is exactly one turn: in one mailbox, or parked, or in the hand of one lane inside
-//       pass(), start_failed() or done(). Only that hand writes `turn` into a mailbox and `true`
-//       into parked_, and only a lane itself takes `turn` out of its mailbox (before it has a
-//       thread, the lane that starts it).
+//   T1  There is exactly one turn: in one mailbox (`turn` or `offered`), or parked, or in one hand,
+//       inside pass(), start_failed(), done(), woke() or relieve(). Only that hand writes `turn` or
+//       `offered` into a mailbox and `true` into parked_. Only a lane itself takes `turn` out of
+//       its mailbox (before it has a thread, the lane that starts it); `offered` becomes the lane's
+//       or is taken back, by compare-exchange.
 //   T2  While the turn is in one hand, the loads of the others only fall: a load rises only in
 //       pass(), by the holder. So a lane once seen with room has room when it gets the turn.
 //   T3  A closed lane has load 0, and no thread or one that is about to end.
 //   T4  While the turn is parked, every open lane is at its limit, except for one inside done()
 //       that has not yet looked at parked_, and except before the second look of the lane that
-//       parked. So whoever has room does not stay without the turn. And it is not parked for good:
-//       who parks it holds messages, and takes it when they are answered, if nobody was faster.
+//       parked, and for late ones, up to their look inside woke(). So whoever has room does not
+//       stay without the turn. And it is not parked for good: the lanes that have no room hold
+//       messages, and the first that has answered its own, or a late one that wakes up, takes it.
 //   T5  A lane asleep whose mailbox is given the turn is signalled. A signal may come late, when
-//       the lane has long found the turn: then one later sleep ends early, no more.
+//       the lane has long found the turn: then one later sleep ends early, no more. A late lane has
+//       been signalled, too.
 //   T6  At least min(least, those started) lanes are open; after a failed start perhaps fewer,
-//       until the next. The one that has the turn is always open.
+//       until the next. The one that has the turn is always open, and so are late ones.
+//   T7  A sleeper that was given the turn before one call of relieve() has woken before the next,
+//       or the turn is taken from it then, if another open lane has room.
 //
 // Memory orders (each with its partner)
 //   (a) mailbox to `turn`, compare-exchange or store, release -> mailbox read by its lane, acquire:
 //       whatever all earlier listeners did happened before what this one does; it sees their loads
 //       as high as they were, and their mailboxes without `turn` (T1, T2).
 //   (b) parked_ store and compare-exchange: the same, when the turn goes by way of parked_.
-//   (c) load store of 0, then parked_ read, all seq_cst, in done() -> parked_ store, then loads
-//       read, all seq_cst, in pass(): of a lane that comes to have room and a holder that parks,
-//       at least one sees the other (T4). With less, both could read the old value: a store and a
-//       later load of another location may be reordered, on x86 too.
+//   (c) load store of 0, or mailbox from late to awake, then parked_ read, all seq_cst, in done()
+//       and woke() -> parked_ store, then loads and mailboxes read, all seq_cst, by who parks: of a
+//       lane that comes to have room and a holder that parks, at least one sees the other (T4).
+//       With less, both could read the old value: a store and a later load of another location may
+//       be reordered, on x86 too.
 //   (d) mailbox to `closed`, release -> mailbox read by the holder, acquire: what a lane did on its
 //       last thread happened before what it does on its next. A lane closes after the read of (c),
 //       so at the second look the holder sees either load 0 or `closed`.
@@ -67,6 +81,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "queue/invariant.h"
@@ -146,10 +161,7 @@ class BasicListenerTurn {
   bool done(std::uint32_t self) noexcept {
     lanes_[self].load.store(0, std::memory_order_seq_cst);  // (c)
     Platform::pause(PausePoint::turn_load_cleared);
-    if (!parked_.load(std::memory_order_seq_cst) || !take_parked()) return false;
-    Platform::pause(PausePoint::turn_in_hand);
-    lanes_[self].mailbox.store(Mailbox::turn, std::memory_order_relaxed);
-    return true;
+    return take_if_parked(self);
   }
 
   // --- a lane that found that it has no turn, and has nothing to do ---
@@ -161,11 +173,18 @@ class BasicListenerTurn {
 
   // After that wait, however it ended. Returns whether the turn has come.
   bool woke(std::uint32_t self) noexcept {
-    const bool no_turn = change(self, Mailbox::asleep, Mailbox::awake);
+    Lane& lane = lanes_[self];
+    Mailbox state = Mailbox::asleep;
+    while (!lane.mailbox.compare_exchange_strong(
+        state, state == Mailbox::offered ? Mailbox::turn : Mailbox::awake,
+        std::memory_order_seq_cst))  // (a), (c)
+      invariant(state == Mailbox::offered || state == Mailbox::late,
+                "a sleeper is offered the turn, or was");
     // Behind the change: of the signals only one of a turn that has come counts, and one that is
     // still under way is harmless (T5).
-    Platform::drain(lanes_[self].event_fd);
-    return !no_turn;
+    Platform::drain(lane.event_fd);
+    if (state == Mailbox::late) return take_if_parked(self);
+    return state == Mailbox::offered;
   }
 
   // Whether it may end its thread; false: the turn has come, or too few lanes would remain.
@@ -173,6 +192,25 @@ class BasicListenerTurn {
   // The same when the server stops, however few remain. The last one that has the turn needs no
   // leave to end.
   bool close_for_good(std::uint32_t self) noexcept { return end(self, 0); }
+
+  // --- one thread that is no lane ---
+
+  // Now and then, longer apart than a lane that is woken takes to run, and no more once lanes close
+  // for good. Says where the turn has gone if it was taken back from a sleeper; `lane` means
+  // nothing if it is parked. (A sleeper that got the turn twice and is on its way for the second
+  // time may be taken for one that stands still: that costs a wake-up.)
+  std::optional<HandOver> relieve() noexcept {
+    const auto late = first_with(Mailbox::offered);
+    if (late != std::exchange(offered_before_, late) || !late) return std::nullopt;
+    if (!least_loaded(std::nullopt)) return std::nullopt;  // nobody could do better
+    Mailbox state = Mailbox::offered;
+    if (!lanes_[*late].mailbox.compare_exchange_strong(state, Mailbox::late,
+                                                       std::memory_order_seq_cst))  // (a)
+      return std::nullopt;
+    offered_before_.reset();
+    Platform::pause(PausePoint::turn_in_hand);
+    return hand_over(std::nullopt, false);
+  }
 
   // Guesses, true at some moment during the call.
   std::uint32_t load_guess(std::uint32_t lane) const noexcept {
@@ -185,7 +223,7 @@ class BasicListenerTurn {
   template <class T>
   using Atomic = typename Platform::template Atomic<T>;
 
-  enum class Mailbox : std::uint32_t { closed, awake, asleep, turn };
+  enum class Mailbox : std::uint32_t { closed, awake, asleep, late, offered, turn };
 
   // What a lane writes for itself and its giver reads share a line, which no other lane writes to.
   struct alignas(64) Lane {
@@ -194,20 +232,20 @@ class BasicListenerTurn {
     int event_fd = -1;
   };
 
-  // The caller has the turn in hand.
-  HandOver hand_over(std::uint32_t self, bool may_start) noexcept {
+  // The caller has the turn in hand; `self`: if it is a lane.
+  HandOver hand_over(std::optional<std::uint32_t> self, bool may_start) noexcept {
     for (;;) {
       if (const auto lane = least_loaded(self)) {
         if (lane == self) {
-          lanes_[self].mailbox.store(Mailbox::turn, std::memory_order_relaxed);
-          return {TurnGoes::kept, self};
+          lanes_[*lane].mailbox.store(Mailbox::turn, std::memory_order_relaxed);
+          return {TurnGoes::kept, *lane};
         }
         Platform::pause(PausePoint::turn_lane_chosen);
         if (const auto wakes = give(lanes_[*lane])) return {TurnGoes::passed, *lane, *wakes};
-        continue;  // it has closed meanwhile
+        continue;  // it has closed meanwhile, or is one that is late
       }
       if (may_start) {
-        if (const auto lane = first_closed()) {
+        if (const auto lane = first_with(Mailbox::closed)) {
           lanes_[*lane].mailbox.store(Mailbox::turn, std::memory_order_release);  // (a)
           open_.fetch_add(1, std::memory_order_relaxed);
           return {TurnGoes::start, *lane};
@@ -217,49 +255,61 @@ class BasicListenerTurn {
       parked_.store(true, std::memory_order_seq_cst);  // (b), (c)
       Platform::pause(PausePoint::turn_parked);
       // The second look. If the turn is gone by now, or goes to the one that was found, so be it.
-      const bool taker = least_loaded(self) || (may_start && first_closed());
-      if (!taker || !take_parked()) return {TurnGoes::parked, self};
+      const bool taker = least_loaded(self) || (may_start && first_with(Mailbox::closed));
+      if (!taker || !take_parked()) return {TurnGoes::parked, self.value_or(0)};
     }
   }
 
-  // The open lane with the least load of those with room: the caller or, with less, the first.
-  std::optional<std::uint32_t> least_loaded(std::uint32_t self) const noexcept {
+  // The open lane with the least load of those with room, and not late: the caller or, with less,
+  // the first.
+  std::optional<std::uint32_t> least_loaded(std::optional<std::uint32_t> self) const noexcept {
     std::optional<std::uint32_t> least;
     std::uint32_t least_load = limit_;
     const auto look_at = [&](std::uint32_t lane) {
       const std::uint32_t load = lanes_[lane].load.load(std::memory_order_seq_cst);  // (c)
-      if (load >= least_load || closed(lane)) return;
+      if (load >= least_load) return;
+      const Mailbox state = state_of(lane);
+      if (state != Mailbox::awake && state != Mailbox::asleep) return;
       least = lane;
       least_load = load;
     };
-    look_at(self);
+    if (self) look_at(*self);
     for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) look_at(lane);
     return least;
   }
 
-  std::optional<std::uint32_t> first_closed() const noexcept {
+  std::optional<std::uint32_t> first_with(Mailbox state) const noexcept {
     for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane)
-      if (closed(lane)) return lane;
+      if (state_of(lane) == state) return lane;
     return std::nullopt;
   }
 
-  bool closed(std::uint32_t lane) const noexcept {
-    return lanes_[lane].mailbox.load(std::memory_order_acquire) == Mailbox::closed;  // (d)
+  Mailbox state_of(std::uint32_t lane) const noexcept {
+    return lanes_[lane].mailbox.load(std::memory_order_seq_cst);  // (c), (d)
   }
 
   // Puts the turn into a lane's mailbox. Returns the system calls made, or nothing if the lane has
-  // closed.
+  // closed, or is late.
   std::optional<std::uint32_t> give(Lane& lane) noexcept {
     Mailbox state = lane.mailbox.load(std::memory_order_relaxed);
     do {
-      invariant(state != Mailbox::turn, "there is one turn");
-      if (state == Mailbox::closed) return std::nullopt;
-    } while (!lane.mailbox.compare_exchange_weak(state, Mailbox::turn, std::memory_order_release,
-                                                 std::memory_order_relaxed));  // (a)
+      invariant(state != Mailbox::turn && state != Mailbox::offered, "there is one turn");
+      if (state == Mailbox::closed || state == Mailbox::late) return std::nullopt;
+    } while (!lane.mailbox.compare_exchange_weak(
+        state, state == Mailbox::asleep ? Mailbox::offered : Mailbox::turn,
+        std::memory_order_release, std::memory_order_relaxed));  // (a)
     if (state == Mailbox::awake) return 0;
     Platform::pause(PausePoint::turn_given);
     Platform::signal(lane.event_fd);
     return 1;
+  }
+
+  // The lane has come to have room.
+  bool take_if_parked(std::uint32_t self) noexcept {
+    if (!parked_.load(std::memory_order_seq_cst) || !take_parked()) return false;  // (c)
+    Platform::pause(PausePoint::turn_in_hand);
+    lanes_[self].mailbox.store(Mailbox::turn, std::memory_order_relaxed);
+    return true;
   }
 
   bool take_parked() noexcept {
@@ -290,6 +340,7 @@ class BasicListenerTurn {
   const std::uint32_t limit_;
   const std::uint32_t least_;
   std::vector<Lane> lanes_;
+  std::optional<std::uint32_t> offered_before_;  // at the last look of who relieves
   alignas(64) Atomic<bool> parked_{false};
   alignas(64) Atomic<std::uint32_t> open_;
 };

@@ -4,6 +4,7 @@
 //
 // A platform has:
 //   Atomic<T>            like std::atomic<T>
+//   Word<T>              the same for memory that nobody constructs objects in (shared_word.h)
 //   pause(PausePoint)    nothing; tests sleep or yield here
 //   mutant               Mutant::none; tests build deliberately broken variants to prove that the
 //                        tests would notice
@@ -14,6 +15,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+
+#include "queue/shared_word.h"
 
 namespace cpss {
 
@@ -41,6 +44,7 @@ enum class PausePoint : std::uint8_t {
 enum class Mutant : std::uint8_t {
   none,
   semaphore_drops_wake,          // post() never wakes
+  semaphore_wakes_once,          // however many tokens wait, there is no second wake-up
   semaphore_drops_chain,         // a woken waiter that leaves tokens wakes nobody
   semaphore_keeps_pending,       // a waiter sleeps with the wake mark still set
   semaphore_sleeps_unchecked,    // sleeps on whatever value the word has now
@@ -73,6 +77,8 @@ enum class Scope : std::uint8_t { process_private, process_shared };
 struct NativePlatform {
   template <class T>
   using Atomic = std::atomic<T>;
+  template <class T>
+  using Word = SharedWord<T>;
   static constexpr Mutant mutant = Mutant::none;
   static void pause(PausePoint) noexcept {}
 

@@ -2,8 +2,9 @@
 //
 // A token taken stands for something the poster made visible before it posted. Nobody enters the
 // kernel unless somebody sleeps. One post wakes one waiter; a waiter that leaves tokens behind
-// wakes the next. (std::counting_semaphore of libstdc++ 12 loses wake-ups: GCC PR 98033, PR
-// 104928.)
+// wakes the next. While a wake-up is on its way posts send no further one, unless the tokens have
+// doubled since: the woken waiter may stand still, because others have its CPU.
+// (std::counting_semaphore of libstdc++ 12 loses wake-ups: GCC PR 98033, PR 104928.)
 //
 // Thread-safety: all functions may be called by any thread; by any process that maps the memory if
 // the scope is process_shared. Holds no pointer. Must not be destroyed or unmapped while a call
@@ -11,14 +12,18 @@
 //
 // The state is one 64-bit word:
 //
-//    63            32  31      30       29            0
-//   +----------------+------+---------+----------------+
-//   |    waiters     |closed| pending |     value      |     the low half is the futex word
-//   +----------------+------+---------+----------------+
+//    63     59 58          32  31      30       29            0
+//   +---------+--------------+------+---------+----------------+
+//   |  width  |   waiters    |closed| pending |     value      |     the low half is the futex word
+//   +---------+--------------+------+---------+----------------+
 //
 //   value    tokens free to be taken
 //   waiters  threads between "counted as waiter" and "counted out"; each counts itself in and out
-//   pending  a wake-up is on its way to some waiter, who clears it; posts skip the wake meanwhile
+//            (27 bits: Linux has at most 2^22 threads, proc_sys_kernel(5), pid_max)
+//   pending  a wake-up is on its way to some waiter, who clears it; posts skip the wake meanwhile,
+//            as long as the tokens need no more bits than
+//   width    the bits (std::bit_width) of the value for which the last wake-up was sent; 0 if none
+//            is pending
 //
 // Invariants
 //   S1  value never exceeds kMaxValue; a post that would exceed it aborts.
@@ -28,6 +33,14 @@
 //       neither be forgotten (S2) nor get stuck: if it found nobody asleep, the waiter it was
 //       meant for has not slept yet and will not.
 //   S4  A take that reports 0 tokens has taken none.
+//   S5  While pending is set no waiter has looked since it was set: each that looks clears it, and
+//       width with it. So each wake-up sent meanwhile has reached another sleeper, or there was
+//       none; and one is sent, or about to be, each time value needs more bits than width. So woken
+//       waiters that stand still (or posters that do between their mark and their wake-up) keep
+//       from the other sleepers fewer than twice the tokens of the last wake-up: then the next one
+//       is woken. And of the posts between two looks at most bit_width(kMaxValue) wake somebody.
+//
+// What S5 leaves open is a token that no further one follows: remind().
 //
 // Memory orders: post is a release, take an acquire, both read-modify-writes on one word, so a
 // taker synchronises with every post before it in the word's modification order (release sequence),
@@ -35,6 +48,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <new>
@@ -80,8 +94,9 @@ class alignas(64) BasicSemaphore {
     std::uint64_t seen = state_.load(std::memory_order_relaxed);
     for (;;) {
       invariant(n <= kMaxValue - value_of(seen), "semaphore value stays within its range (S1)");
-      const bool wake = waiters_of(seen) > 0 && (seen & kPending) == 0;
-      const std::uint64_t next = (seen + n) | (wake ? kPending : 0);
+      std::uint64_t next = seen + n;
+      const bool wake = waiters_of(seen) > 0 && wakes_again(seen, value_of(next));
+      if (wake) next = pending_for(next);
       if (state_.compare_exchange_weak(seen, next, kPostOrder, std::memory_order_relaxed)) {
         if (wake) wake_one();
         return {value_of(next), wake ? 1u : 0u};
@@ -137,7 +152,7 @@ class alignas(64) BasicSemaphore {
       if (value == 0 && (seen & kClosed) == 0) {
         if ((seen & kPending) == 0 || Platform::mutant == Mutant::semaphore_keeps_pending)
           return {TakeStatus::waiting, 0, 0};
-        if (state_.compare_exchange_weak(seen, seen & ~kPending, std::memory_order_relaxed))
+        if (state_.compare_exchange_weak(seen, not_pending(seen), std::memory_order_relaxed))
           return {TakeStatus::waiting, 0, 0};
         continue;
       }
@@ -155,6 +170,16 @@ class alignas(64) BasicSemaphore {
     while (!leave(seen, 0, &chained)) {
     }
     return chained ? 1 : 0;
+  }
+
+  // For somebody who comes by now and then, and does not wait here: if there is something for
+  // waiters, and a wake-up has been on its way to one of them, wakes one more. Returns the system
+  // calls made. A wake-up too many costs its waiter a look.
+  std::uint32_t remind() noexcept {
+    const std::uint64_t seen = state_.load(std::memory_order_relaxed);
+    if ((seen & kPending) == 0 || (value_of(seen) == 0 && (seen & kClosed) == 0)) return 0;
+    wake_one();
+    return 1;
   }
 
   // Tells all waiters, now and later: once the tokens are gone, there is nothing more to wait for.
@@ -188,6 +213,9 @@ class alignas(64) BasicSemaphore {
   static constexpr std::uint64_t kPending = std::uint64_t{1} << 30;
   static constexpr std::uint64_t kClosed = std::uint64_t{1} << 31;
   static constexpr std::uint64_t kOneWaiter = std::uint64_t{1} << 32;
+  static constexpr std::uint32_t kWidthShift = 59;
+  static constexpr std::uint64_t kWaiters = (std::uint64_t{1} << kWidthShift) - kOneWaiter;
+  static_assert(std::bit_width(kMaxValue) < 1 << (64 - kWidthShift), "a width fits");
   static constexpr bool kRelaxed = Platform::mutant == Mutant::semaphore_relaxed;
   static constexpr std::memory_order kPostOrder =
       kRelaxed ? std::memory_order_relaxed : std::memory_order_release;
@@ -198,7 +226,21 @@ class alignas(64) BasicSemaphore {
     return static_cast<std::uint32_t>(state) & kMaxValue;
   }
   static std::uint32_t waiters_of(std::uint64_t state) noexcept {
-    return static_cast<std::uint32_t>(state >> 32);
+    return static_cast<std::uint32_t>((state & kWaiters) >> 32);
+  }
+  static std::uint64_t width_of(std::uint64_t state) noexcept { return state >> kWidthShift; }
+  static std::uint64_t not_pending(std::uint64_t state) noexcept {
+    return state & (kWaiters | (kPending - 1) | kClosed);
+  }
+  // With the mark that a wake-up is on its way for as many tokens as there are.
+  static std::uint64_t pending_for(std::uint64_t state) noexcept {
+    const auto width = static_cast<std::uint64_t>(std::bit_width(value_of(state)));
+    return not_pending(state) | kPending | width << kWidthShift;
+  }
+  // Whether a post that brings the tokens to `value` wakes somebody, if anybody waits (S5).
+  static bool wakes_again(std::uint64_t state, std::uint32_t value) noexcept {
+    if constexpr (Platform::mutant == Mutant::semaphore_wakes_once) return (state & kPending) == 0;
+    return static_cast<std::uint64_t>(std::bit_width(value)) > width_of(state);
   }
   static std::uint32_t share(std::uint32_t value, std::uint32_t max,
                              std::uint32_t sharers) noexcept {
@@ -213,8 +255,8 @@ class alignas(64) BasicSemaphore {
     const bool more = value_of(seen) > tokens || (event_fd_ >= 0 && (seen & kClosed) != 0);
     const bool chain =
         more && waiters_of(seen) > 1 && Platform::mutant != Mutant::semaphore_drops_chain;
-    std::uint64_t next = (seen - tokens - kOneWaiter) & ~kPending;
-    if (chain) next |= kPending;
+    std::uint64_t next = not_pending(seen - tokens - kOneWaiter);
+    if (chain) next = pending_for(next);
     if (!state_.compare_exchange_weak(seen, next, kTakeOrder, std::memory_order_relaxed))
       return false;
     if (chain) wake_one();

@@ -55,7 +55,7 @@ class alignas(64) BasicSlotPool {
   static constexpr std::uint32_t kMostSlots = 16'000'000;  // index + 1 fits 24 bits
 
   static std::size_t bytes(std::uint32_t slots) noexcept {
-    return sizeof(BasicSlotPool) + std::size_t{slots} * sizeof(Atomic<std::uint32_t>);
+    return sizeof(BasicSlotPool) + std::size_t{slots} * sizeof(Link);
   }
   // Builds a pool of `slots` free slots in zeroed memory of bytes(slots), aligned to 64; the caller
   // keeps the memory until nobody uses the pool.
@@ -144,6 +144,7 @@ class alignas(64) BasicSlotPool {
  private:
   template <class T>
   using Atomic = typename Platform::template Atomic<T>;
+  using Link = typename Platform::template Word<std::uint32_t>;
 
   static constexpr std::uint64_t kIndexMask = (std::uint64_t{1} << 24) - 1;
   static constexpr std::uint64_t kOneChange = kIndexMask + 1;
@@ -151,9 +152,7 @@ class alignas(64) BasicSlotPool {
   BasicSlotPool(std::uint32_t slots, WakeOptions wake) noexcept
       : slots_(slots), free_(slots, wake), top_(0), fresh_(0) {}
 
-  Atomic<std::uint32_t>& next(std::uint32_t index) noexcept {
-    return reinterpret_cast<Atomic<std::uint32_t>*>(this + 1)[index];
-  }
+  Link& next(std::uint32_t index) noexcept { return reinterpret_cast<Link*>(this + 1)[index]; }
   static std::uint64_t changed(std::uint64_t top, std::uint32_t index_plus_one) noexcept {
     if constexpr (Platform::mutant == Mutant::pool_no_tag) return index_plus_one;
     return ((top & ~kIndexMask) + kOneChange) | index_plus_one;
@@ -236,6 +235,7 @@ class alignas(64) BasicSlotPool {
 };
 
 using SlotPool = BasicSlotPool<NativePlatform>;
+static_assert(ImplicitLifetime<NativePlatform::Word<std::uint32_t>>, "nobody constructs the links");
 static_assert(sizeof(SlotPool) % 64 == 0, "the links behind the object start on a cache line");
 
 }  // namespace cpss

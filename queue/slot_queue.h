@@ -144,6 +144,9 @@ class alignas(64) BasicSlotQueue {
     std::uint32_t tokens_ = 0;
   };
 
+  // For who comes by now and then: see BasicSemaphore.
+  std::uint32_t remind() noexcept { return ready_.remind(); }
+
   // After the last put: consumers get what is left, then `closed`.
   void close() noexcept { ready_.close(); }
 
@@ -155,7 +158,7 @@ class alignas(64) BasicSlotQueue {
  private:
   template <class T>
   using Atomic = typename Platform::template Atomic<T>;
-  using Cell = Atomic<std::uint64_t>;
+  using Cell = typename Platform::template Word<std::uint64_t>;
 
   BasicSlotQueue(std::uint64_t cells, WakeOptions wake, std::uint64_t start) noexcept
       : mask_(cells - 1),
@@ -287,6 +290,7 @@ class alignas(64) BasicSlotQueue {
 };
 
 using SlotQueue = BasicSlotQueue<NativePlatform>;
+static_assert(ImplicitLifetime<NativePlatform::Word<std::uint64_t>>, "nobody constructs the cells");
 static_assert(sizeof(SlotQueue) % 64 == 0, "the cells behind the object start on a cache line");
 
 }  // namespace cpss

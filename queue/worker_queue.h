@@ -92,6 +92,9 @@ class WorkerQueue {
     return popped;
   }
 
+  // For who comes by now and then: see BasicSemaphore.
+  std::uint32_t remind() noexcept { return room_.remind() + ready_.remind(); }
+
   // After the last put: takers get what is left, then `closed`.
   void close() noexcept { ready_.close(); }
 

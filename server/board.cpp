@@ -42,6 +42,9 @@ Board::Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, 
       stop_event_(make_event()) {
   std::uninitialized_default_construct_n(entries_, names_.size());
   std::uninitialized_default_construct_n(pressure_, sockets_);
+  // To what has just been made there.
+  entries_ = std::launder(entries_);
+  pressure_ = std::launder(pressure_);
 }
 
 Board::~Board() {

@@ -68,7 +68,9 @@ class Board {
     LeaveSign leave_unread;
     BusyBudget busy_budget;
   };
-  struct Entry {
+  static_assert(alignof(LeaveSign) == 64 && alignof(BusyBudget) == 64,
+                "what is written often shares no line with what is only read");
+  struct alignas(64) Entry {
     EventRing events;
     LaneProgress progress;
     LaneTroubles troubles;

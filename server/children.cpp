@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <mutex>
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -34,11 +35,20 @@ namespace {
 int Children::start(std::size_t place, const char* name, Outlives outlives,
                     const std::function<void()>& body) {
   const pid_t parent = getpid();
-  const std::lock_guard lock(mutex_);
+  unsigned killings_before = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    starting_.push_back(place);
+    killings_before = killings_;
+  }
   const pid_t child = fork();
-  if (child < 0) return errno;
   if (child == 0) run_child(name, outlives, parent, body);
+  const int error = child < 0 ? errno : 0;
+  const std::lock_guard lock(mutex_);
+  std::erase(starting_, place);
+  if (error != 0) return error;
   place_of_.emplace(child, place);
+  if (killings_ != killings_before) kill(child, SIGKILL);
   return 0;
 }
 
@@ -49,9 +59,11 @@ void Children::reap(const std::function<void(std::size_t place, ProcessEnd end)>
     {
       const std::lock_guard lock(mutex_);
       if (place_of_.empty()) return;
-      const pid_t child = waitpid(-1, &status, WNOHANG);
-      if (child <= 0) return;
-      const auto found = place_of_.find(child);
+      siginfo_t seen{};  // as it stays where nobody has ended: waitid(2)
+      if (waitid(P_ALL, 0, &seen, WEXITED | WNOHANG | WNOWAIT) != 0 || seen.si_pid == 0) return;
+      const auto found = place_of_.find(seen.si_pid);
+      if (found == place_of_.end() && !starting_.empty()) return;  // perhaps one of ours
+      waitpid(seen.si_pid, &status, 0);
       if (found == place_of_.end()) continue;  // not one of ours
       place = found->second;
       place_of_.erase(found);
@@ -63,17 +75,19 @@ void Children::reap(const std::function<void(std::size_t place, ProcessEnd end)>
 
 void Children::kill_all() {
   const std::lock_guard lock(mutex_);
+  ++killings_;
   for (const auto& [child, place] : place_of_) kill(child, SIGKILL);
 }
 
 std::size_t Children::running() const {
   const std::lock_guard lock(mutex_);
-  return place_of_.size();
+  return place_of_.size() + starting_.size();
 }
 
 bool Children::runs(std::size_t place) const {
   const std::lock_guard lock(mutex_);
-  return std::ranges::any_of(place_of_, [place](const auto& one) { return one.second == place; });
+  return std::ranges::find(starting_, place) != starting_.end() ||
+         std::ranges::any_of(place_of_, [place](const auto& one) { return one.second == place; });
 }
 
 }  // namespace cpss

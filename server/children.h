@@ -5,10 +5,12 @@
 
 #include <cstddef>
 #include <functional>
-#include <mutex>
 #include <unordered_map>
+#include <vector>
 
 #include <sys/types.h>
+
+#include "server/priority_mutex.h"
 
 namespace cpss {
 
@@ -31,15 +33,18 @@ class Children {
   // Calls `ended` for each that has ended since the last call.
   void reap(const std::function<void(std::size_t place, ProcessEnd end)>& ended);
 
+  // Also those that are just being started.
   void kill_all();
   std::size_t running() const;
   bool runs(std::size_t place) const;
 
  private:
-  // Held around fork(2) too: a child may have ended before its pid is written down. Costs nothing
-  // beside a fork.
-  mutable std::mutex mutex_;
+  // Not held during fork(2), which a real-time lane would have to wait for. A child may have ended
+  // before its pid is written down: it is left to be reaped until then.
+  mutable PriorityMutex mutex_;
   std::unordered_map<pid_t, std::size_t> place_of_;
+  std::vector<std::size_t> starting_;  // places whose child, if any, has not been written down
+  unsigned killings_ = 0;              // calls of kill_all()
 };
 
 }  // namespace cpss

@@ -1,5 +1,6 @@
 #include "server/message_processes.h"
 
+#include <mutex>
 #include <utility>
 
 #include <sched.h>

@@ -13,7 +13,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "queue/semaphore.h"
@@ -21,6 +20,7 @@
 #include "server/children.h"
 #include "server/lost_messages.h"
 #include "server/plant.h"
+#include "server/priority_mutex.h"
 #include "server/station.h"
 #include "stages/backoff.h"
 #include "stages/events.h"
@@ -71,7 +71,7 @@ class MessageProcesses final : public HelpedStep {
   Children children_;
   SlotPool::SlotCache cache_;
   Semaphore wakes_;  // posted for a start that pauses
-  std::mutex mutex_;
+  PriorityMutex mutex_;
   std::vector<std::size_t> free_places_;
 };
 

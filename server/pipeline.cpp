@@ -197,6 +197,8 @@ std::uint64_t Pipeline::take_away_held() noexcept {
 }
 
 void Pipeline::tick() {
+  main_.add(Counter::futex_wakes, plant_.remind());
+  if (turns_) turns_->relieve(main_);
   if (processes_) processes_->reap(Reason::failed_dead_process, main_);
 }
 

@@ -63,6 +63,12 @@ Plant::~Plant() {
   close(slots_event_);
 }
 
+std::uint32_t Plant::remind() noexcept {
+  std::uint32_t wakes = pool.free_slots().remind() + requests.remind() + responses.remind();
+  if (has_workers()) wakes += worker_queue->remind() + crowd->remind();
+  return wakes;
+}
+
 std::size_t Plant::first_port_of_group(unsigned group) const noexcept {
   return group * (in.ports.size() / in.assignment.socket_groups);
 }

@@ -42,6 +42,11 @@ class Plant {
   Plant(const Plant&) = delete;
   Plant& operator=(const Plant&) = delete;
 
+  // Main thread, several times a second: wakes one more of those that wait for what is there, since
+  // the one that was woken for it may stand still (BasicSemaphore::remind()). Returns the system
+  // calls made.
+  std::uint32_t remind() noexcept;
+
   // Where replies go, if not to the source of each request.
   const SocketAddress* reply_address() const noexcept {
     return in.options.reply_address ? &*in.options.reply_address : nullptr;

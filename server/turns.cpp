@@ -1,6 +1,7 @@
 #include "server/turns.h"
 
 #include <cerrno>
+#include <mutex>
 #include <system_error>
 #include <utility>
 
@@ -11,6 +12,9 @@
 
 namespace cpss {
 namespace {
+
+// A lane that is woken and has not run for so long stands still. Not longer than two ticks of main.
+constexpr std::chrono::milliseconds kReliefInterval{90};
 
 std::vector<int> make_events(unsigned lanes) {
   std::vector<int> events;
@@ -49,6 +53,16 @@ int Turns::start(std::uint32_t lane) noexcept {
     failures_.failed(now_ns());
     return error.code().value();
   }
+}
+
+void Turns::relieve(StatsWriter& stats) noexcept {
+  const auto now = std::chrono::steady_clock::now();
+  if (!may_start_ || now < next_relief_) return;
+  next_relief_ = now + kReliefInterval;
+  const auto goes = turn_.relieve();
+  if (!goes) return;
+  stats.add(Counter::futex_wakes, goes->wakes);
+  if (goes->turn == TurnGoes::passed) stats.add(Counter::handoffs);
 }
 
 void Turns::start_no_more() {

@@ -3,15 +3,17 @@
 // Made and destroyed by the main thread, around the life of the lanes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <vector>
 
 #include "queue/listener_turn.h"
 #include "server/pipeline_options.h"
+#include "server/priority_mutex.h"
 #include "stages/backoff.h"
 #include "stages/handoff.h"
+#include "stats/writer.h"
 
 namespace cpss {
 
@@ -26,6 +28,9 @@ class Turns {
   const TurnSeat& seat(std::uint32_t lane) const noexcept { return seats_[lane]; }
   int event(std::uint32_t lane) const noexcept { return events_[lane]; }
 
+  // For the main thread, several times a second: takes the turn away from a lane that does not wake
+  // up; not any more once none is started. `stats`: of the main thread's block.
+  void relieve(StatsWriter& stats) noexcept;
   // From its return on no lane starts another one. Main thread.
   void start_no_more();
 
@@ -36,9 +41,12 @@ class Turns {
   std::vector<int> events_;
   ListenerTurn turn_;
   std::vector<TurnSeat> seats_;
-  std::mutex mutex_;  // only for starting, and for the end of that
+  // Only for starting, and for the end of that. Held across the join of a thread that has closed
+  // its seat, and the start of the next: another lane may be about to start the same once more.
+  PriorityMutex mutex_;
   bool may_start_ = true;
   Backoff failures_;  // of starts
+  std::chrono::steady_clock::time_point next_relief_{};
 };
 
 }  // namespace cpss

@@ -6,7 +6,7 @@
 // hundredth of it, at least one.
 //
 // Thread-safety: take() may be called by any lane; once for a batch that is shed, never for a
-// message.
+// message. A line of its own: lanes that shed write to it again and again.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 
 namespace cpss {
 
-class BusyBudget {
+class alignas(64) BusyBudget {
  public:
   // `per_second` 0: none at all.
   explicit BusyBudget(std::uint32_t per_second) noexcept

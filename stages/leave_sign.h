@@ -2,14 +2,15 @@
 // reads on.
 //
 // Given once, by the main thread; any reader, in any process that shares the memory. Relaxed: a
-// lane that sees it late reads a batch more.
+// lane that sees it late reads a batch more. A line of its own: every lane reads it before every
+// wait, and nobody writes to it.
 #pragma once
 
 #include <atomic>
 
 namespace cpss {
 
-class LeaveSign {
+class alignas(64) LeaveSign {
  public:
   void give() noexcept { given_.store(true, std::memory_order_relaxed); }
   bool given() const noexcept { return given_.load(std::memory_order_relaxed); }

@@ -90,7 +90,8 @@ std::size_t OnDemandStarter::run() noexcept {
   join_ended();
   if (pausing()) return 0;
   std::size_t started = 0;
-  while (w_.crowd.wanted() && w_.queue.try_claim()) {
+  const auto waiting = [this] { return w_.queue.ready_guess(); };
+  while (w_.crowd.wanted(waiting) && w_.queue.try_claim()) {
     if (!start_one()) break;
     ++started;
   }

@@ -1,4 +1,4 @@
-// Stage on_demand: one more thread for a deferred message when every worker is inside one.
+// Stage on_demand: one more thread for a deferred message that no free worker is there for.
 //
 // The starter is a lane. When it is called (queue/crowd.h) it starts threads, as long as they are
 // wanted and a message waits, each of which takes the oldest message and ends with it; it joins

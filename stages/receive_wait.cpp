@@ -8,7 +8,6 @@
 
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "stages/clock.h"
@@ -30,13 +29,6 @@ int milliseconds_until(Deadline deadline) noexcept {
   const auto left = deadline - std::chrono::steady_clock::now();
   return static_cast<int>(
       std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0));
-}
-
-// How often the thread has given up its CPU to wait.
-std::uint64_t times_slept() noexcept {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  return static_cast<std::uint64_t>(usage.ru_nvcsw);
 }
 
 void watch(int epoll, int descriptor, std::uint32_t events) {
@@ -156,15 +148,16 @@ void ReceiveWait::wait_for_datagrams() noexcept {
   for (int i = 0; i < count; ++i) note_event(events[i].data.fd);
 }
 
-// A lane that is woken and finds, still in the kernel, that there is nothing goes to sleep again
-// there: epoll_wait(2) does not return, only the times it slept tell.
 int ReceiveWait::wait_in_epoll(std::span<epoll_event> events) noexcept {
-  const std::uint64_t slept_before = w_.shared ? times_slept() : 0;
-  const int count =
-      epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), milliseconds(w_.longest));
-  if (w_.shared && count >= 0)
-    if (const std::uint64_t slept = times_slept() - slept_before; slept > 1)
-      step_.stats().add(Counter::lost_races, slept - 1);
+  int count = 0;
+  const auto wait = [&] {
+    count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
+                       milliseconds(w_.longest));
+  };
+  if (w_.shared)
+    step_.stats().add(Counter::lost_races, lost_races_.during(now_ns(), wait));
+  else
+    wait();
   return count;
 }
 

@@ -25,6 +25,7 @@
 #include "queue/slot_queue.h"
 #include "stages/failed_waits.h"
 #include "stages/leave_sign.h"
+#include "stages/lost_races.h"
 #include "stages/receive.h"
 #include "stages/step.h"
 #include "stages/wait.h"
@@ -44,8 +45,7 @@ class ReceiveWait final : public WaitPlace {
     // Whether a datagram wakes one of the lanes that wait for its socket (EPOLLEXCLUSIVE,
     // epoll_ctl(2)), or all.
     bool exclusive = true;
-    // Other lanes wait for the same sockets: what they were quicker to take is counted, at the cost
-    // of two system calls a wait (getrusage(2)).
+    // Other lanes wait for the same sockets: what they were quicker to take is counted.
     bool shared = false;
     const LeaveSign* leave_unread = nullptr;  // as in ReceiveStep
     Semaphore* all_received = nullptr;        // posted once, when the lane will receive no more
@@ -92,7 +92,8 @@ class ReceiveWait final : public WaitPlace {
   int epoll_ = -1;
   bool stopping_ = false;
   bool announced_ = false;
-  bool pauses_precisely_ = false;     // set with the first pause
+  bool pauses_precisely_ = false;  // set with the first pause
+  LostRaces lost_races_;
   std::uint64_t short_until_ns_ = 0;  // a lane that sheds counts as short of slots until then
   std::vector<pollfd> polled_;
 };

@@ -19,8 +19,8 @@ std::uint32_t generation_of(std::uint64_t occupancy) {
 
 }  // namespace
 
-// Zeroed memory is a valid array of free headers (all fields trivial, occupancy 0), so it is used
-// as it is: constructing them one by one would touch every page.
+// Zeroed memory is a valid array of free headers (occupancy 0), whose lifetime needs no constructor
+// (queue/shared_word.h), so it is used as it is: constructing them would touch every page.
 SlotStore::SlotStore(std::uint32_t slots, std::size_t window_bytes, Sharing sharing)
     : slots_(slots),
       window_bytes_(window_bytes),
@@ -31,7 +31,7 @@ SlotStore::SlotStore(std::uint32_t slots, std::size_t window_bytes, Sharing shar
       headers_(reinterpret_cast<SlotHeader*>(header_memory_.data())) {}
 
 MessageRef SlotStore::occupy(std::uint32_t slot) noexcept {
-  std::atomic<std::uint64_t>& occupancy = headers_[slot].occupancy;
+  SharedWord<std::uint64_t>& occupancy = headers_[slot].occupancy;
   const std::uint32_t generation = generation_of(occupancy.load(std::memory_order_relaxed)) + 1;
   // Release: whoever seizes the slot finds its occupant complete enough to be booked.
   occupancy.store(word(generation, kOccupied), std::memory_order_release);
@@ -56,7 +56,7 @@ Release SlotStore::release(MessageRef message) noexcept {
 }
 
 bool SlotStore::seize(std::uint32_t slot) noexcept {
-  std::atomic<std::uint64_t>& occupancy = headers_[slot].occupancy;
+  SharedWord<std::uint64_t>& occupancy = headers_[slot].occupancy;
   std::uint64_t seen = occupancy.load(std::memory_order_acquire);
   while ((seen & kStateMask) == kOccupied) {
     if (occupancy.compare_exchange_weak(seen, (seen & ~kStateMask) | kSeized,

@@ -17,18 +17,18 @@
 // a defect, it is counted and the slot is not touched.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "net/address.h"
+#include "queue/shared_word.h"
 #include "stages/memory.h"
 
 namespace cpss {
 
 struct alignas(64) SlotHeader {
-  std::atomic<std::uint64_t> occupancy{0};
+  SharedWord<std::uint64_t> occupancy{};
   std::uint64_t published_ns = 0;  // when the stage before handed it on, CLOCK_MONOTONIC
   SocketAddress peer;
   std::uint16_t port_index = 0;      // which of the server's sockets it came by and leaves by
@@ -41,6 +41,7 @@ struct alignas(64) SlotHeader {
   // A line of its own, because only sockets bound to a wildcard need it: valid where has_local.
   alignas(64) LocalAddress local;
 };
+static_assert(ImplicitLifetime<SlotHeader>, "zeroed memory is an array of free headers");
 static_assert(sizeof(SlotHeader) == 128, "one line that every message needs, one that few do");
 
 // A slot and the generation in which its holder got it.

@@ -15,7 +15,7 @@ WorkerStep::WorkerStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
 std::size_t WorkerStep::run() noexcept {
   WorkerQueue& queue = w_.work.queue;
   if (!std::exchange(claimed_, false) && !queue.try_claim()) return 0;
-  stats_.add(Counter::futex_wakes, w_.crowd.enter([&] { return queue.ready_guess() > 0; }));
+  stats_.add(Counter::futex_wakes, w_.crowd.enter([&] { return queue.ready_guess(); }));
   work_.process_one(lane_state_.get());
   w_.crowd.leave();
   return 1;

@@ -35,10 +35,10 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include "queue/shared_word.h"
 #include "stats/writer.h"
 
 namespace cpss::layout {
@@ -54,7 +54,7 @@ struct Table {
 
 struct Header {
   std::array<char, 8> magic;
-  std::atomic<std::uint32_t> version;
+  SharedWord<std::uint32_t> version;
   std::uint32_t header_bytes;
   std::uint64_t file_bytes;
   std::uint64_t generation;       // 1 higher than that of the region it replaced
@@ -81,6 +81,7 @@ struct Header {
   std::uint32_t locked;         // 1: the server has its lock on this file (stats/region_lock.h)
   std::array<char, 28> unused;
 };
+static_assert(ImplicitLifetime<Header>, "a reader maps it, and constructs nothing");
 static_assert(sizeof(Header) == 320 && offsetof(Header, version) == 8 &&
                   offsetof(Header, live_ns) == 64 && offsetof(Header, listen) == 120 &&
                   offsetof(Header, model) == 168,

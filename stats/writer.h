@@ -17,13 +17,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "queue/shared_word.h"
 #include "stats/histogram.h"
 #include "stats/metrics.h"
 
 namespace cpss {
 
-using Value = std::atomic<std::uint64_t>;
-static_assert(Value::is_always_lock_free && sizeof(Value) == 8, "shared with other processes");
+using Value = SharedWord<std::uint64_t>;
+static_assert(ImplicitLifetime<Value> && sizeof(Value) == 8, "other processes map it");
 
 // Where in a block each kind begins, in values.
 inline constexpr std::size_t kCounterOffset = 0;

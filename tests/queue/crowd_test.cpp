@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -19,8 +20,11 @@ namespace {
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-constexpr auto kWaiting = [] { return true; };
-constexpr auto kNothingWaits = [] { return false; };
+constexpr auto waiting(std::uint32_t messages) {
+  return [messages] { return messages; };
+}
+constexpr auto kOneWaits = waiting(1);
+constexpr auto kNothingWaits = waiting(0);
 
 // Whether the starter has been called since the last time.
 bool called(Crowd& crowd) {
@@ -29,70 +33,91 @@ bool called(Crowd& crowd) {
 
 TEST(Crowd, WithoutOnDemandThreadsNobodyIsEverCalled) {
   Crowd crowd(1, 0);
-  EXPECT_EQ(crowd.enter(kWaiting), 0u);
-  EXPECT_EQ(crowd.message_put(), 0u);
+  EXPECT_EQ(crowd.enter(kOneWaits), 0u);
+  EXPECT_EQ(crowd.message_put(kOneWaits), 0u);
   EXPECT_FALSE(called(crowd));
-  EXPECT_FALSE(crowd.wanted());
+  EXPECT_FALSE(crowd.wanted(kOneWaits));
   crowd.leave();
   EXPECT_FALSE(called(crowd));
   EXPECT_EQ(crowd.inside_guess(), 0u);
 }
 
-TEST(Crowd, AProducerCallsWhenEveryWorkerIsInside) {
+TEST(Crowd, AProducerCallsWhenMoreWaitThanWorkersAreOutside) {
   Crowd crowd(2, 1);
-  crowd.message_put();
-  EXPECT_FALSE(called(crowd)) << "nobody is inside";
+  crowd.message_put(waiting(2));
+  EXPECT_FALSE(called(crowd)) << "one for each worker";
+  EXPECT_FALSE(crowd.wanted(waiting(2)));
   crowd.enter(kNothingWaits);
-  crowd.message_put();
-  EXPECT_FALSE(called(crowd)) << "one is idle";
-  EXPECT_FALSE(crowd.wanted());
+  crowd.message_put(kOneWaits);
+  EXPECT_FALSE(called(crowd)) << "one is outside";
+  EXPECT_FALSE(crowd.wanted(kOneWaits));
   crowd.enter(kNothingWaits);
   EXPECT_FALSE(called(crowd)) << "nothing waits";
-  EXPECT_TRUE(crowd.wanted());
-  crowd.message_put();
+  EXPECT_FALSE(crowd.wanted(kNothingWaits));
+  EXPECT_TRUE(crowd.wanted(kOneWaits));
+  crowd.message_put(kOneWaits);
   EXPECT_TRUE(called(crowd));
   EXPECT_FALSE(called(crowd)) << "once";
   crowd.leave();
-  EXPECT_FALSE(crowd.wanted());
-  crowd.message_put();
+  EXPECT_FALSE(crowd.wanted(kOneWaits));
+  crowd.message_put(kOneWaits);
   EXPECT_FALSE(called(crowd));
 }
 
-TEST(Crowd, AWorkerCallsThatGoesInAsTheLastWhileAMessageWaits) {
+// Found by an independent look: a worker that was woken and stands still is not inside, and the
+// starter was never called, however many messages waited.
+TEST(Crowd, AWorkerThatStandsStillOutsideHoldsUpOneMessage) {
   Crowd crowd(2, 1);
-  crowd.enter(kWaiting);
+  crowd.enter(kNothingWaits);
+  crowd.message_put(kOneWaits);
+  EXPECT_FALSE(called(crowd)) << "it is the other worker's, which has been woken";
+  crowd.message_put(waiting(2));
+  EXPECT_TRUE(called(crowd));
+  EXPECT_TRUE(crowd.wanted(waiting(2)));
+  crowd.count_in();
+  EXPECT_FALSE(crowd.wanted(waiting(1)));
+  crowd.count_out();
+}
+
+TEST(Crowd, AWorkerCallsThatGoesInsideWhileMoreWaitThanAreOutside) {
+  Crowd crowd(2, 1);
+  crowd.enter(kOneWaits);
   EXPECT_FALSE(called(crowd)) << "the other one can take it";
-  crowd.enter(kWaiting);
+  crowd.enter(kOneWaits);
   EXPECT_TRUE(called(crowd));
   crowd.leave();
-  crowd.enter(kWaiting);
+  crowd.enter(kOneWaits);
   EXPECT_TRUE(called(crowd)) << "each time anew";
+  crowd.leave();
+  crowd.leave();
+  crowd.enter(waiting(2));
+  EXPECT_TRUE(called(crowd)) << "the other one can take one of them";
 }
 
 TEST(Crowd, WithTheMostThreadsOnlyOneThatEndsCalls) {
   Crowd crowd(1, 2);
   crowd.enter(kNothingWaits);
   crowd.count_in();
-  EXPECT_TRUE(crowd.wanted()) << "there is room for one more";
+  EXPECT_TRUE(crowd.wanted(kOneWaits)) << "there is room for one more";
   crowd.count_in();
-  EXPECT_FALSE(crowd.wanted());
-  crowd.message_put();
+  EXPECT_FALSE(crowd.wanted(kOneWaits));
+  crowd.message_put(kOneWaits);
   EXPECT_FALSE(called(crowd));
   crowd.leave();
-  crowd.enter(kWaiting);
+  crowd.enter(kOneWaits);
   EXPECT_FALSE(called(crowd));
   crowd.thread_ends();
   EXPECT_TRUE(called(crowd));
-  EXPECT_FALSE(crowd.wanted()) << "not before it is counted out";
+  EXPECT_FALSE(crowd.wanted(kOneWaits)) << "not before it is counted out";
   crowd.count_out();
-  EXPECT_TRUE(crowd.wanted());
+  EXPECT_TRUE(crowd.wanted(kOneWaits));
   EXPECT_EQ(crowd.inside_guess(), 1u) << "threads and workers are counted apart";
 }
 
 TEST(Crowd, CallsMadeBeforeItIsClosedAreHeard) {
   Crowd crowd(1, 1);
-  crowd.enter(kWaiting);
-  crowd.message_put();
+  crowd.enter(kOneWaits);
+  crowd.message_put(kOneWaits);
   crowd.close();
   EXPECT_EQ(crowd.wait().status, TakeStatus::taken);
   EXPECT_EQ(crowd.wait().status, TakeStatus::closed);
@@ -106,7 +131,7 @@ TEST(Crowd, ACallWakesTheStarter) {
   crowd.enter(kNothingWaits);
   std::thread starter(
       [&] { EXPECT_EQ(crowd.wait(steady_clock::now() + seconds(60)).status, TakeStatus::taken); });
-  crowd.message_put();
+  crowd.message_put(kOneWaits);
   starter.join();
 }
 
@@ -171,7 +196,7 @@ class Rounds {
         const std::uint32_t message = round * per_round_ + i;
         ASSERT_EQ(queue_.reserve(1), 1u);
         queue_.put({&message, 1});
-        crowd_.message_put();
+        crowd_.message_put(waiting_);
       }
       wait_until_taken((round + 1) * per_round_);
     }
@@ -180,7 +205,7 @@ class Rounds {
   void work() {
     while (queue_.wait().status == TakeStatus::taken) {
       crowd_.enter([this] {
-        const bool waiting = queue_.ready_guess() > 0;
+        const std::uint32_t waiting = queue_.ready_guess();
         // If it looked before it was counted, a message could now come in unseen.
         std::this_thread::yield();
         return waiting;
@@ -196,7 +221,7 @@ class Rounds {
     while (crowd_.wait().status == TakeStatus::taken) {
       for (std::uint32_t ended = helpers_out_.try_take(most_threads_); ended > 0; --ended)
         crowd_.count_out();
-      while (crowd_.wanted() && queue_.try_claim()) {
+      while (crowd_.wanted(waiting_) && queue_.try_claim()) {
         crowd_.count_in();
         helpers_in_.post(1);
       }
@@ -215,6 +240,7 @@ class Rounds {
     }
   }
 
+  const std::function<std::uint32_t()> waiting_ = [this] { return queue_.ready_guess(); };
   const std::uint32_t workers_;
   const std::uint32_t most_threads_;
   const std::uint32_t rounds_;

@@ -219,6 +219,62 @@ TEST_F(ListenerTurnTest, AtTheEndItGoesToOpenLanesOnly) {
   EXPECT_FALSE(turn.close_for_good(1)) << "the last one drains";
 }
 
+// --- sleepers that do not wake up ---
+
+// Lane 0 is full, 1 and 2 sleep, 1 has been given the turn.
+class LateSleeper : public ListenerTurnTest {
+ protected:
+  LateSleeper() {
+    EXPECT_TRUE(turn_.prepare_sleep(1));
+    EXPECT_TRUE(turn_.prepare_sleep(2));
+    expect_hand_over(turn_.pass(0, 2, true), TurnGoes::passed, 1, 1);
+  }
+  void relieve_the_first() {
+    EXPECT_FALSE(turn_.relieve()) << "it has just been woken";
+    const auto goes = turn_.relieve();
+    ASSERT_TRUE(goes);
+    expect_hand_over(*goes, TurnGoes::passed, 2, 1);
+  }
+
+  ListenerTurn turn_ = lanes(3, 3);
+};
+
+TEST_F(LateSleeper, LosesTheTurnToAnother) {
+  relieve_the_first();
+  EXPECT_TRUE(events_.of_lane[2].readable());
+  EXPECT_TRUE(turn_.woke(2));
+  EXPECT_TRUE(turn_.has_turn(2));
+  expect_hand_over(turn_.pass(2, 1, true), TurnGoes::kept, 2);
+  EXPECT_FALSE(turn_.woke(1)) << "it has come too late";
+  EXPECT_FALSE(turn_.has_turn(1));
+  expect_hand_over(turn_.pass(2, 1, true), TurnGoes::passed, 1);
+}
+
+TEST_F(LateSleeper, KeepsItIfItWakesUpInTime) {
+  EXPECT_FALSE(turn_.relieve());
+  EXPECT_TRUE(turn_.woke(1));
+  EXPECT_FALSE(turn_.relieve());
+  EXPECT_FALSE(turn_.relieve());
+  EXPECT_TRUE(turn_.has_turn(1));
+}
+
+TEST_F(LateSleeper, KeepsItIfNobodyElseHasRoom) {
+  EXPECT_FALSE(turn_.woke(2));
+  EXPECT_TRUE(turn_.try_end(2));
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(turn_.relieve());
+  EXPECT_TRUE(turn_.woke(1));
+  EXPECT_TRUE(turn_.has_turn(1));
+}
+
+TEST_F(LateSleeper, TakesAParkedTurnWhenItWakesUp) {
+  relieve_the_first();
+  EXPECT_TRUE(turn_.woke(2));
+  expect_hand_over(turn_.pass(2, 2, true), TurnGoes::parked, 2);
+  EXPECT_TRUE(turn_.woke(1));
+  EXPECT_TRUE(turn_.has_turn(1));
+  EXPECT_FALSE(turn_.done(0)) << "it is no longer parked";
+}
+
 // --- stopped at the worst places ---
 
 using GatedTurn = BasicListenerTurn<GatePlatform>;
@@ -299,6 +355,37 @@ TEST_F(ListenerTurnAtPauses, TheTurnMayComeToALaneAboutToClose) {
   EXPECT_EQ(turn_.open_guess(), 2u);
 }
 
+TEST_F(ListenerTurnAtPauses, ASleeperMayWakeUpAsTheTurnIsTakenBack) {
+  ASSERT_TRUE(turn_.prepare_sleep(1));
+  expect_hand_over(turn_.pass(0, 1, true), TurnGoes::passed, 1, 1);
+  EXPECT_FALSE(turn_.relieve());
+  interleave(
+      PausePoint::turn_in_hand,
+      [&] {
+        const auto goes = turn_.relieve();
+        ASSERT_TRUE(goes);
+        expect_hand_over(*goes, TurnGoes::passed, 1);
+      },
+      [&] { EXPECT_FALSE(turn_.woke(1)); });
+  EXPECT_TRUE(turn_.has_turn(1)) << "least loaded, and awake";
+}
+
+TEST_F(ListenerTurnAtPauses, OneThatWakesUpLateFindsTheTurnParkedOrIsFound) {
+  GatedTurn turn(events_.first(3), {.started = 3, .limit = 2});
+  ASSERT_TRUE(turn.prepare_sleep(1));
+  expect_hand_over(turn.pass(0, 2, true), TurnGoes::passed, 1, 1);
+  EXPECT_FALSE(turn.relieve());
+  ASSERT_TRUE(turn.relieve());  // to lane 2
+  interleave(
+      PausePoint::turn_no_room,
+      [&] { expect_hand_over(turn.pass(2, 2, true), TurnGoes::passed, 0); },
+      [&] {
+        EXPECT_FALSE(turn.woke(1)) << "nothing is parked yet";
+        EXPECT_FALSE(turn.done(0));
+      });
+  EXPECT_TRUE(turn.has_turn(0));
+}
+
 TEST_F(ListenerTurnAtPauses, OfTwoThatEndTheLeastStay) {
   GatedTurn turn(events_.first(3), {.started = 3, .least = 2, .limit = 2});
   interleave(
@@ -372,7 +459,18 @@ class Lanes {
 
   void run() {
     start(0);
+    std::atomic<bool> relieve = true;
+    std::thread reliever([&] {
+      Pauser pauser{std::minstd_rand(run_.seed + 999), run_.hot};
+      this_threads_pauser = &pauser;
+      while (relieve) {
+        if (turn_.relieve()) ++reliefs_;
+        std::this_thread::sleep_for(std::chrono::microseconds(20));
+      }
+    });
     send_all();
+    relieve = false;
+    reliever.join();
     stop();
     const bool ended = eventually([this] { return running_ == 0; });
     invariant(ended, "all lanes end");  // one that hangs uses what would be destroyed here
@@ -387,6 +485,7 @@ class Lanes {
   std::uint32_t starts() const { return starts_; }
   std::uint32_t failed_starts() const { return failed_starts_; }
   std::uint32_t ends() const { return ends_; }
+  std::uint32_t reliefs() const { return reliefs_; }
 
  private:
   // A lane may have been started, have passed the turn, ended, and be started again before the one
@@ -518,6 +617,7 @@ class Lanes {
   std::uint32_t received_ = 0;
   std::vector<std::uint8_t> answers_;
   std::uint32_t sent_ = 0;
+  std::uint32_t reliefs_ = 0;
   std::atomic<std::uint32_t> answered_{0};
   std::atomic<std::uint32_t> listeners_{0};
   std::atomic<std::uint32_t> running_{0};
@@ -535,6 +635,7 @@ TEST_P(ListenerTurnStress, OneListensAndNothingIsLost) {
   std::uint32_t starts = 0;
   std::uint32_t failed_starts = 0;
   std::uint32_t ends = 0;
+  std::uint32_t reliefs = 0;
   unsigned seed = lanes * 1000;
   for (const std::uint32_t limit : {1u, 2u, 5u}) {
     for (const PausePoint hot : kHotPoints) {
@@ -545,9 +646,11 @@ TEST_P(ListenerTurnStress, OneListensAndNothingIsLost) {
       starts += run.starts();
       failed_starts += run.failed_starts();
       ends += run.ends();
+      reliefs += run.reliefs();
     }
   }
-  std::printf("%u starts, %u failed starts, %u ends of idle lanes\n", starts, failed_starts, ends);
+  std::printf("%u starts, %u failed starts, %u ends of idle lanes, %u reliefs\n", starts,
+              failed_starts, ends, reliefs);
   EXPECT_GT(starts, 3 * kHotPoints.size() * (lanes > 1 ? 1 : 0)) << "only the first lane ran";
   EXPECT_EQ(failed_starts > 0, lanes > 1);
   EXPECT_EQ(ends > 0, lanes > 1);

@@ -96,17 +96,104 @@ TEST(Semaphore, NoSystemCallWhileNobodyWaits) {
   EXPECT_EQ(CountingPlatform::unparks, 0);
 }
 
-TEST(Semaphore, OneWakeUpOnTheWayIsEnough) {
+TEST(Semaphore, OneWakeUpOnTheWayIsEnoughForAsManyTokens) {
   CountingPlatform::unparks = 0;
   BasicSemaphore<CountingPlatform> semaphore;
   semaphore.begin_wait();
-  EXPECT_EQ(semaphore.post(1).wakes, 1u);
+  EXPECT_EQ(semaphore.post(2).wakes, 1u);
   EXPECT_EQ(semaphore.post(1).wakes, 0u);
   EXPECT_EQ(CountingPlatform::unparks, 1);
-  EXPECT_EQ(semaphore.poll_wait(2).tokens, 2u);
+  EXPECT_EQ(semaphore.poll_wait(3).tokens, 3u);
   // The mark went with the waiter: the next one is woken again.
   semaphore.begin_wait();
   EXPECT_EQ(semaphore.post(1).wakes, 1u);
+}
+
+// Who was woken may stand still, its CPU taken by others: so once more each time the tokens double.
+TEST(Semaphore, WakesOnceMoreEachTimeTheTokensDouble) {
+  CountingPlatform::unparks = 0;
+  BasicSemaphore<CountingPlatform> semaphore;
+  semaphore.begin_wait();
+  std::vector<std::uint32_t> woke_at;
+  for (std::uint32_t tokens = 1; tokens <= 1000; ++tokens)
+    if (semaphore.post(1).wakes > 0) woke_at.push_back(tokens);
+  EXPECT_EQ(woke_at, (std::vector<std::uint32_t>{1, 2, 4, 8, 16, 32, 64, 128, 256, 512}));
+  EXPECT_EQ(CountingPlatform::unparks, 10);
+  // As many again as were there at the last wake-up, however they come.
+  semaphore.post(23);
+  EXPECT_EQ(semaphore.post(1).wakes, 1u) << "1,024";
+  EXPECT_EQ(semaphore.post(1000).wakes, 0u);
+  EXPECT_EQ(semaphore.post(24).wakes, 1u) << "2,048";
+}
+
+// Tokens that others take and give back are no reason to wake again.
+TEST(Semaphore, TokensThatComeAndGoWakeNobodyAgain) {
+  Semaphore semaphore;
+  semaphore.begin_wait();
+  EXPECT_EQ(semaphore.post(3).wakes, 1u);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(semaphore.try_take(3), 3u);
+    EXPECT_EQ(semaphore.post(3).wakes, 0u);
+  }
+  EXPECT_EQ(semaphore.post(1).wakes, 1u);
+  // A look begins anew.
+  EXPECT_EQ(semaphore.try_take(4), 4u);
+  EXPECT_EQ(semaphore.poll_wait(1).status, TakeStatus::waiting);
+  EXPECT_EQ(semaphore.post(1).wakes, 1u);
+  semaphore.end_wait();
+}
+
+TEST(Semaphore, WhoPassesTheWakeUpOnDoesSoForWhatIsLeft) {
+  Semaphore semaphore;
+  for (int i = 0; i < 3; ++i) semaphore.begin_wait();
+  EXPECT_EQ(semaphore.post(8).wakes, 1u);
+  EXPECT_EQ(semaphore.poll_wait(1).wakes, 1u) << "7 are left";
+  EXPECT_EQ(semaphore.post(1).wakes, 1u) << "8: one bit more";
+  EXPECT_EQ(semaphore.post(1).wakes, 0u);
+  EXPECT_EQ(semaphore.waiters_guess(), 2u) << "their count is not touched by the mark";
+}
+
+// The first waiter to wake stands still until the test ends, as if others had its CPU.
+struct FirstWokenStands : NativePlatform {
+  static inline std::atomic<bool> stands = false;
+  static inline std::atomic<bool> released = false;
+  static void pause(PausePoint point) noexcept {
+    if (point != PausePoint::semaphore_woken || stands.exchange(true)) return;
+    released.wait(false);
+  }
+};
+
+// Found by an independent look: 233 tokens were posted in 250 ms, and the other waiter took none.
+TEST(Semaphore, WokenWaiterThatStandsStillDoesNotSilenceTheOthers) {
+  constexpr std::uint32_t kTokens = 225;
+  BasicSemaphore<FirstWokenStands> semaphore;
+  std::atomic<std::uint32_t> taken = 0;
+  std::vector<std::thread> waiters;
+  for (int i = 0; i < 2; ++i)
+    waiters.emplace_back([&] {
+      for (;;) {
+        const TakeResult result = semaphore.take(kMax);
+        taken += result.tokens;
+        if (result.status == TakeStatus::closed) return;
+      }
+    });
+  wait_for_waiters(semaphore, 2);
+  std::this_thread::sleep_for(milliseconds(20));
+  std::uint32_t posted = 0;
+  const auto post_one = [&](steady_clock::duration pause) {
+    semaphore.post(1);
+    ++posted;
+    std::this_thread::sleep_for(pause);
+  };
+  while (!FirstWokenStands::stands) post_one(milliseconds(5));
+  while (posted < kTokens) post_one(std::chrono::microseconds(200));
+  const auto give_up = in(seconds(20));
+  while (taken < posted && steady_clock::now() < give_up) std::this_thread::yield();
+  EXPECT_EQ(taken, posted) << "by the one that does not stand still";
+  FirstWokenStands::released = true;
+  FirstWokenStands::released.notify_all();
+  semaphore.close();
+  for (std::thread& waiter : waiters) waiter.join();
 }
 
 TEST(Semaphore, WokenWaiterThatLeavesTokensWakesTheNext) {
@@ -179,6 +266,36 @@ TEST(Semaphore, TimedTakeThatExpiresTakesNothing) {
   EXPECT_EQ(result.tokens, 0u);
   EXPECT_EQ(semaphore.waiters_guess(), 0u);
   EXPECT_EQ(semaphore.post(1).value, 1u);
+}
+
+// A lone token that nothing follows: the woken one stands still, the other one is reminded of it.
+TEST(Semaphore, AReminderWakesTheNextSleeper) {
+  BasicSemaphore<GatePlatform> semaphore;
+  std::atomic<std::uint32_t> taken = 0;
+  Gate gate(PausePoint::semaphore_woken);
+  std::thread first([&] {
+    gate.stop_this_thread();
+    taken += semaphore.take(1).tokens;
+  });
+  wait_for_waiters(semaphore, 1);
+  std::this_thread::sleep_for(milliseconds(20));
+  std::thread second([&] { taken += semaphore.take(1).tokens; });
+  wait_for_waiters(semaphore, 2);
+  std::this_thread::sleep_for(milliseconds(20));
+  // Futexes wake in the order of sleeping (futex(2)): the one that stops at the gate.
+  semaphore.post(1);
+  gate.wait_until_reached();
+  const auto give_up = in(seconds(20));
+  while (taken == 0 && steady_clock::now() < give_up) {
+    semaphore.remind();
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  EXPECT_EQ(taken, 1u);
+  gate.open();
+  semaphore.post(1);
+  first.join();
+  second.join();
+  EXPECT_EQ(taken, 2u);
 }
 
 // P14: a token that comes while the waiter is on its way to report a time-out is either taken and
@@ -341,6 +458,37 @@ TEST_F(EventSemaphore, WaiterThatGivesUpSignalsTheOther) {
   EXPECT_TRUE(signalled());
   EXPECT_EQ(semaphore_.poll_wait(1).tokens, 1u);
   EXPECT_EQ(semaphore_.waiters_guess(), 0u);
+}
+
+// The descriptor is empty then, and stays so until the next signal.
+TEST_F(EventSemaphore, WaiterThatStandsStillAfterTheSignalDoesNotSilenceTheOther) {
+  semaphore_.begin_wait();
+  semaphore_.begin_wait();
+  EXPECT_EQ(semaphore_.post(1).wakes, 1u);
+  NativePlatform::drain(event_fd_);  // by a waiter that gets no further
+  EXPECT_FALSE(signalled());
+  EXPECT_EQ(semaphore_.post(1).wakes, 1u);
+  EXPECT_TRUE(signalled()) << "for the other one";
+  EXPECT_EQ(semaphore_.poll_wait(2).tokens, 2u);
+  EXPECT_EQ(semaphore_.end_wait(), 0u);
+}
+
+TEST_F(EventSemaphore, AReminderSignalsOnceMoreWhileSomethingWaits) {
+  EXPECT_EQ(semaphore_.remind(), 0u);
+  semaphore_.post(1);
+  EXPECT_EQ(semaphore_.remind(), 0u) << "nobody waits";
+  semaphore_.try_take(1);
+  semaphore_.begin_wait();
+  semaphore_.begin_wait();
+  EXPECT_EQ(semaphore_.remind(), 0u) << "nothing is there";
+  semaphore_.post(1);
+  NativePlatform::drain(event_fd_);  // by a waiter that gets no further
+  EXPECT_EQ(semaphore_.remind(), 1u);
+  EXPECT_TRUE(signalled());
+  EXPECT_EQ(semaphore_.poll_wait(1).tokens, 1u);
+  EXPECT_EQ(semaphore_.remind(), 0u) << "the mark went with the waiter";
+  semaphore_.close();
+  EXPECT_EQ(semaphore_.poll_wait(1).status, TakeStatus::closed);
 }
 
 TEST_F(EventSemaphore, CloseTellsEveryWaiter) {

@@ -97,6 +97,45 @@ struct SemaphoreChain : rl::test_suite<SemaphoreChain<kMutant>, 3> {
   }
 };
 
+// The first to be woken stands still until the other one has its token: whatever the order, that
+// one is not left asleep with a token free. (Two tokens one after the other: the second one is the
+// first's doubled.)
+template <Mutant kMutant>
+struct SemaphoreStands : rl::test_suite<SemaphoreStands<kMutant>, 3> {
+  struct Platform : RelacyPlatform<kMutant> {
+    static inline SemaphoreStands* check = nullptr;
+    static void pause(PausePoint point) noexcept {
+      if (point == PausePoint::semaphore_woken) check->stand_still();
+    }
+  };
+
+  BasicSemaphore<Platform> semaphore{0};
+  BasicSemaphore<RelacyPlatform<Mutant::none>> go_on{0};
+  bool stands = false;
+
+  void before() { Platform::check = this; }
+
+  void stand_still() {
+    if (std::exchange(stands, true)) return;
+    go_on.take(1);
+  }
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      semaphore.post(1);
+      semaphore.post(1);
+      return;
+    }
+    const TakeResult result = semaphore.take(1);
+    expect(result.status == TakeStatus::taken && result.tokens == 1, "one token taken");
+    go_on.post(1);
+  }
+  void after() {
+    expect(semaphore.value_guess() == 0, "no token is left");
+    expect(semaphore.waiters_guess() == 0, "nobody waits");
+  }
+};
+
 // Two take turns to wait while one posts twice and closes: no token gets lost, everyone is told.
 template <Mutant kMutant>
 struct SemaphoreClose : rl::test_suite<SemaphoreClose<kMutant>, 3> {

@@ -65,18 +65,19 @@ constexpr bool breaks(Mutant mutant, std::string_view part) {
 template <Mutant kMutant>
 void run_all(std::chrono::duration<double> span) {
   if constexpr (breaks(kMutant, "semaphore")) {
-    run_check<SemaphoreAsLock<kMutant>>("semaphore_as_lock", span / 8);
-    run_check<SemaphoreChain<kMutant>>("semaphore_chain", span / 8);
-    run_check<SemaphoreClose<kMutant>>("semaphore_close", span / 8);
+    run_check<SemaphoreAsLock<kMutant>>("semaphore_as_lock", span / 9);
+    run_check<SemaphoreChain<kMutant>>("semaphore_chain", span / 9);
+    run_check<SemaphoreStands<kMutant>>("semaphore_stands", span / 9);
+    run_check<SemaphoreClose<kMutant>>("semaphore_close", span / 9);
   }
   if constexpr (breaks(kMutant, "queue")) {
-    run_check<QueueExchange<kMutant, 2, 2, 2, 1>>("queue_2x2", span / 8);
-    run_check<QueueExchange<kMutant, 2, 1, 1, 2>>("queue_batches", span / 8);
-    run_check<QueueExchange<kMutant, 3, 1, 1, 1>>("queue_3x1", span / 8);
+    run_check<QueueExchange<kMutant, 2, 2, 2, 1>>("queue_2x2", span / 9);
+    run_check<QueueExchange<kMutant, 2, 1, 1, 2>>("queue_batches", span / 9);
+    run_check<QueueExchange<kMutant, 3, 1, 1, 1>>("queue_3x1", span / 9);
   }
   if constexpr (breaks(kMutant, "pool")) {
-    run_check<PoolExchange<kMutant, 3, 2, 2, 1>>("pool_3_lanes", span / 8);
-    run_check<PoolExchange<kMutant, 2, 3, 3, 2>>("pool_batches", span / 8);
+    run_check<PoolExchange<kMutant, 3, 2, 2, 1>>("pool_3_lanes", span / 9);
+    run_check<PoolExchange<kMutant, 2, 3, 3, 2>>("pool_batches", span / 9);
   }
 }
 

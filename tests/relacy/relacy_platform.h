@@ -82,6 +82,8 @@ template <Mutant kMutant>
 struct RelacyPlatform {
   template <class T>
   using Atomic = RelacyAtomic<T>;
+  template <class T>
+  using Word = RelacyAtomic<T>;
   static constexpr Mutant mutant = kMutant;
   // Relacy may switch threads at every access to an atomic: no need for more.
   static void pause(PausePoint) noexcept {}

@@ -1,8 +1,10 @@
 #include "server/children.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <future>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -11,6 +13,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -172,6 +175,57 @@ TEST_F(ChildrenTest, ProcessesOfOthersAreNotTold) {
   ASSERT_TRUE(reap_all());
   EXPECT_EQ(ended_.size(), 1u);
   ::waitpid(other, nullptr, 0);  // unless it was reaped along with the others
+}
+
+// --- while others are being started ---
+
+std::function<void()> before_fork;
+
+void run_before_fork(std::function<void()> what) {
+  static const int error = pthread_atfork(
+      [] {
+        if (before_fork) before_fork();
+      },
+      nullptr, nullptr);
+  ASSERT_EQ(error, 0);
+  before_fork = std::move(what);
+}
+
+TEST_F(ChildrenTest, NobodyWaitsForAFork) {
+  std::future<std::size_t> other;
+  bool in_time = false;
+  run_before_fork([&] {
+    other = std::async(std::launch::async,
+                       [this] { return children_.runs(1) ? children_.running() : 0; });
+    in_time = other.wait_for(5s) == std::future_status::ready;
+  });
+  start(1, [] {});
+  before_fork = nullptr;
+  EXPECT_TRUE(in_time) << "a thread that asks for the children waits until the fork is over";
+  EXPECT_EQ(other.get(), 1u) << "the one that is being started counts";
+}
+
+TEST_F(ChildrenTest, OneThatIsBeingStartedIsKilledWithTheOthers) {
+  run_before_fork([this] { children_.kill_all(); });
+  start(1, stay);
+  before_fork = nullptr;
+  ASSERT_TRUE(reap_all());
+  EXPECT_EQ(ended_.at(1), kKilled);
+}
+
+TEST_F(ChildrenTest, NoEndIsLostOfThoseThatEndBeforeTheirStartIsOver) {
+  constexpr std::size_t kStarts = 200;
+  std::atomic<bool> done = false;
+  std::thread starter([&] {
+    for (std::size_t place = 0; place < kStarts; ++place)
+      start(
+          place, [] {}, Outlives::yes);
+    done = true;
+  });
+  while (!done) reap();
+  starter.join();
+  ASSERT_TRUE(reap_all());
+  EXPECT_EQ(ended_.size(), kStarts);
 }
 
 // --- when the one that has started it goes ---

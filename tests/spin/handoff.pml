@@ -30,12 +30,18 @@
  *   ENDS_BLINDLY        try_end() writes over a turn that has come
  *   WAKES_NOBODY        a sleeper that is given the turn is not signalled
  *   FORGETS_THE_FAILED  the turn stays with a lane that could not be started
+ *   TAKES_BACK_BLINDLY  relieve() takes the turn back although its lane has woken
+ *   WAKES_LATE_BLINDLY  woke() of a late lane does not look whether the turn is parked
  */
 #define LIMIT 2
 #define LEAST 1
 #define NONE LANES
 
-mtype = { closed, awake, asleep, turn }
+mtype = { closed, awake, asleep, late, offered, turn }
+
+#ifndef RELIEFS
+#define RELIEFS 0  /* so often the turn is taken back from a sleeper */
+#endif
 
 /* The protocol's. */
 mtype mailbox[LANES] = closed;
@@ -48,6 +54,8 @@ bool event[LANES];   /* what eventfd(2) remembers */
 bool thread[LANES];  /* there is one, or one that has not quite ended */
 byte socket;         /* messages in it */
 bool stopping;
+bool relieving;      /* main is inside relieve(), and not at the stop */
+byte reliefs = RELIEFS;
 
 /* Ghosts. */
 byte in_hand;           /* turns in hands */
@@ -59,9 +67,11 @@ byte received;
 byte answered;
 bool ended;
 
-#define HAS_TURN(lane) (mailbox[lane] == turn)
+#define HAS_TURN(lane) (mailbox[lane] == turn || mailbox[lane] == offered)
+#define IS_OFFERED(lane) (mailbox[lane] == offered)
+#define MAY_GET_IT(lane) (mailbox[lane] == awake || mailbox[lane] == asleep)
 #define HAS_THREAD(lane) (thread[lane])
-#define HAS_ROOM(lane) (mailbox[lane] != closed && load[lane] < LIMIT)
+#define HAS_ROOM(lane) (MAY_GET_IT(lane) && load[lane] < LIMIT)
 #define IS_LEFT_OUT(lane) (HAS_ROOM(lane) && !will_look[lane])
 #if LANES == 2
 #define COUNT(what) (what(0) + what(1))
@@ -76,12 +86,13 @@ ltl turn_is_taken { [] ((parked && COUNT(HAS_ROOM) > 0) -> <> !parked) }
 ltl all_is_read { [] (socket > 0 -> <> (socket == 0)) }
 ltl server_ends { <> ended }
 
-/* least_loaded(): finds in `best` the open lane with the least load of those with room, or NONE. */
+/* least_loaded(): finds in `best` the open lane with the least load of those with room, and not late,
+   or NONE. */
 inline least_loaded() {
   atomic {
     lane = 0;
     if
-    :: load[self] < LIMIT -> best = self; best_load = load[self]
+    :: self != NONE && load[self % LANES] < LIMIT -> best = self; best_load = load[self % LANES]
     :: else -> best = NONE; best_load = LIMIT
     fi
   }
@@ -90,7 +101,7 @@ inline least_loaded() {
   :: atomic { lane < LANES && load[lane] < best_load -> its_load = load[lane] }
      atomic {
        if
-       :: mailbox[lane] != closed -> best = lane; best_load = its_load
+       :: MAY_GET_IT(lane) -> best = lane; best_load = its_load
        :: else
        fi
        its_load = 0;
@@ -169,9 +180,19 @@ again:
   fi
   if
   :: atomic { mailbox[self] == asleep -> mailbox[self] = awake }
-  :: atomic { mailbox[self] == turn -> timed_out = false }
+  :: atomic { mailbox[self] == offered || mailbox[self] == turn ->
+              mailbox[self] = turn; timed_out = false }
+  :: atomic { mailbox[self] == late -> mailbox[self] = awake;
+#ifndef WAKES_LATE_BLINDLY
+              will_look[self] = true
+#endif
+            }
   fi
   event[self] = false;
+  if
+  :: atomic { will_look[self] -> timed_out = false; goto look_at_parked }
+  :: else
+  fi;
   if
   :: atomic { timed_out -> timed_out = false }
      end_lane(LEAST)
@@ -223,9 +244,9 @@ hand_over:
   :: best == self -> atomic { mailbox[self] = turn; in_hand--; best = 0; goto process }
   :: best != self && best != NONE ->
      if
-     :: mailbox[best] == closed -> goto hand_over  /* meanwhile */
+     :: mailbox[best] == closed || mailbox[best] == late -> goto hand_over  /* meanwhile */
      :: atomic { mailbox[best] == awake -> mailbox[best] = turn; in_hand-- }
-     :: atomic { mailbox[best] == asleep -> mailbox[best] = turn; in_hand--; wake = true }
+     :: atomic { mailbox[best] == asleep -> mailbox[best] = offered; in_hand--; wake = true }
      fi
 #ifdef GIVES_TOO_EARLY
      mailbox[self] = awake;
@@ -295,6 +316,7 @@ process:
   fi
 #else
   atomic { load[self] = 0; will_look[self] = true }
+look_at_parked:
   if
   :: parked
   :: atomic { !parked -> will_look[self] = false; goto again }
@@ -318,6 +340,71 @@ end_thread:
   goto end_no_thread
 }
 
+/* The main thread, which takes the turn back from a sleeper that does not wake up. That it waits
+   for a while first is nothing that the protocol relies on. */
+proctype Relief() {
+  byte self = NONE;  /* no lane */
+  byte owner;
+  byte lane;
+  byte best;
+  byte best_load;
+  byte its_load;
+  bool wake;
+
+end_relief:
+  atomic {
+    reliefs > 0 && !stopping && COUNT(IS_OFFERED) > 0 ->
+    reliefs--;
+    relieving = true;
+    owner = 0;
+    do
+    :: mailbox[owner] != offered -> owner++
+    :: else -> break
+    od
+  }
+  least_loaded();
+  if
+  :: best == NONE -> goto relieved
+  :: else
+  fi
+  if
+#ifdef TAKES_BACK_BLINDLY
+  :: atomic { true -> mailbox[owner] = late; in_hand++ }
+#else
+  :: atomic { mailbox[owner] == offered -> mailbox[owner] = late; in_hand++ }
+  :: mailbox[owner] != offered -> goto relieved
+#endif
+  fi
+
+hand_over:
+  least_loaded();
+  if
+  :: best != NONE ->
+     if
+     :: mailbox[best] == closed || mailbox[best] == late -> goto hand_over  /* meanwhile */
+     :: atomic { mailbox[best] == awake -> mailbox[best] = turn; in_hand-- }
+     :: atomic { mailbox[best] == asleep -> mailbox[best] = offered; in_hand--; wake = true }
+     fi
+     if
+     :: wake -> event[best] = true
+     :: else
+     fi
+     goto relieved
+  :: else
+  fi
+  atomic { parked = true; in_hand--; second_looks++ }
+  least_loaded();
+  if
+  :: atomic { best == NONE -> second_looks-- }
+  :: atomic { best != NONE && parked -> parked = false; in_hand++; second_looks--; goto hand_over }
+  :: atomic { best != NONE && !parked -> second_looks-- }
+  fi
+
+relieved:
+  atomic { relieving = false; owner = 0; lane = 0; best = 0; best_load = 0; wake = false }
+  goto end_relief
+}
+
 /* Costs no states: it moves only when something is wrong. */
 proctype Watch() {
 end_watch:
@@ -330,6 +417,7 @@ init {
     mailbox[0] = turn;
     thread[0] = true;
     run Watch();
+    run Relief();
     do
     :: lane < LANES -> run Lane(lane); lane++
     :: else -> lane = 0; break
@@ -342,7 +430,7 @@ init {
   :: true -> answered == sent; break  /* so that the signals of the end cover up no lost wake-up */
   od
 
-  stopping = true;
+  atomic { !relieving -> stopping = true }
   do
   :: lane < LANES -> event[lane] = true; lane++
   :: else -> break

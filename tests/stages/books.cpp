@@ -42,13 +42,14 @@ std::uint64_t Books::largest(HistogramId histogram) const {
 
 std::uint64_t Books::sum(std::size_t at) const {
   std::uint64_t result = 0;
-  for (const Block& block : blocks_) result += block.values[at].load();
+  for (const Block& block : blocks_) result += block.values[at].load(std::memory_order_relaxed);
   return result;
 }
 
 std::uint64_t Books::most(std::size_t at) const {
   std::uint64_t result = 0;
-  for (const Block& block : blocks_) result = std::max(result, block.values[at].load());
+  for (const Block& block : blocks_)
+    result = std::max(result, block.values[at].load(std::memory_order_relaxed));
   return result;
 }
 

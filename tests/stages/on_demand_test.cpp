@@ -74,10 +74,11 @@ class OnDemand : public testing::Test {
     while (rig.receive.run() + rig.service.run() > 0) {
     }
   }
-  // The worker is inside a message.
-  static void enter(Rig& rig) {
-    rig.workers->crowd.enter([&rig] { return rig.workers->queue.ready_guess() > 0; });
+  static auto waiting(Rig& rig) {
+    return [&rig] { return rig.workers->queue.ready_guess(); };
   }
+  // The worker is inside a message.
+  static void enter(Rig& rig) { rig.workers->crowd.enter(waiting(rig)); }
   // The end of the server, as the pipeline does it: workers first.
   static void end(Rig& rig) {
     rig.workers->queue.close();
@@ -109,6 +110,18 @@ TEST_F(OnDemand, NoThreadWhileAWorkerIsIdle) {
   service_.let_go(1);
   end(rig);
   expect_at_rest(rig, 0);
+}
+
+// The worker was woken for the first message, and stands still.
+TEST_F(OnDemand, AWorkerThatDoesNotComeHoldsUpOneMessage) {
+  Rig rig(service_, options(2));
+  bring(rig, {"1", "2", "3"});
+  EXPECT_EQ(rig.workers->starter->run(), 2u);
+  EXPECT_TRUE(service_.wait_until_inside(2));
+  EXPECT_EQ(rig.workers->queue.ready_guess(), 1u) << "the worker's";
+  service_.let_go(3);
+  end(rig);
+  expect_at_rest(rig, 2);
 }
 
 TEST_F(OnDemand, NoThreadWithoutAMessage) {
@@ -233,7 +246,7 @@ TEST_F(NoThread, IsReportedAndTheWorkersGetTheMessage) {
   bring(rig, {"1", "2"});
   EXPECT_EQ(run_without_threads(rig), 0u);
   EXPECT_EQ(rig.workers->queue.ready_guess(), 2u) << "the claim is given back";
-  EXPECT_TRUE(rig.workers->crowd.wanted()) << "nor is the thread counted";
+  EXPECT_TRUE(rig.workers->crowd.wanted(waiting(rig))) << "nor is the thread counted";
   EXPECT_EQ(rig.books.largest(Gauge::threads_now), 0u);
   EXPECT_EQ(rig.total(Counter::threads_started), 0u);
   EXPECT_EQ(rig.total(Counter::thread_start_errors), 1u);

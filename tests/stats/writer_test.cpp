@@ -9,7 +9,9 @@ namespace {
 
 class WriterTest : public testing::Test {
  protected:
-  std::uint64_t at(std::size_t place) const { return block_[place].load(); }
+  std::uint64_t at(std::size_t place) const {
+    return block_[place].load(std::memory_order_relaxed);
+  }
 
   std::vector<Value> block_ = std::vector<Value>(kBlockBytes / sizeof(Value));
 };
@@ -56,7 +58,7 @@ TEST_F(WriterTest, RecordsIntoTheBucketAndKeepsTheLargestExactly) {
 TEST_F(WriterTest, RecordsNothingWhereHistogramsAreOff) {
   StatsWriter writer(block_.data(), Detail::counters);
   writer.record(HistogramId::wait_ns, 5);
-  for (const Value& value : block_) EXPECT_EQ(value.load(), 0u);
+  for (const Value& value : block_) EXPECT_EQ(value.load(std::memory_order_relaxed), 0u);
 }
 
 TEST_F(WriterTest, KnowsHowManyValuesEachHistogramHolds) {
@@ -77,7 +79,8 @@ TEST_F(WriterTest, WithoutHistogramsNothingBeyondTheSmallerBlockIsTouched) {
   ASSERT_LT(small, 128u);
   constexpr std::uint64_t kForeign = 77;
   for (const Detail detail : {Detail::counters, Detail::books}) {
-    for (std::size_t place = small; place < block_.size(); ++place) block_[place] = kForeign;
+    for (std::size_t place = small; place < block_.size(); ++place)
+      block_[place].store(kForeign, std::memory_order_relaxed);
     StatsWriter writer(block_.data(), detail);
     for (const CounterInfo& counter : kCounters) writer.add(counter.id);
     for (const ReasonInfo& reason : kReasons) writer.book(reason.id);

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/stress/random.h"
@@ -35,6 +36,10 @@ class alignas(64) Worker {
   void doing(const char* what) noexcept { doing_.store(what, std::memory_order_relaxed); }
   void progressed(std::uint64_t amount) noexcept {
     progress_.store(progress_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  // See Pauser.
+  void stand_when_woken(std::function<bool()> it_has_to) {
+    pauser_.stand_when_woken(std::move(it_has_to));
   }
   // A moment to wait until, or never, as the run says.
   Deadline deadline() noexcept;

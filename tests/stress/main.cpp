@@ -55,6 +55,8 @@ void execute(const Run& run) {
       return SemaphoreRuns<kMutant>(run).one_token();
     case Scenario::quota:
       return SemaphoreRuns<kMutant>(run).quota();
+    case Scenario::stands_still:
+      return SemaphoreRuns<kMutant>(run).stands_still();
     case Scenario::close:
       return SemaphoreRuns<kMutant>(run).close();
     case Scenario::event_waiters:

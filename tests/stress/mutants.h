@@ -15,6 +15,7 @@ namespace cpss {
 inline constexpr std::array kMutantNames = {
     std::string_view("none"),
     std::string_view("semaphore_drops_wake"),
+    std::string_view("semaphore_wakes_once"),
     std::string_view("semaphore_drops_chain"),
     std::string_view("semaphore_keeps_pending"),
     std::string_view("semaphore_sleeps_unchecked"),

@@ -13,9 +13,10 @@
 namespace cpss {
 namespace {
 
-constexpr std::array kScenarioNames = {
-    std::string_view("pipeline"), std::string_view("burst"), std::string_view("one_token"),
-    std::string_view("quota"),    std::string_view("close"), std::string_view("event_waiters")};
+constexpr std::array kScenarioNames = {std::string_view("pipeline"),     std::string_view("burst"),
+                                       std::string_view("one_token"),    std::string_view("quota"),
+                                       std::string_view("stands_still"), std::string_view("close"),
+                                       std::string_view("event_waiters")};
 
 constexpr std::array kPauseNames = {
     std::string_view("queue_claimed"),    std::string_view("queue_written"),
@@ -44,6 +45,8 @@ std::vector<Run> make_kinds() {
     kinds.push_back({.scenario = Scenario::one_token, .consumers = 8});
     kinds.push_back({.scenario = Scenario::quota, .producers = 1, .consumers = 8});
     kinds.push_back({.scenario = Scenario::quota, .producers = 3, .consumers = 8});
+    kinds.push_back({.scenario = Scenario::stands_still, .producers = 1, .consumers = 2});
+    kinds.push_back({.scenario = Scenario::stands_still, .producers = 2, .consumers = 6});
     kinds.push_back({.scenario = Scenario::close, .producers = 2, .consumers = 8});
     kinds.push_back({.scenario = Scenario::event_waiters, .producers = 2, .consumers = 2});
     kinds.push_back({.scenario = Scenario::event_waiters, .producers = 2, .consumers = 6});

@@ -14,6 +14,7 @@ enum class Scenario : std::uint8_t {
   burst,          // the same, but producers wait until all is taken: nobody's put helps a later one
   one_token,      // one token as a lock among eight waiters (F04)
   quota,          // waiters that stop when they have enough, so that a token left over sticks out
+  stands_still,   // half of the waiters stand still when they are woken
   close,          // closed while many wait
   event_waiters,  // several waiters on one eventfd
 };

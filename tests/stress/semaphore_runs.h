@@ -66,6 +66,48 @@ class SemaphoreRuns {
     check_end(semaphore, 0);
   }
 
+  // Half of the waiters stand still once they have been woken, until the others have what they want
+  // of tokens that come one by one: whoever is asleep is woken when enough of them wait.
+  void stands_still() {
+    Semaphore semaphore;
+    std::atomic<std::uint64_t> posted = 0;
+    std::atomic<std::uint64_t> taken = 0;
+    std::atomic<std::uint32_t> hungry = run_.consumers - run_.consumers / 2;
+    Crew crew(run_, [&] { return state(semaphore); });
+    const auto take_some = [&](Worker& me) {
+      const std::uint32_t tokens = take(me, semaphore, 4);
+      taken += tokens;
+      return tokens;
+    };
+    for (std::uint32_t i = 0; i < run_.consumers / 2; ++i)
+      crew.start("stands", [&](Worker& me) {
+        me.stand_when_woken([&] { return hungry > 0; });
+        while (take_some(me) > 0) {
+        }
+      });
+    for (std::uint32_t i = run_.consumers / 2; i < run_.consumers; ++i)
+      crew.start("waiter", [&](Worker& me) {
+        for (std::uint64_t had = 0; had < run_.messages;) had += take_some(me);
+        --hungry;
+      });
+    for (std::uint32_t i = 0; i < run_.producers; ++i)
+      crew.start("poster", [&](Worker& me) {
+        while (hungry > 0) {
+          // Enough to wake all of them, one after the other.
+          if (semaphore.value_guess() < (1u << run_.consumers) * 4) {
+            ++posted;
+            semaphore.post(1);
+          }
+          if (me.random().one_in(4)) sched_yield();
+        }
+      });
+    crew.join("waiter");
+    crew.join("poster");
+    semaphore.close();
+    crew.join("stands");
+    check_end(semaphore, posted - taken);
+  }
+
   // Many wait, some tokens come, the semaphore closes: everyone is told, no token is lost.
   void close() {
     Semaphore semaphore;

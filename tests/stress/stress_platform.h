@@ -1,7 +1,9 @@
 // The server's platform, with pauses: seldom anywhere, often at the one point that is hot in a run.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <utility>
 
 #include <sched.h>
 #include <time.h>
@@ -16,7 +18,12 @@ class Pauser {
  public:
   Pauser(std::uint64_t seed, std::optional<PausePoint> hot) noexcept : random_(seed), hot_(hot) {}
 
+  // From now on, woken from sleep, it stands still as long as `it_has_to`.
+  void stand_when_woken(std::function<bool()> it_has_to) { stands_ = std::move(it_has_to); }
+
   void at(PausePoint point) noexcept {
+    if (stands_ && point == PausePoint::semaphore_woken)
+      while (stands_()) sleep_us(50);
     if (point == hot_) {
       switch (random_.below(8)) {
         case 0:
@@ -40,6 +47,7 @@ class Pauser {
 
   Random random_;
   std::optional<PausePoint> hot_;
+  std::function<bool()> stands_;
 };
 
 // The calling thread's; null: it does not pause.

@@ -74,6 +74,9 @@ int write_all(int descriptor, std::string_view text) noexcept {
 // Whatever 'ulimit -s' says; it calls little more than write(2).
 constexpr std::size_t kStackBytes = std::size_t{256} << 10;
 
+// For what the old thread has yet to write, so that the lines keep their order.
+constexpr std::chrono::milliseconds kBeforeChange{100};
+
 }  // namespace
 
 void* AsyncWriter::Shared::run(void* own) noexcept {
@@ -95,12 +98,24 @@ void AsyncWriter::Shared::write_what_comes() noexcept {
 
 AsyncWriter::AsyncWriter(int descriptor, const char* name, std::size_t capacity)
     : shared_(std::make_shared<Shared>(descriptor, capacity)) {
+  start_thread(shared_, name);
+}
+
+void AsyncWriter::change_thread(const char* name) {
+  auto shared = std::make_shared<Shared>(shared_->descriptor, shared_->capacity);
+  start_thread(shared, name);
+  flush(kBeforeChange);
+  dropped_ += shared_->refused.load(std::memory_order_relaxed);
+  std::exchange(shared_, std::move(shared))->work.close();
+}
+
+void AsyncWriter::start_thread(const std::shared_ptr<Shared>& shared, const char* name) {
   const AllSignalsBlocked blocked;
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, kStackBytes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  auto own = std::make_unique<std::shared_ptr<Shared>>(shared_);
+  auto own = std::make_unique<std::shared_ptr<Shared>>(shared);
   pthread_t thread{};
   const int error = pthread_create(&thread, &attributes, &Shared::run, own.get());
   pthread_attr_destroy(&attributes);

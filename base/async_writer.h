@@ -36,6 +36,11 @@ class AsyncWriter {
   // takes it whole. Throws std::bad_alloc.
   bool put(const std::string& text);
 
+  // Lets a new thread do what is put from now on. It has the rights of the caller (credentials and
+  // capabilities are a thread's own); the old one ends once it has written what it was given. Waits
+  // 0.1 s for that at most. Throws as the constructor, and then nothing has changed.
+  void change_thread(const char* name);
+
   // All that was put has been written, or refused by the descriptor.
   bool idle() const noexcept;
   // Waits until idle(), at most `longest`; whether it is.
@@ -52,6 +57,8 @@ class AsyncWriter {
 
  private:
   struct Shared;
+  static void start_thread(const std::shared_ptr<Shared>& shared, const char* name);
+
   std::shared_ptr<Shared> shared_;
   std::uint64_t dropped_ = 0;
   std::uint64_t told_ = 0;  // of lost()

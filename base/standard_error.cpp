@@ -10,6 +10,7 @@ namespace cpss {
 namespace {
 
 constexpr std::chrono::seconds kLongestFarewell{1};
+constexpr const char* kThread = "log";
 
 struct Owned {
   pid_t process = 0;
@@ -29,8 +30,12 @@ AsyncWriter* the_writer() noexcept {
 }  // namespace
 
 AsyncWriter& standard_error() {
-  if (the_writer() == nullptr) owned() = {::getpid(), new AsyncWriter(STDERR_FILENO, "log")};
+  if (the_writer() == nullptr) owned() = {::getpid(), new AsyncWriter(STDERR_FILENO, kThread)};
   return *owned().writer;
+}
+
+void give_up_rights_of_standard_error() {
+  if (the_writer() != nullptr) the_writer()->change_thread(kThread);
 }
 
 void flush_standard_error() noexcept {

@@ -13,6 +13,10 @@ namespace cpss {
 // Throws std::bad_alloc, std::system_error.
 AsyncWriter& standard_error();
 
+// After the calling thread has given up rights: the writer, if there is one, goes on in a thread
+// that has no more. Throws as standard_error().
+void give_up_rights_of_standard_error();
+
 // At the end of a program: waits until what that writer was given is written, a second at most. If
 // there is none it is not started.
 void flush_standard_error() noexcept;

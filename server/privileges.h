@@ -35,8 +35,9 @@ void give_region_to(const Identity& identity, const std::string& region);
 // to replace others, are still to have it. The limit RLIMIT_RTPRIO is raised to it, for which no
 // capability is needed then; where it cannot be raised, CAP_SYS_NICE is kept instead.
 //
-// To be called before there is a second thread: capabilities are a thread's own. Throws
-// MayNotBecomeUser or std::system_error; the process is then to be ended.
+// Capabilities are a thread's own: to be called before there is a second thread, but for the log's,
+// which is replaced afterwards (give_up_rights_of_standard_error()). Throws MayNotBecomeUser or
+// std::system_error; the process is then to be ended.
 void give_up_privileges(const std::optional<Identity>& run_as,
                         std::optional<unsigned> real_time_priority);
 

@@ -242,9 +242,10 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   RunningServer server({signals, manager, listeners, addresses, region, *engine, assignment,
                         region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),
                         settings.idle_exit});
-  // Nothing is left to open, and there is no second thread yet.
+  // Nothing is left to open, and the log's is the only other thread.
   if (plan.run_as) give_region_to(*plan.run_as, region.path());
   give_up_privileges(plan.run_as, highest_priority(plan.pipeline));
+  give_up_rights_of_standard_error();
   server.start();
   server.announce(fmt::format("ready: service {} on {}; {}; {} slots of {} bytes; counters in {}",
                               settings.service, fmt::join(listeners.address_texts(), ", "),

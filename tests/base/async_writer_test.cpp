@@ -75,6 +75,23 @@ TEST(AsyncWriterTest, WhatWasLostIsToldOnceAndBeforeAnythingElse) {
   EXPECT_EQ(writer.lost(), 3u);
 }
 
+TEST(AsyncWriterTest, AChangeOfThreadLosesNothingAndNoCount) {
+  FullPipe pipe;
+  AsyncWriter writer(pipe.descriptor(), "test", 2);
+  for (const char* text : {"1\n", "2\n"}) EXPECT_TRUE(writer.put(text));
+  EXPECT_FALSE(writer.put("too many\n"));
+  writer.change_thread("other");
+  EXPECT_EQ(writer.lost(), 1u);
+  std::string text;
+  EXPECT_TRUE(eventually([&] {
+    text += pipe.read();
+    return text == "1\n2\n";
+  })) << text;
+  EXPECT_EQ(writer.take_losses(), 1u);
+  EXPECT_TRUE(writer.put("3\n"));
+  EXPECT_EQ(read_to_the_end(pipe, writer), "3\n");
+}
+
 TEST(AsyncWriterTest, DoesNotWaitForItsThread) {
   FullPipe pipe;
   const auto begin = std::chrono::steady_clock::now();

@@ -42,7 +42,7 @@ std::string describe(const std::string& lane, const Event& event) {
 
 }  // namespace
 
-void EventLog::collect(Board& board) {
+void EventLog::collect(Board& board, Clock::time_point now) {
   const std::uint64_t lost = board.take_events([this](const std::string& lane, const Event& event) {
     Line& line = lines_[static_cast<std::size_t>(event.kind)];
     line.last = describe(lane, event);
@@ -53,8 +53,8 @@ void EventLog::collect(Board& board) {
     lost_line_.held_back += lost - lost_;
     lost_ = lost;
   }
-  for (Line& line : lines_) write_if_due(line);
-  write_if_due(lost_line_);
+  for (Line& line : lines_) write_if_due(line, now);
+  write_if_due(lost_line_, now);
 }
 
 void EventLog::flush() {
@@ -63,9 +63,10 @@ void EventLog::flush() {
   if (lost_line_.held_back > 0) write(lost_line_);
 }
 
-void EventLog::write_if_due(Line& line) {
-  if (line.held_back > 0 && std::chrono::steady_clock::now() - line.written >= kInterval)
-    write(line);
+void EventLog::write_if_due(Line& line, Clock::time_point now) {
+  if (line.held_back == 0 || now - line.written < kInterval) return;
+  write(line);
+  line.written = now;
 }
 
 void EventLog::write(Line& line) {
@@ -73,7 +74,6 @@ void EventLog::write(Line& line) {
                    ? line.last
                    : fmt::format("{} (and {} more like it)", line.last, line.held_back - 1));
   line.held_back = 0;
-  line.written = std::chrono::steady_clock::now();
 }
 
 }  // namespace cpss

@@ -13,8 +13,10 @@ namespace cpss {
 
 class EventLog {
  public:
+  using Clock = std::chrono::steady_clock;
+
   // Takes what the lanes have reported since the last call.
-  void collect(Board& board);
+  void collect(Board& board, Clock::time_point now);
   // The last lines, at the end of the server: what the limit has held back.
   void flush();
 
@@ -22,9 +24,9 @@ class EventLog {
   struct Line {
     std::uint64_t held_back = 0;  // events since it was last written
     std::string last;
-    std::chrono::steady_clock::time_point written{};
+    Clock::time_point written{};
   };
-  static void write_if_due(Line& line);
+  static void write_if_due(Line& line, Clock::time_point now);
   static void write(Line& line);
 
   std::array<Line, 7> lines_;  // by EventKind

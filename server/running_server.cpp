@@ -131,7 +131,7 @@ void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
   });
   if (!drained) leave(why);
   p_.main.add(Counter::kernel_dropped, p_.listeners.last_drops());
-  events_.collect(p_.engine.board());
+  events_.collect(p_.engine.board(), std::chrono::steady_clock::now());
   events_.flush();
   close_books(true);
 }
@@ -148,7 +148,7 @@ void RunningServer::tick() {
   p_.addresses.tick();
   book_kernel_drops();
   watch_send_buffers();
-  events_.collect(p_.engine.board());
+  events_.collect(p_.engine.board(), std::chrono::steady_clock::now());
   for (const std::string& line : p_.region.look_after(std::chrono::steady_clock::now()))
     log::warning(line);
   log::tell_losses();
@@ -200,7 +200,7 @@ void RunningServer::leave(const char* why) {
     seized += p_.engine.seize_all();
   }
   p_.main.add(Counter::kernel_dropped, p_.listeners.last_drops());
-  events_.collect(p_.engine.board());
+  events_.collect(p_.engine.board(), std::chrono::steady_clock::now());
   events_.flush();
   log::error(fmt::format("{}: forced end; {} messages inside are booked as failed", why, seized));
   close_books(p_.engine.all_taken());

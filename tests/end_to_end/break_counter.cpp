@@ -25,7 +25,8 @@ void break_counter(const std::string& stats_file, const std::string& counter) {
         file + header.metrics.offset + std::size_t{i} * header.metrics.entry_bytes);
     if (counter != metric.name.data()) continue;
     found = true;
-    reinterpret_cast<Value*>(file + block.offset + metric.offset)->fetch_add(1);
+    reinterpret_cast<Value*>(file + block.offset + metric.offset)
+        ->fetch_add(1, std::memory_order_relaxed);
   }
   munmap(mapped, bytes);
   if (!found) throw std::runtime_error("no counter " + counter);

@@ -25,9 +25,7 @@ FloodAccount::FloodAccount(const ServerProcess& server)
     : server_(server), backlog_drops_before_(backlog_drops()) {}
 
 void FloodAccount::wait_until_all_taken() const {
-  const bool taken = eventually([this] {
-    return missing() <= lost_before_us();
-  });
+  const bool taken = eventually([this] { return missing() <= lost_before_us(); });
   EXPECT_TRUE(taken) << missing() << " of " << sent_ << " are in no counter";
   server_.wait_until_idle();
 }

@@ -75,8 +75,7 @@ void ServerProcess::wait_until_idle(std::uint64_t received) const {
   const bool idle = eventually([&] {
     last = stats()["ledger"];
     // What came is counted before it is counted as inside: "none inside" alone says nothing.
-    return last.at("received") >= received && last.at("in_flight") == 0 &&
-           last.at("residual") == 0;
+    return last.at("received") >= received && last.at("in_flight") == 0 && last.at("residual") == 0;
   });
   EXPECT_TRUE(idle) << "expected " << received << " received and none inside: " << last.dump();
 }

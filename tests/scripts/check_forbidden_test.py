@@ -6,7 +6,7 @@ import unittest
 
 from script_test import PROJECT, ScriptTest
 
-FOLDERS = ("queue", "stats", "config", "net", "services", "stages", "server", "tools", "tests",
+FOLDERS = ("queue", "base", "stats", "config", "net", "services", "stages", "server", "tools", "tests",
            "cmake")
 
 

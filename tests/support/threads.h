@@ -24,6 +24,7 @@ struct ThreadSeen {
   int priority = -1;
   unsigned long waits = 0;   // times it gave up its CPU by itself: voluntary switches, proc(5)
   std::uint64_t run_ns = 0;  // time on a CPU
+  pid_t tid = 0;
 };
 
 inline std::vector<unsigned> allowed_cpus(pid_t thread = 0) {
@@ -65,8 +66,9 @@ inline std::map<std::string, ThreadSeen> threads_of(pid_t process) {
     sched_param parameters{};
     const int policy = sched_getscheduler(id);
     if (name.empty() || policy < 0 || sched_getparam(id, &parameters) != 0) continue;
-    threads[name] = {allowed_cpus(id), policy, parameters.sched_priority,
-                     voluntary_switches(task.path()), run_time_ns(task.path())};
+    threads[name] = {allowed_cpus(id),          policy,
+                     parameters.sched_priority, voluntary_switches(task.path()),
+                     run_time_ns(task.path()),  id};
   }
   return threads;
 }

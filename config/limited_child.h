@@ -25,8 +25,8 @@ struct ChildOutcome {
 
 // `work` runs in a copy of the process, so what it changes is lost. Call it before the process has
 // a second thread: the copy has only the calling one, and a lock held by another would stay locked
-// for ever. No child is left behind. Throws std::bad_alloc, and std::system_error where no child can
-// be started: a limit of this process, which says nothing about the input.
+// for ever. No child is left behind. Throws std::bad_alloc, and std::system_error where no child
+// can be started: a limit of this process, which says nothing about the input.
 ChildOutcome run_in_limited_child(const std::function<std::string()>& work,
                                   const ChildLimits& limits);
 

@@ -7,8 +7,8 @@
 // everybody, and so does a map that was never published.
 //
 // One writer at a time; any number of readers, in any process that shares the memory. Readers never
-// wait and take constant time. Every cell is an atomic of its own, relaxed: publish() hands them over
-// with one release store, whose partner is the acquire in of().
+// wait and take constant time. Every cell is an atomic of its own, relaxed: publish() hands them
+// over with one release store, whose partner is the acquire in of().
 #pragma once
 
 #include <array>

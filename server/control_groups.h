@@ -1,6 +1,6 @@
 // The control groups of this process, and the limits that they set (cgroups(7)): version 1, version
-// 2, and both side by side, as far as they are mounted here. A group is under the limits of all that
-// it is in.
+// 2, and both side by side, as far as they are mounted here. A group is under the limits of all
+// that it is in.
 //
 // What cannot be found or read limits nothing. Any thread.
 #pragma once

@@ -17,16 +17,16 @@ struct Machine {
   std::uint64_t memory_bytes = 0;   // 0: not known
   std::string memory_of;            // who says so: "this machine has", "the control group may use"
 
-  // How many lanes can run at once, of those that may run on `usable` CPUs: at most the quota, rounded
-  // down; at least one.
+  // How many lanes can run at once, of those that may run on `usable` CPUs: at most the quota,
+  // rounded down; at least one.
   unsigned at_once(std::size_t usable) const noexcept;
   unsigned at_once() const noexcept { return at_once(cpus.size()); }
   // Not even one can run all the time: what it wastes it lacks when there is something to do.
   bool less_than_one() const noexcept { return cpu_quota && *cpu_quota < 1; }
 };
 
-// Throws std::system_error if the kernel does not tell the CPUs. `proc`: where procfs is mounted, or
-// what looks like it.
+// Throws std::system_error if the kernel does not tell the CPUs. `proc`: where procfs is mounted,
+// or what looks like it.
 Machine this_machine(const std::string& proc = "/proc");
 
 // As sched_getaffinity(2) says. Throws std::system_error.

@@ -8,8 +8,8 @@
 // Requests and responses hold every slot, so they are never full. Receive waits for sockets and
 // free slots, service for requests and room in the worker queue, workers for deferred messages,
 // response for responses and, each of them for a limited time, room in the kernel; a lane that does
-// several of these waits for all of them at once. Lanes wait only for what is downstream of them: no
-// cycle can block.
+// several of these waits for all of them at once. Lanes wait only for what is downstream of them:
+// no cycle can block.
 //
 // Main thread only. It outlives its lanes: after end() has returned true, or not at all (a forced
 // end leaves by _exit).

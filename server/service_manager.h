@@ -48,10 +48,10 @@ class ServiceManager {
   // For the log; empty: there is nothing to warn of.
   const std::string& warning() const noexcept { return warning_; }
 
-  // Each sends one datagram and never waits: from a manager that does not read, whose queue is full,
-  // it is kept for retry(). False: this one was not heard, and the one before was (errno says why),
-  // so that whoever logs each false writes one line about a manager that stays away. `line`: for
-  // people.
+  // Each sends one datagram and never waits: from a manager that does not read, whose queue is
+  // full, it is kept for retry(). False: this one was not heard, and the one before was (errno says
+  // why), so that whoever logs each false writes one line about a manager that stays away. `line`:
+  // for people.
   //
   // A time to stop that the manager has set is over no earlier than `another` from now.
   bool ready(std::string_view line);

@@ -16,8 +16,8 @@ void secure_standard_streams();
 void print(const std::string& text);
 
 // "cpssd: error: ..." on standard error, a line for each of `errors`. Where that cannot be written,
-// nobody can be told. Does not wait; behind what the log has said. Not before the process has forked
-// what must not have a second thread.
+// nobody can be told. Does not wait; behind what the log has said. Not before the process has
+// forked what must not have a second thread.
 void complain(const std::string& errors);
 
 }  // namespace cpss

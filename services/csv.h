@@ -1,9 +1,9 @@
 // The fields of one line of comma-separated values (RFC 4180), or of values that another character
 // separates.
 //
-// Two differences: a quoted field ends on its line, since no value of ours may hold a line break; so
-// one bad quote spoils one line and not the rest of the file. And blanks around a field (spaces, and
-// tabs where these do not separate) are none of its bytes, unless they are within its quotes.
+// Two differences: a quoted field ends on its line, since no value of ours may hold a line break;
+// so one bad quote spoils one line and not the rest of the file. And blanks around a field (spaces,
+// and tabs where these do not separate) are none of its bytes, unless they are within its quotes.
 //
 // Not for several threads at once.
 #pragma once
@@ -17,8 +17,8 @@ namespace cpss {
 
 class CsvLine {
  public:
-  // `line` without its line end; `separator` is no blank and no quote. False where the quoting is wrong, see problem(). A line always has
-  // at least one field.
+  // `line` without its line end; `separator` is no blank and no quote. False where the quoting is
+  // wrong, see problem(). A line always has at least one field.
   bool split(std::string_view line, char separator = ',');
 
   // Valid until the next split() and as long as the line's memory.

@@ -4,10 +4,11 @@
 //   in hand ──put_down(n)──► n lie there ──pick_up()──► in hand
 //                                 └──take_away() (main, at a forced end)──► taken, for good
 //
-// The lane has them in hand while it reads, places and ends datagrams, for no longer than the system
-// calls of one batch take. It puts down what is left before all that may take long: a service, the
-// stages behind it, a wait. pick_up() and take_away() are compare-exchanges on one word, so of the
-// two exactly one succeeds, and books them. What was taken away stays so: the lane reads no more.
+// The lane has them in hand while it reads, places and ends datagrams, for no longer than the
+// system calls of one batch take. It puts down what is left before all that may take long: a
+// service, the stages behind it, a wait. pick_up() and take_away() are compare-exchanges on one
+// word, so of the two exactly one succeeds, and books them. What was taken away stays so: the lane
+// reads no more.
 //
 // One lane, and main.
 #pragma once
@@ -28,7 +29,8 @@ class HeldDatagrams {
         there != kTaken && word_.compare_exchange_strong(there, kInHand, std::memory_order_relaxed);
     return in_hand_;
   }
-  // The lane. Of so many datagrams, all counted as received; nothing happens if it has none in hand.
+  // The lane. Of so many datagrams, all counted as received; nothing happens if it has none in
+  // hand.
   void put_down(std::uint64_t datagrams) noexcept {
     if (!in_hand_) return;
     in_hand_ = false;

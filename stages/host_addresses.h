@@ -1,5 +1,5 @@
-// The addresses of this host as the lanes know them: the main thread publishes them, each lane has a
-// copy of its own, which it renews once a batch if there is something new.
+// The addresses of this host as the lanes know them: the main thread publishes them, each lane has
+// a copy of its own, which it renews once a batch if there is something new.
 //
 //   main ─ publish() ─► version, words ◄─ refresh() ─ the copy of a lane, of this process or another
 //

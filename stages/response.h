@@ -8,9 +8,9 @@
 //
 //   * Half of the list is for replies that may not take what room there is: one more is ended at
 //     once. The other half, at least a batch, is for those that found none.
-//   * A lane with a single socket takes no more from its queue while that other half might overflow:
-//     then replies wait in the queue, and requests in the kernel. With several sockets it goes on,
-//     and what finds its half full is ended at once.
+//   * A lane with a single socket takes no more from its queue while that other half might
+//     overflow: then replies wait in the queue, and requests in the kernel. With several sockets it
+//     goes on, and what finds its half full is ended at once.
 //
 // One object per lane that runs it: response lanes, lanes that help, which give back what finds no
 // room, and lanes that run all steps.

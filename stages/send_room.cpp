@@ -3,8 +3,8 @@
 namespace cpss {
 namespace {
 
-// What the kernel charges at most for a datagram of this size: its data lie in a block whose size is
-// a power of two, together with headers and the kernel's own structures (skb->truesize).
+// What the kernel charges at most for a datagram of this size: its data lie in a block whose size
+// is a power of two, together with headers and the kernel's own structures (skb->truesize).
 constexpr std::size_t most_charged(std::size_t bytes) noexcept {
   return 2 * bytes + 1024;
 }

@@ -1,15 +1,15 @@
 // Whose replies may take room in a socket's send buffer while replies that do not leave fill it.
 //
 // A reply to a neighbour whose hardware address nobody tells stays in the kernel for about three
-// seconds, and in its socket's send buffer: a few hundred of them are all that the buffer holds, and
-// then nobody else gets a reply either. So while a socket is under pressure (send_pressure.h),
-// replies to silent neighbours may take half of the buffer, those to neighbours that the kernel does
-// not know yet three quarters, and everybody else all of it. Without pressure, or where nothing is
-// known (ReachMap), everybody may.
+// seconds, and in its socket's send buffer: a few hundred of them are all that the buffer holds,
+// and then nobody else gets a reply either. So while a socket is under pressure (send_pressure.h),
+// replies to silent neighbours may take half of the buffer, those to neighbours that the kernel
+// does not know yet three quarters, and everybody else all of it. Without pressure, or where
+// nothing is known (ReachMap), everybody may.
 //
 // One object per step that sends; its lane's thread alone. Costs a load for each begin() without
-// pressure; with it a system call for each begin(), and above half of the buffer a look into the map
-// for each reply.
+// pressure; with it a system call for each begin(), and above half of the buffer a look into the
+// map for each reply.
 #pragma once
 
 #include <cstddef>

@@ -54,7 +54,8 @@ std::span<const std::uint32_t> ServiceStep::help(std::span<const std::uint32_t> 
   return not_taken_;
 }
 
-// Without workers that is everything deferred; with them what finds no place now, unless it is shed.
+// Without workers that is everything deferred; with them what finds no place now, unless it is
+// shed.
 void ServiceStep::leave_what_would_wait() noexcept {
   if (w_.deferral) {
     if (w_.deferral->budget != nullptr) return;

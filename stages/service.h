@@ -55,8 +55,8 @@ class ServiceStep final : public Step, public HelpedStep {
   ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
 
   std::size_t run() noexcept override;
-  // Where there are service lanes, what would have to wait is left to them: without workers what the
-  // service defers, with them what finds no room in their queue and is not to be shed.
+  // Where there are service lanes, what would have to wait is left to them: without workers what
+  // the service defers, with them what finds no room in their queue and is not to be shed.
   std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                       std::uint64_t begin_ns) noexcept override;
   std::size_t most_helped() const noexcept override { return settlement_.most(); }

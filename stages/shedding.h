@@ -3,8 +3,8 @@
 //
 // One object per receive lane. The datagrams lie where the lane receives, outside the pool. Each
 // ends as shed, or as the service says: invalid or refused; who may ask has been decided. A busy
-// reply that the kernel does not take at once is dropped, and so is one that may not take room in the
-// send buffer now (send_room.h).
+// reply that the kernel does not take at once is dropped, and so is one that may not take room in
+// the send buffer now (send_room.h).
 #pragma once
 
 #include <cstddef>

@@ -21,17 +21,18 @@
 //
 // The file describes itself: a reader finds tables by the header's offsets, steps through them by
 // the entry size given there, and finds values by the names in them, never by its own lists. So
-// counters, reasons, gauges, histograms, blocks, troubles and fields at the end of an entry can be added
-// without a new layout version; anything else (also the buckets of stats/histogram.h) needs one.
-// Nor does it take one to leave some out: a server that records no histograms describes none, and
-// its blocks are smaller by their room (Header::block_bytes).
+// counters, reasons, gauges, histograms, blocks, troubles and fields at the end of an entry can be
+// added without a new layout version; anything else (also the buckets of stats/histogram.h) needs
+// one. Nor does it take one to leave some out: a server that records no histograms describes none,
+// and its blocks are smaller by their room (Header::block_bytes).
 //
 // Numbers are in the machine's byte order: the region never leaves the machine. Texts are padded
-// with zeros and have at least one. Times are CLOCK_MONOTONIC of the initial time namespace in ns, the
-// same for every process of the machine (stats/clock.h), except where the name says otherwise.
+// with zeros and have at least one. Times are CLOCK_MONOTONIC of the initial time namespace in ns,
+// the same for every process of the machine (stats/clock.h), except where the name says otherwise.
 //
 // The version is stored last, by a release store, when everything else is in place; it is 0 before.
-// Only the marks, the values and the troubles' states change after that, all as 64-bit atomics (stats/writer.h).
+// Only the marks, the values and the troubles' states change after that, all as 64-bit atomics
+// (stats/writer.h).
 #pragma once
 
 #include <array>

@@ -1,7 +1,7 @@
 // A file that is complete before it has a name.
 //
-// Until then nobody else sees it, and where the file system can (O_TMPFILE, open(2)) nothing is left
-// of it if this process dies. Main thread.
+// Until then nobody else sees it, and where the file system can (O_TMPFILE, open(2)) nothing is
+// left of it if this process dies. Main thread.
 #pragma once
 
 #include <cstddef>

@@ -25,8 +25,8 @@ enum class Running : std::uint8_t {
   unknown,  // it is in another PID namespace than this process: its pid says nothing here
 };
 
-// Whether that very process runs. Where /proc does not show it (hidepid), a process with that pid is
-// taken for it.
+// Whether that very process runs. Where /proc does not show it (hidepid), a process with that pid
+// is taken for it.
 Running is_running(const ProcessIdentity& process);
 
 }  // namespace cpss

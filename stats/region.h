@@ -2,11 +2,11 @@
 // marks.
 //
 // What the file looks like: stats/layout.h. Who may have it: one server at a time for a path, held
-// by a lock file beside it (stats/server_lock.h). It is made without a name (stats/new_file.h), with
-// all its space reserved, then put into place: a reader finds the old region or the new one,
-// complete, and no write can fail later for want of space. It stays when the server ends, as its last
-// word, until the next one is ready: a start that fails leaves what was there. Where nothing was, it
-// is in place from the beginning, and a start that fails takes it away again.
+// by a lock file beside it (stats/server_lock.h). It is made without a name (stats/new_file.h),
+// with all its space reserved, then put into place: a reader finds the old region or the new one,
+// complete, and no write can fail later for want of space. It stays when the server ends, as its
+// last word, until the next one is ready: a start that fails leaves what was there. Where nothing
+// was, it is in place from the beginning, and a start that fails takes it away again.
 //
 // If somebody truncates, removes or replaces the file of a running server, the server goes on, and
 // look_after() tells (stats/region_care.h):

@@ -5,9 +5,9 @@
 //   * its folder has a shared lock (flock(2)), unless it is one that everybody may write, such as
 //     /tmp: who sweeps the folder above passes over it, and so over all that is in it;
 //   * the times of the region and of its lock file are refreshed once a minute.
-// What happens all the same is noticed within a second. A removed lock file is made anew and locked,
-// or a second server could take the path. A removed or replaced region cannot be had again: lanes
-// and processes go on writing to the file that has lost its name. That is told, once.
+// What happens all the same is noticed within a second. A removed lock file is made anew and
+// locked, or a second server could take the path. A removed or replaced region cannot be had again:
+// lanes and processes go on writing to the file that has lost its name. That is told, once.
 //
 // Main thread.
 #pragma once

@@ -22,8 +22,8 @@ struct RegionPlan {
   explicit RegionPlan(const RegionOptions& options);
 };
 
-// Fills zeroed memory of plan.file_bytes, aligned to a page; the version is stored last. `locked`: the
-// file has its lock (stats/region_lock.h).
+// Fills zeroed memory of plan.file_bytes, aligned to a page; the version is stored last. `locked`:
+// the file has its lock (stats/region_lock.h).
 void describe_region(std::byte* file, const RegionPlan& plan, const RegionOptions& options,
                      std::uint64_t generation, bool locked);
 

@@ -26,10 +26,10 @@ struct RegionFile {
 // never be its region (/dev/null.lock).
 void require_place_for_region(const std::string& path);
 
-// Makes and describes the region of `options` for `path`, mode 0640, with all its space reserved; it
-// is not in place yet. The caller holds the lock of that path. Looks itself at what is there: throws
-// StatsRegionError where that is a running server's region, whose lock file somebody has removed, or
-// no region at all. The path is as it was.
+// Makes and describes the region of `options` for `path`, mode 0640, with all its space reserved;
+// it is not in place yet. The caller holds the lock of that path. Looks itself at what is there:
+// throws StatsRegionError where that is a running server's region, whose lock file somebody has
+// removed, or no region at all. The path is as it was.
 RegionFile make_region_file(const std::string& path, const RegionOptions& options);
 
 }  // namespace cpss

@@ -2,10 +2,10 @@
 //
 // The lock is a record lock (fcntl(2)): the kernel drops it when its process ends, however that
 // happens, so a lock file left behind is no obstacle; and it names its holder. The file itself is
-// never removed by a server, because removing it would let two lock two files of the same name: what
-// if somebody else does is in stats/region_care.h and stats/region_lock.h. Such a
-// lock does not tell two holders in one process apart and ends when that process closes any
-// descriptor of the file; a list in this process sees to both.
+// never removed by a server, because removing it would let two lock two files of the same name:
+// what if somebody else does is in stats/region_care.h and stats/region_lock.h. Such a lock does
+// not tell two holders in one process apart and ends when that process closes any descriptor of the
+// file; a list in this process sees to both.
 //
 // Not inherited by fork(2): a child that destroys its copy unlocks nothing.
 #pragma once

@@ -10,8 +10,8 @@ bool may_help(const PipelineOptions& options, const PoolOptions& from, const Poo
          from.real_time_priority == to.real_time_priority;
 }
 
-// A receive lane must not wait for a service, or it would keep what others have sent from those that
-// could answer it: what would have to wait is left to a service lane (ServiceStep::help).
+// A receive lane must not wait for a service, or it would keep what others have sent from those
+// that could answer it: what would have to wait is left to a service lane (ServiceStep::help).
 std::vector<StageId> receive_helps(const PipelineOptions& options) {
   if (!may_help(options, options.receive, options.service)) return {};
   if (!may_help(options, options.receive, options.response)) return {StageId::service};

@@ -16,10 +16,10 @@ namespace cpss {
 
 class ServerProcess {
  public:
-  // Starts `program` and waits until it is live, be it degraded; the test fails if it does not get there. A command
-  // instead of a program has to execute the server in its own process: sh -c 'exec ...'.
-  // CPSS_LISTEN is 127.0.0.1:0, CPSS_STATS_FILE a fresh file and CPSS_DRAIN_TIMEOUT 40 s unless the
-  // environment says otherwise.
+  // Starts `program` and waits until it is live, be it degraded; the test fails if it does not get
+  // there. A command instead of a program has to execute the server in its own process: sh -c 'exec
+  // ...'. CPSS_LISTEN is 127.0.0.1:0, CPSS_STATS_FILE a fresh file and CPSS_DRAIN_TIMEOUT 40 s
+  // unless the environment says otherwise.
   ServerProcess(const std::string& program, Environment environment);
   ServerProcess(std::vector<std::string> command, Environment environment);
 

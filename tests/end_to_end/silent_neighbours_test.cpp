@@ -1,6 +1,6 @@
-// Requests from addresses of the server's own network that nobody has: what is sent to them stays in
-// the kernel, and in the server's send buffer, for about three seconds. Everybody else gets replies
-// all the same.
+// Requests from addresses of the server's own network that nobody has: what is sent to them stays
+// in the kernel, and in the server's send buffer, for about three seconds. Everybody else gets
+// replies all the same.
 #include <atomic>
 #include <chrono>
 #include <memory>

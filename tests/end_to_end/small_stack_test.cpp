@@ -1,4 +1,5 @@
-// Limits of the stack (ulimit -s) below what a server needs: it serves all the same, or says why not.
+// Limits of the stack (ulimit -s) below what a server needs: it serves all the same, or says why
+// not.
 #include <string>
 
 #include <gmock/gmock.h>

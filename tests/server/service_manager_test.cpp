@@ -310,7 +310,8 @@ TEST_F(ServiceManagerTest, OneThatDoesNotReadIsNotWaitedFor) {
   EXPECT_EQ(errno, EAGAIN);
 }
 
-// Without an answer to READY=1 a manager ends the server; one lost WATCHDOG=1 may be enough as well.
+// Without an answer to READY=1 a manager ends the server; one lost WATCHDOG=1 may be enough as
+// well.
 TEST_F(ServiceManagerTest, WhatOneWithAFullQueueHasMissedIsSentAgain) {
   const ManagerEnd end(path_);
   ServiceManager manager = manager_at(path_);

@@ -12,7 +12,8 @@
 
 namespace cpss::test {
 
-// From now on each of `calls` (SYS_...) fails with `error` in this thread and in all that it starts.
+// From now on each of `calls` (SYS_...) fails with `error` in this thread and in all that it
+// starts.
 void let_calls_fail(const std::vector<long>& calls, int error);
 
 // Runs `body` on a thread for which there are no threads and processes to be had (EAGAIN). What it

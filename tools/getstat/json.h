@@ -13,9 +13,8 @@ namespace cpss::getstat {
 // `server`, the main thread, has every counter and histogram of the region under its name
 // (docs/counters.md), and in `gauges` every gauge; a stage also has what follows from them. Its
 // queue_high_water is that of the queue that feeds it, and so a gauge of the stage before.
-// What is not known, because there is no readable region, is null; so is the imbalance where nothing
-// was received. Times are in ns, shares ratios.
-// Ends with '\n'.
+// What is not known, because there is no readable region, is null; so is the imbalance where
+// nothing was received. Times are in ns, shares ratios. Ends with '\n'.
 std::string format_json(const Reading& reading);
 
 }  // namespace cpss::getstat

@@ -11,9 +11,9 @@ namespace cpss::getstat {
 // state. `path` is the region's. Any reading; lines end with '\n'.
 std::string format_header(const Reading& reading, const std::string& path);
 
-// The header, then stages, lanes (tools/getstat/lane_table.h), times, waits, ledger, and the reasons
-// and errors that are not 0. With `before`, an earlier snapshot of the same server, also rates since then. A
-// reading without a snapshot gives the header alone.
+// The header, then stages, lanes (tools/getstat/lane_table.h), times, waits, ledger, and the
+// reasons and errors that are not 0. With `before`, an earlier snapshot of the same server, also
+// rates since then. A reading without a snapshot gives the header alone.
 std::string format_table(const Reading& reading, const Snapshot* before, const std::string& path);
 
 }  // namespace cpss::getstat

@@ -38,7 +38,8 @@ namespace {
 
 constexpr std::uint64_t kToWakeThreadsNs = 2'000'000;
 
-// SIGINT and SIGTERM, unless they are ignored, as something to wait for, in the thread that makes it and those it starts.
+// SIGINT and SIGTERM, unless they are ignored, as something to wait for, in the thread that makes
+// it and those it starts.
 class SignalsAsEvents {
  public:
   SignalsAsEvents() {

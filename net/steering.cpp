@@ -75,8 +75,9 @@ int load_turns(int counter, unsigned members) noexcept {
       {0, 0, 0, 0, 0},                                                        // its other half
       {BPF_ST | BPF_MEM | BPF_W, BPF_REG_10, 0, kKey, 0},                     // key = 0
       {BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_10, 0, 0},             // r2 = r10
-      {BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, kKey},                   // r2 += kKey
-      {BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem},                // r0 = lookup(r1, r2)
+      // NOLINTNEXTLINE(misc-redundant-expression): BPF_ADD and BPF_K are both 0
+      {BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, kKey},     // r2 += kKey
+      {BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem},  // r0 = lookup(r1, r2)
       // Without an element, which cannot be: a number that no socket has.
       {BPF_JMP | BPF_JNE | BPF_K, BPF_REG_0, 0, 2, 0},     // r0 != 0: over the next two
       {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, -1},  // r0 = -1

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 namespace cpss {
 namespace {
@@ -62,7 +63,7 @@ void Pipeline::build(const StatsRegion& region) {
     const LanePlan& plan = assignment_.lanes[lane];
     if (plan.transient) continue;
     Station::Parts parts = parts_of(lane, region);
-    if (plan.runs(StageId::on_demand)) parts.places = std::move(threads);
+    if (plan.runs(StageId::on_demand)) parts.places = std::exchange(threads, {});
     if (processes_) parts.messages_go_to = &*processes_;
     if (turns_) {
       parts.turn = &turns_->seat(static_cast<std::uint32_t>(lane));

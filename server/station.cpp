@@ -129,7 +129,7 @@ void Station::make_starter() {
   starter_.emplace(
       OnDemandStarter::Wiring{plant_.in.service, plant_.store, *plant_.worker_queue,
                               plant_.responses, *plant_.crowd, plan().cpus, plant_.longest_wait},
-      std::move(p_.places), context_, writer_of(StageId::on_demand));
+      p_.places, context_, writer_of(StageId::on_demand));
 }
 
 std::unique_ptr<WaitPlace> Station::receive_place() {

@@ -1,7 +1,7 @@
 // The addresses of this host as the lanes know them: the main thread publishes them, each lane has
 // a copy of its own, which it renews once a batch if there is something new.
 //
-//   main ─ publish() ─► version, words ◄─ refresh() ─ the copy of a lane, of this process or another
+//   main ─ publish() ─► version, words ◄─ refresh() ─ a lane's copy, of this process or another
 //
 // A lane that finds nothing new pays for one load of a word that hardly ever changes. One that
 // comes while something is being written keeps what it has and looks again with its next batch: no

@@ -78,7 +78,7 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
   bool done_ = false;  // the thread's own while it runs
 };
 
-OnDemandStarter::OnDemandStarter(Wiring wiring, std::vector<Place> places, LaneContext& lane,
+OnDemandStarter::OnDemandStarter(Wiring wiring, const std::vector<Place>& places, LaneContext& lane,
                                  StatsWriter stats)
     : w_(std::move(wiring)), lane_(lane), stats_(stats) {
   for (const Place& place : places) threads_.push_back(std::make_unique<Thread>(w_, place));

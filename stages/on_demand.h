@@ -47,7 +47,8 @@ class OnDemandStarter final : public Step {
     LaneContext& lane;
   };
 
-  OnDemandStarter(Wiring wiring, std::vector<Place> places, LaneContext& lane, StatsWriter stats);
+  OnDemandStarter(Wiring wiring, const std::vector<Place>& places, LaneContext& lane,
+                  StatsWriter stats);
   ~OnDemandStarter() override;
 
   // Joins what has ended and starts what is wanted. Returns how many it started.

@@ -49,9 +49,9 @@ void ReplyGroups::gather(std::span<OutgoingDatagram> replies,
   std::ranges::fill(table_, std::uint16_t{0});
   groups_.clear();
   bool in_order = true;
-  for (std::uint16_t i = 0; i < replies.size(); ++i) {
-    const bool like_the_last = i > 0 && belong_together(replies[i - 1U], replies[i]);
-    group_[i] = like_the_last ? group_[i - 1U] : group_of(replies, i);
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    const bool like_the_last = i > 0 && belong_together(replies[i - 1], replies[i]);
+    group_[i] = like_the_last ? group_[i - 1] : group_of(replies, static_cast<std::uint16_t>(i));
     ++groups_[group_[i]].size;
     // In order as long as every reply is of the newest group.
     in_order = in_order && group_[i] + 1U == groups_.size();

@@ -310,6 +310,7 @@ process:
 #ifdef LOOKS_TOO_EARLY
   seen_parked = parked;
   atomic { load[self] = 0; will_look[self] = seen_parked }
+look_at_parked:
   if
   :: atomic { seen_parked -> seen_parked = false }
   :: !seen_parked -> goto again
@@ -417,7 +418,9 @@ init {
     mailbox[0] = turn;
     thread[0] = true;
     run Watch();
+#if RELIEFS > 0
     run Relief();
+#endif
     do
     :: lane < LANES -> run Lane(lane); lane++
     :: else -> lane = 0; break

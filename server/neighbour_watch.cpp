@@ -120,8 +120,7 @@ void NeighbourWatch::complain(int error, const char* what) {
   if (std::exchange(complained_, true)) return;
   log::warning(fmt::format(
       "{}: {}; while replies to hosts that do not exist fill a send buffer, other hosts' replies "
-      "may "
-      "fail, too; allow AF_NETLINK sockets, or raise CPSS_SOCKET_BUFFER; this is said once",
+      "may fail, too; allow AF_NETLINK sockets, or raise CPSS_SOCKET_BUFFER; this is said once",
       what, std::strerror(error)));
 }
 

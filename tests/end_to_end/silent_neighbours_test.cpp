@@ -132,8 +132,8 @@ void expect_that_others_are_answered(const Flooding& flooding, Environment envir
   });
 }
 
-// A process for each message takes so long that a busy machine has no CPU left for others at 1,000 a
-// second; and the kernel's tables take some seconds to know the silent ones.
+// A process for each message takes so long that a busy machine has no CPU left for others at 1,000
+// a second; and the kernel's tables take some seconds to know the silent ones.
 Flooding many(const Family& family, const ModelUnderTest& model) {
   const auto mp = model.environment.find("CPSS_MP");
   if (mp != model.environment.end() && mp->second == "fork") return {family, 600, 300, 5000ms};

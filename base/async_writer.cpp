@@ -9,10 +9,9 @@
 
 #include <boost/lockfree/spsc_queue.hpp>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
+#include "base/detached_thread.h"
 #include "queue/semaphore.h"
 
 namespace cpss {
@@ -30,29 +29,10 @@ struct AsyncWriter::Shared {
   std::atomic<std::uint64_t> refused{0};
   std::atomic<int> refusal{0};
 
-  // The thread. `own`: a shared_ptr of it, on the heap.
-  static void* run(void* own) noexcept;
-  void write_what_comes() noexcept;
+  void write_what_comes() noexcept;  // the thread
 };
 
 namespace {
-
-// Without the owner's signals, for good: each has to end a wait of the owner, not one of ours, and
-// a terminal with tostop stops nobody who blocks SIGTTOU (termios(3)).
-class AllSignalsBlocked {
- public:
-  AllSignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~AllSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
-  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 // Waits as long as it takes. Why the descriptor has refused the rest (errno), or 0.
 int write_all(int descriptor, std::string_view text) noexcept {
@@ -71,19 +51,10 @@ int write_all(int descriptor, std::string_view text) noexcept {
   return 0;
 }
 
-// Whatever 'ulimit -s' says; it calls little more than write(2).
-constexpr std::size_t kStackBytes = std::size_t{256} << 10;
-
 // For what the old thread has yet to write, so that the lines keep their order.
 constexpr std::chrono::milliseconds kBeforeChange{100};
 
 }  // namespace
-
-void* AsyncWriter::Shared::run(void* own) noexcept {
-  const std::unique_ptr<std::shared_ptr<Shared>> shared(static_cast<std::shared_ptr<Shared>*>(own));
-  (*shared)->write_what_comes();
-  return nullptr;
-}
 
 void AsyncWriter::Shared::write_what_comes() noexcept {
   while (work.take(Semaphore::kMaxValue).status == TakeStatus::taken) {
@@ -110,19 +81,9 @@ void AsyncWriter::change_thread(const char* name) {
 }
 
 void AsyncWriter::start_thread(const std::shared_ptr<Shared>& shared, const char* name) {
-  const AllSignalsBlocked blocked;
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  auto own = std::make_unique<std::shared_ptr<Shared>>(shared);
-  pthread_t thread{};
-  const int error = pthread_create(&thread, &attributes, &Shared::run, own.get());
-  pthread_attr_destroy(&attributes);
+  const int error = start_detached_thread(name, [shared] { shared->write_what_comes(); });
   if (error != 0)
     throw std::system_error(error, std::generic_category(), std::string("thread ") + name);
-  static_cast<void>(own.release());  // the thread's
-  pthread_setname_np(thread, name);
 }
 
 AsyncWriter::~AsyncWriter() {

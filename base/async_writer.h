@@ -23,7 +23,7 @@ class AsyncWriter {
  public:
   static constexpr std::size_t kCapacity = 1024;  // texts
 
-  // Starts the thread, called `name` (at most 15 characters), with every signal blocked.
+  // Starts the thread, called `name` (base/detached_thread.h).
   // `descriptor` stays open until the process ends, or the writer is idle and destroyed. Throws
   // std::bad_alloc, std::system_error.
   AsyncWriter(int descriptor, const char* name, std::size_t capacity = kCapacity);

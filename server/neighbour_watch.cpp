@@ -6,9 +6,8 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <pthread.h>
-#include <signal.h>
 
+#include "base/detached_thread.h"
 #include "net/neighbours.h"
 #include "queue/semaphore.h"
 #include "server/log.h"
@@ -18,7 +17,6 @@ namespace cpss {
 namespace {
 
 constexpr std::chrono::milliseconds kShortestPause{100};
-constexpr std::size_t kStackBytes = 256 * 1024;
 
 }  // namespace
 
@@ -41,15 +39,12 @@ struct NeighbourWatch::Shared {
     }
   }
 
-  static void* run(void* argument) noexcept {
-    const std::unique_ptr<std::shared_ptr<Shared>> own(
-        static_cast<std::shared_ptr<Shared>*>(argument));
-    Shared& shared = **own;
-    while (shared.asked.take(1).status == TakeStatus::taken) {
-      shared.read();
-      shared.answered.post(1);
+  // The thread.
+  void answer_all() noexcept {
+    while (asked.take(1).status == TakeStatus::taken) {
+      read();
+      answered.post(1);
     }
-    return nullptr;
   }
 };
 
@@ -90,30 +85,10 @@ void NeighbourWatch::publish() {
   }
 }
 
-// With all signals blocked: they are for the main thread. Not in the real-time class, whoever may
-// be.
 void NeighbourWatch::start_thread() {
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  auto argument = std::make_unique<std::shared_ptr<Shared>>(shared_);
-  std::shared_ptr<Shared>* const given = argument.release();  // the thread's, if there is one
-  pthread_t thread{};
-  const int error = pthread_create(&thread, &attributes, Shared::run, given);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&attributes);
-  if (error != 0) {
-    argument.reset(given);
-    complain(error, "no thread to look into the kernel's neighbour tables");
-    return;
-  }
-  pthread_setname_np(thread, "neighbours");
-  started_ = true;
+  const int error = start_detached_thread("neighbours", [own = shared_] { own->answer_all(); });
+  if (error != 0) complain(error, "no thread to look into the kernel's neighbour tables");
+  started_ = error == 0;
 }
 
 void NeighbourWatch::complain(int error, const char* what) {

@@ -40,30 +40,14 @@ Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Servic
 
 // Transient lanes first, since others are given them.
 void Pipeline::build(const StatsRegion& region) {
-  std::vector<OnDemandStarter::Place> threads;
-  std::vector<MessageProcesses::Place> processes;
-  for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
-    const LanePlan& plan = assignment_.lanes[lane];
-    if (!plan.transient) continue;
-    Station::Parts parts = parts_of(lane, region);
-    if (plan.runs(StageId::on_demand)) {
-      on_demand_lanes_.push_back(
-          std::make_unique<LaneContext>(plant_.pool, 0, plant_.keepers, &board_.events(lane)));
-      threads.push_back({plan.name, parts.writers.front(), *on_demand_lanes_.back()});
-    } else {
-      std::vector<StatsWriter> writers = parts.writers;
-      parts.batch = 1;
-      processes.push_back(
-          {std::make_unique<Station>(std::move(parts)), LostMessages(std::move(writers), false)});
-    }
-  }
   if (assignment_.process_per_message)
-    processes_.emplace(plant_, std::move(processes), 0, writers_of(region, assignment_, 0).front());
+    processes_.emplace(plant_, message_places(region), 0,
+                       writers_of(region, assignment_, 0).front());
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
     const LanePlan& plan = assignment_.lanes[lane];
     if (plan.transient) continue;
     Station::Parts parts = parts_of(lane, region);
-    if (plan.runs(StageId::on_demand)) parts.places = std::exchange(threads, {});
+    if (plan.runs(StageId::on_demand)) parts.places = on_demand_places(region);
     if (processes_) parts.messages_go_to = &*processes_;
     if (turns_) {
       parts.turn = &turns_->seat(static_cast<std::uint32_t>(lane));
@@ -71,6 +55,31 @@ void Pipeline::build(const StatsRegion& region) {
     }
     stations_.push_back(std::make_unique<Station>(std::move(parts)));
   }
+}
+
+std::vector<OnDemandStarter::Place> Pipeline::on_demand_places(const StatsRegion& region) {
+  std::vector<OnDemandStarter::Place> places;
+  for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
+    const LanePlan& plan = assignment_.lanes[lane];
+    if (!plan.transient) continue;
+    on_demand_lanes_.push_back(
+        std::make_unique<LaneContext>(plant_.pool, 0, plant_.keepers, &board_.events(lane)));
+    places.push_back(
+        {plan.name, writers_of(region, assignment_, lane).front(), *on_demand_lanes_.back()});
+  }
+  return places;
+}
+
+std::vector<MessageProcesses::Place> Pipeline::message_places(const StatsRegion& region) {
+  std::vector<MessageProcesses::Place> places;
+  for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
+    if (!assignment_.lanes[lane].transient) continue;
+    Station::Parts parts = parts_of(lane, region);
+    parts.batch = 1;
+    LostMessages books(parts.writers, false);
+    places.push_back({std::make_unique<Station>(std::move(parts)), std::move(books)});
+  }
+  return places;
 }
 
 Station::Parts Pipeline::parts_of(std::size_t lane, const StatsRegion& region) {

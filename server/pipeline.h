@@ -55,6 +55,9 @@ class Pipeline final : public Engine {
   using Stations = std::vector<Station*>;
 
   void build(const StatsRegion& region);
+  // What becomes of the transient lanes: threads on demand, or processes of a message each.
+  std::vector<OnDemandStarter::Place> on_demand_places(const StatsRegion& region);
+  std::vector<MessageProcesses::Place> message_places(const StatsRegion& region);
   Station::Parts parts_of(std::size_t lane, const StatsRegion& region);
   // The lanes whose first step it is, in the plan's order.
   Stations lanes_of(StageId first_step);

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cmath>
 #include <fstream>
+#include <string_view>
 #include <system_error>
 
 #include "server/control_groups.h"
@@ -11,13 +12,13 @@
 namespace cpss {
 namespace {
 
-// 0: not known. MemTotal of meminfo (proc_meminfo(5)) is in KiB, whatever it says.
-std::uint64_t memory_in(const std::string& meminfo) {
-  std::ifstream in(meminfo);
+// Of a line `field: N kB` (proc(5)), which is in KiB whatever it says. 0: not known.
+std::uint64_t bytes_in(const std::string& file, std::string_view field) {
+  std::ifstream in(file);
   std::string name;
   std::uint64_t kib = 0;
   while (in >> name) {
-    if (name == "MemTotal:" && in >> kib) return kib * 1024;
+    if (name == field && in >> kib) return kib * 1024;
     std::getline(in, name);
   }
   return 0;
@@ -51,12 +52,16 @@ std::vector<unsigned> usable_cpus() {
   return usable_cpus(ask_kernel);
 }
 
+std::uint64_t memory_in_use(const std::string& proc) {
+  return bytes_in(proc + "/self/status", "RssAnon:");
+}
+
 Machine this_machine(const std::string& proc) {
   Machine machine;
   machine.cpus = usable_cpus();
   const ControlGroups groups(proc);
   machine.cpu_quota = groups.cpu_quota();
-  machine.memory_bytes = memory_in(proc + "/meminfo");
+  machine.memory_bytes = bytes_in(proc + "/meminfo", "MemTotal:");
   machine.memory_of = "this machine has";
   if (const auto limit = groups.memory_limit();
       limit && (machine.memory_bytes == 0 || limit->bytes < machine.memory_bytes)) {

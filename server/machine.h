@@ -29,6 +29,9 @@ struct Machine {
 // or what looks like it.
 Machine this_machine(const std::string& proc = "/proc");
 
+// Of this process, without what it shares with files: RssAnon (proc_pid_status(5)). 0: not known.
+std::uint64_t memory_in_use(const std::string& proc = "/proc");
+
 // As sched_getaffinity(2) says. Throws std::system_error.
 std::vector<unsigned> usable_cpus();
 // The same. `ask` stands for it: fills the set and returns 0, or an errno.

@@ -1,7 +1,6 @@
 #include "server/memory_need.h"
 
 #include <algorithm>
-#include <fstream>
 
 #include <fmt/format.h>
 
@@ -57,17 +56,6 @@ void add_memory_of(const PipelineOptions& options, const Assignment& assignment,
         assignment.separate_processes || (assignment.process_per_message && lane.transient);
     if (is_process) need.lanes += kProcessBytes;
   }
-}
-
-std::uint64_t memory_in_use(const std::string& proc) {
-  std::ifstream in(proc + "/self/status");
-  std::string name;
-  std::uint64_t kib = 0;
-  while (in >> name) {
-    if (name == "RssAnon:" && in >> kib) return kib * 1024;
-    std::getline(in, name);
-  }
-  return 0;
 }
 
 std::optional<std::string> memory_problem(const MemoryNeed& need, const PipelineOptions& options,

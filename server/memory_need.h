@@ -26,9 +26,6 @@ struct MemoryNeed {
 // Fills in what slots and lanes may take; the rest is for the caller to say.
 void add_memory_of(const PipelineOptions& options, const Assignment& assignment, MemoryNeed& need);
 
-// Of this process, without what it shares with files: RssAnon (proc_pid_status(5)). 0: not known.
-std::uint64_t memory_in_use(const std::string& proc = "/proc");
-
 // What is wrong, with both figures and what to do; none: there is enough, or it is not known.
 std::optional<std::string> memory_problem(const MemoryNeed& need, const PipelineOptions& options,
                                           const Machine& machine);

@@ -320,6 +320,10 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machin
   return plan;
 }
 
+bool wants_merging(const Settings& settings) {
+  return settings.gro && settings.sockets != SocketSharing::handoff;
+}
+
 void check_activation(LoadResult& loaded, unsigned socket_groups, bool activated) {
   const Settings& settings = loaded.settings;
   if (!activated && settings.idle_exit.count() > 0)
@@ -351,7 +355,7 @@ ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
   check_activation(loaded, socket_groups, !inherited.empty());
   return {.listen = settings.listen,
           .buffer_bytes = settings.socket_buffer_bytes,
-          .gro = settings.gro && settings.sockets != SocketSharing::handoff,
+          .gro = wants_merging(settings),
           .gso = settings.gso,
           .freebind = settings.freebind,
           .dscp = settings.dscp,

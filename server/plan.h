@@ -27,9 +27,12 @@ struct Plan {
 
 // Makes the service, loading its data, and the pipeline's options. What is wrong with settings is
 // added to `loaded` as the loader does it (errors, exit code), all of it. Throws ServiceDataError,
-// and MayNotBecomeUser (server/privileges.h).
+// and PrivilegeError (server/privileges.h).
 Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machine& machine,
                std::function<void(const std::string&)> announce);
+
+// Whether arrivals are to hold several datagrams, where the kernel can do that.
+bool wants_merging(const Settings& settings);
 
 // What speaks against sockets that a service manager has opened, or will have (`activated`), or
 // against opening our own is added to `loaded`.

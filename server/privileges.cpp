@@ -21,11 +21,11 @@ namespace cpss {
 namespace {
 
 constexpr const char* kNeeds =
-    "that needs root, or the capabilities CAP_SETUID and CAP_SETGID; without CPSS_USER the server "
-    "stays who has started it";
+    "that needs root, or the capabilities CAP_SETUID, CAP_SETGID and CAP_CHOWN; without CPSS_USER "
+    "the server stays who has started it";
 
 [[noreturn]] void fail(const std::string& what) {
-  throw std::system_error(errno, std::generic_category(), what);
+  throw PrivilegeError(fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
 bool raise_real_time_limit(unsigned priority) noexcept {
@@ -42,10 +42,12 @@ bool raise_real_time_limit(unsigned priority) noexcept {
 void give(const std::string& path, uid_t user, gid_t group) {
   const FileDescriptor file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat status {};
-  if (!file.valid() || ::fstat(file.get(), &status) != 0) fail(path);
+  if (!file.valid() || ::fstat(file.get(), &status) != 0)
+    throw std::system_error(errno, std::generic_category(), path);
   if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid()) return;
   if (::fchownat(file.get(), "", user, group, AT_EMPTY_PATH) != 0)
-    fail(path + ": cannot be given to the user of CPSS_USER");
+    throw PrivilegeError(fmt::format("{}: cannot be given to the user of CPSS_USER: {}; {}", path,
+                                     std::strerror(errno), kNeeds));
 }
 
 bool is_already(const Identity& identity) {
@@ -62,9 +64,8 @@ void become(const Identity& identity) {
       ::prctl(PR_SET_KEEPCAPS, 1) != 0 ||
       ::setresuid(identity.user, identity.user, identity.user) != 0 ||
       ::prctl(PR_SET_KEEPCAPS, 0) != 0)
-    throw MayNotBecomeUser(fmt::format("cannot become user {}, group {} (CPSS_USER): {}; {}",
-                                       identity.user, identity.group, std::strerror(errno),
-                                       kNeeds));
+    throw PrivilegeError(fmt::format("cannot become user {}, group {} (CPSS_USER): {}; {}",
+                                     identity.user, identity.group, std::strerror(errno), kNeeds));
   // A process that has changed its user leaves no core file (PR_SET_DUMPABLE, prctl(2)), and one
   // that crashes is to leave one. It holds nothing that its user may not see.
   if (dumpable == 1) ::prctl(PR_SET_DUMPABLE, 1);
@@ -75,10 +76,11 @@ void become(const Identity& identity) {
 void require_right_to_become(const Identity& identity) {
   if (is_already(identity)) return;
   capng_get_caps_process();
-  for (const unsigned capability : {unsigned{CAP_SETUID}, unsigned{CAP_SETGID}})
+  for (const unsigned capability :
+       {unsigned{CAP_SETUID}, unsigned{CAP_SETGID}, unsigned{CAP_CHOWN}})
     if (capng_have_capability(CAPNG_EFFECTIVE, capability) == 0)
-      throw MayNotBecomeUser(fmt::format("cannot become user {}, group {} (CPSS_USER): {}",
-                                         identity.user, identity.group, kNeeds));
+      throw PrivilegeError(fmt::format("cannot become user {}, group {} (CPSS_USER): {}",
+                                       identity.user, identity.group, kNeeds));
 }
 
 void give_region_to(const Identity& identity, const std::string& region) {

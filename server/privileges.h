@@ -10,19 +10,20 @@
 
 namespace cpss {
 
-// This process may not become that user. what() says what it needs.
-class MayNotBecomeUser : public std::runtime_error {
+// This process may not change its rights, or what belongs to its user, as it is told to. what()
+// says what it needs.
+class PrivilegeError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// Whether give_up_privileges() could make this process that user. Throws MayNotBecomeUser.
+// Whether this process could become that user and give it the region. Throws PrivilegeError.
 void require_right_to_become(const Identity& identity);
 
 // Makes the region's file that user's, and lets its group read the lock file beside it. The lock
 // file stays its maker's, who has to be able to open it at the next start, also in a folder like
 // /tmp (fs.protected_regular, proc(5)). What does not belong to this process's user is left alone.
-// Throws std::system_error.
+// Throws PrivilegeError, std::system_error.
 void give_region_to(const Identity& identity, const std::string& region);
 
 // Makes the calling thread, and so all threads and processes that it starts from now on,
@@ -36,8 +37,8 @@ void give_region_to(const Identity& identity, const std::string& region);
 // capability is needed then; where it cannot be raised, CAP_SYS_NICE is kept instead.
 //
 // Capabilities are a thread's own: to be called before there is a second thread, but for the log's,
-// which is replaced afterwards (give_up_rights_of_standard_error()). Throws MayNotBecomeUser or
-// std::system_error; the process is then to be ended.
+// which is replaced afterwards (give_up_rights_of_standard_error()). Throws PrivilegeError; the
+// process is then to be ended.
 void give_up_privileges(const std::optional<Identity>& run_as,
                         std::optional<unsigned> real_time_priority);
 

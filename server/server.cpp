@@ -96,12 +96,12 @@ int exit_code_of(const SocketError& error) {
 }
 
 RegionOptions region_options(const Settings& settings, const PipelineOptions& pipeline,
-                             const Assignment& assignment, const Listeners& listeners) {
+                             const Assignment& assignment, std::vector<std::string> listen) {
   RegionOptions options;
   options.path = settings.stats_file.value_or("");
   options.model = name_of(settings.model);
   options.service = settings.service;
-  options.listen = listeners.address_texts();
+  options.listen = std::move(listen);
   options.blocks = blocks_of(assignment, pipeline);
   options.most_inside = most_inside(assignment, pipeline);
   options.slots = pipeline.slots;
@@ -172,7 +172,12 @@ std::unique_ptr<Engine> make_engine(const PipelineOptions& options, const Assign
                                     region);
 }
 
-// Throws, or warns, as the setting says. `known`: what the pipeline's options do not say.
+// What the pipeline's options do not say, without the sockets' buffers.
+MemoryNeed known_need(const ServerParts& parts, const RegionOptions& region) {
+  return {.data = memory_in_use(parts.proc), .region = RegionPlan(region).file_bytes};
+}
+
+// Throws, or warns, as the setting says.
 void check_memory(const Settings& settings, const PipelineOptions& pipeline,
                   const Assignment& assignment, const Machine& machine, MemoryNeed known,
                   const std::function<void(const std::string&)>& warn) {
@@ -212,12 +217,11 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   if (!loaded.ok()) return complain_about_settings(loaded);
   // From here on an end signal ends the server in good order: the region it leaves says so.
   EndSignals signals(assignment.separate_processes || assignment.process_per_message);
-  const RegionOptions about = region_options(settings, plan.pipeline, assignment, listeners);
-  check_memory(settings, plan.pipeline, assignment, machine,
-               {.data = memory_in_use(parts.proc),
-                .sockets = listeners.buffer_bytes(),
-                .region = RegionPlan(about).file_bytes},
-               log::warning);
+  const RegionOptions about =
+      region_options(settings, plan.pipeline, assignment, listeners.address_texts());
+  MemoryNeed known = known_need(parts, about);
+  known.sockets = listeners.buffer_bytes();
+  check_memory(settings, plan.pipeline, assignment, machine, known, log::warning);
   StatsRegion region(about);
   if (!region.warning().empty()) log::warning(region.warning());
   for (const std::string& note : listeners.inherited_notes()) log::warning(note);
@@ -264,11 +268,16 @@ int check(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   std::vector<std::string> not_checked;
   if (loaded.ok()) not_checked = check_as_a_start(loaded, plan, environment);
   if (!loaded.ok()) return complain_about_settings(loaded);
-  // Without the sockets' buffers, of which only the kernel knows how large it makes them.
-  plan.pipeline.merged = loaded.settings.gro;
+  plan.pipeline.merged = wants_merging(loaded.settings);
+  const Assignment assignment = assignment_of(plan.pipeline);
+  std::vector<std::string> listen;
+  for (const ListenAddress& address : loaded.settings.listen)
+    listen.push_back(address_of(address).to_string());
   std::string text;
-  check_memory(loaded.settings, plan.pipeline, assignment_of(plan.pipeline), machine,
-               {.data = memory_in_use(parts.proc)},
+  // Without the sockets' buffers, of which only the kernel knows how large it makes them.
+  check_memory(loaded.settings, plan.pipeline, assignment, machine,
+               known_need(parts, region_options(loaded.settings, plan.pipeline, assignment,
+                                                std::move(listen))),
                [&](const std::string& problem) { text += "warning: " + problem + '\n'; });
   text += "settings are good\n";
   for (const std::string& what : not_checked) text += fmt::format("not checked: {}\n", what);
@@ -318,7 +327,7 @@ int run_to_exit_code(int argc, const char* const* argv, const char* const* envir
   } catch (const ServiceManagerError& error) {
     complain(error.what());
     return kExitConfig;
-  } catch (const MayNotBecomeUser& error) {
+  } catch (const PrivilegeError& error) {
     complain(error.what());
     return kExitPermission;
   } catch (const std::bad_alloc&) {

@@ -66,7 +66,17 @@ TEST_P(MemoryCheck, MoreThanTheGroupMayUseIsRefusedWithBothFigures) {
     EXPECT_THAT(result.errors, AllOf(HasSubstr("iB of memory"), HasSubstr("100.0 MiB"),
                                      HasSubstr(group_ + "/memory.max"), HasSubstr("CPSS_QSLOTS"),
                                      HasSubstr("CPSS_MEMORY_CHECK=warn")));
+    EXPECT_THAT(result.errors, Not(HasSubstr(" 0.0 MiB for counters")));
   }
+}
+
+TEST_P(MemoryCheck, WhatFitsIsGoodToTheCheck) {
+  Environment settings = with({{"CPSS_QSLOTS", "1024"}});
+  // Many lanes, of which none reads merged datagrams.
+  if (GetParam().name == "symped_handoff") settings["CPSS_LANES"] = "32";
+  settings["CPSS_STATS_FILE"] = folder_.file("stats");
+  const Finished result = run_program({program::kTestServer, "--check-config"}, settings);
+  EXPECT_EQ(result.code, 0) << result.errors;
 }
 
 TEST_P(MemoryCheck, WithAWarningItStarts) {

@@ -157,18 +157,19 @@ TEST_F(WrongUser, Is78AndSaysWhatIsMissing) {
 }
 
 TEST_F(WrongUser, WithoutTheRightToIs77) {
-  for (const std::vector<std::string>& options :
-       {std::vector<std::string>{}, std::vector<std::string>{"--check-config"}}) {
-    Finished result;
-    // Of this thread, and what it starts: not even root gets it back by executing the server.
-    std::jthread([&] {
-      if (geteuid() == 0) prctl(PR_CAPBSET_DROP, CAP_SETUID);
-      result = refused("1:1", options);
-    }).join();
-    EXPECT_EQ(result.code, 77);
-    EXPECT_THAT(result.errors, AllOf(HasSubstr("cannot become user 1, group 1 (CPSS_USER)"),
-                                     HasSubstr("CAP_SETUID")));
-  }
+  for (const int capability : {CAP_SETUID, CAP_SETGID, CAP_CHOWN})
+    for (const std::vector<std::string>& options :
+         {std::vector<std::string>{}, std::vector<std::string>{"--check-config"}}) {
+      Finished result;
+      // Of this thread, and what it starts: not even root gets it back by executing the server.
+      std::jthread([&] {
+        if (geteuid() == 0) prctl(PR_CAPBSET_DROP, capability);
+        result = refused("1:1", options);
+      }).join();
+      EXPECT_EQ(result.code, 77) << capability;
+      EXPECT_THAT(result.errors, AllOf(HasSubstr("cannot become user 1, group 1 (CPSS_USER)"),
+                                       HasSubstr("CAP_SETUID, CAP_SETGID and CAP_CHOWN")));
+    }
 }
 
 }  // namespace

@@ -21,10 +21,11 @@ Sharing sharing_of_board(const Assignment& assignment) {
 
 Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Service& service,
                    std::vector<DatagramPort*> ports, const Admission& admission,
-                   StatsRegion& region)
+                   StatsRegion& region, LaneStates lane_states)
     : options_(options),
       assignment_(std::move(assignment)),
       ports_(std::move(ports)),
+      lane_states_(std::move(lane_states)),
       board_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
              sharing_of_board(assignment_)),
       plant_({options_, assignment_, service, ports_, admission, board_}),
@@ -64,8 +65,8 @@ std::vector<OnDemandStarter::Place> Pipeline::on_demand_places(const StatsRegion
     if (!plan.transient) continue;
     on_demand_lanes_.push_back(
         std::make_unique<LaneContext>(plant_.pool, 0, plant_.keepers, &board_.events(lane)));
-    places.push_back(
-        {plan.name, writers_of(region, assignment_, lane).front(), *on_demand_lanes_.back()});
+    places.push_back({plan.name, writers_of(region, assignment_, lane).front(),
+                      *on_demand_lanes_.back(), lane_states_[lane].get()});
   }
   return places;
 }
@@ -83,7 +84,10 @@ std::vector<MessageProcesses::Place> Pipeline::message_places(const StatsRegion&
 }
 
 Station::Parts Pipeline::parts_of(std::size_t lane, const StatsRegion& region) {
-  return {plant_, assignment_.lanes[lane], lane, writers_of(region, assignment_, lane)};
+  Station::Parts parts{plant_, assignment_.lanes[lane], lane,
+                       writers_of(region, assignment_, lane)};
+  parts.lane_state = lane_states_[lane].get();
+  return parts;
 }
 
 Pipeline::Stations Pipeline::lanes_of(StageId first_step) {

@@ -26,6 +26,7 @@
 #include "server/assignment.h"
 #include "server/board.h"
 #include "server/engine.h"
+#include "server/lane_states.h"
 #include "server/message_processes.h"
 #include "server/plant.h"
 #include "server/station.h"
@@ -38,10 +39,11 @@ namespace cpss {
 
 class Pipeline final : public Engine {
  public:
-  // Service, ports, admission and region are the caller's and outlive the pipeline. Throws
-  // std::bad_alloc, std::system_error.
+  // Service, ports, admission and region are the caller's and outlive the pipeline; `lane_states`:
+  // make_lane_states(). Throws std::bad_alloc, std::system_error.
   Pipeline(const PipelineOptions& options, Assignment assignment, Service& service,
-           std::vector<DatagramPort*> ports, const Admission& admission, StatsRegion& region);
+           std::vector<DatagramPort*> ports, const Admission& admission, StatsRegion& region,
+           LaneStates lane_states);
 
   void start() override;
   bool end(const std::function<bool()>& give_up) override;
@@ -70,6 +72,7 @@ class Pipeline final : public Engine {
   const PipelineOptions options_;
   const Assignment assignment_;
   const std::vector<DatagramPort*> ports_;
+  const LaneStates lane_states_;
   Board board_;
   Plant plant_;
   StatsWriter main_;

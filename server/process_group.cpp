@@ -1,6 +1,9 @@
 #include "server/process_group.h"
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -20,7 +23,8 @@ constexpr std::chrono::milliseconds kStartLook{1};  // for those that have start
 constexpr std::chrono::seconds kKilledEnd{1};       // so long at most for those that were killed
 // A process that dies younger than this, and has counted no message, is not followed at once.
 constexpr std::uint64_t kGoodAfterNs = 100'000'000;
-// One that dies younger than this, and has ended no message, has died young: so may the next.
+// One that dies younger than this, or before its first round, and has ended no message, has died
+// young: so may the next.
 constexpr std::uint64_t kSteadyAfterNs = 1'000'000'000;
 
 // What one process is built with: a lane of its own, and its share of the slots, one at least.
@@ -55,10 +59,12 @@ void ProcessGroup::start() {
 
 bool ProcessGroup::start_unless(const std::function<bool()>& give_up) {
   try {
-    for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane)
+    for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
+      if (give_up()) return false;
       if (const int error = start_process(lane); error != 0)
         throw std::system_error(error, std::generic_category(),
                                 "process " + assignment_.lanes[lane].name);
+    }
     return wait_until_they_run(give_up);
   } catch (...) {
     children_.kill_all();
@@ -72,7 +78,7 @@ bool ProcessGroup::wait_until_they_run(const std::function<bool()>& give_up) {
     if (give_up()) return false;
     // One that has served is none that could not start: another one is started, as later.
     children_.reap([this](std::size_t dead, ProcessEnd end) {
-      if (!has_run(dead)) throw_why_not_started(dead);
+      if (!has_run(dead)) throw_why_not_started(dead, end);
       book_end_of(dead, end);
     });
     start_missing();
@@ -84,12 +90,20 @@ bool ProcessGroup::wait_until_they_run(const std::function<bool()>& give_up) {
   return true;
 }
 
-void ProcessGroup::throw_why_not_started(std::size_t lane) {
+// Before its own last words there may be the death of another one before it, and forks that failed.
+void ProcessGroup::throw_why_not_started(std::size_t lane, ProcessEnd end) {
   const std::string who = "process " + assignment_.lanes[lane].name;
-  Event event;
-  if (!board_.events(lane).take(event)) throw std::runtime_error(who + " died at its start");
-  if (event.error != 0) throw std::system_error(event.error, std::generic_category(), who);
-  throw std::runtime_error(fmt::format("{}: {}", who, event.text_view()));
+  std::optional<Event> last_words;
+  for (Event event; board_.events(lane).take(event);)
+    if (event.kind == EventKind::process_not_started && !event.text_view().empty())
+      last_words = event;
+  if (!last_words)
+    throw std::runtime_error(fmt::format(
+        "{} died at its start ({})", who,
+        end.signal != 0 ? strsignal(end.signal) : fmt::format("exit code {}", end.exit_code)));
+  if (last_words->error != 0)
+    throw std::system_error(last_words->error, std::generic_category(), who);
+  throw std::runtime_error(fmt::format("{}: {}", who, last_words->text_view()));
 }
 
 int ProcessGroup::start_process(std::size_t lane) {
@@ -117,8 +131,11 @@ void ProcessGroup::run_process(std::size_t lane) {
                          .socket_groups = assignment_.socket_groups,
                          .shared_sockets = assignment_.shared_sockets};
   try {
+    const std::unique_ptr<LaneState> lane_state = service_.make_lane_state();
     Plant plant({options, alone, service_, ports_, admission_, board_});
-    Station station({plant, plan, lane, writers_of(region_, assignment_, lane)});
+    Station::Parts parts{plant, plan, lane, writers_of(region_, assignment_, lane)};
+    parts.lane_state = lane_state.get();
+    Station station(std::move(parts));
     station.lane().run_here();
   } catch (const std::system_error& error) {
     board_.events(lane).report(EventKind::process_not_started, error.code().value(), error.what());
@@ -160,7 +177,7 @@ void ProcessGroup::book_end_of(std::size_t lane, ProcessEnd end) {
   place.missing = true;
   const std::uint64_t now = now_ns();
   const std::uint64_t age = now - place.started_ns;
-  place.shaky = age < kSteadyAfterNs && !has_ended_messages(place);
+  place.shaky = !has_ended_messages(place) && (age < kSteadyAfterNs || !has_run(lane));
   if (place.shaky) board_.troubles(lane).failed(Trouble::process_death, end.signal);
   if (age < kGoodAfterNs && place.books.received() == place.received_at_start)
     place.failures.failed(now);

@@ -65,7 +65,7 @@ class ProcessGroup final : public Engine {
   void run_process(std::size_t lane);
   // False: `give_up` said so.
   bool wait_until_they_run(const std::function<bool()>& give_up);
-  [[noreturn]] void throw_why_not_started(std::size_t lane);
+  [[noreturn]] void throw_why_not_started(std::size_t lane, ProcessEnd end);
   // The lane's process has come to its first round, so it has all that it needs.
   bool has_run(std::size_t lane) noexcept;
   // For those that have ended.

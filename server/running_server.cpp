@@ -119,7 +119,8 @@ void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
     log::warning("the kernel refuses to stop new datagrams: the drain goes on while they come");
   const bool drained = p_.engine.end([&] {
     tick();
-    if (next_signal(std::chrono::milliseconds(0)) != 0) why = "a second signal";
+    const int signal = next_signal(std::chrono::milliseconds(0));
+    if (signal != 0 && !EndSignals::is_time_limit(signal)) why = "a second signal";
     const auto now = std::chrono::steady_clock::now();
     if (now >= deadline) why = "the drain took too long";
     if (now >= next_told) {

@@ -20,6 +20,7 @@
 #include "server/address_follower.h"
 #include "server/config_check.h"
 #include "server/exit_codes.h"
+#include "server/lane_states.h"
 #include "server/listeners.h"
 #include "server/log.h"
 #include "server/machine.h"
@@ -164,12 +165,13 @@ Plan plan_or_complain(LoadResult& loaded, const ServerParts& parts, const Machin
 
 std::unique_ptr<Engine> make_engine(const PipelineOptions& options, const Assignment& assignment,
                                     Service& service, std::vector<DatagramPort*> ports,
-                                    const Admission& admission, StatsRegion& region) {
+                                    const Admission& admission, StatsRegion& region,
+                                    LaneStates lane_states) {
   if (assignment.separate_processes)
     return std::make_unique<ProcessGroup>(options, assignment, service, std::move(ports), admission,
                                           region);
   return std::make_unique<Pipeline>(options, assignment, service, std::move(ports), admission,
-                                    region);
+                                    region, std::move(lane_states));
 }
 
 // What the pipeline's options do not say, without the sockets' buffers.
@@ -215,7 +217,9 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   AddressFollower addresses;
   check_reply_address(loaded, listeners.addresses(), addresses.now());
   if (!loaded.ok()) return complain_about_settings(loaded);
-  // From here on an end signal ends the server in good order: the region it leaves says so.
+  LaneStates lane_states = make_lane_states(assignment, *plan.service);
+  // From here on an end signal ends the server in good order: the region it leaves says so. Nothing
+  // from here to the lanes' start may take its time, but for processes, whose start is given up.
   EndSignals signals(assignment.separate_processes || assignment.process_per_message);
   const RegionOptions about =
       region_options(settings, plan.pipeline, assignment, listeners.address_texts());
@@ -241,8 +245,8 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   if (assignment.separate_processes) who_may_ask.sharing = Sharing::process_shared;
   Admission admission(std::move(who_may_ask));
   addresses.serve(admission, listeners.addresses(), plan.pipeline.reply_address);
-  const auto engine =
-      make_engine(plan.pipeline, assignment, *plan.service, ports, admission, region);
+  const auto engine = make_engine(plan.pipeline, assignment, *plan.service, ports, admission,
+                                  region, std::move(lane_states));
   RunningServer server({signals, manager, listeners, addresses, region, *engine, assignment,
                         region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),
                         settings.idle_exit});

@@ -1,5 +1,6 @@
 #include "server/signals.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <ctime>
@@ -19,7 +20,7 @@ namespace {
 constexpr std::array kRequests = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
 // The time that somebody has given us is over: alarm(2) and setitimer(2) outlive execve(2), and so
-// does 'ulimit -t'.
+// does 'ulimit -S -t'.
 const std::vector<int> kTimeLimits = {SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
 
 // Those that would end the process and stand for nothing that concerns the server.
@@ -74,6 +75,10 @@ int EndSignals::wait(std::chrono::milliseconds longest) {
     log::warning(fmt::format("{} (signal {}) does nothing here; this is said once",
                              strsignal(signal), signal));
   return 0;
+}
+
+bool EndSignals::is_time_limit(int signal) noexcept {
+  return std::ranges::find(kTimeLimits, signal) != kTimeLimits.end();
 }
 
 void end_by(int signal) {

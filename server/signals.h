@@ -29,6 +29,8 @@ class EndSignals {
 
   // Whether the end by this signal is to be a forced one, with a core file.
   static bool asks_for_core(int signal) noexcept { return signal == SIGQUIT; }
+  // Whether it is a time limit that is over, not somebody who asks: it comes again by itself.
+  static bool is_time_limit(int signal) noexcept;
 
  private:
   sigset_t set_;

@@ -76,6 +76,7 @@ void Station::make_service() {
         *plant_.worker_queue, *plant_.crowd, options.defer_all,
         options.shed ? &plant_.in.board.busy_budget() : nullptr, plant_.longest_wait});
   wiring.keeps_deferred = plan().runs(StageId::response);
+  wiring.lane_state = p_.lane_state;
   const StatsWriter stats = writer_of(StageId::service);
   if (!response_) {
     service_.emplace(wiring, context_, stats);
@@ -121,7 +122,8 @@ void Station::make_worker() {
   worker_.emplace(
       WorkerStep::Wiring{{plant_.in.service, plant_.store, *plant_.worker_queue, plant_.responses},
                          *plant_.crowd,
-                         plant_.longest_wait},
+                         plant_.longest_wait,
+                         p_.lane_state},
       context_, writer_of(StageId::worker));
 }
 

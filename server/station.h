@@ -41,6 +41,7 @@ class Station {
     std::uint32_t batch = 0;               // most messages at a time; 0: as the options say
     const TurnSeat* turn = nullptr;        // of a lane that listens by turns
     int turn_event = -1;                   // with it
+    LaneState* lane_state = nullptr;       // what the service keeps for the lane
   };
 
   // Throws std::system_error.

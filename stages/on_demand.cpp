@@ -28,7 +28,7 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
         name_(place.name),
         stats_(place.stats),
         work_({w_.service, w_.store, w_.queue, w_.responses}, place.lane, stats_),
-        lane_state_(w_.service.make_lane_state()) {}
+        lane_state_(place.lane_state) {}
 
   bool free() const noexcept { return !lane_; }
 
@@ -53,12 +53,12 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
     lane_.reset();
   }
   // The same without a thread, on the caller's; the place is free, the caller holds a claim.
-  void run_here() noexcept { work_.process_one(lane_state_.get()); }
+  void run_here() noexcept { work_.process_one(lane_state_); }
 
  private:
   std::size_t run() noexcept override {
     if (done_) return 0;
-    work_.process_one(lane_state_.get());
+    work_.process_one(lane_state_);
     done_ = true;
     return 1;
   }
@@ -72,7 +72,7 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
   std::string name_;
   StatsWriter stats_;
   DeferredWork work_;
-  std::unique_ptr<LaneState> lane_state_;  // of the place: its threads use it one after the other
+  LaneState* lane_state_;
   std::optional<Lane> lane_;
   Semaphore ends_;
   bool done_ = false;  // the thread's own while it runs

@@ -45,6 +45,8 @@ class OnDemandStarter final : public Step {
     std::string name;  // of the thread
     StatsWriter stats;
     LaneContext& lane;
+    // Its threads use it one after the other; null: the service needs none.
+    LaneState* lane_state = nullptr;
   };
 
   OnDemandStarter(Wiring wiring, const std::vector<Place>& places, LaneContext& lane,

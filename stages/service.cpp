@@ -16,8 +16,7 @@ ServiceStep::ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
       lane_(lane),
       stats_(stats),
       settlement_({w_.store, w_.responses, w_.batch}, lane, stats_, help),
-      intake_(w_.requests, w_.lanes, w_.batch, w_.store, stats_),
-      lane_state_(w_.service.make_lane_state()) {
+      intake_(w_.requests, w_.lanes, w_.batch, w_.store, stats_) {
   refs_.reserve(w_.batch);
   messages_.reserve(w_.batch);
   deferred_.reserve(w_.batch);
@@ -107,8 +106,7 @@ void ServiceStep::present(std::span<const std::uint32_t> slots) noexcept {
 }
 
 void ServiceStep::process() noexcept {
-  const bool it_threw =
-      settlement_.threw([this] { w_.service.process(messages_, lane_state_.get()); });
+  const bool it_threw = settlement_.threw([this] { w_.service.process(messages_, w_.lane_state); });
   for (std::size_t i = 0; i < refs_.size(); ++i) {
     if (messages_[i].verdict() == Verdict::defer)
       deferred_.push_back(i);
@@ -127,7 +125,7 @@ std::uint64_t ServiceStep::process_in_place() noexcept {
     messages_[i].clear_verdict();
     const bool it_threw = settlement_.threw([&] {
       const LongWait wait(lane_.progress);
-      w_.service.process_deferred(messages_[i], lane_state_.get());
+      w_.service.process_deferred(messages_[i], w_.lane_state);
     });
     settlement_.settle(refs_[i], messages_[i], it_threw);
     end_ns = settlement_.finish();

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -49,6 +48,7 @@ class ServiceStep final : public Step, public HelpedStep {
     std::optional<Deferral> deferral = {};  // none: there are no workers
     // help() keeps what is deferred, too, because there is no service lane to leave it to.
     bool keeps_deferred = false;
+    LaneState* lane_state = nullptr;  // the lane's; null: the service needs none
   };
 
   // `help`: the lane may send the replies itself.
@@ -85,7 +85,6 @@ class ServiceStep final : public Step, public HelpedStep {
   StatsWriter stats_;
   Settlement settlement_;
   Intake intake_;
-  std::unique_ptr<LaneState> lane_state_;
   std::vector<MessageRef> refs_;
   std::vector<Message> messages_;
   std::vector<std::size_t> deferred_;     // places in the two above

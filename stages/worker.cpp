@@ -7,16 +7,13 @@
 namespace cpss {
 
 WorkerStep::WorkerStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
-    : w_(wiring),
-      stats_(stats),
-      work_(w_.work, lane, stats_),
-      lane_state_(w_.work.service.make_lane_state()) {}
+    : w_(wiring), stats_(stats), work_(w_.work, lane, stats_) {}
 
 std::size_t WorkerStep::run() noexcept {
   WorkerQueue& queue = w_.work.queue;
   if (!std::exchange(claimed_, false) && !queue.try_claim()) return 0;
   stats_.add(Counter::futex_wakes, w_.crowd.enter([&] { return queue.ready_guess(); }));
-  work_.process_one(lane_state_.get());
+  work_.process_one(w_.lane_state);
   w_.crowd.leave();
   return 1;
 }

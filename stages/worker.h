@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 
 #include "queue/crowd.h"
 #include "queue/worker_queue.h"
@@ -22,7 +21,8 @@ class WorkerStep final : public Step {
   struct Wiring {
     DeferredWork::Wiring work;
     Crowd& crowd;
-    LongestWait longest = {};  // of one wait for a message
+    LongestWait longest = {};         // of one wait for a message
+    LaneState* lane_state = nullptr;  // the lane's; null: the service needs none
   };
 
   WorkerStep(Wiring wiring, LaneContext& lane, StatsWriter stats);
@@ -37,7 +37,6 @@ class WorkerStep final : public Step {
   Wiring w_;
   StatsWriter stats_;
   DeferredWork work_;
-  std::unique_ptr<LaneState> lane_state_;
   bool claimed_ = false;  // the claim that a wait brought
 };
 

@@ -1,5 +1,6 @@
 // What signals do to the server and its tools (docs/signals.md), from their first moment on.
 #include <chrono>
+#include <fstream>
 #include <map>
 #include <string>
 #include <thread>
@@ -39,6 +40,14 @@ constexpr int ended_by(int signal) {
 
 std::vector<std::string> by_shell(const std::string& line, const std::string& program) {
   return {"/bin/sh", "-c", line, program};
+}
+
+// Of the process as a whole (proc_pid_status(5)); none, too, once it has gone.
+bool has_pending_signals(pid_t process) {
+  std::ifstream status("/proc/" + std::to_string(process) + "/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("ShdPnd:")) return line.find_first_of("123456789abcdef", 7) != line.npos;
+  return false;
 }
 
 class SignalsOfModels : public testing::TestWithParam<ModelUnderTest> {};
@@ -89,6 +98,28 @@ TEST(Signals, ThatEndItDrain) {
     server.process().signal(signal);
     server.expect_to_end_well();
   }
+}
+
+// A soft limit of CPU time is over again each second, a timer with an interval at each of these.
+TEST(Signals, ATimeLimitThatIsOverAgainDoesNotForceTheEnd) {
+  const GateFile gate;
+  ServerProcess server(program::kTestServer, {{"CPSS_SERVICE", "gated"},
+                                              {"TEST_GATE", gate.path()},
+                                              {"CPSS_HANDOVER", "strict"},
+                                              {"CPSS_DRAIN_TIMEOUT", "600"}});
+  UdpClient client(server.address());
+  ASSERT_EQ(client.send("is answered"), 0);
+  ASSERT_TRUE(eventually([&] { return server.ledger("in_flight") == 1; }));
+  server.process().signal(SIGXCPU);
+  ASSERT_TRUE(
+      eventually([&] { return server.process().errors().find("draining") != std::string::npos; }));
+  for (const int signal : {SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF}) {
+    server.process().signal(signal);
+    ASSERT_TRUE(eventually([&] { return !has_pending_signals(server.pid()); }));
+  }
+  gate.open();
+  server.expect_to_end_well();
+  EXPECT_EQ(server.ledger("answered"), 1u);
 }
 
 TEST(Signals, QuitInTheDrainForcesTheEnd) {
@@ -217,25 +248,6 @@ TEST_F(SignalsInAStart, OfUdpblastAsProcess1) {
   const pid_t process_1 = wait_for_child(blast.pid(), "udpblast");
   kill(process_1, SIGHUP);
   expect_within_a_second(blast, ended_by(SIGHUP));
-}
-
-// A process that does not come to its first round: its lane's state takes for ever.
-TEST_F(SignalsInAStart, EndTheWaitForProcesses) {
-  const GateFile gate;
-  for (const int signal : {SIGTERM, SIGINT}) {
-    Program server({program::kTestServer}, {{"CPSS_LISTEN", "127.0.0.1:0"},
-                                            {"CPSS_STATS_FILE", folder_.file("stats")},
-                                            {"CPSS_MODEL", "mp"},
-                                            {"CPSS_LANES", "2"},
-                                            {"CPSS_SERVICE", "slow-to-start"},
-                                            {"TEST_GATE", gate.path()}});
-    wait_for_child(server.pid(), "proc-1");
-    server.signal(signal);
-    expect_within_a_second(server, 1);
-    EXPECT_THAT(server.errors(), HasSubstr("while its processes started"));
-    EXPECT_EQ(program::stats_of(folder_.file("stats")).at("state"), "stopped");
-    EXPECT_EQ(program::stats_of(folder_.file("stats")).at("ledger").at("residual"), 0);
-  }
 }
 
 TEST(SignalsOfTools, ThatAreIgnoredStayIgnored) {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -91,10 +92,11 @@ class WrongLookup : public Service {
   std::atomic<std::uint64_t> answered_{0};
 };
 
-// Each of its lanes waits at its start while the gate is closed.
+// Each of its lanes waits at its start while the gate is closed, and says so.
 class SlowToStart : public OneMessageService {
  public:
   std::unique_ptr<LaneState> make_lane_state() const override {
+    std::fputs("slow-to-start: at the gate\n", stderr);
     gate_.pass();
     return nullptr;
   }

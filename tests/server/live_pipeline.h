@@ -16,6 +16,7 @@
 #include "server/process_group.h"
 #include "stats/ledger.h"
 #include "tests/server/loopback.h"
+#include "tests/support/eventually.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss::test {
@@ -35,6 +36,20 @@ class LiveServer {
   Ledger ledger() const { return ledger_of(region_.snapshot()); }
   std::uint64_t reason(std::string_view full_name) const;
   std::uint64_t total(std::string_view counter) const { return region_.snapshot().total(counter); }
+  // Ticks as the main thread does until `condition` holds; false if it has not come to that within
+  // 20 s.
+  template <class Condition>
+  bool tick_until(Condition condition) {
+    return eventually(
+        [&] {
+          engine_->tick();
+          return condition();
+        },
+        std::chrono::seconds(20), std::chrono::milliseconds(1));
+  }
+  bool tick_until(std::string_view counter, std::uint64_t at_least) {
+    return tick_until([&] { return total(counter) >= at_least; });
+  }
   // False if the counter has not come that far within 20 s.
   bool wait_for(std::string_view counter, std::uint64_t at_least) const;
   // Until exactly that many are inside and all that came is counted.
@@ -50,10 +65,10 @@ class LiveServer {
  protected:
   LiveServer(const PipelineOptions& options, std::size_t sockets);
   std::vector<DatagramPort*> ports() const;
-  template <class Made>
-  Made& make_engine(Service& service, const PipelineOptions& options) {
+  template <class Made, class... More>
+  Made& make_engine(Service& service, const PipelineOptions& options, More... more) {
     auto made = std::make_unique<Made>(options, assignment_of(options), service, ports(),
-                                       admission_, region_);
+                                       admission_, region_, std::move(more)...);
     Made& engine = *made;
     engine_ = std::move(made);
     return engine;
@@ -72,7 +87,9 @@ class LiveServer {
 class LivePipeline final : public LiveServer {
  public:
   LivePipeline(Service& service, const PipelineOptions& options, std::size_t sockets = 1)
-      : LiveServer(options, sockets), pipeline_(make_engine<Pipeline>(service, options)) {}
+      : LiveServer(options, sockets),
+        pipeline_(make_engine<Pipeline>(service, options,
+                                        make_lane_states(assignment_of(options), service))) {}
   Pipeline& pipeline() { return pipeline_; }
 
  private:

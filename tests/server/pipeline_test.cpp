@@ -18,6 +18,7 @@
 #include "services/echo.h"
 #include "tests/server/gated_echo.h"
 #include "tests/server/live_pipeline.h"
+#include "tests/support/eventually.h"
 #include "tests/support/threads.h"
 
 namespace cpss {
@@ -138,7 +139,7 @@ TEST_F(ForcedEnd, BooksExactlyWhatIsInsideAndWhoComesLaterBooksNothing) {
   LivePipeline live(service_, many_lanes(256));
   Client client;
   fill(live, client);
-  while (service_.inside() == 0) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(eventually([&] { return service_.inside() > 0; }, 20s, 1ms));
 
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 3; }));
@@ -307,12 +308,12 @@ TEST(PipelineWithOnDemandThreads, TheyComeWhileWorkersBlockAndNeverMoreThanTheMo
   Client client;
   client.send("0", live.address());
   ASSERT_TRUE(live.wait_for("deferred", 1));
-  while (service.inside() < 1) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(eventually([&] { return service.inside() >= 1; }, 20s, 1ms));
   EXPECT_EQ(live.total("threads_started"), 0u) << "a worker is idle";
   for (unsigned i = 1; i < kMessages; ++i) client.send(std::to_string(i), live.address());
   ASSERT_TRUE(live.wait_for("deferred", kMessages));
   ASSERT_TRUE(live.wait_for("threads_started", 3));
-  while (service.inside() < 2 + 3) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(eventually([&] { return service.inside() >= 2 + 3; }, 20s, 1ms));
   std::this_thread::sleep_for(20ms);
   EXPECT_EQ(service.inside(), 2u + 3);
   EXPECT_EQ(threads_called("demand-"),
@@ -331,7 +332,7 @@ TEST(PipelineWithOnDemandThreads, TheEndWaitsForThemAndForTheWorkers) {
   live.pipeline().start();
   Client client;
   for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
-  while (service.inside() < 1 + 2) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(eventually([&] { return service.inside() >= 1 + 2; }, 20s, 1ms));
   int asked = 0;
   EXPECT_TRUE(live.pipeline().end([&] {
     if (++asked == 3) service.open();
@@ -374,7 +375,7 @@ TEST(PipelineWithOnDemandThreads, AForcedEndWhileWorkersAndTheyAreInsideBooksEac
   Client client;
   for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
   ASSERT_TRUE(live.wait_for("received", kMessages));
-  while (service.inside() < 4) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(eventually([&] { return service.inside() >= 4; }, 20s, 1ms));
 
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 3; }));
@@ -410,7 +411,7 @@ TEST(PipelineWithOnDemandThreads, WithShedNobodyWaitsForRoomInTheWorkerQueue) {
   };
   for (const unsigned inside : {1u, 2u}) {
     send(inside - 1, inside);
-    while (service.inside() < inside) std::this_thread::sleep_for(1ms);
+    ASSERT_TRUE(eventually([&] { return service.inside() >= inside; }, 20s, 1ms));
   }
   send(2, 4);
   ASSERT_TRUE(live.wait_for("deferred", 4)) << "two inside, two in the queue";
@@ -445,7 +446,7 @@ TEST(PipelineWithOnDemandThreads, TheirEventsComeWithTheirNames) {
     }
     void process_deferred(Message&, LaneState*) override {
       ++inside;
-      while (inside < 2) std::this_thread::sleep_for(1ms);
+      eventually([this] { return inside >= 2; }, 20s, 1ms);
       throw std::runtime_error("no");
     }
     std::atomic<int> inside{0};

@@ -32,14 +32,16 @@ WorkerSide::WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQ
       crowd(options.workers, options.on_demand),
       budget(options.busy_rate.value_or(0)),
       starter_lane(pool, 0, kPoolLanes) {
+  const auto new_state = [&] { return states.emplace_back(service.make_lane_state()).get(); };
   for (std::uint32_t i = 0; i < options.workers; ++i)
-    steps.emplace_back(WorkerStep::Wiring{{service, store, queue, responses}, crowd},
-                       worker_lanes.emplace_back(pool, 0U, kPoolLanes), books.open());
+    steps.emplace_back(
+        WorkerStep::Wiring{{service, store, queue, responses}, crowd, {}, new_state()},
+        worker_lanes.emplace_back(pool, 0U, kPoolLanes), books.open());
   if (options.on_demand == 0) return;
   std::vector<OnDemandStarter::Place> places;
   for (std::uint32_t i = 0; i < options.on_demand; ++i)
     places.push_back({"demand-" + std::to_string(i), books.open(),
-                      thread_lanes.emplace_back(pool, 0U, kPoolLanes)});
+                      thread_lanes.emplace_back(pool, 0U, kPoolLanes), new_state()});
   starter.emplace(
       OnDemandStarter::Wiring{service, store, queue, responses, crowd, options.on_demand_cpus},
       std::move(places), starter_lane, books.open());
@@ -90,6 +92,7 @@ Rig::Rig(Service& user, RigOptions options)
       request_memory_(SlotQueue::bytes(options.slots)),
       response_memory_(SlotQueue::bytes(options.slots)),
       budget_(options.busy_rate.value_or(0)),
+      service_state_(user.make_lane_state()),
       reply_address_(options.reply_address),
       admission_(options.admission),
       ports_(make_ports(options)),
@@ -110,7 +113,7 @@ Rig::Rig(Service& user, RigOptions options)
                                  : std::nullopt},
               receive_lane, books.open()),
       service({user, store, requests, responses, service_cost, options.batch, 1,
-               deferral(workers.get(), options)},
+               deferral(workers.get(), options), false, service_state_.get()},
               service_lane, books.open()),
       response({ports_, store, responses, response_cost, options.batch, 1, options.grouped,
                 reply_address(), options.send_wait, options.ports, options.outlook},

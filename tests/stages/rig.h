@@ -82,6 +82,7 @@ struct WorkerSide {
   WorkerQueue& queue;
   Crowd crowd;
   BusyBudget budget;
+  std::vector<std::unique_ptr<LaneState>> states;  // of workers and places
   std::deque<LaneContext> worker_lanes;
   std::deque<WorkerStep> steps;
   LaneContext starter_lane;
@@ -133,6 +134,7 @@ class Rig {
   Memory request_memory_;
   Memory response_memory_;
   BusyBudget budget_;
+  std::unique_ptr<LaneState> service_state_;
   std::optional<SocketAddress> reply_address_;
   Admission admission_;
   std::vector<std::unique_ptr<FakePort>> fakes_;

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <mutex>
+#include <utility>
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -46,6 +47,7 @@ int Children::start(std::size_t place, const char* name, Outlives outlives,
   const int error = child < 0 ? errno : 0;
   const std::lock_guard lock(mutex_);
   std::erase(starting_, place);
+  if (std::exchange(left_, false)) kill(parent, SIGCHLD);
   if (error != 0) return error;
   place_of_.emplace(child, place);
   if (killings_ != killings_before) kill(child, SIGKILL);
@@ -58,11 +60,14 @@ void Children::reap(const std::function<void(std::size_t place, ProcessEnd end)>
     int status = 0;
     {
       const std::lock_guard lock(mutex_);
-      if (place_of_.empty()) return;
+      if (place_of_.empty() && starting_.empty()) return;
       siginfo_t seen{};  // as it stays where nobody has ended: waitid(2)
       if (waitid(P_ALL, 0, &seen, WEXITED | WNOHANG | WNOWAIT) != 0 || seen.si_pid == 0) return;
       const auto found = place_of_.find(seen.si_pid);
-      if (found == place_of_.end() && !starting_.empty()) return;  // perhaps one of ours
+      if (found == place_of_.end() && !starting_.empty()) {  // perhaps one of ours
+        left_ = true;
+        return;
+      }
       waitpid(seen.si_pid, &status, 0);
       if (found == place_of_.end()) continue;  // not one of ours
       place = found->second;

@@ -30,7 +30,8 @@ class Children {
   int start(std::size_t place, const char* name, Outlives outlives,
             const std::function<void()>& body);
 
-  // Calls `ended` for each that has ended since the last call.
+  // Calls `ended` for each that has ended since the last call. What has to be left to the next
+  // call, since a start is under way, is announced by another SIGCHLD once that is over.
   void reap(const std::function<void(std::size_t place, ProcessEnd end)>& ended);
 
   // Also those that are just being started.
@@ -45,6 +46,7 @@ class Children {
   std::unordered_map<pid_t, std::size_t> place_of_;
   std::vector<std::size_t> starting_;  // places whose child, if any, has not been written down
   unsigned killings_ = 0;              // calls of kill_all()
+  bool left_ = false;                  // reap() has left one: it may be of a start under way
 };
 
 }  // namespace cpss

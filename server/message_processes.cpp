@@ -10,6 +10,9 @@
 namespace cpss {
 namespace {
 
+// So long after the last such death the server is in trouble with it no more.
+constexpr std::uint64_t kDeathLastsNs = 1'000'000'000;
+
 // A process has the CPUs and the class of the thread that starts it. The CPUs are right, but the
 // class is for receiving.
 void leave_real_time_class() {
@@ -76,6 +79,7 @@ void MessageProcesses::reap(Reason lost_for, StatsWriter& main) {
   children_.reap([&](std::size_t place, ProcessEnd end) {
     const std::uint32_t slot = places_[place].slot;
     Place& at = places_[place];
+    if (lost_for == Reason::failed_dead_process) note_end(at.books.all_ended(), end.signal);
     if (!end.well() || !at.books.all_ended()) {
       at.books.book(lost_for, main);
       main.add(Counter::processes_lost);
@@ -88,6 +92,23 @@ void MessageProcesses::reap(Reason lost_for, StatsWriter& main) {
     if (plant_.store.release(plant_.store.message_in(slot)) == Release::released)
       cache_.give_back(std::span(&slot, 1));
   });
+  note_time();
+}
+
+void MessageProcesses::note_end(bool has_ended_message, int signal) noexcept {
+  if (has_ended_message) {
+    died_ns_ = 0;
+    troubles_.over(Trouble::process_death);
+    return;
+  }
+  died_ns_ = now_ns();
+  troubles_.failed(Trouble::process_death, signal);
+}
+
+void MessageProcesses::note_time() noexcept {
+  if (died_ns_ == 0 || now_ns() - died_ns_ < kDeathLastsNs) return;
+  died_ns_ = 0;
+  troubles_.over(Trouble::process_death);
 }
 
 bool MessageProcesses::has(std::uint32_t slot) const {

@@ -58,6 +58,9 @@ class MessageProcesses final : public HelpedStep {
 
  private:
   void start_process(std::uint32_t slot) noexcept;
+  // Trouble::process_death, written by main alone.
+  void note_end(bool has_ended_message, int signal) noexcept;
+  void note_time() noexcept;
   std::size_t take_free_place() noexcept;
   void give_back_place(std::size_t place) noexcept;
 
@@ -70,7 +73,8 @@ class MessageProcesses final : public HelpedStep {
   Backoff failures_;  // of starts
   Children children_;
   SlotPool::SlotCache cache_;
-  Semaphore wakes_;  // posted for a start that pauses
+  Semaphore wakes_;            // posted for a start that pauses
+  std::uint64_t died_ns_ = 0;  // the last whose message was lost; 0: over
   PriorityMutex mutex_;
   std::vector<std::size_t> free_places_;
 };

@@ -9,13 +9,16 @@
 #include <signal.h>
 
 #include "net/udp_socket.h"
+#include "tests/end_to_end/child_processes.h"
 #include "tests/end_to_end/every_model.h"
 #include "tests/end_to_end/gate_file.h"
 #include "tests/end_to_end/programs.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/end_to_end/udp_client.h"
 #include "tests/net/inbox.h"
 #include "tests/support/eventually.h"
 #include "tests/support/threads.h"
+#include "tests/support/tracer.h"
 
 namespace cpss {
 namespace {
@@ -95,6 +98,33 @@ TEST_P(ForcedEnd, ASecondSignalBooksAllThatIsHeld) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ForcedEnd, testing::ValuesIn(models()), model_name);
+
+// Its message can be given to nobody while it may still end it.
+TEST(ForcedEndOfProcesses, AKilledProcessThatDoesNotEndLeavesNoMarkOfACleanEnd) {
+  for (const char* use : {"prefork", "fork"}) {
+    SCOPED_TRACE(use);
+    const GateFile gate;
+    ServerProcess server(program::kTestServer, {{"CPSS_MODEL", "mp"},
+                                                {"CPSS_MP", use},
+                                                {"CPSS_LANES", "1"},
+                                                {"CPSS_SERVICE", "gated"},
+                                                {"TEST_GATE", gate.path()},
+                                                {"CPSS_DRAIN_TIMEOUT", "0.3"}});
+    UdpClient client(server.address());
+    ASSERT_EQ(client.send("stays inside"), 0);
+    ASSERT_TRUE(eventually(
+        [&] { return server.ledger("in_flight") == 1 && children_of(server.pid()).size() == 1; }));
+    Tracer tracer(children_of(server.pid()).begin()->first);
+    if (!tracer.traces()) GTEST_SKIP() << "may not trace: a process of this user";
+    server.process().signal(SIGTERM);
+    EXPECT_EQ(server.process().wait(kPatience), 1);
+    EXPECT_THAT(server.process().errors(),
+                testing::HasSubstr("1 messages are still inside, and cannot be taken"));
+    EXPECT_EQ(server.stats().at("state"), "stale");
+    EXPECT_EQ(server.ledger("in_flight"), 1u);
+    tracer.let_go();
+  }
+}
 
 }  // namespace
 }  // namespace cpss

@@ -180,35 +180,45 @@ TEST_F(ChildrenTest, ProcessesOfOthersAreNotTold) {
 // --- while others are being started ---
 
 std::function<void()> before_fork;
+std::function<void()> after_fork;  // in the parent, before fork(2) returns
 
-void run_before_fork(std::function<void()> what) {
-  static const int error = pthread_atfork(
-      [] {
-        if (before_fork) before_fork();
-      },
-      nullptr, nullptr);
-  ASSERT_EQ(error, 0);
-  before_fork = std::move(what);
-}
+// Takes what is to be run at the next forks, and takes it away when it goes.
+class AtFork {
+ public:
+  explicit AtFork(std::function<void()> before, std::function<void()> after = {}) {
+    static const int error = pthread_atfork(
+        [] {
+          if (before_fork) before_fork();
+        },
+        [] {
+          if (after_fork) after_fork();
+        },
+        nullptr);
+    EXPECT_EQ(error, 0);
+    before_fork = std::move(before);
+    after_fork = std::move(after);
+  }
+  ~AtFork() { before_fork = after_fork = nullptr; }
+  AtFork(const AtFork&) = delete;
+  AtFork& operator=(const AtFork&) = delete;
+};
 
 TEST_F(ChildrenTest, NobodyWaitsForAFork) {
   std::future<std::size_t> other;
   bool in_time = false;
-  run_before_fork([&] {
+  const AtFork at_fork([&] {
     other = std::async(std::launch::async,
                        [this] { return children_.runs(1) ? children_.running() : 0; });
     in_time = other.wait_for(5s) == std::future_status::ready;
   });
   start(1, [] {});
-  before_fork = nullptr;
   EXPECT_TRUE(in_time) << "a thread that asks for the children waits until the fork is over";
   EXPECT_EQ(other.get(), 1u) << "the one that is being started counts";
 }
 
 TEST_F(ChildrenTest, OneThatIsBeingStartedIsKilledWithTheOthers) {
-  run_before_fork([this] { children_.kill_all(); });
+  const AtFork at_fork([this] { children_.kill_all(); });
   start(1, stay);
-  before_fork = nullptr;
   ASSERT_TRUE(reap_all());
   EXPECT_EQ(ended_.at(1), kKilled);
 }
@@ -226,6 +236,29 @@ TEST_F(ChildrenTest, NoEndIsLostOfThoseThatEndBeforeTheirStartIsOver) {
   starter.join();
   ASSERT_TRUE(reap_all());
   EXPECT_EQ(ended_.size(), kStarts);
+}
+
+// Nobody would come back for it before the next end or tick: its own SIGCHLD is spent.
+TEST_F(ChildrenTest, OneThatEndsBeforeItsStartIsOverIsAnnouncedAgain) {
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  sigset_t before;
+  pthread_sigmask(SIG_BLOCK, &child, &before);
+  const auto announced = [&child](int seconds) {
+    const timespec patience{seconds, 0};
+    return sigtimedwait(&child, nullptr, &patience) == SIGCHLD;
+  };
+  const AtFork at_fork({}, [&] {
+    EXPECT_TRUE(announced(20));
+    reap();
+    EXPECT_TRUE(ended_.empty()) << "its pid is not written down yet";
+  });
+  start(1, [] {});
+  EXPECT_TRUE(announced(20));
+  reap();
+  EXPECT_EQ(ended_.count(1), 1u);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 // --- when the one that has started it goes ---

@@ -1,7 +1,15 @@
 #include "server/cpu_watch.h"
 
+#include <string>
+#include <thread>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+
+#include "stages/cpu_set.h"
+#include "tests/support/threads.h"
 
 namespace cpss {
 namespace {
@@ -54,14 +62,24 @@ TEST_F(CpuWatchTest, WhereNoneIsLeftItIsSaidOnceUntilItIsSoAgain) {
   EXPECT_THAT(look({0, 1}), HasSubstr("recv-0"));
 }
 
-// The process's own CPUs, asked once a second.
-TEST_F(CpuWatchTest, AsksTheKernel) {
-  Assignment nowhere;
-  nowhere.lanes = {{.name = "recv-0", .steps = {StageId::receive}, .cpus = {1023}}};
-  CpuWatch watch(nowhere);
-  EXPECT_THAT(watch.look(board_, std::uint64_t{5}), HasSubstr("recv-0 (given: 1023)"));
-  EXPECT_TRUE(board_.troubles(0).look(Trouble::cpus));
-  EXPECT_THAT(watch_.look(board_, std::uint64_t{5}), testing::Not(HasSubstr("svc-0")));
+// Once a second: a thread that may use other CPUs by then, as this one, is asked about again.
+TEST_F(CpuWatchTest, AsksTheKernelOnceASecond) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  const std::vector<unsigned> all = test::allowed_cpus();
+  if (all.size() < 2) GTEST_SKIP() << "needs two CPUs";
+  Assignment of_one;
+  of_one.lanes = {{.name = "recv-0", .steps = {StageId::receive}, .cpus = {all[0]}}};
+  CpuWatch watch(of_one);
+  // In a thread of its own, which keeps its CPUs from the other tests.
+  std::jthread([&] {
+    EXPECT_THAT(watch.look(board_, 5), IsEmpty());
+    const CpuSet other(std::vector<unsigned>{all[1]});
+    ASSERT_EQ(sched_setaffinity(0, other.bytes(), other.get()), 0);
+    EXPECT_THAT(watch.look(board_, kSecond), IsEmpty()) << "it is not a second yet";
+    EXPECT_THAT(watch.look(board_, kSecond + 5),
+                HasSubstr("recv-0 (given: " + std::to_string(all[0]) + ")"));
+    EXPECT_TRUE(board_.troubles(0).look(Trouble::cpus));
+  }).join();
 }
 
 }  // namespace

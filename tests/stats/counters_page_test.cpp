@@ -66,7 +66,8 @@ std::string expected_page() {
       "ms), "
       "twice as long each time, 1 s at most. A trouble is over with\nthe first success, or two "
       "seconds after the last failure; `process_death` when a process has ended\na message or is "
-      "a second old; `cpus` when some of the CPUs are back.\n"
+      "a second old, with CPSS_MP=fork a second after the last one died; `cpus` when some of the\n"
+      "CPUs are back.\n"
       "\n| trouble | meaning |\n|---|---|\n";
   for (const TroubleInfo& trouble : kTroubles)
     page += fmt::format("| `{}` | {} |\n", trouble.name, cell(trouble.help));

@@ -108,10 +108,11 @@ std::vector<std::string> check_as_a_start(LoadResult& loaded, const Plan& plan,
     if (!loaded.ok()) return {};
     check_reply_address(loaded, require_listenable(sockets), host);
     not_checked.push_back("whether the ports are free");
+    not_checked.push_back("sockets that a service manager would hand over instead");
   }
   require_stack_of_lanes(assignment);
   require_place_for_new_region(settings.stats_file.value_or(""));
-  not_checked.push_back("whether another server has the stats region");
+  not_checked.push_back("whether another server has the stats region, and room for a new one");
   require_real_time(plan.pipeline.receive.real_time_priority, "CPSS_RECV_THREADS_RT");
   require_real_time(plan.pipeline.response.real_time_priority, "CPSS_RESP_THREADS_RT");
   not_checked.push_back(

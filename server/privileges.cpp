@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "stats/file_descriptor.h"
+#include "stats/location.h"
 
 namespace cpss {
 namespace {
@@ -81,6 +82,18 @@ void require_right_to_become(const Identity& identity) {
     if (capng_have_capability(CAPNG_EFFECTIVE, capability) == 0)
       throw PrivilegeError(fmt::format("cannot become user {}, group {} (CPSS_USER): {}",
                                        identity.user, identity.group, kNeeds));
+}
+
+// In a folder of this user's own it takes no capability.
+bool may_lose_right_to_replace(const std::string& path, const std::optional<Identity>& run_as) {
+  if (run_as && !is_already(*run_as)) return true;
+  capng_get_caps_process();
+  if (capng_have_capability(CAPNG_EFFECTIVE, CAP_DAC_OVERRIDE) == 0 &&
+      capng_have_capability(CAPNG_EFFECTIVE, CAP_FOWNER) == 0)
+    return false;
+  struct stat folder {};
+  return ::stat(folder_of(path).c_str(), &folder) != 0 || folder.st_uid != ::geteuid() ||
+         (folder.st_mode & S_IRWXU) != S_IRWXU;
 }
 
 void give_region_to(const Identity& identity, const std::string& region) {

@@ -20,10 +20,12 @@ class PrivilegeError : public std::runtime_error {
 // Whether this process could become that user and give it the region. Throws PrivilegeError.
 void require_right_to_become(const Identity& identity);
 
-// Makes the region's file that user's, and lets its group read the lock file beside it. The lock
-// file stays its maker's, who has to be able to open it at the next start, also in a folder like
-// /tmp (fs.protected_regular, proc(5)). What does not belong to this process's user is left alone.
-// Throws PrivilegeError, std::system_error.
+// Whether what is at `path` may be replaced now, but perhaps not after give_up_privileges().
+bool may_lose_right_to_replace(const std::string& path, const std::optional<Identity>& run_as);
+
+// Makes the region's file that user's, and lets its group read the lock file beside it, which stays
+// its maker's. What does not belong to this process's user is left alone. Throws PrivilegeError,
+// std::system_error.
 void give_region_to(const Identity& identity, const std::string& region);
 
 // Makes the calling thread, and so all threads and processes that it starts from now on,

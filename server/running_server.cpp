@@ -221,6 +221,7 @@ void RunningServer::close_books(bool nobody_works) {
                     ledger.in_flight));
   log::info("final ledger:\n" + format_ledger(ledger));
   book_lost_lines();
+  p_.region.keep();
   if (closed) p_.region.mark_clean_end();
 }
 

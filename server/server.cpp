@@ -251,6 +251,7 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
                         region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),
                         settings.idle_exit});
   // Nothing is left to open, and the log's is the only other thread.
+  if (may_lose_right_to_replace(region.path(), plan.run_as)) region.put_into_place();
   if (plan.run_as) give_region_to(*plan.run_as, region.path());
   give_up_privileges(plan.run_as, highest_priority(plan.pipeline));
   give_up_rights_of_standard_error();

@@ -46,9 +46,7 @@ NewFile::NewFile(std::string path, std::size_t bytes)
   if (!file_.valid())
     throw StatsRegionError(
         fmt::format("cannot make stats region {}: {}: {}", path_, std::strerror(errno),
-                    region_advice(errno,
-                                  "choose a path in a folder that exists and that the server may "
-                                  "write (CPSS_STATS_FILE)")),
+                    region_advice(errno, kChooseWritablePath)),
         errno);
   // Returns an error number and does not set errno (posix_fallocate(3)).
   int error = ::posix_fallocate(file_.get(), 0, static_cast<off_t>(bytes));

@@ -1,5 +1,6 @@
 #include "stats/reader.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <span>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "stats/file_descriptor.h"
+#include "stats/layout.h"
 #include "stats/process_identity.h"
 #include "stats/region_lock.h"
 
@@ -34,9 +36,11 @@ class NoRegion : public std::runtime_error {
   RegionState state_;
 };
 
-std::string user_name(uid_t uid) {
-  const passwd* user = ::getpwuid(uid);
-  return user != nullptr ? user->pw_name : std::to_string(uid);
+std::string owner_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return "its owner";
+  const passwd* user = ::getpwuid(status.st_uid);
+  return "user " + (user != nullptr ? user->pw_name : std::to_string(status.st_uid));
 }
 
 [[noreturn]] void throw_unreadable(const std::string& path, int code) {
@@ -44,14 +48,11 @@ std::string user_name(uid_t uid) {
     throw NoRegion(RegionState::missing,
                    "does not exist: is the server running, and is this its CPSS_STATS_FILE?");
   if (code == ENXIO) throw NoRegion(RegionState::incompatible, "is not a regular file");
-  std::string who = "its owner";
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0) who = "user " + user_name(status.st_uid);
   if (code == EACCES || code == EPERM)
     throw NoRegion(RegionState::incompatible,
                    fmt::format("may not be read by this user: run this program as {} or as a "
                                "member of the file's group",
-                               who));
+                               owner_of(path)));
   throw NoRegion(RegionState::incompatible,
                  fmt::format("cannot be opened: {}", std::strerror(code)));
 }
@@ -67,7 +68,77 @@ void require_regular(mode_t mode) {
                  fmt::format("is {}: name the stats region of a cpss server", kind));
 }
 
+// Not empty. `status` becomes that of the file.
+FileDescriptor open_region(const std::string& path, struct stat& status) {
+  if (::stat(path.c_str(), &status) != 0) throw_unreadable(path, errno);
+  require_regular(status.st_mode);
+  // A FIFO put there in between must not block us.
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!file.valid() || ::fstat(file.get(), &status) != 0) throw_unreadable(path, errno);
+  require_regular(status.st_mode);
+  if (status.st_size == 0)
+    throw IncompatibleRegion(
+        "is cut short, 0 bytes are left: restart the server, it makes a new one");
+  return file;
+}
+
+RegionState state_of(const Snapshot& snapshot, RegionLock lock) {
+  const RegionFacts& facts = snapshot.facts;
+  if (snapshot.ended_ns != 0) return RegionState::stopped;
+  return judge({.ready = snapshot.live_ns != 0,
+                .silence_ns = silence_ns(snapshot),
+                .lock = lock,
+                .process = is_running({facts.pid, facts.start_ticks, facts.pid_namespace})});
+}
+
+// Of a file that is mapped whole or in part; `take` reads it.
+template <class Take>
+Reading read_mapped(const FileDescriptor& file, const FileMapping& mapping, Take take) {
+  const auto taken = [&]() -> Snapshot {
+    Snapshot snapshot = take();
+    if (mapping.lost()) throw IncompatibleRegion("was cut short while it was read");
+    return snapshot;
+  };
+  Reading reading;
+  reading.snapshot = taken();
+  if (reading.snapshot->facts.locked) reading.lock = look_at_lock(file.get());
+  reading.state = state_of(*reading.snapshot, reading.lock);
+  if (reading.state != RegionState::stale) return reading;
+  // It may have come to its end, and marked it, after the mark was looked at. Nobody writes now.
+  reading.snapshot = taken();
+  reading.state = state_of(*reading.snapshot, reading.lock);
+  return reading;
+}
+
+// What `read` returns, or why it could not.
+template <class Read>
+Reading reading_or_problem(const std::string& path, Read read) {
+  const auto problem = [&](RegionState state, const std::string& why) {
+    return Reading{state, fmt::format("stats region {} {}", path, why), std::nullopt};
+  };
+  try {
+    return read();
+  } catch (const NoRegion& error) {
+    return problem(error.state(), error.what());
+  } catch (const IncompatibleRegion& error) {
+    return problem(RegionState::incompatible, error.what());
+  } catch (const std::system_error& error) {
+    return problem(RegionState::incompatible, fmt::format("cannot be mapped: {}", error.what()));
+  }
+}
+
 }  // namespace
+
+Reading read_header(const std::string& path) {
+  return reading_or_problem(path, [&] {
+    struct stat status {};
+    const FileDescriptor file = open_region(path, status);
+    const std::size_t bytes =
+        std::min(static_cast<std::size_t>(status.st_size), sizeof(layout::Header));
+    const FileMapping mapping(file.get(), bytes, FileMapping::Access::read);
+    return read_mapped(file, mapping, [&] { return read_region_header({mapping.data(), bytes}); });
+  });
+}
 
 std::uint64_t Reading::last_moment_ns() const noexcept {
   if (state == RegionState::stopped) return snapshot->ended_ns;
@@ -118,54 +189,24 @@ RegionReader::RegionReader(std::string path) : path_(std::move(path)) {}
 
 void RegionReader::open_if_changed() {
   struct stat status {};
-  if (::stat(path_.c_str(), &status) != 0) throw_unreadable(path_, errno);
   // While it is mapped, no other file can have its inode number.
-  if (open_ && open_->device == status.st_dev && open_->inode == status.st_ino &&
+  if (open_ && ::stat(path_.c_str(), &status) == 0 && open_->device == status.st_dev &&
+      open_->inode == status.st_ino &&
       static_cast<std::size_t>(status.st_size) >= open_->mapping.size() && !open_->mapping.lost())
     return;
   open_.reset();
-  require_regular(status.st_mode);
-  // A FIFO put there in between must not block us.
-  FileDescriptor file(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!file.valid() || ::fstat(file.get(), &status) != 0) throw_unreadable(path_, errno);
-  require_regular(status.st_mode);
-  if (status.st_size == 0)
-    throw IncompatibleRegion(
-        "is cut short, 0 bytes are left: restart the server, it makes a new one");
+  FileDescriptor file = open_region(path_, status);
   open_ = std::make_unique<Open>(std::move(file), static_cast<std::size_t>(status.st_size),
                                  status.st_dev, status.st_ino);
 }
 
-RegionState RegionReader::state_of(const Snapshot& snapshot, RegionLock lock) const {
-  const RegionFacts& facts = snapshot.facts;
-  if (snapshot.ended_ns != 0) return RegionState::stopped;
-  return judge({.ready = snapshot.live_ns != 0,
-                .silence_ns = silence_ns(snapshot),
-                .lock = lock,
-                .process = is_running({facts.pid, facts.start_ticks, facts.pid_namespace})});
-}
-
 Reading RegionReader::read() {
-  const auto without_snapshot = [this](RegionState state, const std::string& why) {
-    open_.reset();
-    return Reading{state, fmt::format("stats region {} {}", path_, why), std::nullopt};
-  };
-  try {
+  Reading reading = reading_or_problem(path_, [this] {
     open_if_changed();
-    Snapshot snapshot = open_->view.read();
-    if (open_->mapping.lost()) throw IncompatibleRegion("was cut short while it was read");
-    const RegionLock lock =
-        snapshot.facts.locked ? look_at_lock(open_->file.get()) : RegionLock::unknown;
-    const RegionState state = state_of(snapshot, lock);
-    return {state, "", std::move(snapshot), lock};
-  } catch (const NoRegion& error) {
-    return without_snapshot(error.state(), error.what());
-  } catch (const IncompatibleRegion& error) {
-    return without_snapshot(RegionState::incompatible, error.what());
-  } catch (const std::system_error& error) {
-    return without_snapshot(RegionState::incompatible,
-                            fmt::format("cannot be mapped: {}", error.what()));
-  }
+    return read_mapped(open_->file, open_->mapping, [this] { return open_->view.read(); });
+  });
+  if (!reading.snapshot) open_.reset();
+  return reading;
 }
 
 }  // namespace cpss

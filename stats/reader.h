@@ -50,6 +50,9 @@ struct Reading {
   bool foreign_pid() const noexcept;
 };
 
+// What is at a path by the header alone (stats/region_view.h): for who wants to know whose it is.
+Reading read_header(const std::string& path);
+
 class RegionReader {
  public:
   explicit RegionReader(std::string path);
@@ -68,7 +71,6 @@ class RegionReader {
   };
 
   void open_if_changed();
-  RegionState state_of(const Snapshot& snapshot, RegionLock lock) const;
 
   std::string path_;
   std::unique_ptr<Open> open_;

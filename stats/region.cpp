@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <memory>
 
 #include <fmt/format.h>
@@ -34,13 +35,7 @@ StatsRegion::StatsRegion(const RegionOptions& options)
       file_(make_region_file(path_, options)),
       view_({file_.mapping->data(), file_.mapping->size()}),
       details_(details_of(options)) {
-  if (file_.replaces) return;
-  if (const int error = file_.file.put_into_place(); error != 0)
-    throw StatsRegionError(
-        fmt::format("cannot put stats region {} into place: {}: choose another path "
-                    "(CPSS_STATS_FILE)",
-                    path_, std::strerror(error)),
-        error);
+  if (!file_.replaces) put_into_place();
 }
 
 // Before the lock goes: until then the name is ours.
@@ -49,14 +44,36 @@ StatsRegion::~StatsRegion() {
     ::unlink(path_.c_str());
 }
 
-// That it fails shows when it is looked after: then the path is not ours.
+// What is there is looked at again: it may not be what was there at the start.
+void StatsRegion::put_into_place() {
+  if (file_.file.in_place()) return;
+  require_place_for_region(path_);
+  if (const int error = file_.file.put_into_place(); error != 0)
+    throw StatsRegionError(
+        fmt::format("cannot put stats region {} into place: {}: choose another path "
+                    "(CPSS_STATS_FILE)",
+                    path_, std::strerror(error)),
+        error);
+}
+
 void StatsRegion::keep() noexcept {
   keep_file_ = true;
-  if (!file_.file.in_place()) file_.file.put_into_place();
+  try {
+    put_into_place();
+  } catch (const std::exception&) {
+    return;  // look_after() says so
+  }
 }
 
 std::vector<std::string> StatsRegion::look_after(RegionCare::TimePoint now) {
-  return care_.look(now, file_.file.descriptor(), lost());
+  if (!care_.due(now)) return {};
+  std::string misplaced;
+  try {
+    if (keep_file_) put_into_place();
+  } catch (const StatsRegionError& error) {
+    misplaced = error.what();
+  }
+  return care_.look(now, {file_.file.descriptor(), view_.facts(), lost(), misplaced});
 }
 
 layout::Header& StatsRegion::header() const noexcept {

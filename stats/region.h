@@ -6,7 +6,9 @@
 // with all its space reserved, then put into place: a reader finds the old region or the new one,
 // complete, and no write can fail later for want of space. It stays when the server ends, as its
 // last word, until the next one is ready: a start that fails leaves what was there. Where nothing
-// was, it is in place from the beginning, and a start that fails takes it away again.
+// was, it is in place from the beginning, and a start that fails takes it away again. A server that
+// is about to lose the right to put it into place does so before (put_into_place()): of such a
+// start, what fails later leaves nothing of what was there.
 //
 // If somebody truncates, removes or replaces the file of a running server, the server goes on, and
 // look_after() tells (stats/region_care.h):
@@ -42,7 +44,7 @@ class StatsRegion {
  public:
   // Throws StatsRegionError.
   explicit StatsRegion(const RegionOptions& options);
-  // Of a server that never became live nothing is left.
+  // Of a server that never became live nothing is left, if it may still remove it.
   ~StatsRegion();
   StatsRegion(const StatsRegion&) = delete;
   StatsRegion& operator=(const StatsRegion&) = delete;
@@ -51,9 +53,16 @@ class StatsRegion {
   // has room for (RegionOptions::most_detail()).
   StatsWriter writer(std::size_t block) const noexcept;
 
+  // In place of what is at the path, which is a region or nothing; does nothing if it is there
+  // already. Throws StatsRegionError, and can be called again.
+  void put_into_place();
+  // It is this server's last word, whatever happens now: put into place, or look_after() tells why
+  // not and tries again; and it stays.
+  void keep() noexcept;
+
   void set_live() noexcept;        // ready to receive: state `starting` becomes `live`; a heartbeat
   void heartbeat() noexcept;       // the main thread is alive: at least once a second
-  void mark_clean_end() noexcept;  // state `stopped`: after the last value is written
+  void mark_clean_end() noexcept;  // state `stopped`: after the last value is written. Both keep it
 
   // So many lanes are in this trouble now, the last time with this number (TroubleInfo::number); 0:
   // none is. Readers see since when that has been so without a break.
@@ -74,7 +83,6 @@ class StatsRegion {
  private:
   layout::Header& header() const noexcept;
   layout::TroubleEntry& trouble_entry(Trouble trouble) const noexcept;
-  void keep() noexcept;
 
   std::string path_;
   RegionCare care_;

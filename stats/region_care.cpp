@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "stats/location.h"
 #include "stats/reader.h"
@@ -28,12 +29,22 @@ FileDescriptor lock_folder_of(const std::string& path) {
   return descriptor;
 }
 
-// By whom, where it is another server's region.
-std::string owner_of(const std::string& path) {
-  const Reading reading = RegionReader(path).read();
+// Instead of the region `ours`. Looked at each second, whatever it is: so at its header alone.
+std::string what_is_at(const std::string& path, const RegionFacts& ours) {
+  const Reading reading = read_header(path);
   if (!reading.snapshot) return "a file that is no stats region";
+  if (reading.snapshot->facts.same_server(ours)) return "a copy of it";
   if (!has_server(reading.state)) return "a region without a server";
   return fmt::format("the region of another server, process {}", reading.snapshot->facts.pid);
+}
+
+// Who may not set a file's times, because it is another user's, refreshes them by a change that
+// changes nothing: for that it is enough to have it open for writing.
+void refresh_times_of_lock(int fd) {
+  struct stat status {};
+  if (::futimens(fd, nullptr) == 0 || ::fstat(fd, &status) != 0) return;
+  // That it fails changes nothing that could be told: the file is ours.
+  if (::ftruncate(fd, status.st_size) != 0) return;
 }
 
 }  // namespace
@@ -50,15 +61,14 @@ Name who_has(const std::string& path, int fd) noexcept {
 RegionCare::RegionCare(std::string path, std::unique_ptr<ServerLock> lock)
     : path_(std::move(path)), lock_(std::move(lock)), folder_(lock_folder_of(path_)) {}
 
-std::vector<std::string> RegionCare::look(TimePoint now, int region, bool truncated) {
-  if (now < next_look_) return {};
+std::vector<std::string> RegionCare::look(TimePoint now, const Ours& region) {
   next_look_ = now + kLook;
   if (now >= next_refresh_) {
     next_refresh_ = now + kRefresh;
-    refresh_times(region);
+    refresh_times(region.descriptor);
   }
   std::vector<std::string> lines;
-  for (const std::string& line : {look_at_region(region, truncated), look_at_lock()})
+  for (const std::string& line : {look_at_region(region), look_at_lock_file()})
     if (!line.empty()) lines.push_back(line);
   return lines;
 }
@@ -66,34 +76,41 @@ std::vector<std::string> RegionCare::look(TimePoint now, int region, bool trunca
 // That it fails changes nothing that could be told: the files are ours.
 void RegionCare::refresh_times(int region) {
   ::futimens(region, nullptr);
-  ::futimens(lock_->descriptor(), nullptr);
+  refresh_times_of_lock(lock_->descriptor());
   if (!folder_.valid()) folder_ = lock_folder_of(path_);
 }
 
-std::string RegionCare::look_at_region(int region, bool truncated) {
-  std::string now;
-  switch (who_has(path_, region)) {
+std::string RegionCare::look_at_region(const Ours& region) {
+  std::string now = what_is_wrong_with(region);
+  return std::exchange(told_of_region_, now) == now ? "" : now;
+}
+
+std::string RegionCare::what_is_wrong_with(const Ours& region) const {
+  if (!region.misplaced.empty())
+    return fmt::format(
+        "{}; until it is in place no reader finds this server's counters: that is tried again "
+        "every second, and said once",
+        region.misplaced);
+  switch (who_has(path_, region.descriptor)) {
     case Name::ours:
     case Name::unknown:
-      if (truncated)
-        now = fmt::format(
+      if (region.truncated)
+        return fmt::format(
             "stats region {} was cut short: its counters have begun again at 0 and do not balance; "
             "restart the server to have it whole",
             path_);
       break;
     case Name::nobodys:
-      now = fmt::format("stats region {} was removed: {}", path_, kNotToBeRead);
-      break;
+      return fmt::format("stats region {} was removed: {}", path_, kNotToBeRead);
     case Name::anothers:
-      now = fmt::format("stats region {} was replaced by {}: {}", path_, owner_of(path_),
-                        kNotToBeRead);
-      break;
+      return fmt::format("stats region {} was replaced by {}: {}", path_,
+                         what_is_at(path_, region.facts), kNotToBeRead);
   }
-  return std::exchange(told_of_region_, now) == now ? "" : now;
+  return {};
 }
 
 // The lock that has lost its name is given up only when there is another one.
-std::string RegionCare::look_at_lock() {
+std::string RegionCare::look_at_lock_file() {
   const Name name = who_has(lock_->path(), lock_->descriptor());
   if (name == Name::ours || name == Name::unknown) return {};
   try {

@@ -61,14 +61,10 @@ std::string disk_warning(int descriptor, const std::string& path) {
 
 // The lock file is ours, so who has the region must have lost that.
 void require_no_server(const std::string& path) {
-  const Reading reading = RegionReader(path).read();
+  const Reading reading = read_header(path);
   if (!has_server(reading.state) || reading.lock == RegionLock::free) return;
-  throw StatsRegionError(
-      fmt::format("stats region {} is held by another server, process {}, although its lock file "
-                  "was removed: stop that one, or give this one a path of its own "
-                  "(CPSS_STATS_FILE)",
-                  path, reading.snapshot->facts.pid),
-      EBUSY);
+  throw held_by_another_server(path, fmt::format("process {}", reading.snapshot->facts.pid),
+                               ", although its lock file was removed");
 }
 
 }  // namespace

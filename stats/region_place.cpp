@@ -10,6 +10,7 @@
 #include "stats/location.h"
 #include "stats/region_error.h"
 #include "stats/region_file.h"
+#include "stats/server_lock.h"
 
 namespace cpss {
 namespace {
@@ -21,26 +22,21 @@ bool may(const std::string& folder, int what) noexcept {
 
 void require_writable(const std::string& folder, const std::string& path) {
   if (may(folder, W_OK | X_OK)) return;
-  throw StatsRegionError(
-      fmt::format("cannot make stats region {}: {}: choose a path in a folder that exists and that "
-                  "the server may write (CPSS_STATS_FILE)",
-                  path, std::strerror(errno)),
-      errno);
+  throw StatsRegionError(fmt::format("cannot make stats region {}: {}: {}", path,
+                                     std::strerror(errno), kChooseWritablePath),
+                         errno);
 }
 
 }  // namespace
 
 void require_place_for_new_region(const std::string& path) {
-  if (!path.empty()) {
-    require_place_for_region(path);
-    require_writable(folder_of(path), path);
-    return;
-  }
-  const std::string place = default_region_path();
-  if (may(folder_of(place), F_OK))
-    require_place_for_region(prepare_default_region_path());
-  else
-    require_writable(folder_of(folder_of(place)), place);
+  const std::string default_place = path.empty() ? default_region_path() : "";
+  if (path.empty() && !may(folder_of(default_place), F_OK))
+    return require_writable(folder_of(folder_of(default_place)), default_place);
+  const std::string place = path.empty() ? prepare_default_region_path() : path;
+  require_place_for_region(place);
+  require_place_for_lock(place + ".lock");
+  require_writable(folder_of(place), place);
 }
 
 }  // namespace cpss

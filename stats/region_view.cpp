@@ -50,10 +50,70 @@ std::string text(const std::array<char, N>& padded) {
   return {padded.data(), ::strnlen(padded.data(), N)};
 }
 
+[[noreturn]] void throw_cut_short(std::size_t left) {
+  throw IncompatibleRegion(
+      fmt::format("is cut short, {} bytes are left: restart the server, it makes a new one", left));
+}
+
+// `file`: as much of it as there is, or as is wanted.
+const layout::Header& header_of(std::span<const std::byte> file) {
+  constexpr std::size_t kUpToVersion = offsetof(layout::Header, header_bytes);
+  if (file.size() < kUpToVersion ||
+      std::memcmp(file.data(), layout::kMagic.data(), layout::kMagic.size()) != 0)
+    throw IncompatibleRegion("is not a stats region: name the file of a cpss server");
+  const auto& header = *reinterpret_cast<const layout::Header*>(file.data());
+  const std::uint32_t version = header.version.load(std::memory_order_acquire);
+  if (version == 0)
+    throw IncompatibleRegion("was never completed: start the server again, it makes a new one");
+  if (version != layout::kVersion)
+    throw IncompatibleRegion(
+        fmt::format("has layout version {}, this program reads version {}: use the tools that "
+                    "came with that server",
+                    version, layout::kVersion));
+  if (file.size() < sizeof(layout::Header)) throw_cut_short(file.size());
+  return header;
+}
+
+// But for what is in tables.
+RegionFacts facts_in(const layout::Header& header) {
+  return {.generation = header.generation,
+          .pid = header.pid,
+          .start_ticks = header.start_ticks,
+          .pid_namespace = header.pid_namespace,
+          .locked = header.locked != 0,
+          .model = text(header.model),
+          .service = text(header.service),
+          .listen = {},
+          .metrics = {},
+          .most_inside = header.most_inside,
+          .slots = header.slots,
+          .histograms = header.histograms != 0,
+          .kernel_dropped_exact = header.kernel_dropped_exact != 0,
+          .started_unix_ns = header.started_unix_ns,
+          .started_ns = header.started_ns};
+}
+
+void read_marks(const layout::Header& header, Snapshot& into) {
+  into.heartbeat_ns = header.heartbeat_ns.load(std::memory_order_acquire);
+  into.live_ns = header.live_ns.load(std::memory_order_acquire);
+  into.ended_ns = header.ended_ns.load(std::memory_order_acquire);
+}
+
 }  // namespace
 
+Snapshot read_region_header(std::span<const std::byte> file) {
+  const layout::Header& header = header_of(file);
+  Snapshot result;
+  result.facts = facts_in(header);
+  read_marks(header, result);
+  result.taken_ns = machine_ns();
+  return result;
+}
+
 RegionView::RegionView(std::span<const std::byte> file) : file_(file) {
-  check_header();
+  if (file.size() < header_of(file).file_bytes) throw_cut_short(file.size());
+  if (header().header_bytes < sizeof(layout::Header))
+    throw IncompatibleRegion("is damaged: its header is too small");
   read_facts();
   read_metrics();
   read_blocks();
@@ -64,46 +124,11 @@ const layout::Header& RegionView::header() const noexcept {
   return *reinterpret_cast<const layout::Header*>(file_.data());
 }
 
-void RegionView::check_header() const {
-  constexpr std::size_t kUpToVersion = offsetof(layout::Header, header_bytes);
-  if (file_.size() < kUpToVersion ||
-      std::memcmp(file_.data(), layout::kMagic.data(), layout::kMagic.size()) != 0)
-    throw IncompatibleRegion("is not a stats region: name the file of a cpss server");
-  const std::uint32_t version = header().version.load(std::memory_order_acquire);
-  if (version == 0)
-    throw IncompatibleRegion("was never completed: start the server again, it makes a new one");
-  if (version != layout::kVersion)
-    throw IncompatibleRegion(
-        fmt::format("has layout version {}, this program reads version {}: use the tools that "
-                    "came with that server",
-                    version, layout::kVersion));
-  if (file_.size() < sizeof(layout::Header) || file_.size() < header().file_bytes)
-    throw IncompatibleRegion(fmt::format(
-        "is cut short, {} bytes are left: restart the server, it makes a new one", file_.size()));
-  if (header().header_bytes < sizeof(layout::Header))
-    throw IncompatibleRegion("is damaged: its header is too small");
-}
-
 void RegionView::read_facts() {
-  const layout::Header& from = header();
-  facts_ = {.generation = from.generation,
-            .pid = from.pid,
-            .start_ticks = from.start_ticks,
-            .pid_namespace = from.pid_namespace,
-            .locked = from.locked != 0,
-            .model = text(from.model),
-            .service = text(from.service),
-            .listen = {},
-            .metrics = {},
-            .most_inside = from.most_inside,
-            .slots = from.slots,
-            .histograms = from.histograms != 0,
-            .kernel_dropped_exact = from.kernel_dropped_exact != 0,
-            .started_unix_ns = from.started_unix_ns,
-            .started_ns = from.started_ns};
-  for (const auto* entry : entries<layout::ListenEntry>(from.listen, "listen"))
+  facts_ = facts_in(header());
+  for (const auto* entry : entries<layout::ListenEntry>(header().listen, "listen"))
     facts_.listen.push_back(text(entry->address));
-  block_bytes_ = from.block_bytes;
+  block_bytes_ = header().block_bytes;
 }
 
 void RegionView::read_metrics() {
@@ -228,9 +253,7 @@ std::uint64_t RegionView::sum_over_blocks(const Metric& metric) const noexcept {
 Snapshot RegionView::read() const {
   Snapshot result;
   result.facts = facts_;
-  result.heartbeat_ns = header().heartbeat_ns.load(std::memory_order_acquire);
-  result.live_ns = header().live_ns.load(std::memory_order_acquire);
-  result.ended_ns = header().ended_ns.load(std::memory_order_acquire);
+  read_marks(header(), result);
   result.troubles = read_troubles();
   for (const Metric& metric : metrics_)
     if (metric.kind == MetricKind::counter && metric.name == "received")

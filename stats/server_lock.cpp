@@ -34,20 +34,32 @@ FileIdentity identity_of(const struct stat& status) {
 [[noreturn]] void throw_held(const std::string& region, pid_t holder) {
   const std::string who = holder > 0 ? fmt::format("process {}", holder)
                                      : std::string("a process that is not visible from here");
-  throw StatsRegionError(
-      fmt::format("stats region {} is held by another server, {}: stop that one, or give this one "
-                  "a path of its own (CPSS_STATS_FILE)",
-                  region, who),
-      EBUSY);
+  throw held_by_another_server(region, who);
 }
 
 [[noreturn]] void throw_errno(const std::string& path, int code) {
-  throw StatsRegionError(
-      fmt::format("cannot lock {}: {}: {}", path, std::strerror(code),
-                  region_advice(code,
-                                "choose a path in a folder that exists and that the server may "
-                                "write (CPSS_STATS_FILE)")),
-      code);
+  throw StatsRegionError(fmt::format("cannot lock {}: {}: {}", path, std::strerror(code),
+                                     region_advice(code, kChooseWritablePath)),
+                         code);
+}
+
+constexpr int kOpen = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
+
+// Not valid, with errno, where it is not there or not to be had. Without O_CREAT, which in a folder
+// like /tmp is refused of another user's file even to root (fs.protected_regular, proc(5)).
+FileDescriptor open_existing(const std::string& path) {
+  return FileDescriptor(::open(path.c_str(), kOpen));
+}
+
+FileDescriptor open_or_make(const std::string& path) {
+  // Others may make and remove it between the two calls.
+  constexpr int kAttempts = 10;
+  for (int attempt = 0;; ++attempt) {
+    FileDescriptor file = open_existing(path);
+    if (file.valid() || errno != ENOENT) return file;
+    file = FileDescriptor(::open(path.c_str(), kOpen | O_CREAT | O_EXCL, 0640));
+    if (file.valid() || errno != EEXIST || attempt == kAttempts) return file;
+  }
 }
 
 void lock_or_throw(int fd, const std::string& path, const std::string& region) {
@@ -68,13 +80,17 @@ void lock_or_throw(int fd, const std::string& path, const std::string& region) {
 
 }  // namespace
 
+void require_place_for_lock(const std::string& path) {
+  if (!open_existing(path).valid() && errno != ENOENT) throw_errno(path, errno);
+}
+
 ServerLock::ServerLock(const std::string& path, const std::string& region) : path_(path) {
   const std::lock_guard guard(held().mutex);
   struct stat status {};
   // Before it is opened: closing it again would drop the lock this process has.
   if (::stat(path.c_str(), &status) == 0 && held().files.contains(identity_of(status)))
     throw_held(region, ::getpid());
-  file_ = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640));
+  file_ = open_or_make(path);
   if (!file_.valid() || ::fstat(file_.get(), &status) != 0) throw_errno(path, errno);
   lock_or_throw(file_.get(), path, region);
   identity_ = identity_of(status);

@@ -37,4 +37,8 @@ class ServerLock {
   std::pair<dev_t, ino_t> identity_;
 };
 
+// Throws as a ServerLock does of what is at `path` and can be no lock file. Makes nothing, looks at
+// no lock. Not for a process that has the lock: it would lose it.
+void require_place_for_lock(const std::string& path);
+
 }  // namespace cpss

@@ -96,6 +96,24 @@ TEST_P(Privileges, BecomesTheUserItIsTold) {
   EXPECT_THAT(server.process().errors(), HasSubstr("final ledger"));
 }
 
+// That user may not replace what is in root's folder.
+TEST_P(Privileges, ARestartHasItsRegionInThePlaceOfTheOneBefore) {
+  const TemporaryFolder folder;
+  for (int start = 0; start < 2; ++start) {
+    ServerProcess server(program::kServer,
+                         under(GetParam(), {{"CPSS_SERVICE", "echo"},
+                                            {"CPSS_USER", kNobody},
+                                            {"CPSS_STATS_FILE", folder.file("stats")}}));
+    EXPECT_EQ(server.stats().at("pid"), server.pid());
+    struct stat region {};
+    ASSERT_EQ(stat(server.stats_file().c_str(), &region), 0);
+    EXPECT_EQ(region.st_uid, 65534U);
+    UdpClient client(server.address());
+    EXPECT_EQ(client.ask("again"), "again");
+    server.expect_clean_end();
+  }
+}
+
 class PrivilegesOfProcesses : public testing::Test {
  protected:
   void SetUp() override {
@@ -133,6 +151,18 @@ TEST_F(PrivilegesOfProcesses, ThoseThatReplaceOthersAreRealTimeAndHaveNoRights) 
   UdpClient client(server.address());
   EXPECT_EQ(client.ask("again"), "again");
   server.expect_clean_end();
+}
+
+// Without its capabilities root may write no more there than anybody.
+TEST_F(PrivilegesOfProcesses, InAFolderOfAnotherUserARestartHasItsRegion) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(chown(folder.path().c_str(), 65534, 65534), 0);
+  ASSERT_EQ(chmod(folder.path().c_str(), 0755), 0);
+  for (int start = 0; start < 2; ++start) {
+    ServerProcess server(program::kServer, {{"CPSS_STATS_FILE", folder.file("stats")}});
+    EXPECT_EQ(server.stats().at("pid"), server.pid());
+    server.expect_clean_end();
+  }
 }
 
 class WrongUser : public testing::Test {

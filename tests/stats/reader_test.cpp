@@ -98,6 +98,32 @@ TEST_F(ReaderTest, AKilledServerLeavesAStaleRegionWithItsLastValues) {
   EXPECT_EQ(reading.last_moment_ns(), reading.snapshot->heartbeat_ns);
 }
 
+// It marks its end and is gone while the values are read, between the looks at the mark and at it.
+TEST_F(ReaderTest, AServerThatEndsDuringAReadingIsNotStale) {
+  constexpr int kRounds = 10;
+  RegionOptions options = test::sample_options(path_);
+  // Enough to read for as long as a server takes to end.
+  options.blocks.assign(200, {"svc-0", StageId::service});
+  for (int round = 0; round < kRounds; ++round) {
+    ProcessGate live, end;
+    ForkedProcess server([&] {
+      StatsRegion region(options);
+      region.set_live();
+      live.open();
+      end.wait();
+      region.mark_clean_end();
+      return 0;
+    });
+    live.wait();
+    RegionReader reader(path_);
+    ASSERT_TRUE(has_server(reader.read().state));
+    end.open();
+    const RegionState state = reader.read().state;
+    EXPECT_TRUE(has_server(state) || state == RegionState::stopped) << name_of(state);
+    EXPECT_EQ(server.exit_code(), 0);
+  }
+}
+
 // H05: no lock and no half-written value is left behind, whatever the server was doing.
 TEST_F(ReaderTest, AServerKilledInTheMiddleOfCountingIsReadAtOnce) {
   for (int round = 0; round < 20; ++round) {

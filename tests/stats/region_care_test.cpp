@@ -14,6 +14,7 @@
 
 #include "stats/reader.h"
 #include "stats/region.h"
+#include "tests/stats/region_bytes.h"
 #include "tests/stats/sample_server.h"
 #include "tests/support/forked_process.h"
 #include "tests/support/program.h"
@@ -89,6 +90,25 @@ TEST_F(RegionCareTest, AReplacedRegionIsToldWithWhatIsThere) {
   EXPECT_THAT(next_look(), ElementsAre(HasSubstr("was removed"))) << "that is news";
 }
 
+// As a backup that is played back.
+TEST_F(RegionCareTest, ACopyInItsPlaceIsTold) {
+  std::filesystem::copy_file(path_, folder_.file("copy"));
+  std::filesystem::rename(folder_.file("copy"), path_);
+  EXPECT_THAT(next_look(), ElementsAre(HasSubstr("was replaced by a copy of it: ")));
+  EXPECT_THAT(next_look(), IsEmpty());
+}
+
+// Its tables may be anything, and take any time.
+TEST_F(RegionCareTest, OfAnotherRegionNoMoreThanTheHeaderIsRead) {
+  test::RegionBytes another;
+  another.put(offsetof(layout::Header, metrics), std::uint64_t{1} << 40);
+  another.put(offsetof(layout::Header, ended_ns), std::uint64_t{1});
+  const std::string file = folder_.write("another", another.bytes);
+  ASSERT_EQ(RegionReader(file).read().state, RegionState::incompatible) << "it is damaged";
+  std::filesystem::rename(file, path_);
+  EXPECT_THAT(next_look(), ElementsAre(HasSubstr("was replaced by a region without a server")));
+}
+
 TEST_F(RegionCareTest, ARegionCutShortIsTold) {
   ASSERT_EQ(::truncate(path_.c_str(), 0), 0);
   server_.answered(2);
@@ -124,7 +144,7 @@ TEST_F(RegionCareTest, WithoutItsLockFileThePathIsTakenAllTheSame) {
                     HasSubstr("lock file")));
   EXPECT_EQ(code, EBUSY);
   const Reading reading = RegionReader(path_).read();
-  EXPECT_EQ(reading.state, RegionState::live);
+  EXPECT_TRUE(has_server(reading.state)) << name_of(reading.state);
   EXPECT_EQ(reading.snapshot->total("received"), 3u);
   EXPECT_THAT(next_look(), ElementsAre(HasSubstr("is made and locked again")));
 }
@@ -173,6 +193,27 @@ TEST_F(RegionCareTest, TheTimesAreRefreshedOnceAMinute) {
   EXPECT_EQ(are_old(), 2);
   next_look();
   EXPECT_EQ(are_old(), 0);
+}
+
+// The user that root has become (CPSS_USER) may not set the times of what stays root's.
+TEST_F(RegionCareTest, TheTimesOfALockFileOfAnotherUserAreRefreshed) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become another user";
+  const std::string path = folder_.file("given");
+  const std::string lock = path + ".lock";
+  ForkedProcess child([&] {
+    test::SampleServer server(path);
+    server.region.set_live();
+    const timespec old[2] = {{1000, 0}, {1000, 0}};
+    EXPECT_EQ(::utimensat(AT_FDCWD, lock.c_str(), old, 0), 0);
+    EXPECT_EQ(::setresuid(65534, 65534, 65534), 0);
+    EXPECT_THAT(server.region.look_after(now_), IsEmpty());
+    return HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.exit_code(), 0);
+  struct stat status {};
+  ASSERT_EQ(::stat(lock.c_str(), &status), 0);
+  EXPECT_GT(status.st_mtim.tv_sec, 1000);
+  EXPECT_EQ(status.st_uid, 0u);
 }
 
 // flock(1) on a folder that all may write would keep others' files from being swept.

@@ -17,10 +17,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "stats/reader.h"
+#include "stats/region_place.h"
 #include "tests/stats/sample_server.h"
+#include "tests/support/failing_calls.h"
 #include "tests/support/forked_process.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/temporary_folder.h"
@@ -28,7 +31,10 @@
 namespace cpss {
 namespace {
 
+using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 class RegionTest : public testing::Test {
  protected:
@@ -225,6 +231,8 @@ TEST_F(RegionTest, FilesOfOthersBesideItStay) {
 }
 
 TEST_F(RegionTest, OfAServerKilledInItsStartNoOtherFileIsLeft) {
+  if (!FileDescriptor(::open(folder_.path().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)).valid())
+    GTEST_SKIP() << "no files without names here";
   { test::SampleServer(path_).region.mark_clean_end(); }
   LastingChild dead([&](const auto& stay) {
     StatsRegion region(test::sample_options(path_));
@@ -288,6 +296,96 @@ TEST_F(RegionTest, AStartThatFailsLeavesWhatSomebodyElsePutInItsPlace) {
     write_file(path_, "important");
   }
   EXPECT_EQ(read_file(path_), "important");
+}
+
+// By a server that is about to lose the right to.
+TEST_F(RegionTest, CanBePutIntoPlaceBeforeItsServerIsReady) {
+  { test::SampleServer(path_).region.mark_clean_end(); }
+  {
+    StatsRegion region(test::sample_options(path_));
+    EXPECT_EQ(RegionReader(path_).read().state, RegionState::stopped);
+    region.put_into_place();
+    EXPECT_EQ(RegionReader(path_).read().state, RegionState::starting);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_)) << "a start that failed";
+}
+
+TEST_F(RegionTest, AServerThatEndsInItsStartWithoutTheMarkIsStale) {
+  { test::SampleServer(path_).region.mark_clean_end(); }
+  LastingChild server([&](const auto& stay) {
+    StatsRegion region(test::sample_options(path_));
+    region.keep();
+    stay();
+  });
+  server.kill_and_reap();
+  const Reading reading = RegionReader(path_).read();
+  EXPECT_EQ(reading.state, RegionState::stale);
+  EXPECT_EQ(reading.snapshot->facts.pid, static_cast<std::uint64_t>(server.pid()));
+}
+
+TEST_F(RegionTest, WhatSomebodyPutsThereDuringTheStartStaysAndIsTold) {
+  { test::SampleServer(path_).region.mark_clean_end(); }
+  StatsRegion region(test::sample_options(path_));
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  write_file(path_, "important");
+  region.set_live();
+  EXPECT_EQ(read_file(path_), "important");
+  RegionCare::TimePoint now{std::chrono::hours(1)};
+  EXPECT_THAT(region.look_after(now),
+              ElementsAre(AllOf(HasSubstr(path_ + ": a file that is not a stats region is there"),
+                                HasSubstr("is tried again"))));
+  EXPECT_THAT(region.look_after(now += RegionCare::kLook), IsEmpty()) << "said once";
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  EXPECT_THAT(region.look_after(now += RegionCare::kLook), IsEmpty());
+  const Reading reading = RegionReader(path_).read();
+  EXPECT_TRUE(has_server(reading.state)) << name_of(reading.state);
+}
+
+TEST_F(RegionTest, ThatItCannotBePutIntoPlaceIsTold) {
+  { test::SampleServer(path_).region.mark_clean_end(); }
+  ForkedProcess child([&] {
+    StatsRegion region(test::sample_options(path_));
+    test::let_calls_fail({SYS_linkat, SYS_rename, SYS_renameat, SYS_renameat2}, EPERM);
+    region.set_live();
+    EXPECT_THAT(region.look_after(RegionCare::TimePoint{std::chrono::hours(1)}),
+                ElementsAre(HasSubstr("cannot put stats region " + path_ +
+                                      " into place: Operation not permitted")));
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.exit_code(), 0);
+  EXPECT_EQ(RegionReader(path_).read().state, RegionState::stopped) << "that of the server before";
+}
+
+// In a folder like /tmp, where fs.protected_regular lets nobody open(2) another user's file with
+// O_CREAT.
+TEST_F(RegionTest, ALockFileOfAnotherUserIsNoObstacle) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to have a file of another user";
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 01777), 0);
+  folder_.write("stats.lock", "");
+  ASSERT_EQ(::chown((path_ + ".lock").c_str(), 65534, 65534), 0);
+  EXPECT_NO_THROW(StatsRegion(test::sample_options(path_)));
+}
+
+TEST_F(RegionTest, WhatCannotBeTheLockFileIsFoundWithoutAStart) {
+  require_place_for_new_region(path_);
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path())) << "nothing is made";
+  const auto error_of_check = [&] {
+    try {
+      require_place_for_new_region(path_);
+    } catch (const StatsRegionError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("cannot lock " + path_ + ".lock"));
+      return error.code();
+    }
+    return 0;
+  };
+  const std::string lock = path_ + ".lock";
+  std::filesystem::create_symlink("/dev/null", lock);
+  EXPECT_EQ(error_of_check(), ELOOP);
+  EXPECT_EQ(error_at(path_).code(), ELOOP);
+  std::filesystem::remove(lock);
+  std::filesystem::create_directory(lock);
+  EXPECT_EQ(error_of_check(), EISDIR);
+  EXPECT_EQ(error_at(path_).code(), EISDIR);
 }
 
 TEST_F(RegionTest, OfSeveralThatStartAtOnceExactlyOneWins) {

@@ -54,6 +54,16 @@ TEST_F(TroubleWatchTest, SaysWhatItIsWhyAndHowManyLanesAreInIt) {
   EXPECT_EQ(look(kSecond).size(), 1u);
 }
 
+TEST_F(TroubleWatchTest, OfSeveralLanesItSaysWhyTheLastOneFailed) {
+  board_.troubles(1).failed(Trouble::receive, ENOMEM);
+  look(kSecond);
+  board_.troubles(0).failed(Trouble::receive, EPERM);
+  const auto troubles = look(2 * kSecond);
+  ASSERT_EQ(troubles.size(), 1u);
+  EXPECT_EQ(troubles[0].lanes, 2u);
+  EXPECT_EQ(troubles[0].reason, "Operation not permitted");
+}
+
 // Nobody says that it is over where it is not tried again.
 TEST_F(TroubleWatchTest, WhatFailsNoMoreIsForgottenAfterAWhile) {
   board_.troubles(0).failed(Trouble::thread_start, EAGAIN);

@@ -30,14 +30,13 @@ std::string row(const MetricInfo& info) {
 
 std::string expected_page() {
   std::string page =
-      "# Counters\n\n"
-      "Everything a server measures, as `getstat` and the stats region name it. All values are "
-      "unsigned\n64-bit, counted for each stage from the start of the server, and never reset. "
-      "`getstat "
-      "--json` has all of them,\nof each stage (`stages`) and of the main thread (`server`).\n"
-      "This page is made from `stats/metrics.h` and `stats/troubles.h`: run the test "
-      "`CountersPageTest` with "
-      "`CPSS_UPDATE_DOCS=1`.\n";
+      "# Counters\n"
+      "\n"
+      "Everything a server measures, as `getstat` and the stats region name it. All values\n"
+      "are unsigned 64-bit, counted for each stage from the start of the server, and never\n"
+      "reset. `getstat --json` has all of them, of each stage (`stages`) and of the main\n"
+      "thread (`server`). This page is made from `stats/metrics.h` and `stats/troubles.h`:\n"
+      "run the test `CountersPageTest` with `CPSS_UPDATE_DOCS=1`.\n";
   constexpr std::string_view kTable = "\n| name | unit | meaning |\n|---|---|---|\n";
 
   page += fmt::format("\n## Counters of each stage\n{}", kTable);
@@ -55,19 +54,19 @@ std::string expected_page() {
   for (const GaugeInfo& gauge : kGauges) page += row(gauge.info);
 
   page +=
-      "\n## Troubles\n\n"
-      "What a server may be in trouble with that goes on serving. As long as it is, `getstat` "
-      "calls "
-      "it `degraded`\nand not `live`, and says which of these it is, since when, how many lanes "
-      "are "
-      "in it, and the last failure's\nerror or signal (`troubles` in `--json`). The exit code is 0 "
-      "all "
-      "the same. What fails is tried again after\na pause, 10 ms at first (of a socket's reads 1 "
-      "ms), "
-      "twice as long each time, 1 s at most. A trouble is over with\nthe first success, or two "
-      "seconds after the last failure; `process_death` when a process has ended\na message or is "
-      "a second old, with CPSS_MP=fork a second after the last one died; `cpus` when some of the\n"
-      "CPUs are back.\n"
+      "\n"
+      "## Troubles\n"
+      "\n"
+      "What a server may be in trouble with that goes on serving. As long as it is, `getstat`\n"
+      "calls it `degraded` and not `live`, and says which of these it is, since when, how\n"
+      "many lanes are in it, and the last failure's error or signal (`troubles` in `--json`).\n"
+      "The exit code is 0 all the same. What fails is tried again after a pause, 10 ms at\n"
+      "first (of a socket's reads 1 ms), twice as long each time, 1 s at most. A trouble is\n"
+      "over with the first success, or two seconds after the last failure; `send` only then;\n"
+      "`process_death` when a process has ended a message or is a second old, with\n"
+      "CPSS_MP=fork a second after the last one died; `cpus` when some of the CPUs are back.\n"
+      "Want of room in a socket's send buffer (`failed.send_no_room`) is not `send`: there\n"
+      "the way to the peer is slow.\n"
       "\n| trouble | meaning |\n|---|---|\n";
   for (const TroubleInfo& trouble : kTroubles)
     page += fmt::format("| `{}` | {} |\n", trouble.name, cell(trouble.help));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include <fmt/format.h>
 
@@ -60,9 +59,8 @@ void BlastLoop::work() {
     else if (sending_)
       send_where_there_is_room();
 
-    tally_.add(Count::wait_calls);
     const std::uint64_t before_wait_ns = monotonic_ns();
-    for (const std::uint32_t index : wait_.wait(before_wait_ns, wait_until_ns(before_wait_ns)))
+    for (const std::uint32_t index : wait(before_wait_ns, wait_until_ns(before_wait_ns)))
       for (int i = 0; i < kReceivesInARow && receive(index); ++i) continue;
   }
   tally_.set(Count::planned, departures_ ? departures_->planned() : tally_[Count::sent]);
@@ -202,9 +200,8 @@ bool BlastLoop::receive(std::uint32_t index) {
   if (const int error = result.error; error != 0) {
     if (error == ECONNREFUSED) {
       tally_.add(Count::connection_refused);
-    } else if (!no_room(error) && error != EINTR) {
-      tally_.add(Count::receive_errors);
-      findings_.note(Fault::receive_error, monotonic_ns(), [&] { return std::strerror(error); });
+    } else if (error != EAGAIN && error != EINTR) {
+      receive_failed(error);
     }
     return false;
   }

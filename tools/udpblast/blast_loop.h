@@ -30,7 +30,6 @@
 #include "tools/udpblast/loop_settings.h"
 #include "tools/udpblast/number_supply.h"
 #include "tools/udpblast/reply_batch.h"
-#include "tools/udpblast/socket_wait.h"
 #include "tools/udpblast/transaction_table.h"
 #include "tools/udpblast/transmitter.h"
 
@@ -93,7 +92,6 @@ class BlastLoop final : public Loop {
   DatagramBatch requests_;
   ReplyBatch replies_;
   std::array<Next, kBatch> next_{};
-  SocketWait wait_;
   Transmitter transmitter_;
 
   std::optional<std::uint64_t> all_ended_ns_;  // since when nothing is sent or outstanding

@@ -65,7 +65,10 @@ ClientSocket::Result result_of(int returned) {
 ClientSocket::ClientSocket(const SocketAddress& server, const std::optional<SocketAddress>& source)
     : fd_(open_socket(server)) {
   if (source && ::bind(fd_.get(), source->data(), source->size()) != 0)
-    fail(*source, "bind", "; --source is an address of this host: 'ip address' lists those");
+    fail(*source, "bind",
+         needs_interface(*source)
+             ? kInterfaceMissing
+             : "; --source is an address of this host: 'ip address' lists those");
   if (::connect(fd_.get(), server.data(), server.size()) != 0)
     fail(server, "connect",
          needs_interface(server) ? kInterfaceMissing : "; is this address reachable from here?");

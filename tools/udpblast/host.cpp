@@ -38,9 +38,7 @@ Found look_up(const std::string& text, int flags) {
 }
 
 std::vector<SocketAddress> addresses_of(const std::string& text) {
-  // The resolver would take 10 for 0.0.0.10 (inet_aton(3)).
-  const bool numeric = text.find(':') != std::string::npos ||
-                       text.find_first_not_of("0123456789.") == std::string::npos;
+  const bool numeric = is_numeric_host(text);
   const bool right = text.find(':') != std::string::npos || IpAddress::parse(text).has_value();
   if (numeric && !right) throw BadValue(kWanted);
   const Found found = look_up(text, numeric ? AI_NUMERICHOST : 0);
@@ -63,14 +61,21 @@ SocketAddress unmapped(const SocketAddress& address) {
 
 }  // namespace
 
-Host find_host(const std::string& text, std::uint16_t port, sa_family_t family) {
+// The resolver would take 10 for 0.0.0.10 (inet_aton(3)).
+bool is_numeric_host(const std::string& text) {
+  return text.find(':') != std::string::npos ||
+         text.find_first_not_of("0123456789.") == std::string::npos;
+}
+
+Host find_host(const std::string& text, std::uint16_t port, sa_family_t family,
+               const char* other_end) {
   std::vector<SocketAddress> addresses = addresses_of(text);
   for (SocketAddress& address : addresses) address = unmapped(address);
   std::erase_if(addresses, [&](const SocketAddress& address) {
     return address.family() == AF_UNSPEC || (family != AF_UNSPEC && address.family() != family);
   });
   if (addresses.empty())
-    throw BadValue(fmt::format("has no {} address to go with --source", name_of(family)));
+    throw BadValue(fmt::format("has no {} address to go with {}", name_of(family), other_end));
   Host host{.address = addresses.front(), .others = {}};
   host.address.set_port(port);
   for (const SocketAddress& other : addresses)

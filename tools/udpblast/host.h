@@ -17,7 +17,12 @@ struct Host {
   std::vector<std::string> others;  // what else the name stands for; of an address nothing
 };
 
-// `family`: that of --source, if there is one, else AF_UNSPEC. Throws BadValue.
-Host find_host(const std::string& text, std::uint16_t port, sa_family_t family = AF_UNSPEC);
+// Whether it is to be an address, and not a name.
+bool is_numeric_host(const std::string& text);
+
+// `family`: that of the address of `other_end`, an option, where that is known, else AF_UNSPEC.
+// Throws BadValue.
+Host find_host(const std::string& text, std::uint16_t port, sa_family_t family = AF_UNSPEC,
+               const char* other_end = "--source");
 
 }  // namespace cpss::udpblast

@@ -1,9 +1,14 @@
 #include "tools/udpblast/loop.h"
 
+#include <chrono>
+#include <cstring>
+#include <thread>
+
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "stats/clock.h"
 #include "tools/udpblast/difference.h"
 
 namespace cpss::udpblast {
@@ -30,6 +35,20 @@ void Loop::run(std::uint64_t start_ns) {
   work();
   const CpuTime after = thread_cpu();
   cpu_ = {after.user_ns - before.user_ns, after.system_ns - before.system_ns};
+}
+
+std::span<const std::uint32_t> Loop::wait(std::uint64_t now_ns, std::uint64_t until_ns) {
+  tally_.add(Count::wait_calls);
+  const std::span<const std::uint32_t> ready = wait_.wait(now_ns, until_ns);
+  if (wait_.error() != 0) receive_failed(wait_.error(), "waiting for the socket: ");
+  return ready;
+}
+
+void Loop::receive_failed(int error, const char* call) {
+  tally_.add(Count::receive_errors);
+  findings_.note(Fault::receive_error, monotonic_ns(),
+                 [&] { return fmt::format("{}{}", call, std::strerror(error)); });
+  std::this_thread::sleep_for(std::chrono::nanoseconds(kRetryNs));
 }
 
 std::string Loop::identify(std::uint64_t message, std::uint64_t transaction) const {

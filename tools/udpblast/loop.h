@@ -6,9 +6,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "tools/udpblast/finding.h"
+#include "tools/udpblast/socket_wait.h"
 #include "tools/udpblast/tally.h"
 #include "tools/udpblast/workload.h"
 
@@ -23,7 +25,7 @@ enum class Stop : std::uint8_t {
 using StopFlag = std::atomic<Stop>;  // relaxed: nothing else is handed over with it
 
 inline constexpr std::uint64_t kLongestWaitNs = 50'000'000;
-inline constexpr std::uint64_t kRetryNs = 1'000'000;  // after a send that the kernel did not take
+inline constexpr std::uint64_t kRetryNs = 1'000'000;  // after what the kernel did not do
 inline constexpr std::size_t kBatch = 64;             // datagrams in one system call
 
 struct CpuTime {
@@ -50,11 +52,16 @@ class Loop {
   bool gave_up() const noexcept { return gave_up_; }
 
  protected:
-  // `workload` and `stop` outlive the loop.
-  Loop(const Workload& workload, const StopFlag& stop) noexcept
-      : workload_(workload), stop_(stop) {}
+  // `workload` and `stop` outlive the loop. Throws SocketError.
+  Loop(const Workload& workload, const StopFlag& stop) : workload_(workload), stop_(stop) {}
 
   virtual void work() = 0;
+
+  // Waits (SocketWait::wait()) and counts that. A wait that fails is one of kRetryNs.
+  std::span<const std::uint32_t> wait(std::uint64_t now_ns, std::uint64_t until_ns);
+  // Counts that a socket could not be read, or waited for, and pauses for kRetryNs: it stays
+  // readable, so that nothing else would keep the loop from trying again at full speed.
+  void receive_failed(int error, const char* call = "");
 
   Stop told() const noexcept { return stop_.load(std::memory_order_relaxed); }
   double since_start_s(std::uint64_t at_ns) const noexcept {
@@ -67,6 +74,7 @@ class Loop {
   const Workload& workload_;
   Tally tally_;
   FirstFindings findings_;
+  SocketWait wait_;
   std::uint64_t start_ns_ = 0;
   std::uint64_t last_heard_ns_ = 0;  // a datagram's arrival; at first the start
   std::uint64_t last_sent_ns_ = 0;   // likewise

@@ -1,5 +1,7 @@
 // udpblast: sends messages to a cpss server and checks every reply. docs/udpblast.md
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <span>
@@ -21,15 +23,17 @@ namespace {
 int print(std::string_view text, ExitCode code) {
   const bool written =
       std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  if (!written) std::perror("udpblast: standard output");
+  if (!written) say(std::string("udpblast: standard output: ") + std::strerror(errno) + '\n');
   return static_cast<int>(written ? code : ExitCode::could_not_run);
 }
 
 int report(const RunResult& result, const Options& options) {
   const ExitCode code = exit_code(result, options);
-  if (!options.json) return print(text_report(result, options), code);
-  for (const std::string& problem : problems(result, options)) say("udpblast: " + problem + '\n');
-  return print(json_report(result, options), code);
+  if (options.json)
+    for (const std::string& problem : problems(result, options)) say("udpblast: " + problem + '\n');
+  // Where both outputs are one terminal, what was said on the way is there before the report.
+  flush_standard_error();
+  return print(options.json ? json_report(result, options) : text_report(result, options), code);
 }
 
 int run(std::span<const char* const> arguments) {

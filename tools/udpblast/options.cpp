@@ -255,10 +255,16 @@ void read_values(Reader& reader, Options& options) {
     port =
         static_cast<std::uint16_t>(parse_whole(text, options.part == Part::verify ? 0 : 1, 65'535));
   });
-  reader.read("source", [&](const std::string& text) {
-    options.source = find_host(text, 0).address;
+  // An address of the one says which of the other is meant; of two names the server's first does.
+  bool source_is_name = false;
+  const auto take_source = [&](const std::string& text, sa_family_t family) {
+    options.source = find_host(text, 0, family, "--server").address;
     if (options.source->ip().is_multicast() || options.source->ip().is_broadcast())
       throw BadValue("is a group's address: messages leave from one of this host's own");
+  };
+  reader.read("source", [&](const std::string& text) {
+    source_is_name = !is_numeric_host(text);
+    if (!source_is_name) take_source(text, AF_UNSPEC);
   });
   options.server = SocketAddress(*IpAddress::parse("127.0.0.1"), port);
   reader.read("server", [&](const std::string& text) {
@@ -268,6 +274,9 @@ void read_values(Reader& reader, Options& options) {
     options.server_others = std::move(host.others);
     if (text.find(':') == std::string::npos && !IpAddress::parse(text)) options.server_name = text;
   });
+  if (source_is_name)
+    reader.read("source",
+                [&](const std::string& text) { take_source(text, options.server.family()); });
 
   reader.read("service", [&](const std::string& text) {
     const auto service =

@@ -50,7 +50,11 @@ class SignalsAsEvents {
     ::pthread_sigmask(SIG_BLOCK, &wanted, &before_);
     fd_ = FileDescriptor(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   }
-  ~SignalsAsEvents() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  // One that nobody has taken would end the process now, without its report.
+  ~SignalsAsEvents() {
+    while (take()) continue;
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
   SignalsAsEvents(const SignalsAsEvents&) = delete;
   SignalsAsEvents& operator=(const SignalsAsEvents&) = delete;
 
@@ -92,6 +96,7 @@ std::vector<std::jthread> start_threads(const Loops& loops, std::promise<StartTi
                                         Endings& endings) {
   const std::shared_future<StartTime> start_ns = start.get_future().share();
   std::vector<std::jthread> threads;
+  threads.reserve(loops.size());
   try {
     for (const auto& loop : loops)
       threads.emplace_back([&endings, &loop = *loop, start_ns] {
@@ -105,9 +110,24 @@ std::vector<std::jthread> start_threads(const Loops& loops, std::promise<StartTi
                     "'ulimit -u', 'ulimit -v', TasksMax= of systemd, pids.max of the cgroup",
                     threads.size(), loops.size(), error.code().message()),
         error.code().value());
+  } catch (...) {  // no memory; those that are there would wait for ever
+    start.set_value(std::nullopt);
+    throw;
   }
   return threads;
 }
+
+// Of a run that is left by an exception nobody waits for the end.
+class StopAtTheEnd {
+ public:
+  explicit StopAtTheEnd(StopFlag& stop) noexcept : stop_(stop) {}
+  ~StopAtTheEnd() { stop_.store(Stop::at_once, std::memory_order_relaxed); }
+  StopAtTheEnd(const StopAtTheEnd&) = delete;
+  StopAtTheEnd& operator=(const StopAtTheEnd&) = delete;
+
+ private:
+  StopFlag& stop_;
+};
 
 // Random, if the user did not choose one.
 std::uint64_t seed_of(const Options& options) {
@@ -214,6 +234,7 @@ RunResult run_blast(const Options& options, const Workload& workload) {
   const Loops loops = make_loops(options, workload, seed, messages, numbers, stop);
   std::promise<StartTime> start;
   std::vector<std::jthread> threads = start_threads(loops, start, endings);
+  const StopAtTheEnd stop_at_the_end(stop);
   // A plan begins when its threads do.
   const std::uint64_t start_ns = monotonic_ns() + (options.open_loop() ? kToWakeThreadsNs : 0);
   start.set_value(start_ns);

@@ -49,8 +49,7 @@ void SendLoop::send_by_plan(Departures& departures) {
       departures.blocked(now_ns);
       until_ns = now_ns + kRetryNs;
     }
-    tally_.add(Count::wait_calls);
-    wait_.wait(now_ns, until_ns);
+    wait(now_ns, until_ns);
   }
 }
 
@@ -66,8 +65,7 @@ void SendLoop::send_flat_out() {
     if (sent == count) continue;
     numbers_.give_back(count - sent);
     if (nothing_gets_out(now_ns)) return;
-    tally_.add(Count::wait_calls);
-    wait_.wait(now_ns, now_ns + kRetryNs);
+    wait(now_ns, now_ns + kRetryNs);
   }
 }
 

@@ -16,7 +16,6 @@
 #include "tools/udpblast/loop.h"
 #include "tools/udpblast/loop_settings.h"
 #include "tools/udpblast/number_supply.h"
-#include "tools/udpblast/socket_wait.h"
 #include "tools/udpblast/transaction_id.h"
 #include "tools/udpblast/transmitter.h"
 
@@ -43,7 +42,6 @@ class SendLoop final : public Loop {
   std::size_t next_client_ = 0;
   DatagramBatch requests_;
   std::array<std::uint64_t, kBatch> messages_{};  // of the next batch
-  SocketWait wait_;
   Transmitter transmitter_;
 };
 

@@ -60,6 +60,9 @@ std::optional<ServerRegion> ServerRegion::find(const Options& options,
         fmt::format("--stats-file {}: its server hangs or is stopped, it gave no sign of life for "
                     "{:.1f} s: let it go on, or restart it",
                     *options.stats_file, static_cast<double>(reading.heartbeat_age_ns()) / 1e9));
+  if (named && reading.state == RegionState::starting)
+    throw UnusableRegion(fmt::format(
+        "--stats-file {}: its server is not ready yet: wait until it is", *options.stats_file));
   if (named && !live)
     throw UnusableRegion(fmt::format("--stats-file {}: its server is not running (state {})",
                                      *options.stats_file, name_of(reading.state)));

@@ -41,6 +41,7 @@ std::span<const std::uint32_t> SocketWait::wait(std::uint64_t now_ns,
     ::ppoll(&readable, 1, &left, nullptr);
     ready = ::epoll_wait(epoll_.get(), events_.data(), kEvents, 0);
   }
+  error_ = ready < 0 && errno != EINTR ? errno : 0;
   for (int i = 0; i < ready; ++i)
     indexes_[static_cast<std::size_t>(i)] = events_[static_cast<std::size_t>(i)].data.u32;
   return std::span(indexes_).first(ready > 0 ? static_cast<std::size_t>(ready) : 0);

@@ -21,14 +21,17 @@ class SocketWait {
   void add(int descriptor, std::uint32_t index);
 
   // Waits until there is something to read, at most until `until_ns`; not at all where that has
-  // passed. Returns the indexes of the sockets, none where there was nothing; valid until the next
-  // call. Times are monotonic_ns().
+  // passed. Returns the indexes of the sockets, none where there was nothing or it failed; valid
+  // until the next call. Times are monotonic_ns().
   std::span<const std::uint32_t> wait(std::uint64_t now_ns, std::uint64_t until_ns) noexcept;
+  // Why the last wait has failed, and so ended at once (errno); 0: it has not.
+  int error() const noexcept { return error_; }
 
  private:
   static constexpr std::size_t kEvents = 64;
 
   FileDescriptor epoll_;
+  int error_ = 0;
   std::array<epoll_event, kEvents> events_{};
   std::array<std::uint32_t, kEvents> indexes_{};
 };

@@ -69,7 +69,7 @@ inline constexpr auto kCounts = std::to_array<CountInfo>({
     {Count::connection_refused, "connection_refused",
      "times the system reported that nothing listens at the server's port (ICMP)"},
     {Count::send_errors, "send_errors", "other errors of a send; the message was sent again"},
-    {Count::receive_errors, "receive_errors", "other errors of a receive"},
+    {Count::receive_errors, "receive_errors", "other errors of a receive, or of waiting for one"},
     {Count::partial_sends, "partial_sends", "sends of which the kernel took a part only"},
     {Count::send_waits, "send_waits", "times the kernel had no room for a message"},
     {Count::send_calls, "send_calls", "system calls to send"},

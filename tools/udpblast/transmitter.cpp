@@ -8,11 +8,12 @@ namespace {
 
 constexpr unsigned kErrorsInARow = 3;
 
-}  // namespace
-
+// It passes by itself.
 bool no_room(int error) noexcept {
   return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS || error == ENOMEM;
 }
+
+}  // namespace
 
 std::size_t Transmitter::transmit(ClientSocket& socket, DatagramBatch& batch, std::size_t count,
                                   std::uint64_t now_ns) {

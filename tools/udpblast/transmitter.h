@@ -13,9 +13,6 @@
 
 namespace cpss::udpblast {
 
-// No room now, or nothing there; it passes by itself.
-bool no_room(int error) noexcept;
-
 class Transmitter {
  public:
   Transmitter(Tally& tally, FirstFindings& findings) noexcept

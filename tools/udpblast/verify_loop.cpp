@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include <fmt/format.h>
 
 #include "stats/clock.h"
-#include "tools/udpblast/transmitter.h"
 
 namespace cpss::udpblast {
 
@@ -25,10 +23,8 @@ VerifyLoop::VerifyLoop(const LoopSettings& settings, const Workload& workload,
 }
 
 void VerifyLoop::work() {
-  for (std::uint64_t now_ns = monotonic_ns(); !finished(now_ns); now_ns = monotonic_ns()) {
-    tally_.add(Count::wait_calls);
-    if (!wait_.wait(now_ns, now_ns + kLongestWaitNs).empty()) receive();
-  }
+  for (std::uint64_t now_ns = monotonic_ns(); !finished(now_ns); now_ns = monotonic_ns())
+    if (!wait(now_ns, now_ns + kLongestWaitNs).empty()) receive();
   tally_.set(Count::planned, messages_);
   tally_.set(Count::sent, messages_);
   tally_.set(Count::timed_out, messages_ - different_);
@@ -46,9 +42,7 @@ void VerifyLoop::receive() {
   const ClientSocket::Result result = socket_.receive(replies_);
   const std::uint64_t now_ns = monotonic_ns();
   if (const int error = result.error; error != 0) {
-    if (no_room(error) || error == EINTR) return;
-    tally_.add(Count::receive_errors);
-    findings_.note(Fault::receive_error, now_ns, [&] { return std::strerror(error); });
+    if (error != EAGAIN && error != EINTR) receive_failed(error);
     return;
   }
   last_heard_ns_ = now_ns;

@@ -20,7 +20,6 @@
 #include "tools/udpblast/loop.h"
 #include "tools/udpblast/loop_settings.h"
 #include "tools/udpblast/reply_batch.h"
-#include "tools/udpblast/socket_wait.h"
 #include "tools/udpblast/transaction_id.h"
 
 namespace cpss::udpblast {
@@ -47,7 +46,6 @@ class VerifyLoop final : public Loop {
   std::uint64_t different_ = 0;  // bits that are set
   ClientSocket socket_;
   ReplyBatch replies_;
-  SocketWait wait_;
 };
 
 }  // namespace cpss::udpblast

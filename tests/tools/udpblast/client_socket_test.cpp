@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "net/udp_socket.h"
 #include "tests/tools/udpblast/responder.h"
@@ -38,8 +39,11 @@ TEST(ClientSocket, ASourceThatIsNotOurs) {
               HasSubstr("--source is an address of this host"));
 }
 
-TEST(ClientSocket, ALinkLocalServerNeedsItsInterface) {
-  EXPECT_THAT(error_of("fe80::1", std::nullopt), HasSubstr("fe80::1%eth0"));
+TEST(ClientSocket, ALinkLocalAddressNeedsItsInterface) {
+  if (!FileDescriptor(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)).valid())
+    GTEST_SKIP() << "no IPv6 here";
+  EXPECT_THAT(error_of("fe80::1", std::nullopt), HasSubstr("as in fe80::1%eth0"));
+  EXPECT_THAT(error_of("::1", loopback("fe80::2", 0)), HasSubstr("as in fe80::1%eth0"));
 }
 
 }  // namespace

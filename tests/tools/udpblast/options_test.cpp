@@ -135,6 +135,8 @@ TEST(Options, TheSourceIsOfTheServersFamily) {
   EXPECT_EQ(parse({"--source", "127.0.0.9", "--count", "1"}).source->to_string(), "127.0.0.9:0");
   EXPECT_EQ(parse({"--source", "127.0.0.9", "-s", "localhost", "--count", "1"}).server.family(),
             AF_INET);
+  EXPECT_EQ(parse({"--source", "localhost", "-s", "127.0.0.1", "--count", "1"}).source->family(),
+            AF_INET);
   EXPECT_THAT(error_of({"--source", "127.0.0.9", "-s", "::1", "--count", "1"}),
               HasSubstr("--server ::1: has no IPv4 address to go with --source"));
   EXPECT_THAT(error_of({"--source", "::1", "--count", "1"}),

@@ -4,6 +4,10 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <iterator>
+#include <optional>
+#include <system_error>
 #include <thread>
 
 #include <fmt/format.h>
@@ -11,7 +15,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "stats/region.h"
 #include "tests/support/eventually.h"
+#include "tests/support/pending_signals.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/stuck_output.h"
 #include "tests/tools/udpblast/responder.h"
@@ -37,6 +43,13 @@ void wait_for_requests(const Responder& server, std::uint64_t count) {
   for (int i = 0; i < 5'000 && server.received() < count; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   ASSERT_GE(server.received(), count);
+}
+
+// Of what -S writes: "     0.2 s  sent 1000 ..."; the status line may stand before it.
+std::optional<double> seconds_of_first_line(const std::string& text) {
+  const std::size_t end = text.find(" s  sent ");
+  if (end == std::string::npos) return std::nullopt;
+  return std::stod(text.substr(text.find_last_of(' ', end - 1) + 1));
 }
 
 TEST(Program, HelpAndVersion) {
@@ -158,6 +171,21 @@ TEST(Program, ProgressOnATerminal) {
   EXPECT_THAT(result.errors, AllOf(HasSubstr(" %  "), HasSubstr("messages"), HasSubstr("s left")));
 }
 
+// Both outputs are the terminal.
+TEST(Program, TheReportBeginsWhereTheStatusLineWasCleared) {
+  const Responder server(ping_replies());
+  const Finished result = Program({"/bin/sh", "-c", "exec \"$0\" \"$@\" >&2", CPSS_UDPBLAST, "-p",
+                                   port_of(server), "-l", "1.3"},
+                                  {}, Program::Errors::to_a_terminal)
+                              .finish();
+  EXPECT_EQ(result.code, 0);
+  const std::string clear = "\r\x1b[K";
+  const std::size_t cleared = result.errors.rfind(clear);
+  ASSERT_NE(cleared, std::string::npos);
+  EXPECT_THAT(result.errors.substr(cleared + clear.size()),
+              AllOf(StartsWith("ping at 127.0.0.1:"), HasSubstr("all right")));
+}
+
 TEST(Program, NobodyNeedsToReadWhatItSaysOnTheWay) {
   const Responder server(ping_replies());
   FullPipe pipe;
@@ -177,13 +205,17 @@ TEST(Program, ATerminalThatGoesOnShowsWhatItHasMissed) {
   Program program({"/bin/sh", "-c", "exec \"$0\" \"$@\" 2>" + terminal.path(), CPSS_UDPBLAST, "-p",
                    port_of(server), "-l", "50", "-S", "0.1"});
   wait_for_requests(server, 1'000);
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  const auto begin = std::chrono::steady_clock::now();
+  std::this_thread::sleep_for(std::chrono::seconds(1));
   EXPECT_EQ(terminal.read(), "");
+  // The first line is of a moment before this one; a late one stands for those that should have
+  // been there.
+  const std::chrono::duration<double> stopped_for = std::chrono::steady_clock::now() - begin;
   terminal.go_on();
   std::string text;
-  EXPECT_TRUE(eventually([&] {
-    return (text += terminal.read()).find("     0.2 s  sent ") != std::string::npos;
-  })) << text;
+  EXPECT_TRUE(
+      eventually([&] { return seconds_of_first_line(text += terminal.read()).has_value(); }));
+  EXPECT_LT(seconds_of_first_line(text).value_or(100), stopped_for.count()) << text;
   program.signal(SIGINT);
   EXPECT_EQ(program.wait(std::chrono::seconds(20)), 0);
 }
@@ -232,13 +264,57 @@ TEST(Program, SecondCtrlCDoesNotWaitForReplies) {
       {CPSS_UDPBLAST, "-p", port_of(server), "-l", "50", "-q", "10", "-t", "40", "--json"});
   wait_for_requests(server, 15);
   program.signal(SIGINT);
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  // Until then a second one would be the same one.
+  ASSERT_TRUE(eventually([&] { return !test::has_pending(program.pid(), SIGINT); }));
   program.signal(SIGINT);
   const Finished result = program.finish();
   EXPECT_EQ(result.code, 1);
   const auto json = nlohmann::json::parse(result.output);
   EXPECT_EQ(json.at("outstanding"), 10);
   EXPECT_EQ(json.at("right"), 5);
+}
+
+std::size_t threads_of(const Program& program) {
+  std::error_code ended;
+  const std::filesystem::directory_iterator tasks(
+      "/proc/" + std::to_string(program.pid()) + "/task", ended);
+  return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+// Its loops have ended, and it waits for a heartbeat of the server, which does not come, for 1 s.
+TEST(Program, CtrlCWhileTheServersCountersAreAwaitedLeavesTheReport) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers have threads of their own";
+  using Clock = std::chrono::steady_clock;
+  using std::chrono::milliseconds;
+  const Responder server(ping_replies());
+  const TemporaryFolder folder;
+  StatsRegion region({.path = folder.file("stats"),
+                      .model = "seda",
+                      .service = "lookup",
+                      .listen = {},
+                      .blocks = {{"recv-0", StageId::receive}}});
+  // Only a signal that was certainly sent while it waited tells something.
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    region.set_live();
+    const auto begin = Clock::now();
+    Program program({CPSS_UDPBLAST, "-p", port_of(server), "--count", "10", "--json",
+                     "--stats-file", region.path()});
+    while (threads_of(program) < 2 && program.running())
+      std::this_thread::sleep_for(milliseconds(1));
+    auto loops_ran = begin;
+    while (threads_of(program) >= 2) {
+      loops_ran = Clock::now();
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    program.signal(SIGINT);
+    const auto sent = Clock::now();
+    const Finished result = program.finish();
+    if (sent - loops_ran >= milliseconds(500) || sent - begin >= milliseconds(2000)) continue;
+    EXPECT_EQ(result.code, 0);
+    EXPECT_EQ(nlohmann::json::parse(result.output).at("right"), 10);
+    return;
+  }
+  FAIL() << "the signal was late each time";
 }
 
 }  // namespace

@@ -1,16 +1,21 @@
 // Whole runs inside this process, against a server that makes mistakes to order.
 #include "tools/udpblast/run.h"
 
+#include <cerrno>
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <system_error>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 
 #include "tests/support/allocations.h"
+#include "tests/support/failing_calls.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/tools/udpblast/responder.h"
 
@@ -337,6 +342,28 @@ TEST(Run, RepliesNobodyAskedFor) {
   const Outcome outcome = run(options);
   EXPECT_EQ(outcome[Count::unknown], 10u);
   EXPECT_EQ(outcome[Count::timed_out], 10u);
+}
+
+// What cannot be read stays readable, so the next try would follow at once.
+TEST(Run, ACallThatGoesOnFailingDoesNotTurnItAtFullSpeed) {
+  for (const long call : {SYS_recvmmsg, SYS_epoll_pwait2}) {
+    const Responder server(ping_replies());
+    Options options = options_for(server.port());
+    options.count = 1;
+    options.timeout_ns = 500'000'000;
+    std::optional<Outcome> outcome;
+    const auto begin = std::chrono::steady_clock::now();
+    std::thread([&] {
+      test::let_calls_fail({call}, ENOMEM);
+      outcome.emplace(run(options));
+    }).join();
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+    // Each with a pause of 1 ms.
+    EXPECT_GT((*outcome)[Count::receive_errors], 0u) << call;
+    EXPECT_LE(static_cast<double>((*outcome)[Count::receive_errors]), took.count()) << call;
+    EXPECT_EQ(outcome->code, ExitCode::not_right) << call;
+    EXPECT_THAT(outcome->problems, Contains(HasSubstr("Cannot allocate memory"))) << call;
+  }
 }
 
 TEST(Run, OneByOneOverIpv6) {

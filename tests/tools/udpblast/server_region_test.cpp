@@ -47,6 +47,24 @@ TEST(ServerRegion, ANamedOneHasToBeReadable) {
   }
 }
 
+TEST(ServerRegion, OfANamedOneThatStartsItIsSaid) {
+  const TemporaryFolder folder;
+  Options options;
+  options.server = address("127.0.0.1", 7700);
+  options.stats_file = folder.file("stats");
+  const StatsRegion region({.path = *options.stats_file,
+                            .model = "seda",
+                            .service = "lookup",
+                            .listen = {},
+                            .blocks = {{"recv-0", StageId::receive}}});
+  try {
+    ServerRegion::find(options);
+    FAIL();
+  } catch (const UnusableRegion& error) {
+    EXPECT_THAT(error.what(), HasSubstr("is not ready yet"));
+  }
+}
+
 class AtTheDefaultPlace : public testing::Test {
  protected:
   std::optional<ServerRegion> find(const char* ip, std::uint16_t port) const {

@@ -98,14 +98,15 @@ Options parse_options(int argc, const char* const* argv) {
 
 std::string help_text() {
   std::ostringstream text;
-  text << "getstat: what a cpss server is doing, read from its stats region\n"
-          "Usage: getstat [--file PATH] [--watch[=SECONDS] | [--verify] [--json]]\n\n"
-       << description()
-       << "\nExit codes: 0 good; 1 an identity of the ledger is broken (--verify); 2 no region, "
-          "one\n"
-          "that cannot be read, or a wrong option; 3 the server is gone without a clean end "
-          "(stale)\n"
-          "or there, but without a sign of life for 3 s (hung): its last values are shown.\n";
+  text
+      << "getstat: what a cpss server is doing, read from its stats region\n"
+         "Usage: getstat [--file PATH] [--watch[=SECONDS] | [--verify] [--json]]\n\n"
+      << description()
+      << "\n"
+         "Exit codes: 0 good, also of a server that serves, but in some trouble (degraded);\n"
+         "1 an identity of the ledger is broken (--verify); 2 no region, one that cannot be read,\n"
+         "or a wrong option; 3 the server is gone without a clean end (stale), or there, but\n"
+         "without a sign of life for 3 s (hung): its last values are shown.\n";
   return text.str();
 }
 

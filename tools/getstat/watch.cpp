@@ -63,9 +63,9 @@ std::string frame_of(const std::string& table) {
 }  // namespace
 
 bool watch(const std::string& file, std::chrono::milliseconds interval) {
-  AsyncWriter output(STDOUT_FILENO, "output");
   const sigset_t signals = ending_signals();
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  AsyncWriter output(STDOUT_FILENO, "output");
   RegionReader reader(file);
   std::optional<Snapshot> before;
   do {

@@ -47,6 +47,14 @@ class JsonTest : public testing::Test {
   std::string path_ = folder_.file("stats");
 };
 
+TEST(JsonPage, SaysWhatEachKeyIs) {
+  const std::string page = read_file(CPSS_GETSTAT_PAGE);
+  std::set<std::string> keys = kKeys;
+  keys.insert({"gauges", "threads", "threads_most", "measured", "queue_depth", "queue_high_water",
+               "busy", "for_s", "in_flight", "residual", "lane", "share"});
+  for (const std::string& key : keys) EXPECT_THAT(page, testing::HasSubstr("`" + key + "`"));
+}
+
 TEST_F(JsonTest, ALiveServerKeyByKey) {
   test::SampleServer server(path_);
   server.region.set_live();

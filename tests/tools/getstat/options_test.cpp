@@ -43,6 +43,11 @@ TEST_F(OptionsTest, TheFileComesFromOptionThenEnvironmentThenDefault) {
   EXPECT_EQ(parse({"--file=/from/option"}).file, "/from/option");
 }
 
+TEST_F(OptionsTest, HelpNamesTheStatesThatTheExitCodesStandFor) {
+  for (const char* state : {"degraded", "stale", "hung"})
+    EXPECT_THAT(help_text(), HasSubstr(state));
+}
+
 TEST_F(OptionsTest, WatchTakesSecondsOrNone) {
   using namespace std::chrono_literals;
   EXPECT_EQ(parse({}).watch, std::nullopt);

@@ -23,6 +23,7 @@
 #include "tests/support/eventually.h"
 #include "tests/support/forked_process.h"
 #include "tests/support/stuck_output.h"
+#include "tests/support/threads.h"
 
 namespace cpss {
 namespace {
@@ -30,6 +31,20 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+
+// However long the test takes, it gives signs of life.
+class LiveServer : public test::SampleServer {
+ public:
+  explicit LiveServer(const std::string& path) : SampleServer(path) { region.set_live(); }
+
+ private:
+  std::jthread heart_{[this](const std::stop_token& end) {
+    while (!end.stop_requested()) {
+      region.heartbeat();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }};
+};
 
 class ProgramTest : public testing::Test {
  protected:
@@ -44,19 +59,8 @@ class ProgramTest : public testing::Test {
                      {"/bin/sh", "-c", "exec \"$0\" \"$@\" " + streams, CPSS_GETSTAT});
     return run_program(std::move(arguments));
   }
-  Finished getstat_of_a_beating_server(std::vector<std::string> arguments) {
-    const std::jthread heart([this](const std::stop_token& end) {
-      while (!end.stop_requested()) {
-        server_->region.heartbeat();
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      }
-    });
-    return getstat(std::move(arguments));
-  }
   void make_live_server() {
     server_.emplace(path_);
-    server_->region.set_live();
-    server_->region.heartbeat();
     server_->answered(10);
   }
   void leave_a_killed_server() const {
@@ -80,7 +84,7 @@ class ProgramTest : public testing::Test {
 
   TemporaryFolder folder_;
   std::string path_ = folder_.file("stats");
-  std::optional<test::SampleServer> server_;
+  std::optional<LiveServer> server_;
 };
 
 TEST_F(ProgramTest, ALiveServerIsShown) {
@@ -118,7 +122,7 @@ TEST_F(ProgramTest, VerifyOfALedgerThatBalances) {
 TEST_F(ProgramTest, VerifyOfALedgerThatDoesNot) {
   make_live_server();
   server_->receive.add(Counter::received, 2);
-  const Finished result = getstat_of_a_beating_server({"--verify"});
+  const Finished result = getstat({"--verify"});
   EXPECT_EQ(result.code, 1);
   EXPECT_THAT(result.output, HasSubstr("BROKEN  received = "));
   EXPECT_THAT(result.output, HasSubstr("12 and 10, residual 2"));
@@ -128,7 +132,7 @@ TEST_F(ProgramTest, VerifyOfALedgerThatDoesNot) {
 TEST_F(ProgramTest, VerifyWithJsonKeepsStandardOutputForTheObject) {
   make_live_server();
   server_->receive.add(Counter::received, 2);
-  const Finished result = getstat_of_a_beating_server({"--verify", "--json"});
+  const Finished result = getstat({"--verify", "--json"});
   EXPECT_EQ(result.code, 1);
   EXPECT_EQ(nlohmann::json::parse(result.output)["ledger"]["residual"], 2);
   EXPECT_THAT(result.errors, HasSubstr("BROKEN"));
@@ -143,7 +147,7 @@ TEST_F(ProgramTest, VerifyUnderTrafficChecksTheBounds) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   });
-  const Finished result = getstat_of_a_beating_server({"--verify"});
+  const Finished result = getstat({"--verify"});
   stop = true;
   traffic.join();
   EXPECT_EQ(result.code, 0);
@@ -154,7 +158,7 @@ TEST_F(ProgramTest, VerifyUnderTrafficChecksTheBounds) {
 TEST_F(ProgramTest, VerifyOfAServerThatWorksOnAMessageForLong) {
   make_live_server();
   server_->take_in(2);
-  const Finished result = getstat_of_a_beating_server({"--verify"});
+  const Finished result = getstat({"--verify"});
   EXPECT_EQ(result.code, 0) << result.output;
   EXPECT_THAT(result.output, HasSubstr("nothing moved for 1 s with 2 inside"));
   EXPECT_THAT(result.output, HasSubstr("12 and 12, residual 0"));
@@ -302,7 +306,9 @@ TEST_F(ProgramTest, WatchEndsWithASignalAlsoWhereNobodyReadsIt) {
     for (const int signal : {SIGINT, SIGTERM}) {
       Program program({"/bin/sh", "-c", "exec \"$0\" \"$@\" >" + place, CPSS_GETSTAT, "--watch=0.1",
                        "--file=" + path_});
-      // By then it has something to show.
+      // Before that thread is started the signals are taken.
+      ASSERT_TRUE(eventually([&] { return test::threads_of(program.pid()).contains("output"); }));
+      // Mostly it has something to show by then.
       std::this_thread::sleep_for(std::chrono::milliseconds(500));
       program.signal(signal);
       EXPECT_EQ(program.wait(std::chrono::seconds(20)), 0) << place << ' ' << signal;

@@ -74,8 +74,12 @@ class Measured:
         return sorted((record for record in self._records if record.name == name),
                       key=lambda record: record.repeat)
 
-    def median(self, name: str, figure: Callable[[dict], float]) -> float:
-        return statistics.median(map(figure, self.of(name)))
+    def median(self, name: str, figure: Callable[[dict], float | None]) -> float:
+        """Raises Missing if a repeat does not have the figure: of no answer there is no latency."""
+        values = [figure(results) for results in self.of(name)]
+        if None in values:
+            raise Missing(f"{name}: no message of that kind was answered, so it has no latency")
+        return statistics.median(values)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ def results(answers_per_s=1000.0, sent=10_000, right=None, sent_per_s=1000.0, p9
     """As a run leaves them; by default all messages were answered."""
     places = places if places is not None else {"server_kernel": dropped} if dropped else {}
     right = sent - sum(places.values()) if right is None else right
-    latency = {"count": 1, **dict.fromkeys(("p50", "p99", "p999", "max"), 1000 * p99_us)}
+    p99_ns = None if p99_us is None else 1000 * p99_us
+    latency = {"count": 1, **dict.fromkeys(("p50", "p99", "p999", "max"), p99_ns)}
     short = {"name": "short", "latency_ns": {"count": 1, "p50": 0, "p99": 1000 * short_p99_us}}
     ends = {f"{name}_{end}": value
             for name, values in (("threads", threads), ("descriptors", descriptors))
@@ -217,6 +218,9 @@ class WithoutFigures(unittest.TestCase):
     def test_a_figure_that_is_missing_leaves_no_verdict(self):
         for experiment in BY_NAME:
             self.assertEqual(verdict_of(experiment, {"any": results()}), NOT_MEASURED, experiment)
+
+    def test_without_an_answer_there_is_no_latency_and_no_verdict(self):
+        self.assertEqual(Verdicts().worker_queue(950, None), NOT_MEASURED)
 
     def test_a_load_that_was_not_sent_leaves_no_verdict(self):
         def outcome(*achieved):

@@ -79,7 +79,7 @@ An option goes before a variable, a variable before the file, the file before th
 | command | what it does |
 |---|---|
 | `cpssd --print-config` | prints each value and where it came from, as YAML |
-| `cpssd --check-config` | checks settings and data as a start does, prints all errors; binds nothing, starts nothing |
+| `cpssd --check-config` | checks settings and data as a start does, prints all errors of the settings or the first thing that this host lacks for them; takes none of the ports, starts nothing |
 | `cpssd --sample-config` | prints a file with every setting, commented out ([cpssd.yaml](cpssd.yaml)) |
 
 )";
@@ -132,6 +132,11 @@ gives not a byte for 30 s is an error.
 |---|---|
 | 64 | unknown or repeated option, missing argument, argument that is no option |
 | 78 | anything else that is wrong with settings; 64 goes first where both apply |
+
+Where the settings are good, and the start fails over what they ask for, one line says so, and the exit
+code is another one: 66 for the data, 69 for an address or interface that is not there now, 70 for more
+memory or more of something limited than there is, 73 for the stats region, 77 for a right that is
+missing ([all of them](../README.md#exit-codes)).
 )";
 
 std::string table_row(const SettingInfo& row) {

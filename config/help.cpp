@@ -32,9 +32,10 @@ goes before a variable, a variable before the file, the file before the default.
 
 constexpr std::string_view kExitCodes = R"(
 Exit codes:
-  0 clean end; 1 forced end or drain time-out; 64 unknown option or missing argument;
-  66 data file; 69 address in use; 70 internal error; 73 statistics file; 77 permission;
-  78 bad setting
+  0 clean end; 1 forced end: a second signal, a drain that took too long, or a signal while
+  processes started; 64 unknown option or missing argument; 66 data file; 69 address in use, or
+  not there yet; 70 internal error, or a limit was met; 73 statistics file; 77 permission;
+  78 bad setting, or one that this host cannot have; 128 + N ended by signal N
 )";
 
 // `  --name WHAT              text ...`, the text from kTextColumn on.

@@ -132,6 +132,8 @@ class CaseMaker:
                          "CPSS_RT_ALLOW_SMALL": "1"}
         if "CPSS_HANDOVER" in self._known:  # the article's server hands every message over
             settings["CPSS_HANDOVER"] = "strict"
+        if "CPSS_MEMORY_CHECK" in self._known:  # a slot for each message, of which few are used
+            settings["CPSS_MEMORY_CHECK"] = "warn"
         return settings
 
     def _why_not(self, row: Row, settings: dict[str, str]) -> str:

@@ -89,6 +89,22 @@ void ServerProcess::wait_until_inside(std::uint64_t messages) const {
   EXPECT_TRUE(inside) << "expected " << messages << " inside: " << last.dump();
 }
 
+void ServerProcess::wait_until_logged(const std::string& text) const {
+  EXPECT_TRUE(eventually([&] { return process_.errors().find(text) != std::string::npos; }))
+      << text << " is not in the log:\n"
+      << process_.errors();
+}
+
+// By the first sign of life after the line: before that one, its sockets were told.
+void ServerProcess::wait_until_draining() const {
+  wait_until_logged("draining");
+  const auto logged = std::chrono::steady_clock::now();
+  EXPECT_TRUE(eventually([&] {
+    const std::chrono::duration<double> since = std::chrono::steady_clock::now() - logged;
+    return stats().at("heartbeat_age_s").get<double>() < since.count();
+  })) << process_.errors();
+}
+
 void ServerProcess::expect_books_balance() const {
   const Finished verify = run_program({program::kGetstat, "--verify", "--file", stats_file_});
   EXPECT_EQ(verify.code, 0) << verify.output << verify.errors;

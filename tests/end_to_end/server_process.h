@@ -14,6 +14,10 @@
 
 namespace cpss {
 
+// For a test that runs servers in a network of its own (run_in_namespace()): what their starts and
+// drains, and waits for both, may take on a busy machine.
+inline constexpr std::chrono::seconds kServersInNamespace{240};
+
 class ServerProcess {
  public:
   // Starts `program` and waits until it is live, be it degraded; the test fails if it does not get
@@ -40,6 +44,12 @@ class ServerProcess {
   void wait_until_idle(std::uint64_t received = 0) const;
   // Waits until exactly `messages` are inside and all that came is counted, at most 20 s.
   void wait_until_inside(std::uint64_t messages) const;
+  // Waits until the log has `text`, at most 20 s: what writes it is a thread of its own, so a line
+  // is there some time after what it tells. That it never says something shows after its end.
+  void wait_until_logged(const std::string& text) const;
+  // Waits until nothing that is sent from now on is for a server that was told to end, and cannot
+  // yet; at most 20 s.
+  void wait_until_draining() const;
   // getstat --verify says 0: every identity holds. The residual is 0, under traffic at some moment.
   void expect_books_balance() const;
   // SIGTERM; exit code 0; nothing is left inside; and the books balance.

@@ -25,7 +25,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kRequestBytes = 256;
-constexpr int kAsks = 20;
 
 struct Family {
   const char* name;
@@ -75,17 +74,41 @@ class SilentPeers {
   std::jthread thread_;
 };
 
-// How many of so many requests, one after the other, are answered in time.
-int answered(UdpSocket& client, const SocketAddress& server) {
-  int count = 0;
+// What is asked of a server, and how much of it is to be answered: requests 50 ms apart.
+struct Asking {
+  int asks = 20;
+  std::chrono::milliseconds patience{200};
+  int answered = 15;
+  // Other programs may keep the CPUs from the server for longer than that, but not always.
+  int tries = 1;
+};
+
+// Whether the reply comes in time; one to an earlier request is none.
+bool is_answered(UdpSocket& client, const SocketAddress& server,
+                 std::chrono::milliseconds patience) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string request = std::to_string(begin.time_since_epoch().count());
+  const OutgoingDatagram datagram{reinterpret_cast<const std::byte*>(request.data()),
+                                  request.size(), &server, nullptr};
+  EXPECT_EQ(client.send({&datagram, 1}).error, 0);
   Inbox inbox(4, kRequestBytes);
-  for (int i = 0; i < kAsks; ++i) {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+        begin + patience - std::chrono::steady_clock::now());
+    const std::size_t filled =
+        left.count() > 0 ? inbox.wait_and_receive(client, static_cast<int>(left.count())).filled
+                         : 0;
+    if (filled == 0) return false;
+    for (std::size_t i = 0; i < filled; ++i)
+      if (inbox.text(i) == request) return true;
+  }
+}
+
+int answered(UdpSocket& client, const SocketAddress& server, const Asking& asking) {
+  int count = 0;
+  for (int i = 0; i < asking.asks; ++i) {
     const auto begin = std::chrono::steady_clock::now();
-    const std::string request = "request " + std::to_string(i);
-    const OutgoingDatagram datagram{reinterpret_cast<const std::byte*>(request.data()),
-                                    request.size(), &server, nullptr};
-    EXPECT_EQ(client.send({&datagram, 1}).error, 0);
-    if (inbox.wait_and_receive(client, 200).filled > 0) ++count;
+    if (is_answered(client, server, asking.patience)) ++count;
     std::this_thread::sleep_until(begin + 50ms);
   }
   return count;
@@ -99,8 +122,9 @@ struct Flooding {
 };
 
 // A buffer that anybody may have, which some 330 replies fill.
-void expect_that_others_are_answered(const Flooding& flooding, Environment environment) {
-  run_isolated([&] {
+void expect_that_others_are_answered(const Flooding& flooding, Environment environment,
+                                     const Asking& asking = {}) {
+  run_isolated(kServersInNamespace, [&] {
     OtherNamespace other;
     other.connect("here0", "there0");
     ip_command("address add 10.9.0.1/16 dev here0");
@@ -122,7 +146,13 @@ void expect_that_others_are_answered(const Flooding& flooding, Environment envir
       const SilentPeers flood(*silent, family, server.address(), flooding.peers,
                               flooding.per_second);
       std::this_thread::sleep_for(flooding.before);
-      EXPECT_GE(answered(*client, server.address()), kAsks * 3 / 4);
+      std::vector<int> tries;
+      do {
+        tries.push_back(answered(*client, server.address(), asking));
+      } while (tries.back() < asking.answered &&
+               tries.size() < static_cast<std::size_t>(asking.tries));
+      EXPECT_GE(tries.back(), asking.answered)
+          << "of " << asking.asks << ", in " << testing::PrintToString(tries);
       // In the middle of it.
       server.expect_clean_end();
     }
@@ -163,6 +193,30 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(SilentNeighboursFew, ThreeOfThem) {
   expect_that_others_are_answered({kV4, 3, 600, 2000ms}, {});
 }
+
+// What is promised (docs/overload.md), to a client that waits for 100 ms, once the kernel has had
+// time to know who is silent. Without the watch of neighbours no try comes near.
+class SilentNeighboursInTime : public testing::TestWithParam<ModelUnderTest> {
+ protected:
+  static constexpr auto kBefore = 5000ms;
+  static constexpr Asking asking(int answered) {
+    return {.asks = 60, .patience = 100ms, .answered = answered, .tries = 5};
+  }
+};
+
+TEST_P(SilentNeighboursInTime, ManyOfThem) {
+  Flooding flooding = many(kV4, GetParam());
+  flooding.before = kBefore;
+  expect_that_others_are_answered(flooding, GetParam().environment, asking(54));
+}
+TEST_P(SilentNeighboursInTime, ThreeOfThem) {
+  expect_that_others_are_answered({kV4, 3, 200, kBefore}, GetParam().environment, asking(59));
+}
+TEST_P(SilentNeighboursInTime, ThreeOfThemIpv6) {
+  expect_that_others_are_answered({kV6, 3, 200, kBefore}, GetParam().environment, asking(59));
+}
+INSTANTIATE_TEST_SUITE_P(EveryModel, SilentNeighboursInTime, testing::ValuesIn(every_model()),
+                         model_name);
 
 // Replies of workers, and on-demand threads' replies.
 TEST(SilentNeighboursFew, WithWorkers) {

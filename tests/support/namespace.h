@@ -20,7 +20,8 @@ struct NamespaceRun {
 
 // Forks; the child gets a network namespace of its own with `lo` up, runs `function` there and
 // exits with what it returns (an exception: 125, its text on standard error). A child that takes
-// longer than `limit` is ended by SIGALRM. What the function starts it has to stop. A test's
+// longer than `limit` is ended by SIGALRM, so that has to be longer than all that the function may
+// wait for: nobody would learn what did not come. What the function starts it has to stop. A test's
 // function ends with `return testing::Test::HasFailure();`.
 NamespaceRun run_in_namespace(const std::function<int()>& function,
                               std::chrono::seconds limit = std::chrono::seconds(60));

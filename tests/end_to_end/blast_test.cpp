@@ -11,6 +11,7 @@
 
 #include "tests/end_to_end/programs.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/support/eventually.h"
 
 namespace cpss {
 namespace {
@@ -80,8 +81,10 @@ TEST(Blast, M02AStalledServerShowsInTheLatencies) {
 
 TEST(Blast, WhatAStoppedServersKernelDroppedIsToldFromTheRest) {
   ServerProcess server(program::kServer, {{"CPSS_SOCKET_BUFFER", "8192"}});
+  Program client(command(server, {"-Q", "500", "--count", "2500", "-t", "3"}));
+  // Not before it has looked at the server, which would be one that hangs.
+  ASSERT_TRUE(eventually([&] { return server.ledger("received") > 0; }));
   server.process().signal(SIGSTOP);
-  Program client(command(server, {"-Q", "2000", "--count", "1000", "-t", "3"}));
   std::this_thread::sleep_for(std::chrono::seconds(2));
   server.process().signal(SIGCONT);
   const nlohmann::json report = report_of(client.finish());
@@ -189,11 +192,13 @@ TEST(Blast, AServerThatWasReplacedIsNotAccountable) {
   const std::string stats_file = folder.file("stats");
   auto server = std::make_unique<ServerProcess>(program::kServer,
                                                 Environment{{"CPSS_STATS_FILE", stats_file}});
-  Program client(command(*server, {"-Q", "500", "-l", "2", "-t", "0.3"}));
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  // Until it is told to end, so that it is there for both servers.
+  Program client(command(*server, {"-Q", "500", "-l", "300", "-t", "0.3"}));
+  ASSERT_TRUE(eventually([&] { return server->ledger("received") > 0; }));
   server->expect_clean_end();
   server = std::make_unique<ServerProcess>(program::kServer,
                                            Environment{{"CPSS_STATS_FILE", stats_file}});
+  client.signal(SIGINT);
   const nlohmann::json report = report_of(client.finish());
   EXPECT_EQ(report.at("loss"), nullptr) << report.dump();
   EXPECT_THAT(report.at("loss_notes").dump(), HasSubstr("another server")) << report.dump();
@@ -203,8 +208,7 @@ TEST(Blast, OtherClientsInTheRegionAreNoticed) {
   ServerProcess server(program::kServer, {});
   // Until it is told to end, so that it is there all the time, however slow everything is.
   Program other(command(server, {"-l", "300"}));
-  for (int i = 0; i < 2000 && server.ledger("received") == 0; ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ASSERT_TRUE(eventually([&] { return server.ledger("received") > 0; }));
   const nlohmann::json report = blast(server, {"-Q", "100", "-l", "0.5"});
   EXPECT_LT(report.at("loss").at("unexplained"), 0) << report.dump();
   EXPECT_THAT(report.at("loss_notes").dump(), HasSubstr("other clients")) << report.dump();

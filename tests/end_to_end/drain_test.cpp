@@ -57,7 +57,7 @@ TEST_F(Drain, EveryMessageInsideIsAnsweredAndArrives) {
   send_numbered(client, 1500);
   wait_until_inside(server, 1500);
   server.process().signal(SIGTERM);
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  server.wait_until_draining();
   EXPECT_TRUE(server.process().running());
   open_gate();
   EXPECT_EQ(different_replies(client, 1500), 1500u);
@@ -76,7 +76,7 @@ TEST_F(Drain, WhatTheKernelHeldAtTheSignalIsAnsweredToo) {
   wait_until_inside(server, 4);
   EXPECT_EQ(server.ledger("received"), 4u);
   server.process().signal(SIGTERM);
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  server.wait_until_draining();
   open_gate();
   EXPECT_EQ(different_replies(client, 300), 300u);
   EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
@@ -89,9 +89,9 @@ TEST_F(Drain, WhatComesAfterTheSignalIsCountedAsTheKernels) {
   send_numbered(client, 10);
   wait_until_inside(server, 10);
   server.process().signal(SIGTERM);
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  server.wait_until_draining();
   for (int i = 0; i < 7; ++i) EXPECT_EQ(client.send("too late"), 0);
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_TRUE(eventually([&] { return server.ledger("kernel_dropped") == 7; }));
   open_gate();
   EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
   server.expect_books_balance();
@@ -113,7 +113,7 @@ TEST_F(Drain, SecondSignalEndsAtOnceAndTheBooksClose) {
   send_numbered(client, 1200);
   wait_until_inside(server, 1200);
   server.process().signal(SIGTERM);
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  server.wait_until_draining();
   server.process().signal(SIGINT);
   expect_forced_end(server, 1200);
 }

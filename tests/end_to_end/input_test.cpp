@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "base/patient_file.h"
 #include "tests/end_to_end/programs.h"
 #include "tests/end_to_end/server_process.h"
 #include "tests/end_to_end/udp_client.h"
@@ -35,7 +34,11 @@ class Input : public testing::Test {
 };
 
 TEST_F(Input, IsWaitedForHalfAMinute) {
-  EXPECT_EQ(kInputPatience, std::chrono::seconds(30));
+  const auto begin = std::chrono::steady_clock::now();
+  const Finished result = run_program({program::kServer, "--numbers", fifo_, "--check-config"});
+  EXPECT_EQ(result.code, 66);
+  EXPECT_THAT(result.errors, HasSubstr("no byte came for 30 s"));
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
 }
 
 TEST_F(Input, OfAPipeThatNobodyWritesIsAnErrorThatNamesIt) {

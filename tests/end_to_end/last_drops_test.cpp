@@ -86,7 +86,7 @@ class LastDrops : public testing::TestWithParam<ModelUnderTest> {
  protected:
   // Runs a server, and `end`, which ends it while a sender goes on, in a network of its own.
   static void run(const std::function<void(ServerProcess&)>& end, Environment more) {
-    const NamespaceRun run = run_in_namespace([&] {
+    const auto body = [&] {
       // Datagrams one by one, so that the kernel counts them and not packets; handoff has no other.
       if (GetParam().name != "symped_handoff") more["CPSS_GRO"] = "false";
       more["CPSS_SOCKET_BUFFER"] = "64KiB";  // a process for each message is slow
@@ -101,12 +101,23 @@ class LastDrops : public testing::TestWithParam<ModelUnderTest> {
       const std::uint64_t nobody = for_nobody();
       EXPECT_TRUE(eventually([&] { return for_nobody() > nobody + 1000; }));
       const std::uint64_t sent = sender.stop();
-      EXPECT_EQ(backlog_drops(), lost_before) << "lost before any socket";
       EXPECT_EQ(server.stats().at("state"), "stopped");
       server.expect_books_balance();
-      EXPECT_EQ(server.ledger("received") + server.ledger("kernel_dropped") + for_nobody(), sent);
+      const std::uint64_t in_books = server.ledger("received") + server.ledger("kernel_dropped");
+      // The rest nobody was there for. A CPU's input queue may hold some of it for a while, and may
+      // have lost some; that is counted for the whole machine.
+      const auto missing = [&] {
+        return static_cast<std::int64_t>(sent) - static_cast<std::int64_t>(in_books + for_nobody());
+      };
+      const auto lost_before_us = [&] {
+        return static_cast<std::int64_t>(backlog_drops() - lost_before);
+      };
+      EXPECT_TRUE(eventually([&] { return missing() <= lost_before_us(); }))
+          << missing() << " of " << sent << " are in no book";
+      EXPECT_GE(missing(), 0) << "more is in the books than was sent";
       return testing::Test::HasFailure();
-    });
+    };
+    const NamespaceRun run = run_in_namespace(body, kServersInNamespace);
     if (!run.exit_status) GTEST_SKIP() << run.not_possible;
     EXPECT_EQ(run.exit_status, 0);
   }

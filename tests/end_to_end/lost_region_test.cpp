@@ -24,10 +24,6 @@ void PrintTo(const Model& model, std::ostream* out) {
 
 class LostRegion : public testing::TestWithParam<Model> {
  protected:
-  bool told(const std::string& text) {
-    return eventually([&] { return server_.process().errors().find(text) != std::string::npos; });
-  }
-
   ServerProcess server_{program::kServer, GetParam().settings};
   const std::string file_ = server_.stats_file();
 };
@@ -35,7 +31,7 @@ class LostRegion : public testing::TestWithParam<Model> {
 TEST_P(LostRegion, ItsRemovalIsLoggedAndTheServerGoesOn) {
   UdpClient client(server_.address());
   std::filesystem::rename(file_, file_ + ".away");
-  EXPECT_TRUE(told("stats region " + file_ + " was removed"));
+  server_.wait_until_logged("stats region " + file_ + " was removed");
   EXPECT_TRUE(client.ask(lookup_request("447700900123")));
   std::filesystem::rename(file_ + ".away", file_);
   server_.expect_clean_end();
@@ -54,7 +50,8 @@ TEST_P(LostRegion, ARemovedLockFileLetsNobodyTakeThePath) {
   };
   std::filesystem::remove(lock);
   expect_refused();
-  EXPECT_TRUE(told("lock file " + lock + " was removed or replaced: it is made and locked again"));
+  server_.wait_until_logged("lock file " + lock +
+                            " was removed or replaced: it is made and locked again");
   expect_refused();
   server_.expect_clean_end();
 }

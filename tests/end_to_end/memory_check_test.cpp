@@ -83,16 +83,16 @@ TEST_P(MemoryCheck, WithAWarningItStarts) {
   Environment settings = too_much(GetParam());
   settings["CPSS_MEMORY_CHECK"] = "warn";
   ServerProcess server(program::kTestServer, with(settings));
-  EXPECT_THAT(server.process().errors(), AllOf(HasSubstr("iB of memory"), HasSubstr("100.0 MiB")));
   UdpClient client(server.address());
   EXPECT_EQ(client.ask("question"), "question");
   server.expect_clean_end();
+  EXPECT_THAT(server.process().errors(), AllOf(HasSubstr("iB of memory"), HasSubstr("100.0 MiB")));
 }
 
 TEST_P(MemoryCheck, WhatFitsStartsInSilence) {
   ServerProcess server(program::kTestServer, with({{"CPSS_QSLOTS", "1024"}}));
-  EXPECT_THAT(server.process().errors(), Not(HasSubstr("of memory")));
   server.expect_clean_end();
+  EXPECT_THAT(server.process().errors(), Not(HasSubstr("of memory")));
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, MemoryCheck, testing::ValuesIn(every_model()), model_name);

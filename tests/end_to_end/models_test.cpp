@@ -82,9 +82,7 @@ class Model : public testing::TestWithParam<ModelCase> {
   }
   static void signal_and_wait_until_it_drains(ServerProcess& server) {
     server.process().signal(SIGTERM);
-    ASSERT_TRUE(eventually([&] {
-      return server.process().errors().find("draining") != std::string::npos;
-    })) << server.process().errors();
+    server.wait_until_logged("draining");
   }
   // Of its own accord, with all that it has received. What it says in its log it has seen before it
   // ended; the region could also be completed later, by a process left behind.

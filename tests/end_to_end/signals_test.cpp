@@ -2,16 +2,20 @@
 #include <chrono>
 #include <fstream>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "net/udp_socket.h"
+#include "stats/file_descriptor.h"
 #include "tests/end_to_end/child_processes.h"
 #include "tests/end_to_end/every_model.h"
 #include "tests/end_to_end/gate_file.h"
@@ -19,6 +23,8 @@
 #include "tests/end_to_end/server_process.h"
 #include "tests/end_to_end/udp_client.h"
 #include "tests/support/eventually.h"
+#include "tests/support/sanitizers.h"
+#include "tests/support/threads.h"
 
 namespace cpss {
 namespace {
@@ -65,9 +71,7 @@ TEST_P(SignalsOfModels, ThatMeanNothingDoNothing) {
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   ASSERT_TRUE(server.process().running());
   ASSERT_EQ(client.ask("after"), "after");
-  EXPECT_TRUE(eventually([&] {
-    return server.process().errors().find("does nothing here") != std::string::npos;
-  })) << server.process().errors();
+  server.wait_until_logged("does nothing here");
   EXPECT_EQ(server.stats().at("processes").at("lost"), 0);
   server.expect_clean_end();
   EXPECT_EQ(server.ledger("answered"), 2u);
@@ -86,6 +90,48 @@ TEST_P(SignalsOfModels, QuitBooksBeforeItDumpsCore) {
   EXPECT_EQ(server.process().wait(kPatience), ended_by(SIGQUIT)) << server.process().errors();
   server.expect_books_balance();
   EXPECT_EQ(server.reason("failed.forced_end"), 1u);
+  EXPECT_EQ(server.stats().at("state"), "stopped");
+}
+
+TEST_P(SignalsOfModels, OfADefectLeaveTheBooksAsTheyAre) {
+  ServerProcess server({"/bin/sh", "-c", "ulimit -c 0; exec \"$0\"", program::kServer},
+                       under(GetParam(), {{"CPSS_SERVICE", "echo"}}));
+  UdpClient client(server.address());
+  ASSERT_EQ(client.ask("before"), "before");
+  server.wait_until_idle(1);
+  server.process().signal(SIGABRT);
+  EXPECT_EQ(server.process().wait(kPatience), ended_by(SIGABRT)) << server.process().errors();
+  // As soon as its processes have ended, too.
+  EXPECT_TRUE(eventually([&] { return server.stats().at("state") == "stale"; }));
+  EXPECT_EQ(run_program({program::kGetstat, "--file", server.stats_file()}).code, 3);
+  EXPECT_EQ(server.ledger("answered"), 1u);
+}
+
+// They do nothing, and nobody is told.
+TEST_P(SignalsOfModels, OfTerminalsAndPipesPassUnseen) {
+  ServerProcess server(program::kServer, under(GetParam(), {{"CPSS_SERVICE", "echo"}}));
+  UdpClient client(server.address());
+  for (const int signal : {SIGPIPE, SIGXFSZ, SIGURG, SIGWINCH, SIGCHLD, SIGCONT})
+    server.process().signal(signal);
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(client.ask("after"), "after");
+  server.expect_clean_end();
+  EXPECT_THAT(server.process().errors(), testing::Not(HasSubstr("does nothing here")));
+}
+
+// In its own folder, where a core file does no harm; the limit cuts it.
+TEST(Signals, QuitLeavesACore) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers switch core files off";
+  std::string place;
+  std::getline(std::ifstream("/proc/sys/kernel/core_pattern"), place);
+  if (place.empty() || place.find_first_of("|/") != std::string::npos)
+    GTEST_SKIP() << "core files go elsewhere: " << place;
+  const TemporaryFolder folder;
+  ServerProcess server({"/bin/sh", "-c", "cd \"$1\" && ulimit -c 2048 && exec \"$0\"",
+                        program::kServer, folder.path()},
+                       {});
+  server.process().signal(SIGQUIT);
+  EXPECT_EQ(server.process().wait(kPatience), ended_by(SIGQUIT)) << server.process().errors();
+  EXPECT_TRUE(server.process().left_core()) << server.process().errors();
   EXPECT_EQ(server.stats().at("state"), "stopped");
 }
 
@@ -133,8 +179,7 @@ TEST(Signals, QuitInTheDrainForcesTheEnd) {
   ASSERT_EQ(client.send("stays inside"), 0);
   ASSERT_TRUE(eventually([&] { return server.ledger("in_flight") == 1; }));
   server.process().signal(SIGTERM);
-  ASSERT_TRUE(
-      eventually([&] { return server.process().errors().find("draining") != std::string::npos; }));
+  server.wait_until_draining();
   server.process().signal(SIGQUIT);
   EXPECT_EQ(server.process().wait(kPatience), ended_by(SIGQUIT)) << server.process().errors();
   server.expect_books_balance();
@@ -151,8 +196,8 @@ TEST(Signals, ThatAreIgnoredStayIgnored) {
     ServerProcess server(by_shell("trap '' " + name + "; exec \"$0\"", program::kServer), {});
     server.process().signal(number);
     EXPECT_FALSE(server.process().wait(std::chrono::milliseconds(300)));
-    EXPECT_THAT(server.process().errors(), testing::Not(HasSubstr("does nothing here")));
     server.expect_clean_end();
+    EXPECT_THAT(server.process().errors(), testing::Not(HasSubstr("does nothing here")));
   }
 }
 
@@ -173,7 +218,7 @@ TEST(Signals, ThatWereBlockedAtTheStartAreTaken) {
 }
 
 TEST(Signals, AnAlarmThatWasSetBeforeTheStartDrains) {
-  ServerProcess server({"/usr/bin/perl", "-e", "alarm 2; exec @ARGV", program::kServer}, {});
+  ServerProcess server({"/usr/bin/perl", "-e", "alarm 10; exec @ARGV", program::kServer}, {});
   server.expect_to_end_well();
 }
 
@@ -184,19 +229,31 @@ class SignalsInAStart : public testing::Test {
   // Numbers that come through a pipe which nobody writes: the load of the data, for as long as
   // one likes.
   Environment loading() {
-    EXPECT_EQ(mkfifo(folder_.file("numbers").c_str(), 0600), 0);
+    EXPECT_EQ(mkfifo(numbers_.c_str(), 0600), 0);
     return {{"CPSS_LISTEN", "127.0.0.1:0"},
             {"CPSS_STATS_FILE", folder_.file("stats")},
-            {"CPSS_NUMBERS", folder_.file("numbers")}};
+            {"CPSS_NUMBERS", numbers_}};
   }
-  // The process has `name`, so it is past the shell and the like.
+  // Waits until the server has opened its numbers, so is far beyond its first instructions, and
+  // becomes who writes them, or else throws.
+  FileDescriptor wait_until_it_loads(const Program& server) const {
+    FileDescriptor writer;
+    const bool loads = eventually([&] {
+      writer = FileDescriptor(open(numbers_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+      return writer.valid();
+    });
+    if (!loads) throw std::runtime_error("it does not read its numbers: " + server.errors());
+    return writer;
+  }
+  // The child of that name, so past the shell and the like; or else throws.
   static pid_t wait_for_child(pid_t parent, const std::string& name) {
-    pid_t found = -1;
-    EXPECT_TRUE(eventually([&] {
+    pid_t found = 0;
+    eventually([&] {
       for (const auto& [process, its_name] : children_of(parent))
         if (its_name == name) found = process;
       return found > 0;
-    })) << name;
+    });
+    if (found == 0) throw std::runtime_error("no child " + name);
     return found;
   }
   static void expect_within_a_second(Program& program, int code) {
@@ -205,14 +262,16 @@ class SignalsInAStart : public testing::Test {
   }
 
   TemporaryFolder folder_;
+  const std::string numbers_ = folder_.file("numbers");
 };
 
 TEST_F(SignalsInAStart, EndTheLoadOfData) {
   const Environment environment = loading();
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
-    Program server({program::kServer}, environment);
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    ASSERT_TRUE(server.running());
+  for (const int signal :
+       {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU}) {
+    SCOPED_TRACE(strsignal(signal));
+    Program server(by_shell("ulimit -c 0; exec \"$0\"", program::kServer), environment);
+    const FileDescriptor writer = wait_until_it_loads(server);
     server.signal(signal);
     expect_within_a_second(server, ended_by(signal));
   }
@@ -220,32 +279,49 @@ TEST_F(SignalsInAStart, EndTheLoadOfData) {
 
 TEST_F(SignalsInAStart, ThatMeanNothingDoNothing) {
   Program server({program::kServer}, loading());
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  const FileDescriptor writer = wait_until_it_loads(server);
   for (const int signal : meaningless()) server.signal(signal);
   EXPECT_FALSE(server.wait(std::chrono::milliseconds(500)));
 }
 
-TEST_F(SignalsInAStart, EndTheLoadOfDataOfAProcess1) {
+class SignalsInAStartOfProcess1 : public SignalsInAStart {
+ protected:
+  void SetUp() override {
+    const Finished tried = run_program(as_process_1({"/bin/true"}));
+    if (tried.code != 0) GTEST_SKIP() << "no PID namespace: " << tried.errors;
+  }
+  static std::vector<std::string> as_process_1(const std::vector<std::string>& command) {
+    std::vector<std::string> all = {"/usr/bin/unshare", "--pid", "--fork", "--kill-child"};
+    all.insert(all.end(), command.begin(), command.end());
+    return all;
+  }
+};
+
+TEST_F(SignalsInAStartOfProcess1, EndTheLoadOfData) {
   const Environment environment = loading();
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
-    Program server({"/usr/bin/unshare", "--pid", "--fork", "--kill-child", program::kServer},
-                   environment);
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    if (!server.running()) GTEST_SKIP() << "no PID namespace: " << server.errors();
-    const pid_t process_1 = wait_for_child(server.pid(), "cpssd");
-    // Exactly: is it past its first instructions?
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    kill(process_1, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+    SCOPED_TRACE(strsignal(signal));
+    Program server(as_process_1({program::kServer}), environment);
+    const FileDescriptor writer = wait_until_it_loads(server);
+    kill(wait_for_child(server.pid(), "cpssd"), signal);
     expect_within_a_second(server, ended_by(signal));
   }
 }
 
-TEST_F(SignalsInAStart, OfUdpblastAsProcess1) {
-  Program blast({"/usr/bin/unshare", "--pid", "--fork", "--kill-child", program::kBlast, "-p", "9",
-                 "-l", "100", "-q", "1", "-t", "1000"});
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
-  if (!blast.running()) GTEST_SKIP() << "no PID namespace: " << blast.errors();
+TEST_F(SignalsInAStartOfProcess1, ThatMeanNothingDoNothing) {
+  Program server(as_process_1({program::kServer}), loading());
+  const FileDescriptor writer = wait_until_it_loads(server);
+  const pid_t process_1 = wait_for_child(server.pid(), "cpssd");
+  for (const int signal : meaningless()) kill(process_1, signal);
+  EXPECT_FALSE(server.wait(std::chrono::milliseconds(500)));
+}
+
+TEST_F(SignalsInAStartOfProcess1, EndUdpblast) {
+  const UdpSocket silent(SocketAddress(*IpAddress::parse("127.0.0.1"), 0), {});
+  Program blast(as_process_1({program::kBlast, "-p", std::to_string(silent.local_address().port()),
+                              "-l", "100", "-q", "1", "-t", "1000"}));
   const pid_t process_1 = wait_for_child(blast.pid(), "udpblast");
+  ASSERT_TRUE(eventually([&] { return test::handles(process_1, SIGHUP); }));
   kill(process_1, SIGHUP);
   expect_within_a_second(blast, ended_by(SIGHUP));
 }
@@ -254,11 +330,17 @@ TEST(SignalsOfTools, ThatAreIgnoredStayIgnored) {
   ServerProcess server(program::kServer, {});
   for (const auto& [name, number] : std::map<std::string, int>{{"INT", SIGINT}, {"HUP", SIGHUP}}) {
     SCOPED_TRACE(name);
+    const std::uint64_t received = server.ledger("received");
     Program blast({"/usr/bin/env", "--ignore-signal=" + name, program::kBlast, "-p",
                    std::to_string(server.port()), "-l", "100", "--json"});
     Program watch({"/usr/bin/env", "--ignore-signal=" + name, program::kGetstat, "--watch=0.1",
                    "--file", server.stats_file()});
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    // Both are past their first instructions.
+    ASSERT_TRUE(eventually([&] {
+      return server.ledger("received") > received &&
+             watch.output().find("cpss live") != std::string::npos;
+    })) << blast.errors()
+        << watch.errors();
     blast.signal(number);
     watch.signal(number);
     EXPECT_FALSE(blast.wait(std::chrono::milliseconds(300)));

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <mutex>
 #include <thread>
 
 #include <fcntl.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/net/inbox.h"
+#include "tests/support/eventually.h"
 #include "tests/support/flood.h"
 #include "tests/support/forked_process.h"
 
@@ -271,6 +271,13 @@ TEST_P(UdpSocketTest, AFloodedUnreadSocketAccountsForEveryDatagram) {
   const Flood::Sent sent = flood.send(5000, payload);
   EXPECT_EQ(sent.datagrams, 10'000U);
 
+  // All that a CPU's input queue still holds has come, but for what was lost there, on this host.
+  const std::size_t promised = server.buffer_info().receive_datagrams;
+  EXPECT_TRUE(eventually([&] {
+    return server.kernel_dropped() + promised + 1 + backlog_drops() - backlog >= sent.datagrams;
+  })) << server.kernel_dropped()
+      << ", and before any socket " << backlog_drops() - backlog;
+
   std::uint64_t received = 0;
   Inbox inbox(64, 256);
   for (;;) {
@@ -278,12 +285,11 @@ TEST_P(UdpSocketTest, AFloodedUnreadSocketAccountsForEveryDatagram) {
     if (filled == 0) break;
     received += filled;
   }
-  EXPECT_EQ(received + server.kernel_dropped(), sent.datagrams)
-      << "dropped before any socket, on this host: " << backlog_drops() - backlog;
+  EXPECT_LE(received + server.kernel_dropped(), sent.datagrams);
+  EXPECT_GE(received + server.kernel_dropped() + backlog_drops() - backlog, sent.datagrams);
   EXPECT_GT(server.kernel_dropped(), 0U);
 
   // The promise of buffer_info(), by the same flood.
-  const std::size_t promised = server.buffer_info().receive_datagrams;
   EXPECT_GE(received, promised);
   EXPECT_LE(received, promised + 1);  // by kernel version
 }
@@ -309,7 +315,7 @@ TEST_P(UdpSocketTest, StoppedArrivalsAreDropsAndWhatIsQueuedStays) {
   Inbox inbox(64, 16);
   EXPECT_EQ(inbox.wait_and_receive(server).filled, 10U);
   EXPECT_EQ(inbox.receive(server).filled, 0U);
-  EXPECT_EQ(server.kernel_dropped(), 5U);
+  EXPECT_TRUE(eventually([&] { return server.kernel_dropped() == 5; }));
   // It can still answer.
   EXPECT_EQ(send_text(server, "reply", client.local_address()).accepted, 1U);
   EXPECT_EQ(inbox.wait_and_receive(client).filled, 1U);
@@ -328,28 +334,21 @@ void several_lanes_share_a_socket(const SocketAddress& address) {
   constexpr std::uint64_t kDatagrams = 40'000;
   UdpSocket server(address, {});
   std::vector<std::atomic<int>> seen(kDatagrams);
-  std::atomic<bool> sent_all{false};
+  std::atomic<bool> over{false};
   Flood::Sent sent;
-  std::uint64_t received = 0;
+  std::atomic<std::uint64_t> received{0};
+  const std::uint64_t backlog = backlog_drops();
   {
-    std::mutex mutex;
     std::vector<std::jthread> lanes;
     for (int lane = 0; lane < 3; ++lane)
       lanes.emplace_back([&] {
         Inbox inbox(16, 16);
-        std::uint64_t mine = 0;
-        for (bool last = false; !last;) {
-          last = sent_all;  // before the read: what is there then is all there will be
-          for (;;) {
-            const ReceiveResult result = inbox.wait_and_receive(server, last ? 0 : 5);
-            EXPECT_EQ(result.error, 0);
-            if (result.filled == 0) break;
-            mine += result.filled;
-            for (std::size_t i = 0; i < result.filled; ++i) ++seen[std::stoul(inbox.text(i))];
-          }
+        while (!over) {
+          const ReceiveResult result = inbox.wait_and_receive(server, 5);
+          EXPECT_EQ(result.error, 0);
+          for (std::size_t i = 0; i < result.filled; ++i) ++seen[std::stoul(inbox.text(i))];
+          received += result.filled;
         }
-        const std::lock_guard lock(mutex);
-        received += mine;
       });
     Flood flood(server.local_address(), 1);
     sent = flood.send(kDatagrams, [](std::size_t, std::uint64_t number, std::span<std::byte> room) {
@@ -357,11 +356,15 @@ void several_lanes_share_a_socket(const SocketAddress& address) {
       std::memcpy(room.data(), text.data(), text.size());
       return text.size();
     });
-    sent_all = true;
+    // A CPU's input queue may hold some of it for a while, or have lost some, on this host.
+    EXPECT_TRUE(eventually([&] {
+      return received + server.kernel_dropped() + backlog_drops() - backlog >= sent.datagrams;
+    }));
+    over = true;
   }
   EXPECT_EQ(sent.datagrams, kDatagrams);
   EXPECT_EQ(sent.refused, 0U);
-  EXPECT_EQ(received + server.kernel_dropped(), sent.datagrams);
+  EXPECT_LE(received + server.kernel_dropped(), sent.datagrams);
   std::uint64_t distinct = 0;
   for (const auto& times : seen) {
     EXPECT_LE(times, 1);

@@ -97,6 +97,7 @@ std::optional<int> Program::wait(std::chrono::milliseconds longest) {
   while (!code_) {
     int status = 0;
     if (::waitpid(pid_, &status, WNOHANG) == pid_) {
+      left_core_ = WIFSIGNALED(status) && WCOREDUMP(status);
       code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
       if (terminal_reader_.joinable()) terminal_reader_.join();
     } else if (std::chrono::steady_clock::now() >= deadline) {

@@ -45,6 +45,8 @@ class Program {
   bool running();
   // The exit code, or 128 + the signal that ended it; nothing if it still runs after `longest`.
   std::optional<int> wait(std::chrono::milliseconds longest);
+  // Whether it has ended by a signal that left a core file.
+  bool left_core() const noexcept { return left_core_; }
   // Waits for the end; throws std::runtime_error if it does not come.
   Finished finish(std::chrono::seconds longest = std::chrono::seconds(60));
 
@@ -58,6 +60,7 @@ class Program {
   const std::string error_file_ = folder_.write("errors", "");
   pid_t pid_ = -1;
   std::optional<int> code_;
+  bool left_core_ = false;
   std::jthread terminal_reader_;  // ends after the program; until then it writes the error file
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <ios>
 #include <map>
 #include <string>
 #include <thread>
@@ -71,6 +72,15 @@ inline std::map<std::string, ThreadSeen> threads_of(pid_t process) {
                      run_time_ns(task.path()),  id};
   }
   return threads;
+}
+
+// Whether this process has a handler for that signal.
+inline bool handles(pid_t process, int signal) {
+  std::ifstream status("/proc/" + std::to_string(process) + "/status");
+  for (std::string key; status >> key; status.ignore(256, '\n'))
+    if (std::uint64_t caught = 0; key == "SigCgt:" && status >> std::hex >> caught)
+      return (caught >> (signal - 1) & 1) != 0;
+  return false;
 }
 
 // Whether this process may put a thread into the real-time class.

@@ -12,10 +12,12 @@ Gate::Gate(const char* variable) {
   if (const char* value = std::getenv(variable)) file_ = value;
 }
 
+bool Gate::open() const {
+  return file_.empty() || access(file_.c_str(), F_OK) != 0;
+}
+
 void Gate::pass() const {
-  if (file_.empty()) return;
-  while (access(file_.c_str(), F_OK) == 0)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (!open()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 }  // namespace cpss

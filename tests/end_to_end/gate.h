@@ -11,7 +11,8 @@ class Gate {
   // The file's name comes from an environment variable; where it is not set the gate is always
   // open.
   explicit Gate(const char* variable);
-  void pass() const;
+  bool open() const;
+  void pass() const;  // waits until it is
 
  private:
   std::string file_;

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -74,21 +76,17 @@ TEST(Readiness, IsToldAgainWhereTheManagersQueueIsFull) {
   const NotifySocket manager;
   const std::size_t queued = manager.fill();
   ServerProcess server(program::kServer, {{"NOTIFY_SOCKET", manager.path()}});
-  EXPECT_TRUE(eventually([&] {
-    return server.process().errors().find("READY=1 did not reach") != std::string::npos;
-  })) << server.process().errors();
+  server.wait_until_logged("READY=1 did not reach");
   for (std::size_t i = 0; i < queued; ++i) EXPECT_EQ(manager.hear(), "");
   EXPECT_THAT(manager.hear().value_or("nothing"), testing::StartsWith("READY=1\nSTATUS=ready: "));
-  EXPECT_TRUE(eventually([&] {
-    return server.process().errors().find("has heard now") != std::string::npos;
-  })) << server.process().errors();
+  server.wait_until_logged("has heard now");
   server.expect_clean_end();
 }
 
 TEST(Readiness, AManagerThatCannotBeToldIsNamedInTheLog) {
   ServerProcess server(program::kServer, {{"NOTIFY_SOCKET", "vsock:2:1234"}});
-  EXPECT_THAT(server.process().errors(), HasSubstr("NOTIFY_SOCKET: 'vsock:2:1234' is not the"));
   server.expect_clean_end();
+  EXPECT_THAT(server.process().errors(), HasSubstr("NOTIFY_SOCKET: 'vsock:2:1234' is not the"));
 }
 
 TEST(Readiness, AServerThatDoesNotStartIsNotReady) {
@@ -151,20 +149,21 @@ TEST_P(WatchedLanes, ALaneThatHangsIsNotAlive) {
   expect_alive();
   UdpClient client(server.address());
   ASSERT_EQ(client.send("wait"), 0);
-  EXPECT_TRUE(eventually([&] {
-    return server.process().errors().find("makes no progress") != std::string::npos;
-  })) << server.process().errors();
+  server.wait_until_logged("makes no progress");
   manager_.forget();
   EXPECT_EQ(manager_.hear(2 * kWatchdog), std::nullopt);
   gate_.open();
   EXPECT_EQ(client.receive(), "wait");
   expect_alive();
-  EXPECT_EQ(times("makes no progress", server.process().errors()), 1u);
   server.expect_clean_end();
+  EXPECT_EQ(times("makes no progress", server.process().errors()), 1u);
 }
 
+class WatchedModels : public Watched, public testing::WithParamInterface<ModelUnderTest> {};
+INSTANTIATE_TEST_SUITE_P(All, WatchedModels, testing::ValuesIn(every_model()), model_name);
+
 // A drain may take longer than the manager's time to stop, as long as it says so.
-TEST_P(WatchedLanes, ADrainThatTakesLongAsksForMoreTime) {
+TEST_P(WatchedModels, ADrainThatTakesLongAsksForMoreTime) {
   ServerProcess server(program::kTestServer,
                        under(GetParam(), {{"CPSS_SERVICE", "gated"},
                                           {"CPSS_DRAIN_TIMEOUT", "60"},
@@ -182,8 +181,23 @@ TEST_P(WatchedLanes, ADrainThatTakesLongAsksForMoreTime) {
   server.expect_to_end_well();
 }
 
-class WatchedModels : public Watched, public testing::WithParamInterface<ModelUnderTest> {};
-INSTANTIATE_TEST_SUITE_P(All, WatchedModels, testing::ValuesIn(every_model()), model_name);
+// Nobody is there to whom they could leave, or the network card takes no more.
+TEST_P(WatchedModels, RepliesThatWaitForRoomDoNotHangTheServer) {
+  ServerProcess server(program::kTestServer,
+                       under(GetParam(), watched({{"CPSS_SERVICE", "echo"},
+                                                  {"CPSS_SEND_WAIT_MS", "60000"},
+                                                  {"TEST_NO_ROOM", gate_.path()}})));
+  UdpClient client(server.address());
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(client.send("wait"), 0);
+  server.wait_until_inside(5);
+  expect_alive();
+  expect_alive();
+  gate_.open();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(client.receive(), "wait");
+  server.expect_clean_end();
+  EXPECT_EQ(times("makes no progress", server.process().errors()), 0u);
+  EXPECT_EQ(server.ledger("answered"), 5u);
+}
 
 // Without workers, where there need not be any.
 TEST_P(WatchedModels, AServiceThatTakesItsTimeWithADeferredMessageDoesNotHang) {
@@ -226,12 +240,12 @@ TEST_F(Watched, AMessageThatHasToWaitForItsProcessDoesNotHangTheServer) {
   EXPECT_EQ(server.stats().at("troubles").at(0).at("name"), "process_start");
   expect_alive();
   expect_alive();
-  EXPECT_EQ(times("makes no progress", server.process().errors()), 0u);
   // A pause does not outlast the drain.
   server.process().signal(SIGTERM);
   EXPECT_EQ(server.process().wait(20s), 1);
   EXPECT_EQ(server.reason("failed.forced_end"), 1u);
   server.expect_books_balance();
+  EXPECT_EQ(times("makes no progress", server.process().errors()), 0u);
 }
 
 // They live, for a moment each, and nothing is answered: that is no server that lives.
@@ -250,10 +264,7 @@ TEST_F(Watched, ProcessesThatDieAgainAndAgainAreNotAlive) {
       std::this_thread::sleep_for(10ms);
     }
   });
-  EXPECT_TRUE(eventually([&] {
-    return server.process().errors().find("all processes die before they have ended a message") !=
-           std::string::npos;
-  })) << server.process().errors();
+  server.wait_until_logged("all processes die before they have ended a message");
   EXPECT_EQ(server.stats().at("state"), "degraded");
   manager_.forget();
   EXPECT_EQ(manager_.hear(2 * kWatchdog), std::nullopt);
@@ -263,6 +274,39 @@ TEST_F(Watched, ProcessesThatDieAgainAndAgainAreNotAlive) {
   expect_alive();
   EXPECT_TRUE(eventually([&] { return server.stats().at("state") == "live"; }));
   server.expect_clean_end();
+}
+
+// One place that serves is a server that lives, whatever becomes of the others.
+TEST_F(Watched, AProcessThatServesBesideThoseThatDieIsAlive) {
+  ServerProcess server(program::kTestServer, watched({{"CPSS_SERVICE", "crasher"},
+                                                      {"CPSS_MODEL", "mp"},
+                                                      {"CPSS_LANES", "2"},
+                                                      {"CPSS_SOCKETS", "reuseport"},
+                                                      {"CPSS_STEERING", "hash"}}));
+  // Each peer has its lane: of whom the first one receives, and of whom it does not.
+  const auto first_lane = [&] { return server.stats().at("receivers").at(0).at("received"); };
+  std::unique_ptr<UdpClient> good;
+  std::unique_ptr<UdpClient> bad;
+  for (std::uint64_t asked = 0; asked < 100 && (!good || !bad); ++asked) {
+    auto client = std::make_unique<UdpClient>(server.address());
+    const std::uint64_t before = first_lane();
+    ASSERT_EQ(client->ask("x"), "x");
+    server.wait_until_idle(asked + 1);
+    (first_lane() > before ? bad : good) = std::move(client);
+  }
+  ASSERT_TRUE(good && bad);
+  const std::jthread killer([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      bad->send("!");
+      std::this_thread::sleep_for(10ms);
+    }
+  });
+  ASSERT_TRUE(eventually([&] { return server.stats().at("processes").at("lost") >= 6; }));
+  EXPECT_EQ(good->ask("y"), "y");
+  EXPECT_TRUE(eventually([&] { return server.stats().at("state") == "degraded"; }));
+  expect_alive();
+  expect_alive();
+  EXPECT_EQ(good->ask("z"), "z");
 }
 
 }  // namespace

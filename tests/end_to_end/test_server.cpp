@@ -3,11 +3,16 @@
 //   TEST_SENDS        drop, repeat or delay: what happens to every TEST_SENDS_EVERY-th reply
 //   TEST_SENDS_DELAY_MS
 //   TEST_INPUT_PATIENCE_MS  for files read at the start
-//   TEST_SEND_GATE    replies are not sent while this file exists
+//   TEST_SEND_GATE    replies are not sent while this file exists: who sends them stands still
+//   TEST_NO_ROOM      replies find no room in the socket's send buffer while this file exists
 //   TEST_PROC         where procfs is looked for
 // and those of test_services.h.
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include <unistd.h>
 
@@ -28,17 +33,22 @@ class GatedPort final : public DatagramPort {
   }
   SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override {
     gate_.pass();
+    if (!room_.open()) return {0, EAGAIN};
     return inner_.send(datagrams);
   }
   void wait_writable(std::chrono::milliseconds longest) noexcept override {
+    if (!room_.open()) std::this_thread::sleep_for(std::min(longest, kLookForRoom));
     inner_.wait_writable(longest);
   }
   SendBufferUse send_buffer_use() const noexcept override { return inner_.send_buffer_use(); }
   int descriptor() const noexcept override { return inner_.descriptor(); }
 
  private:
+  static constexpr std::chrono::milliseconds kLookForRoom{10};
+
   DatagramPort& inner_;
   const Gate gate_{"TEST_SEND_GATE"};
+  const Gate room_{"TEST_NO_ROOM"};
 };
 
 std::string variable(const char* name, const char* otherwise) {

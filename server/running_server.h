@@ -47,8 +47,8 @@ class RunningServer {
   void run();
 
   // The orderly end, within `drain_timeout`; returns when all lanes have ended. If that takes
-  // longer, or somebody sends another signal, it is a forced end: what is inside is booked as failed, and
-  // the process is left at once with kExitForced.
+  // longer, or somebody sends another signal, it is a forced end: what is inside is booked as
+  // failed, and the process is left at once with kExitForced.
   void end(std::chrono::nanoseconds drain_timeout);
 
  private:

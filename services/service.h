@@ -114,8 +114,9 @@ class Service {
  public:
   virtual ~Service() = default;
 
-  // Called once for each lane before its first batch, in a thread of the server that may be another;
-  // null where the service needs nothing. May take its time: the start waits, and can be ended.
+  // Called once for each lane before its first batch, in a thread of the server that may be
+  // another; null where the service needs nothing. May take its time: the start waits, and can be
+  // ended.
   virtual std::unique_ptr<LaneState> make_lane_state() const { return nullptr; }
 
   // Gives every message of the batch (1 to CPSS_BATCH of them, all with Verdict::none) a verdict.

@@ -1,5 +1,5 @@
-// What a server makes of the control group that it is in: real ones. Made-up ones, of both versions,
-// are read in memory_check_test.cpp and tests/server.
+// What a server makes of the control group that it is in: real ones. Made-up ones, of both
+// versions, are read in memory_check_test.cpp and tests/server.
 #include <cstddef>
 #include <string>
 

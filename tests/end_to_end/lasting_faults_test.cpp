@@ -2,8 +2,6 @@
 // often, says so (getstat: degraded), and ends as it should.
 #include <cerrno>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/end_to_end/child_processes.h"
+#include "tests/end_to_end/control_group.h"
 #include "tests/end_to_end/every_model.h"
 #include "tests/end_to_end/programs.h"
 #include "tests/end_to_end/server_process.h"
@@ -112,54 +111,20 @@ TEST_P(LastingFaults, OfSendingAreShownAsLongAsTheyLast) {
 
 // --- CPUs that go ---
 
-// A cpuset of the test's own (cgroup-v1 cpusets), with all CPUs.
-class Cpuset {
- public:
-  Cpuset() {
-    std::error_code error;
-    std::filesystem::create_directory(folder_, error);
-    made_ = !error && set("cpuset.mems", text("../cpuset.mems")) &&
-            set("cpuset.cpus", text("../cpuset.cpus"));
-  }
-  ~Cpuset() {
-    EXPECT_TRUE(!made_ || eventually([this] { return ::rmdir(folder_.c_str()) == 0; }));
-  }
-  Cpuset(const Cpuset&) = delete;
-  Cpuset& operator=(const Cpuset&) = delete;
-
-  bool made() const { return made_; }
-  bool set(const std::string& file, const std::string& value) const {
-    std::ofstream out(folder_ / file);
-    out << value << std::flush;
-    return out.good();
-  }
-  std::string text(const std::string& file) const {
-    std::ifstream in(folder_ / file);
-    std::string value;
-    std::getline(in, value);
-    return value;
-  }
-  std::string tasks() const { return folder_ / "tasks"; }
-
- private:
-  const std::filesystem::path folder_ =
-      std::filesystem::path("/sys/fs/cgroup/cpuset") / fmt::format("cpss-test-{}", ::getpid());
-  bool made_ = false;
-};
-
 class ShrunkCpuset : public testing::TestWithParam<ModelUnderTest> {};
 INSTANTIATE_TEST_SUITE_P(All, ShrunkCpuset, testing::ValuesIn(every_model()), model_name);
 
 TEST_P(ShrunkCpuset, WhatThereIsIsUsedAndSaidUntilTheCpusAreBack) {
   const std::vector<unsigned> cpus = test::allowed_cpus();
   if (cpus.size() < 2) GTEST_SKIP() << "needs two CPUs";
-  const Cpuset cpuset;
-  if (!cpuset.made()) GTEST_SKIP() << "no cpuset to be made";
-  const std::string all = cpuset.text("cpuset.cpus");
-  ServerProcess server(
-      {"/bin/sh", "-c", "echo $$ > \"$0\"; exec \"$@\"", cpuset.tasks(), program::kServer},
-      under(GetParam(),
-            {{"CPSS_SERVICE", "echo"}, {"CPSS_RECV_CPUS", std::to_string(cpus.back())}}));
+  const ControlGroup cpuset("cpuset");
+  const std::string all = cpuset.text("../cpuset.cpus");
+  if (!cpuset.made() || !cpuset.set("cpuset.mems", cpuset.text("../cpuset.mems")) ||
+      !cpuset.set("cpuset.cpus", all))
+    GTEST_SKIP() << "no cpuset to be made";
+  ServerProcess server(cpuset.run(program::kServer),
+                       under(GetParam(), {{"CPSS_SERVICE", "echo"},
+                                          {"CPSS_RECV_CPUS", std::to_string(cpus.back())}}));
   UdpClient client(server.address());
   EXPECT_EQ(client.ask("x"), "x");
   ASSERT_TRUE(cpuset.set("cpuset.cpus", std::to_string(cpus.front())));

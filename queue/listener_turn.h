@@ -17,7 +17,8 @@
 //
 // A sleeper that is given the turn has yet to wake up. If it does not, because others have its CPU,
 // nobody listens: so somebody who is no lane looks after that now and then (relieve()), takes the
-// turn back, and gives it to another lane. The late one gets none until it has woken.
+// turn back, and gives it to another lane. The late one gets none until it has woken. Where a lane
+// could not be started and the turn is parked for that, the same somebody tries again (take_up()).
 //
 //   mailbox   each lane's state:
 //                awake -> asleep         by the lane, before it sleeps
@@ -28,22 +29,22 @@
 //                awake, closed -> turn   by whoever has the turn in hand
 //                asleep -> offered       by the same
 //                offered -> late         by who relieves: the turn is in its hand
-//                turn -> closed          by the lane that could not start this one
+//                turn -> closed          by whoever could not start this one
 //   load      each lane's, written by that lane alone
 //   parked_   whether the turn lies here
 //   open_     lanes that are not closed, less those about to open or to close
 //
 // Thread-safety: each lane calls with its own number, on one thread at a time. The methods of the
-// first group are for the lane that has the turn, the others for lanes that may not have it;
-// relieve() is for one thread that is no lane. Nothing here waits. Lives in ordinary memory, for
+// first group are for the lane that has the turn, the others for lanes that may not have it; those
+// of the last are for one thread that is no lane. Nothing here waits. Lives in ordinary memory, for
 // the threads of one process.
 //
 // Invariants
 //   T1  There is exactly one turn: in one mailbox (`turn` or `offered`), or parked, or in one hand,
-//       inside pass(), start_failed(), done(), woke() or relieve(). Only that hand writes `turn` or
-//       `offered` into a mailbox and `true` into parked_. Only a lane itself takes `turn` out of
-//       its mailbox (before it has a thread, the lane that starts it); `offered` becomes the lane's
-//       or is taken back, by compare-exchange.
+//       inside pass(), start_failed(), done(), woke(), relieve() or take_up(). Only that hand
+//       writes `turn` or `offered` into a mailbox and `true` into parked_. Only a lane itself takes
+//       `turn` out of its mailbox (before it has a thread, whoever starts it); `offered` becomes
+//       the lane's or is taken back, by compare-exchange.
 //   T2  While the turn is in one hand, the loads of the others only fall: a load rises only in
 //       pass(), by the holder. So a lane once seen with room has room when it gets the turn.
 //   T3  A closed lane has load 0, and no thread or one that is about to end.
@@ -55,8 +56,8 @@
 //   T5  A lane asleep whose mailbox is given the turn is signalled. A signal may come late, when
 //       the lane has long found the turn: then one later sleep ends early, no more. A late lane has
 //       been signalled, too.
-//   T6  At least min(least, those started) lanes are open; after a failed start perhaps fewer,
-//       until the next. The one that has the turn is always open, and so are late ones.
+//   T6  At least min(least, those started) lanes are open, until they close for good. The one that
+//       has the turn is always open, and so are late ones.
 //   T7  A sleeper that was given the turn before one call of relieve() has woken before the next,
 //       or the turn is taken from it then, if another open lane has room.
 //
@@ -74,7 +75,8 @@
 //       last thread happened before what it does on its next. A lane closes after the read of (c),
 //       so at the second look the holder sees either load 0 or `closed`.
 //   open_ is relaxed: it is a count that is only compared with itself. It is lowered before a
-//   mailbox closes and raised after one opens, so it errs on the side of too few.
+//   mailbox closes and raised after a lane that opens has its thread, so it errs on the side of too
+//   few: nobody ends because of a lane that then cannot be started (T6).
 #pragma once
 
 #include <cstddef>
@@ -127,9 +129,9 @@ class BasicListenerTurn {
   // `may_start`: not when the server stops; then the turn goes to open lanes only.
   //
   // After `start` the caller joins the old thread of that lane, if there was one, and starts a new
-  // one, which finds the turn. The new one may have ended, and another lane may start it again,
-  // before that call has returned: the threads' handles need locks. If there is no thread to be
-  // had, the caller calls start_failed(), before done().
+  // one, which finds the turn; then it calls start_succeeded(). The new one may have ended, and
+  // another lane may start it again, before that call has returned: the threads' handles need
+  // locks. If there is no thread to be had, the caller calls start_failed(). Either before done().
   HandOver pass(std::uint32_t self, std::uint32_t messages, bool may_start) noexcept {
     invariant(has_turn(self), "only the lane that has the turn passes it on");
     // Relaxed: it is carried on with the turn (a), (b).
@@ -139,13 +141,14 @@ class BasicListenerTurn {
     return hand_over(self, may_start);
   }
 
+  void start_succeeded() noexcept { open_.fetch_add(1, std::memory_order_relaxed); }
   // `lane` could not be started: takes the turn back from it, and passes it to an open lane. Called
-  // by the lane whose pass() said `start`, which still holds its messages.
-  HandOver start_failed(std::uint32_t self, std::uint32_t lane) noexcept {
+  // by the lane whose pass() said `start`, which still holds its messages, or, without `self`, by
+  // whose take_up() did.
+  HandOver start_failed(std::optional<std::uint32_t> self, std::uint32_t lane) noexcept {
     Lane& failed = lanes_[lane];
     invariant(failed.mailbox.load(std::memory_order_relaxed) == Mailbox::turn,
               "a lane that was to be started still has the turn");
-    open_.fetch_sub(1, std::memory_order_relaxed);
     failed.mailbox.store(Mailbox::closed, std::memory_order_relaxed);
     Platform::pause(PausePoint::turn_in_hand);
     return hand_over(self, false);
@@ -195,10 +198,12 @@ class BasicListenerTurn {
 
   // --- one thread that is no lane ---
 
-  // Now and then, longer apart than a lane that is woken takes to run, and no more once lanes close
-  // for good. Says where the turn has gone if it was taken back from a sleeper; `lane` means
-  // nothing if it is parked. (A sleeper that got the turn twice and is on its way for the second
-  // time may be taken for one that stands still: that costs a wake-up.)
+  // Both: now and then, no more once lanes close for good. They say where the turn has gone, if it
+  // has; `lane` means nothing if it is parked.
+
+  // Takes the turn back from a sleeper. Longer apart than a lane that is woken takes to run. (A
+  // sleeper that got the turn twice and is on its way for the second time may be taken for one that
+  // stands still: that costs a wake-up.)
   std::optional<HandOver> relieve() noexcept {
     const auto late = first_with(Mailbox::offered);
     if (late != std::exchange(offered_before_, late) || !late) return std::nullopt;
@@ -210,6 +215,14 @@ class BasicListenerTurn {
     offered_before_.reset();
     Platform::pause(PausePoint::turn_in_hand);
     return hand_over(std::nullopt, false);
+  }
+
+  // Takes up a turn that is parked although some lane is not running, and passes it on; `start` is
+  // as after pass().
+  std::optional<HandOver> take_up() noexcept {
+    if (!parked_guess() || !first_with(Mailbox::closed) || !take_parked()) return std::nullopt;
+    Platform::pause(PausePoint::turn_in_hand);
+    return hand_over(std::nullopt, true);
   }
 
   // Guesses, true at some moment during the call.
@@ -247,7 +260,6 @@ class BasicListenerTurn {
       if (may_start) {
         if (const auto lane = first_with(Mailbox::closed)) {
           lanes_[*lane].mailbox.store(Mailbox::turn, std::memory_order_release);  // (a)
-          open_.fetch_add(1, std::memory_order_relaxed);
           return {TurnGoes::start, *lane};
         }
       }

@@ -1,7 +1,9 @@
 #include "server/pipeline.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -11,6 +13,9 @@ namespace {
 // So long at most for processes that were killed, and for a fork(2) under way.
 constexpr std::chrono::seconds kKilledEnd{1};
 constexpr std::chrono::seconds kForkEnd{1};
+// So long at most for a thread that has closed its seat, so that it is at its end, but may not get
+// a CPU for that.
+constexpr std::chrono::milliseconds kLastThreadEnd{10};
 
 // The message processes share the board with their parent.
 Sharing sharing_of_board(const Assignment& assignment) {
@@ -32,9 +37,10 @@ Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Servic
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
   if (assignment_.by_turns)
     turns_.emplace(options_, [this](std::uint32_t lane) {
-      // Its last thread has closed its seat, so it is at its end.
-      stations_[lane]->lane().join(kNoDeadline);
-      stations_[lane]->lane().start();
+      Lane& its = stations_[lane]->lane();
+      if (!its.join(std::chrono::steady_clock::now() + kLastThreadEnd))
+        throw std::system_error(EBUSY, std::generic_category(), "its last thread");
+      its.start();
     });
   build(region);
 }
@@ -126,7 +132,10 @@ bool Pipeline::join_all(const Stations& stations, const std::function<bool()>& g
 bool Pipeline::end_receiving(const std::function<bool()>& give_up) {
   board_.stop_receiving(options_.leave_unread);
   if (processes_) processes_->end_pause();
-  if (turns_) turns_->start_no_more();
+  while (turns_ && !turns_->start_no_more()) {
+    if (give_up()) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   const Stations lanes = lanes_of(StageId::receive);
   if (!plant_.replies_wake_by_event) return join_all(lanes, give_up);
   for (Station* station : lanes)
@@ -212,7 +221,7 @@ std::uint64_t Pipeline::take_away_held() noexcept {
 
 void Pipeline::tick() {
   main_.add(Counter::futex_wakes, plant_.remind());
-  if (turns_) turns_->relieve(main_);
+  if (turns_) turns_->relieve(main_, board_);
   if (processes_) processes_->reap(Reason::failed_dead_process, main_);
 }
 

@@ -3,7 +3,8 @@
 // that nothing in between keeps a real-time lane waiting. What the holder itself waits for inherits
 // nothing.
 //
-// On a kernel without such futexes it is an ordinary mutex. For std::lock_guard.
+// On a kernel without such futexes it is an ordinary mutex. For std::lock_guard and
+// std::unique_lock.
 #pragma once
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ class PriorityMutex {
 
   // Cannot fail: not robust, and never locked twice by a thread.
   void lock() noexcept { pthread_mutex_lock(&mutex_); }
+  bool try_lock() noexcept { return pthread_mutex_trylock(&mutex_) == 0; }
   void unlock() noexcept { pthread_mutex_unlock(&mutex_); }
 
  private:

@@ -1,7 +1,9 @@
 #include "server/turns.h"
 
 #include <cerrno>
+#include <exception>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -44,30 +46,59 @@ Turns::~Turns() {
 
 int Turns::start(std::uint32_t lane) noexcept {
   const std::lock_guard lock(mutex_);
-  if (!may_start_ || (failures_.failing() && !failures_.due(now_ns()))) return ECANCELED;
+  return may_try() ? try_start(lane) : ECANCELED;
+}
+
+bool Turns::may_try() const noexcept {
+  return may_start_ && (!failures_.failing() || failures_.due(now_ns()));
+}
+
+int Turns::try_start(std::uint32_t lane) noexcept {
+  int number = ENOMEM;
   try {
     start_lane_(lane);
     failures_.succeeded();
     return 0;
   } catch (const std::system_error& error) {
-    failures_.failed(now_ns());
-    return error.code().value();
+    number = error.code().value();
+  } catch (const std::exception&) {  // std::bad_alloc
   }
+  failures_.failed(now_ns());
+  return number;
 }
 
-void Turns::relieve(StatsWriter& stats) noexcept {
+void Turns::relieve(StatsWriter& stats, Board& board) noexcept {
   const auto now = std::chrono::steady_clock::now();
   if (!may_start_ || now < next_relief_) return;
   next_relief_ = now + kReliefInterval;
-  const auto goes = turn_.relieve();
-  if (!goes) return;
-  stats.add(Counter::futex_wakes, goes->wakes);
-  if (goes->turn == TurnGoes::passed) stats.add(Counter::handoffs);
+  if (const auto goes = turn_.relieve()) book_hand_over(*goes, stats);
+  start_again(stats, board);
 }
 
-void Turns::start_no_more() {
-  const std::lock_guard lock(mutex_);
+void Turns::start_again(StatsWriter& stats, Board& board) noexcept {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock || !may_try()) return;
+  auto goes = turn_.take_up();
+  if (!goes) return;
+  if (goes->turn == TurnGoes::start) {
+    const int error = try_start(goes->lane);
+    if (error == 0) {
+      turn_.start_succeeded();
+      stats.add(Counter::threads_started);
+    } else {
+      // Nobody else speaks for that lane while it has the turn and no thread.
+      report_not_started(error, stats, board.events(goes->lane), board.troubles(goes->lane));
+      goes = turn_.start_failed(std::nullopt, goes->lane);
+    }
+  }
+  book_hand_over(*goes, stats);
+}
+
+bool Turns::start_no_more() noexcept {
   may_start_ = false;
+  // Whoever has the mutex may have looked before.
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  return lock.owns_lock();
 }
 
 }  // namespace cpss

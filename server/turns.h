@@ -3,12 +3,14 @@
 // Made and destroyed by the main thread, around the life of the lanes.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <vector>
 
 #include "queue/listener_turn.h"
+#include "server/board.h"
 #include "server/pipeline_options.h"
 #include "server/priority_mutex.h"
 #include "stages/backoff.h"
@@ -19,7 +21,8 @@ namespace cpss {
 
 class Turns {
  public:
-  // `start_lane` may throw std::system_error. Throws std::system_error.
+  // `start_lane` may throw what is derived from std::exception, and waits for nothing for long.
+  // Throws std::system_error.
   Turns(const PipelineOptions& options, std::function<void(std::uint32_t lane)> start_lane);
   ~Turns();
   Turns(const Turns&) = delete;
@@ -29,22 +32,31 @@ class Turns {
   int event(std::uint32_t lane) const noexcept { return events_[lane]; }
 
   // For the main thread, several times a second: takes the turn away from a lane that does not wake
-  // up; not any more once none is started. `stats`: of the main thread's block.
-  void relieve(StatsWriter& stats) noexcept;
-  // From its return on no lane starts another one. Main thread.
-  void start_no_more();
+  // up, and starts a lane where one could not be started before and all others are busy; not any
+  // more once none is to be started. `stats`: of the main thread's block; `board`: where it speaks
+  // for a lane that it cannot start.
+  void relieve(StatsWriter& stats, Board& board) noexcept;
+  // From now on no lane begins to start another one. False: one has begun, and may not be through;
+  // to be asked again. Main thread.
+  bool start_no_more() noexcept;
 
  private:
   int start(std::uint32_t lane) noexcept;
+  // The caller has the mutex.
+  bool may_try() const noexcept;
+  int try_start(std::uint32_t lane) noexcept;
+  // Where all lanes may be inside messages for long, and none comes by.
+  void start_again(StatsWriter& stats, Board& board) noexcept;
 
   std::function<void(std::uint32_t lane)> start_lane_;
   std::vector<int> events_;
   ListenerTurn turn_;
   std::vector<TurnSeat> seats_;
   // Only for starting, and for the end of that. Held across the join of a thread that has closed
-  // its seat, and the start of the next: another lane may be about to start the same once more.
+  // its seat, and the start of the next: another lane may be about to start the same once more. Who
+  // holds it may stand still, its CPU taken by others: so main only tries to lock it.
   PriorityMutex mutex_;
-  bool may_start_ = true;
+  std::atomic<bool> may_start_ = true;
   Backoff failures_;  // of starts
   std::chrono::steady_clock::time_point next_relief_{};
 };

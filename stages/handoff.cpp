@@ -11,6 +11,18 @@
 
 namespace cpss {
 
+void report_not_started(int error, StatsWriter& stats, EventRing& events,
+                        LaneTroubles& troubles) noexcept {
+  stats.add(Counter::thread_start_errors);
+  events.report(EventKind::thread_not_started, error, std::strerror(error));
+  troubles.failed(Trouble::thread_start, error);
+}
+
+void book_hand_over(const HandOver& goes, StatsWriter& stats) noexcept {
+  stats.add(Counter::futex_wakes, goes.wakes);
+  if (goes.turn == TurnGoes::passed || goes.turn == TurnGoes::start) stats.add(Counter::handoffs);
+}
+
 // A lane is started here, by the one that found that all are full: which takes as long as several
 // messages, while nobody listens.
 TurnGoes PassingStep::pass(std::uint32_t messages) noexcept {
@@ -18,19 +30,15 @@ TurnGoes PassingStep::pass(std::uint32_t messages) noexcept {
   if (goes.turn == TurnGoes::start) {
     const int error = seat_.start(goes.lane);
     if (error == 0) {
+      seat_.turn.start_succeeded();
       stats_.add(Counter::threads_started);
       lane_.troubles.over(Trouble::thread_start);
     } else {
       goes = seat_.turn.start_failed(seat_.lane, goes.lane);
-      if (error != ECANCELED) {
-        stats_.add(Counter::thread_start_errors);
-        lane_.events.report(EventKind::thread_not_started, error, std::strerror(error));
-        lane_.troubles.failed(Trouble::thread_start, error);
-      }
+      if (error != ECANCELED) report_not_started(error, stats_, lane_.events, lane_.troubles);
     }
   }
-  stats_.add(Counter::futex_wakes, goes.wakes);
-  if (goes.turn == TurnGoes::passed || goes.turn == TurnGoes::start) stats_.add(Counter::handoffs);
+  book_hand_over(goes, stats_);
   return goes.turn;
 }
 

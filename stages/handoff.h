@@ -30,9 +30,17 @@ struct TurnSeat {
   std::uint32_t lane;   // its own number
   std::uint32_t limit;  // messages that it receives before it passes the turn on
   // Starts the thread of another lane, after it has joined its last one. Returns 0, or the errno
-  // that says why there is none to be had; ECANCELED: it is not tried now.
+  // that says why there is none to be had (EBUSY: the last one has not ended); ECANCELED: it is not
+  // tried now.
   std::function<int(std::uint32_t lane)> start;
 };
+
+// A lane could not be started: counts it and says so. The ring and the troubles are of a lane that
+// the caller speaks for.
+void report_not_started(int error, StatsWriter& stats, EventRing& events,
+                        LaneTroubles& troubles) noexcept;
+// Counts where the turn has gone.
+void book_hand_over(const HandOver& goes, StatsWriter& stats) noexcept;
 
 class PassingStep final : public HelpedStep {
  public:

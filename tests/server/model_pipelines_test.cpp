@@ -1,5 +1,7 @@
 // The pipeline under each model whose lanes are threads, on real sockets: traffic, the end, the
 // forced end, a start that fails. What is seda's own: pipeline_test.cpp.
+#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <string>
 #include <system_error>
@@ -8,12 +10,15 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/syscall.h>
 
+#include "queue/semaphore.h"
 #include "server/pipeline.h"
 #include "services/echo.h"
 #include "tests/server/gated_echo.h"
 #include "tests/server/live_pipeline.h"
 #include "tests/support/eventually.h"
+#include "tests/support/failing_calls.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/threads.h"
 
@@ -247,6 +252,49 @@ TEST(PipelineOfSymped, WithHandoffLanesComeWithTrafficAndEndWithoutIt) {
   EXPECT_EQ(live.reason("answered"), (kWaves + 1) * kRequests);
 }
 
+// With its first message the lane loses the ability to start threads. Meanwhile two more come, which
+// fill it: the start of another lane fails, and main has to do it while the service blocks.
+TEST(PipelineOfSymped, WithHandoffMainStartsALaneThatAnotherCouldNotStart) {
+  class BlocksTwice final : public Service {
+   public:
+    void process(std::span<Message> batch, LaneState*) override {
+      for (Message& message : batch) {
+        const int number = ++messages;
+        if (number == 1) test::let_calls_fail({SYS_clone, SYS_clone3}, EAGAIN);
+        if (number <= 2) gate.take(1);
+        message.reply_in_place(message.request().size());
+      }
+    }
+    std::atomic<int> messages = 0;
+    Semaphore gate;
+  };
+  BlocksTwice service;
+  PipelineOptions options = small_pipeline();
+  options.model = ServerModel::symped;
+  options.sockets = SocketSharing::handoff;
+  options.lanes = 1;
+  options.most_lanes = 2;
+  options.handoff_limit = 2;
+  LivePipeline live(service, options);
+  live.pipeline().start();
+  Client client;
+  client.send("1", live.address());
+  EXPECT_TRUE(eventually([&] { return service.messages == 1; }));
+  client.send("2", live.address());
+  client.send("3", live.address());
+  service.gate.post(1);
+  EXPECT_TRUE(eventually([&] { return service.messages == 2; }));
+  client.send("4", live.address());
+  EXPECT_TRUE(eventually([&] {
+    live.pipeline().tick();
+    return service.messages == 3;
+  }));
+  service.gate.post(1);
+  EXPECT_EQ(client.receive(4).size(), 4u);
+  live.end_and_expect_at_rest();
+  EXPECT_GE(live.total("thread_start_errors"), 1u);
+}
+
 TEST(PipelineOfSymped, WithHandoffALaneReceivesNoMoreThanItsLimit) {
   GatedEcho service;
   PipelineOptions options = small_pipeline();
@@ -256,9 +304,10 @@ TEST(PipelineOfSymped, WithHandoffALaneReceivesNoMoreThanItsLimit) {
   options.most_lanes = 3;
   options.handoff_limit = 4;
   LivePipeline live(service, options);
-  live.pipeline().start();
   Client client;
+  // First: a lane that found fewer than its limit would keep the turn while it is held up.
   for (unsigned i = 0; i < 30; ++i) client.send(std::to_string(i), live.address());
+  live.pipeline().start();
   ASSERT_TRUE(live.wait_for("received", 3));
   ASSERT_TRUE(eventually([&] { return service.inside() >= 3; }, 20s, 1ms));
   EXPECT_LE(live.ledger().received, 3u * 4);

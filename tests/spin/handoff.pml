@@ -32,6 +32,9 @@
  *   FORGETS_THE_FAILED  the turn stays with a lane that could not be started
  *   TAKES_BACK_BLINDLY  relieve() takes the turn back although its lane has woken
  *   WAKES_LATE_BLINDLY  woke() of a late lane does not look whether the turn is parked
+ *   GIVES_BLINDLY       relieve() gives the turn to a lane that has closed meanwhile
+ *   COUNTS_TOO_EARLY    a lane that main starts counts as open before it has a thread
+ *   TAKES_UP_BLINDLY    take_up() takes a parked turn by a plain write
  */
 #define LIMIT 2
 #define LEAST 1
@@ -40,7 +43,7 @@
 mtype = { closed, awake, asleep, late, offered, turn }
 
 #ifndef RELIEFS
-#define RELIEFS 0  /* so often the turn is taken back from a sleeper */
+#define RELIEFS 0  /* so often the turn is taken back from a sleeper, or taken up where it is parked */
 #endif
 
 /* The protocol's. */
@@ -54,7 +57,7 @@ bool event[LANES];   /* what eventfd(2) remembers */
 bool thread[LANES];  /* there is one, or one that has not quite ended */
 byte socket;         /* messages in it */
 bool stopping;
-bool relieving;      /* main is inside relieve(), and not at the stop */
+bool relieving;      /* main is inside relieve() or take_up(), and not at the stop */
 byte reliefs = RELIEFS;
 
 /* Ghosts. */
@@ -70,6 +73,7 @@ bool ended;
 #define HAS_TURN(lane) (mailbox[lane] == turn || mailbox[lane] == offered)
 #define IS_OFFERED(lane) (mailbox[lane] == offered)
 #define MAY_GET_IT(lane) (mailbox[lane] == awake || mailbox[lane] == asleep)
+#define IS_CLOSED(lane) (mailbox[lane] == closed)
 #define HAS_THREAD(lane) (thread[lane])
 #define HAS_ROOM(lane) (MAY_GET_IT(lane) && load[lane] < LIMIT)
 #define IS_LEFT_OUT(lane) (HAS_ROOM(lane) && !will_look[lane])
@@ -291,13 +295,11 @@ hand_over:
 
 start:
   atomic { mailbox[best] = turn; in_hand-- }
-  open_lanes++;
-  !thread[best];  /* joined */
   if
-  :: thread[best] = true
+  :: atomic { !thread[best] -> thread[best] = true }  /* its last one is joined */
+     open_lanes++
   :: true ->  /* there is no thread to be had: start_failed() */
 #ifndef FORGETS_THE_FAILED
-     open_lanes--;
      atomic { mailbox[best] = closed; in_hand++; may_start = false; goto hand_over }
 #endif
   fi
@@ -341,8 +343,9 @@ end_thread:
   goto end_no_thread
 }
 
-/* The main thread, which takes the turn back from a sleeper that does not wake up. That it waits
-   for a while first is nothing that the protocol relies on. */
+/* The main thread, which takes the turn back from a sleeper that does not wake up, and takes it up
+   where it is parked although a lane is not running. That it waits for a while first is nothing
+   that the protocol relies on. */
 proctype Relief() {
   byte self = NONE;  /* no lane */
   byte owner;
@@ -350,19 +353,35 @@ proctype Relief() {
   byte best;
   byte best_load;
   byte its_load;
+  bool may_start;
   bool wake;
 
 end_relief:
-  atomic {
-    reliefs > 0 && !stopping && COUNT(IS_OFFERED) > 0 ->
-    reliefs--;
-    relieving = true;
-    owner = 0;
-    do
-    :: mailbox[owner] != offered -> owner++
-    :: else -> break
-    od
-  }
+  if
+  :: atomic {
+       reliefs > 0 && !stopping && parked && COUNT(IS_CLOSED) > 0 ->
+       reliefs--;
+       relieving = true
+     }
+     if
+#ifdef TAKES_UP_BLINDLY
+     :: atomic { true -> parked = false; in_hand++; may_start = true; goto hand_over }
+#else
+     :: atomic { parked -> parked = false; in_hand++; may_start = true; goto hand_over }
+     :: !parked -> goto relieved
+#endif
+     fi
+  :: atomic {
+       reliefs > 0 && !stopping && COUNT(IS_OFFERED) > 0 ->
+       reliefs--;
+       relieving = true;
+       owner = 0;
+       do
+       :: mailbox[owner] != offered -> owner++
+       :: else -> break
+       od
+     }
+  fi
   least_loaded();
   if
   :: best == NONE -> goto relieved
@@ -382,6 +401,9 @@ hand_over:
   if
   :: best != NONE ->
      if
+#ifdef GIVES_BLINDLY
+     :: atomic { mailbox[best] == closed -> mailbox[best] = turn; in_hand-- }
+#endif
      :: mailbox[best] == closed || mailbox[best] == late -> goto hand_over  /* meanwhile */
      :: atomic { mailbox[best] == awake -> mailbox[best] = turn; in_hand-- }
      :: atomic { mailbox[best] == asleep -> mailbox[best] = offered; in_hand--; wake = true }
@@ -393,8 +415,36 @@ hand_over:
      goto relieved
   :: else
   fi
+  if
+  :: may_start -> first_closed()
+  :: else
+  fi
+  if
+  :: best == NONE
+  :: else ->
+     atomic { mailbox[best] = turn; in_hand-- }
+#ifdef COUNTS_TOO_EARLY
+     open_lanes++;
+#endif
+     if
+     :: atomic { !thread[best] -> thread[best] = true }
+#ifndef COUNTS_TOO_EARLY
+        open_lanes++;
+#endif
+        goto relieved
+     :: true ->
+#ifdef COUNTS_TOO_EARLY
+        open_lanes--;
+#endif
+        atomic { mailbox[best] = closed; in_hand++; may_start = false; goto hand_over }
+     fi
+  fi
   atomic { parked = true; in_hand--; second_looks++ }
   least_loaded();
+  if
+  :: best == NONE && may_start -> first_closed()
+  :: else
+  fi
   if
   :: atomic { best == NONE -> second_looks-- }
   :: atomic { best != NONE && parked -> parked = false; in_hand++; second_looks--; goto hand_over }
@@ -402,7 +452,7 @@ hand_over:
   fi
 
 relieved:
-  atomic { relieving = false; owner = 0; lane = 0; best = 0; best_load = 0; wake = false }
+  atomic { relieving = false; owner = 0; lane = 0; best = 0; best_load = 0; may_start = false; wake = false }
   goto end_relief
 }
 

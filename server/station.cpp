@@ -156,8 +156,10 @@ std::unique_ptr<WaitPlace> Station::receive_place() {
 
 std::unique_ptr<WaitPlace> Station::make_place() {
   const auto queue_wait = [this](auto& step) {
-    return std::make_unique<QueueWait>(step.intake().consumer(), plant_.in.options.batch,
-                                       step.stats(), plant_.longest_wait, &step);
+    return std::make_unique<QueueWait>(
+        QueueWait::Wiring{step.intake().consumer(), plant_.in.options.batch,
+                          plant_.in.board.stop_event(), plant_.longest_wait, &step},
+        context_, step.stats());
   };
   if (worker_) return std::make_unique<WorkerWait>(*worker_);
   if (starter_) return std::make_unique<StarterWait>(*starter_);

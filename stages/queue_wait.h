@@ -4,8 +4,12 @@
 // what is in the queue can wait, too.
 #pragma once
 
+#include <cstdint>
+
+#include "net/datagram_port.h"
 #include "queue/slot_queue.h"
-#include "stages/semaphore_clock.h"
+#include "stages/failed_waits.h"
+#include "stages/lane_context.h"
 #include "stages/step.h"
 #include "stages/wait.h"
 #include "stats/writer.h"
@@ -14,29 +18,25 @@ namespace cpss {
 
 class QueueWait final : public WaitPlace {
  public:
-  // `batch`: most messages the lane's step takes at once. `sender`: its blocked_on() is waited for.
-  QueueWait(SlotQueue::Consumer& queue, std::uint32_t batch, StatsWriter& stats,
-            LongestWait longest = {}, const Step* sender = nullptr) noexcept
-      : queue_(queue), batch_(batch), stats_(stats), longest_(longest), sender_(sender) {}
+  struct Wiring {
+    SlotQueue::Consumer& queue;
+    std::uint32_t batch;  // most messages the lane's step takes at once
+    int stop_event;       // as in ReceiveWait
+    LongestWait longest = {};
+    const Step* sender = nullptr;  // blocked_on() is waited for
+  };
 
-  bool wait() noexcept override {
-    if (DatagramPort* full = sender_ != nullptr ? sender_->blocked_on() : nullptr) {
-      full->wait_writable(kLongestForRoom);
-      stats_.add(Counter::syscalls);
-      stats_.add(Counter::wait_calls);
-      return true;
-    }
-    const TakeResult result =
-        book_wait_for(stats_, [&] { return queue_.wait(batch_, deadline_after(longest_)); });
-    return result.status != TakeStatus::closed;
-  }
+  QueueWait(const Wiring& wiring, LaneContext& lane, StatsWriter stats) noexcept
+      : w_(wiring), stats_(stats), failed_waits_(lane, stats, wiring.stop_event) {}
+
+  bool wait() noexcept override;
 
  private:
-  SlotQueue::Consumer& queue_;
-  std::uint32_t batch_;
-  StatsWriter& stats_;
-  LongestWait longest_;
-  const Step* sender_;
+  void wait_for_room(const DatagramPort& full) noexcept;
+
+  Wiring w_;
+  StatsWriter stats_;
+  FailedWaits failed_waits_;
 };
 
 }  // namespace cpss

@@ -93,6 +93,10 @@ DatagramPort* ReceiveWait::full_port() const noexcept {
   return w_.sender != nullptr ? w_.sender->blocked_on() : nullptr;
 }
 
+LongestWait ReceiveWait::longest() const noexcept {
+  return full_port() != nullptr ? LongestWait(kLongestForRoom) : w_.longest;
+}
+
 bool ReceiveWait::wait_for_replies_too() noexcept {
   StatsWriter& stats = step_.stats();
   w_.replies->begin_wait();
@@ -170,8 +174,7 @@ void ReceiveWait::wait_for_the_rest() noexcept {
       if (!step_.fails(i)) polled_.push_back({w_.ports[i]->descriptor(), POLLIN, 0});
   }
   const std::size_t first = polled_.size();
-  const LongestWait longest = full_port() != nullptr ? LongestWait(kLongestForRoom) : w_.longest;
-  poll_also(std::min(deadline_after(longest), received_all() ? kNoDeadline : step_.next_try()));
+  poll_also(std::min(deadline_after(longest()), received_all() ? kNoDeadline : step_.next_try()));
   step_.stats().add(Counter::syscalls);
   step_.stats().add(Counter::wait_calls);
   if (first > 0 && polled_.front().revents != 0) note_stop();
@@ -188,8 +191,9 @@ ReceiveWait::Polled ReceiveWait::poll_also(Deadline deadline) noexcept {
   return {ready != 0, also};
 }
 
-// Slots come back from downstream, which never waits for receive: so this ends, at a stop too.
-// Without a slot it ends only to look again, to shed, or to answer.
+// Slots come back from downstream, which never waits for receive, or from what the lane itself does
+// with the replies that it holds: so this ends, at a stop too. Without a slot it ends only to look
+// again, to shed, or to answer.
 void ReceiveWait::wait_for_slot() noexcept {
   StatsWriter& stats = step_.stats();
   const std::uint64_t begin = now_ns();
@@ -197,7 +201,7 @@ void ReceiveWait::wait_for_slot() noexcept {
   Semaphore& free_slots = w_.pool.free_slots();
   free_slots.begin_wait();
   // Not begun anew by a signal whose token another lane was quicker to take.
-  const Deadline deadline = deadline_after(step_.sheds() ? kShedPause : w_.longest);
+  const Deadline deadline = deadline_after(step_.sheds() ? kShedPause : longest());
   for (Polled polled{true, false};;) {
     const TakeResult result = free_slots.poll_wait(w_.batch, w_.lanes);
     stats.add(Counter::futex_wakes, result.wakes);
@@ -227,7 +231,7 @@ void ReceiveWait::let_datagrams_gather(std::chrono::nanoseconds time) noexcept {
   }
   pollfd stop{w_.stop_event, POLLIN, 0};
   const timespec left{0, static_cast<long>(time.count())};
-  ppoll(&stop, 1, &left, nullptr);
+  went_well(ppoll(&stop, 1, &left, nullptr));
   step_.stats().add(Counter::syscalls);
   step_.stats().add(Counter::wait_calls);
 }

@@ -6,7 +6,8 @@
 // free slots get the CPU, even from a lane in the real-time class. And as long as it has been short
 // of slots lately, it lets datagrams gather for 1 ms before it waits for one: woken by each of them
 // it would take the CPU from the lanes that answer, a context switch or two for every datagram,
-// most of which it can only shed. No wait is longer than `longest`.
+// most of which it can only shed. No wait is longer than `longest`, and while replies wait for room
+// none is longer than kLongestForRoom (wait.h).
 //
 // A socket whose reads fail is not waited for, only the time until it is tried again.
 #pragma once
@@ -67,6 +68,7 @@ class ReceiveWait final : public WaitPlace {
   bool received_all() const noexcept { return stopping_ && !step_.starved(); }
   void announce_end() noexcept;
   DatagramPort* full_port() const noexcept;
+  LongestWait longest() const noexcept;  // now
   bool wait_for_replies_too() noexcept;
   // Until there is something to do for the lane, whatever it is.
   void sleep() noexcept;

@@ -20,33 +20,27 @@
 #include "tests/end_to_end/gate.h"
 #include "tests/end_to_end/test_services.h"
 #include "tests/support/fake_port.h"
+#include "tests/support/forwarding_port.h"
 
 namespace cpss {
 namespace {
 
-class GatedPort final : public DatagramPort {
+class GatedPort final : public ForwardingPort {
  public:
-  explicit GatedPort(DatagramPort& inner) : inner_(inner) {}
-  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
-                        std::span<Arrival> arrivals) noexcept override {
-    return inner_.receive(buffers, arrivals);
-  }
+  using ForwardingPort::ForwardingPort;
   SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override {
     gate_.pass();
     if (!room_.open()) return {0, EAGAIN};
-    return inner_.send(datagrams);
+    return ForwardingPort::send(datagrams);
   }
   void wait_writable(std::chrono::milliseconds longest) noexcept override {
     if (!room_.open()) std::this_thread::sleep_for(std::min(longest, kLookForRoom));
-    inner_.wait_writable(longest);
+    ForwardingPort::wait_writable(longest);
   }
-  SendBufferUse send_buffer_use() const noexcept override { return inner_.send_buffer_use(); }
-  int descriptor() const noexcept override { return inner_.descriptor(); }
 
  private:
   static constexpr std::chrono::milliseconds kLookForRoom{10};
 
-  DatagramPort& inner_;
   const Gate gate_{"TEST_SEND_GATE"};
   const Gate room_{"TEST_NO_ROOM"};
 };

@@ -10,6 +10,7 @@
 
 #include "stages/receive.h"
 #include "tests/stages/rig.h"
+#include "tests/support/forwarding_port.h"
 
 namespace cpss {
 namespace {
@@ -244,26 +245,18 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndAreTakenFromALaneThatStand
 }
 
 // Calls `meanwhile` within each call to receive.
-class WatchedPort final : public DatagramPort {
+class WatchedPort final : public ForwardingPort {
  public:
   WatchedPort(DatagramPort& inner, std::function<void()> meanwhile)
-      : inner_(inner), meanwhile_(std::move(meanwhile)) {}
+      : ForwardingPort(inner), meanwhile_(std::move(meanwhile)) {}
   ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
                         std::span<Arrival> arrivals) noexcept override {
-    const ReceiveResult result = inner_.receive(buffers, arrivals);
+    const ReceiveResult result = ForwardingPort::receive(buffers, arrivals);
     meanwhile_();
     return result;
   }
-  SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override {
-    return inner_.send(datagrams);
-  }
-  void wait_writable(std::chrono::milliseconds longest) noexcept override {
-    inner_.wait_writable(longest);
-  }
-  int descriptor() const noexcept override { return inner_.descriptor(); }
 
  private:
-  DatagramPort& inner_;
   std::function<void()> meanwhile_;
 };
 

@@ -320,14 +320,14 @@ TEST_F(ResponseDeadlineTest, ALaneThatOnlyFinishesWhatItHoldsEnds) {
   fill_up();
   fill(300);
   rig_.responses.close();
-  QueueWait place(step_.intake().consumer(), kBatch, step_.stats(), {}, &step_);
+  QueueWait place({step_.intake().consumer(), kBatch, -1, {}, &step_}, lane_, step_.stats());
   do {
     while (step_.run() > 0) {
     }
     step_.before_wait();
   } while (place.wait());
   EXPECT_EQ(ended_without_room(), 300u);
-  EXPECT_GT(rig_.port().counts().wait_calls, 0u);
+  EXPECT_GT(rig_.total(Counter::wait_calls), 0u);
   rig_.expect_at_rest();
 }
 

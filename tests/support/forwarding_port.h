@@ -1,0 +1,32 @@
+// A port that stands before another one and hands everything on: for ports that change one thing.
+#pragma once
+
+#include <chrono>
+#include <span>
+
+#include "net/datagram_port.h"
+
+namespace cpss {
+
+class ForwardingPort : public DatagramPort {
+ public:
+  // `inner` must outlive this port.
+  explicit ForwardingPort(DatagramPort& inner) : inner_(inner) {}
+  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
+                        std::span<Arrival> arrivals) noexcept override {
+    return inner_.receive(buffers, arrivals);
+  }
+  SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override {
+    return inner_.send(datagrams);
+  }
+  void wait_writable(std::chrono::milliseconds longest) noexcept override {
+    inner_.wait_writable(longest);
+  }
+  SendBufferUse send_buffer_use() const noexcept override { return inner_.send_buffer_use(); }
+  int descriptor() const noexcept override { return inner_.descriptor(); }
+
+ private:
+  DatagramPort& inner_;
+};
+
+}  // namespace cpss

@@ -31,19 +31,23 @@ Reason reason_for_send_error(int error) noexcept {
   }
 }
 
+// All of a list is looked at with each batch.
+constexpr std::size_t kMostInList = 4096;
+constexpr std::size_t kLeastInList = 2;  // one for each half
+
 // Of the list of one socket, see the head of response.h. All lists of all lanes together hold at
-// most half of the slots, or a batch each. Where no lane runs the step it is for one message.
+// most half of the slots, or a batch and one more each.
 std::size_t most_in_list(const ResponseStep::Wiring& wiring) noexcept {
   if (wiring.lanes == 0) return wiring.batch;
   const std::size_t share = std::max<std::size_t>(8, 2 * wiring.sockets);
-  return wiring.store.slots() / (share * wiring.lanes);
+  return std::clamp(wiring.store.slots() / (share * wiring.lanes), kLeastInList, kMostInList);
 }
 
 }  // namespace
 
 ResponseStep::ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
     : w_(std::move(wiring)),
-      most_aside_(most_in_list(w_) / 2),
+      most_aside_(w_.lanes == 0 ? 0 : most_in_list(w_) / 2),
       most_full_(std::max<std::size_t>(w_.batch, most_in_list(w_) - most_aside_)),
       lane_(lane),
       stats_(stats),

@@ -423,7 +423,8 @@ class ResponsePressureTest : public ResponseWaitTest {
     reach_.begin();
     reach_.add(open_.ip(), Reach::open);
     reach_.add(silent_.ip(), Reach::silent);
-    reach_.publish(now_ns());
+    // Ahead: it stays valid, however long a test takes.
+    reach_.publish(now_ns() + 3'600'000'000'000);
   }
   void fill_from(const SocketAddress& peer, const std::string& text, int count = 1) {
     for (int i = 0; i < count; ++i) rig_.deliver(text, peer);
@@ -509,6 +510,65 @@ TEST_F(ResponseFewSlotsTest, SilentPeersKeepNobodyFromBeingTaken) {
   EXPECT_THAT(rig_.replies(), SizeIs(15));
   rig_.port().set_send_buffer_use({0, 1'000'000});
   EXPECT_EQ(step_.run(), 2u);
+  expect_at_rest();
+}
+
+// A step that no lane runs: that of a process for one message.
+TEST_F(ResponsePressureTest, AReplyAloneWaitsForRoomButNotAside) {
+  ResponseStep::Wiring alone = wiring(1, 60s, &outlook_);
+  alone.batch = 1;
+  alone.lanes = 0;
+  ResponseStep step(alone, lane_, rig_.books.open());
+  pressure_[0].rise();
+  rig_.port().set_send_buffer_use({60, 100});
+  fill_from(silent_, "silent");
+  EXPECT_EQ(step.run(), 1u);
+  EXPECT_EQ(step.blocked_on(), nullptr);
+  EXPECT_EQ(ended_without_room(), 1u);
+  fill_from(open_, "open");
+  rig_.port().fail_sends(EAGAIN);
+  EXPECT_EQ(step.run(), 1u);
+  EXPECT_EQ(step.blocked_on(), &rig_.port());
+  EXPECT_EQ(step.run(), 1u);
+  EXPECT_EQ(step.blocked_on(), nullptr);
+  EXPECT_THAT(rig_.replies(), ElementsAre("open"));
+  step.before_wait();
+  expect_at_rest();
+}
+
+class ResponseFewestSlotsTest : public ResponsePressureTest {
+ protected:
+  ResponseFewestSlotsTest() : ResponsePressureTest(4) {}
+};
+
+TEST_F(ResponseFewestSlotsTest, OneMayStillWaitAside) {
+  pressure_[0].rise();
+  rig_.port().set_send_buffer_use({60, 100});
+  fill_from(silent_, "silent", 2);
+  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(rig_.books.in_flight(), 1u);
+  EXPECT_EQ(ended_without_room(), 1u);
+  rig_.port().set_send_buffer_use({0, 1'000'000});
+  EXPECT_EQ(step_.run(), 1u);
+  expect_at_rest();
+}
+
+// With each batch the step looks at all that wait.
+class ResponseManySlotsTest : public ResponsePressureTest {
+ protected:
+  ResponseManySlotsTest() : ResponsePressureTest(65'536) {}
+};
+
+TEST_F(ResponseManySlotsTest, AListHasABoundOfItsOwn) {
+  pressure_[0].rise();
+  rig_.port().set_send_buffer_use({60, 100});
+  fill_from(silent_, "silent", 3000);
+  while (step_.run() > 0) {
+  }
+  EXPECT_EQ(rig_.books.in_flight(), 2048u);
+  EXPECT_EQ(ended_without_room(), 3000u - 2048u);
+  rig_.port().set_send_buffer_use({0, 10'000'000});
+  EXPECT_EQ(step_.run(), 2048u);
   expect_at_rest();
 }
 

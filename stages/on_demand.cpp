@@ -90,12 +90,15 @@ std::size_t OnDemandStarter::run() noexcept {
   join_ended();
   if (pausing()) return 0;
   std::size_t started = 0;
-  const auto waiting = [this] { return w_.queue.ready_guess(); };
-  while (w_.crowd.wanted(waiting) && w_.queue.try_claim()) {
+  while (wanted() && w_.queue.try_claim()) {
     if (!start_one()) break;
     ++started;
   }
   return started;
+}
+
+bool OnDemandStarter::wanted() const noexcept {
+  return w_.crowd.wanted([this] { return w_.queue.ready_guess(); });
 }
 
 bool OnDemandStarter::pausing() const noexcept {
@@ -144,7 +147,8 @@ void OnDemandStarter::show_threads() noexcept {
 
 bool OnDemandStarter::wait() noexcept {
   Deadline until = deadline_after(w_.longest);
-  if (pausing()) until = std::min(until, failures_.not_before());
+  // Also where that time has passed since the last run: then nobody may call any more.
+  if (failures_.failing() && wanted()) until = std::min(until, failures_.not_before());
   const TakeResult result = book_wait_for(stats_, [&] { return w_.crowd.wait(until); });
   if (result.status != TakeStatus::closed) return true;
   for (auto& thread : threads_)

@@ -63,6 +63,7 @@ class OnDemandStarter final : public Step {
   class Thread;
 
   bool start_one() noexcept;
+  bool wanted() const noexcept;  // one more thread
   bool pausing() const noexcept;
   void join_ended() noexcept;
   void show_threads() noexcept;

@@ -303,6 +303,50 @@ TEST_F(NoThread, IsTriedAgainLaterAndLaterWithoutACallUntilThereIsOne) {
   rig.expect_at_rest();
 }
 
+// The pause ended before the starter waited: nobody calls any more, and no time is left to wait for.
+TEST_F(NoThread, IsTriedAgainIfThePauseIsOverBeforeTheWait) {
+  Rig rig(service_, options());
+  OnDemandStarter& starter = *rig.workers->starter;
+  enter(rig);
+  bring(rig, {"1"});
+  ASSERT_TRUE(starter.wait()) << "the producer's call";
+  EXPECT_EQ(run_without_threads(rig), 0u);
+  std::this_thread::sleep_for(20ms);  // longer than the first pause
+  EXPECT_TRUE(starter.wait());
+  service_.let_go(1);
+  EXPECT_EQ(starter.run(), 1u);
+  rig.workers->crowd.leave();
+  end(rig);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("1"));
+  rig.expect_at_rest();
+}
+
+// Nor does it look again and again for a thread that nobody needs.
+TEST_F(NoThread, WhereNoneIsWantedAnyMoreTheStarterWaitsForACall) {
+  Rig rig(service_, options());
+  OnDemandStarter& starter = *rig.workers->starter;
+  enter(rig);
+  bring(rig, {"1"});
+  ASSERT_TRUE(starter.wait()) << "the producer's call";
+  EXPECT_EQ(run_without_threads(rig), 0u);
+  rig.workers->crowd.leave();
+  std::atomic<bool> called = false;
+  std::thread other([&] {
+    std::this_thread::sleep_for(30ms);
+    called = true;
+    rig.workers->crowd.thread_ends();
+  });
+  EXPECT_TRUE(starter.wait());
+  EXPECT_TRUE(called);
+  other.join();
+  service_.let_go(1);
+  EXPECT_EQ(rig.workers->run(), 1u);
+  end(rig);
+  ASSERT_TRUE(rig.settle());
+  rig.expect_at_rest();
+}
+
 // The workers find the queue closed and empty and end, while the starter still holds a claim that
 // it then gives back.
 TEST_F(NoThread, AtTheEndAMessageGivenBackAfterTheWorkersHaveGoneIsNotLeftBehind) {

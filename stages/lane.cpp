@@ -21,14 +21,10 @@ sched_param at_priority(unsigned priority) {
 // What pthread_create(3) is to make of a lane's options.
 class Attributes {
  public:
-  Attributes(const LaneOptions& options, bool with_cpus) {
+  explicit Attributes(const LaneOptions& options) {
     pthread_attr_init(&attributes_);
     // The default would follow 'ulimit -s', or the C library: 128 KiB with musl.
     pthread_attr_setstacksize(&attributes_, kLaneStackBytes);
-    if (with_cpus && !options.cpus.empty()) {
-      const CpuSet set(options.cpus);
-      pthread_attr_setaffinity_np(&attributes_, set.bytes(), set.get());
-    }
     if (options.real_time_priority) {
       const sched_param parameters = at_priority(*options.real_time_priority);
       pthread_attr_setinheritsched(&attributes_, PTHREAD_EXPLICIT_SCHED);
@@ -39,6 +35,12 @@ class Attributes {
   ~Attributes() { pthread_attr_destroy(&attributes_); }
   Attributes(const Attributes&) = delete;
   Attributes& operator=(const Attributes&) = delete;
+
+  // Returns 0 or an errno: it allocates.
+  int set_cpus(const std::vector<unsigned>& cpus) {
+    const CpuSet set(cpus);
+    return pthread_attr_setaffinity_np(&attributes_, set.bytes(), set.get());
+  }
 
   const pthread_attr_t* get() const noexcept { return &attributes_; }
 
@@ -60,11 +62,14 @@ Lane::~Lane() {
 void Lane::start() {
   pthread_t thread{};
   const auto create = [&](bool with_cpus) {
-    return pthread_create(&thread, Attributes(options_, with_cpus).get(), enter, this);
+    Attributes attributes(options_);
+    const int error = with_cpus ? attributes.set_cpus(options_.cpus) : 0;
+    return error != 0 ? error : pthread_create(&thread, attributes.get(), enter, this);
   };
-  int error = create(true);
+  const bool with_cpus = !options_.cpus.empty();
+  int error = create(with_cpus);
   // None of its CPUs is left: those of whoever starts it are.
-  if (error == EINVAL && !options_.cpus.empty()) error = create(false);
+  if (error == EINVAL && with_cpus) error = create(false);
   if (error != 0)
     throw std::system_error(error, std::generic_category(), "thread " + options_.name);
   thread_ = thread;

@@ -18,8 +18,8 @@ namespace cpss {
 
 struct LaneOptions {
   std::string name;  // at most 15 characters, shown by ps -L and top -H
-  // May run on these, as far as the process may use them; on all it may use if there is none left
-  // of them (a cpuset that has shrunk, cpuset(7)), or if the list is empty.
+  // May run on these, as far as the process may use them; if there is none left of them (a cpuset
+  // that has shrunk, cpuset(7)), or if the list is empty, on those of the thread that starts it.
   std::vector<unsigned> cpus;
   // SCHED_FIFO, sched(7); none: in the class of the process.
   std::optional<unsigned> real_time_priority = {};
@@ -38,7 +38,7 @@ class Lane {
   Lane& operator=(const Lane&) = delete;
 
   // Throws std::system_error if there is no thread to be had or the real-time class is not
-  // permitted (EPERM).
+  // permitted (EPERM), and std::bad_alloc.
   void start();
   // Runs the lane in the calling thread, which gets its CPUs and class, until its end. That it has
   // as much stack as a thread of ours (stack.h) is the caller's to see to. Throws as start() does.

@@ -37,6 +37,7 @@ Reason Shedding::answer(const Arrival& arrival, std::span<std::byte> request,
 }
 
 void Shedding::send(DatagramPort& port, std::size_t place) noexcept {
+  if (outgoing_.empty()) return;
   const std::uint64_t now = now_ns();
   room_.begin(place, port, now);
   if (room_.pressed())

@@ -41,13 +41,15 @@ TEST(SendPressure, WhatIsNotKnownIsNone) {
 class SendRoomTest : public testing::Test {
  protected:
   static constexpr std::size_t kSize = 100'000;
+  // What is known stays valid, however long a test takes.
+  static constexpr std::uint64_t kAhead = 3'600'000'000'000;
 
   SendRoomTest() {
     reach_.begin();
     reach_.add(open_.ip(), Reach::open);
     reach_.add(silent_.ip(), Reach::silent);
     reach_.add_network(test::prefix("192.0.2.0", 24));
-    reach_.publish(now_ns());
+    reach_.publish(now_ns() + kAhead);
   }
   // Whether it admits one reply of a byte to the peer while so much of the buffer is taken.
   bool admits(const SocketAddress& peer, std::size_t taken, std::uint64_t now = now_ns()) {
@@ -108,7 +110,8 @@ TEST_F(SendRoomTest, WhatIsAdmittedCountsAsTaken) {
 
 TEST_F(SendRoomTest, WhereNothingIsKnownEverybodyMay) {
   pressure_[1].rise();
-  EXPECT_TRUE(admits(silent_, kSize, now_ns() + 2 * std::uint64_t{ReachMap::kValid.count()}))
+  EXPECT_TRUE(
+      admits(silent_, kSize, now_ns() + kAhead + 2 * std::uint64_t{ReachMap::kValid.count()}))
       << "out of date";
   port_.set_send_buffer_use({});
   room_.begin(1, port_, now_ns());
@@ -153,6 +156,13 @@ TEST_F(BusyReplyRoomTest, UnderPressureNoneGoesToASilentPeer) {
   EXPECT_THAT(rig_.replies(1), testing::ElementsAre("BBB"));
   EXPECT_EQ(rig_.total(Reason::shed_no_slot), 2u);
   EXPECT_EQ(rig_.total(Counter::busy_replies), 1u);
+}
+
+TEST_F(BusyReplyRoomTest, WithoutABusyReplyNobodyAsks) {
+  pressure_[1].rise();
+  shed(open_, "no");
+  EXPECT_EQ(rig_.total(Reason::shed_no_slot), 1u);
+  EXPECT_EQ(rig_.port(1).counts().use_calls, 0u);
 }
 
 TEST_F(BusyReplyRoomTest, WithoutPressureAllAreSentAndAFullSocketRaisesIt) {

@@ -6,7 +6,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <fstream>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -35,6 +37,18 @@ Deadline in(steady_clock::duration span) {
 template <class AnySemaphore>
 void wait_for_waiters(const AnySemaphore& semaphore, std::uint32_t count) {
   while (semaphore.waiters_guess() < count) std::this_thread::yield();
+}
+
+// A thread of this process that has begun to wait and has nothing else to sleep for (proc(5)).
+void wait_until_asleep(pid_t thread) {
+  const std::string path = "/proc/self/task/" + std::to_string(thread) + "/stat";
+  for (char state = 0; state != 'S'; std::this_thread::yield()) {
+    std::string text;
+    std::getline(std::ifstream(path), text);
+    const std::size_t name_end = text.rfind(") ");
+    ASSERT_NE(name_end, std::string::npos) << path;
+    state = text[name_end + 2];
+  }
 }
 
 // Counts the system calls that would be made.
@@ -272,25 +286,34 @@ TEST(Semaphore, TimedTakeThatExpiresTakesNothing) {
 TEST(Semaphore, AReminderWakesTheNextSleeper) {
   BasicSemaphore<GatePlatform> semaphore;
   std::atomic<std::uint32_t> taken = 0;
+  std::atomic<pid_t> first_id = 0;
+  std::atomic<pid_t> second_id = 0;
   Gate gate(PausePoint::semaphore_woken);
   std::thread first([&] {
     gate.stop_this_thread();
+    first_id = gettid();
     taken += semaphore.take(1).tokens;
   });
   wait_for_waiters(semaphore, 1);
-  std::this_thread::sleep_for(milliseconds(20));
-  std::thread second([&] { taken += semaphore.take(1).tokens; });
+  wait_until_asleep(first_id);
+  std::thread second([&] {
+    second_id = gettid();
+    taken += semaphore.take(1).tokens;
+  });
   wait_for_waiters(semaphore, 2);
-  std::this_thread::sleep_for(milliseconds(20));
+  wait_until_asleep(second_id);
   // Futexes wake in the order of sleeping (futex(2)): the one that stops at the gate.
   semaphore.post(1);
   gate.wait_until_reached();
+  EXPECT_EQ(taken, 0u);
+  std::uint32_t reminders = 0;
   const auto give_up = in(seconds(20));
   while (taken == 0 && steady_clock::now() < give_up) {
-    semaphore.remind();
+    reminders += semaphore.remind();
     std::this_thread::sleep_for(milliseconds(1));
   }
   EXPECT_EQ(taken, 1u);
+  EXPECT_GT(reminders, 0u);
   gate.open();
   semaphore.post(1);
   first.join();

@@ -129,7 +129,11 @@ TEST(HostAddresses, NoCopyIsOfTwoPublications) {
   };
   const std::jthread one(look);
   const std::jthread other(look);
-  for (std::size_t i = 0; at_work > 0; ++i) host.publish(sets[i % sets.size()]);
+  // Mostly between two publications, so that there is something to be had.
+  for (std::size_t i = 0; at_work > 0; ++i) {
+    host.publish(sets[i % sets.size()]);
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
   EXPECT_EQ(wrong, 0);
 }
 

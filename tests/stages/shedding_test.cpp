@@ -390,7 +390,6 @@ TEST_F(SheddingTest, MergedDatagramsThatAreRefusedAreAllRefused) {
   finish(rig);
 }
 
-// However many datagrams were merged, no more replies go out than a batch has.
 // A forced end while a service takes its time over a busy reply, which it should not.
 TEST_F(SheddingTest, WhatIsLeftOfABatchAtAForcedEndIsTakenOnce) {
   Rig* main = nullptr;
@@ -418,6 +417,7 @@ TEST_F(SheddingTest, WhatIsLeftOfABatchAtAForcedEndIsTakenOnce) {
   rig.expect_books();
 }
 
+// However many datagrams were merged, no more replies go out than a batch has.
 TEST_F(SheddingTest, OfMergedDatagramsABatchIsAnswered) {
   RigOptions options = one_slot();
   options.window = 64;

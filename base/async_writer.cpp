@@ -16,7 +16,9 @@
 
 namespace cpss {
 
-// The owner puts, the thread takes; whichever goes last frees it.
+// The owner puts, the thread takes; whoever goes last frees it. After a change of thread several of
+// them may be there: the one that has the token of `turn` takes and writes, which is what makes it
+// the queue's one consumer, and it passes the token on once there is a newer one.
 struct AsyncWriter::Shared {
   Shared(int where, std::size_t most) : descriptor(where), capacity(most), texts(most) {}
 
@@ -24,12 +26,15 @@ struct AsyncWriter::Shared {
   const std::size_t capacity;
   // A text is taken out when it has been written, so an empty queue says that all have been.
   boost::lockfree::spsc_queue<std::string> texts;
-  Semaphore work;  // a token for each text, or closed
-  // One writer, the thread; relaxed: figures that stand for nothing else.
+  Semaphore work;  // a token for each text and for a new `newest`; closed at the end
+  Semaphore turn{1};
+  std::atomic<unsigned> newest{0};  // the number of the thread that is to write
+  // One writer at a time, who has the turn; relaxed: figures that stand for nothing else.
   std::atomic<std::uint64_t> refused{0};
   std::atomic<int> refusal{0};
 
-  void write_what_comes() noexcept;  // the thread
+  void write_what_comes(unsigned thread) noexcept;  // the thread with that number
+  void write_one() noexcept;
 };
 
 namespace {
@@ -51,37 +56,41 @@ int write_all(int descriptor, std::string_view text) noexcept {
   return 0;
 }
 
-// For what the old thread has yet to write, so that the lines keep their order.
-constexpr std::chrono::milliseconds kBeforeChange{100};
-
 }  // namespace
 
-void AsyncWriter::Shared::write_what_comes() noexcept {
-  while (work.take(Semaphore::kMaxValue).status == TakeStatus::taken) {
-    while (texts.read_available() > 0) {
-      const int why = write_all(descriptor, texts.front());
-      if (why != 0) refused.fetch_add(1, std::memory_order_relaxed);
-      refusal.store(why, std::memory_order_relaxed);
-      texts.pop();
-    }
-  }
+// The texts of tokens that the thread before it has taken may still be there. A thread may have the
+// turn before it is called the newest.
+void AsyncWriter::Shared::write_what_comes(unsigned thread) noexcept {
+  const auto is_outdated = [&] { return newest.load(std::memory_order_relaxed) > thread; };
+  turn.take(1);
+  do {
+    while (!is_outdated() && texts.read_available() > 0) write_one();
+  } while (!is_outdated() && work.take(Semaphore::kMaxValue).status == TakeStatus::taken);
+  turn.post(1);
+}
+
+void AsyncWriter::Shared::write_one() noexcept {
+  const int why = write_all(descriptor, texts.front());
+  if (why != 0) refused.fetch_add(1, std::memory_order_relaxed);
+  refusal.store(why, std::memory_order_relaxed);
+  texts.pop();
 }
 
 AsyncWriter::AsyncWriter(int descriptor, const char* name, std::size_t capacity)
     : shared_(std::make_shared<Shared>(descriptor, capacity)) {
-  start_thread(shared_, name);
+  start_thread(name, 0);
 }
 
 void AsyncWriter::change_thread(const char* name) {
-  auto shared = std::make_shared<Shared>(shared_->descriptor, shared_->capacity);
-  start_thread(shared, name);
-  flush(kBeforeChange);
-  dropped_ += shared_->refused.load(std::memory_order_relaxed);
-  std::exchange(shared_, std::move(shared))->work.close();
+  const unsigned next = shared_->newest.load(std::memory_order_relaxed) + 1;
+  start_thread(name, next);
+  shared_->newest.store(next, std::memory_order_relaxed);
+  shared_->work.post(1);  // which orders the store before it
 }
 
-void AsyncWriter::start_thread(const std::shared_ptr<Shared>& shared, const char* name) {
-  const int error = start_detached_thread(name, [shared] { shared->write_what_comes(); });
+void AsyncWriter::start_thread(const char* name, unsigned number) {
+  const int error =
+      start_detached_thread(name, [own = shared_, number] { own->write_what_comes(number); });
   if (error != 0)
     throw std::system_error(error, std::generic_category(), std::string("thread ") + name);
 }
@@ -118,8 +127,9 @@ std::uint64_t AsyncWriter::lost() const noexcept {
 }
 
 std::uint64_t AsyncWriter::take_losses() noexcept {
-  if (refusal() != 0 || shared_->texts.write_available() < shared_->capacity / 2) return 0;
-  gap_ = false;
+  if (shared_->texts.write_available() < shared_->capacity / 2) return 0;
+  gap_ = false;  // also after a refusal: only another text can find out whether it is over
+  if (refusal() != 0) return 0;
   const std::uint64_t lost_now = lost();
   return lost_now - std::exchange(told_, lost_now);
 }

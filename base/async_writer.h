@@ -4,8 +4,10 @@
 // which a log shares with the shell and with whatever else was started from there (open(2)).
 //
 // Texts wait in a queue of fixed capacity. A text that finds it full is dropped and counted, never
-// an older one, and so are those that follow until half of the queue is free and the owner has been
-// told of the gap (take_losses()): what is written has gaps in few places, and a line says where.
+// an older one, and so are those that follow until half of the queue is free and the owner has
+// asked for losses (take_losses()): what is written has gaps in few places, and a line says where.
+// While the descriptor refuses what it is given (a pipe without a reader), each further text is
+// tried all the same: the first one that is taken shows that it is over.
 //
 // Thread-safety: all functions by the owner, one thread. A process made by fork(2) has the object
 // without the thread: there texts are lost, and nothing waits for them but flush().
@@ -36,9 +38,10 @@ class AsyncWriter {
   // takes it whole. Throws std::bad_alloc.
   bool put(const std::string& text);
 
-  // Lets a new thread do what is put from now on. It has the rights of the caller (credentials and
-  // capabilities are a thread's own); the old one ends once it has written what it was given. Waits
-  // 0.1 s for that at most. Throws as the constructor, and then nothing has changed.
+  // Lets a new thread write from now on. It has the rights of the caller (credentials and
+  // capabilities are a thread's own); the old one ends, once the descriptor has taken the text that
+  // it has in hand, if there is one. Until then the new one waits, so that texts keep their order.
+  // Does not wait. Throws as the constructor, and then nothing has changed.
   void change_thread(const char* name);
 
   // All that was put has been written, or refused by the descriptor.
@@ -57,12 +60,12 @@ class AsyncWriter {
 
  private:
   struct Shared;
-  static void start_thread(const std::shared_ptr<Shared>& shared, const char* name);
+  void start_thread(const char* name, unsigned number);
 
   std::shared_ptr<Shared> shared_;
   std::uint64_t dropped_ = 0;
   std::uint64_t told_ = 0;  // of lost()
-  bool gap_ = false;        // something was dropped, and the owner does not know yet
+  bool gap_ = false;        // something was dropped, and the owner has not asked since
 };
 
 }  // namespace cpss

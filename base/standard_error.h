@@ -7,14 +7,16 @@
 
 namespace cpss {
 
-// The process's one writer of standard error, for the main thread. It lives as long as the process;
-// a process made by fork(2) gets one of its own.
+// The process's one writer of standard error, for the main thread. It lives as long as the process.
+// A process made by fork(2) has none until it calls this: one that is to have no second thread says
+// nothing.
 // The first call starts its thread: not before the process has forked what must not have one.
 // Throws std::bad_alloc, std::system_error.
 AsyncWriter& standard_error();
 
 // After the calling thread has given up rights: the writer, if there is one, goes on in a thread
-// that has no more. Throws as standard_error().
+// that has no more. The one before keeps its rights for as long as a write of its last text takes.
+// Throws as standard_error().
 void give_up_rights_of_standard_error();
 
 // At the end of a program: waits until what that writer was given is written, a second at most. If

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "tests/support/eventually.h"
 #include "tests/support/stuck_output.h"
@@ -92,6 +93,36 @@ TEST(AsyncWriterTest, AChangeOfThreadLosesNothingAndNoCount) {
   EXPECT_EQ(read_to_the_end(pipe, writer), "3\n");
 }
 
+// What the old thread has yet to write is not forgotten.
+TEST(AsyncWriterTest, AfterAChangeOfThreadAllCountsThatWasPutBefore) {
+  FullPipe pipe;
+  AsyncWriter writer(pipe.descriptor(), "test");
+  for (const char* text : {"1\n", "2\n"}) EXPECT_TRUE(writer.put(text));
+  writer.change_thread("second");
+  writer.change_thread("third");
+  EXPECT_TRUE(writer.put("3\n"));
+  EXPECT_FALSE(writer.idle());
+  EXPECT_FALSE(writer.flush(20ms));
+  EXPECT_EQ(writer.lost(), 0u);
+  pipe.close_the_reading_end();
+  EXPECT_TRUE(writer.flush(kPatience));
+  EXPECT_EQ(writer.lost(), 3u);
+  EXPECT_EQ(writer.refusal(), EPIPE);
+}
+
+TEST(AsyncWriterTest, AChangeOfThreadKeepsTheOrder) {
+  FullPipe pipe;
+  AsyncWriter writer(pipe.descriptor(), "test");
+  std::string expected;
+  for (int i = 0; i < 50; ++i) {
+    const std::string text = std::to_string(i) + '\n';
+    ASSERT_TRUE(writer.put(text));
+    expected += text;
+    if (i % 10 == 5) writer.change_thread("other");
+  }
+  EXPECT_EQ(read_to_the_end(pipe, writer), expected);
+}
+
 TEST(AsyncWriterTest, DoesNotWaitForItsThread) {
   FullPipe pipe;
   const auto begin = std::chrono::steady_clock::now();
@@ -117,6 +148,40 @@ TEST(AsyncWriterTest, WhatTheDescriptorRefusesIsLost) {
   EXPECT_EQ(writer.refusal(), EPIPE);
   EXPECT_EQ(writer.lost(), 2u);
   EXPECT_EQ(writer.take_losses(), 0u) << "nobody could be told";
+}
+
+// Its reader stands still until the queue is full, dies, and another one comes.
+TEST(AsyncWriterTest, AfterAGapItGoesOnThoughTheLastTextWasRefused) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("fifo");
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const auto reader = [&] {
+    return FileDescriptor(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  };
+  FileDescriptor reading_end = reader();
+  const FileDescriptor end(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(end.valid());
+  ::fcntl(end.get(), F_SETPIPE_SZ, 4096);
+  AsyncWriter writer(end.get(), "test", 4);
+  std::uint64_t written = 0;
+  const std::string page(4095, 'x');
+  while (writer.put(page + '\n')) ++written;
+  reading_end = FileDescriptor();
+  EXPECT_TRUE(writer.flush(kPatience));
+  EXPECT_EQ(writer.refusal(), EPIPE);
+  EXPECT_EQ(writer.take_losses(), 0u) << "nobody could be told";
+
+  reading_end = reader();
+  std::string text(8192, '\0');
+  while (::read(reading_end.get(), text.data(), text.size()) > 0) {
+  }
+  EXPECT_TRUE(writer.put("again\n"));
+  EXPECT_TRUE(writer.flush(kPatience));
+  EXPECT_EQ(writer.refusal(), 0);
+  const ssize_t got = ::read(reading_end.get(), text.data(), text.size());
+  EXPECT_EQ(text.substr(0, got > 0 ? static_cast<std::size_t>(got) : 0), "again\n");
+  EXPECT_GT(writer.lost(), 0u);
+  EXPECT_EQ(writer.take_losses(), writer.lost());
 }
 
 TEST(AsyncWriterTest, ADescriptorThatOthersMadeNonBlockingLosesNothing) {

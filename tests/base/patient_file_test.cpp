@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <string>
 #include <thread>
 
@@ -66,17 +67,22 @@ TEST_F(PatientFileTest, SoIsOneWhoseWriterStandsStill) {
 
 // It comes late, and takes longer than the patience in all.
 TEST_F(PatientFileTest, WaitsForAWriterThatGoesOn) {
-  std::jthread writer([this] {
-    std::this_thread::sleep_for(100ms);
+  constexpr auto kPause = 200ms;
+  constexpr auto kPatience = 3s;
+  constexpr int kLines = 18;
+  static_assert(kLines * kPause > kPatience);
+  std::signal(SIGPIPE, SIG_IGN);  // of a reader that has given up
+  std::jthread writer([&] {
+    std::this_thread::sleep_for(kPause);
     const FileDescriptor end(::open(fifo_.c_str(), O_WRONLY | O_CLOEXEC));
-    for (int i = 0; i < 10; ++i) {
+    for (int i = 0; i < kLines; ++i) {
       EXPECT_EQ(::write(end.get(), "line\n", 5), 5);
-      std::this_thread::sleep_for(100ms);
+      std::this_thread::sleep_for(kPause);
     }
   });
-  const auto [text, error] = read_all(fifo_, 900ms);
+  const auto [text, error] = read_all(fifo_, kPatience);
   EXPECT_EQ(error, 0);
-  EXPECT_EQ(text.size(), 50u);
+  EXPECT_EQ(text.size(), 5u * kLines);
 }
 
 TEST_F(PatientFileTest, OneThatWritesNothingLeavesAnEmptyFile) {

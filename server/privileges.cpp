@@ -9,10 +9,10 @@
 #include <cap-ng.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <grp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "stats/file_descriptor.h"
@@ -56,15 +56,21 @@ bool is_already(const Identity& identity) {
          ::getgid() == identity.group && ::getegid() == identity.group;
 }
 
+// By system calls, of this thread alone. The functions of the C library have every thread take part
+// and wait for each (nptl(7)), and the log's may stand in a write that no signal ends.
+bool take_user_and_groups(const Identity& identity) noexcept {
+  return ::syscall(SYS_setgroups, identity.groups.size(), identity.groups.data()) == 0 &&
+         ::syscall(SYS_setresgid, identity.group, identity.group, identity.group) == 0 &&
+         ::prctl(PR_SET_KEEPCAPS, 1) == 0 &&
+         ::syscall(SYS_setresuid, identity.user, identity.user, identity.user) == 0 &&
+         ::prctl(PR_SET_KEEPCAPS, 0) == 0;
+}
+
 // Keeps the permitted capabilities, to be given up later.
 void become(const Identity& identity) {
   if (is_already(identity)) return;
   const int dumpable = ::prctl(PR_GET_DUMPABLE);
-  if (::setgroups(identity.groups.size(), identity.groups.data()) != 0 ||
-      ::setresgid(identity.group, identity.group, identity.group) != 0 ||
-      ::prctl(PR_SET_KEEPCAPS, 1) != 0 ||
-      ::setresuid(identity.user, identity.user, identity.user) != 0 ||
-      ::prctl(PR_SET_KEEPCAPS, 0) != 0)
+  if (!take_user_and_groups(identity))
     throw PrivilegeError(fmt::format("cannot become user {}, group {} (CPSS_USER): {}; {}",
                                      identity.user, identity.group, std::strerror(errno), kNeeds));
   // A process that has changed its user leaves no core file (PR_SET_DUMPABLE, prctl(2)), and one

@@ -38,9 +38,10 @@ void give_region_to(const Identity& identity, const std::string& region);
 // to replace others, are still to have it. The limit RLIMIT_RTPRIO is raised to it, for which no
 // capability is needed then; where it cannot be raised, CAP_SYS_NICE is kept instead.
 //
-// Capabilities are a thread's own: to be called before there is a second thread, but for the log's,
-// which is replaced afterwards (give_up_rights_of_standard_error()). Throws PrivilegeError; the
-// process is then to be ended.
+// All of this is a thread's own: to be called before there is a second thread, but for the log's,
+// which is replaced afterwards (give_up_rights_of_standard_error()), and not waited for: where it
+// stands in a write, it keeps what it has until that ends, and then ends itself. Throws
+// PrivilegeError; the process is then to be ended.
 void give_up_privileges(const std::optional<Identity>& run_as,
                         std::optional<unsigned> real_time_priority);
 

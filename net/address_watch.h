@@ -1,8 +1,8 @@
 // Says when the addresses of this host may have changed (rtnetlink(7)).
 //
-// It says no more than that, so that nothing can be missed or misread: whoever asks reads them all
-// anew (LocalAddressSet::of_this_host()), also after an overrun of the socket (ENOBUFS,
-// netlink(7)). Where the kernel gives no such socket, it says so once a second.
+// It says no more than that, and once, so that nothing can be misread: whoever asks reads them all
+// anew (LocalAddressSet::of_this_host()) until that has succeeded, also after an overrun of the
+// socket (ENOBUFS, netlink(7)). Where the kernel gives no such socket, it says so once a second.
 //
 // One thread; an object is for the network namespace that it was made in.
 #pragma once

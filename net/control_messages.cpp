@@ -5,6 +5,8 @@
 
 #include <netinet/udp.h>
 
+#include "net/ip_of.h"
+
 namespace cpss {
 namespace {
 
@@ -16,13 +18,6 @@ std::optional<Info> carried(const cmsghdr& message, int level, int type) noexcep
   Info info;
   std::memcpy(&info, CMSG_DATA(&message), sizeof info);
   return info;
-}
-
-IpAddress ip_of(in_addr address) noexcept {
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  v4.sin_addr = address;
-  return SocketAddress::from(reinterpret_cast<const sockaddr*>(&v4), sizeof v4).ip();
 }
 
 // ipi_addr is the header's destination, ipi_spec_dst the address a reply leaves from: they differ
@@ -43,7 +38,7 @@ void take(const in6_pktinfo& info, Arrival& arrival) noexcept {
   if (IN6_IS_ADDR_V4MAPPED(&info.ipi6_addr)) return;
   arrival.to_group = IN6_IS_ADDR_MULTICAST(&info.ipi6_addr);
   if (arrival.to_group) return;  // no source address: a reply leaves from the kernel's choice
-  std::memcpy(arrival.local.ip.bytes.data(), &info.ipi6_addr, sizeof info.ipi6_addr);
+  arrival.local.ip = ip_of(info.ipi6_addr);
   // The interface goes along only with a link-local address, which means nothing without it.
   // Elsewhere it would force the reply out of the interface the request came in by, past the
   // routing table: where the way back is another one, that loses the reply.

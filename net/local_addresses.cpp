@@ -11,7 +11,8 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 
-#include "net/local_routes.h"
+#include "net/ip_of.h"
+#include "net/routes.h"
 
 namespace cpss {
 namespace {
@@ -31,7 +32,7 @@ std::optional<IpAddress> broadcast_of(const ifaddrs& entry) {
   std::memcpy(&mask, entry.ifa_netmask, sizeof mask);
   if (ntohl(mask.sin_addr.s_addr) >= kOfTwoAddresses) return std::nullopt;
   address.sin_addr.s_addr |= ~mask.sin_addr.s_addr;
-  return SocketAddress::from(reinterpret_cast<const sockaddr*>(&address), sizeof address).ip();
+  return ip_of(address.sin_addr);
 }
 
 template <typename Item>

@@ -21,7 +21,7 @@ class LocalAddressSet {
                            std::vector<Prefix> networks = {});
 
   // The addresses of all interfaces (getifaddrs(3)), up or down, and what is local by a route alone
-  // (local_routes.h). Throws std::system_error.
+  // (net/routes.h). Throws std::system_error.
   static LocalAddressSet of_this_host();
 
   // All of 127.0.0.0/8 and ::1 count, listed or not (RFC 1122 section 3.2.1.3, RFC 4291 section

@@ -5,14 +5,16 @@
 // about three seconds (arp(7): mcast_solicit times retrans_time), and stays charged to the send
 // buffer of its socket.
 //
-// Any thread. May wait: before Linux 6.13 or so a look at the tables takes the kernel's lock of all
-// network configuration (RTNL), which others may hold for long.
+// May wait (net/netlink.h): before Linux 6.13 or so a look at the tables takes the kernel's lock of
+// all network configuration.
 #pragma once
 
+#include <chrono>
 #include <vector>
 
 #include "net/address.h"
 #include "net/reach_map.h"
+#include "net/routes.h"
 
 namespace cpss {
 
@@ -21,11 +23,23 @@ struct Neighbours {
     IpAddress ip;
     Reach reach;
   };
-  std::vector<Entry> entries;    // addresses of this host are among them, as `open`
-  std::vector<Prefix> networks;  // whose addresses are neighbours
+  std::vector<Entry> entries;  // addresses of this host are among them, as `open`
+  // Whose addresses are neighbours, each once, the widest first: those of the host's addresses, and
+  // those that are on a link by a route alone, as where a router announces a network and addresses
+  // come by DHCPv6.
+  std::vector<Prefix> networks;
 };
 
-// Throws std::system_error: no netlink socket to be had (rtnetlink(7)), no answer.
-Neighbours read_neighbours();
+// One thread at a time.
+class NeighbourReader {
+ public:
+  // Now, but for routes, which may be some seconds old. Throws std::system_error: no netlink socket
+  // to be had (rtnetlink(7)), no answer.
+  Neighbours read();
+
+ private:
+  std::vector<LinkRoute> routes_;
+  std::chrono::steady_clock::time_point next_routes_{};
+};
 
 }  // namespace cpss

@@ -14,6 +14,13 @@ constexpr Reach reach_in(std::uint64_t cell) noexcept {
   return static_cast<Reach>((cell & kReachMask) - 1);
 }
 
+__extension__ using Product = unsigned __int128;
+
+std::uint64_t folded_product(std::uint64_t a, std::uint64_t b) noexcept {
+  const Product product = Product{a} * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
 std::array<std::uint64_t, 2> words_of(const IpAddress& ip) noexcept {
   std::array<std::uint64_t, 2> words;
   static_assert(sizeof words == sizeof ip.bytes);
@@ -23,14 +30,11 @@ std::array<std::uint64_t, 2> words_of(const IpAddress& ip) noexcept {
 
 }  // namespace
 
-// The bits of Reach are 0 in it.
+// The bits of Reach are 0 in it. The factor is secret, too: with a known one there are pairs that
+// have the same hash whatever is mixed in before it.
 std::uint64_t ReachMap::hash_of(const IpAddress& peer) const noexcept {
   std::uint64_t mixed = secret_;
-  for (const std::uint64_t word : words_of(peer)) {
-    mixed ^= word;
-    mixed *= 0x9e3779b97f4a7c15u;  // 2^64 / golden ratio: spreads the low bits upwards
-    mixed ^= mixed >> 29;
-  }
+  for (const std::uint64_t word : words_of(peer)) mixed = folded_product(mixed ^ word, factor_);
   return mixed & ~kReachMask;
 }
 

@@ -34,7 +34,8 @@ class ReachMap {
   static constexpr std::chrono::nanoseconds kValid = std::chrono::seconds(1);
 
   // `secret`: nobody outside may know it, or peers could be made up that are taken for others.
-  explicit ReachMap(std::uint64_t secret) noexcept : secret_(secret) {}
+  explicit ReachMap(std::uint64_t secret) noexcept
+      : secret_(secret), factor_((secret * 0x9e3779b97f4a7c15u) | 1) {}  // odd: no bit is lost
   ReachMap(const ReachMap&) = delete;
   ReachMap& operator=(const ReachMap&) = delete;
 
@@ -70,6 +71,7 @@ class ReachMap {
   }
 
   const std::uint64_t secret_;
+  const std::uint64_t factor_;
   std::atomic<std::uint32_t> current_{0};
   std::atomic<std::uint64_t> published_ns_{0};  // 0: never
   std::size_t peers_ = 0;                       // the writer's: in the edition it makes

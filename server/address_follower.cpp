@@ -1,9 +1,9 @@
 #include "server/address_follower.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,6 +12,8 @@
 
 namespace cpss {
 namespace {
+
+constexpr std::chrono::seconds kBeforeAnotherTry{1};
 
 // ` +10.0.0.5 -10.0.0.4`, not without end.
 std::string difference(const LocalAddressSet& before, const LocalAddressSet& after) {
@@ -48,6 +50,10 @@ const SocketAddress* own_address_for(const SocketAddress& to, std::span<const So
   return found == own.end() ? nullptr : &*found;
 }
 
+AddressFollower::AddressFollower()
+    : now_(LocalAddressSet::of_this_host()),
+      reading_("addresses", &LocalAddressSet::of_this_host) {}
+
 void AddressFollower::serve(Admission& admission, std::vector<SocketAddress> own,
                             std::optional<SocketAddress> reply_address) {
   admission_ = &admission;
@@ -56,7 +62,40 @@ void AddressFollower::serve(Admission& admission, std::vector<SocketAddress> own
 }
 
 void AddressFollower::tick() {
-  if (!watch_.may_have_changed() || !read() || admission_ == nullptr) return;
+  if (reading_.collect() && take_what_was_read()) publish();
+  if (watch_.may_have_changed()) out_of_date_ = true;
+  const auto now = std::chrono::steady_clock::now();
+  if (!out_of_date_ || reading_.under_way() || now < next_try_) return;
+  out_of_date_ = false;  // what changes from here on is not in this reading for certain
+  if (const int error = reading_.begin(); error != 0) failed(error);
+}
+
+// Whether there is something new.
+bool AddressFollower::take_what_was_read() {
+  if (reading_.error() != 0) {
+    failed(reading_.error());
+    return false;
+  }
+  unreadable_ = false;
+  LocalAddressSet& read = reading_.value();
+  if (read == now_) return false;
+  log::info("the addresses of this host have changed:" + difference(now_, read));
+  now_ = std::move(read);
+  return true;
+}
+
+void AddressFollower::failed(int error) {
+  out_of_date_ = true;
+  next_try_ = std::chrono::steady_clock::now() + kBeforeAnotherTry;
+  if (std::exchange(unreadable_, true)) return;
+  log::warning(
+      fmt::format("cannot list the addresses of this host: {}: those known so far stay until they "
+                  "can be listed, which is tried once a second; this is said once until then",
+                  std::strerror(error)));
+}
+
+void AddressFollower::publish() {
+  if (admission_ == nullptr) return;
   const bool fits = admission_->host().publish(now_);
   if (!fits && !std::exchange(too_many_, true))
     log::warning(
@@ -64,22 +103,6 @@ void AddressFollower::tick() {
         "start requests from a port of ours are refused, whatever their address");
   too_many_ = !fits;
   look_at_reply_address();
-}
-
-// Whether there is something new.
-bool AddressFollower::read() {
-  try {
-    LocalAddressSet read = LocalAddressSet::of_this_host();
-    unreadable_ = false;
-    if (read == now_) return false;
-    log::info("the addresses of this host have changed:" + difference(now_, read));
-    now_ = std::move(read);
-    return true;
-  } catch (const std::system_error& error) {
-    if (!std::exchange(unreadable_, true))
-      log::warning(fmt::format("{}: those known so far stay; this is said once", error.what()));
-    return false;
-  }
 }
 
 void AddressFollower::look_at_reply_address() {

@@ -1,27 +1,23 @@
 // Keeps what lanes know of the reach of peers (net/reach_map.h) up to date while it is needed: at
 // most ten looks a second into the kernel's neighbour tables.
 //
-// The looks are made by a thread of its own, started with the first one: the kernel may let a look
-// wait, and the main thread must not. That thread touches nothing of the server but what it shares
-// with this object, and is not waited for at the end.
+// The looks are made by a thread of its own (server/background_reading.h).
 //
 // Main thread. Processes that were forked after a look have the map, not the thread.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <memory>
 
+#include "net/neighbours.h"
 #include "net/reach_map.h"
+#include "server/background_reading.h"
 
 namespace cpss {
 
 class NeighbourWatch {
  public:
   explicit NeighbourWatch(ReachMap& map);
-  ~NeighbourWatch();
-  NeighbourWatch(const NeighbourWatch&) = delete;
-  NeighbourWatch& operator=(const NeighbourWatch&) = delete;
 
   // Several times a second while it is needed: publishes what the last look has found, and has the
   // next one made. Never waits. Where looks are not possible the map stays as it is, and the log
@@ -35,19 +31,14 @@ class NeighbourWatch {
   std::uint64_t looks() const noexcept { return looks_; }
 
  private:
-  struct Shared;
-
-  void start_thread();
   void publish();
   void complain(int error, const char* what);
 
   ReachMap& map_;
-  std::shared_ptr<Shared> shared_;
-  bool started_ = false;
-  bool asked_ = false;  // and not answered yet
+  BackgroundReading<Neighbours> reading_;
   bool complained_ = false;
   std::uint64_t looks_ = 0;
-  std::chrono::steady_clock::time_point last_asked_{};
+  std::chrono::steady_clock::time_point last_begun_{};
 };
 
 }  // namespace cpss

@@ -1,9 +1,15 @@
 #include "net/local_addresses.h"
 
+#include <cerrno>
 #include <string>
+#include <system_error>
+#include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 
+#include "net/routes.h"
+#include "tests/support/failing_calls.h"
 #include "tests/support/run_isolated.h"
 
 namespace cpss {
@@ -75,6 +81,17 @@ TEST(LocalAddressSet, KnowsTheBroadcastAddressesOfItsNetworks) {
                              "127.255.255.255", "10.0.0.255"})
       EXPECT_FALSE(set.is_network_broadcast(ip(host))) << host;
   });
+}
+
+// Half a list would be taken for a change: what is missing would be answered as if it were another
+// host.
+TEST(LocalAddressSet, IsWholeOrAnError) {
+  for (const long call : {SYS_socket, SYS_sendto, SYS_recvfrom})
+    std::thread([call] {
+      test::let_calls_fail({call}, EMFILE);
+      EXPECT_THROW(LocalAddressSet::of_this_host(), std::system_error) << call;
+      EXPECT_THROW(local_routes(), std::system_error) << call;
+    }).join();
 }
 
 }  // namespace

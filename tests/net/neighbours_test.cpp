@@ -1,16 +1,21 @@
 #include "net/neighbours.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 
 #include "net/udp_socket.h"
 #include "tests/net/inbox.h"
 #include "tests/support/eventually.h"
+#include "tests/support/failing_calls.h"
 #include "tests/support/run_isolated.h"
 
 namespace cpss {
@@ -31,7 +36,7 @@ bool has_network_of(const Neighbours& neighbours, const std::string& text) {
 }
 
 TEST(NeighboursTest, HereItCanBeRead) {
-  const Neighbours here = read_neighbours();
+  const Neighbours here = NeighbourReader().read();
   EXPECT_EQ(reach_of(here, "127.0.0.1"), Reach::open);
   EXPECT_FALSE(has_network_of(here, "127.0.0.2")) << "nobody is asked for there";
 }
@@ -56,11 +61,11 @@ TEST(NeighboursTest, TellsWhoAnswersFromWhoDoesNot) {
         const OutgoingDatagram datagram{&payload, 1, &peer, nullptr};
         ASSERT_EQ(socket.send({&datagram, 1}).error, 0);
       }
-      EXPECT_TRUE(
-          eventually([&] { return reach_of(read_neighbours(), network + "9") == Reach::open; }));
-      EXPECT_TRUE(
-          eventually([&] { return reach_of(read_neighbours(), network + "5") == Reach::silent; }));
-      const Neighbours now = read_neighbours();
+      EXPECT_TRUE(eventually(
+          [&] { return reach_of(NeighbourReader().read(), network + "9") == Reach::open; }));
+      EXPECT_TRUE(eventually(
+          [&] { return reach_of(NeighbourReader().read(), network + "5") == Reach::silent; }));
+      const Neighbours now = NeighbourReader().read();
       EXPECT_EQ(reach_of(now, own), Reach::open) << "ourselves";
       EXPECT_EQ(reach_of(now, network + "6"), std::nullopt) << "nobody has asked for it";
       EXPECT_TRUE(has_network_of(now, network + "6"));
@@ -68,7 +73,7 @@ TEST(NeighboursTest, TellsWhoAnswersFromWhoDoesNot) {
       EXPECT_GT(socket.send_buffer_use().taken, 0u);
       EXPECT_GT(socket.send_buffer_use().size, socket.send_buffer_use().taken);
     }
-    EXPECT_FALSE(has_network_of(read_neighbours(), "10.8.0.1"));
+    EXPECT_FALSE(has_network_of(NeighbourReader().read(), "10.8.0.1"));
   });
 }
 
@@ -84,7 +89,7 @@ TEST(NeighboursTest, WhoWasJustAskedForIsNotSilent) {
     const OutgoingDatagram datagram{&payload, 1, &peer, nullptr};
     const auto begin = std::chrono::steady_clock::now();
     ASSERT_EQ(socket.send({&datagram, 1}).error, 0);
-    const auto reach = reach_of(read_neighbours(), "10.9.0.5");
+    const auto reach = reach_of(NeighbourReader().read(), "10.9.0.5");
     if (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(80)) {
       EXPECT_EQ(reach, std::nullopt);
     }
@@ -108,12 +113,59 @@ TEST(NeighboursTest, MoreThanOnePartOfAnAnswer) {
       ASSERT_EQ(socket.send({&datagram, 1}).error, 0) << i;
     }
     EXPECT_TRUE(eventually([&] {
-      const Neighbours now = read_neighbours();
+      const Neighbours now = NeighbourReader().read();
       return std::count_if(now.entries.begin(), now.entries.end(), [](const auto& entry) {
                return entry.reach == Reach::silent;
              }) == kPeers;
     }));
   });
+}
+
+// As where a router announces the network and addresses come by DHCPv6.
+TEST(NeighboursTest, NetworksMayBeThereByARouteAlone) {
+  run_isolated([] {
+    OtherNamespace other;
+    other.connect("here0", "there0");
+    ip_command("address add 10.9.0.1/32 dev here0");
+    ip_command("-6 address add fd09::1/128 dev here0 nodad");
+    ip_command("route add 10.9.0.0/24 dev here0");
+    ip_command("-6 route add fd09::/64 dev here0");
+    ip_command("route add 10.7.0.0/24 via 10.9.0.9");
+    ip_command("-6 route add fd07::/64 via fd09::9");
+    ip_command("route add 10.6.0.0/24 dev lo");
+    const Neighbours now = NeighbourReader().read();
+    for (const char* neighbour : {"10.9.0.77", "fd09::77"})
+      EXPECT_TRUE(has_network_of(now, neighbour)) << neighbour;
+    for (const char* other_one : {"10.7.0.1", "fd07::1", "10.6.0.1", "192.0.2.1", "2001:db8::1"})
+      EXPECT_FALSE(has_network_of(now, other_one)) << other_one;
+  });
+}
+
+// Each link has fe80::/64, a container host very many of them.
+TEST(NeighboursTest, EachNetworkIsThereOnceAndTheWidestFirst) {
+  run_isolated([] {
+    OtherNamespace other;
+    for (const char* number : {"0", "1", "2"}) {
+      other.connect(std::string("here") + number, std::string("there") + number);
+      for (const char* ip : {"fe80::1:", "10.9.0."})
+        ip_command(std::string("address add ") + ip + number + (ip[0] == 'f' ? "/64" : "/24") +
+                   " dev here" + number + (ip[0] == 'f' ? " nodad" : ""));
+    }
+    ip_command("address add 10.8.1.1/16 dev here0");
+    const Neighbours now = NeighbourReader().read();
+    const std::vector<Prefix> expected{Prefix::make("fe80::", 64).value(),
+                                       Prefix::make("10.8.0.0", 16).value(),
+                                       Prefix::make("10.9.0.0", 24).value()};
+    EXPECT_EQ(now.networks, expected);
+  });
+}
+
+TEST(NeighboursTest, WhatTheKernelDoesNotTellIsAnError) {
+  std::thread([] {
+    test::let_calls_fail({SYS_recvfrom}, ENOBUFS);
+    EXPECT_THROW(NeighbourReader().read(), std::system_error);
+    EXPECT_THROW(link_routes(), std::system_error);
+  }).join();
 }
 
 }  // namespace

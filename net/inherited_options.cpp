@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <fmt/format.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
@@ -43,7 +44,8 @@ struct Row {
 //   IPV6_UNICAST_HOPS, IP_MINTTL, IPV6_MINHOPCOUNT, IP_UNICAST_IF, SO_MAX_PACING_RATE,
 //   IP_TRANSPARENT, IP_FREEBIND, IPV6_V6ONLY, IP_IPSEC_POLICY, SO_BUSY_POLL, SO_REUSEPORT (of one
 //   user), and filters: what they do not let through is counted as kernel_dropped;
-// * set by us anyway: buffers, IP_PKTINFO, UDP_GRO, IP_MTU_DISCOVER, close-on-exec;
+// * set by us anyway: buffers, IP_PKTINFO, UDP_GRO, IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, IPV6_MTU,
+//   close-on-exec;
 // * group memberships: what is sent to a group is refused (Admission);
 // * without effect on what we do: SO_RCVTIMEO, SO_SNDTIMEO (we never wait in a call), SO_RCVLOWAT,
 //   SO_PEEK_OFF, SO_LINGER, SO_KEEPALIVE, multicast options of a sender; IP_HDRINCL is for raw
@@ -153,11 +155,27 @@ void refuse_connected(int fd, const SocketAddress& address) {
                               peer.to_string()));
 }
 
+// Once set it stays. Where it counts (the queueing discipline etf) what has no time to leave at is
+// dropped, as each of our replies; with this flag each leaves an error.
+void refuse_timed(int fd, const SocketAddress& address) {
+  sock_txtime timed{};
+  socklen_t size = sizeof timed;
+  if (::getsockopt(fd, SOL_SOCKET, SO_TXTIME, &timed, &size) != 0) return;
+  if ((timed.flags & SOF_TXTIME_REPORT_ERRORS) == 0) return;
+  refuse(address, fmt::format("the option SO_TXTIME is set with SOF_TXTIME_REPORT_ERRORS, but {}: "
+                              "have it opened without",
+                              kErrors));
+}
+
 // What the error queue holds already would keep the socket ready (EPOLLERR) for ever. Taking the
-// option away empties the queue of both families, whether it was set or not.
+// option away empties it of errors of both families, whether it was set or not; time stamps of what
+// was sent, and notices of MSG_ZEROCOPY, stay there since Linux 6.2 or so until they are read.
 void discard_errors(int fd) noexcept {
+  constexpr int kMost = 1'000'000;  // somebody else may go on sending
   const int off = 0;
   ::setsockopt(fd, IPPROTO_IP, IP_RECVERR, &off, sizeof off);
+  for (int i = 0; i < kMost && ::recv(fd, nullptr, 0, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0; ++i) {
+  }
   int pending = 0;
   socklen_t size = sizeof pending;
   ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &size);
@@ -167,6 +185,7 @@ void discard_errors(int fd) noexcept {
 
 std::vector<std::string> reset_inherited_options(int fd, const SocketAddress& address) {
   refuse_connected(fd, address);
+  refuse_timed(fd, address);
   std::vector<std::string> notes;
   for (const Row& row : kRows) reset_one(fd, address, row, is_set, sizeof(int), notes);
   for (const Row& row : kPacketOptions) reset_one(fd, address, row, has_bytes, 0, notes);

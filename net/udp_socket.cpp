@@ -257,6 +257,12 @@ void UdpSocket::set_path_options(const UdpSocketOptions& options, int fd,
   // A kernel that refuses it goes on as by default, and believes ICMP.
   const int omit = IP_PMTUDISC_OMIT;
   if (takes_v4) set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, omit);
+  // The default, which the giver of an inherited socket may have changed: what is longer than the
+  // path takes leaves in fragments, of no other size than that.
+  const int want = IPV6_PMTUDISC_WANT;
+  const int any = 0;
+  if (v6) set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, want);
+  if (v6) set_option(fd, IPPROTO_IPV6, IPV6_MTU, any);
   if (!options.dscp) return;
   const int traffic_class = static_cast<int>(*options.dscp << 2);  // above the two bits of ECN
   if (takes_v4 && !set_option(fd, IPPROTO_IP, IP_TOS, traffic_class))
@@ -403,7 +409,15 @@ bool UdpSocket::turn_away() noexcept {
   SocketAddress self = local_;
   if (wildcard_)
     self = {*IpAddress::parse(local_.family() == AF_INET ? "127.0.0.1" : "::1"), local_.port()};
-  return ::connect(fd_, self.data(), self.size()) == 0;
+  if (::connect(fd_, self.data(), self.size()) == 0) return true;
+  // Where the host has no IPv6 address at all, not even ::1, a socket of both families serves IPv4.
+  if (!wildcard_ || local_.family() != AF_INET6) return false;
+  sockaddr_in6 mapped{};
+  mapped.sin6_family = AF_INET6;
+  mapped.sin6_port = htons(local_.port());
+  const IpAddress loopback = *IpAddress::parse("127.0.0.1");
+  std::memcpy(&mapped.sin6_addr, loopback.bytes.data(), sizeof mapped.sin6_addr);
+  return ::connect(fd_, reinterpret_cast<const sockaddr*>(&mapped), sizeof mapped) == 0;
 }
 
 // MSG_TRUNC without a buffer takes a datagram and copies nothing (recv(2)). An error that was

@@ -1,6 +1,7 @@
 // Sockets that another program opened, as a service manager does: what is taken over, and how.
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <ostream>
 #include <utility>
 #include <vector>
@@ -345,6 +346,34 @@ TEST_P(UdpSocketInheritedTest, WhatItsErrorQueueHoldsDoesNotMakeItReady) {
   EXPECT_EQ(::poll(&ready, 1, 0), 0) << ready.revents;
   send_to_nobody();
   EXPECT_EQ(::poll(&ready, 1, 50), 0) << ready.revents;
+}
+
+// Time stamps of what its giver has sent outlast the option.
+TEST_P(UdpSocketInheritedTest, NorDoTimeStampsOfWhatWasSent) {
+  Opened opened(any_port());
+  const int fd = opened.get();
+  const int stamps = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+  ASSERT_EQ(::setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof stamps), 0);
+  const UdpSocket peer(any_port(), {});
+  const SocketAddress to = peer.local_address();
+  for (int i = 0; i < 3; ++i)
+    ASSERT_EQ(::sendto(fd, "x", 1, MSG_DONTWAIT, to.data(), to.size()), 1);
+  pollfd ready{fd, POLLIN, 0};
+  ASSERT_EQ(::poll(&ready, 1, 2000), 1);
+  const UdpSocket server(opened.hand_over(), {});
+  EXPECT_EQ(::poll(&ready, 1, 0), 0) << ready.revents;
+}
+
+TEST_P(UdpSocketInheritedTest, RefusesOneThatReportsLateReplies) {
+  for (const std::uint32_t flags : {0U, std::uint32_t{SOF_TXTIME_REPORT_ERRORS}}) {
+    Opened opened(any_port());
+    const sock_txtime timed{CLOCK_MONOTONIC, flags};
+    ASSERT_EQ(::setsockopt(opened.get(), SOL_SOCKET, SO_TXTIME, &timed, sizeof timed), 0);
+    if (flags != 0)
+      EXPECT_THAT(refusal_of(opened), HasSubstr("SO_TXTIME is set with"));
+    else
+      EXPECT_TRUE(UdpSocket(opened.hand_over(), {}).inherited());
+  }
 }
 
 TEST_P(UdpSocketInheritedTest, RefusesAConnectedOne) {

@@ -442,5 +442,28 @@ TEST_F(UdpSocketNetwork, ImpossibleSendersDoNotArrive) {
   });
 }
 
+// As in most containers: it serves IPv4 all the same.
+TEST_F(UdpSocketNetwork, ASocketOfBothFamiliesIsTurnedAwayWithoutIpv6Too) {
+  run_isolated([] {
+    std::ofstream("/proc/sys/net/ipv6/conf/all/disable_ipv6") << "1";
+    UdpSocketOptions options;
+    options.ipv6_only = false;
+    UdpSocket server(address_of("::"), options);
+    UdpSocket client(address_of("127.0.0.1"), {});
+    const SocketAddress to = address_of("127.0.0.1", server.local_address().port());
+    send_text(client, "request", to);
+    Inbox inbox(1, 16);
+    ASSERT_EQ(inbox.wait_and_receive(server).filled, 1U);
+    EXPECT_TRUE(server.turn_away());
+    const int on = 1;
+    ASSERT_EQ(::setsockopt(client.descriptor(), IPPROTO_IP, IP_RECVERR, &on, sizeof on), 0);
+    send_text(client, "too late", to);
+    EXPECT_EQ(inbox.wait_and_receive(client).error, ECONNREFUSED);
+    EXPECT_EQ(inbox.receive(server).filled, 0U);
+    options.ipv6_only = true;
+    EXPECT_FALSE(UdpSocket(address_of("::"), options).turn_away());
+  });
+}
+
 }  // namespace
 }  // namespace cpss

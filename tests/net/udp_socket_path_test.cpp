@@ -13,8 +13,6 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -22,7 +20,6 @@
 #include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -31,6 +28,7 @@
 #include "net/udp_socket.h"
 #include "tests/net/inbox.h"
 #include "tests/support/eventually.h"
+#include "tests/support/failing_calls.h"
 #include "tests/support/run_isolated.h"
 
 namespace cpss {
@@ -38,12 +36,12 @@ namespace {
 
 // --- sizes ---
 
-// Fragments that this namespace has made, of both families.
-std::uint64_t fragments_made() {
-  std::uint64_t made = 0;
+// What this namespace has counted, of both families (proc_net(5)).
+std::uint64_t counted(const std::string& v4_name, const std::string& v6_name) {
+  std::uint64_t sum = 0;
   std::ifstream v6("/proc/thread-self/net/snmp6");
   for (std::string name, value; v6 >> name >> value;)
-    if (name == "Ip6FragCreates") made += std::stoull(value);
+    if (name == v6_name) sum += std::stoull(value);
   std::ifstream v4("/proc/thread-self/net/snmp");
   std::string names;
   std::string values;
@@ -51,9 +49,17 @@ std::uint64_t fragments_made() {
     std::istringstream name(names);
     std::istringstream value(values);
     for (std::string n, v; name >> n && value >> v;)
-      if (n == "FragCreates") made += std::stoull(v);
+      if (n == v4_name) sum += std::stoull(v);
   }
-  return made;
+  return sum;
+}
+
+std::uint64_t fragments_made() {
+  return counted("FragCreates", "Ip6FragCreates");
+}
+
+std::uint64_t too_big_heard() {
+  return counted("InDestUnreachs", "Icmp6InPktTooBigs");
 }
 
 std::uint16_t checksum(const std::byte* data, std::size_t size) {
@@ -166,8 +172,12 @@ class Link {
         [&] { socket = std::make_unique<UdpSocket>(address_of(ip), UdpSocketOptions{}); });
     return socket;
   }
+  // Returns when this side has heard of it.
   void forge(const SocketAddress& from, const SocketAddress& to, std::uint16_t mtu) const {
+    const std::uint64_t before = too_big_heard();
     other_.inside([&] { send_too_big(from, to, mtu); });
+    EXPECT_TRUE(eventually([&] { return too_big_heard() > before; }, std::chrono::seconds(20),
+                           std::chrono::milliseconds(1)));
   }
 
  private:
@@ -221,6 +231,28 @@ TEST(UdpSocketPath, AForgedMessageMakesIpv6FragmentsOfNoLessThanEveryPathTakes) 
       link.forge(server.local_address(), to, mtu);
     EXPECT_EQ(fragments_of_reply(server, *client, to, 1400), 2U);
     EXPECT_EQ(fragments_of_reply(server, *client, to, 1232), 0U);
+  });
+}
+
+// What is longer than its link takes leaves in fragments, and of no other size.
+TEST(UdpSocketPath, AnInheritedIpv6SocketCutsRepliesAsOursDo) {
+  run_isolated([] {
+    for (const char* own : {"::1", "::"})
+      for (const int how : {IPV6_PMTUDISC_DO, IPV6_PMTUDISC_PROBE, IPV6_PMTUDISC_DONT}) {
+        SCOPED_TRACE(std::string(own) + " " + std::to_string(how));
+        const int fd = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        const SocketAddress any_port = address_of(own);
+        ASSERT_EQ(::bind(fd, any_port.data(), any_port.size()), 0);
+        const int least = 1280;
+        ASSERT_EQ(::setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &how, sizeof how), 0);
+        ASSERT_EQ(::setsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &least, sizeof least), 0);
+        UdpSocket server(InheritedDescriptor{fd}, {});
+        UdpSocket client(address_of("::1"), {});
+        EXPECT_EQ(fragments_of_reply(server, client, client.local_address(), 1400), 0U);
+        ip_command("link set lo mtu 1280");
+        EXPECT_EQ(fragments_of_reply(server, client, client.local_address(), 1400), 2U);
+        ip_command("link set lo mtu 65536");
+      }
   });
 }
 
@@ -359,19 +391,6 @@ TEST(UdpSocketPath, AnInheritedSocketKeepsItsCodePointUnlessOneIsAskedFor) {
 
 // --- packets of several datagrams ---
 
-// Every sendmmsg of the calling thread fails from now on.
-bool refuse_sends(int error) {
-  const std::array<sock_filter, 4> steps{
-      {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmmsg, 0, 1),
-       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)),
-       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
-  sock_fprog program{static_cast<unsigned short>(steps.size()),
-                     const_cast<sock_filter*>(steps.data())};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 // A device that cannot do it, or IPsec, may not be there any more, or not on the next reply's way.
 TEST(UdpSocketPath, ARefusalOfPacketsIsNotForEver) {
   UdpSocketOptions options;
@@ -395,13 +414,13 @@ TEST(UdpSocketPath, ARefusalOfPacketsIsNotForEver) {
     return came;
   };
   EXPECT_EQ(arrivals(), 1U);
+  const auto before = std::chrono::steady_clock::now();
   std::thread([&] {
-    ASSERT_TRUE(refuse_sends(EIO)) << std::strerror(errno);
+    test::let_calls_fail({SYS_sendmmsg}, EIO);
     EXPECT_EQ(server.send(datagrams).error, EIO);
   }).join();
-  const auto refused = std::chrono::steady_clock::now();
   if (arrivals() == 1U) {
-    EXPECT_GE(std::chrono::steady_clock::now() - refused, OffloadPause::kLength) << "too soon";
+    EXPECT_GE(std::chrono::steady_clock::now() - before, OffloadPause::kLength) << "too soon";
   }
   EXPECT_TRUE(eventually([&] { return arrivals() == 1U; }));
 }

@@ -29,6 +29,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int kExitOutOfMemory = 3;
 constexpr int kExitThrew = 4;
 constexpr int kExitNoLimits = 5;
+constexpr int kExitNoSandbox = 6;
 
 // An answer is preceded by its size, so that half of one is not taken for a whole.
 using AnswerSize = std::uint64_t;
@@ -89,7 +90,8 @@ void write_all(int fd, const char* data, std::size_t size) {
 [[noreturn]] void be_the_child(int fd, const std::function<std::string()>& work,
                                const ChildLimits& limits) {
   reset_signals();
-  if (!apply_limits(limits) || !enter_sandbox(fd)) _exit(kExitNoLimits);
+  if (!apply_limits(limits)) _exit(kExitNoLimits);
+  if (!enter_sandbox(fd)) _exit(kExitNoSandbox);
   try {
     const std::string answer = work();
     const AnswerSize size = answer.size();
@@ -156,6 +158,10 @@ std::string explain(ReadEnd end, int status, const ChildLimits& limits) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == kExitOutOfMemory) return too_much_memory;
   if (WIFEXITED(status) && WEXITSTATUS(status) == kExitNoLimits)
     return "could not be given its limits";
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kExitNoSandbox)
+    return "could not be confined: a filter of system calls (seccomp(2)) is refused here, by the "
+           "kernel or by a container's policy; allow it, or do without such a file: environment "
+           "and command line say the same";
   return "ended without an answer";
 }
 

@@ -27,7 +27,7 @@ struct ParsedIp {
 
 // A name that an interface may have, or its number.
 bool may_be_interface(std::string_view text) {
-  constexpr std::string_view kNeverInAName = "/:%[] \t";
+  constexpr std::string_view kNeverInAName = "/:%[] \t\n\v\f\r";
   return !text.empty() && text.size() < IF_NAMESIZE &&
          text.find_first_of(kNeverInAName) == std::string_view::npos;
 }

@@ -88,7 +88,7 @@ TEST(LimitedChild, HasLimitedProcessorTime) {
 TEST(LimitedChild, HasLimitedTime) {
   ChildLimits limits = kLimits;
   limits.wall_clock = 50ms;
-  const auto begin = std::chrono::steady_clock::now();
+  limits.cpu_seconds = 100;  // should the parent get no CPU for long
   EXPECT_EQ(failure(
                 []() -> std::string {
                   for (volatile bool go_on = true; go_on;) {
@@ -97,7 +97,6 @@ TEST(LimitedChild, HasLimitedTime) {
                 },
                 limits),
             "did not end within 50 ms");
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
 }
 
 // Its processor time does not end it.

@@ -1,6 +1,9 @@
 // What a child that parses hostile input may still do, should the input have taken it over.
 #include "config/sandbox.h"
 
+#include <array>
+#include <cerrno>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -12,8 +15,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -74,9 +80,38 @@ TEST(Sandbox, EverythingElseIsFatal) {
       {"another descriptor", [] { write(STDERR_FILENO, "x", 1); }},
       {"ptrace", [] { syscall(SYS_ptrace, 0, 0, 0, 0); }},
       {"code",
-       [] { mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }}};
+       [] { mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }},
+      {"code, later", [] {
+         void* const page =
+             mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+         mprotect(page, 4096, PROT_READ | PROT_EXEC);
+       }}};
   for (const auto& [name, attempt] : attempts)
     EXPECT_EQ(failure(attempt), "made a system call that it may not make") << name;
+}
+
+// Of the calling thread and what it starts, as a container's policy may have it.
+void let_no_filter_be_loaded() {
+  const auto fail = static_cast<unsigned>(SECCOMP_RET_ERRNO) | unsigned{EPERM};
+  const std::array<sock_filter, 7> steps{
+      {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 3, 0),
+       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
+       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
+       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_SECCOMP, 0, 1), BPF_STMT(BPF_RET | BPF_K, fail),
+       BPF_STMT(BPF_RET | BPF_K, static_cast<unsigned>(SECCOMP_RET_ALLOW))}};
+  const sock_fprog program{static_cast<unsigned short>(steps.size()),
+                           const_cast<sock_filter*>(steps.data())};
+  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+TEST(Sandbox, WhereItIsRefusedTheChildSaysSo) {
+  if (kSanitized) GTEST_SKIP() << "there is none";
+  std::thread([] {
+    let_no_filter_be_loaded();
+    EXPECT_THAT(failure([] {}), AllOf(HasSubstr("could not be confined"), HasSubstr("seccomp")));
+  }).join();
 }
 
 std::string text_of(const std::filesystem::path& path) {

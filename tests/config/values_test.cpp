@@ -293,6 +293,18 @@ TEST(PrefixValue, HoldsAddressesAndPrefixes) {
                           AddressPrefix{"fe80::1%eth0", 128}));
 }
 
+// What no interface can be called is refused here, not only where it is looked for. (Blanks and tabs
+// around an item are no part of it.)
+TEST(PrefixValue, RefusesAnInterfaceWithABlankInIt) {
+  for (const Setting setting : {Setting::allow, Setting::trusted}) {
+    for (const char blank : {' ', '\t', '\n', '\v', '\f', '\r'})
+      EXPECT_THAT(complaint(setting, std::string("fe80::1%et") + blank + "h0"),
+                  HasSubstr("; allowed: "))
+          << int{blank};
+    EXPECT_THAT(complaint(setting, "fe80::1%eth0\r"), HasSubstr("; allowed: "));
+  }
+}
+
 TEST(PrefixValue, RefusesEverythingElse) {
   const std::string allowed =
       "; allowed: addresses and prefixes such as 10.0.0.0/8,2001:db8::/32, separated by commas";

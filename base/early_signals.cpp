@@ -37,7 +37,8 @@ bool has_default_effect(int signal) noexcept {
 void end_at_once_on_signals() noexcept {
   sigset_t ends;
   sigemptyset(&ends);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+  for (const int number :
+       {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU}) {
     sigaddset(&ends, number);
     if (getpid() == 1 && has_default_effect(number)) signal(number, end_process_1);
   }

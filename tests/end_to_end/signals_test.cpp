@@ -1,4 +1,5 @@
 // What signals do to the server and its tools (docs/signals.md), from their first moment on.
+#include <array>
 #include <chrono>
 #include <fstream>
 #include <map>
@@ -261,14 +262,16 @@ class SignalsInAStart : public testing::Test {
     EXPECT_EQ(program.wait(std::chrono::seconds(10)), code) << program.errors();
   }
 
+  static constexpr std::array kEnds = {SIGTERM, SIGINT,    SIGHUP,  SIGQUIT,
+                                       SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
+
   TemporaryFolder folder_;
   const std::string numbers_ = folder_.file("numbers");
 };
 
 TEST_F(SignalsInAStart, EndTheLoadOfData) {
   const Environment environment = loading();
-  for (const int signal :
-       {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU}) {
+  for (const int signal : kEnds) {
     SCOPED_TRACE(strsignal(signal));
     Program server(by_shell("ulimit -c 0; exec \"$0\"", program::kServer), environment);
     const FileDescriptor writer = wait_until_it_loads(server);
@@ -299,7 +302,7 @@ class SignalsInAStartOfProcess1 : public SignalsInAStart {
 
 TEST_F(SignalsInAStartOfProcess1, EndTheLoadOfData) {
   const Environment environment = loading();
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+  for (const int signal : kEnds) {
     SCOPED_TRACE(strsignal(signal));
     Program server(as_process_1({program::kServer}), environment);
     const FileDescriptor writer = wait_until_it_loads(server);

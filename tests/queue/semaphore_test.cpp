@@ -6,9 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <fstream>
 #include <random>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -19,6 +17,7 @@
 
 #include "tests/queue/gate.h"
 #include "tests/queue/zeroed_memory.h"
+#include "tests/support/asleep.h"
 #include "tests/support/forked_process.h"
 
 namespace cpss {
@@ -37,18 +36,6 @@ Deadline in(steady_clock::duration span) {
 template <class AnySemaphore>
 void wait_for_waiters(const AnySemaphore& semaphore, std::uint32_t count) {
   while (semaphore.waiters_guess() < count) std::this_thread::yield();
-}
-
-// A thread of this process that has begun to wait and has nothing else to sleep for (proc(5)).
-void wait_until_asleep(pid_t thread) {
-  const std::string path = "/proc/self/task/" + std::to_string(thread) + "/stat";
-  for (char state = 0; state != 'S'; std::this_thread::yield()) {
-    std::string text;
-    std::getline(std::ifstream(path), text);
-    const std::size_t name_end = text.rfind(") ");
-    ASSERT_NE(name_end, std::string::npos) << path;
-    state = text[name_end + 2];
-  }
 }
 
 // Counts the system calls that would be made.

@@ -20,6 +20,7 @@
 #include "stages/memory.h"
 #include "tests/stages/books.h"
 #include "tests/stages/full_port.h"
+#include "tests/support/asleep.h"
 
 namespace cpss {
 namespace {
@@ -126,12 +127,12 @@ class HandoffTest : public testing::Test {
     return lane(from).passing.help(batch_, 1234);
   }
   void stop() { NativePlatform::signal(stop_event_); }
-  // Waits as the lane, while another thread does something once the lane is asleep, or nearly.
-  // Until then it may return now and then (a late signal, a look at full sockets), but not spin.
+  // Waits as the lane, while another thread does something once the lane sleeps. Until then it may
+  // return now and then (a late signal, a look at full sockets), but not spin.
   bool wait_while(std::uint32_t number, const std::function<void()>& other) {
     std::atomic<bool> begun = false;
-    std::thread thread([&] {
-      std::this_thread::sleep_for(5ms);
+    std::thread thread([&, lane = gettid()] {
+      wait_until_asleep(lane);
       begun = true;
       other();
     });

@@ -62,6 +62,19 @@ SocketAddress name_of(int fd) {
   return address;
 }
 
+// Of two datagrams that wait for the server it knows all that there is to know, and answers them.
+void answer_two(UdpSocket& server, const IpAddress& asked) {
+  Inbox inbox(4, 16);
+  ASSERT_EQ(inbox.wait_and_receive(server).filled, 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Arrival& arrival = inbox.arrival(i);
+    EXPECT_EQ(arrival.local.ip, asked) << inbox.text(i);
+    EXPECT_FALSE(arrival.to_group) << inbox.text(i);
+    EXPECT_FALSE(arrival.control_cut) << inbox.text(i);
+    EXPECT_EQ(send_text(server, "reply", arrival.peer, arrival.local).accepted, 1U);
+  }
+}
+
 // The text of the refusal, which leaves the descriptor open and as it was; empty if there is none.
 std::string refusal_of(const Opened& opened, int code = EINVAL) {
   const int flags = ::fcntl(opened.get(), F_GETFD);
@@ -207,14 +220,8 @@ TEST_P(UdpSocketInheritedTest, WhatWaitsAtAWildcardIsAnsweredFromTheAddressAsked
   UdpSocket server(opened.hand_over(), {});
   send_text(client, "after", asked);
 
+  answer_two(server, asked.ip());
   Inbox inbox(4, 16);
-  ASSERT_EQ(inbox.wait_and_receive(server).filled, 2U);
-  for (std::size_t i = 0; i < 2; ++i) {
-    const Arrival& arrival = inbox.arrival(i);
-    EXPECT_EQ(arrival.local.ip, asked.ip()) << inbox.text(i);
-    EXPECT_FALSE(arrival.to_group) << inbox.text(i);
-    EXPECT_EQ(send_text(server, "reply", arrival.peer, arrival.local).accepted, 1U);
-  }
   ASSERT_EQ(inbox.wait_and_receive(client).filled, 2U);
   EXPECT_EQ(inbox.arrival(0).peer, asked);
   EXPECT_EQ(inbox.arrival(1).peer, asked);
@@ -293,15 +300,7 @@ void expect_served(Opened opened, const std::vector<Given>& options, const Socke
   EXPECT_EQ(server.notes().size(), options.size());
 
   send_text(client, "after", asked);
-  Inbox inbox(4, 16);
-  ASSERT_EQ(inbox.wait_and_receive(server).filled, 2U);
-  for (std::size_t i = 0; i < 2; ++i) {
-    const Arrival& arrival = inbox.arrival(i);
-    EXPECT_EQ(arrival.local.ip, asked.ip()) << inbox.text(i);
-    EXPECT_FALSE(arrival.to_group) << inbox.text(i);
-    EXPECT_FALSE(arrival.control_cut) << inbox.text(i);
-    EXPECT_EQ(send_text(server, "reply", arrival.peer, arrival.local).accepted, 1U);
-  }
+  answer_two(server, asked.ip());
   for (int replies = 0; replies < 2; ++replies) {
     Inbox one(1, 16);
     ASSERT_EQ(one.wait_and_receive(client).filled, 1U);

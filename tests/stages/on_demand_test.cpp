@@ -238,6 +238,12 @@ class NoThread : public OnDemand {
     test::without_new_threads([&] { started = rig.workers->starter->run(); });
     return started;
   }
+  static void end_with_one_reply(Rig& rig) {
+    end(rig);
+    ASSERT_TRUE(rig.settle());
+    EXPECT_THAT(rig.replies(), ElementsAre("1"));
+    rig.expect_at_rest();
+  }
 };
 
 TEST_F(NoThread, IsReportedAndTheWorkersGetTheMessage) {
@@ -297,10 +303,7 @@ TEST_F(NoThread, IsTriedAgainLaterAndLaterWithoutACallUntilThereIsOne) {
   EXPECT_EQ(started, 1u) << "now there is one";
   EXPECT_FALSE(rig.workers->starter_lane.troubles.look(Trouble::thread_start));
   rig.workers->crowd.leave();
-  end(rig);
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("1"));
-  rig.expect_at_rest();
+  end_with_one_reply(rig);
 }
 
 // The pause ended before the starter waited: nobody calls any more, and no time is left to wait for.
@@ -316,10 +319,7 @@ TEST_F(NoThread, IsTriedAgainIfThePauseIsOverBeforeTheWait) {
   service_.let_go(1);
   EXPECT_EQ(starter.run(), 1u);
   rig.workers->crowd.leave();
-  end(rig);
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("1"));
-  rig.expect_at_rest();
+  end_with_one_reply(rig);
 }
 
 // Nor does it look again and again for a thread that nobody needs.

@@ -439,14 +439,19 @@ TEST(OpenLoop, RepliesAreNotWaitedForAndTimeOutsAreInTheLatencies) {
   EXPECT_FALSE(outcome.result.gave_up);
 }
 
-TEST(OpenLoop, WithoutRoomMessagesAreMissedAndCounted) {
-  const Responder silent(ping_replies(), {.answer_at_most = 1});
-  Options options = options_for(silent.port());
+// More messages than may wait for a server that does not answer.
+Options without_room(std::uint16_t port) {
+  Options options = options_for(port);
   options.rate = 1'000;
   options.count = 200;
   options.outstanding = 10;
   options.timeout_ns = kShortTimeoutNs;
-  const Outcome outcome = run(options);
+  return options;
+}
+
+TEST(OpenLoop, WithoutRoomMessagesAreMissedAndCounted) {
+  const Responder silent(ping_replies(), {.answer_at_most = 1});
+  const Outcome outcome = run(without_room(silent.port()));
   EXPECT_EQ(outcome[Count::planned], 200u);
   EXPECT_EQ(outcome[Count::sent], 11u);
   EXPECT_EQ(outcome[Count::missed], 189u);
@@ -460,11 +465,7 @@ TEST(OpenLoop, TooManyMissedMessagesAreNotAllRight) {
   for (const auto& [max_missed, code] :
        std::map<double, ExitCode>{{0.94, ExitCode::not_right}, {0.95, ExitCode::all_right}}) {
     const Responder silent(ping_replies(), {.answer_at_most = 1});
-    Options options = options_for(silent.port());
-    options.rate = 1'000;
-    options.count = 200;
-    options.outstanding = 10;
-    options.timeout_ns = kShortTimeoutNs;
+    Options options = without_room(silent.port());
     options.max_loss = 1;
     options.max_missed = max_missed;
     const Outcome outcome = run(options);

@@ -95,10 +95,9 @@ void Turns::start_again(StatsWriter& stats, Board& board) noexcept {
 }
 
 bool Turns::start_no_more() noexcept {
-  may_start_ = false;
-  // Whoever has the mutex may have looked before.
   const std::unique_lock lock(mutex_, std::try_to_lock);
-  return lock.owns_lock();
+  if (lock) may_start_ = false;
+  return !may_start_;
 }
 
 }  // namespace cpss

@@ -3,7 +3,6 @@
 // Made and destroyed by the main thread, around the life of the lanes.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -36,8 +35,8 @@ class Turns {
   // more once none is to be started. `stats`: of the main thread's block; `board`: where it speaks
   // for a lane that it cannot start.
   void relieve(StatsWriter& stats, Board& board) noexcept;
-  // From now on no lane begins to start another one. False: one has begun, and may not be through;
-  // to be asked again. Main thread.
+  // From its return with true on no lane begins to start another one. False: one is at it; to be
+  // asked again. Main thread.
   bool start_no_more() noexcept;
 
  private:
@@ -56,7 +55,7 @@ class Turns {
   // its seat, and the start of the next: another lane may be about to start the same once more. Who
   // holds it may stand still, its CPU taken by others: so main only tries to lock it.
   PriorityMutex mutex_;
-  std::atomic<bool> may_start_ = true;
+  bool may_start_ = true;  // written by main, with the mutex
   Backoff failures_;  // of starts
   std::chrono::steady_clock::time_point next_relief_{};
 };

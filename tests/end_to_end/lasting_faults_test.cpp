@@ -46,7 +46,8 @@ bool gets_into(const ServerProcess& server, const std::string& name) {
 
 std::uint64_t total(const ServerProcess& server, const std::string& counter) {
   std::uint64_t sum = 0;
-  for (const nlohmann::json& stage : server.stats().at("stages"))
+  const nlohmann::json stats = server.stats();
+  for (const nlohmann::json& stage : stats.at("stages"))
     sum += stage.at(counter).get<std::uint64_t>();
   return sum;
 }

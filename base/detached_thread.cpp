@@ -50,9 +50,10 @@ int start_detached_thread(const char* name, std::function<void()> work) {
   pthread_attr_setstacksize(&attributes, kStackBytes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_t thread{};
-  const int error = pthread_create(&thread, &attributes, run, start.get());
+  Start* const given = start.release();  // the thread's, if there is one
+  const int error = pthread_create(&thread, &attributes, run, given);
   pthread_attr_destroy(&attributes);
-  if (error == 0) static_cast<void>(start.release());  // the thread's
+  if (error != 0) start.reset(given);
   return error;
 }
 

@@ -24,6 +24,7 @@
 #include "tests/end_to_end/udp_client.h"
 #include "tests/support/eventually.h"
 #include "tests/support/forked_process.h"
+#include "tests/support/sanitizers.h"
 
 namespace cpss {
 namespace {
@@ -72,6 +73,8 @@ class Privileges : public testing::TestWithParam<ModelUnderTest> {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";
+    // That of ThreadSanitizer keeps the rights that it began with.
+    if (kThreadSanitizer) GTEST_SKIP() << "sanitizers have threads of their own";
   }
 };
 INSTANTIATE_TEST_SUITE_P(All, Privileges, testing::ValuesIn(every_model()), model_name);
@@ -126,6 +129,8 @@ class PrivilegesOfProcesses : public testing::Test {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";
+    // That of ThreadSanitizer keeps the rights that it began with.
+    if (kThreadSanitizer) GTEST_SKIP() << "sanitizers have threads of their own";
   }
 };
 

@@ -20,6 +20,7 @@
 #include "tests/end_to_end/server_process.h"
 #include "tests/end_to_end/test_services.h"
 #include "tests/end_to_end/udp_client.h"
+#include "tests/support/eventually.h"
 #include "tests/support/flood.h"
 #include "tests/support/threads.h"
 
@@ -350,16 +351,19 @@ TEST_F(Shed, F06RealTimeReceiverOnOneCpu) {
         const nlohmann::json now = server.stats();
         EXPECT_EQ(now.at("state"), "live");
         EXPECT_LT(now.at("heartbeat_age_s"), 3.0);
-        EXPECT_GT(now.at("ledger").at("answered"), answered) << "nothing was answered meanwhile";
-        answered = now.at("ledger").at("answered");
+        EXPECT_TRUE(eventually([&] { return server.ledger("answered") > answered; }))
+            << "nothing is answered meanwhile";
+        answered = server.ledger("answered");
       }
+      // The flood, too, needs CPUs that others may have.
+      EXPECT_TRUE(eventually([&] {
+        return server.ledger("kernel_dropped") + server.ledger("shed") > 0;
+      })) << "that is no overload";
       account.add(flood.end());
       account.wait_until_all_taken();
       server.expect_clean_end();
       account.expect_all_accounted();
       EXPECT_EQ(server.ledger("received"), server.ledger("answered") + server.ledger("shed"));
-      EXPECT_GT(server.ledger("kernel_dropped") + server.ledger("shed"), 0u)
-          << "that was no overload";
     }
   }
 }

@@ -87,7 +87,7 @@ std::vector<MessageProcesses::Place> Pipeline::message_places(const StatsRegion&
     places.push_back({std::make_unique<Station>(std::move(parts)), std::move(books)});
   }
   return places;
-}
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the vector has them
 
 Station::Parts Pipeline::parts_of(std::size_t lane, const StatsRegion& region) {
   Station::Parts parts{plant_, assignment_.lanes[lane], lane,

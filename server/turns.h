@@ -56,7 +56,7 @@ class Turns {
   // holds it may stand still, its CPU taken by others: so main only tries to lock it.
   PriorityMutex mutex_;
   bool may_start_ = true;  // written by main, with the mutex
-  Backoff failures_;  // of starts
+  Backoff failures_;       // of starts
   std::chrono::steady_clock::time_point next_relief_{};
 };
 

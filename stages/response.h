@@ -3,13 +3,13 @@
 //
 // It never waits. Replies that find no room in their socket's send buffer, or may not take it now
 // (send_room.h), wait in a list of that socket, at most an eighth of the slots and 4,096, while
-// replies of other sockets go on. Each waits until Wiring::longest_wait after it found no room first
-// in this list, and is then ended as failed (send_no_room); so a lane that only finishes what it
-// holds ends. Before its first try, and where a lane that helps gives it back, it waits in the queue
-// without a limit of its own.
+// replies of other sockets go on. Each waits until Wiring::longest_wait after it found no room
+// first in this list, and is then ended as failed (send_no_room); so a lane that only finishes what
+// it holds ends. Before its first try, and where a lane that helps gives it back, it waits in the
+// queue without a limit of its own.
 //
-//   * Half of the list, at least one place, is for replies that may not take what room there is: one
-//     more is ended at once. The other half, at least a batch, is for those that found none.
+//   * Half of the list, at least one place, is for replies that may not take what room there is:
+//     one more is ended at once. The other half, at least a batch, is for those that found none.
 //   * Where no lane runs the step it is for one message, which waits only if it found no room: a
 //     process that waited for a silent peer would be one less for the others.
 //   * A lane with a single socket takes no more from its queue while that other half might

@@ -293,8 +293,8 @@ TEST(PrefixValue, HoldsAddressesAndPrefixes) {
                           AddressPrefix{"fe80::1%eth0", 128}));
 }
 
-// What no interface can be called is refused here, not only where it is looked for. (Blanks and tabs
-// around an item are no part of it.)
+// What no interface can be called is refused here, not only where it is looked for. (Blanks and
+// tabs around an item are no part of it.)
 TEST(PrefixValue, RefusesAnInterfaceWithABlankInIt) {
   for (const Setting setting : {Setting::allow, Setting::trusted}) {
     for (const char blank : {' ', '\t', '\n', '\v', '\f', '\r'})

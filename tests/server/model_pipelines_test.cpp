@@ -252,8 +252,8 @@ TEST(PipelineOfSymped, WithHandoffLanesComeWithTrafficAndEndWithoutIt) {
   EXPECT_EQ(live.reason("answered"), (kWaves + 1) * kRequests);
 }
 
-// With its first message the lane loses the ability to start threads. Meanwhile two more come, which
-// fill it: the start of another lane fails, and main has to do it while the service blocks.
+// With its first message the lane loses the ability to start threads. Meanwhile two more come,
+// which fill it: the start of another lane fails, and main has to do it while the service blocks.
 TEST(PipelineOfSymped, WithHandoffMainStartsALaneThatAnotherCouldNotStart) {
   class BlocksTwice final : public Service {
    public:

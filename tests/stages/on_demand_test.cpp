@@ -306,7 +306,7 @@ TEST_F(NoThread, IsTriedAgainLaterAndLaterWithoutACallUntilThereIsOne) {
   end_with_one_reply(rig);
 }
 
-// The pause ended before the starter waited: nobody calls any more, and no time is left to wait for.
+// The pause ended before the starter waited: nobody calls any more, and no time is left to wait.
 TEST_F(NoThread, IsTriedAgainIfThePauseIsOverBeforeTheWait) {
   Rig rig(service_, options());
   OnDemandStarter& starter = *rig.workers->starter;

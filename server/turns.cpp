@@ -54,14 +54,15 @@ bool Turns::may_try() const noexcept {
 }
 
 int Turns::try_start(std::uint32_t lane) noexcept {
-  int number = ENOMEM;
+  int number = 0;
   try {
     start_lane_(lane);
     failures_.succeeded();
     return 0;
   } catch (const std::system_error& error) {
     number = error.code().value();
-  } catch (const std::exception&) {  // std::bad_alloc
+  } catch (const std::exception&) {
+    number = ENOMEM;  // std::bad_alloc
   }
   failures_.failed(now_ns());
   return number;

@@ -1,5 +1,5 @@
-// Processes that serve message after message, and processes of one message each, on loopback; their
-// parent, the test, ticks as the server's main thread does.
+// Processes that serve message after message, on loopback; their parent, the test, ticks as the
+// server's main thread does.
 #include "server/process_group.h"
 
 #include <algorithm>
@@ -28,8 +28,8 @@
 #include <unistd.h>
 
 #include "services/echo.h"
-#include "stages/backoff.h"
 #include "tests/server/live_pipeline.h"
+#include "tests/server/processes_fixture.h"
 #include "tests/support/eventually.h"
 #include "tests/support/failing_calls.h"
 #include "tests/support/tracer.h"
@@ -42,48 +42,9 @@ using test::Client;
 using test::LivePipeline;
 using test::LiveProcesses;
 
-// Answers with the number of its process. On "die" it is killed; on "stay" it blocks for good.
-class TellingService final : public Service {
- public:
-  void process(std::span<Message> batch, LaneState*) override {
-    for (Message& message : batch) {
-      const std::string_view request(reinterpret_cast<const char*>(message.request().data()),
-                                     message.request().size());
-      if (request == "die") ::raise(SIGKILL);
-      while (request == "stay") ::pause();
-      const std::string pid = std::to_string(::getpid());
-      // No longer than its request, as for peers that are not trusted.
-      const auto bytes = std::as_bytes(std::span(pid));
-      std::copy(bytes.begin(), bytes.end(), message.reply_window().begin());
-      message.reply(bytes.size());
-    }
-  }
-};
-
-constexpr std::string_view kWho = "who are you?";
-
-PipelineOptions processes(ProcessUse use, unsigned lanes = 3) {
-  PipelineOptions options = test::small_pipeline(use == ProcessUse::fork ? 8 * lanes : 64);
-  options.model = ServerModel::mp;
-  options.process_use = use;
-  options.lanes = lanes;
-  options.cpus = 2;
-  return options;
-}
-
 using Clock = std::chrono::steady_clock;
 
-// Of what pauses 10, 20, 40 ... ms after each failure in a row, 1 s at most.
-unsigned most_failures_in(std::chrono::nanoseconds time) {
-  unsigned failures = 1;
-  for (std::chrono::nanoseconds pause = 10ms; time >= pause; ++failures) {
-    time -= pause;
-    pause = std::min<std::chrono::nanoseconds>(2 * pause, Backoff::kMost);
-  }
-  return failures;
-}
-
-class ProcessGroupTest : public testing::Test {
+class ProcessGroupTest : public ProcessesTest {
  protected:
   // The process that answers one request; none within the tests' patience: 0.
   static pid_t who_answers(LiveProcesses& live, Client& client) {
@@ -91,18 +52,7 @@ class ProcessGroupTest : public testing::Test {
     const auto replies = client.receive(1);
     return replies.empty() ? 0 : static_cast<pid_t>(std::stol(replies[0].text));
   }
-  static std::vector<pid_t> children_of_all_threads() {
-    std::vector<pid_t> children;
-    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
-      std::ifstream list(thread.path() / "children");
-      for (pid_t child = 0; list >> child;) children.push_back(child);
-    }
-    return children;
-  }
   static bool lives(pid_t process) { return ::kill(process, 0) == 0; }
-
-  TellingService service_;
-  Client client_;
 };
 
 TEST_F(ProcessGroupTest, ProcessesOtherThanTheParentAnswer) {
@@ -611,144 +561,6 @@ TEST_F(ThirdProcessTest, WhoseEndIsAllThatIsKnownIsSaidToHaveEndedSo) {
               testing::EndsWith(" died at its start (exit code 3)"));
 }
 
-// --- a process for each message ---
-
-class MessageProcessesTest : public ProcessGroupTest {
- protected:
-  // Traffic from another thread, while the parent ticks.
-  void while_ticking(LivePipeline& live, const std::function<void()>& traffic) {
-    std::atomic<bool> over = false;
-    std::thread client([&] {
-      traffic();
-      over = true;
-    });
-    while (!over) {
-      live.engine().tick();
-      std::this_thread::sleep_for(1ms);
-    }
-    client.join();
-  }
-};
-
-TEST_F(MessageProcessesTest, EachMessageHasAProcessOfItsOwn) {
-  LivePipeline live(service_, processes(ProcessUse::fork));
-  live.pipeline().start();
-  std::set<std::string> seen;
-  while_ticking(live, [&] {
-    for (int i = 0; i < 20; ++i) {
-      client_.send(kWho, live.address());
-      for (const test::Datagram& reply : client_.receive(1)) seen.insert(reply.text);
-    }
-  });
-  EXPECT_EQ(seen.size(), 20u);
-  EXPECT_FALSE(seen.contains(std::to_string(::getpid())));
-  live.end_and_expect_at_rest();
-  EXPECT_EQ(live.reason("answered"), 20u);
-  EXPECT_EQ(live.total("processes_lost"), 0u);
-}
-
-TEST_F(MessageProcessesTest, ManyAtOnceAreAnsweredWithFewPlaces) {
-  EchoService echo;
-  LivePipeline live(echo, processes(ProcessUse::fork, 1));
-  live.pipeline().start();
-  unsigned right = 0;
-  while_ticking(live, [&] { right = client_.ask(100, {live.address()}); });
-  EXPECT_EQ(right, 100u);
-  live.end_and_expect_at_rest();
-}
-
-TEST_F(MessageProcessesTest, TheMessageOfOneThatDiesIsBookedAndItsSlotServesAgain) {
-  LivePipeline live(service_, processes(ProcessUse::fork, 1));
-  live.pipeline().start();
-  // More than there are places.
-  for (unsigned deaths = 1; deaths <= 12; ++deaths) {
-    client_.send("die", live.address());
-    ASSERT_TRUE(live.tick_until("processes_lost", deaths));
-    EXPECT_EQ(live.reason("failed.dead_process"), deaths);
-  }
-  live.end_and_expect_at_rest();
-}
-
-TEST_F(MessageProcessesTest, OnesThatDieAreATroubleUntilOneEndsItsMessageOrNoneDiesAnyMore) {
-  LivePipeline live(service_, processes(ProcessUse::fork, 1));
-  live.pipeline().start();
-  const LaneTroubles& troubles = live.pipeline().board().troubles(0);
-  const auto dying = [&] { return troubles.look(Trouble::process_death); };
-  while_ticking(live, [&] {
-    client_.send(kWho, live.address());
-    EXPECT_EQ(client_.receive(1).size(), 1u);
-  });
-  EXPECT_FALSE(dying());
-  client_.send("die", live.address());
-  ASSERT_TRUE(live.tick_until([&] { return dying().has_value(); }));
-  EXPECT_EQ(dying()->number, SIGKILL);
-  const auto died = Clock::now();
-  client_.send(kWho, live.address());
-  ASSERT_TRUE(live.tick_until([&] { return !dying(); }));
-  client_.send("die", live.address());
-  ASSERT_TRUE(live.tick_until([&] { return dying().has_value(); }));
-  EXPECT_EQ(dying()->times, 2u);
-  ASSERT_TRUE(live.tick_until([&] { return !dying(); })) << "it was a single one";
-  EXPECT_GE(Clock::now() - died, 1s);
-  live.end_and_expect_at_rest();
-}
-
-TEST_F(MessageProcessesTest, TheEndWaitsForThemWithoutATick) {
-  LivePipeline live(service_, processes(ProcessUse::fork));
-  live.pipeline().start();
-  for (int i = 0; i < 10; ++i) client_.send(kWho, live.address());
-  ASSERT_TRUE(live.wait_for("received", 10));
-  live.end_and_expect_at_rest();
-  EXPECT_EQ(client_.receive(10).size(), 10u);
-}
-
-TEST_F(MessageProcessesTest, AForcedEndKillsThemAndBooksTheirMessages) {
-  LivePipeline live(service_, processes(ProcessUse::fork, 1));
-  live.pipeline().start();
-  // All places are taken, and more waits.
-  for (int i = 0; i < 12; ++i) client_.send("stay", live.address());
-  ASSERT_TRUE(live.wait_for("processes_started", 8));
-  int asked = 0;
-  EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 3; }));
-  live.pipeline().stop_receiving();
-  EXPECT_TRUE(eventually([&] {
-    EXPECT_EQ(live.pipeline().seize_all(), 0u) << "of slots: they are the processes'";
-    return live.pipeline().all_taken();
-  }));
-  EXPECT_EQ(live.reason("failed.forced_end"), 8u);
-  live.end_and_expect_at_rest();
-}
-
-// In the first seizing by its slot, in the second when it was reaped at last.
-TEST_F(MessageProcessesTest, AKilledProcessThatDoesNotEndIsBookedOnceHoweverOftenOneSeizes) {
-  LivePipeline live(service_, processes(ProcessUse::fork, 1));
-  live.pipeline().start();
-  client_.send("stay", live.address());
-  ASSERT_TRUE(live.wait_for("processes_started", 1));
-  const std::vector<pid_t> children = children_of_all_threads();
-  ASSERT_EQ(children.size(), 1u);
-  Tracer tracer(children.front());
-  if (!tracer.traces()) {
-    ::kill(children.front(), SIGKILL);
-    live.end_and_expect_at_rest();
-    GTEST_SKIP() << "may not trace: a process of this user";
-  }
-  EXPECT_FALSE(live.pipeline().end([] { return true; }));
-  live.pipeline().stop_receiving();
-  for (int i = 0; i < 2; ++i) {
-    live.pipeline().seize_all();
-    EXPECT_LE(live.reason("failed.forced_end"), 1u);
-    EXPECT_EQ(live.ledger().residual, 0);
-  }
-  tracer.let_go();
-  ASSERT_TRUE(eventually([&] {
-    live.pipeline().seize_all();
-    return live.total("processes_lost") == 1;
-  }));
-  EXPECT_EQ(live.reason("failed.forced_end"), 1u);
-  live.end_and_expect_at_rest();
-}
-
 TEST_F(ProcessGroupTest, AKilledProcessThatDoesNotEndIsBookedOnceHoweverOftenOneSeizes) {
   LiveProcesses live(service_, processes(ProcessUse::prefork, 1));
   live.group().start();
@@ -772,34 +584,6 @@ TEST_F(ProcessGroupTest, AKilledProcessThatDoesNotEndIsBookedOnceHoweverOftenOne
   EXPECT_EQ(seized, 1u);
   EXPECT_EQ(live.reason("failed.forced_end"), 1u);
   live.end_and_expect_at_rest();
-}
-
-// A message whose process cannot be started waits, and its lane with it: that may take as long as
-// it does, and is no lane that hangs.
-TEST_F(MessageProcessesTest, WithoutProcessesTheLaneWaitsAndTriesLessAndLessOften) {
-  LivePipeline live(service_, processes(ProcessUse::fork, 1));
-  // Threads are started by another call.
-  std::thread([&] {
-    test::let_calls_fail({SYS_clone}, EAGAIN);
-    live.pipeline().start();
-  }).join();
-  const auto begin = Clock::now();
-  client_.send(kWho, live.address());
-  LaneTroubles& troubles = live.pipeline().board().troubles(0);
-  ASSERT_TRUE(eventually([&] { return troubles.look(Trouble::process_start).has_value(); }));
-  EXPECT_EQ(troubles.look(Trouble::process_start)->number, EAGAIN);
-  std::this_thread::sleep_for(500ms);
-  const unsigned times = troubles.look(Trouble::process_start)->times;
-  EXPECT_LE(times, most_failures_in(Clock::now() - begin));
-  EXPECT_TRUE(eventually([&] { return live.engine().pulses().front().waiting; }));
-  // A stop is a reason to try at once, and no reason to give up; a forced end is.
-  int asked = 0;
-  EXPECT_FALSE(live.pipeline().end([&] { return ++asked > 3; }));
-  EXPECT_EQ(live.ledger().in_flight, 1);
-  live.pipeline().stop_receiving();
-  EXPECT_EQ(live.pipeline().seize_all(), 1u);
-  live.end_and_expect_at_rest();
-  EXPECT_EQ(live.reason("failed.forced_end"), 1u);
 }
 
 }  // namespace

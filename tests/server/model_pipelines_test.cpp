@@ -224,16 +224,22 @@ INSTANTIATE_TEST_SUITE_P(
                     ModelCase{"Amped", ServerModel::amped, SocketSharing::shared, 1, true}),
     [](const auto& chosen) { return chosen.param.name; });
 
-TEST(PipelineOfSymped, WithHandoffLanesComeWithTrafficAndEndWithoutIt) {
-  constexpr unsigned kWaves = 20;
-  constexpr unsigned kRequests = 50;
-  EchoService echo;
+// One lane at first, `most` if they are full; `limit` messages fill one.
+PipelineOptions handoff(unsigned most, unsigned limit) {
   PipelineOptions options = small_pipeline();
   options.model = ServerModel::symped;
   options.sockets = SocketSharing::handoff;
   options.lanes = 1;
-  options.most_lanes = 4;
-  options.handoff_limit = 1;  // one message fills a lane
+  options.most_lanes = most;
+  options.handoff_limit = limit;
+  return options;
+}
+
+TEST(PipelineOfSymped, WithHandoffLanesComeWithTrafficAndEndWithoutIt) {
+  constexpr unsigned kWaves = 20;
+  constexpr unsigned kRequests = 50;
+  EchoService echo;
+  PipelineOptions options = handoff(4, 1);
   options.idle_lane_end = 2ms;
   LivePipeline live(echo, options);
   live.pipeline().start();
@@ -269,13 +275,7 @@ TEST(PipelineOfSymped, WithHandoffMainStartsALaneThatAnotherCouldNotStart) {
     Semaphore gate;
   };
   BlocksTwice service;
-  PipelineOptions options = small_pipeline();
-  options.model = ServerModel::symped;
-  options.sockets = SocketSharing::handoff;
-  options.lanes = 1;
-  options.most_lanes = 2;
-  options.handoff_limit = 2;
-  LivePipeline live(service, options);
+  LivePipeline live(service, handoff(2, 2));
   live.pipeline().start();
   Client client;
   client.send("1", live.address());
@@ -297,13 +297,7 @@ TEST(PipelineOfSymped, WithHandoffMainStartsALaneThatAnotherCouldNotStart) {
 
 TEST(PipelineOfSymped, WithHandoffALaneReceivesNoMoreThanItsLimit) {
   GatedEcho service;
-  PipelineOptions options = small_pipeline();
-  options.model = ServerModel::symped;
-  options.sockets = SocketSharing::handoff;
-  options.lanes = 1;
-  options.most_lanes = 3;
-  options.handoff_limit = 4;
-  LivePipeline live(service, options);
+  LivePipeline live(service, handoff(3, 4));
   Client client;
   // First: a lane that found fewer than its limit would keep the turn while it is held up.
   for (unsigned i = 0; i < 30; ++i) client.send(std::to_string(i), live.address());

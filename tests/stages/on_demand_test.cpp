@@ -238,6 +238,13 @@ class NoThread : public OnDemand {
     test::without_new_threads([&] { started = rig.workers->starter->run(); });
     return started;
   }
+  // A message waits, the worker is inside another, and there is no thread to be had.
+  static void fail_once(Rig& rig) {
+    enter(rig);
+    bring(rig, {"1"});
+    ASSERT_TRUE(rig.workers->starter->wait()) << "the producer's call";
+    EXPECT_EQ(run_without_threads(rig), 0u);
+  }
   static void end_with_one_reply(Rig& rig) {
     end(rig);
     ASSERT_TRUE(rig.settle());
@@ -310,10 +317,7 @@ TEST_F(NoThread, IsTriedAgainLaterAndLaterWithoutACallUntilThereIsOne) {
 TEST_F(NoThread, IsTriedAgainIfThePauseIsOverBeforeTheWait) {
   Rig rig(service_, options());
   OnDemandStarter& starter = *rig.workers->starter;
-  enter(rig);
-  bring(rig, {"1"});
-  ASSERT_TRUE(starter.wait()) << "the producer's call";
-  EXPECT_EQ(run_without_threads(rig), 0u);
+  fail_once(rig);
   std::this_thread::sleep_for(20ms);  // longer than the first pause
   EXPECT_TRUE(starter.wait());
   service_.let_go(1);
@@ -326,10 +330,7 @@ TEST_F(NoThread, IsTriedAgainIfThePauseIsOverBeforeTheWait) {
 TEST_F(NoThread, WhereNoneIsWantedAnyMoreTheStarterWaitsForACall) {
   Rig rig(service_, options());
   OnDemandStarter& starter = *rig.workers->starter;
-  enter(rig);
-  bring(rig, {"1"});
-  ASSERT_TRUE(starter.wait()) << "the producer's call";
-  EXPECT_EQ(run_without_threads(rig), 0u);
+  fail_once(rig);
   rig.workers->crowd.leave();
   std::atomic<bool> called = false;
   std::thread other([&] {

@@ -272,7 +272,7 @@ void read_values(Reader& reader, Options& options) {
         find_host(text, port, options.source ? options.source->family() : sa_family_t{AF_UNSPEC});
     options.server = host.address;
     options.server_others = std::move(host.others);
-    if (text.find(':') == std::string::npos && !IpAddress::parse(text)) options.server_name = text;
+    if (!is_numeric_host(text)) options.server_name = text;
   });
   if (source_is_name)
     reader.read("source",

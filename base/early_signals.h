@@ -11,10 +11,10 @@ bool has_default_effect(int signal) noexcept;
 
 // To be called first: SIGINT, SIGTERM, SIGHUP, SIGQUIT and those that say that a time is over
 // (SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU) end the process at once, as they do by default, until the
-// program takes them for itself by blocking them. That needs doing where whoever
-// started us had them blocked, which outlives execve(2), and for process 1 of a PID namespace, a
-// container's: from that the kernel keeps every signal it has no handler for
-// (pid_namespaces(7)). What is ignored stays ignored.
+// program takes them for itself by blocking them. That needs doing where whoever started us had
+// them blocked, which outlives execve(2), and for process 1 of a PID namespace, a container's: from
+// that the kernel keeps every signal it has no handler for (pid_namespaces(7)). What is ignored
+// stays ignored.
 void end_at_once_on_signals() noexcept;
 
 }  // namespace cpss

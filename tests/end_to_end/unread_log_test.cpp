@@ -26,9 +26,9 @@ using testing::HasSubstr;
 
 constexpr std::chrono::seconds kPatience{20};
 
-// Runs `program` with standard error there. Of a sanitizer's own lines at the end it would wait for
-// the first: LeakSanitizer says that it cannot stop a thread that stands in a write, ThreadSanitizer
-// that a forced end has joined none.
+// Runs `program` with standard error there. It would wait for a sanitizer's own lines at the end:
+// LeakSanitizer says that it cannot stop a thread that stands in a write, ThreadSanitizer that a
+// forced end has joined none.
 std::vector<std::string> with_errors_to(const std::string& place, const std::string& program,
                                         const std::string& arguments = "") {
   const std::string silent = "ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=report_thread_leaks=0 ";

@@ -106,8 +106,7 @@ std::string format_times(const std::vector<StageFigures>& stages) {
   }
   return grid.to_string() +
          "(of one message: wait: in the queue before the stage; step: its batch in the stage; "
-         "cost: "
-         "step time\n"
+         "cost: step time\n"
          " shared by the batch; batch: messages. Up to 3.2 % above the true value)\n";
 }
 

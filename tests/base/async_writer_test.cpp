@@ -163,9 +163,9 @@ TEST(AsyncWriterTest, AfterAGapItGoesOnThoughTheLastTextWasRefused) {
   ASSERT_TRUE(end.valid());
   ::fcntl(end.get(), F_SETPIPE_SZ, 4096);
   AsyncWriter writer(end.get(), "test", 4);
-  std::uint64_t written = 0;
   const std::string page(4095, 'x');
-  while (writer.put(page + '\n')) ++written;
+  while (writer.put(page + '\n')) {
+  }
   reading_end = FileDescriptor();
   EXPECT_TRUE(writer.flush(kPatience));
   EXPECT_EQ(writer.refusal(), EPIPE);

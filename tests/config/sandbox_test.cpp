@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <tuple>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -55,16 +56,17 @@ TEST(Sandbox, WhatAParserDoesIsAllowed) {
         std::vector<std::string> texts;
         for (std::size_t i = 0; i < 10'000; ++i) texts.emplace_back(i % 500, 'x');
         const std::string large(std::size_t{50} << 20, 'x');
+        std::ostringstream out;
         try {
           throw std::runtime_error("caught");
-        } catch (const std::runtime_error&) {
+        } catch (const std::runtime_error& error) {
+          out << error.what() << ' ';
         }
-        std::ostringstream out;
         out << texts.size() << ' ' << large.size() << ' ' << 1.5;
         return out.str();
       },
       kLimits);
-  EXPECT_EQ(outcome.answer, "10000 52428800 1.5") << outcome.failure;
+  EXPECT_EQ(outcome.answer, "caught 10000 52428800 1.5") << outcome.failure;
 }
 
 TEST(Sandbox, EverythingElseIsFatal) {
@@ -80,7 +82,10 @@ TEST(Sandbox, EverythingElseIsFatal) {
       {"another descriptor", [] { write(STDERR_FILENO, "x", 1); }},
       {"ptrace", [] { syscall(SYS_ptrace, 0, 0, 0, 0); }},
       {"code",
-       [] { mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }},
+       [] {
+         std::ignore =
+             mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+       }},
       {"code, later", [] {
          void* const page =
              mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

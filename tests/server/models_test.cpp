@@ -14,7 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 // `recv-0: receive; helps service, response; sockets 0`, with what else is said of the lane.
 std::string text_of(const LanePlan& lane) {

@@ -39,7 +39,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Client;
-using test::LivePipeline;
 using test::LiveProcesses;
 
 using Clock = std::chrono::steady_clock;
@@ -504,7 +503,8 @@ class ThirdProcessTest : public ProcessGroupTest {
     std::unique_ptr<LaneState> make_lane_state() const override {
       const pid_t number = shared_[0]++;
       if (number == 0) shared_[1] = ::getpid();
-      while (number == 1) ::pause();
+      if (number == 1)
+        for (;;) ::pause();
       if (number == 2) third();
       return nullptr;
     }

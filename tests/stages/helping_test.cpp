@@ -16,7 +16,6 @@ namespace {
 
 using test::CallService;
 using test::Rig;
-using testing::ElementsAre;
 
 // The steps of one lane that may help both stages behind receive, over the rig's queues, and
 // threads that wait there as the lanes of those stages do.

@@ -243,7 +243,7 @@ po::variables_map parse_line(std::span<const char* const> arguments,
   return values;
 }
 
-const std::string& file_name(const std::string& text) {
+std::string file_name(const std::string& text) {
   if (text.empty()) throw BadValue("must name a file; leave the option away where there is none");
   return text;
 }

@@ -41,8 +41,7 @@ class Hosts {
   }
 
   static void add(const std::string& interface, const std::string& address) {
-    ip_command("address add " + address + " dev " + interface +
-               (address.find(':') == std::string::npos ? "" : " nodad"));
+    add_address(address, interface);
   }
   static void remove(const std::string& interface, const std::string& address) {
     ip_command("address del " + address + " dev " + interface);

@@ -171,10 +171,10 @@ TEST(Faults, A17UnreachablePeerAmongOthers) {
   run_isolated([] {
     OtherNamespace other;
     other.connect("near", "far");
-    ip_command("addr add 10.77.0.1/24 dev near");
+    add_address("10.77.0.1/24", "near");
     other.inside([] {
-      ip_command("addr add 10.77.0.2/24 dev far");
-      ip_command("addr add 10.77.0.3/24 dev far");
+      add_address("10.77.0.2/24", "far");
+      add_address("10.77.0.3/24", "far");
     });
     const TemporaryFolder folder;
     write_file(folder.file("gate"), "");

@@ -128,14 +128,14 @@ void expect_that_others_are_answered(const Flooding& flooding, Environment envir
   run_isolated(kServersInNamespace, [&] {
     OtherNamespace other;
     other.connect("here0", "there0");
-    ip_command("address add 10.9.0.1/16 dev here0");
-    ip_command("-6 address add fd09::1/64 dev here0 nodad");
+    add_address("10.9.0.1/16", "here0");
+    add_address("fd09::1/64", "here0");
     const Family& family = flooding.family;
     std::unique_ptr<UdpSocket> client;
     std::unique_ptr<UdpSocket> silent;
     other.inside([&] {
-      ip_command("address add 10.9.0.9/16 dev there0");
-      ip_command("-6 address add fd09::9/64 dev there0 nodad");
+      add_address("10.9.0.9/16", "there0");
+      add_address("fd09::9/64", "there0");
       client = std::make_unique<UdpSocket>(SocketAddress(ip(family.client), 0), UdpSocketOptions{});
       silent = forger(family);
     });

@@ -72,7 +72,7 @@ TEST(AddressWatch, AnOverrunIsAChange) {
     EXPECT_TRUE(set.contains(ip("10.1.0.1")));
     EXPECT_TRUE(set.contains(ip("10.8.249.1")));
     EXPECT_TRUE(eventually([&] { return !watch.may_have_changed(); }));
-    ip_command("address add 192.0.2.77/24 dev lo");
+    add_address("192.0.2.77/24", "lo");
     EXPECT_TRUE(eventually([&] { return watch.may_have_changed(); })) << "it goes on";
   });
 }

@@ -26,7 +26,7 @@ class Inbox {
 
   ReceiveResult receive(DatagramPort& port) { return port.receive(buffers_, arrivals_); }
 
-  // Waits up to 2 s (more than any datagram takes on loopback) for something to read.
+  // Waits up to 20 s (more than any datagram takes on loopback) for something to read.
   ReceiveResult wait_and_receive(DatagramPort& port, int longest_ms = 20000) {
     pollfd readable{port.descriptor(), POLLIN, 0};
     ::poll(&readable, 1, longest_ms);

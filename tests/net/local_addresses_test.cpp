@@ -32,8 +32,8 @@ TEST(LocalAddressSet, HasWhatItWasGivenAndAllOfLoopback) {
 TEST(LocalAddressSet, KnowsAnAddressThatTheHostWasGiven) {
   run_isolated([] {
     EXPECT_FALSE(LocalAddressSet::of_this_host().contains(ip("192.0.2.77")));
-    ip_command("address add 192.0.2.77/24 dev lo");
-    ip_command("address add 2001:db8::77/64 dev lo nodad");
+    add_address("192.0.2.77/24", "lo");
+    add_address("2001:db8::77/64", "lo");
     const auto set = LocalAddressSet::of_this_host();
     EXPECT_TRUE(set.contains(ip("192.0.2.77")));
     EXPECT_TRUE(set.contains(ip("2001:db8::77")));
@@ -71,9 +71,9 @@ TEST(LocalAddressSet, KnowsTheBroadcastAddressesOfItsNetworks) {
   run_isolated([] {
     OtherNamespace other;
     other.connect("wire", "far");
-    ip_command("address add 192.0.2.77/24 dev wire");
+    add_address("192.0.2.77/24", "wire");
     ip_command("address add 198.51.100.1/28 brd + dev wire");
-    ip_command("address add 203.0.113.4/31 dev wire");
+    add_address("203.0.113.4/31", "wire");
     const auto set = LocalAddressSet::of_this_host();
     EXPECT_TRUE(set.is_network_broadcast(ip("192.0.2.255")));
     EXPECT_TRUE(set.is_network_broadcast(ip("198.51.100.15")));

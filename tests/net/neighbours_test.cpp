@@ -45,11 +45,11 @@ TEST(NeighboursTest, TellsWhoAnswersFromWhoDoesNot) {
   run_isolated([] {
     OtherNamespace other;
     other.connect("here0", "there0");
-    ip_command("address add 10.9.0.1/24 dev here0");
-    ip_command("-6 address add fd09::1/64 dev here0 nodad");
+    add_address("10.9.0.1/24", "here0");
+    add_address("fd09::1/64", "here0");
     other.inside([] {
-      ip_command("address add 10.9.0.9/24 dev there0");
-      ip_command("-6 address add fd09::9/64 dev there0 nodad");
+      add_address("10.9.0.9/24", "there0");
+      add_address("fd09::9/64", "there0");
     });
     for (const char* own : {"10.9.0.1", "fd09::1"}) {
       SCOPED_TRACE(own);
@@ -82,7 +82,7 @@ TEST(NeighboursTest, WhoWasJustAskedForIsNotSilent) {
   run_isolated([] {
     OtherNamespace other;
     other.connect("here0", "there0");
-    ip_command("address add 10.9.0.1/24 dev here0");
+    add_address("10.9.0.1/24", "here0");
     UdpSocket socket({IpAddress::parse("10.9.0.1").value(), 0}, {});
     const std::byte payload{1};
     const SocketAddress peer(IpAddress::parse("10.9.0.5").value(), 9);
@@ -100,7 +100,7 @@ TEST(NeighboursTest, MoreThanOnePartOfAnAnswer) {
   run_isolated([] {
     OtherNamespace other;
     other.connect("here0", "there0");
-    ip_command("address add 10.9.0.1/16 dev here0");
+    add_address("10.9.0.1/16", "here0");
     UdpSocket socket({IpAddress::parse("10.9.0.1").value(), 0}, {});
     constexpr std::size_t kPeers = 400;  // of about 100 bytes each
     const std::byte payload{1};
@@ -126,8 +126,8 @@ TEST(NeighboursTest, NetworksMayBeThereByARouteAlone) {
   run_isolated([] {
     OtherNamespace other;
     other.connect("here0", "there0");
-    ip_command("address add 10.9.0.1/32 dev here0");
-    ip_command("-6 address add fd09::1/128 dev here0 nodad");
+    add_address("10.9.0.1/32", "here0");
+    add_address("fd09::1/128", "here0");
     ip_command("route add 10.9.0.0/24 dev here0");
     ip_command("-6 route add fd09::/64 dev here0");
     ip_command("route add 10.7.0.0/24 via 10.9.0.9");
@@ -148,10 +148,10 @@ TEST(NeighboursTest, EachNetworkIsThereOnceAndTheWidestFirst) {
     for (const char* number : {"0", "1", "2"}) {
       other.connect(std::string("here") + number, std::string("there") + number);
       for (const char* ip : {"fe80::1:", "10.9.0."})
-        ip_command(std::string("address add ") + ip + number + (ip[0] == 'f' ? "/64" : "/24") +
-                   " dev here" + number + (ip[0] == 'f' ? " nodad" : ""));
+        add_address(std::string(ip) + number + (ip[0] == 'f' ? "/64" : "/24"),
+                    std::string("here") + number);
     }
-    ip_command("address add 10.8.1.1/16 dev here0");
+    add_address("10.8.1.1/16", "here0");
     const Neighbours now = NeighbourReader().read();
     const std::vector<Prefix> expected{Prefix::make("fe80::", 64).value(),
                                        Prefix::make("10.8.0.0", 16).value(),

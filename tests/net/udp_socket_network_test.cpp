@@ -34,16 +34,11 @@ class Wire {
   Wire() {
     other_.connect("here0", "there0");
     for (const char* own : {"10.9.0.1/24", "10.9.0.2/24", "fd09::1/64", "fd09::2/64"})
-      ip_command(add(own, "here0"));
+      add_address(own, "here0");
     other_.inside([] {
-      ip_command(add("10.9.0.9/24 broadcast 10.9.0.255", "there0"));
-      ip_command(add("fd09::9/64", "there0"));
+      ip_command("address add 10.9.0.9/24 broadcast 10.9.0.255 dev there0");
+      add_address("fd09::9/64", "there0");
     });
-  }
-
-  static std::string add(const std::string& address, const std::string& interface) {
-    const bool v6 = address.find(':') != std::string::npos;
-    return "address add " + address + " dev " + interface + (v6 ? " nodad" : "");
   }
 
   const OtherNamespace& there() const { return other_; }
@@ -192,7 +187,7 @@ TEST_F(UdpSocketNetwork, ListensOnALinkLocalAddressOfItsInterface) {
   run_isolated([] {
     OtherNamespace other;
     other.connect("here0", "there0");
-    ip_command(Wire::add("fe80::a/64", "here0"));
+    add_address("fe80::a/64", "here0");
     std::unique_ptr<UdpSocket> client;
     SocketAddress asked;
     const UdpSocket probe(address_of("::"), {});
@@ -201,7 +196,7 @@ TEST_F(UdpSocketNetwork, ListensOnALinkLocalAddressOfItsInterface) {
     EXPECT_EQ(server.local_address().to_string(),
               "[fe80::a%here0]:" + std::to_string(server.local_address().port()));
     other.inside([&] {
-      ip_command(Wire::add("fe80::9/64", "there0"));
+      add_address("fe80::9/64", "there0");
       const std::uint32_t there = ::if_nametoindex("there0");
       client = std::make_unique<UdpSocket>(SocketAddress(*IpAddress::parse("fe80::9"), 0, there),
                                            UdpSocketOptions{});
@@ -239,7 +234,7 @@ TEST_F(UdpSocketNetwork, ListensBeforeAnAddressIsThere) {
       UdpSocketOptions options;
       options.freebind = true;
       UdpSocket server(address_of(ip), options);
-      ip_command(Wire::add(network, "lo"));
+      add_address(network, "lo");
       UdpSocket client(address_of(ip), {});
       send_text(client, "request", server.local_address());
       Inbox inbox(2, 16);
@@ -266,15 +261,15 @@ TEST_F(UdpSocketNetwork, RepliesToALinkLocalAddressThroughItsInterface) {
   run_isolated([] {
     OtherNamespace other;
     other.connect("here0", "there0");
-    ip_command(Wire::add("fe80::a/64", "here0"));
+    add_address("fe80::a/64", "here0");
     // A second interface with the same network: the address alone does not say where.
     ip_command("link add spare0 type veth peer name spare1");
     ip_command("link set spare0 up");
-    ip_command(Wire::add("fe80::a/64", "spare0"));
+    add_address("fe80::a/64", "spare0");
     std::unique_ptr<UdpSocket> client;
     sockaddr_in6 asked{};
     other.inside([&] {
-      ip_command(Wire::add("fe80::9/64", "there0"));
+      add_address("fe80::9/64", "there0");
       client = wildcard("::");
       asked.sin6_scope_id = ::if_nametoindex("there0");
     });
@@ -308,16 +303,16 @@ TEST_F(UdpSocketNetwork, RepliesThroughAnotherRoute) {
     OtherNamespace other;
     other.connect("here0", "there0");
     other.connect("here1", "there1");
-    ip_command("address add 10.9.0.1/24 dev here0");
-    ip_command("address add 10.8.0.1/24 dev here1");
+    add_address("10.9.0.1/24", "here0");
+    add_address("10.8.0.1/24", "here1");
     ip_command("route add 10.7.0.9/32 via 10.8.0.9 dev here1");
     for (const char* each : {"all", "here0", "here1"})  // else such a request is a martian
       set_ipv4_switch(each, "rp_filter", 0);
     std::unique_ptr<UdpSocket> client;
     other.inside([&] {
-      ip_command("address add 10.9.0.9/24 dev there0");
-      ip_command("address add 10.8.0.9/24 dev there1");
-      ip_command("address add 10.7.0.9/32 dev lo");
+      add_address("10.9.0.9/24", "there0");
+      add_address("10.8.0.9/24", "there1");
+      add_address("10.7.0.9/32", "lo");
       for (const char* each : {"all", "there0", "there1"}) set_ipv4_switch(each, "rp_filter", 0);
       // As behind a router: the far address is not to be found on the first wire (ip-sysctl).
       set_ipv4_switch("there0", "arp_ignore", 1);

@@ -158,11 +158,11 @@ class Link {
  public:
   Link() {
     other_.connect("here0", "there0");
-    ip_command("address add 10.9.0.1/24 dev here0");
-    ip_command("-6 address add fd09::1/64 dev here0 nodad");
+    add_address("10.9.0.1/24", "here0");
+    add_address("fd09::1/64", "here0");
     other_.inside([] {
-      ip_command("address add 10.9.0.9/24 dev there0");
-      ip_command("-6 address add fd09::9/64 dev there0 nodad");
+      add_address("10.9.0.9/24", "there0");
+      add_address("fd09::9/64", "there0");
     });
   }
 
@@ -264,16 +264,14 @@ TEST(UdpSocketPath, LongRepliesArriveOverANarrowPath) {
     const OtherNamespace far;
     router.connect("here0", "near0");
     router.inside([&] { far.connect("far0", "there0"); });
-    ip_command("address add 10.9.0.1/24 dev here0");
-    ip_command("-6 address add fd09::1/64 dev here0 nodad");
+    add_address("10.9.0.1/24", "here0");
+    add_address("fd09::1/64", "here0");
     router.inside([] {
       std::ofstream("/proc/sys/net/ipv4/ip_forward") << "1";
       std::ofstream("/proc/sys/net/ipv6/conf/all/forwarding") << "1";
       ip_command("link set far0 mtu 1400");
-      for (const char* address : {"10.9.0.254/24 dev near0", "10.8.0.254/24 dev far0"})
-        ip_command(std::string("address add ") + address);
-      for (const char* address : {"fd09::fe/64 dev near0", "fd08::fe/64 dev far0"})
-        ip_command(std::string("-6 address add ") + address + " nodad");
+      for (const char* address : {"10.9.0.254/24", "fd09::fe/64"}) add_address(address, "near0");
+      for (const char* address : {"10.8.0.254/24", "fd08::fe/64"}) add_address(address, "far0");
     });
     ip_command("route add default via 10.9.0.254");
     ip_command("-6 route add default via fd09::fe");
@@ -281,8 +279,8 @@ TEST(UdpSocketPath, LongRepliesArriveOverANarrowPath) {
     std::unique_ptr<UdpSocket> v6_client;
     far.inside([&] {
       ip_command("link set there0 mtu 1400");
-      ip_command("address add 10.8.0.9/24 dev there0");
-      ip_command("-6 address add fd08::9/64 dev there0 nodad");
+      add_address("10.8.0.9/24", "there0");
+      add_address("fd08::9/64", "there0");
       ip_command("route add default via 10.8.0.254");
       ip_command("-6 route add default via fd08::fe");
       v4_client = std::make_unique<UdpSocket>(address_of("10.8.0.9"), UdpSocketOptions{});

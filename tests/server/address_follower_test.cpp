@@ -60,7 +60,7 @@ TEST(AddressFollowerTest, LanesHaveWhatTheHostHas) {
   run_isolated([] {
     Followed followed;
     EXPECT_FALSE(followed.ours("192.0.2.77"));
-    ip_command("address add 192.0.2.77/32 dev lo");
+    add_address("192.0.2.77/32", "lo");
     EXPECT_TRUE(followed.soon_ours("192.0.2.77"));
     ip_command("address del 192.0.2.77/32 dev lo");
     ip_command("route add local 198.51.100.0/24 dev lo");
@@ -78,7 +78,7 @@ TEST(AddressFollowerTest, AChangeThatCouldNotBeReadIsReadLater) {
     GTEST_SKIP() << "UndefinedBehaviorSanitizer needs descriptors to look at memory";
   run_isolated([] {
     Followed followed;
-    ip_command("address add 192.0.2.77/32 dev lo");
+    add_address("192.0.2.77/32", "lo");
     rlimit limit{};
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
     const rlimit none{0, limit.rlim_max};

@@ -29,7 +29,7 @@ TEST(NeighbourWatchTest, PublishesWhatTheKernelSays) {
   run_isolated([] {
     OtherNamespace other;
     other.connect("here0", "there0");
-    ip_command("address add 10.9.0.1/24 dev here0");
+    add_address("10.9.0.1/24", "here0");
     ip_command("neighbour add 10.9.0.5 dev here0 nud failed");
     const auto map = std::make_unique<ReachMap>(1);
     NeighbourWatch watch(*map);

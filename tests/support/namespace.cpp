@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <fstream>
 #include <stdexcept>
 #include <system_error>
 #include <vector>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "stats/file_descriptor.h"
+#include "tests/support/eventually.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss {
@@ -80,6 +82,18 @@ int child_status(const std::function<int()>& function, FileDescriptor& report) {
   }
 }
 
+// Whether the host has the route to its own address, the last thing that the kernel does about a
+// new one (addrconf_dad_completed()). A line is destination, prefix length, ... in hexadecimal.
+bool is_routed_to_here(const IpAddress& ip) {
+  std::string whole;
+  for (const std::uint8_t byte : ip.bytes) whole += fmt::format("{:02x}", byte);
+  whole += " 80 ";
+  std::ifstream routes("/proc/thread-self/net/ipv6_route");
+  for (std::string line; std::getline(routes, line);)
+    if (line.starts_with(whole)) return true;
+  return false;
+}
+
 std::string read_all(int fd) {
   std::string text;
   std::array<char, 256> part{};
@@ -129,6 +143,14 @@ std::string why_no_ip_command() {
 void ip_command(const std::string& arguments) {
   const std::string command = "ip " + arguments;
   if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
+}
+
+void add_address(const std::string& address, const std::string& interface) {
+  const IpAddress ip = IpAddress::parse(address.substr(0, address.find('/'))).value();
+  ip_command(
+      fmt::format("address add {} dev {}{}", address, interface, ip.is_v4() ? "" : " nodad"));
+  if (!ip.is_v4() && !eventually([&] { return is_routed_to_here(ip); }))
+    throw std::runtime_error("the kernel does not come to have " + address);
 }
 
 OtherNamespace::OtherNamespace() : home_(open_current_namespace()) {

@@ -32,6 +32,12 @@ std::string why_no_ip_command();
 // Runs `ip ARGUMENTS` in the namespace of the calling thread. Throws std::runtime_error.
 void ip_command(const std::string& arguments);
 
+// Gives the interface an address, `10.9.0.1/24` or `fd09::1/64` (without duplicate address
+// detection), in the namespace of the calling thread. For IPv6 the kernel goes on with that by
+// itself, and what is sent meanwhile may be lost: returns once it is done. Throws
+// std::runtime_error.
+void add_address(const std::string& address, const std::string& interface);
+
 // Another network namespace beside the current one, with `lo` up: the other end of a wire. Only
 // inside run_in_namespace(). A thread is in one namespace at a time, a socket stays in the one it
 // was made in.

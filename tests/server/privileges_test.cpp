@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@ namespace {
 void sleep_where_no_signal_reaches() {
   const long child = ::syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
   if (child != 0) return;
+  // It has the test's output open, for whose end a caller waits.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::alarm(60);
   for (;;) ::pause();
 }

@@ -405,8 +405,10 @@ TEST_P(Model, ShowsItsLanesAndTheirShares) {
 
 TEST_P(Model, TheLedgerHoldsUnderTraffic) {
   ServerProcess server(program::kServer, service("echo"));
+  // Patient: with a sanitizer a fork takes 5 ms and more.
   Program blast({program::kBlast, "-p", std::to_string(server.port()), "--service", "echo",
-                 "--stats-file", server.stats_file(), "--burst", "20/10", "-l", "0.5", "-c", "4"});
+                 "--stats-file", server.stats_file(), "--burst", "20/10", "-l", "0.5", "-c", "4",
+                 "-t", "60"});
   do {
     const Finished verify =
         run_program({program::kGetstat, "--verify", "--file", server.stats_file()});

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "net/reach_map.h"
-#include "server/watchdog.h"
 #include "stages/busy_budget.h"
 #include "stages/events.h"
+#include "stages/lane_pulse.h"
 #include "stages/leave_sign.h"
 #include "stages/memory.h"
 #include "stages/progress.h"

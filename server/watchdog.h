@@ -8,18 +8,13 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
-namespace cpss {
+#include "stages/lane_pulse.h"
 
-// A lane at one look. One that has ended, or has not begun, counts as waiting.
-struct LanePulse {
-  std::uint64_t rounds = 0;  // of its steps, so far
-  bool waiting = false;      // where it may wait, in its place or within a step
-};
+namespace cpss {
 
 class Watchdog {
  public:

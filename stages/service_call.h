@@ -1,10 +1,12 @@
-// Calls into the service from a lane: what it throws is reported and goes no further.
+// What lanes of more than one stage ask of the service: calls, of which what they throw is reported
+// and goes no further, and the reason that a verdict stands for.
 #pragma once
 
 #include <exception>
 
 #include "services/service.h"
 #include "stages/events.h"
+#include "stats/metrics.h"
 
 namespace cpss {
 
@@ -32,5 +34,11 @@ inline bool has_busy_reply(const Service& service, Message& message, EventRing& 
   message.no_reply();
   return false;
 }
+
+// The counter for what a service calls invalid.
+Reason reason_for(InvalidReason why) noexcept;
+// The counter for a message without a busy reply: `shed`, unless the service calls it invalid or
+// refuses it, which comes before any question of room.
+Reason reason_when_shed(const Message& message, Reason shed) noexcept;
 
 }  // namespace cpss

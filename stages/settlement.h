@@ -17,12 +17,6 @@
 
 namespace cpss {
 
-// The counter for what a service calls invalid.
-Reason reason_for(InvalidReason why) noexcept;
-// The counter for a message without a busy reply: `shed`, unless the service calls it invalid or
-// refuses it, which comes before any question of room.
-Reason reason_when_shed(const Message& message, Reason shed) noexcept;
-
 class Settlement {
  public:
   struct Wiring {

@@ -6,7 +6,6 @@
 #include "stages/batch_clock.h"
 #include "stages/clock.h"
 #include "stages/service_call.h"
-#include "stages/settlement.h"
 
 namespace cpss {
 

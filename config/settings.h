@@ -153,7 +153,7 @@ struct Settings {
   std::vector<AddressPrefix> trusted;  // who may get replies longer than requests; empty: nobody
 
   ServerModel model = ServerModel::seda;
-  std::optional<unsigned> lanes;  // none: as many as can run at once (server/machine.h)
+  std::optional<unsigned> lanes;  // none: as many as can run at once (server/daemon/machine.h)
   SocketSharing sockets = SocketSharing::shared;
   SocketSteering steering = SocketSteering::hash;
   unsigned handoff_limit = 0;   // messages that a lane takes before it passes the turn on
@@ -204,7 +204,8 @@ struct Settings {
   std::chrono::nanoseconds drain_timeout{};
   std::chrono::nanoseconds idle_exit{};  // silence after which an activated server ends; 0: never
 
-  std::string user;  // to become once set up (server/identity.h reads it); empty: who starts it
+  std::string
+      user;  // to become once set up (server/daemon/identity.h reads it); empty: who starts it
 
   bool operator==(const Settings&) const = default;
 };

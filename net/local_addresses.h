@@ -2,8 +2,8 @@
 // would make the server talk to itself for ever.
 //
 // A plain value, made anew where the host's addresses change (address_watch.h); how every lane has
-// the newest one is the matter of stages/host_addresses.h. contains() and is_network_broadcast()
-// take logarithmic time in the number of addresses and allocate nothing.
+// the newest one is the matter of stages/receive/host_addresses.h. contains() and
+// is_network_broadcast() take logarithmic time in the number of addresses and allocate nothing.
 #pragma once
 
 #include <cstddef>

@@ -31,7 +31,7 @@
 // the same node at the head, would take a wrong link (ABA). At 300,000 entries a second that takes
 // a stop of 0.2 s that begins within a few nanoseconds and ends at one operation in 65,536. The
 // same holds for the queue's list of free nodes. The generation in a slot's header notices a slot
-// handed out twice (stages/slot_store.h) unless it was filled again in between.
+// handed out twice (stages/message/slot_store.h) unless it was filled again in between.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // What a server that goes on serving may be in trouble with: the one list. From it come what the
-// lanes show (stages/troubles.h), the table of the stats region, getstat's reasons for the state
-// `degraded`, and docs/counters.md.
+// lanes show (stages/lane/troubles.h), the table of the stats region, getstat's reasons for the
+// state `degraded`, and docs/counters.md.
 #pragma once
 
 #include <array>

@@ -3,7 +3,7 @@
 // Pure functions.
 #pragma once
 
-#include "server/assignment.h"
+#include "server/pipeline/assignment.h"
 
 namespace cpss {
 

@@ -16,7 +16,7 @@
 
 #include <unistd.h>
 
-#include "server/server.h"
+#include "server/daemon/server.h"
 #include "tests/end_to_end/gate.h"
 #include "tests/end_to_end/test_services.h"
 #include "tests/support/fake_port.h"

@@ -137,7 +137,8 @@ TEST(Crowd, ACallWakesTheStarter) {
 
 // Rounds of a few more messages than there are workers, and workers that stay inside until all of a
 // round is taken: if a single call is lost, the round never ends. The rest of it is taken by
-// helpers, which play the on-demand threads; a starter lets them in, as stages/on_demand.cpp does.
+// helpers, which play the on-demand threads; a starter lets them in, as
+// stages/service/on_demand.cpp does.
 class Rounds {
  public:
   Rounds(std::uint32_t workers, std::uint32_t most_threads, std::uint32_t rounds)

@@ -35,13 +35,13 @@ class CheckForbidden(ScriptTest):
         self.expect_problem("queue/semaphore.h", "std::counting_semaphore<1> bad;\n", "wake-ups")
 
     def test_condition_variable(self):
-        self.expect_problem("stages/lane.cpp", "std::condition_variable bad;\n")
+        self.expect_problem("stages/lane/lane.cpp", "std::condition_variable bad;\n")
 
     def test_atomic_in_a_file_that_is_not_listed(self):
-        self.expect_problem("stages/receive.cpp", "std::atomic<int> bad;\n", "memory orders")
+        self.expect_problem("stages/receive/receive.cpp", "std::atomic<int> bad;\n", "memory orders")
 
     def test_sleep_in_a_lane(self):
-        self.expect_problem("stages/lane.cpp", "std::this_thread::sleep_for(kLong);\n")
+        self.expect_problem("stages/lane/lane.cpp", "std::this_thread::sleep_for(kLong);\n")
         self.expect_problem("services/echo.cpp", "clock_nanosleep(clock, 0, &span, nullptr);\n")
 
     def test_disabled_test(self):
@@ -51,17 +51,17 @@ class CheckForbidden(ScriptTest):
         self.expect_problem("cmake/targets.cmake", "add_compile_options(-march=native)\n")
 
     def test_comments_are_free(self):
-        with open(self.root / "stages/lane.cpp", "a", encoding="utf-8") as file:
+        with open(self.root / "stages/lane/lane.cpp", "a", encoding="utf-8") as file:
             file.write("// no std::condition_variable here\n")
         self.assertEqual(self.check()[0], 0)
 
     def test_an_exception_that_is_not_needed(self):
-        path = self.root / "stages/events.h"
+        path = self.root / "stages/lane/events.h"
         path.write_text(path.read_text(encoding="utf-8").replace("atomic", "plain"),
                         encoding="utf-8")
         code, output = self.check()
         self.assertEqual(code, 1, output)
-        self.assertIn("stages/events.h: has no", output)
+        self.assertIn("stages/lane/events.h: has no", output)
 
 
 if __name__ == "__main__":

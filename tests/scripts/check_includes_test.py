@@ -9,9 +9,9 @@ from script_test import ScriptTest
 class CheckIncludes(ScriptTest):
     def setUp(self):
         super().setUp()
-        for stage in ("receive", "receive_wait", "service", "worker", "on_demand", "response"):
-            self.write(f"stages/{stage}.h", "")
-            self.write(f"stages/{stage}.cpp", f'#include "stages/{stage}.h"\n')
+        for step in ("service", "worker", "on_demand"):
+            self.write(f"stages/service/{step}.h", "")
+            self.write(f"stages/service/{step}.cpp", f'#include "stages/service/{step}.h"\n')
 
     def check(self, *options):
         return self.run_script("scripts/check-includes", "--root", self.root, *options)
@@ -25,14 +25,14 @@ class CheckIncludes(ScriptTest):
 
     def test_a_good_tree_passes(self):
         self.write("queue/pool.h", "#include <vector>\n")
-        self.write("stages/lane.h", '#include "queue/pool.h"\n')
+        self.write("stages/lane/lane.h", '#include "queue/pool.h"\n')
         code, output = self.check()
         self.assertEqual(code, 0, output)
 
     def test_a_folder_that_is_not_allowed(self):
-        self.write("stages/step.h", "")
-        self.write("queue/pool.h", '\n#include "stages/step.h"\n')
-        self.expect_problem("queue/pool.h:2:", "stages/step.h")
+        self.write("stages/lane/step.h", "")
+        self.write("queue/pool.h", '\n#include "stages/lane/step.h"\n')
+        self.expect_problem("queue/pool.h:2:", "stages/lane/step.h")
 
     def test_a_single_header_is_no_permit_for_its_folder(self):
         self.write("net/address.h", "")
@@ -47,20 +47,38 @@ class CheckIncludes(ScriptTest):
 
     def test_a_program_does_not_include_tests(self):
         self.write("tests/support/fake.h", "")
-        self.write("server/plan.h", '#include "tests/support/fake.h"\n')
-        self.expect_problem("server/plan.h:1:")
+        self.write("server/daemon/plan.h", '#include "tests/support/fake.h"\n')
+        self.expect_problem("server/daemon/plan.h:1:")
 
-    def test_a_stage_that_reaches_another_by_way_of_a_third(self):
-        self.write("stages/between.h", '#include "stages/service.h"\n')
-        self.write("stages/receive.cpp",
-                   '#include "stages/receive.h"\n#include "stages/between.h"\n')
-        self.expect_problem("stages/receive.cpp", "stage receive includes stage service",
-                            "stages/between.h -> stages/service.h")
+    def test_a_stage_that_includes_another(self):
+        self.write("stages/receive/receive.cpp", '#include "stages/service/service.h"\n')
+        self.expect_problem("stages/receive/receive.cpp:1: stages/receive/ must not include",
+                            "stages/service/service.h")
 
-    def test_a_stage_without_its_files(self):
-        (self.root / "stages/service.h").unlink()
-        self.write("stages/service.cpp", "")
-        self.expect_problem("stages/service.h: there is no such file")
+    def test_what_stages_share_does_not_know_them(self):
+        self.write("stages/message/slot_store.h", '#include "stages/service/service.h"\n')
+        self.expect_problem("stages/message/slot_store.h:1: stages/message/ must not include")
+
+    def test_what_a_model_is_made_into_does_not_know_the_models(self):
+        self.write("server/models/models.h", "")
+        self.write("server/pipeline/pipeline.h", '#include "server/models/models.h"\n')
+        self.expect_problem("server/pipeline/pipeline.h:1: server/pipeline/ must not include")
+
+    def test_a_file_between_the_folders_of_the_stages(self):
+        self.write("stages/between.h", "")
+        self.expect_problem("stages/between.h:1:", "no rule")
+
+    def test_a_step_that_reaches_another_of_its_folder_by_way_of_a_third(self):
+        self.write("stages/service/between.h", '#include "stages/service/worker.h"\n')
+        self.write("stages/service/service.cpp",
+                   '#include "stages/service/service.h"\n#include "stages/service/between.h"\n')
+        self.expect_problem("stages/service/service.cpp", "step service includes step worker",
+                            "stages/service/between.h -> stages/service/worker.h")
+
+    def test_a_step_without_its_files(self):
+        (self.root / "stages/service/service.h").unlink()
+        self.write("stages/service/service.cpp", "")
+        self.expect_problem("stages/service/service.h: there is no such file")
 
     def test_not_from_the_root(self):
         self.write("queue/pool.h", "")

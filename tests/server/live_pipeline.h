@@ -12,8 +12,8 @@
 
 #include "net/udp_socket.h"
 #include "server/models/models.h"
-#include "server/pipeline.h"
-#include "server/process_group.h"
+#include "server/pipeline/pipeline.h"
+#include "server/processes/process_group.h"
 #include "stats/ledger.h"
 #include "tests/server/loopback.h"
 #include "tests/support/eventually.h"

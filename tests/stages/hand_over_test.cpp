@@ -1,11 +1,12 @@
-// How messages go from stage to stage: stages/outlet.h into a queue, stages/intake.h out of it.
+// How messages go from stage to stage: stages/message/outlet.h into a queue,
+// stages/message/intake.h out of it.
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "stages/intake.h"
-#include "stages/memory.h"
-#include "stages/outlet.h"
+#include "stages/message/intake.h"
+#include "stages/message/memory.h"
+#include "stages/message/outlet.h"
 #include "tests/stages/books.h"
 
 namespace cpss {

@@ -1,0 +1,37 @@
+// Turns what lanes report into log lines, at most one a second for each kind, with the number that
+// was left out. Main thread.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "server/pipeline/board.h"
+
+namespace cpss {
+
+class EventLog {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // Takes what the lanes have reported since the last call.
+  void collect(Board& board, Clock::time_point now);
+  // The last lines, at the end of the server: what the limit has held back.
+  void flush();
+
+ private:
+  struct Line {
+    std::uint64_t held_back = 0;  // events since it was last written
+    std::string last;
+    Clock::time_point written{};
+  };
+  static void write_if_due(Line& line, Clock::time_point now);
+  static void write(Line& line);
+
+  std::array<Line, 7> lines_;  // by EventKind
+  Line lost_line_;             // events that did not fit into their lane's ring
+  std::uint64_t lost_ = 0;
+};
+
+}  // namespace cpss

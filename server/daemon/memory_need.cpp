@@ -1,0 +1,72 @@
+#include "server/daemon/memory_need.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "queue/slot_pool.h"
+#include "queue/slot_queue.h"
+#include "queue/worker_queue.h"
+#include "stages/lane/stack.h"
+#include "stages/message/slot_store.h"
+#include "stages/receive/receive.h"
+
+namespace cpss {
+namespace {
+
+// Of a forked process, beside what it has of its own by design: pages that it writes to and page
+// tables. Measured: 0.2 MiB.
+constexpr std::uint64_t kProcessBytes = std::uint64_t{1} << 19;
+
+// As Plant makes it.
+std::uint64_t plant_bytes(const PipelineOptions& options, std::uint32_t slots) {
+  std::uint64_t bytes = SlotStore::bytes(slots, options.window_bytes) + SlotPool::bytes(slots) +
+                        2 * SlotQueue::bytes(slots);
+  if (options.worker.lanes > 0) bytes += WorkerQueue::bytes();
+  return bytes;
+}
+
+std::uint64_t lane_bytes(const LanePlan& lane, const PipelineOptions& options) {
+  std::uint64_t bytes = kLaneStackBytes;
+  if (lane.runs(StageId::receive))
+    bytes += ReceiveStep::bytes(options.window_bytes, options.batch, options.merged, options.shed);
+  return bytes;
+}
+
+std::string text_of(std::uint64_t bytes) {
+  constexpr double kMiB = 1 << 20;
+  constexpr double kGiB = 1 << 30;
+  const auto amount = static_cast<double>(bytes);
+  return amount < kGiB ? fmt::format("{:.1f} MiB", amount / kMiB)
+                       : fmt::format("{:.1f} GiB", amount / kGiB);
+}
+
+}  // namespace
+
+void add_memory_of(const PipelineOptions& options, const Assignment& assignment, MemoryNeed& need) {
+  const auto lanes = static_cast<std::uint32_t>(assignment.lanes.size());
+  if (assignment.separate_processes)
+    // Each has its share.
+    need.slots = lanes * plant_bytes(options, std::max(options.slots / lanes, 1U));
+  else
+    need.slots = plant_bytes(options, options.slots);
+  for (const LanePlan& lane : assignment.lanes) {
+    need.lanes += lane_bytes(lane, options);
+    const bool is_process =
+        assignment.separate_processes || (assignment.process_per_message && lane.transient);
+    if (is_process) need.lanes += kProcessBytes;
+  }
+}
+
+std::optional<std::string> memory_problem(const MemoryNeed& need, const PipelineOptions& options,
+                                          const Machine& machine) {
+  if (machine.memory_bytes == 0 || need.total() <= machine.memory_bytes) return std::nullopt;
+  return fmt::format(
+      "the server may come to use {} of memory, and {} {}: {} for {} slots of {} bytes and their "
+      "queues, {} for lanes, {} for socket buffers, {} for data, {} for counters",
+      text_of(need.total()), machine.memory_of, text_of(machine.memory_bytes), text_of(need.slots),
+      options.slots, options.window_bytes, text_of(need.lanes), text_of(need.sockets),
+      text_of(need.data), text_of(need.region));
+}
+
+}  // namespace cpss

@@ -1,0 +1,33 @@
+// How much memory a server may come to use, compared with what there is. Slots and queues become
+// memory only as they are used: a server that is promised more than there is starts, and is killed
+// when it is busy.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "server/daemon/machine.h"
+#include "server/pipeline/assignment.h"
+
+namespace cpss {
+
+// At most, in bytes.
+struct MemoryNeed {
+  std::uint64_t data = 0;     // what is in use before any lane runs: program, number table
+  std::uint64_t slots = 0;    // and the queues that hold them
+  std::uint64_t lanes = 0;    // stacks, what they receive into, processes
+  std::uint64_t sockets = 0;  // the kernel's buffers
+  std::uint64_t region = 0;
+
+  std::uint64_t total() const noexcept { return data + slots + lanes + sockets + region; }
+};
+
+// Fills in what slots and lanes may take; the rest is for the caller to say.
+void add_memory_of(const PipelineOptions& options, const Assignment& assignment, MemoryNeed& need);
+
+// What is wrong, with both figures and what to do; none: there is enough, or it is not known.
+std::optional<std::string> memory_problem(const MemoryNeed& need, const PipelineOptions& options,
+                                          const Machine& machine);
+
+}  // namespace cpss

@@ -1,0 +1,80 @@
+// A server between its start and its end, as the main thread sees it: the tick, the drain, the
+// forced end.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/daemon/address_follower.h"
+#include "server/daemon/cpu_watch.h"
+#include "server/daemon/event_log.h"
+#include "server/daemon/listeners.h"
+#include "server/daemon/neighbour_watch.h"
+#include "server/daemon/service_manager.h"
+#include "server/daemon/signals.h"
+#include "server/daemon/trouble_watch.h"
+#include "server/daemon/watchdog.h"
+#include "server/pipeline/engine.h"
+#include "stats/region.h"
+
+namespace cpss {
+
+class RunningServer {
+ public:
+  // All of it is the caller's and outlives the server.
+  struct Parts {
+    EndSignals& signals;
+    ServiceManager& manager;
+    Listeners& listeners;
+    AddressFollower& addresses;
+    StatsRegion& region;
+    Engine& engine;
+    const Assignment& assignment;
+    StatsWriter main;                    // of the main thread's block
+    std::vector<StatsWriter> receivers;  // of all lanes that receive, to be read
+    std::chrono::nanoseconds idle_exit;  // silence after which the server ends; 0: never
+  };
+
+  explicit RunningServer(Parts parts);
+
+  // A signal meanwhile, while processes start, forces the end. Throws std::system_error.
+  void start();
+  // Says that it runs, in the log and to the service manager. `line`: where, and how.
+  void announce(const std::string& line);
+  // Until a signal, or silence, ends it.
+  void run();
+
+  // The orderly end, within `drain_timeout`; returns when all lanes have ended. If that takes
+  // longer, or somebody sends another signal, it is a forced end: what is inside is booked as
+  // failed, and the process is left at once with kExitForced.
+  void end(std::chrono::nanoseconds drain_timeout);
+
+ private:
+  void tick();
+  // A signal that ends the server, at most `longest` from now; 0: none.
+  int next_signal(std::chrono::milliseconds longest);
+  void book_kernel_drops();
+  void watch_send_buffers();
+  void book_lost_lines();
+  void tell_watchdog();
+  bool silent_for_too_long();
+  [[noreturn]] void leave(const char* why);
+  // The end of the counters: marks the region as cleanly ended, if nothing is inside.
+  // `nobody_works`: nobody receives, or has anything in hand.
+  void close_books(bool nobody_works);
+
+  Parts p_;
+  EventLog events_;
+  CpuWatch cpus_;
+  TroubleWatch troubles_;
+  NeighbourWatch neighbours_;
+  std::optional<Watchdog> watchdog_;
+  int core_for_ = 0;  // the signal that asks for a core file at the end; 0: none
+  std::uint64_t received_ = 0;
+  std::uint64_t lost_lines_ = 0;  // of the log, that are booked
+  std::chrono::steady_clock::time_point last_received_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,69 @@
+// Which lanes a server has, which steps each of them runs, and on which sockets: all that a server
+// model says (server/models/). What is built of it, and how, is not a model's business
+// (station.cpp, pipeline.cpp).
+//
+// Pure data and functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/pipeline/pipeline_options.h"
+#include "stats/metrics.h"
+#include "stats/region.h"
+#include "stats/region_options.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+struct LanePlan {
+  std::string name;                 // of its thread
+  std::vector<StageId> steps;       // its own; one that receives runs those behind it at once
+  std::vector<StageId> helps = {};  // other stages' steps, to help with (stages/message/helping.h)
+  std::vector<unsigned> cpus = {};  // may run on these; empty: all
+  std::optional<unsigned> real_time_priority = {};
+  unsigned sockets = 0;    // which group it receives from
+  bool transient = false;  // a place for threads or processes, of one message each
+
+  bool runs(StageId step) const;
+  bool helps_with(StageId step) const;
+  // In its service: with a message that was deferred.
+  bool may_block() const { return runs(StageId::worker) || runs(StageId::on_demand); }
+};
+
+struct Assignment {
+  std::vector<LanePlan> lanes;
+  unsigned socket_groups = 1;        // of one socket for each address
+  bool shared_sockets = false;       // several lanes wait for the same
+  bool by_turns = false;             // the lanes listen one at a time (SocketSharing::handoff)
+  bool separate_processes = false;   // each lane is a process
+  bool process_per_message = false;  // transient lanes are processes, started by who receives
+};
+
+std::string lane_name(const char* kind, unsigned number);  // recv-0
+
+// A lane that runs all steps, in models that have such.
+LanePlan whole_lane(const PipelineOptions& options, const char* kind, unsigned number);
+// Workers and what starts on-demand threads, in models that have such.
+void add_workers(Assignment& assignment, const PipelineOptions& options);
+// Says which lane receives from which sockets; call it when all lanes are there.
+void share_out_sockets(Assignment& assignment, SocketSharing sharing);
+
+// How many lanes run the step as their own; those of transient lanes not counted.
+unsigned lanes_with(const Assignment& assignment, StageId step);
+
+// The lanes of the server and the main thread, as the stats region has them: a lane's blocks are
+// next to each other, steps before helps; main's is the last.
+std::vector<RegionBlock> blocks_of(const Assignment& assignment, const PipelineOptions& options);
+std::size_t blocks_of_lane(const LanePlan& lane);
+// The writers of a lane's blocks, in their order.
+std::vector<StatsWriter> writers_of(const StatsRegion& region, const Assignment& assignment,
+                                    std::size_t lane);
+std::vector<std::string> lane_names(const Assignment& assignment);
+
+// The most datagrams that can be inside (RegionOptions).
+std::uint64_t most_inside(const Assignment& assignment, const PipelineOptions& options);
+
+}  // namespace cpss

@@ -1,0 +1,95 @@
+// What the lanes of a server and its main thread show each other beside the queues: events,
+// progress and troubles of each lane, how many are awake, the sign to stop, the budget of busy
+// replies, which sockets are full of replies that do not leave and whom they are for.
+//
+// In shared memory where lanes are processes: made before they are started, it is the same for all
+// of them. The object itself belongs to the main thread; what it hands out says who may use it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "net/reach_map.h"
+#include "stages/lane/events.h"
+#include "stages/lane/lane_pulse.h"
+#include "stages/lane/leave_sign.h"
+#include "stages/lane/progress.h"
+#include "stages/lane/spin.h"
+#include "stages/lane/troubles.h"
+#include "stages/message/busy_budget.h"
+#include "stages/message/memory.h"
+#include "stages/message/send_pressure.h"
+
+namespace cpss {
+
+class Board {
+ public:
+  // `lanes`: their names; `cpus`: that the server may use; `sockets`: how many it has. Throws
+  // std::bad_alloc, std::system_error.
+  Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, std::size_t sockets,
+        Sharing sharing);
+  ~Board();
+  Board(const Board&) = delete;
+  Board& operator=(const Board&) = delete;
+
+  EventRing& events(std::size_t lane) noexcept { return entries_[lane].events; }
+  LaneProgress& progress(std::size_t lane) noexcept { return entries_[lane].progress; }
+  LaneTroubles& troubles(std::size_t lane) noexcept { return entries_[lane].troubles; }
+  AwakeLanes& awake() noexcept { return head_->awake; }
+  BusyBudget& busy_budget() noexcept { return head_->busy_budget; }
+
+  // For the main thread to write to, and for lanes to go by (stages/message/send_room.h).
+  std::span<SendPressure> send_pressure() noexcept { return {pressure_, sockets_}; }
+  ReachMap& reach() noexcept { return *reach_; }
+  SendOutlook send_outlook() noexcept { return {send_pressure(), *reach_}; }
+
+  // Calls `each` for every event that a lane has reported; returns the number of events lost.
+  std::uint64_t take_events(const std::function<void(const std::string& lane, const Event&)>& each);
+  // How far each lane has come, and whether it waits.
+  std::vector<LanePulse> pulses() const;
+  std::size_t lanes() const noexcept { return names_.size(); }
+  const std::string& name(std::size_t lane) const noexcept { return names_[lane]; }
+
+  // Receiving is to end: `stop_event` becomes readable for good. With `leave_unread`, whatever the
+  // sockets hold.
+  void stop_receiving(bool leave_unread) noexcept;
+  int stop_event() const noexcept { return stop_event_; }
+  const LeaveSign& leave_unread() const noexcept { return head_->leave_unread; }
+
+ private:
+  struct Head {
+    Head(unsigned busy_rate, unsigned cpus, std::span<AwakeLanes::Word> awake_bits)
+        : awake(cpus, awake_bits), busy_budget(busy_rate) {}
+    AwakeLanes awake;
+    LeaveSign leave_unread;
+    BusyBudget busy_budget;
+  };
+  static_assert(alignof(LeaveSign) == 64 && alignof(BusyBudget) == 64,
+                "what is written often shares no line with what is only read");
+  struct alignas(64) Entry {
+    EventRing events;
+    LaneProgress progress;
+    LaneTroubles troubles;
+  };
+
+  std::span<AwakeLanes::Word> make_awake_bits() noexcept;
+
+  const std::vector<std::string> names_;
+  const std::size_t sockets_;
+  Memory head_memory_;
+  Memory awake_memory_;
+  Memory entry_memory_;
+  Memory pressure_memory_;
+  Memory reach_memory_;
+  Head* head_;
+  Entry* entries_;
+  SendPressure* pressure_;
+  ReachMap* reach_;
+  int stop_event_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,22 @@
+#include "server/pipeline/lane_states.h"
+
+namespace cpss {
+namespace {
+
+// On-demand threads run it without a step of their own.
+bool runs_service(const LanePlan& lane) {
+  return lane.runs(StageId::service) || lane.helps_with(StageId::service) ||
+         lane.runs(StageId::worker) || lane.transient;
+}
+
+}  // namespace
+
+LaneStates make_lane_states(const Assignment& assignment, const Service& service) {
+  LaneStates states(assignment.lanes.size());
+  if (assignment.separate_processes) return states;
+  for (std::size_t lane = 0; lane < states.size(); ++lane)
+    if (runs_service(assignment.lanes[lane])) states[lane] = service.make_lane_state();
+  return states;
+}
+
+}  // namespace cpss

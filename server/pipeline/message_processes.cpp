@@ -1,0 +1,134 @@
+#include "server/pipeline/message_processes.h"
+
+#include <mutex>
+#include <utility>
+
+#include <sched.h>
+
+#include "base/clock.h"
+
+namespace cpss {
+namespace {
+
+// So long after the last such death the server is in trouble with it no more.
+constexpr std::uint64_t kDeathLastsNs = 1'000'000'000;
+
+// A process has the CPUs and the class of the thread that starts it. The CPUs are right, but the
+// class is for receiving.
+void leave_real_time_class() {
+  const sched_param none{};
+  if (sched_getscheduler(0) == SCHED_FIFO) sched_setscheduler(0, SCHED_OTHER, &none);
+}
+
+}  // namespace
+
+MessageProcesses::MessageProcesses(Plant& plant, std::vector<Place> places, std::size_t lane,
+                                   StatsWriter stats)
+    : plant_(plant),
+      places_(std::move(places)),
+      events_(plant.in.board.events(lane)),
+      progress_(plant.in.board.progress(lane)),
+      troubles_(plant.in.board.troubles(lane)),
+      stats_(stats),
+      cache_(plant.pool, 0, 1) {
+  for (std::size_t i = places_.size(); i > 0; --i) free_places_.push_back(i - 1);
+}
+
+std::span<const std::uint32_t> MessageProcesses::help(std::span<const std::uint32_t> slots,
+                                                      std::uint64_t) noexcept {
+  for (const std::uint32_t slot : slots) {
+    // At a forced end the messages are main's.
+    if (plant_.pool.free_slots().closed()) break;
+    start_process(slot);
+  }
+  return {};
+}
+
+void MessageProcesses::start_process(std::uint32_t slot) noexcept {
+  const std::size_t place = take_free_place();
+  Place& at = places_[place];
+  at.slot = slot;
+  at.books.given(1);
+  plant_.store.header(slot).published_ns = now_ns();
+  // Not killed with the receive lane, which ends before the last of them.
+  for (;;) {
+    // What ends from here on may be what the next try waits for.
+    wakes_.try_take(Semaphore::kMaxValue);
+    const int error = children_.start(place, at.station->plan().name.c_str(), Outlives::yes, [&] {
+      leave_real_time_class();
+      at.station->serve_one(slot);
+    });
+    if (error == 0) {
+      stats_.add(Counter::processes_started);
+      failures_.succeeded();
+      troubles_.over(Trouble::process_start);
+      return;
+    }
+    failures_.failed(now_ns());
+    events_.report(EventKind::process_not_started, error);
+    troubles_.failed(Trouble::process_start, error);
+    if (plant_.pool.free_slots().closed()) break;
+    const LongWait wait(progress_);
+    wakes_.take(Semaphore::kMaxValue, 1, failures_.not_before());
+  }
+  at.books.given(static_cast<std::uint64_t>(-1));
+  give_back_place(place);
+}
+
+void MessageProcesses::reap(Reason lost_for, StatsWriter& main) {
+  children_.reap([&](std::size_t place, ProcessEnd end) {
+    const std::uint32_t slot = places_[place].slot;
+    Place& at = places_[place];
+    if (lost_for == Reason::failed_dead_process) note_end(at.books.all_ended(), end.signal);
+    if (!end.well() || !at.books.all_ended()) {
+      at.books.book(lost_for, main);
+      main.add(Counter::processes_lost);
+      at.station->events().report(EventKind::process_died, end.signal);
+    }
+    wakes_.post(1);
+    // Before the slot, so that there is a place for whoever gets that.
+    give_back_place(place);
+    // The process has booked the message; here its slot is given back, unless main has taken it.
+    if (plant_.store.release(plant_.store.message_in(slot)) == Release::released)
+      cache_.give_back(std::span(&slot, 1));
+  });
+  note_time();
+}
+
+void MessageProcesses::note_end(bool has_ended_message, int signal) noexcept {
+  if (has_ended_message) {
+    died_ns_ = 0;
+    troubles_.over(Trouble::process_death);
+    return;
+  }
+  died_ns_ = now_ns();
+  troubles_.failed(Trouble::process_death, signal);
+}
+
+void MessageProcesses::note_time() noexcept {
+  if (died_ns_ == 0 || now_ns() - died_ns_ < kDeathLastsNs) return;
+  died_ns_ = 0;
+  troubles_.over(Trouble::process_death);
+}
+
+bool MessageProcesses::has(std::uint32_t slot) const {
+  if (running() == 0) return false;
+  for (std::size_t place = 0; place < places_.size(); ++place)
+    if (places_[place].slot == slot && children_.runs(place)) return true;
+  return false;
+}
+
+std::size_t MessageProcesses::take_free_place() noexcept {
+  const std::lock_guard lock(mutex_);
+  invariant(!free_places_.empty(), "a message that has a slot has a place");
+  const std::size_t place = free_places_.back();
+  free_places_.pop_back();
+  return place;
+}
+
+void MessageProcesses::give_back_place(std::size_t place) noexcept {
+  const std::lock_guard lock(mutex_);
+  free_places_.push_back(place);
+}
+
+}  // namespace cpss

@@ -1,0 +1,86 @@
+// The server models that run in one process: its lanes, wired to the slots and queues between them
+// as the model's assignment says (assignment.h).
+//
+//   sockets ─► receive ─[requests]─► service ─────────────────────────┬─[responses]─► response
+//                                       └[worker queue]─► workers ────┤                └─► sockets
+//                                               └─► on-demand threads ┘
+//
+// Requests and responses hold every slot, so they are never full. Receive waits for sockets and
+// free slots, service for requests and room in the worker queue, workers for deferred messages,
+// response for responses and, each of them for a limited time, room in the kernel; a lane that does
+// several of these waits for all of them at once. Lanes wait only for what is downstream of them:
+// no cycle can block.
+//
+// Main thread only. It outlives its lanes: after end() has returned true, or not at all (a forced
+// end leaves by _exit).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/pipeline/assignment.h"
+#include "server/pipeline/board.h"
+#include "server/pipeline/engine.h"
+#include "server/pipeline/lane_states.h"
+#include "server/pipeline/message_processes.h"
+#include "server/pipeline/plant.h"
+#include "server/pipeline/station.h"
+#include "server/pipeline/turns.h"
+#include "services/service.h"
+#include "stages/receive/admission.h"
+#include "stats/region.h"
+
+namespace cpss {
+
+class Pipeline final : public Engine {
+ public:
+  // Service, ports, admission and region are the caller's and outlive the pipeline; `lane_states`:
+  // make_lane_states(). Throws std::bad_alloc, std::system_error.
+  Pipeline(const PipelineOptions& options, Assignment assignment, Service& service,
+           std::vector<DatagramPort*> ports, const Admission& admission, StatsRegion& region,
+           LaneStates lane_states);
+
+  void start() override;
+  bool end(const std::function<bool()>& give_up) override;
+  void stop_receiving() override;
+  std::uint64_t seize_all() noexcept override;
+  bool all_taken() const noexcept override { return all_taken_; }
+  void tick() override;
+  Board& board() noexcept override { return board_; }
+
+ private:
+  using Stations = std::vector<Station*>;
+
+  void build(const StatsRegion& region);
+  // What becomes of the transient lanes: threads on demand, or processes of a message each.
+  std::vector<OnDemandStarter::Place> on_demand_places(const StatsRegion& region);
+  std::vector<MessageProcesses::Place> message_places(const StatsRegion& region);
+  Station::Parts parts_of(std::size_t lane, const StatsRegion& region);
+  // The lanes whose first step it is, in the plan's order.
+  Stations lanes_of(StageId first_step);
+  static bool join_all(const Stations& stations, const std::function<bool()>& give_up);
+  bool end_receiving(const std::function<bool()>& give_up);
+  // Parts of seize_all().
+  void end_processes() noexcept;
+  std::uint64_t take_away_held() noexcept;
+
+  const PipelineOptions options_;
+  const Assignment assignment_;
+  const std::vector<DatagramPort*> ports_;
+  const LaneStates lane_states_;
+  Board board_;
+  Plant plant_;
+  StatsWriter main_;
+  std::vector<std::unique_ptr<LaneContext>> on_demand_lanes_;
+  std::optional<Turns> turns_;                 // only where lanes listen by turns
+  std::optional<MessageProcesses> processes_;  // only with a process for each message
+  std::vector<std::unique_ptr<Station>> stations_;
+  bool all_taken_ = false;
+};
+
+}  // namespace cpss

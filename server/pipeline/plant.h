@@ -1,0 +1,91 @@
+// What all lanes of a process work with: the message slots, the queues between the stages, and what
+// they need to know of each other. Lanes are wired to it (station.h).
+//
+// Made and destroyed by the main thread, around the life of the lanes.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "net/datagram_port.h"
+#include "queue/crowd.h"
+#include "queue/slot_pool.h"
+#include "queue/slot_queue.h"
+#include "queue/worker_queue.h"
+#include "server/pipeline/assignment.h"
+#include "server/pipeline/board.h"
+#include "services/service.h"
+#include "stages/lane/step_cost.h"
+#include "stages/lane/wait.h"
+#include "stages/message/memory.h"
+#include "stages/message/send_pressure.h"
+#include "stages/message/slot_store.h"
+#include "stages/receive/admission.h"
+
+namespace cpss {
+
+// What a plant and its lanes are given; all of it is the caller's and outlives them.
+struct PlantInputs {
+  const PipelineOptions& options;
+  const Assignment& assignment;
+  Service& service;
+  const std::vector<DatagramPort*>& ports;  // group by group (Assignment::socket_groups)
+  const Admission& admission;
+  Board& board;
+};
+
+class Plant {
+ public:
+  // Throws std::bad_alloc, std::system_error.
+  explicit Plant(const PlantInputs& inputs);
+  ~Plant();
+  Plant(const Plant&) = delete;
+  Plant& operator=(const Plant&) = delete;
+
+  // Main thread, several times a second: wakes one more of those that wait for what is there, since
+  // the one that was woken for it may stand still (BasicSemaphore::remind()). Returns the system
+  // calls made.
+  std::uint32_t remind() noexcept;
+
+  // Where replies go, if not to the source of each request.
+  const SocketAddress* reply_address() const noexcept {
+    return in.options.reply_address ? &*in.options.reply_address : nullptr;
+  }
+  bool has_workers() const noexcept { return workers_ > 0; }
+  // The sockets of a group, and the place of the first of them in the list of all.
+  std::vector<DatagramPort*> ports_of_group(unsigned group) const;
+  std::size_t first_port_of_group(unsigned group) const noexcept;
+
+  const PlantInputs in;
+  const unsigned receivers, servers, responders;  // lanes that run these steps as their own
+  const unsigned keepers;                         // lanes that keep free slots in between
+
+ private:
+  const unsigned workers_;
+
+ public:
+  // Whether replies come from other lanes to one that also waits for datagrams.
+  const bool replies_wake_by_event;
+
+ private:
+  const int slots_event_;    // wakes lanes that wait for slots, and for datagrams
+  const int replies_event_;  // wakes the lane that waits for replies, and for datagrams
+  Memory pool_memory_;
+  Memory request_memory_;
+  Memory response_memory_;
+  std::optional<Memory> worker_memory_;
+
+ public:
+  const LongestWait longest_wait;
+  const SendOutlook send_outlook;
+  SlotStore store;
+  SlotPool& pool;
+  SlotQueue& requests;
+  SlotQueue& responses;
+  StepCost service_cost;
+  StepCost response_cost;
+  WorkerQueue* worker_queue = nullptr;  // these only with workers
+  Crowd* crowd = nullptr;
+};
+
+}  // namespace cpss

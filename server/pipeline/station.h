@@ -1,0 +1,118 @@
+// A lane of the server with everything it consists of: its steps, its wait place and what they
+// share, built as its plan says and wired to the plant.
+//
+// Made and destroyed by the main thread; the lane runs in between. Stays where it is made: its
+// parts refer to each other.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "queue/semaphore.h"
+#include "server/pipeline/assignment.h"
+#include "server/pipeline/plant.h"
+#include "stages/lane/lane.h"
+#include "stages/lane/lane_context.h"
+#include "stages/lane/queue_wait.h"
+#include "stages/receive/handoff.h"
+#include "stages/receive/receive.h"
+#include "stages/receive/receive_wait.h"
+#include "stages/response/response.h"
+#include "stages/service/on_demand.h"
+#include "stages/service/service.h"
+#include "stages/service/worker.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class Station {
+ public:
+  struct Parts {
+    Plant& plant;
+    const LanePlan& plan;
+    std::size_t number;                               // of the lane, on the board
+    std::vector<StatsWriter> writers;                 // of its blocks, in the plan's order
+    std::vector<OnDemandStarter::Place> places = {};  // of the threads that it starts
+    HelpedStep* messages_go_to = nullptr;  // of a lane that receives; null: to its own steps
+    std::uint32_t batch = 0;               // most messages at a time; 0: as the options say
+    const TurnSeat* turn = nullptr;        // of a lane that listens by turns
+    int turn_event = -1;                   // with it
+    LaneState* lane_state = nullptr;       // what the service keeps for the lane
+  };
+
+  // Throws std::system_error.
+  explicit Station(Parts parts);
+  Station(const Station&) = delete;
+  Station& operator=(const Station&) = delete;
+
+  const LanePlan& plan() const noexcept { return p_.plan; }
+  Lane& lane() noexcept { return *lane_; }
+  // Waits until the lane will receive no more. False: it has not come to that by the deadline.
+  bool received_all(Deadline deadline) noexcept;
+
+  EventRing& events() noexcept { return context_.events; }
+
+  // At a forced end, after the pool was closed: of a lane that receives, how many datagrams without
+  // a slot were taken away from it, for good. None: it has some in hand, for a moment.
+  std::optional<std::uint64_t> take_away_held() noexcept {
+    return receive_ ? receive_->take_away_held() : 0;
+  }
+
+  // The steps of one message, for a process that serves no other: of a lane that does not receive.
+  // Its header says when it was handed to the process.
+  void serve_one(std::uint32_t slot) noexcept;
+
+ private:
+  StatsWriter writer_of(StageId step) const;
+  // How the lane gets from one of its steps to the next one, of those that it runs or helps with.
+  Help help_with(StageId step, const SlotQueue& queue, const StepCost& cost, unsigned lanes,
+                 HelpedStep& next) const;
+  void make_response();
+  void make_service();
+  void make_receive();
+  void make_worker();
+  void make_starter();
+  std::unique_ptr<WaitPlace> receive_place();
+  std::unique_ptr<WaitPlace> make_place();
+  std::vector<Step*> repeated_steps();
+  // Whether it has blocks of the step, as its own or to help with.
+  bool has(StageId step) const { return plan().runs(step) || plan().helps_with(step); }
+  // Null: nobody watches it. A service may take as long as it likes with what it has deferred, and
+  // what runs for one message holds up no other.
+  LaneProgress* watched_progress() const;
+  std::uint32_t batch() const { return p_.batch != 0 ? p_.batch : plant_.in.options.batch; }
+  // What lanes have in common that help each other. One that runs all steps asks nobody.
+  StepCost& service_cost() { return receives_and_answers() ? own_costs_[0] : plant_.service_cost; }
+  StepCost& response_cost() {
+    return receives_and_answers() ? own_costs_[1] : plant_.response_cost;
+  }
+  // A lane that blocks with a message keeps no slots from others, and its own waits are long.
+  bool may_block() const { return plan().may_block(); }
+  bool receives_and_answers() const {
+    return plan().runs(StageId::receive) && plan().runs(StageId::response);
+  }
+
+  Parts p_;
+  Plant& plant_;
+  LaneContext context_;
+  std::array<StepCost, 2> own_costs_;  // of service and response
+  Semaphore all_received_;
+  bool received_all_ = false;
+  // Those it has.
+  std::optional<ResponseStep> response_;
+  std::optional<ServiceStep> service_;
+  std::optional<PassingStep> passing_;
+  std::optional<ReceiveStep> receive_;
+  std::optional<ListeningStep> listening_;
+  std::optional<WorkerStep> worker_;
+  std::optional<OnDemandStarter> starter_;
+  std::unique_ptr<WaitPlace> datagrams_;  // the wait place beneath another one
+  std::unique_ptr<WaitPlace> place_;      // none: no lane, but a place for one message at a time
+  std::optional<Lane> lane_;
+};
+
+}  // namespace cpss

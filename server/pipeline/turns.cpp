@@ -1,0 +1,104 @@
+#include "server/pipeline/turns.h"
+
+#include <cerrno>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "server/pipeline/event_descriptor.h"
+
+namespace cpss {
+namespace {
+
+// A lane that is woken and has not run for so long stands still. Not longer than two ticks of main.
+constexpr std::chrono::milliseconds kReliefInterval{90};
+
+std::vector<int> make_events(unsigned lanes) {
+  std::vector<int> events;
+  try {
+    for (unsigned i = 0; i < lanes; ++i) events.push_back(make_event());
+  } catch (...) {
+    for (const int event : events) close(event);
+    throw;
+  }
+  return events;
+}
+
+}  // namespace
+
+Turns::Turns(const PipelineOptions& options, std::function<void(std::uint32_t lane)> start_lane)
+    : start_lane_(std::move(start_lane)),
+      events_(make_events(options.most_lanes)),
+      turn_(events_, {options.lanes, options.lanes, options.handoff_limit}) {
+  for (std::uint32_t lane = 0; lane < options.most_lanes; ++lane)
+    seats_.push_back(
+        {turn_, lane, options.handoff_limit, [this](std::uint32_t other) { return start(other); }});
+}
+
+Turns::~Turns() {
+  for (const int event : events_) close(event);
+}
+
+int Turns::start(std::uint32_t lane) noexcept {
+  const std::lock_guard lock(mutex_);
+  return may_try() ? try_start(lane) : ECANCELED;
+}
+
+bool Turns::may_try() const noexcept {
+  return may_start_ && (!failures_.failing() || failures_.due(now_ns()));
+}
+
+int Turns::try_start(std::uint32_t lane) noexcept {
+  int number = 0;
+  try {
+    start_lane_(lane);
+    failures_.succeeded();
+    return 0;
+  } catch (const std::system_error& error) {
+    number = error.code().value();
+  } catch (const std::exception&) {
+    number = ENOMEM;  // std::bad_alloc
+  }
+  failures_.failed(now_ns());
+  return number;
+}
+
+void Turns::relieve(StatsWriter& stats, Board& board) noexcept {
+  const auto now = std::chrono::steady_clock::now();
+  if (!may_start_ || now < next_relief_) return;
+  next_relief_ = now + kReliefInterval;
+  if (const auto goes = turn_.relieve()) book_hand_over(*goes, stats);
+  start_again(stats, board);
+}
+
+void Turns::start_again(StatsWriter& stats, Board& board) noexcept {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock || !may_try()) return;
+  auto goes = turn_.take_up();
+  if (!goes) return;
+  if (goes->turn == TurnGoes::start) {
+    const int error = try_start(goes->lane);
+    if (error == 0) {
+      turn_.start_succeeded();
+      stats.add(Counter::threads_started);
+    } else {
+      // Nobody else speaks for that lane while it has the turn and no thread.
+      report_not_started(error, stats, board.events(goes->lane), board.troubles(goes->lane));
+      goes = turn_.start_failed(std::nullopt, goes->lane);
+    }
+  }
+  book_hand_over(*goes, stats);
+}
+
+bool Turns::start_no_more() noexcept {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (lock) may_start_ = false;
+  return !may_start_;
+}
+
+}  // namespace cpss

@@ -1,0 +1,257 @@
+#include "server/processes/process_group.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "server/pipeline/plant.h"
+#include "server/pipeline/station.h"
+
+namespace cpss {
+namespace {
+
+constexpr std::chrono::milliseconds kLook{5};       // for processes that have ended
+constexpr std::chrono::milliseconds kStartLook{1};  // for those that have started, or were killed
+constexpr std::chrono::seconds kKilledEnd{1};       // so long at most for those that were killed
+// A process that dies younger than this, and has counted no message, is not followed at once.
+constexpr std::uint64_t kGoodAfterNs = 100'000'000;
+// One that dies younger than this, or before its first round, and has ended no message, has died
+// young: so may the next.
+constexpr std::uint64_t kSteadyAfterNs = 1'000'000'000;
+
+// What one process is built with: a lane of its own, and its share of the slots, one at least.
+PipelineOptions options_of_process(PipelineOptions options, std::size_t lane, std::size_t lanes) {
+  const auto all = static_cast<std::size_t>(options.slots);
+  options.slots = static_cast<std::uint32_t>(
+      std::max<std::size_t>(all / lanes + (lane < all % lanes ? 1 : 0), 1));
+  return options;
+}
+
+}  // namespace
+
+ProcessGroup::ProcessGroup(const PipelineOptions& options, Assignment assignment, Service& service,
+                           std::vector<DatagramPort*> ports, const Admission& admission,
+                           StatsRegion& region)
+    : options_(options),
+      assignment_(std::move(assignment)),
+      service_(service),
+      ports_(std::move(ports)),
+      admission_(admission),
+      region_(region),
+      board_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
+             Sharing::process_shared),
+      main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
+  for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane)
+    places_.push_back({LostMessages(writers_of(region_, assignment_, lane), true)});
+}
+
+void ProcessGroup::start() {
+  start_unless([] { return false; });
+}
+
+bool ProcessGroup::start_unless(const std::function<bool()>& give_up) {
+  try {
+    for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
+      if (give_up()) return false;
+      if (const int error = start_process(lane); error != 0)
+        throw std::system_error(error, std::generic_category(),
+                                "process " + assignment_.lanes[lane].name);
+    }
+    return wait_until_they_run(give_up);
+  } catch (...) {
+    children_.kill_all();
+    throw;
+  }
+}
+
+// A process makes its memory and its lane itself: only when that has succeeded is it of use.
+bool ProcessGroup::wait_until_they_run(const std::function<bool()>& give_up) {
+  for (std::size_t lane = 0; lane < assignment_.lanes.size();) {
+    if (give_up()) return false;
+    // One that has served is none that could not start: another one is started, as later.
+    children_.reap([this](std::size_t dead, ProcessEnd end) {
+      if (!has_run(dead)) throw_why_not_started(dead, end);
+      book_end_of(dead, end);
+    });
+    start_missing();
+    if (has_run(lane))
+      ++lane;
+    else
+      std::this_thread::sleep_for(kStartLook);
+  }
+  return true;
+}
+
+// Before its own last words there may be the death of another one before it, and forks that failed.
+void ProcessGroup::throw_why_not_started(std::size_t lane, ProcessEnd end) {
+  const std::string who = "process " + assignment_.lanes[lane].name;
+  std::optional<Event> last_words;
+  for (Event event; board_.events(lane).take(event);)
+    if (event.kind == EventKind::process_not_started && !event.text_view().empty())
+      last_words = event;
+  if (!last_words)
+    throw std::runtime_error(fmt::format(
+        "{} died at its start ({})", who,
+        end.signal != 0 ? strsignal(end.signal) : fmt::format("exit code {}", end.exit_code)));
+  if (last_words->error != 0)
+    throw std::system_error(last_words->error, std::generic_category(), who);
+  throw std::runtime_error(fmt::format("{}: {}", who, last_words->text_view()));
+}
+
+int ProcessGroup::start_process(std::size_t lane) {
+  Place& place = places_[lane];
+  place.started_ns = now_ns();
+  place.rounds_at_start = board_.progress(lane).rounds();
+  place.received_at_start = place.books.received();
+  place.ended_at_start = place.books.ended();
+  // One that does not come to its first round has not moved, and does not wait.
+  board_.progress(lane).waits(false);
+  const int error = children_.start(lane, assignment_.lanes[lane].name.c_str(), Outlives::no,
+                                    [this, lane] { run_process(lane); });
+  if (error == 0)
+    main_.add(Counter::processes_started);
+  else
+    board_.progress(lane).waits(true);
+  return error;
+}
+
+// In the child.
+void ProcessGroup::run_process(std::size_t lane) {
+  const PipelineOptions options = options_of_process(options_, lane, assignment_.lanes.size());
+  const LanePlan& plan = assignment_.lanes[lane];
+  const Assignment alone{.lanes = {plan},
+                         .socket_groups = assignment_.socket_groups,
+                         .shared_sockets = assignment_.shared_sockets};
+  try {
+    const std::unique_ptr<LaneState> lane_state = service_.make_lane_state();
+    Plant plant({options, alone, service_, ports_, admission_, board_});
+    Station::Parts parts{plant, plan, lane, writers_of(region_, assignment_, lane)};
+    parts.lane_state = lane_state.get();
+    Station station(std::move(parts));
+    station.lane().run_here();
+  } catch (const std::system_error& error) {
+    board_.events(lane).report(EventKind::process_not_started, error.code().value(), error.what());
+    throw;
+  } catch (const std::exception& error) {
+    board_.events(lane).report(EventKind::process_not_started, 0, error.what());
+    throw;
+  }
+}
+
+void ProcessGroup::tick() {
+  reap();
+  start_missing();
+  const std::uint64_t now = now_ns();
+  for (std::size_t lane = 0; lane < places_.size(); ++lane) note_steady(lane, now);
+}
+
+void ProcessGroup::reap() {
+  children_.reap([this](std::size_t lane, ProcessEnd end) { book_end_of(lane, end); });
+}
+
+bool ProcessGroup::has_run(std::size_t lane) noexcept {
+  return board_.progress(lane).rounds() > places_[lane].rounds_at_start;
+}
+
+bool ProcessGroup::has_ended_messages(const Place& place) const noexcept {
+  return place.books.ended() > place.ended_at_start;
+}
+
+void ProcessGroup::book_end_of(std::size_t lane, ProcessEnd end) {
+  Place& place = places_[lane];
+  lost_ += place.books.book(lost_for_, main_);
+  // Whatever it had said last.
+  board_.awake().note_asleep(lane);
+  board_.progress(lane).waits(true);
+  if (killed_ || (ending_ && end.well())) return;
+  main_.add(Counter::processes_lost);
+  board_.events(lane).report(EventKind::process_died, end.signal);
+  place.missing = true;
+  const std::uint64_t now = now_ns();
+  const std::uint64_t age = now - place.started_ns;
+  place.shaky = !has_ended_messages(place) && (age < kSteadyAfterNs || !has_run(lane));
+  if (place.shaky) board_.troubles(lane).failed(Trouble::process_death, end.signal);
+  if (age < kGoodAfterNs && place.books.received() == place.received_at_start)
+    place.failures.failed(now);
+  else
+    place.failures.succeeded();
+}
+
+void ProcessGroup::note_steady(std::size_t lane, std::uint64_t now) noexcept {
+  Place& place = places_[lane];
+  if (!place.shaky || place.missing) return;
+  const bool old = has_run(lane) && now - place.started_ns >= kSteadyAfterNs;
+  if (!old && !has_ended_messages(place)) return;
+  place.shaky = false;
+  place.failures.succeeded();
+  board_.troubles(lane).over(Trouble::process_death);
+}
+
+// In the drain, too: with a socket of its own nobody else would take what is in it.
+void ProcessGroup::start_missing() {
+  for (std::size_t lane = 0; lane < places_.size(); ++lane) {
+    Place& place = places_[lane];
+    if (!place.missing || !place.failures.due(now_ns())) continue;
+    const int error = start_process(lane);
+    place.missing = error != 0;
+    if (error == 0) {
+      board_.troubles(lane).over(Trouble::process_start);
+      continue;
+    }
+    place.failures.failed(now_ns());
+    board_.events(lane).report(EventKind::process_not_started, error);
+    board_.troubles(lane).failed(Trouble::process_start, error);
+  }
+}
+
+std::vector<LanePulse> ProcessGroup::pulses() {
+  std::vector<LanePulse> result = board_.pulses();
+  std::uint64_t ended = 0;
+  for (const Place& place : places_) ended += place.books.ended();
+  const bool steady = std::ranges::any_of(places_, [](const Place& p) { return !p.shaky; });
+  result.push_back({.rounds = ended, .waiting = steady});
+  return result;
+}
+
+std::string ProcessGroup::why_stuck(std::size_t pulse) {
+  if (pulse < places_.size()) return Engine::why_stuck(pulse);
+  return "all processes die before they have ended a message";
+}
+
+bool ProcessGroup::end(const std::function<bool()>& give_up) {
+  ending_ = true;
+  board_.stop_receiving(options_.leave_unread);
+  for (Place& place : places_) place.failures.end_pause();
+  for (;;) {
+    reap();
+    start_missing();
+    const bool missing = std::ranges::any_of(places_, [](const Place& p) { return p.missing; });
+    if (children_.running() == 0 && !missing) return true;
+    if (give_up()) return false;
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
+void ProcessGroup::stop_receiving() {
+  killed_ = true;
+  lost_for_ = Reason::failed_forced_end;
+  children_.kill_all();
+}
+
+// Those that were killed end at once, but for what keeps the kernel.
+std::uint64_t ProcessGroup::seize_all() noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + kKilledEnd;
+  for (reap(); children_.running() > 0 && std::chrono::steady_clock::now() < deadline; reap())
+    std::this_thread::sleep_for(kStartLook);
+  return std::exchange(lost_, 0);
+}
+
+}  // namespace cpss

@@ -1,0 +1,51 @@
+// How long to leave alone what keeps failing: after each failure in a row twice as long as after
+// the one before, up to a bound. What fails for good then costs next to nothing, and what fails
+// once is tried again soon.
+//
+// Pure logic; times are now_ns() (base/clock.h). One thread at a time.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
+#include "queue/platform.h"
+
+namespace cpss {
+
+class Backoff {
+ public:
+  using Pause = std::chrono::milliseconds;
+  static constexpr Pause kMost{1000};
+
+  constexpr explicit Backoff(Pause first = Pause(10), Pause most = kMost) noexcept
+      : first_ns_(ns(first)), most_ns_(ns(most)) {}
+
+  void failed(std::uint64_t now_ns) noexcept {
+    pause_ns_ = pause_ns_ == 0 ? first_ns_ : std::min(2 * pause_ns_, most_ns_);
+    not_before_ns_ = now_ns + pause_ns_;
+  }
+  void succeeded() noexcept { pause_ns_ = not_before_ns_ = 0; }
+  // The next try may come at once; the one after it, if it fails, not sooner than without this.
+  void end_pause() noexcept { not_before_ns_ = 0; }
+
+  // The last try has failed.
+  bool failing() const noexcept { return pause_ns_ != 0; }
+  bool due(std::uint64_t now_ns) const noexcept { return now_ns >= not_before_ns_; }
+  std::uint64_t pause_ns() const noexcept { return pause_ns_; }
+  Deadline not_before() const noexcept {
+    return Deadline(std::chrono::nanoseconds(not_before_ns_));
+  }
+
+ private:
+  static constexpr std::uint64_t ns(Pause pause) noexcept {
+    return static_cast<std::uint64_t>(std::chrono::nanoseconds(pause).count());
+  }
+
+  std::uint64_t first_ns_;
+  std::uint64_t most_ns_;
+  std::uint64_t pause_ns_ = 0;
+  std::uint64_t not_before_ns_ = 0;
+};
+
+}  // namespace cpss

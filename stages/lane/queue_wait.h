@@ -1,0 +1,42 @@
+// Where a lane waits whose work comes from one slot queue. No wait is longer than `longest`.
+//
+// A lane that also sends waits for room instead while something waits for that, but so shortly that
+// what is in the queue can wait, too.
+#pragma once
+
+#include <cstdint>
+
+#include "net/datagram_port.h"
+#include "queue/slot_queue.h"
+#include "stages/lane/failed_waits.h"
+#include "stages/lane/lane_context.h"
+#include "stages/lane/step.h"
+#include "stages/lane/wait.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class QueueWait final : public WaitPlace {
+ public:
+  struct Wiring {
+    SlotQueue::Consumer& queue;
+    std::uint32_t batch;  // most messages the lane's step takes at once
+    int stop_event;       // as in ReceiveWait
+    LongestWait longest = {};
+    const Step* sender = nullptr;  // blocked_on() is waited for
+  };
+
+  QueueWait(const Wiring& wiring, LaneContext& lane, StatsWriter stats) noexcept
+      : w_(wiring), stats_(stats), failed_waits_(lane, stats, wiring.stop_event) {}
+
+  bool wait() noexcept override;
+
+ private:
+  void wait_for_room(const DatagramPort& full) noexcept;
+
+  Wiring w_;
+  StatsWriter stats_;
+  FailedWaits failed_waits_;
+};
+
+}  // namespace cpss

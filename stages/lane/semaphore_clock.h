@@ -1,0 +1,27 @@
+// Books one wait for a semaphore: how often, how long, and the wake-ups it passed on.
+//
+// A wait that times out is none: where waits are bounded (wait.h) a lane that has nothing to do
+// wakes up ten times a second, which says nothing about messages.
+#pragma once
+
+#include <cstdint>
+
+#include "base/clock.h"
+#include "queue/semaphore.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+// `wait` returns a TakeResult.
+template <class Wait>
+TakeResult book_wait_for(StatsWriter& stats, Wait wait) noexcept {
+  const std::uint64_t begin = now_ns();
+  const TakeResult result = wait();
+  stats.add(Counter::futex_wakes, result.wakes);
+  if (result.status == TakeStatus::timed_out) return result;
+  stats.add(Counter::sem_waits);
+  stats.add(Counter::sem_wait_ns, now_ns() - begin);
+  return result;
+}
+
+}  // namespace cpss

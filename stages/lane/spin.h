@@ -1,0 +1,144 @@
+// Spin, then park: a lane that finds nothing to do looks again for a little while before it goes to
+// sleep. A sleeping lane costs whoever wakes it a system call, and the message the time until the
+// lane runs; looking again costs CPU time, which is wasted if nothing comes.
+//
+// Bounded: a lane looks for at most as long as it is told, and only while no more lanes are awake
+// than the server has CPUs, so that it keeps no other lane from running (unless lanes are pinned to
+// fewer); where there are more, it lets the others run once, since they may bring work, before it
+// sleeps. Adaptive: it does not spin where work has come later than twice that time, nor after a
+// busy time longer than that, which pays for a wake-up; and after each attempt in vain it lets
+// twice as many waits go by before the next.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <sched.h>
+
+#include "base/clock.h"
+
+namespace cpss {
+
+// Between two looks: tells the CPU that it waits, so that it leaves its execution units to the
+// other hardware thread of the core and does not speculate on the next look (Intel SDM, PAUSE; Arm
+// ARM, YIELD).
+inline void relax_cpu() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// The lanes that are not asleep, all of a server. A guess that lanes share: relaxed, because
+// nothing else is handed over with it.
+//
+// A bit for each lane and no count: a process may die before, between or after any two of its
+// stores, and whoever then says that its lane is asleep says what is so, whatever that one had
+// said last. A count that the dead one had changed already would be wrong from then on.
+//
+// note_awake(), note_asleep(): one thread at a time for each lane, its own or that of whoever knows
+// its end.
+class AwakeLanes {
+ public:
+  using Word = std::atomic<std::uint64_t>;
+  static constexpr std::size_t kLanesInWord = 64;
+  static constexpr std::size_t words_for(std::size_t lanes) noexcept {
+    return (lanes + kLanesInWord - 1) / kLanesInWord;
+  }
+
+  // `bits`: words_for() all lanes there are, of zeros, nobody else's; they outlive this object.
+  AwakeLanes(unsigned cpus, std::span<Word> bits) noexcept : cpus_(cpus), bits_(bits) {}
+
+  void note_awake(std::size_t lane) noexcept {
+    bits_[lane / kLanesInWord].fetch_or(bit_of(lane), std::memory_order_relaxed);
+  }
+  void note_asleep(std::size_t lane) noexcept {
+    bits_[lane / kLanesInWord].fetch_and(~bit_of(lane), std::memory_order_relaxed);
+  }
+  unsigned count() const noexcept {
+    unsigned awake = 0;
+    for (const Word& word : bits_)
+      awake += static_cast<unsigned>(std::popcount(word.load(std::memory_order_relaxed)));
+    return awake;
+  }
+  bool have_a_cpu_each() const noexcept { return count() <= cpus_; }
+
+ private:
+  static constexpr std::uint64_t bit_of(std::size_t lane) noexcept {
+    return std::uint64_t{1} << lane % kLanesInWord;
+  }
+
+  const unsigned cpus_;
+  const std::span<Word> bits_;
+};
+
+// One lane's. One thread. `Clock`: the time in ns.
+template <std::uint64_t (*Clock)() noexcept>
+class BasicSpin {
+ public:
+  // `most_ns` 0: the lane always goes to sleep at once.
+  explicit BasicSpin(std::uint64_t most_ns) noexcept : most_ns_(most_ns) {}
+
+  // The lane found nothing to do: whether it is to look again.
+  bool look_again(const AwakeLanes& lanes) noexcept {
+    if (most_ns_ == 0) return false;
+    const std::uint64_t now = Clock();
+    if (!idle_) {
+      spinning_ = skip_ == 0 && now - since_ns_ < most_ns_;
+      begin(true, now);
+      yielded_ = false;
+    }
+    if (!lanes.have_a_cpu_each()) {
+      if (yielded_) return false;
+      yielded_ = true;
+      sched_yield();
+      return true;
+    }
+    if (!spinning_ || now - since_ns_ >= most_ns_) return false;
+    relax_cpu();
+    return true;
+  }
+  // The lane has found something.
+  void worked() noexcept {
+    if (!idle_) return;
+    begin(false, Clock());
+    in_vain_ = 0;
+  }
+  // The lane has slept and is awake again.
+  void slept() noexcept {
+    if (!idle_) return;
+    const std::uint64_t now = Clock();
+    const bool soon = now - since_ns_ < 2 * most_ns_;
+    if (spinning_) {
+      in_vain_ = in_vain_ < kMostSkipped ? 2 * in_vain_ + 1 : in_vain_;
+      skip_ = in_vain_;
+    } else if (soon && skip_ > 0) {
+      --skip_;
+    }
+    begin(false, now);
+  }
+
+ private:
+  static constexpr unsigned kMostSkipped = 255;
+
+  void begin(bool idle, std::uint64_t now) noexcept {
+    idle_ = idle;
+    since_ns_ = now;
+  }
+
+  const std::uint64_t most_ns_;
+  bool idle_ = false;           // the lane has nothing to do;
+  std::uint64_t since_ns_ = 0;  // since when it has, or has not
+  bool spinning_ = false;       // in this idle time
+  bool yielded_ = false;        // in this idle time
+  unsigned skip_ = 1;           // so many soon-ended waits before the next attempt
+  unsigned in_vain_ = 0;        // grows with each attempt that failed: 1, 3, 7 ... 255
+};
+
+using Spin = BasicSpin<now_ns>;
+
+}  // namespace cpss

@@ -1,0 +1,47 @@
+#include "stages/message/intake.h"
+
+#include <algorithm>
+
+#include "stages/lane/batch_clock.h"
+
+namespace cpss {
+
+Intake::Intake(SlotQueue& queue, std::uint32_t lanes, std::uint32_t batch, SlotStore& store,
+               StatsWriter& stats)
+    : queue_(queue), consumer_(queue, lanes), store_(store), stats_(stats), slots_(batch) {}
+
+std::span<const std::uint32_t> Intake::take(std::size_t most) noexcept {
+  const std::size_t count =
+      consumer_.try_take(std::span(slots_).first(std::min(most, slots_.size())));
+  if (count > 0) stats_.add(Counter::entered, count);
+  return std::span(slots_).first(count);
+}
+
+void Intake::book_helped(std::uint64_t messages) noexcept {
+  if (messages == 0) return;
+  stats_.add(Counter::entered, messages);
+  book_wait(stats_, 0, messages);
+}
+
+// Messages of one batch of the stage before carry the same stamp and mostly arrive together, so
+// runs of them are recorded at once.
+void Intake::book_waits(std::span<const std::uint32_t> slots, std::uint64_t taken_ns) noexcept {
+  std::uint64_t stamp = 0;
+  std::uint64_t run = 0;
+  const auto record_run = [&] {
+    // Another CPU's clock may be a little behind ours.
+    if (run > 0) book_wait(stats_, taken_ns > stamp ? taken_ns - stamp : 0, run);
+  };
+  for (const std::uint32_t slot : slots) {
+    const std::uint64_t published = store_.header(slot).published_ns;
+    if (published != stamp) {
+      record_run();
+      stamp = published;
+      run = 0;
+    }
+    ++run;
+  }
+  record_run();
+}
+
+}  // namespace cpss

@@ -1,0 +1,41 @@
+// How a stage takes messages from its queue, and books how long they waited in it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "queue/slot_queue.h"
+#include "stages/message/slot_store.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class Intake {
+ public:
+  // `lanes` share the queue; at most `batch` messages a take.
+  Intake(SlotQueue& queue, std::uint32_t lanes, std::uint32_t batch, SlotStore& store,
+         StatsWriter& stats);
+
+  // For the lane's wait place.
+  SlotQueue::Consumer& consumer() noexcept { return consumer_; }
+
+  // Takes what is there, up to a batch and `most`; the span is valid until the next call.
+  std::span<const std::uint32_t> take(std::size_t most = SIZE_MAX) noexcept;
+  // There was nothing to take a moment ago.
+  bool empty_guess() const noexcept { return queue_.ready_guess() == 0; }
+  // Books messages that came past the queue: they have not waited.
+  void book_helped(std::uint64_t messages) noexcept;
+  // Books how long each of the slots just taken has waited, as of `taken_ns`.
+  void book_waits(std::span<const std::uint32_t> slots, std::uint64_t taken_ns) noexcept;
+
+ private:
+  const SlotQueue& queue_;
+  SlotQueue::Consumer consumer_;
+  SlotStore& store_;
+  StatsWriter& stats_;
+  std::vector<std::uint32_t> slots_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,58 @@
+// How a stage hands messages on, as a batch: into the next stage's queue, or, where it may help, by
+// running the next step itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "queue/slot_queue.h"
+#include "stages/message/helping.h"
+#include "stages/message/slot_store.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class Outlet {
+ public:
+  // At most `batch` messages are added between two hand_on(). No `help`: always by the queue.
+  Outlet(SlotQueue& queue, std::uint32_t batch, SlotStore& store, StatsWriter& stats,
+         std::optional<Help> help = {})
+      : producer_(queue), store_(store), stats_(stats), help_(help) {
+    slots_.reserve(batch);
+  }
+
+  void add(std::uint32_t slot) noexcept { slots_.push_back(slot); }
+  // Most messages to add, so that the lane can help with them; at least 1.
+  std::size_t most() const noexcept { return help_ ? help_->most() : Help::kNoLimit; }
+  bool empty() const noexcept { return slots_.empty(); }
+
+  // Hands on what was added; `now_ns` is now.
+  void hand_on(std::uint64_t now_ns) noexcept {
+    if (slots_.empty()) return;
+    // Before anything else: no reader may see more messages enter the next stage than left this
+    // one.
+    stats_.add(Counter::left, slots_.size());
+    std::span<const std::uint32_t> rest = slots_;
+    if (help_ && help_->due(rest.size())) rest = help_->run(rest, now_ns);
+    if (!rest.empty()) put(rest, now_ns);
+    slots_.clear();
+  }
+
+ private:
+  void put(std::span<const std::uint32_t> slots, std::uint64_t now_ns) noexcept {
+    for (const std::uint32_t slot : slots) store_.header(slot).published_ns = now_ns;
+    const PostResult result = producer_.put(slots);
+    stats_.raise(Gauge::queue_high_water, result.value);
+    stats_.add(Counter::futex_wakes, result.wakes);
+  }
+
+  SlotQueue::Producer producer_;
+  SlotStore& store_;
+  StatsWriter& stats_;
+  std::optional<Help> help_;
+  std::vector<std::uint32_t> slots_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,77 @@
+// The one way a message ends: its outcome is booked, then its slot is given back.
+//
+// Each stage of a lane has one of its own. Outcomes are booked and slots given back in batches:
+// finish() at the end of a step, and before any wait.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "queue/slot_pool.h"
+#include "stages/message/slot_store.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class Retirement {
+ public:
+  // At most `batch` messages are retired between two finish().
+  Retirement(SlotStore& store, SlotPool::SlotCache& cache, StatsWriter& stats, std::size_t batch)
+      : store_(store), cache_(cache), stats_(stats) {
+    freed_.reserve(batch);
+  }
+
+  // Ends the message for `reason`. A slot that main has seized was booked by main. A stale one is a
+  // defect: it is counted, and belongs to someone else.
+  void retire(MessageRef message, Reason reason) noexcept {
+    switch (store_.release(message)) {
+      case Release::released:
+        ++ended_[static_cast<std::size_t>(reason)];
+        freed_.push_back(message.slot);
+        break;
+      case Release::seized:
+        break;
+      case Release::stale:
+        stats_.book(Reason::failed_stale_slot);
+        break;
+    }
+  }
+
+  // Ends datagrams that never became messages: they were in memory, but hold no slot.
+  void drop(Reason reason, std::uint64_t datagrams) noexcept {
+    stats_.book(reason, datagrams);
+    stats_.add(Counter::retired, datagrams);
+    stats_.add(Counter::given_back, datagrams);
+  }
+
+  // Whether the message may be handed on or sent; if not, it is dealt with as in retire().
+  bool still_held(MessageRef message) noexcept {
+    if (store_.holds(message)) return true;
+    // Cannot succeed: the word is known to differ. Tells seized from stale.
+    if (store_.release(message) == Release::stale) stats_.book(Reason::failed_stale_slot);
+    return false;
+  }
+
+  // Books and gives back what was retired since the last call.
+  void finish() noexcept {
+    if (freed_.empty()) return;
+    for (std::size_t reason = 0; reason < ended_.size(); ++reason)
+      if (const std::uint32_t messages = std::exchange(ended_[reason], 0); messages > 0)
+        stats_.book(static_cast<Reason>(reason), messages);
+    stats_.add(Counter::retired, freed_.size());
+    stats_.add(Counter::given_back, freed_.size());
+    stats_.add(Counter::futex_wakes, cache_.give_back(freed_));
+    freed_.clear();
+  }
+
+ private:
+  SlotStore& store_;
+  SlotPool::SlotCache& cache_;
+  StatsWriter& stats_;
+  std::vector<std::uint32_t> freed_;                    // slots of what was retired,
+  std::array<std::uint32_t, kReasons.size()> ended_{};  // and how many for each reason
+};
+
+}  // namespace cpss

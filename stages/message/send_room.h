@@ -1,0 +1,55 @@
+// Whose replies may take room in a socket's send buffer while replies that do not leave fill it.
+//
+// A reply to a neighbour whose hardware address nobody tells stays in the kernel for about three
+// seconds, and in its socket's send buffer: a few hundred of them are all that the buffer holds,
+// and then nobody else gets a reply either. So while a socket is under pressure (send_pressure.h),
+// replies to silent neighbours may take half of the buffer, those to neighbours that the kernel
+// does not know yet three quarters, and everybody else all of it. Without pressure, or where
+// nothing is known (ReachMap), everybody may.
+//
+// One object per step that sends; its lane's thread alone. Costs a load for each begin() without
+// pressure; with it a system call for each begin(), and above half of the buffer a look into the
+// map for each reply.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "net/datagram_port.h"
+#include "stages/message/send_pressure.h"
+
+namespace cpss {
+
+class SendRoom {
+ public:
+  // Null: everybody may always.
+  explicit SendRoom(const SendOutlook* outlook) noexcept : outlook_(outlook) {}
+
+  // What follows is about replies by this socket, now; `socket`: its place in the server's list.
+  void begin(std::size_t socket, const DatagramPort& port, std::uint64_t now_ns) noexcept {
+    pressed_ = outlook_ != nullptr && outlook_->sockets[socket].on();
+    if (pressed_) look(port, now_ns);
+  }
+  bool pressed() const noexcept { return pressed_; }
+
+  // Whether the reply may be sent now. If so it counts as sent.
+  bool admits(const SocketAddress& peer, std::size_t bytes) noexcept {
+    return !pressed_ || admits_under_pressure(peer, bytes);
+  }
+
+  // The kernel had no room in that socket.
+  void found_full(std::size_t socket) noexcept {
+    if (outlook_ != nullptr) outlook_->sockets[socket].rise();
+  }
+
+ private:
+  void look(const DatagramPort& port, std::uint64_t now_ns) noexcept;
+  bool admits_under_pressure(const SocketAddress& peer, std::size_t bytes) noexcept;
+
+  const SendOutlook* outlook_;
+  bool pressed_ = false;
+  std::uint64_t now_ns_ = 0;
+  SendBufferUse use_;  // as of begin(), and an estimate of what was admitted since
+};
+
+}  // namespace cpss

@@ -1,0 +1,94 @@
+// The message slots: what a slot index stands for.
+//
+// A slot is a header and two windows of CPSS_MSGSIZE bytes, request and reply. Headers, request
+// windows and reply windows are three separate arrays. A slot is owned by whoever holds its index
+// (see queue/slot_pool.h, P1): its fields are plain memory, and the queues order their hand-over.
+// Only the occupancy word is atomic, because at a forced end the main thread takes slots from lanes
+// that still run.
+//
+// Occupancy: {generation, free | occupied | seized}. The generation grows each time a slot is
+// filled.
+//
+//   free ──occupy──► occupied ──release (its owner)──► free
+//                        └─────seize (main, at a forced end)──► seized, for good
+//
+// release and seize are compare-exchanges on the word, so of the two exactly one succeeds and books
+// the message. A lane that finds a slot it holds in another generation holds a stale index: that is
+// a defect, it is counted and the slot is not touched.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "net/address.h"
+#include "queue/shared_word.h"
+#include "stages/message/memory.h"
+
+namespace cpss {
+
+struct alignas(64) SlotHeader {
+  SharedWord<std::uint64_t> occupancy{};
+  std::uint64_t published_ns = 0;  // when the stage before handed it on, CLOCK_MONOTONIC
+  SocketAddress peer;
+  std::uint16_t port_index = 0;      // which of the server's sockets it came by and leaves by
+  std::uint16_t request_length = 0;  // bytes
+  std::uint16_t reply_length = 0;    // bytes
+  bool reply_in_request_window = false;
+  bool shed = false;  // its reply says that the server is busy; it ends as shed, sent or not
+  bool trusted = false;
+  bool has_local = false;
+  // A line of its own, because only sockets bound to a wildcard need it: valid where has_local.
+  alignas(64) LocalAddress local;
+};
+static_assert(ImplicitLifetime<SlotHeader>, "zeroed memory is an array of free headers");
+static_assert(sizeof(SlotHeader) == 128, "one line that every message needs, one that few do");
+
+// A slot and the generation in which its holder got it.
+struct MessageRef {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+};
+
+enum class Release : std::uint8_t { released, seized, stale };
+
+class SlotStore {
+ public:
+  // `window_bytes`: 1 to 65,535.
+  SlotStore(std::uint32_t slots, std::size_t window_bytes,
+            Sharing sharing = Sharing::process_private);
+
+  // What one comes to use, once every slot has been in use.
+  static std::uint64_t bytes(std::uint32_t slots, std::size_t window_bytes) noexcept {
+    return slots * std::uint64_t{sizeof(SlotHeader) + 2 * stride_of(window_bytes)};
+  }
+
+  std::uint32_t slots() const noexcept { return slots_; }
+  std::size_t window_bytes() const noexcept { return window_bytes_; }
+
+  SlotHeader& header(std::uint32_t slot) noexcept { return headers_[slot]; }
+  std::byte* request(std::uint32_t slot) noexcept { return requests_.data() + slot * stride_; }
+  std::byte* reply(std::uint32_t slot) noexcept { return replies_.data() + slot * stride_; }
+
+  // A free slot that the caller owns now holds a message.
+  MessageRef occupy(std::uint32_t slot) noexcept;
+  // The message in a slot just taken from a queue.
+  MessageRef message_in(std::uint32_t slot) const noexcept;
+  // Whether the slot still holds that message: checked when it is handed on and when it is sent.
+  bool holds(MessageRef message) const noexcept;
+  // The end of a message; only after `released` may it be booked and the slot given back.
+  Release release(MessageRef message) noexcept;
+  // Main thread, at a forced end. Whether the slot held a message that nobody else will book.
+  bool seize(std::uint32_t slot) noexcept;
+
+ private:
+  std::uint32_t slots_;
+  std::size_t window_bytes_;
+  std::size_t stride_;
+  Memory header_memory_;
+  Memory requests_;
+  Memory replies_;
+  SlotHeader* headers_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,297 @@
+#include "stages/receive/receive.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "net/segmentation.h"
+#include "stages/lane/batch_clock.h"
+
+namespace cpss {
+namespace {
+
+// After a read that failed. Short, since an error that was pending at the socket is mostly gone.
+constexpr Backoff::Pause kFirstPause{1};
+
+std::size_t buffer_bytes(std::size_t window_bytes, bool merged) {
+  return merged ? std::max(kMergedBytes, window_bytes) : window_bytes;
+}
+
+}  // namespace
+
+std::uint64_t ReceiveStep::bytes(std::size_t window_bytes, std::uint32_t batch, bool merged,
+                                 bool sheds) noexcept {
+  const std::uint64_t arrivals = batch * stride_of(buffer_bytes(window_bytes, merged));
+  return sheds ? arrivals + Shedding::bytes(window_bytes, batch) : arrivals;
+}
+
+ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
+                         std::optional<Help> help)
+    : w_(std::move(wiring)),
+      lane_(lane),
+      stats_(stats),
+      retirement_(w_.store, lane.cache, stats_, w_.batch),
+      outlet_(w_.requests, w_.batch, w_.store, stats_, help),
+      memory_(bytes(w_.store.window_bytes(), w_.batch, w_.merged, false)),
+      arrivals_(w_.batch),
+      host_(w_.admission.host()),
+      failures_(w_.ports.size(), Backoff(kFirstPause)) {
+  free_.reserve(2 * std::size_t{w_.batch});
+  const std::size_t each = buffer_bytes(w_.store.window_bytes(), w_.merged);
+  for (std::size_t i = 0; i < w_.batch; ++i)
+    buffers_.push_back({memory_.data() + i * stride_of(each), each});
+  if (w_.shedding)
+    shedding_.emplace(*w_.shedding, Shedding::Shared{lane.events, stats_}, w_.store.window_bytes(),
+                      w_.batch);
+}
+
+std::size_t ReceiveStep::run() noexcept {
+  starved_ = false;
+  // A forced end: nothing more is received, so that the books can be closed.
+  if (w_.pool.free_slots().closed()) {
+    abandon_held();
+    return 0;
+  }
+  pausing_ = false;
+  run_arrivals_ = run_wanted_ = 0;
+  std::size_t moved = place_held();
+  if (held_ == 0 && !starved_ && may_receive()) moved += receive_from_ports();
+  if (w_.moderated && moderation_.note(run_arrivals_, run_wanted_))
+    moderation_.decide(now_ns(), thread_cpu_ns());
+  pausing_ = moderation_.due() && !starved_ && held_ == 0 && emptied_ >= w_.ports.size();
+  return starved_ && shedding_ ? 0 : moved;
+}
+
+std::size_t ReceiveStep::receive_from_ports() noexcept {
+  std::size_t moved = 0;
+  for (std::size_t i = 0; i < w_.ports.size() && held_ == 0 && !starved_; ++i) {
+    if (failing_ > 0 && !failures_[next_port_].due(now_ns())) {
+      ++emptied_;
+      next_port_ = (next_port_ + 1) % w_.ports.size();
+      continue;
+    }
+    moved += receive_from(static_cast<std::uint16_t>(next_port_));
+    // Without a slot it stays this socket's turn, or one that others outpace would never get one. A
+    // batch that is shed was its turn.
+    if (!starved_ || shedding_) next_port_ = (next_port_ + 1) % w_.ports.size();
+    if (w_.one_batch && moved > 0) break;
+  }
+  if (std::exchange(woken_, false) && run_arrivals_ == 0 && !starved_)
+    stats_.add(Counter::lost_races);
+  return moved;
+}
+
+void ReceiveStep::before_wait() noexcept {
+  stats_.add(Counter::futex_wakes, lane_.cache.give_all_back());
+}
+
+void ReceiveStep::accept_tokens(std::uint32_t tokens) noexcept {
+  const std::size_t held = free_.size();
+  free_.resize(held + tokens);
+  lane_.cache.accept(std::span(free_).subspan(held));
+}
+
+// No more than its share: what one lane holds and does not need, another one would shed for.
+void ReceiveStep::claim() noexcept {
+  const std::size_t held = free_.size();
+  if (held >= w_.batch) return;
+  free_.resize(w_.batch);
+  free_.resize(held + lane_.cache.claim(std::span(free_).subspan(held), w_.lanes));
+}
+
+void ReceiveStep::give_back_free() noexcept {
+  if (free_.empty()) return;
+  stats_.add(Counter::futex_wakes, lane_.cache.give_back(free_));
+  free_.clear();
+}
+
+std::size_t ReceiveStep::arrivals_wanted() const noexcept {
+  // What is shed needs no slot.
+  const std::size_t room = free_.empty() ? w_.batch : std::min(free_.size(), outlet_.most());
+  return std::clamp<std::size_t>(room / per_arrival_, 1, w_.batch);
+}
+
+std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
+  claim();
+  starved_ = free_.empty();
+  if ((starved_ && !shedding_) || !hold_.pick_up()) return 0;
+  BatchClock clock(stats_);
+  const std::size_t wanted = arrivals_wanted();
+  read(port_index, wanted);
+  emptied_ = filled_ < wanted ? emptied_ + 1 : 0;
+  run_arrivals_ += filled_;
+  run_wanted_ += wanted;
+  if (held_ == 0) {
+    hold_.put_down(0);
+    starved_ = false;
+    give_back_free();
+    return 0;
+  }
+  per_arrival_ = static_cast<std::size_t>(held_ / filled_);
+  port_index_ = port_index;
+  const std::uint64_t datagrams = held_;
+  begin_arrival();
+  return starved_ ? shed_held(clock, datagrams) : place_batch(clock, datagrams);
+}
+
+// An error that was pending at the socket is gone once it has been told, and datagrams may wait
+// behind it: only after a second one in a row does the socket count as empty. So a lane that is to
+// stop leaves nothing behind.
+void ReceiveStep::read(std::uint16_t port_index, std::size_t most_arrivals) noexcept {
+  DatagramPort& port = *w_.ports[port_index];
+  ReceiveResult result;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    result = book_call(stats_, [&] {
+      return port.receive(std::span(buffers_).first(most_arrivals),
+                          std::span(arrivals_).first(most_arrivals));
+    });
+    if (result.error == 0) break;
+    stats_.add(Counter::receive_errors);
+    lane_.events.report(EventKind::receive_error, result.error);
+  }
+  if (result.error != 0 || failing_ > 0) note_read(port_index, result.error);
+  filled_ = result.filled;
+  arrival_ = 0;
+
+  // Counted before any decision; in memory from here on.
+  for (std::size_t i = 0; i < filled_; ++i) held_ += arrivals_[i].datagrams();
+  if (held_ == 0) return;
+  stats_.add(Counter::received, held_);
+  stats_.add(Counter::filled, held_);
+  stats_.add(Counter::entered, held_);
+  host_.refresh();
+}
+
+void ReceiveStep::note_read(std::size_t port, int error) noexcept {
+  Backoff& failures = failures_[port];
+  if (error != 0) {
+    if (!failures.failing()) ++failing_;
+    failures.failed(now_ns());
+    lane_.troubles.failed(Trouble::receive, error);
+  } else if (failures.failing()) {
+    failures.succeeded();
+    if (--failing_ == 0) lane_.troubles.over(Trouble::receive);
+  }
+}
+
+Deadline ReceiveStep::next_try() const noexcept {
+  Deadline first = kNoDeadline;
+  if (failing_ > 0)
+    for (const Backoff& failures : failures_)
+      if (failures.failing()) first = std::min(first, failures.not_before());
+  return first;
+}
+
+void ReceiveStep::try_all_again() noexcept {
+  for (Backoff& failures : failures_) failures.end_pause();
+}
+
+// Decides, once for all its datagrams, whether the arrival may become messages.
+void ReceiveStep::begin_arrival() noexcept {
+  for (; arrival_ < filled_; ++arrival_) {
+    const Arrival& arrival = arrivals_[arrival_];
+    if (const auto reason = w_.admission.refusal(arrival, host_)) {
+      retirement_.drop(*reason, arrival.datagrams());
+      held_ -= arrival.datagrams();
+      continue;
+    }
+    cursor_ = ArrivalCursor(arrival, buffers_[arrival_].data);
+    trusted_ = w_.admission.trusted(arrival.peer);
+    return;
+  }
+}
+
+void ReceiveStep::next_datagram() noexcept {
+  --held_;
+  cursor_.next();
+  if (!cursor_.done()) return;
+  ++arrival_;
+  begin_arrival();
+}
+
+bool ReceiveStep::too_long() const noexcept {
+  return cursor_.cut() || cursor_.bytes().size() > w_.store.window_bytes();
+}
+
+std::size_t ReceiveStep::place_batch(BatchClock& clock, std::uint64_t held) noexcept {
+  const std::size_t most = std::min<std::size_t>(w_.batch, outlet_.most());
+  for (std::size_t placed = 0; held_ > 0; next_datagram()) {
+    if (too_long()) {
+      retirement_.drop(Reason::invalid_truncated, 1);
+    } else {
+      if (free_.empty() || placed == most) break;
+      place_datagram(cursor_.bytes());
+      ++placed;
+    }
+  }
+  hold_.put_down(held_);
+  finish(clock, held - held_);
+  return held - held_;
+}
+
+void ReceiveStep::place_datagram(std::span<const std::byte> bytes) noexcept {
+  const std::uint32_t slot = free_.back();
+  free_.pop_back();
+  if (!bytes.empty()) std::memcpy(w_.store.request(slot), bytes.data(), bytes.size());
+  const Arrival& arrival = arrivals_[arrival_];
+  SlotHeader& header = w_.store.header(slot);
+  header.peer = arrival.peer;
+  header.has_local = arrival.local.known();
+  if (header.has_local) header.local = arrival.local;
+  header.port_index = static_cast<std::uint16_t>(w_.first_port + port_index_);
+  header.request_length = static_cast<std::uint16_t>(bytes.size());
+  header.trusted = trusted_;
+  header.shed = false;
+  w_.store.occupy(slot);
+  outlet_.add(slot);
+}
+
+std::size_t ReceiveStep::place_held() noexcept {
+  if (held_ == 0) return 0;
+  claim();
+  starved_ = free_.empty();
+  if ((starved_ && !shedding_) || !hold_.pick_up()) return 0;
+  BatchClock clock(stats_);
+  return starved_ ? shed_held(clock, held_) : place_batch(clock, held_);
+}
+
+std::size_t ReceiveStep::shed_held(BatchClock& clock, std::uint64_t held) noexcept {
+  // Each of the datagrams that the kernel merged is asked for: one may be invalid and the next not.
+  for (; held_ > 0; next_datagram()) {
+    const std::optional<Reason> reason = reason_to_shed();
+    if (!reason) break;
+    retirement_.drop(*reason, 1);
+  }
+  shedding_->send(*w_.ports[port_index_], w_.first_port + port_index_);
+  hold_.put_down(held_);
+  finish(clock, held - held_);
+  return held - held_;
+}
+
+// The service is asked, and that it is quick to answer is its promise, not ours.
+std::optional<Reason> ReceiveStep::reason_to_shed() noexcept {
+  if (too_long()) return Reason::invalid_truncated;
+  hold_.put_down(held_);
+  const Reason reason = shedding_->answer(arrivals_[arrival_], cursor_.bytes(), trusted_);
+  return hold_.pick_up() ? std::optional(reason) : std::nullopt;
+}
+
+void ReceiveStep::abandon_held() noexcept {
+  if (held_ > 0 && hold_.pick_up()) {
+    retirement_.drop(Reason::failed_forced_end, held_);
+    hold_.put_down(0);
+  }
+  held_ = 0;
+}
+
+// What may take long comes last: with it the lane holds nothing that others could use.
+void ReceiveStep::finish(BatchClock& clock, std::size_t datagrams) noexcept {
+  const std::uint64_t end_ns = now_ns();
+  clock.end(end_ns, datagrams);
+  retirement_.finish();
+  give_back_free();
+  lane_.input_empty = emptied_ >= w_.ports.size() && held_ == 0;
+  outlet_.hand_on(end_ns);
+}
+
+}  // namespace cpss

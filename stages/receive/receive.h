@@ -1,0 +1,175 @@
+// Stage receive: takes datagrams from the sockets into slots, decides who may ask, hands on.
+//
+// One object per receive lane. Every lane serves every socket in turn, a batch at a time. Arrivals
+// are read into memory of the lane, since the kernel may have merged several datagrams into one
+// (UDP_GRO), and each datagram is copied into a slot of its own.
+//
+// Slots are claimed before anything is read, and no more arrivals are read than there are slots.
+// Merged arrivals may still hold more datagrams than that: these wait in the lane, count as in
+// flight, and nothing more is read before they have slots. At a forced end they are the lane's or
+// main's (held_datagrams.h).
+//
+// A socket whose reads fail is left alone for a while (backoff.h), 1 ms at first, at most 1 s: the
+// lane goes on with the others, and need not be woken for this one.
+//
+// When there is no free slot, what happens is for the overload policy to say: the datagrams wait,
+// in the kernel or in the lane, or a batch of them is shed (shedding.h).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "net/datagram_port.h"
+#include "queue/slot_pool.h"
+#include "stages/lane/backoff.h"
+#include "stages/lane/batch_clock.h"
+#include "stages/lane/lane_context.h"
+#include "stages/lane/leave_sign.h"
+#include "stages/lane/step.h"
+#include "stages/message/memory.h"
+#include "stages/message/outlet.h"
+#include "stages/message/retirement.h"
+#include "stages/message/slot_store.h"
+#include "stages/receive/admission.h"
+#include "stages/receive/arrival_cursor.h"
+#include "stages/receive/held_datagrams.h"
+#include "stages/receive/host_addresses.h"
+#include "stages/receive/moderation.h"
+#include "stages/receive/shedding.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class ReceiveStep final : public Step {
+ public:
+  struct Wiring {
+    std::vector<DatagramPort*> ports;
+    SlotStore& store;
+    SlotPool& pool;
+    SlotQueue& requests;
+    const Admission& admission;
+    std::uint32_t batch;                            // most datagrams of one receive
+    std::uint32_t lanes;                            // receive lanes
+    bool merged = false;                            // arrivals may hold several datagrams
+    bool moderated = false;                         // pauses between small batches (moderation.h)
+    std::optional<Shedding::Wiring> shedding = {};  // none: datagrams wait for slots
+    // Slot headers name a port by its place in the server's list, in which `ports` are one behind
+    // the other from this one on.
+    std::size_t first_port = 0;
+    bool one_batch = false;  // a run ends with the first batch that was handed on
+    // Once it is true nothing more is read, whatever the sockets hold. Null: never.
+    const LeaveSign* leave_unread = nullptr;
+  };
+
+  // Memory of its own that one comes to use.
+  static std::uint64_t bytes(std::size_t window_bytes, std::uint32_t batch, bool merged,
+                             bool sheds) noexcept;
+
+  ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
+
+  std::size_t run() noexcept override;
+  void before_wait() noexcept override;
+  // Not for slots: those are waited for, and what is shed is shed at a pace.
+  bool may_look_again() const noexcept override { return !starved_ && !pausing_; }
+
+  // The last run() stopped because there was no free slot, not because there was nothing to read. A
+  // run that has shed a batch says so too, and returns 0: the lane gives the others time before it
+  // sheds more.
+  bool starved() const noexcept { return starved_; }
+  // After the last run() the lane is to pause, whatever it has moved.
+  bool pausing() const noexcept { return pausing_; }
+  bool sheds() const noexcept { return shedding_.has_value(); }
+  // Tokens of the pool that the lane has waited for; used by the next run().
+  void accept_tokens(std::uint32_t tokens) noexcept;
+  // The lane goes on without receiving.
+  void receive_no_more() noexcept { receives_ = false; }
+  // The lane was woken because a socket had become readable: if the next run() reads nothing,
+  // another lane was faster.
+  void woken() noexcept { woken_ = true; }
+  // Main, at a forced end.
+  std::optional<std::uint64_t> take_away_held() noexcept { return hold_.take_away(); }
+  // Whether the last read of this one of its sockets has failed.
+  bool fails(std::size_t port) const noexcept { return failures_[port].failing(); }
+  // When the first of those that fail is to be tried again; none fails: kNoDeadline.
+  Deadline next_try() const noexcept;
+  // The next run() tries all of them, once: the lane is to stop.
+  void try_all_again() noexcept;
+  StatsWriter& stats() noexcept { return stats_; }
+  LaneContext& lane() noexcept { return lane_; }
+
+ private:
+  bool may_receive() const noexcept {
+    return receives_ && (w_.leave_unread == nullptr || !w_.leave_unread->given());
+  }
+  // Of all sockets in turn.
+  std::size_t receive_from_ports() noexcept;
+  std::size_t receive_from(std::uint16_t port_index) noexcept;
+  // How many arrivals to ask for, so that they are about a batch of datagrams, and no more than
+  // there are slots for if each is one.
+  std::size_t arrivals_wanted() const noexcept;
+  // Reads arrivals: counts them as received, and holds them.
+  void read(std::uint16_t port_index, std::size_t most_arrivals) noexcept;
+  void note_read(std::size_t port, int error) noexcept;
+
+  // The cursor to the first datagram that may become a message, of this arrival or a later one.
+  void begin_arrival() noexcept;
+  // The datagram at the cursor is dealt with: on to the next.
+  void next_datagram() noexcept;
+  // It fits into no slot.
+  bool too_long() const noexcept;
+  // These deal with what is held and in hand, of `held` datagrams when the run of the step began,
+  // and return how many have gone since: one batch, as far as there are slots; all, without slots.
+  std::size_t place_batch(BatchClock& clock, std::uint64_t held) noexcept;
+  std::size_t shed_held(BatchClock& clock, std::uint64_t held) noexcept;
+  // What an earlier run could not deal with.
+  std::size_t place_held() noexcept;
+  // Why the datagram at the cursor is shed. None: main has taken all that is held meanwhile.
+  std::optional<Reason> reason_to_shed() noexcept;
+  void place_datagram(std::span<const std::byte> bytes) noexcept;
+  // At a forced end: what waits here for slots ends with it.
+  void abandon_held() noexcept;
+  // Books the run of the step, in which so many `datagrams` were dealt with, and hands on. Nothing
+  // is in hand.
+  void finish(BatchClock& clock, std::size_t datagrams) noexcept;
+
+  void claim() noexcept;
+  void give_back_free() noexcept;
+
+  Wiring w_;
+  LaneContext& lane_;
+  StatsWriter stats_;
+  Retirement retirement_;
+  Outlet outlet_;
+  std::optional<Shedding> shedding_;
+
+  std::vector<std::uint32_t> free_;  // claimed, not yet used; room for two batches
+  Memory memory_;                    // where arrivals are read into
+  std::vector<ReceiveBuffer> buffers_;
+  std::vector<Arrival> arrivals_;
+  // What was read and not yet dealt with: the datagrams from the cursor on, and the arrivals
+  // behind.
+  HeldDatagrams hold_;
+  std::uint64_t held_ = 0;   // datagrams
+  std::size_t filled_ = 0;   // arrivals of the last read()
+  std::size_t arrival_ = 0;  // the cursor's
+  ArrivalCursor cursor_;
+  HostAddressCopy host_;
+  bool trusted_ = false;          // the arrival's peer
+  std::uint16_t port_index_ = 0;  // they all came by it
+  std::size_t emptied_ = 0;       // reads in a row that left nothing in their sockets
+  std::size_t per_arrival_ = 1;   // datagrams, as of the last read() that brought any
+  std::size_t next_port_ = 0;
+  std::vector<Backoff> failures_;  // by port
+  std::size_t failing_ = 0;        // ports
+  bool starved_ = false;
+  bool woken_ = false;
+  bool receives_ = true;
+  Moderation moderation_;
+  std::size_t run_arrivals_ = 0;  // of the last run(), from all sockets,
+  std::size_t run_wanted_ = 0;    // of so many at most
+  bool pausing_ = false;
+};
+
+}  // namespace cpss

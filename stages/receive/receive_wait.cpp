@@ -1,0 +1,239 @@
+#include "stages/receive/receive_wait.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+namespace cpss {
+namespace {
+
+constexpr LongestWait kShedPause = std::chrono::milliseconds(1);
+constexpr std::uint64_t kShortForNs = 10'000'000;  // after a wait for a slot
+
+// As poll(2) and epoll_wait(2) want it.
+int milliseconds(LongestWait longest) noexcept {
+  return longest ? static_cast<int>(longest->count()) : -1;
+}
+
+// The same until a deadline, rounded up; 0: it has passed.
+int milliseconds_until(Deadline deadline) noexcept {
+  if (deadline == kNoDeadline) return -1;
+  const auto left = deadline - std::chrono::steady_clock::now();
+  return static_cast<int>(
+      std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0));
+}
+
+void watch(int epoll, int descriptor, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = descriptor;
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0)
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+}
+
+}  // namespace
+
+ReceiveWait::ReceiveWait(Wiring wiring, ReceiveStep& step)
+    : w_(std::move(wiring)),
+      step_(step),
+      failed_waits_(step.lane(), step.stats(), w_.stop_event),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+  try {
+    const std::uint32_t exclusive = w_.exclusive ? std::uint32_t{EPOLLEXCLUSIVE} : 0;
+    for (const DatagramPort* port : w_.ports)
+      watch(epoll_, port->descriptor(), EPOLLIN | exclusive);
+    watch(epoll_, w_.stop_event, EPOLLIN);
+    if (w_.replies != nullptr) watch(epoll_, w_.replies->event_fd(), EPOLLIN);
+  } catch (...) {
+    close(epoll_);
+    throw;
+  }
+  polled_.reserve(w_.ports.size() + 4);
+}
+
+ReceiveWait::~ReceiveWait() {
+  close(epoll_);
+}
+
+bool ReceiveWait::wait() noexcept {
+  if (w_.pool.free_slots().closed()) {
+    step_.run();  // ends what it holds
+    announce_end();
+    return false;
+  }
+  if (step_.pausing()) {
+    let_datagrams_gather(w_.pause);
+    return true;
+  }
+  if (w_.leave_unread != nullptr && w_.leave_unread->given()) stopping_ = true;
+  // The run before this wait came after the stop event and found nothing.
+  if (received_all()) announce_end();
+  if (w_.replies != nullptr) return wait_for_replies_too();
+  if (received_all() && full_port() == nullptr) return false;
+  sleep();
+  return true;
+}
+
+void ReceiveWait::announce_end() noexcept {
+  if (w_.all_received == nullptr || std::exchange(announced_, true)) return;
+  step_.receive_no_more();
+  w_.all_received->post(1);
+}
+
+DatagramPort* ReceiveWait::full_port() const noexcept {
+  return w_.sender != nullptr ? w_.sender->blocked_on() : nullptr;
+}
+
+LongestWait ReceiveWait::longest() const noexcept {
+  return full_port() != nullptr ? LongestWait(kLongestForRoom) : w_.longest;
+}
+
+bool ReceiveWait::wait_for_replies_too() noexcept {
+  StatsWriter& stats = step_.stats();
+  w_.replies->begin_wait();
+  TakeResult result = w_.replies->poll_wait(w_.batch);
+  if (result.status == TakeStatus::closed) {
+    // Nobody hands it replies any more, nor are there datagrams (Pipeline::end).
+    if (full_port() == nullptr) return false;
+    sleep();
+    return true;
+  }
+  if (result.status == TakeStatus::waiting) {
+    sleep();
+    result = w_.replies->poll_wait(w_.batch);
+    if (result.status == TakeStatus::waiting) result.wakes = w_.replies->end_wait();
+  }
+  stats.add(Counter::futex_wakes, result.wakes);
+  return true;
+}
+
+void ReceiveWait::sleep() noexcept {
+  if (step_.starved())
+    wait_for_slot();
+  else if (received_all() || full_port() != nullptr || step_.next_try() != kNoDeadline)
+    wait_for_the_rest();
+  else
+    wait_for_datagrams();
+}
+
+void ReceiveWait::note_event(int descriptor) noexcept {
+  if (descriptor == w_.stop_event)
+    note_stop();
+  else if (w_.replies == nullptr || descriptor != w_.replies->event_fd())
+    step_.woken();
+}
+
+void ReceiveWait::note_stop() noexcept {
+  if (!std::exchange(stopping_, true)) step_.try_all_again();
+}
+
+bool ReceiveWait::went_well(int ready) noexcept {
+  const bool failed = failed_waits_.pause_after(ready);
+  if (failed_waits_.saw_stop()) note_stop();
+  return !failed;
+}
+
+void ReceiveWait::wait_for_datagrams() noexcept {
+  if (step_.sheds() && now_ns() < short_until_ns_) let_datagrams_gather(*kShedPause);
+  epoll_event events[8];
+  const int count = wait_in_epoll(events);
+  went_well(count);
+  step_.stats().add(Counter::syscalls);
+  step_.stats().add(Counter::wait_calls);
+  for (int i = 0; i < count; ++i) note_event(events[i].data.fd);
+}
+
+int ReceiveWait::wait_in_epoll(std::span<epoll_event> events) noexcept {
+  int count = 0;
+  const auto wait = [&] {
+    count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
+                       milliseconds(w_.longest));
+  };
+  if (w_.shared)
+    step_.stats().add(Counter::lost_races, lost_races_.during(now_ns(), wait));
+  else
+    wait();
+  return count;
+}
+
+// Seldom: an epoll could not be told each time which of its descriptors count (EPOLLEXCLUSIVE).
+void ReceiveWait::wait_for_the_rest() noexcept {
+  polled_.clear();
+  if (!received_all()) {
+    polled_.push_back({w_.stop_event, POLLIN, 0});
+    for (std::size_t i = 0; i < w_.ports.size(); ++i)
+      if (!step_.fails(i)) polled_.push_back({w_.ports[i]->descriptor(), POLLIN, 0});
+  }
+  const std::size_t first = polled_.size();
+  poll_also(std::min(deadline_after(longest()), received_all() ? kNoDeadline : step_.next_try()));
+  step_.stats().add(Counter::syscalls);
+  step_.stats().add(Counter::wait_calls);
+  if (first > 0 && polled_.front().revents != 0) note_stop();
+}
+
+ReceiveWait::Polled ReceiveWait::poll_also(Deadline deadline) noexcept {
+  const std::size_t first = polled_.size();
+  if (w_.replies != nullptr) polled_.push_back({w_.replies->event_fd(), POLLIN, 0});
+  if (const DatagramPort* full = full_port()) polled_.push_back({full->descriptor(), POLLOUT, 0});
+  const int ready = poll(polled_.data(), polled_.size(), milliseconds_until(deadline));
+  if (!went_well(ready)) return {false, false};
+  const bool also = std::ranges::any_of(std::span(polled_).subspan(first),
+                                        [](const pollfd& one) { return one.revents != 0; });
+  return {ready != 0, also};
+}
+
+// Slots come back from downstream, which never waits for receive, or from what the lane itself does
+// with the replies that it holds: so this ends, at a stop too. Without a slot it ends only to look
+// again, to shed, or to answer.
+void ReceiveWait::wait_for_slot() noexcept {
+  StatsWriter& stats = step_.stats();
+  const std::uint64_t begin = now_ns();
+  stats.add(Counter::sem_waits);
+  Semaphore& free_slots = w_.pool.free_slots();
+  free_slots.begin_wait();
+  // Not begun anew by a signal whose token another lane was quicker to take.
+  const Deadline deadline = deadline_after(step_.sheds() ? kShedPause : longest());
+  for (Polled polled{true, false};;) {
+    const TakeResult result = free_slots.poll_wait(w_.batch, w_.lanes);
+    stats.add(Counter::futex_wakes, result.wakes);
+    if (result.status != TakeStatus::waiting) {
+      step_.accept_tokens(result.tokens);
+      break;
+    }
+    if (!polled.in_time || polled.also) {
+      stats.add(Counter::futex_wakes, free_slots.end_wait());
+      break;
+    }
+    polled_.assign(1, {free_slots.event_fd(), POLLIN, 0});
+    polled = poll_also(deadline);
+  }
+  const std::uint64_t end = now_ns();
+  stats.add(Counter::sem_wait_ns, end - begin);
+  stats.add(Counter::slot_wait_ns, end - begin);
+  short_until_ns_ = end + kShortForNs;
+}
+
+// Ends early only for the stop event.
+void ReceiveWait::let_datagrams_gather(std::chrono::nanoseconds time) noexcept {
+  if (!pauses_precisely_) {
+    // As it is, the kernel may let the thread sleep for 50 us longer (prctl(2)).
+    prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+    pauses_precisely_ = true;
+  }
+  pollfd stop{w_.stop_event, POLLIN, 0};
+  const timespec left{0, static_cast<long>(time.count())};
+  went_well(ppoll(&stop, 1, &left, nullptr));
+  step_.stats().add(Counter::syscalls);
+  step_.stats().add(Counter::wait_calls);
+}
+
+}  // namespace cpss

@@ -1,0 +1,103 @@
+// Where a lane waits that receives: for a readable socket, or, if it ran out of slots, for a free
+// one. A lane that also answers waits here for what that needs, too: for replies that other lanes
+// hand to it, and for room in a socket.
+//
+// A lane that sheds waits for a slot for at most 1 ms at a time: long enough that the lanes which
+// free slots get the CPU, even from a lane in the real-time class. And as long as it has been short
+// of slots lately, it lets datagrams gather for 1 ms before it waits for one: woken by each of them
+// it would take the CPU from the lanes that answer, a context switch or two for every datagram,
+// most of which it can only shed. No wait is longer than `longest`, and while replies wait for room
+// none is longer than kLongestForRoom (wait.h).
+//
+// A socket whose reads fail is not waited for, only the time until it is tried again.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include "net/datagram_port.h"
+#include "queue/semaphore.h"
+#include "queue/slot_pool.h"
+#include "queue/slot_queue.h"
+#include "stages/lane/failed_waits.h"
+#include "stages/lane/leave_sign.h"
+#include "stages/lane/step.h"
+#include "stages/lane/wait.h"
+#include "stages/receive/lost_races.h"
+#include "stages/receive/receive.h"
+
+namespace cpss {
+
+class ReceiveWait final : public WaitPlace {
+ public:
+  struct Wiring {
+    std::vector<DatagramPort*> ports;
+    SlotPool& pool;       // wakes by eventfd
+    std::uint32_t batch;  // most slots taken after one wait
+    std::uint32_t lanes;  // receive lanes, which share the free slots
+    int stop_event;       // eventfd, readable from the moment on when receiving has to end
+    LongestWait longest = {};
+    std::chrono::nanoseconds pause = {};  // between small batches (moderation.h)
+    // Whether a datagram wakes one of the lanes that wait for its socket (EPOLLEXCLUSIVE,
+    // epoll_ctl(2)), or all.
+    bool exclusive = true;
+    // Other lanes wait for the same sockets: what they were quicker to take is counted.
+    bool shared = false;
+    const LeaveSign* leave_unread = nullptr;  // as in ReceiveStep
+    Semaphore* all_received = nullptr;        // posted once, when the lane will receive no more
+    const Step* sender = nullptr;  // of a lane that also answers; blocked_on() is waited for
+    SlotQueue::Consumer* replies = nullptr;  // from other lanes; wakes by eventfd
+  };
+
+  // Throws std::system_error.
+  ReceiveWait(Wiring wiring, ReceiveStep& step);
+  ~ReceiveWait() override;
+
+  // After the stop event the lane goes on until it finds nothing to read; then, if it has nothing
+  // else to wait for, wait() is false. Replies are waited for until their queue is closed. Once the
+  // pool is closed (a forced end) it is false at once.
+  bool wait() noexcept override;
+
+ private:
+  // The lane has received its last: what it may still wait for are replies, and room for them.
+  bool received_all() const noexcept { return stopping_ && !step_.starved(); }
+  void announce_end() noexcept;
+  DatagramPort* full_port() const noexcept;
+  LongestWait longest() const noexcept;  // now
+  bool wait_for_replies_too() noexcept;
+  // Until there is something to do for the lane, whatever it is.
+  void sleep() noexcept;
+  void wait_for_datagrams() noexcept;
+  int wait_in_epoll(std::span<epoll_event> events) noexcept;
+  void wait_for_slot() noexcept;
+  void wait_for_the_rest() noexcept;
+  // Waits for what is in polled_, and also for replies and for room in a socket.
+  struct Polled {
+    bool in_time;
+    bool also;  // one of the latter is there
+  };
+  Polled poll_also(Deadline deadline) noexcept;
+  void let_datagrams_gather(std::chrono::nanoseconds time) noexcept;
+  void note_event(int descriptor) noexcept;
+  void note_stop() noexcept;
+  // What a wait has returned: whether it went well, or only a signal ended it.
+  bool went_well(int ready) noexcept;
+
+  Wiring w_;
+  ReceiveStep& step_;
+  FailedWaits failed_waits_;
+  int epoll_ = -1;
+  bool stopping_ = false;
+  bool announced_ = false;
+  bool pauses_precisely_ = false;  // set with the first pause
+  LostRaces lost_races_;
+  std::uint64_t short_until_ns_ = 0;  // a lane that sheds counts as short of slots until then
+  std::vector<pollfd> polled_;
+};
+
+}  // namespace cpss

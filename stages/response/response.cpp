@@ -1,0 +1,242 @@
+#include "stages/response/response.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <numeric>
+
+namespace cpss {
+namespace {
+
+Reason reason_for_send_error(int error) noexcept {
+  switch (error) {
+    case ECONNREFUSED:
+      return Reason::failed_send_refused;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case ENONET:
+    case ENODEV:
+      return Reason::failed_send_unreachable;
+    case EMSGSIZE:
+      return Reason::failed_send_too_large;
+    case EPERM:
+    case EACCES:
+      return Reason::failed_send_not_permitted;
+    case ENOBUFS:
+    case ENOMEM:
+      return Reason::failed_send_no_memory;
+    default:
+      return Reason::failed_send_other;
+  }
+}
+
+// All of a list is looked at with each batch.
+constexpr std::size_t kMostInList = 4096;
+constexpr std::size_t kLeastInList = 2;  // one for each half
+
+// Of the list of one socket, see the head of response.h. All lists of all lanes together hold at
+// most half of the slots, or a batch and one more each.
+std::size_t most_in_list(const ResponseStep::Wiring& wiring) noexcept {
+  if (wiring.lanes == 0) return wiring.batch;
+  const std::size_t share = std::max<std::size_t>(8, 2 * wiring.sockets);
+  return std::clamp(wiring.store.slots() / (share * wiring.lanes), kLeastInList, kMostInList);
+}
+
+}  // namespace
+
+ResponseStep::ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
+    : w_(std::move(wiring)),
+      most_aside_(w_.lanes == 0 ? 0 : most_in_list(w_) / 2),
+      most_full_(std::max<std::size_t>(w_.batch, most_in_list(w_) - most_aside_)),
+      lane_(lane),
+      stats_(stats),
+      retirement_(w_.store, lane.cache, stats_, w_.sockets * (most_aside_ + most_full_) + w_.batch),
+      intake_(w_.responses, w_.lanes, w_.batch, w_.store, stats_),
+      room_(w_.outlook),
+      lists_(w_.ports.size()),
+      groups_(w_.batch) {
+  for (Replies& list : lists_) list.reserve(most_aside_ + most_full_ + w_.batch);
+  waiting_ports_.reserve(w_.ports.size());
+  group_.reserve(w_.batch);
+  outgoing_.reserve(w_.batch);
+  unsent_.reserve(w_.batch);
+}
+
+void ResponseStep::before_wait() noexcept {
+  stats_.add(Counter::futex_wakes, lane_.cache.give_all_back());
+}
+
+std::size_t ResponseStep::run() noexcept {
+  std::span<const std::uint32_t> slots;
+  if (const std::size_t most = most_to_take(); most > 0) slots = intake_.take(most);
+  if (slots.empty() && waiting_ports_.empty()) return 0;
+  BatchClock clock(stats_);
+  intake_.book_waits(slots, clock.begin_ns());
+  add(slots);
+  return std::max(slots.size(), finish(clock, send(clock.begin_ns())));
+}
+
+std::span<const std::uint32_t> ResponseStep::help(std::span<const std::uint32_t> slots,
+                                                  std::uint64_t begin_ns) noexcept {
+  if (most_to_take() == 0) return slots;
+  BatchClock clock(stats_, begin_ns);
+  add(slots);
+  const std::size_t ended = send(begin_ns);
+  unsent_.clear();
+  if (!w_.keeps_helped) give_back_all();
+  // Only now is it known which of them this stage has dealt with.
+  intake_.book_helped(slots.size() - unsent_.size());
+  finish(clock, ended);
+  return unsent_;
+}
+
+void ResponseStep::give_back_all() noexcept {
+  for (const std::uint16_t port : waiting_ports_) {
+    for (const PendingReply& reply : lists_[port]) unsent_.push_back(reply.message.slot);
+    lists_[port].clear();
+  }
+  waiting_ports_.clear();
+  waiting_for_room_ = 0;
+}
+
+std::size_t ResponseStep::finish(BatchClock& clock, std::size_t ended) noexcept {
+  if (ended == 0) return 0;
+  retirement_.finish();
+  w_.cost.note(clock.end(now_ns(), ended), ended);
+  return ended;
+}
+
+std::size_t ResponseStep::waiting() const noexcept {
+  return std::accumulate(
+      waiting_ports_.begin(), waiting_ports_.end(), std::size_t{0},
+      [this](std::size_t sum, std::uint16_t port) { return sum + lists_[port].size(); });
+}
+
+std::size_t ResponseStep::most_to_take() const noexcept {
+  const bool might_overflow = waiting_for_room_ > 0 && waiting_for_room_ + w_.batch > most_full_;
+  return w_.sockets == 1 && might_overflow ? 0 : w_.batch;
+}
+
+void ResponseStep::add(std::span<const std::uint32_t> slots) noexcept {
+  for (const std::uint32_t slot : slots) {
+    const std::uint16_t port = w_.store.header(slot).port_index;
+    if (lists_[port].empty()) waiting_ports_.push_back(port);
+    lists_[port].push_back({w_.store.message_in(slot)});
+  }
+}
+
+std::size_t ResponseStep::send(std::uint64_t now_ns) noexcept {
+  const std::size_t before = waiting();
+  no_room_ = false;
+  waiting_for_room_ = 0;
+  for (const std::uint16_t port : waiting_ports_) send_by(port, now_ns);
+  std::erase_if(waiting_ports_, [this](std::uint16_t port) { return lists_[port].empty(); });
+  // Once for all of them: there may be many, and one is like the other.
+  if (no_room_) lane_.events.report(EventKind::send_error, EAGAIN);
+  return before - waiting();
+}
+
+void ResponseStep::send_by(std::uint16_t port_index, std::uint64_t now_ns) noexcept {
+  Replies& list = lists_[port_index];
+  DatagramPort& port = *w_.ports[port_index];
+  room_.begin(port_index, port, now_ns);
+  kept_ = kept_aside_ = 0;
+  bool full = false;
+  for (std::size_t next = 0; next < list.size();) {
+    if (full) {
+      keep(list, list[next++], now_ns, false);
+      continue;
+    }
+    next = next_group(list, next, now_ns);
+    const std::size_t done = send_group(port);
+    full = done < group_.size();
+    for (const PendingReply& reply : std::span(group_).subspan(done))
+      keep(list, reply, now_ns, false);
+  }
+  if (full) room_.found_full(port_index);
+  list.resize(kept_);
+  waiting_for_room_ += kept_ - kept_aside_;
+}
+
+std::size_t ResponseStep::next_group(Replies& list, std::size_t first,
+                                     std::uint64_t now_ns) noexcept {
+  group_.clear();
+  outgoing_.clear();
+  while (first < list.size() && group_.size() < w_.batch) {
+    const PendingReply reply = list[first++];
+    if (!retirement_.still_held(reply.message)) continue;
+    const OutgoingDatagram datagram = datagram_of(reply.message.slot);
+    if (!room_.admits(*datagram.peer, datagram.size)) {
+      keep(list, reply, now_ns, true);
+      continue;
+    }
+    group_.push_back(reply);
+    outgoing_.push_back(datagram);
+  }
+  if (w_.grouped) groups_.gather(outgoing_, group_);
+  return first;
+}
+
+OutgoingDatagram ResponseStep::datagram_of(std::uint32_t slot) noexcept {
+  const SlotHeader& header = w_.store.header(slot);
+  const bool to_source = w_.reply_address == nullptr;
+  return {header.reply_in_request_window ? w_.store.request(slot) : w_.store.reply(slot),
+          header.reply_length, to_source ? &header.peer : w_.reply_address,
+          to_source && header.has_local ? &header.local : nullptr};
+}
+
+std::size_t ResponseStep::send_group(DatagramPort& port) noexcept {
+  std::size_t done = 0;
+  while (done < group_.size()) {
+    const SendResult result =
+        book_call(stats_, [&] { return port.send(std::span(outgoing_).subspan(done)); });
+    stats_.add(Counter::sent, result.accepted);
+    for (std::size_t i = 0; i < result.accepted; ++i) {
+      const MessageRef message = group_[done + i].message;
+      if (w_.store.header(message.slot).shed) stats_.add(Counter::busy_replies);
+      end(message, Reason::answered);
+    }
+    done += result.accepted;
+    if (result.error == 0 || result.error == EINTR) continue;
+    if (result.error == EAGAIN) break;
+    send_failed(group_[done++].message, result.error);
+  }
+  return done;
+}
+
+// The error belongs to exactly this datagram; the rest of the group is tried again after it.
+void ResponseStep::send_failed(MessageRef ref, int error) noexcept {
+  const Reason reason = reason_for_send_error(error);
+  lane_.events.report(EventKind::send_error, error);
+  // The others are for where the reply goes to say.
+  if (reason == Reason::failed_send_no_memory || reason == Reason::failed_send_other)
+    lane_.troubles.failed(Trouble::send, error);
+  end(ref, reason);
+}
+
+// What was shed ends as shed, whatever the send says.
+void ResponseStep::end(MessageRef ref, Reason reason) noexcept {
+  const bool shed = w_.store.header(ref.slot).shed;
+  retirement_.retire(ref, shed ? Reason::shed_worker_queue_full : reason);
+}
+
+void ResponseStep::keep(Replies& list, PendingReply reply, std::uint64_t now_ns,
+                        bool aside) noexcept {
+  if (w_.store.header(reply.message.slot).shed) {
+    end(reply.message, Reason::shed_worker_queue_full);
+    return;
+  }
+  if (reply.deadline_ns == 0)
+    reply.deadline_ns = now_ns + static_cast<std::uint64_t>(w_.longest_wait.count());
+  const bool full = aside ? kept_aside_ == most_aside_ : kept_ - kept_aside_ == most_full_;
+  if (full || now_ns >= reply.deadline_ns) {
+    no_room_ = true;
+    end(reply.message, Reason::failed_send_no_room);
+    return;
+  }
+  if (aside) ++kept_aside_;
+  list[kept_++] = reply;
+}
+
+}  // namespace cpss

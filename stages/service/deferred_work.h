@@ -1,0 +1,34 @@
+// One deferred message from the worker queue to its end or to the response queue: what a worker and
+// an on-demand thread both do.
+//
+// One object per lane, which is to keep no free slots: the service may block with them.
+#pragma once
+
+#include "queue/worker_queue.h"
+#include "services/service.h"
+#include "stages/service/settlement.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class DeferredWork {
+ public:
+  struct Wiring {
+    Service& service;
+    SlotStore& store;
+    WorkerQueue& queue;
+    SlotQueue& responses;
+  };
+
+  DeferredWork(const Wiring& wiring, LaneContext& lane, StatsWriter& stats);
+
+  // Takes the oldest message and processes it. The caller holds a claim of the queue.
+  void process_one(LaneState* lane_state) noexcept;
+
+ private:
+  Wiring w_;
+  StatsWriter& stats_;
+  Settlement settlement_;
+};
+
+}  // namespace cpss

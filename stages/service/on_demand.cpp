@@ -1,0 +1,164 @@
+#include "stages/service/on_demand.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <system_error>
+
+#include "base/clock.h"
+#include "stages/lane/semaphore_clock.h"
+
+namespace cpss {
+namespace {
+
+// The error of std::system_error, or none.
+int number_of(const std::exception& error) {
+  const auto* of_system = dynamic_cast<const std::system_error*>(&error);
+  return of_system != nullptr ? of_system->code().value() : 0;
+}
+
+}  // namespace
+
+// One place, and the thread that runs in it now, if any: a lane that finds one message and then
+// nothing.
+class OnDemandStarter::Thread final : private Step, private WaitPlace {
+ public:
+  Thread(const Wiring& wiring, const Place& place)
+      : w_(wiring),
+        name_(place.name),
+        stats_(place.stats),
+        work_({w_.service, w_.store, w_.queue, w_.responses}, place.lane, stats_),
+        lane_state_(place.lane_state) {}
+
+  bool free() const noexcept { return !lane_; }
+
+  // The caller holds a claim, which is the thread's from now on. Throws where there is no thread.
+  void start() {
+    WaitPlace& place = *this;
+    lane_.emplace(LaneOptions{name_, w_.cpus, {}}, std::vector<Step*>{this}, place);
+    done_ = false;
+    try {
+      lane_->start();
+    } catch (...) {
+      lane_.reset();
+      throw;
+    }
+  }
+
+  // Whether its message is done: then nothing keeps it from ending.
+  bool take_end() noexcept { return ends_.try_take(1) == 1; }
+  // Waits for its end; then the place is free.
+  void join() {
+    lane_->join(kNoDeadline);
+    lane_.reset();
+  }
+  // The same without a thread, on the caller's; the place is free, the caller holds a claim.
+  void run_here() noexcept { work_.process_one(lane_state_); }
+
+ private:
+  std::size_t run() noexcept override {
+    if (done_) return 0;
+    work_.process_one(lane_state_);
+    done_ = true;
+    return 1;
+  }
+  bool wait() noexcept override {
+    ends_.post(1);
+    w_.crowd.thread_ends();
+    return false;
+  }
+
+  const Wiring& w_;
+  std::string name_;
+  StatsWriter stats_;
+  DeferredWork work_;
+  LaneState* lane_state_;
+  std::optional<Lane> lane_;
+  Semaphore ends_;
+  bool done_ = false;  // the thread's own while it runs
+};
+
+OnDemandStarter::OnDemandStarter(Wiring wiring, const std::vector<Place>& places, LaneContext& lane,
+                                 StatsWriter stats)
+    : w_(std::move(wiring)), lane_(lane), stats_(stats) {
+  for (const Place& place : places) threads_.push_back(std::make_unique<Thread>(w_, place));
+}
+
+OnDemandStarter::~OnDemandStarter() = default;
+
+std::size_t OnDemandStarter::run() noexcept {
+  join_ended();
+  if (pausing()) return 0;
+  std::size_t started = 0;
+  while (wanted() && w_.queue.try_claim()) {
+    if (!start_one()) break;
+    ++started;
+  }
+  return started;
+}
+
+bool OnDemandStarter::wanted() const noexcept {
+  return w_.crowd.wanted([this] { return w_.queue.ready_guess(); });
+}
+
+bool OnDemandStarter::pausing() const noexcept {
+  return failures_.failing() && !failures_.due(now_ns());
+}
+
+bool OnDemandStarter::start_one() noexcept {
+  const auto place = std::ranges::find_if(threads_, [](auto& thread) { return thread->free(); });
+  invariant(place != threads_.end(), "fewer threads run than there are places");
+  // Counted before it runs, so that nobody sees more threads than are counted.
+  w_.crowd.count_in();
+  ++running_;
+  try {
+    (*place)->start();
+  } catch (const std::exception& error) {
+    w_.crowd.count_out();
+    --running_;
+    w_.queue.unclaim();
+    failures_.failed(now_ns());
+    stats_.add(Counter::thread_start_errors);
+    lane_.events.report(EventKind::thread_not_started, 0, error.what());
+    lane_.troubles.failed(Trouble::thread_start, number_of(error));
+    return false;
+  }
+  failures_.succeeded();
+  lane_.troubles.over(Trouble::thread_start);
+  stats_.add(Counter::threads_started);
+  show_threads();
+  return true;
+}
+
+void OnDemandStarter::join_ended() noexcept {
+  for (auto& thread : threads_) {
+    if (thread->free() || !thread->take_end()) continue;
+    thread->join();
+    w_.crowd.count_out();
+    --running_;
+    show_threads();
+  }
+}
+
+void OnDemandStarter::show_threads() noexcept {
+  stats_.set(Gauge::threads_now, running_);
+  stats_.raise(Gauge::threads_most, running_);
+}
+
+bool OnDemandStarter::wait() noexcept {
+  Deadline until = deadline_after(w_.longest);
+  // Also where that time has passed since the last run: then nobody may call any more.
+  if (failures_.failing() && wanted()) until = std::min(until, failures_.not_before());
+  const TakeResult result = book_wait_for(stats_, [&] { return w_.crowd.wait(until); });
+  if (result.status != TakeStatus::closed) return true;
+  for (auto& thread : threads_)
+    if (!thread->free()) thread->join();
+  // A claim that was given back when the workers had already ended: nobody else gets to its
+  // message.
+  while (w_.queue.try_claim()) threads_.front()->run_here();
+  running_ = 0;
+  show_threads();
+  return false;
+}
+
+}  // namespace cpss

@@ -1,0 +1,89 @@
+// Stage on_demand: one more thread for a deferred message that no free worker is there for.
+//
+// The starter is a lane. When it is called (queue/crowd.h) it starts threads, as long as they are
+// wanted and a message waits, each of which takes the oldest message and ends with it; it joins
+// those that have ended. Starting a thread allocates: here alone that is done for a message.
+//
+// The starter claims the message before it starts the thread, so that the thread finds one. If
+// there is no thread to be had the claim is given back, and the workers get to the message; at the
+// end, when they may have gone, the starter itself does. It tries again after a pause (backoff.h),
+// called or not.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "queue/crowd.h"
+#include "queue/worker_queue.h"
+#include "services/service.h"
+#include "stages/lane/backoff.h"
+#include "stages/lane/lane.h"
+#include "stages/lane/lane_context.h"
+#include "stages/lane/step.h"
+#include "stages/lane/wait.h"
+#include "stages/service/deferred_work.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class OnDemandStarter final : public Step {
+ public:
+  struct Wiring {
+    Service& service;
+    SlotStore& store;
+    WorkerQueue& queue;
+    SlotQueue& responses;
+    Crowd& crowd;
+    std::vector<unsigned> cpus;  // of the threads; empty: all
+    LongestWait longest = {};    // of one wait for a call
+  };
+  // A place for one thread at a time, which alone writes its counters and uses its context.
+  struct Place {
+    std::string name;  // of the thread
+    StatsWriter stats;
+    LaneContext& lane;
+    // Its threads use it one after the other; null: the service needs none.
+    LaneState* lane_state = nullptr;
+  };
+
+  OnDemandStarter(Wiring wiring, const std::vector<Place>& places, LaneContext& lane,
+                  StatsWriter stats);
+  ~OnDemandStarter() override;
+
+  // Joins what has ended and starts what is wanted. Returns how many it started.
+  std::size_t run() noexcept override;
+  // Waits for a call. At the end, after that of the workers: waits for the threads that still run,
+  // processes what is left in the queue and returns false.
+  bool wait() noexcept;
+
+ private:
+  class Thread;
+
+  bool start_one() noexcept;
+  bool wanted() const noexcept;  // one more thread
+  bool pausing() const noexcept;
+  void join_ended() noexcept;
+  void show_threads() noexcept;
+
+  Wiring w_;
+  LaneContext& lane_;
+  StatsWriter stats_;
+  std::vector<std::unique_ptr<Thread>> threads_;  // one for each place
+  std::uint64_t running_ = 0;                     // started and not joined
+  Backoff failures_;                              // of starts
+};
+
+// Where the starter waits: for a call.
+class StarterWait final : public WaitPlace {
+ public:
+  explicit StarterWait(OnDemandStarter& starter) noexcept : starter_(starter) {}
+  bool wait() noexcept override { return starter_.wait(); }
+
+ private:
+  OnDemandStarter& starter_;
+};
+
+}  // namespace cpss

@@ -1,0 +1,97 @@
+// Stage service: calls the service for a batch of messages and does what its verdicts say.
+//
+// One object per lane that runs it: service lanes, and receive lanes that help. What is deferred
+// goes to the worker queue; where there are no workers it is processed here. A full worker queue
+// makes the lane wait, or shed, as the overload policy says.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "queue/crowd.h"
+#include "queue/worker_queue.h"
+#include "services/service.h"
+#include "stages/lane/batch_clock.h"
+#include "stages/lane/lane_context.h"
+#include "stages/lane/step.h"
+#include "stages/lane/step_cost.h"
+#include "stages/lane/wait.h"
+#include "stages/message/busy_budget.h"
+#include "stages/message/helping.h"
+#include "stages/message/intake.h"
+#include "stages/message/slot_store.h"
+#include "stages/service/settlement.h"
+#include "stats/writer.h"
+
+namespace cpss {
+
+class ServiceStep final : public Step, public HelpedStep {
+ public:
+  // The way to the workers.
+  struct Deferral {
+    WorkerQueue& queue;
+    Crowd& crowd;
+    bool all = false;              // every message, without asking the service
+    BusyBudget* budget = nullptr;  // shed when the queue is full; null: wait for room
+    LongestWait longest = {};      // of one such wait
+  };
+  struct Wiring {
+    Service& service;
+    SlotStore& store;
+    SlotQueue& requests;
+    SlotQueue& responses;
+    StepCost& cost;  // of this stage
+    std::uint32_t batch;
+    std::uint32_t lanes;                    // service lanes
+    std::optional<Deferral> deferral = {};  // none: there are no workers
+    // help() keeps what is deferred, too, because there is no service lane to leave it to.
+    bool keeps_deferred = false;
+    LaneState* lane_state = nullptr;  // the lane's; null: the service needs none
+  };
+
+  // `help`: the lane may send the replies itself.
+  ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
+
+  std::size_t run() noexcept override;
+  // Where there are service lanes, what would have to wait is left to them: without workers what
+  // the service defers, with them what finds no room in their queue and is not to be shed.
+  std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
+                                      std::uint64_t begin_ns) noexcept override;
+  std::size_t most_helped() const noexcept override { return settlement_.most(); }
+  void before_wait() noexcept override;
+
+  Intake& intake() noexcept { return intake_; }
+  StatsWriter& stats() noexcept { return stats_; }
+
+ private:
+  // Calls the service; what it has deferred is in deferred_.
+  void process_batch(std::span<const std::uint32_t> slots) noexcept;
+  // Hands on what was processed, of `messages`, and deals with deferred_.
+  void finish_batch(std::size_t messages, BatchClock& clock) noexcept;
+  void leave_what_would_wait() noexcept;
+  void drop_what_was_seized() noexcept;
+  void present(std::span<const std::uint32_t> slots) noexcept;
+  // Each settled or in deferred_.
+  void process() noexcept;
+  // All of these deal with deferred_ and return when the last of it had gone on.
+  std::uint64_t process_in_place() noexcept;
+  std::uint64_t hand_to_workers() noexcept;
+  void shed(std::span<const std::size_t> deferred) noexcept;
+
+  Wiring w_;
+  LaneContext& lane_;
+  StatsWriter stats_;
+  Settlement settlement_;
+  Intake intake_;
+  std::vector<MessageRef> refs_;
+  std::vector<Message> messages_;
+  std::vector<std::size_t> deferred_;     // places in the two above
+  std::vector<std::uint32_t> to_queue_;   // slots of one put
+  std::vector<std::uint32_t> not_taken_;  // slots that help() returns
+  std::uint32_t reserved_ = 0;            // places in the worker queue for what it keeps
+  std::uint64_t aside_ns_ = 0;            // time since the batch began that is the response stage's
+};
+
+}  // namespace cpss

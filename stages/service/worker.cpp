@@ -1,0 +1,28 @@
+#include "stages/service/worker.h"
+
+#include <utility>
+
+#include "stages/lane/semaphore_clock.h"
+
+namespace cpss {
+
+WorkerStep::WorkerStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
+    : w_(wiring), stats_(stats), work_(w_.work, lane, stats_) {}
+
+std::size_t WorkerStep::run() noexcept {
+  WorkerQueue& queue = w_.work.queue;
+  if (!std::exchange(claimed_, false) && !queue.try_claim()) return 0;
+  stats_.add(Counter::futex_wakes, w_.crowd.enter([&] { return queue.ready_guess(); }));
+  work_.process_one(w_.lane_state);
+  w_.crowd.leave();
+  return 1;
+}
+
+bool WorkerStep::wait() noexcept {
+  const TakeResult result =
+      book_wait_for(stats_, [&] { return w_.work.queue.wait(deadline_after(w_.longest)); });
+  claimed_ = result.status == TakeStatus::taken;
+  return result.status != TakeStatus::closed;
+}
+
+}  // namespace cpss

@@ -1,0 +1,266 @@
+// Processes that die between any two of their counters. What they count, and in which order, is
+// written down here as the steps do it; after the parent has booked, the ledger must hold.
+#include "server/pipeline/lost_messages.h"
+
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "stats/ledger.h"
+#include "stats/region.h"
+#include "tests/support/temporary_folder.h"
+
+namespace cpss {
+namespace {
+
+// The blocks of one process.
+struct Blocks {
+  StatsWriter receive;  // the parent's, where the process does not receive itself
+  StatsWriter service;
+  StatsWriter response;
+};
+
+// One update of one value, and what it says of messages.
+struct Update {
+  std::function<void(Blocks&)> apply;
+  unsigned received = 0;
+  unsigned ended = 0;
+};
+
+using Block = StatsWriter Blocks::*;
+constexpr Block kReceive = &Blocks::receive;
+constexpr Block kService = &Blocks::service;
+constexpr Block kResponse = &Blocks::response;
+
+Update count(Block block, Counter counter, unsigned n = 1) {
+  return {[=](Blocks& blocks) { (blocks.*block).add(counter, n); },
+          counter == Counter::received ? n : 0, 0};
+}
+Update end(Block block, Reason reason) {
+  return {[=](Blocks& blocks) { (blocks.*block).book(reason); }, 0, 1};
+}
+Update wait(Block block, unsigned n) {
+  return {[=](Blocks& blocks) { (blocks.*block).record(HistogramId::wait_ns, 0, n); }};
+}
+
+// Stages that take messages, and end them (stages/message/retirement.h).
+std::vector<Update> take(Block block, unsigned n) {
+  return {count(block, Counter::entered, n), wait(block, n),
+          count(block, Counter::queue_wait_ns, 5)};
+}
+std::vector<Update> retire(Block block, const std::vector<Reason>& reasons) {
+  std::vector<Update> updates;
+  for (const Reason reason : reasons) updates.push_back(end(block, reason));
+  const auto n = static_cast<unsigned>(reasons.size());
+  updates.push_back(count(block, Counter::retired, n));
+  updates.push_back(count(block, Counter::given_back, n));
+  return updates;
+}
+
+std::vector<Update> all_of(const std::vector<std::vector<Update>>& parts) {
+  std::vector<Update> all;
+  for (const std::vector<Update>& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+// A batch of a lane that runs all steps: of seven datagrams one is refused, one invalid, one not
+// answered, one answered, one cannot be sent, one finds no room at first, and one is deferred.
+std::vector<Update> batch_of_a_whole_lane() {
+  return all_of({
+      {count(kReceive, Counter::received, 7), count(kReceive, Counter::filled, 7),
+       count(kReceive, Counter::entered, 7)},
+      retire(kReceive, {Reason::refused_not_allowed}),
+      {count(kReceive, Counter::left, 6)},
+      take(kService, 6),
+      retire(kService, {Reason::invalid_too_short, Reason::no_answer}),
+      {count(kService, Counter::left, 3), count(kResponse, Counter::sent, 1)},
+      take(kResponse, 2),
+      retire(kResponse, {Reason::answered, Reason::failed_send_other}),
+      {count(kService, Counter::deferred_inline), count(kService, Counter::left),
+       count(kResponse, Counter::sent)},
+      take(kResponse, 1),
+      retire(kResponse, {Reason::answered}),
+      take(kResponse, 1),
+      {count(kResponse, Counter::sent)},
+      retire(kResponse, {Reason::answered}),
+  });
+}
+
+// The message of a process that serves no other, and the ways it may go.
+std::vector<std::vector<Update>> messages_of_a_process() {
+  return {
+      all_of({take(kService, 1),
+              {count(kService, Counter::left), count(kResponse, Counter::sent)},
+              take(kResponse, 1),
+              retire(kResponse, {Reason::answered})}),
+      all_of({take(kService, 1), retire(kService, {Reason::no_answer})}),
+      all_of({take(kService, 1),
+              {count(kService, Counter::left)},
+              take(kResponse, 1),
+              retire(kResponse, {Reason::failed_send_refused})}),
+  };
+}
+
+// A region of one place for processes, one after the other, and of their parent.
+class Place {
+ public:
+  Place(bool receives, Detail detail)
+      : receives_(receives),
+        region_(options(folder_.file("stats"), receives, detail)),
+        blocks_{region_.writer(0), region_.writer(1), region_.writer(2)},
+        main_(region_.writer(3)),
+        books_(receives ? std::vector{blocks_.receive, blocks_.service, blocks_.response}
+                        : std::vector{blocks_.service, blocks_.response},
+               receives) {}
+
+  // A process that dies after so many of its updates, or ends with the last; then the parent's
+  // books.
+  void live_and_die(const std::vector<Update>& updates, std::size_t after) {
+    std::uint64_t expected = receives_ ? 0 : give_one();
+    for (std::size_t i = 0; i < after; ++i) {
+      updates[i].apply(blocks_);
+      expected += updates[i].received;
+      expected -= updates[i].ended;
+    }
+    EXPECT_EQ(books_.all_ended(), expected == 0) << after;
+    EXPECT_EQ(books_.book(Reason::failed_dead_process, main_), expected) << after;
+    EXPECT_TRUE(books_.all_ended()) << after;
+    lost_ += expected;
+    EXPECT_EQ(main_.value(Reason::failed_dead_process), lost_) << after;
+    EXPECT_TRUE(ledger_holds()) << "after update " << after;
+  }
+  std::uint64_t book_again() { return books_.book(Reason::failed_dead_process, main_); }
+  const StatsWriter& main() const { return main_; }
+
+ private:
+  static RegionOptions options(std::string path, bool receives, Detail detail) {
+    RegionOptions region;
+    region.path = std::move(path);
+    region.model = "mp";
+    region.service = "test";
+    const std::string process = "proc-0";
+    region.blocks = {{receives ? process : "recv-0", StageId::receive, detail},
+                     {process, StageId::service},
+                     {process, StageId::response, detail},
+                     {"main", StageId::server}};
+    region.most_inside = 100;
+    region.slots = 100;
+    return region;
+  }
+  // The parent's receive lane hands the process its message.
+  std::uint64_t give_one() {
+    for (const Counter counter :
+         {Counter::received, Counter::filled, Counter::entered, Counter::left})
+      blocks_.receive.add(counter);
+    books_.given(1);
+    return 1;
+  }
+  bool ledger_holds() const {
+    const Ledger ledger = ledger_of(region_.snapshot());
+    EXPECT_EQ(ledger.residual, 0);
+    EXPECT_EQ(ledger.in_flight, 0);
+    bool all = ledger.residual == 0 && ledger.in_flight == 0;
+    for (const Identity& identity : ledger.at_rest) {
+      EXPECT_TRUE(identity.holds()) << format_identity(identity);
+      all = all && identity.holds();
+    }
+    return all;
+  }
+
+  const bool receives_;
+  TemporaryFolder folder_;
+  StatsRegion region_;
+  Blocks blocks_;
+  StatsWriter main_;
+  LostMessages books_;
+  std::uint64_t lost_ = 0;
+};
+
+// Whatever is measured of a stage, its books must balance.
+class LostMessagesTest : public testing::TestWithParam<Detail> {};
+
+TEST_P(LostMessagesTest, AProcessThatReceivesMayDieAnywhere) {
+  const std::vector<Update> updates = batch_of_a_whole_lane();
+  for (std::size_t after = 0; after <= updates.size(); ++after) {
+    Place place(true, GetParam());
+    place.live_and_die(updates, after);
+    EXPECT_EQ(place.book_again(), 0u) << "booked twice";
+  }
+}
+
+TEST_P(LostMessagesTest, AProcessThatIsGivenItsMessageMayDieAnywhere) {
+  for (const std::vector<Update>& updates : messages_of_a_process()) {
+    for (std::size_t after = 0; after <= updates.size(); ++after) {
+      Place place(false, GetParam());
+      place.live_and_die(updates, after);
+      EXPECT_EQ(place.book_again(), 0u) << "booked twice";
+    }
+  }
+}
+
+TEST_P(LostMessagesTest, SeveralThatReceiveDieOnTheSameBlocks) {
+  const std::vector<Update> updates = batch_of_a_whole_lane();
+  Place place(true, GetParam());
+  std::mt19937 random(1);
+  std::uniform_int_distribution<std::size_t> any(0, updates.size());
+  for (std::size_t after = 0; after <= updates.size(); ++after) place.live_and_die(updates, after);
+  for (std::size_t after = updates.size(); after > 0; --after) place.live_and_die(updates, after);
+  for (int death = 0; death < 200; ++death) place.live_and_die(updates, any(random));
+}
+
+TEST_P(LostMessagesTest, SeveralThatAreGivenMessagesDieOnTheSameBlocks) {
+  const std::vector<std::vector<Update>> messages = messages_of_a_process();
+  Place place(false, GetParam());
+  std::mt19937 random(1);
+  for (int death = 0; death < 200; ++death) {
+    const std::vector<Update>& updates = messages[random() % messages.size()];
+    place.live_and_die(updates, random() % (updates.size() + 1));
+  }
+}
+
+// Several batches before its death: only the last is incomplete.
+TEST_P(LostMessagesTest, WhatAProcessDidBeforeItsLastBatchIsItsOwn) {
+  const std::vector<Update> batch = batch_of_a_whole_lane();
+  const std::vector<Update> life = all_of({batch, batch, batch});
+  for (std::size_t after = 2 * batch.size(); after <= life.size(); ++after) {
+    Place place(true, GetParam());
+    place.live_and_die(life, after);
+  }
+}
+
+TEST_P(LostMessagesTest, OneThatEndsWellHasLostNothing) {
+  const std::vector<Update> updates = batch_of_a_whole_lane();
+  Place place(true, GetParam());
+  for (int process = 0; process < 3; ++process) place.live_and_die(updates, updates.size());
+  for (const Counter counter : {Counter::retired, Counter::given_back})
+    EXPECT_EQ(place.main().value(counter), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Details, LostMessagesTest,
+                         testing::Values(Detail::histograms, Detail::books),
+                         [](const auto& detail) {
+                           return detail.param == Detail::books ? "Books" : "Histograms";
+                         });
+
+// A message that no process could be started for was not given.
+TEST(LostMessages, WhatWasTakenBackIsNotLost) {
+  TemporaryFolder folder;
+  RegionOptions options;
+  options.path = folder.file("stats");
+  options.blocks = {{"proc-0", StageId::service}, {"main", StageId::server}};
+  StatsRegion region(options);
+  StatsWriter main = region.writer(1);
+  LostMessages books({region.writer(0)}, false);
+  books.given(1);
+  books.given(static_cast<std::uint64_t>(-1));
+  EXPECT_EQ(books.book(Reason::failed_forced_end, main), 0u);
+  books.given(1);
+  EXPECT_EQ(books.book(Reason::failed_forced_end, main), 1u);
+  EXPECT_EQ(main.value(Reason::failed_forced_end), 1u) << "for the reason that is said";
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,132 @@
+// Who starts lanes that listen one at a time, and when; the lanes' threads are only counted.
+#include "server/pipeline/turns.h"
+
+#include <cerrno>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/stages/books.h"
+#include "tests/support/eventually.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+PipelineOptions one_of_two_lanes() {
+  PipelineOptions options;
+  options.lanes = 1;
+  options.most_lanes = 2;
+  options.handoff_limit = 1;
+  return options;
+}
+
+class TurnsTest : public testing::Test {
+ protected:
+  // The turn is parked: lane 0 is full, and lane 1 could not be started.
+  void fail_to_start() {
+    start_ = [] { throw std::system_error(EAGAIN, std::generic_category()); };
+    ASSERT_EQ(turn().pass(0, 1, true).turn, TurnGoes::start);
+    EXPECT_EQ(seat_.start(1), EAGAIN);
+    ASSERT_EQ(turn().start_failed(0, 1).turn, TurnGoes::parked);
+    asked_.clear();
+  }
+  // As main does it, until `condition` holds.
+  template <class Condition>
+  bool tick_until(Condition condition) {
+    return eventually(
+        [&] {
+          turns_.relieve(stats_, board_);
+          return condition();
+        },
+        20s, 5ms);
+  }
+  ListenerTurn& turn() { return seat_.turn; }
+
+  std::function<void()> start_ = [] {};
+  std::vector<std::uint32_t> asked_;
+  Turns turns_{one_of_two_lanes(), [this](std::uint32_t lane) {
+                 asked_.push_back(lane);
+                 start_();
+               }};
+  const TurnSeat& seat_ = turns_.seat(0);
+  Board board_{{"lane-0", "lane-1"}, 0, 1, 1, Sharing::process_private};
+  test::Books books_;
+  StatsWriter stats_ = books_.open();
+};
+
+TEST_F(TurnsTest, WhatAStartThrowsIsAnErrorOfThatStart) {
+  start_ = [] { throw std::bad_alloc(); };
+  EXPECT_EQ(seat_.start(1), ENOMEM);
+  EXPECT_EQ(seat_.start(1), ECANCELED) << "not at once";
+  EXPECT_THAT(asked_, ElementsAre(1u));
+}
+
+// Lane 0 stays inside its message.
+TEST_F(TurnsTest, AfterAFailedStartMainStartsTheLaneThoughNoneComesBy) {
+  fail_to_start();
+  start_ = [] {};
+  EXPECT_TRUE(tick_until([&] { return turn().has_turn(1); }));
+  EXPECT_THAT(asked_, ElementsAre(1u));
+  EXPECT_EQ(books_.total(Counter::threads_started), 1u);
+  EXPECT_EQ(books_.total(Counter::handoffs), 1u);
+  EXPECT_EQ(books_.total(Counter::thread_start_errors), 0u);
+  EXPECT_FALSE(board_.troubles(1).look(Trouble::thread_start));
+}
+
+TEST_F(TurnsTest, MainSaysThatAStartFailedAndTriesAgainAfterAPause) {
+  fail_to_start();
+  EXPECT_TRUE(tick_until([&] { return asked_.size() == 2; }));
+  EXPECT_TRUE(turn().parked_guess());
+  EXPECT_EQ(turn().open_guess(), 1u);
+  EXPECT_EQ(books_.total(Counter::thread_start_errors), 2u);
+  EXPECT_EQ(books_.total(Counter::handoffs), 0u);
+  ASSERT_TRUE(board_.troubles(1).look(Trouble::thread_start));
+  EXPECT_EQ(board_.troubles(1).look(Trouble::thread_start)->number, EAGAIN);
+  Event event;
+  ASSERT_TRUE(board_.events(1).take(event));
+  EXPECT_EQ(event.kind, EventKind::thread_not_started);
+  EXPECT_TRUE(turn().done(0)) << "the turn is not lost";
+}
+
+TEST_F(TurnsTest, AtTheStopNoneIsStarted) {
+  fail_to_start();
+  EXPECT_TRUE(turns_.start_no_more());
+  EXPECT_EQ(seat_.start(1), ECANCELED);
+  for (int i = 0; i < 30; ++i) {
+    turns_.relieve(stats_, board_);
+    std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_THAT(asked_, IsEmpty());
+  EXPECT_TRUE(turn().parked_guess());
+}
+
+// Whoever starts one may stand still: main does not.
+TEST_F(TurnsTest, MainWaitsForNobodyWhoStartsALane) {
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  start_ = [&] {
+    inside.set_value();
+    go_on.get_future().wait();
+  };
+  std::thread lane([&] { EXPECT_EQ(seat_.start(1), 0); });
+  inside.get_future().wait();
+  turns_.relieve(stats_, board_);
+  EXPECT_FALSE(turns_.start_no_more()) << "one has begun";
+  go_on.set_value();
+  lane.join();
+  EXPECT_TRUE(turns_.start_no_more());
+}
+
+}  // namespace
+}  // namespace cpss

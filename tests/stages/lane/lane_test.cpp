@@ -1,0 +1,321 @@
+#include "stages/lane/lane.h"
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include "tests/support/forked_process.h"
+#include "tests/support/threads.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+
+Deadline in(std::chrono::milliseconds time) {
+  return std::chrono::steady_clock::now() + time;
+}
+
+// Moves as many messages as it was given.
+class CountingStep final : public Step {
+ public:
+  std::atomic<int> work{0};
+  std::atomic<int> runs{0};
+  std::atomic<int> waits_announced{0};
+
+  std::size_t run() noexcept override {
+    ++runs;
+    if (work.load() == 0) return 0;
+    --work;
+    return 1;
+  }
+  void before_wait() noexcept override { ++waits_announced; }
+};
+
+// Waits for a token; ends when it is closed.
+class TokenWait final : public WaitPlace {
+ public:
+  std::atomic<int> waits{0};
+  bool wait() noexcept override {
+    ++waits;
+    return semaphore.take(1).status == TakeStatus::taken;
+  }
+  Semaphore semaphore;
+};
+
+TEST(Lane, RepeatsItsStepsUntilNoneFindsWorkThenWaits) {
+  CountingStep first, second;
+  first.work = 3;
+  second.work = 5;
+  TokenWait place;
+  place.semaphore.post(2);
+  place.semaphore.close();
+  Lane lane({"test-0", {}}, {&first, &second}, place);
+  lane.start();
+  ASSERT_TRUE(lane.join(in(10s)));
+  EXPECT_EQ(first.work + second.work, 0);
+  // Six rounds, the last without work; two more for the tokens. Each step runs in each.
+  EXPECT_EQ(first.runs, 8);
+  EXPECT_EQ(second.runs, 8);
+  EXPECT_EQ(place.waits, 3);
+  EXPECT_EQ(first.waits_announced, 3) << "what others could use is given up before each wait";
+  EXPECT_EQ(second.waits_announced, 3);
+}
+
+TEST(Lane, JoinGivesUpAtItsDeadlineAndMayBeRepeated) {
+  CountingStep step;
+  TokenWait place;
+  Lane lane({"test-0", {}}, {&step}, place);
+  lane.start();
+  EXPECT_FALSE(lane.join(in(20ms)));
+  EXPECT_FALSE(lane.join(in(-1s)));
+  place.semaphore.close();
+  EXPECT_TRUE(lane.join(in(10s)));
+  EXPECT_TRUE(lane.join(in(0s))) << "already joined";
+}
+
+TEST(Lane, OneThatWasNeverStartedIsJoined) {
+  CountingStep step;
+  TokenWait place;
+  Lane lane({"test-0", {}}, {&step}, place);
+  EXPECT_TRUE(lane.join(in(0s)));
+}
+
+TEST(Lane, NameAndCpusAreSeenFromOutside) {
+  CountingStep step;
+  TokenWait place;
+  const unsigned cpu = test::first_allowed_cpu();
+  Lane pinned({"fifteen-letters", {cpu}}, {&step}, place);
+  Lane free({"svc-11", {}}, {&step}, place);
+  pinned.start();
+  free.start();
+  const auto threads = test::threads_of(::getpid());
+  place.semaphore.close();
+  ASSERT_TRUE(pinned.join(in(10s)));
+  ASSERT_TRUE(free.join(in(10s)));
+  ASSERT_TRUE(threads.contains("fifteen-letters"));
+  ASSERT_TRUE(threads.contains("svc-11"));
+  EXPECT_EQ(threads.at("fifteen-letters").cpus, std::vector<unsigned>{cpu});
+  EXPECT_EQ(threads.at("svc-11").cpus, test::allowed_cpus()) << "as the process";
+}
+
+// Notes what its thread is when the lane runs it for the first time.
+class LookingStep final : public Step {
+ public:
+  std::string name;
+  std::vector<unsigned> cpus;
+  int policy = -1;
+  int priority = -1;
+
+  std::size_t run() noexcept override {
+    if (policy >= 0) return 0;
+    char text[16] = {};
+    pthread_getname_np(pthread_self(), text, sizeof text);
+    name = text;
+    cpus = test::allowed_cpus();
+    sched_param parameters{};
+    sched_getparam(0, &parameters);
+    priority = parameters.sched_priority;
+    policy = sched_getscheduler(0);
+    return 1;
+  }
+};
+
+LookingStep what_a_lane_sees(const LaneOptions& options) {
+  LookingStep step;
+  TokenWait place;
+  place.semaphore.close();
+  Lane lane(options, {&step}, place);
+  lane.start();
+  EXPECT_TRUE(lane.join(in(10s)));
+  return step;
+}
+
+TEST(Lane, NameAndCpusAreRightFromItsFirstInstruction) {
+  for (const unsigned cpu : test::allowed_cpus()) {
+    const LookingStep step = what_a_lane_sees({"work-7", {cpu}});
+    EXPECT_EQ(step.name, "work-7");
+    EXPECT_EQ(step.cpus, std::vector<unsigned>{cpu});
+    EXPECT_EQ(step.policy, SCHED_OTHER);
+  }
+  EXPECT_EQ(what_a_lane_sees({"all", {}}).cpus, test::allowed_cpus());
+}
+
+// A cpuset may shrink under a running server.
+TEST(Lane, WithoutAnyOfItsCpusItRunsOnWhatThereIs) {
+  const LookingStep none = what_a_lane_sees({"recv-0", {CPU_SETSIZE - 1}});
+  EXPECT_EQ(none.name, "recv-0");
+  EXPECT_EQ(none.cpus, test::allowed_cpus());
+  const unsigned left = test::first_allowed_cpu();
+  EXPECT_EQ(what_a_lane_sees({"recv-0", {left, CPU_SETSIZE - 1}}).cpus,
+            std::vector<unsigned>{left});
+}
+
+TEST(Lane, APriorityThatDoesNotExistIsAnErrorThatNamesTheLane) {
+  for (const std::vector<unsigned>& cpus : {std::vector<unsigned>{}, {CPU_SETSIZE - 1}}) {
+    CountingStep step;
+    TokenWait place;
+    Lane lane({"recv-0", cpus, 100}, {&step}, place);
+    try {
+      lane.start();
+      ADD_FAILURE() << "started";
+    } catch (const std::system_error& error) {
+      EXPECT_EQ(error.code().value(), EINVAL);
+      EXPECT_NE(std::string(error.what()).find("recv-0"), std::string::npos) << error.what();
+    }
+    place.semaphore.close();
+    EXPECT_TRUE(lane.join(in(10s))) << "the owner can still end it";
+  }
+}
+
+TEST(Lane, RealTimeClassIsRightFromItsFirstInstruction) {
+  if (!test::may_use_real_time()) GTEST_SKIP() << "needs the right to the real-time class";
+  const unsigned cpu = test::first_allowed_cpu();
+  const LookingStep step = what_a_lane_sees({"recv-0", {cpu}, 7});
+  EXPECT_EQ(step.policy, SCHED_FIFO);
+  EXPECT_EQ(step.priority, 7);
+  EXPECT_EQ(step.cpus, std::vector<unsigned>{cpu});
+  EXPECT_EQ(what_a_lane_sees({"svc-0", {}}).policy, SCHED_OTHER) << "only who asked for it";
+}
+
+// In a child, which gives its right up for good.
+TEST(Lane, RealTimeClassThatIsNotPermittedIsAnErrorThatNamesTheLane) {
+  ForkedProcess child([] {
+    test::give_up_real_time();
+    CountingStep step;
+    TokenWait place;
+    Lane lane({"recv-0", {}, 7}, {&step}, place);
+    try {
+      lane.start();
+      ADD_FAILURE() << "started";
+    } catch (const std::system_error& error) {
+      EXPECT_EQ(error.code().value(), EPERM);
+      EXPECT_NE(std::string(error.what()).find("recv-0"), std::string::npos) << error.what();
+    }
+    EXPECT_TRUE(lane.join(in(0s))) << "nothing was started";
+    EXPECT_EQ(step.runs, 0);
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.exit_code(), 0) << "see the output above";
+}
+
+// --- in the calling thread ---
+
+TEST(Lane, RunHereRepeatsStepsUntilTheEndAndReturns) {
+  CountingStep step;
+  step.work = 3;
+  TokenWait place;
+  place.semaphore.post(1);
+  place.semaphore.close();
+  Lane lane({"proc-0", {}}, {&step}, place);
+  lane.run_here();
+  EXPECT_EQ(step.work, 0);
+  EXPECT_EQ(place.waits, 2);
+  EXPECT_TRUE(lane.join(in(0s))) << "there is no thread";
+}
+
+// In a child: what the calling thread gets it keeps.
+TEST(Lane, RunHereGivesTheCallerItsCpusAndClass) {
+  for (const bool real_time : {false, true}) {
+    if (real_time && !test::may_use_real_time()) break;
+    ForkedProcess child([real_time] {
+      const unsigned cpu = test::allowed_cpus().back();
+      LookingStep step;
+      TokenWait place;
+      place.semaphore.close();
+      Lane lane({"proc-0", {cpu}, real_time ? std::optional(7u) : std::nullopt}, {&step}, place);
+      lane.run_here();
+      EXPECT_EQ(step.cpus, std::vector<unsigned>{cpu});
+      EXPECT_EQ(step.policy, real_time ? SCHED_FIFO : SCHED_OTHER);
+      return testing::Test::HasFailure() ? 1 : 0;
+    });
+    EXPECT_EQ(child.exit_code(), 0) << "see the output above";
+  }
+}
+
+TEST(Lane, RunHereWithoutAnyOfItsCpusRunsOnWhatThereIs) {
+  ForkedProcess child([] {
+    LookingStep step;
+    TokenWait place;
+    place.semaphore.close();
+    Lane lane({"proc-0", {CPU_SETSIZE - 1}}, {&step}, place);
+    lane.run_here();
+    EXPECT_EQ(step.cpus, test::allowed_cpus());
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.exit_code(), 0) << "see the output above";
+}
+
+TEST(Lane, RunHereWithWhatIsNotAllowedIsAnErrorThatNamesTheLaneAndRunsNothing) {
+  ForkedProcess child([] {
+    test::give_up_real_time();
+    for (const LaneOptions& options :
+         {LaneOptions{"proc-0", {}, 100}, LaneOptions{"proc-0", {}, 7}}) {
+      CountingStep step;
+      TokenWait place;
+      place.semaphore.close();
+      Lane lane(options, {&step}, place);
+      try {
+        lane.run_here();
+        ADD_FAILURE() << "ran";
+      } catch (const std::system_error& error) {
+        EXPECT_NE(std::string(error.what()).find("proc-0"), std::string::npos) << error.what();
+      }
+      EXPECT_EQ(step.runs, 0);
+    }
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.exit_code(), 0) << "see the output above";
+}
+
+// --- what it shows of itself ---
+
+// Looks at the lane's progress from inside it.
+class WatchedLane final : public Step, public WaitPlace {
+ public:
+  std::size_t run() noexcept override {
+    seen_in_step.push_back(progress.waiting());
+    rounds_seen.push_back(progress.rounds());
+    return 0;
+  }
+  bool wait() noexcept override {
+    seen_in_wait.push_back(progress.waiting());
+    return seen_in_wait.size() < 3;
+  }
+
+  LaneProgress progress;
+  std::vector<bool> seen_in_step, seen_in_wait;
+  std::vector<std::uint64_t> rounds_seen;
+};
+
+TEST(Lane, ShowsItsRoundsAndWhetherItWaits) {
+  WatchedLane watched;
+  EXPECT_TRUE(watched.progress.waiting()) << "it does not run";
+  Lane lane({.name = "lane-0", .cpus = {}, .progress = &watched.progress}, {&watched}, watched);
+  lane.run_here();
+  EXPECT_EQ(watched.seen_in_wait, (std::vector<bool>{true, true, true}));
+  EXPECT_EQ(watched.rounds_seen, (std::vector<std::uint64_t>{1, 2, 3}));
+  EXPECT_EQ(watched.seen_in_step, (std::vector<bool>{false, false, false}));
+  EXPECT_TRUE(watched.progress.waiting()) << "it has ended";
+  EXPECT_EQ(watched.progress.rounds(), 3u);
+}
+
+TEST(LaneDeathTest, LeavingARunningLaneBehindIsADefect) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        CountingStep step;
+        TokenWait place;
+        Lane lane({"test-0", {}}, {&step}, place);
+        lane.start();
+      },
+      "a lane is joined before it goes");
+}
+
+}  // namespace
+}  // namespace cpss

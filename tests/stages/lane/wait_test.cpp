@@ -1,0 +1,179 @@
+// How long lanes wait for queues: with a longest wait no longer than that, whatever is forgotten
+// about them; without one until they are woken.
+#include "stages/lane/wait.h"
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sys/syscall.h>
+
+#include "queue/crowd.h"
+#include "queue/slot_queue.h"
+#include "queue/worker_queue.h"
+#include "services/echo.h"
+#include "stages/lane/queue_wait.h"
+#include "stages/message/memory.h"
+#include "stages/service/worker.h"
+#include "tests/stages/books.h"
+#include "tests/stages/full_port.h"
+#include "tests/support/failing_calls.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::milliseconds kLongest{20};
+constexpr std::uint32_t kSlots = 4;
+constexpr std::uint32_t kBatch = 4;
+
+TEST(LongestWait, NoneIsNoDeadline) {
+  EXPECT_EQ(deadline_after({}), kNoDeadline);
+  const Deadline before = std::chrono::steady_clock::now();
+  EXPECT_GE(deadline_after(kLongest), before + kLongest);
+}
+
+void expect_no_longer_than_the_longest(WaitPlace& place) {
+  for (int i = 0; i < 3; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_TRUE(place.wait()) << "the lane goes on";
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, kLongest) << "nobody woke it";
+  }
+}
+
+template <class Wake>
+void expect_until_woken(WaitPlace& place, Wake wake) {
+  std::atomic<bool> woken = false;
+  std::atomic<bool> came_too_early = false;
+  std::thread waiter([&] {
+    EXPECT_TRUE(place.wait());
+    came_too_early = !woken;
+  });
+  std::this_thread::sleep_for(5 * kLongest);
+  woken = true;
+  wake();
+  waiter.join();
+  EXPECT_FALSE(came_too_early);
+}
+
+class QueueWaitTest : public testing::Test {
+ protected:
+  QueueWait place(LongestWait longest, const Step* sender = nullptr) {
+    return QueueWait({consumer_, kBatch, -1, longest, sender}, lane_, stats_);
+  }
+
+  Memory memory_{SlotQueue::bytes(kSlots)};
+  Memory pool_memory_{SlotPool::bytes(kSlots)};
+  SlotQueue& queue_ = *SlotQueue::create(memory_.data(), kSlots);
+  SlotQueue::Consumer consumer_{queue_, 1};
+  LaneContext lane_{*SlotPool::create(pool_memory_.data(), kSlots), 0, 1};
+  test::Books books_;
+  StatsWriter stats_ = books_.open();
+};
+
+TEST_F(QueueWaitTest, EndsAtTheLatestAfterTheLongest) {
+  QueueWait place = this->place(kLongest);
+  expect_no_longer_than_the_longest(place);
+  EXPECT_EQ(books_.total(Counter::sem_waits), 0u) << "nothing was waited for";
+  EXPECT_EQ(books_.total(Counter::sem_wait_ns), 0u);
+}
+
+TEST_F(QueueWaitTest, WithoutALongestItEndsWhenWoken) {
+  QueueWait place = this->place({});
+  const std::array<std::uint32_t, 1> slot = {3};
+  expect_until_woken(place, [&] { SlotQueue::Producer(queue_).put(slot); });
+  EXPECT_EQ(books_.total(Counter::sem_waits), 1u);
+  EXPECT_GT(books_.total(Counter::sem_wait_ns), 0u);
+  std::array<std::uint32_t, 1> taken{};
+  EXPECT_EQ(consumer_.try_take(taken), 1u);
+  EXPECT_EQ(taken, slot);
+}
+
+TEST_F(QueueWaitTest, TheEndIsTheEndWithALongestToo) {
+  QueueWait place = this->place(kLongest);
+  queue_.close();
+  EXPECT_FALSE(place.wait());
+}
+
+class FullSender final : public Step {
+ public:
+  std::size_t run() noexcept override { return 0; }
+  DatagramPort* blocked_on() const noexcept override { return &full; }
+  mutable test::FullPort full;
+};
+
+TEST_F(QueueWaitTest, WhileRepliesWaitForRoomItLooksAfterThem) {
+  FullSender sender;
+  QueueWait place = this->place({}, &sender);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(place.wait());
+  queue_.close();
+  EXPECT_TRUE(place.wait()) << "they are sent first";
+  EXPECT_EQ(books_.total(Counter::wait_calls), 4u);
+}
+
+TEST_F(QueueWaitTest, AWaitForRoomThatIsRefusedIsTroubleUntilOneIsNot) {
+  FullSender sender;
+  QueueWait place = this->place({}, &sender);
+  std::thread([&] {
+    test::let_calls_fail({SYS_poll, SYS_ppoll}, ENOMEM);
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(place.wait());
+  }).join();
+  EXPECT_EQ(books_.total(Counter::wait_errors), 3u);
+  ASSERT_TRUE(lane_.troubles.look(Trouble::wait));
+  EXPECT_EQ(lane_.troubles.look(Trouble::wait)->number, ENOMEM);
+  EXPECT_TRUE(place.wait());
+  EXPECT_FALSE(lane_.troubles.look(Trouble::wait));
+}
+
+class WorkerWaitTest : public testing::Test {
+ protected:
+  WorkerStep step(LongestWait longest) {
+    return WorkerStep({{service_, store_, queue_, responses_}, crowd_, longest}, lane_,
+                      books_.open());
+  }
+
+  Memory pool_memory_{SlotPool::bytes(kSlots)};
+  Memory response_memory_{SlotQueue::bytes(kSlots)};
+  Memory queue_memory_{WorkerQueue::bytes()};
+  SlotStore store_{kSlots, 64};
+  SlotPool& pool_ = *SlotPool::create(pool_memory_.data(), kSlots);
+  SlotQueue& responses_ = *SlotQueue::create(response_memory_.data(), kSlots);
+  WorkerQueue& queue_ = *WorkerQueue::create(queue_memory_.data(), kSlots);
+  Crowd crowd_{1, 0};
+  EchoService service_;
+  LaneContext lane_{pool_, 0, 1};
+  test::Books books_;
+};
+
+TEST_F(WorkerWaitTest, EndsAtTheLatestAfterTheLongest) {
+  WorkerStep worker = step(kLongest);
+  WorkerWait place(worker);
+  expect_no_longer_than_the_longest(place);
+  EXPECT_EQ(worker.run(), 0u) << "a wait that brought nothing is no claim";
+  EXPECT_EQ(books_.total(Counter::sem_waits), 0u) << "nothing was waited for";
+}
+
+TEST_F(WorkerWaitTest, WithoutALongestItEndsWhenWoken) {
+  WorkerStep worker = step({});
+  WorkerWait place(worker);
+  const std::array<std::uint32_t, 1> slot = {3};
+  store_.occupy(slot[0]);
+  expect_until_woken(place, [&] {
+    ASSERT_EQ(queue_.reserve(1), 1u);
+    queue_.put(slot);
+  });
+  EXPECT_EQ(worker.run(), 1u);
+  EXPECT_EQ(responses_.ready_guess(), 1u);
+}
+
+TEST_F(WorkerWaitTest, TheEndIsTheEndWithALongestToo) {
+  WorkerStep worker = step(kLongest);
+  queue_.close();
+  EXPECT_FALSE(worker.wait());
+}
+
+}  // namespace
+}  // namespace cpss

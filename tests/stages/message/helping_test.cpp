@@ -1,0 +1,336 @@
+// Help: when a lane runs the next stage's step itself, and when it hands over.
+#include "stages/message/helping.h"
+
+#include <cerrno>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "stages/message/outlet.h"
+#include "tests/stages/rig.h"
+#include "tests/support/eventually.h"
+
+namespace cpss {
+namespace {
+
+using test::CallService;
+using test::Rig;
+
+// The steps of one lane that may help both stages behind receive, over the rig's queues, and
+// threads that wait there as the lanes of those stages do.
+class HelpingTest : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kMostNs = 50'000;
+
+  // A consumer of a queue that waits until it is given something, or to its own end, which closes
+  // the queue.
+  class Idler {
+   public:
+    explicit Idler(SlotQueue& queue)
+        : queue_(queue), consumer_(queue, 1), thread_([this] { consumer_.wait(1); }) {
+      EXPECT_TRUE(eventually([this] { return queue_.idle_guess(1); }));
+    }
+    ~Idler() {
+      queue_.close();
+      thread_.join();
+    }
+    Idler(const Idler&) = delete;
+    Idler& operator=(const Idler&) = delete;
+
+   private:
+    SlotQueue& queue_;
+    SlotQueue::Consumer consumer_;
+    std::thread thread_;
+  };
+
+  explicit HelpingTest(bool one_cpu = false, bool runs_all = false)
+      : response_({.ports = {&rig_.port()},
+                   .store = rig_.store,
+                   .responses = rig_.responses,
+                   .cost = rig_.response_cost,
+                   .batch = 32,
+                   .lanes = 1,
+                   .longest_wait = std::chrono::seconds(60),
+                   .keeps_helped = runs_all},
+                  lane_, response_books_),
+        responses_({rig_.responses, 1, rig_.response_cost, kMostNs, one_cpu}, response_, lane_),
+        service_({user_, rig_.store, rig_.requests, rig_.responses, rig_.service_cost, 32, 1},
+                 lane_, service_books_, responses_),
+        requests_({rig_.requests, 1, rig_.service_cost, kMostNs, one_cpu}, service_, lane_) {
+    rig_.service_cost.note(1'000, 1);
+    rig_.response_cost.note(1'000, 1);
+  }
+
+  // A batch of so many messages leaves receive.
+  void hand_on(std::size_t messages) { hand_on(messages, requests_); }
+  void hand_on(std::size_t messages, const Help& help) {
+    StatsWriter receive = rig_.books.open();
+    Outlet outlet(rig_.requests, 32, rig_.store, receive, help);
+    std::vector<std::uint32_t> slots(messages);
+    ASSERT_EQ(lane_.cache.claim(slots), messages);
+    receive.add(Counter::received, messages);
+    receive.add(Counter::filled, messages);
+    receive.add(Counter::entered, messages);
+    for (const std::uint32_t slot : slots) {
+      SlotHeader& header = rig_.store.header(slot);
+      header.peer = test::client();
+      header.request_length = 2;
+      header.port_index = 0;
+      header.shed = false;
+      rig_.store.occupy(slot);
+      outlet.add(slot);
+    }
+    outlet.hand_on(1000);
+  }
+  std::uint64_t futex_calls() const { return rig_.total(Counter::futex_wakes); }
+
+  int defers_ = 0;  // so many of the next messages are deferred
+  CallService user_{[this](Message& message) {
+    if (defers_-- > 0)
+      message.defer();
+    else
+      message.reply_in_place(message.request().size());
+  }};
+  Rig rig_{user_};
+  LaneContext lane_{rig_.pool, 64, 4};
+  StatsWriter response_books_ = rig_.books.open();
+  StatsWriter service_books_ = rig_.books.open();
+  ResponseStep response_;
+  Help responses_;
+  ServiceStep service_;
+  Help requests_;
+};
+
+TEST_F(HelpingTest, WithNothingElseToDoItGoesAllTheWay) {
+  const Idler service(rig_.requests);
+  const Idler response(rig_.responses);
+  lane_.input_empty = true;
+  hand_on(3);
+  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(futex_calls(), 0u);
+  EXPECT_EQ(rig_.total(Counter::queue_wait_ns), 0u);
+  EXPECT_EQ(rig_.books.recorded(HistogramId::wait_ns), 6u) << "of both stages, none";
+  EXPECT_EQ(service_books_.value(Counter::entered), 3u);
+  EXPECT_EQ(response_books_.value(Counter::retired), 3u);
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
+}
+
+TEST_F(HelpingTest, WithMoreToTakeItHandsOver) {
+  const Idler service(rig_.requests);
+  lane_.input_empty = false;
+  hand_on(3);
+  EXPECT_EQ(rig_.port().sent().size(), 0u);
+  EXPECT_EQ(service_books_.value(Counter::entered), 0u);
+}
+
+TEST_F(HelpingTest, WhereTheNextStageIsAtWorkItHandsOver) {
+  lane_.input_empty = true;  // but nobody waits for requests
+  hand_on(3);
+  EXPECT_EQ(rig_.requests.ready_guess(), 3u);
+  ASSERT_TRUE(rig_.settle());
+  EXPECT_EQ(rig_.port().sent().size(), 3u);
+}
+
+TEST_F(HelpingTest, WhatTakesLongIsHandedOver) {
+  const Idler service(rig_.requests);
+  const Idler response(rig_.responses);
+  lane_.input_empty = true;
+  for (int i = 0; i < 100; ++i) rig_.service_cost.note(20'000, 1);
+  hand_on(3);
+  EXPECT_EQ(rig_.port().sent().size(), 0u);
+}
+
+TEST_F(HelpingTest, ItHelpsWithServiceAndHandsOverToABusyResponse) {
+  const Idler service(rig_.requests);
+  lane_.input_empty = true;
+  hand_on(3);
+  EXPECT_EQ(service_books_.value(Counter::entered), 3u);
+  EXPECT_EQ(rig_.responses.ready_guess(), 3u);
+  ASSERT_TRUE(rig_.settle());
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
+}
+
+// The helper does not wait for the kernel: that is for the response lanes.
+TEST_F(HelpingTest, RepliesThatFindNoRoomGoToTheResponseLanes) {
+  const Idler service(rig_.requests);
+  {
+    const Idler response(rig_.responses);
+    lane_.input_empty = true;
+    rig_.port().accept_at_most(1);
+    rig_.port().fail_sends(EAGAIN);
+    hand_on(3);
+    EXPECT_EQ(response_books_.value(Counter::entered), 1u);
+    EXPECT_EQ(rig_.port().counts().wait_calls, 0u);
+    EXPECT_EQ(futex_calls(), 1u);
+  }
+  ASSERT_TRUE(rig_.settle());
+  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(rig_.total(Reason::answered), 3u);
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
+}
+
+// Its process_deferred() may block, which is for the service lanes where there are no workers.
+TEST_F(HelpingTest, WhatTheServiceDefersIsLeftToTheServiceLanes) {
+  {
+    const Idler service(rig_.requests);
+    const Idler response(rig_.responses);
+    lane_.input_empty = true;
+    defers_ = 2;
+    hand_on(3);
+    EXPECT_EQ(rig_.total(Counter::deferred_inline), 0u);
+    EXPECT_EQ(rig_.port().sent().size(), 1u);
+  }
+  ASSERT_TRUE(rig_.settle());
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
+  EXPECT_EQ(service_books_.value(Counter::entered), 1u);
+  EXPECT_EQ(rig_.total(Reason::answered), 3u);
+}
+
+// --- a lane that runs all steps as its own ---
+
+class RunsAllStepsTest : public HelpingTest {
+ protected:
+  RunsAllStepsTest() : HelpingTest(false, true) {}
+
+  static HelpWiring always(const SlotQueue& queue, const StepCost& cost) {
+    return {
+        .queue = queue, .lanes = 1, .cost = cost, .most_ns = 0, .one_cpu = false, .always = true};
+  }
+
+  Help to_response_{always(rig_.responses, rig_.response_cost), response_, lane_};
+  ServiceStep all_service_{{.service = user_,
+                            .store = rig_.store,
+                            .requests = rig_.requests,
+                            .responses = rig_.responses,
+                            .cost = rig_.service_cost,
+                            .batch = 32,
+                            .lanes = 1,
+                            .keeps_deferred = true},
+                           lane_,
+                           service_books_,
+                           to_response_};
+  Help to_service_{always(rig_.requests, rig_.service_cost), all_service_, lane_};
+};
+
+// More to take, nobody waits behind the queues, and each message takes long.
+TEST_F(RunsAllStepsTest, NothingKeepsItFromGoingOn) {
+  lane_.input_empty = false;
+  for (int i = 0; i < 100; ++i) rig_.service_cost.note(1'000'000'000, 1);
+  EXPECT_TRUE(to_service_.due(1'000));
+  hand_on(3, to_service_);
+  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(futex_calls(), 0u);
+  EXPECT_EQ(rig_.requests.ready_guess() + rig_.responses.ready_guess(), 0u);
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
+}
+
+TEST_F(RunsAllStepsTest, ItTakesWhatTheStepsBehindItCanTakeAtATime) {
+  EXPECT_EQ(to_service_.most(), Help::kNoLimit);
+  class OfFive final : public HelpedStep {
+   public:
+    std::span<const std::uint32_t> help(std::span<const std::uint32_t>,
+                                        std::uint64_t) noexcept override {
+      return {};
+    }
+    std::size_t most_helped() const noexcept override { return 5; }
+  } five;
+  EXPECT_EQ(Help(always(rig_.requests, rig_.service_cost), five, lane_).most(), 5u);
+}
+
+// There is no service lane to leave it to.
+TEST_F(RunsAllStepsTest, WhatTheServiceDefersIsProcessedInPlace) {
+  defers_ = 2;
+  hand_on(3, to_service_);
+  EXPECT_EQ(rig_.total(Counter::deferred_inline), 2u);
+  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(rig_.requests.ready_guess(), 0u);
+  EXPECT_EQ(service_books_.value(Counter::entered), 3u);
+  EXPECT_EQ(rig_.total(Reason::answered), 3u);
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
+}
+
+TEST_F(RunsAllStepsTest, RepliesThatFindNoRoomWaitInTheStepForItsNextRound) {
+  rig_.port().accept_at_most(1);
+  rig_.port().fail_sends(EAGAIN);
+  hand_on(3, to_service_);
+  EXPECT_EQ(rig_.responses.ready_guess(), 0u);
+  EXPECT_EQ(response_.blocked_on(), &rig_.port());
+  EXPECT_EQ(response_books_.value(Counter::entered), 3u);
+  EXPECT_EQ(response_.run(), 2u);
+  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(response_books_.value(Counter::entered), 3u);
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
+}
+
+class OnOneCpu : public HelpingTest {
+ protected:
+  OnOneCpu() : HelpingTest(true) {}
+};
+
+TEST_F(OnOneCpu, ItHelpsAlsoWithMoreToTake) {
+  const Idler service(rig_.requests);
+  const Idler response(rig_.responses);
+  lane_.input_empty = false;
+  hand_on(3);
+  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(futex_calls(), 0u);
+  lane_.cache.give_all_back();
+  rig_.expect_at_rest();
+}
+
+TEST_F(OnOneCpu, ItTakesNoMoreThanItCanHelpWith) {
+  const Idler service(rig_.requests);
+  EXPECT_NEAR(static_cast<double>(requests_.most()), 50, 1) << "50 us at 1 us each";
+  const Idler response(rig_.responses);
+  for (int i = 0; i < 200; ++i) rig_.response_cost.note(20'000, 10);
+  EXPECT_NEAR(static_cast<double>(requests_.most()), 25, 1) << "2 us to send one";
+  for (int i = 0; i < 200; ++i) rig_.service_cost.note(100'000, 1);
+  EXPECT_EQ(requests_.most(), Help::kNoLimit) << "no number would do";
+}
+
+TEST_F(OnOneCpu, WhereTheNextStageIsAtWorkItTakesWhatIsThere) {
+  EXPECT_EQ(requests_.most(), Help::kNoLimit);
+}
+
+TEST_F(HelpingTest, OnSeveralCpusItTakesWhatIsThere) {
+  const Idler service(rig_.requests);
+  EXPECT_EQ(requests_.most(), Help::kNoLimit);
+}
+
+TEST(StepCost, OneLongBatchIsNotTheRuleButSeveralAre) {
+  StepCost cost;
+  for (int i = 0; i < 200; ++i) cost.note(10'000, 1);
+  cost.note(10'000'000, 1);
+  EXPECT_TRUE(cost.is_within(30'000, 1));
+  for (int i = 0; i < 10; ++i) cost.note(10'000'000, 1);
+  EXPECT_FALSE(cost.is_within(1'000'000, 1));
+}
+
+TEST(StepCost, TellsHowManyMessagesTakeSoLong) {
+  StepCost cost;
+  EXPECT_GT(cost.messages_within(1), 1'000'000u) << "nothing is known";
+  for (int i = 0; i < 200; ++i) cost.note(6'400, 64);
+  EXPECT_NEAR(static_cast<double>(cost.messages_within(1'000)), 10, 1);
+  EXPECT_EQ(cost.messages_within(99), 0u);
+}
+
+TEST(StepCost, IsTheMeanOfTheLastBatches) {
+  StepCost cost;
+  EXPECT_FALSE(cost.is_within(1'000'000, 1)) << "nothing is known";
+  for (int i = 0; i < 200; ++i) cost.note(6'400, 64);
+  EXPECT_TRUE(cost.is_within(6'500, 64));
+  EXPECT_FALSE(cost.is_within(6'300, 64));
+  for (int i = 0; i < 200; ++i) cost.note(10, 64);
+  EXPECT_TRUE(cost.is_within(100, 64));
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,111 @@
+#include "stages/message/retirement.h"
+
+#include <array>
+#include <cstdint>
+
+#include <gtest/gtest.h>
+
+#include "tests/stages/books.h"
+
+namespace cpss {
+namespace {
+
+class RetirementTest : public testing::Test {
+ protected:
+  static constexpr std::uint32_t kSlots = 8;
+
+  // A message in a slot of its own, counted as receive counts it.
+  MessageRef message() {
+    std::array<std::uint32_t, 1> slot{};
+    EXPECT_EQ(cache_.claim(slot), 1u);
+    stats_.add(Counter::received);
+    stats_.add(Counter::filled);
+    return store_.occupy(slot[0]);
+  }
+  std::uint32_t free_slots() { return pool_.free_slots().value_guess(); }
+  std::int64_t residual() const {
+    return static_cast<std::int64_t>(books_.total(Counter::received) - books_.outcomes() -
+                                     books_.in_flight());
+  }
+
+  test::Books books_;
+  Memory memory_{SlotPool::bytes(kSlots)};
+  SlotPool& pool_ = *SlotPool::create(memory_.data(), kSlots);
+  SlotStore store_{kSlots, 64};
+  StatsWriter stats_ = books_.open();
+  SlotPool::SlotCache cache_{pool_, 0, 1};
+  Retirement retirement_{store_, cache_, stats_, kSlots};
+};
+
+TEST_F(RetirementTest, BooksAndGivesBackAtTheEndOfTheStep) {
+  const MessageRef ref = message();
+  retirement_.retire(ref, Reason::no_answer);
+  EXPECT_EQ(books_.outcomes(), 0u);
+  EXPECT_EQ(books_.in_flight(), 1u);
+  EXPECT_EQ(free_slots(), kSlots - 1);
+  retirement_.finish();
+  EXPECT_EQ(books_.total(Reason::no_answer), 1u);
+  EXPECT_EQ(books_.in_flight(), 0u);
+  EXPECT_EQ(free_slots(), kSlots);
+  EXPECT_EQ(residual(), 0);
+}
+
+TEST_F(RetirementTest, EachMessageOfABatchIsBookedForItsReason) {
+  using enum Reason;
+  for (const Reason reason : {answered, answered, no_answer, answered, failed_no_verdict})
+    retirement_.retire(message(), reason);
+  retirement_.finish();
+  EXPECT_EQ(books_.total(answered), 3u);
+  EXPECT_EQ(books_.total(no_answer), 1u);
+  EXPECT_EQ(books_.total(failed_no_verdict), 1u);
+  EXPECT_EQ(books_.total(Counter::retired), 5u);
+  EXPECT_EQ(residual(), 0);
+}
+
+TEST_F(RetirementTest, ASecondRetireOfTheSameMessageIsAStaleSlotAndGivesNothingBack) {
+  const MessageRef ref = message();
+  retirement_.retire(ref, Reason::answered);
+  retirement_.retire(ref, Reason::answered);
+  retirement_.finish();
+  EXPECT_EQ(books_.total(Reason::answered), 1u);
+  EXPECT_EQ(books_.total(Reason::failed_stale_slot), 1u);
+  EXPECT_EQ(books_.total(Counter::retired), 1u);
+  EXPECT_EQ(free_slots(), kSlots);
+  EXPECT_EQ(residual(), -1) << "the defect must show in the ledger";
+}
+
+TEST_F(RetirementTest, ASeizedMessageIsNotBookedAgain) {
+  const MessageRef ref = message();
+  ASSERT_TRUE(store_.seize(ref.slot));
+  retirement_.retire(ref, Reason::answered);
+  EXPECT_FALSE(retirement_.still_held(ref));
+  retirement_.finish();
+  EXPECT_EQ(books_.outcomes(), 0u);
+  EXPECT_EQ(books_.total(Counter::given_back), 0u);
+  EXPECT_EQ(free_slots(), kSlots - 1) << "main keeps it";
+}
+
+TEST_F(RetirementTest, StillHeldTellsStaleFromSeizedAndBooksOnlyTheFirst) {
+  const MessageRef good = message();
+  EXPECT_TRUE(retirement_.still_held(good));
+  const MessageRef stale = message();
+  retirement_.retire(stale, Reason::answered);
+  EXPECT_FALSE(retirement_.still_held(stale));
+  EXPECT_EQ(books_.total(Reason::failed_stale_slot), 1u);
+  retirement_.retire(good, Reason::answered);
+  retirement_.finish();
+  EXPECT_EQ(free_slots(), kSlots);
+}
+
+TEST_F(RetirementTest, DroppedDatagramsLeaveMemoryWithoutASlot) {
+  stats_.add(Counter::received, 5);
+  stats_.add(Counter::filled, 5);
+  retirement_.drop(Reason::refused_not_allowed, 5);
+  EXPECT_EQ(books_.total(Reason::refused_not_allowed), 5u);
+  EXPECT_EQ(books_.total(Counter::retired), 5u);
+  EXPECT_EQ(books_.in_flight(), 0u);
+  EXPECT_EQ(residual(), 0);
+}
+
+}  // namespace
+}  // namespace cpss

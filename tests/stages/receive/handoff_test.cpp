@@ -1,0 +1,386 @@
+// What lanes do about the turn to listen, each alone with it; that turns and lanes together lose
+// nothing is for queue/listener_turn_test.cpp and the pipelines.
+#include "stages/receive/handoff.h"
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "stages/message/memory.h"
+#include "tests/stages/books.h"
+#include "tests/stages/full_port.h"
+#include "tests/support/asleep.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class StepStub final : public Step {
+ public:
+  std::size_t run() noexcept override {
+    ++runs;
+    return 7;
+  }
+  bool may_look_again() const noexcept override { return looks_again; }
+  void before_wait() noexcept override { ++waits_announced; }
+  DatagramPort* blocked_on() const noexcept override { return full; }
+
+  int runs = 0;
+  int waits_announced = 0;
+  bool looks_again = true;
+  DatagramPort* full = nullptr;
+};
+
+// The service behind; looks around while it has the messages.
+class NextStub final : public HelpedStep {
+ public:
+  std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
+                                      std::uint64_t begin_ns) noexcept override {
+    got.assign(slots.begin(), slots.end());
+    got_at = begin_ns;
+    if (look) look();
+    return std::span(got).last(leaves);
+  }
+  std::size_t most_helped() const noexcept override { return 1000; }
+
+  std::vector<std::uint32_t> got;
+  std::uint64_t got_at = 0;
+  std::size_t leaves = 0;
+  std::function<void()> look;
+};
+
+class PlaceStub final : public WaitPlace {
+ public:
+  bool wait() noexcept override {
+    ++waits;
+    return result;
+  }
+  int waits = 0;
+  bool result = true;
+};
+
+// One lane with all it consists of.
+struct LaneUnderTest {
+  LaneUnderTest(ListenerTurn& turn, std::uint32_t number, std::uint32_t limit,
+                std::function<int(std::uint32_t)> start, TurnWait::Wiring wiring, StatsWriter out)
+      : seat{turn, number, limit, std::move(start)},
+        stats(out),
+        context(wiring.pool, 0, 1, &events),
+        passing(seat, next, stats, context),
+        listening(seat, receive),
+        place(seat, wiring, stats, context) {}
+
+  TurnSeat seat;
+  StatsWriter stats;
+  EventRing events;
+  LaneContext context;
+  NextStub next;
+  StepStub receive;
+  PassingStep passing;
+  ListeningStep listening;
+  TurnWait place;
+};
+
+class HandoffTest : public testing::Test {
+ protected:
+  static constexpr std::uint32_t kLanes = 3;
+  static constexpr std::uint32_t kLimit = 4;
+  static constexpr std::uint32_t kSlots = 8;
+
+  HandoffTest() {
+    for (int& event : events_) event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  }
+  ~HandoffTest() override {
+    for (const int event : events_) close(event);
+    close(stop_event_);
+  }
+
+  void make(std::uint32_t started, std::uint32_t least = 1) {
+    turn_.emplace(events_, TurnOptions{started, least, kLimit});
+    for (std::uint32_t i = 0; i < kLanes; ++i)
+      lanes_.push_back(std::make_unique<LaneUnderTest>(
+          *turn_, i, kLimit,
+          [this](std::uint32_t lane) {
+            asked_to_start_.push_back(lane);
+            return start_error_;
+          },
+          TurnWait::Wiring{datagrams_, sender_, pool_, events_[i], stop_event_, idle_end_},
+          books_.open()));
+  }
+  LaneUnderTest& lane(std::uint32_t number) { return *lanes_[number]; }
+  std::span<const std::uint32_t> pass(std::uint32_t from, std::size_t messages) {
+    batch_.resize(messages);
+    return lane(from).passing.help(batch_, 1234);
+  }
+  void stop() { NativePlatform::signal(stop_event_); }
+  // Waits as the lane, while another thread does something once the lane sleeps. Until then it may
+  // return now and then (a late signal, a look at full sockets), but not spin.
+  bool wait_while(std::uint32_t number, const std::function<void()>& other) {
+    std::atomic<bool> begun = false;
+    std::thread thread([&, lane = gettid()] {
+      wait_until_asleep(lane);
+      begun = true;
+      other();
+    });
+    bool result = true;
+    std::int64_t returns = 0;
+    const auto begin = std::chrono::steady_clock::now();
+    do {
+      result = lane(number).place.wait();
+      ++returns;
+    } while (result && !begun);
+    EXPECT_TRUE(begun) << "it gave up";
+    EXPECT_LT(returns, 50 + 2 * ((std::chrono::steady_clock::now() - begin) / 1ms)) << "it spins";
+    thread.join();
+    return result;
+  }
+
+  test::Books books_;
+  std::array<int, kLanes> events_{};
+  int stop_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  Memory memory_{SlotPool::bytes(kSlots)};
+  SlotPool& pool_ = *SlotPool::create(memory_.data(), kSlots);
+  std::chrono::milliseconds idle_end_{1h};
+  int start_error_ = 0;
+  std::vector<std::uint32_t> asked_to_start_;
+  std::vector<std::uint32_t> batch_;
+  PlaceStub datagrams_;
+  StepStub sender_;
+  std::optional<ListenerTurn> turn_;
+  std::vector<std::unique_ptr<LaneUnderTest>> lanes_;
+};
+
+// --- the step that listens ---
+
+TEST_F(HandoffTest, OnlyTheLaneThatHasTheTurnReceives) {
+  make(2);
+  EXPECT_EQ(lane(0).listening.run(), 7u);
+  EXPECT_EQ(lane(1).listening.run(), 0u);
+  EXPECT_EQ(lane(1).receive.runs, 0);
+}
+
+TEST_F(HandoffTest, WithoutTheTurnNothingOfTheReceiveStepKeepsALaneFromLookingAgain) {
+  make(2);
+  for (const bool looks_again : {true, false}) {
+    for (std::uint32_t i = 0; i < 2; ++i) lane(i).receive.looks_again = looks_again;
+    EXPECT_EQ(lane(0).listening.may_look_again(), looks_again);
+    EXPECT_TRUE(lane(1).listening.may_look_again());
+  }
+}
+
+TEST_F(HandoffTest, BeforeAWaitTheReceiveStepGivesUpWhatOthersCouldUse) {
+  make(2);
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    lane(i).listening.before_wait();
+    EXPECT_EQ(lane(i).receive.waits_announced, 1);
+  }
+}
+
+// --- passing the turn on ---
+
+TEST_F(HandoffTest, TheTurnIsPassedOnBeforeTheMessagesAreProcessed) {
+  make(2);
+  lane(0).next.look = [this] {
+    EXPECT_TRUE(turn_->has_turn(1));
+    EXPECT_EQ(turn_->load_guess(0), 3u);
+  };
+  batch_ = {5, 6, 7};
+  EXPECT_THAT(pass(0, 3), IsEmpty());
+  EXPECT_THAT(lane(0).next.got, ElementsAre(5u, 6u, 7u));
+  EXPECT_GT(lane(0).next.got_at, 1234u) << "what passing took is not the next step's";
+  EXPECT_EQ(turn_->load_guess(0), 0u) << "all are answered";
+  EXPECT_EQ(books_.total(Counter::handoffs), 1u);
+  EXPECT_EQ(books_.total(Counter::futex_wakes), 0u) << "the other lane was awake";
+  EXPECT_EQ(books_.total(Counter::threads_started), 0u);
+}
+
+TEST_F(HandoffTest, WhatTheStepBehindDoesNotTakeIsHandedBack) {
+  make(2);
+  lane(0).next.leaves = 2;
+  batch_ = {5, 6, 7};
+  EXPECT_THAT(pass(0, 3), ElementsAre(6u, 7u));
+}
+
+TEST_F(HandoffTest, NoMoreIsReceivedAtATimeThanALaneMayHold) {
+  make(2);
+  EXPECT_EQ(lane(0).passing.most_helped(), kLimit);
+}
+
+TEST_F(HandoffTest, ALaneAloneKeepsTheTurnAndNothingIsCounted) {
+  make(1);
+  EXPECT_THAT(pass(0, kLimit - 1), IsEmpty());
+  EXPECT_TRUE(turn_->has_turn(0));
+  EXPECT_THAT(asked_to_start_, IsEmpty());
+  EXPECT_EQ(books_.total(Counter::handoffs), 0u);
+}
+
+TEST_F(HandoffTest, WhereAllAreFullAnotherLaneIsStarted) {
+  make(1);
+  lane(0).next.look = [this] { EXPECT_TRUE(turn_->has_turn(1)); };
+  pass(0, kLimit);
+  EXPECT_THAT(asked_to_start_, ElementsAre(1u));
+  EXPECT_EQ(books_.total(Counter::threads_started), 1u);
+  EXPECT_EQ(books_.total(Counter::handoffs), 1u);
+  EXPECT_EQ(turn_->open_guess(), 2u);
+}
+
+TEST_F(HandoffTest, WhereNoneCanBeStartedTheLaneTakesTheTurnWhenItHasAnswered) {
+  make(1);
+  for (const int error : {EAGAIN, ECANCELED}) {
+    start_error_ = error;
+    asked_to_start_.clear();
+    lane(0).next.look = [this] { EXPECT_TRUE(turn_->parked_guess()); };
+    pass(0, kLimit);
+    EXPECT_THAT(asked_to_start_, ElementsAre(1u));
+    EXPECT_TRUE(turn_->has_turn(0));
+    EXPECT_FALSE(turn_->parked_guess());
+    EXPECT_EQ(turn_->open_guess(), 1u);
+  }
+  EXPECT_EQ(books_.total(Counter::threads_started), 0u);
+  EXPECT_EQ(books_.total(Counter::handoffs), 0u);
+  // Once: the other time nobody had tried.
+  EXPECT_EQ(books_.total(Counter::thread_start_errors), 1u);
+  Event event;
+  ASSERT_TRUE(lane(0).events.take(event));
+  EXPECT_EQ(event.kind, EventKind::thread_not_started);
+  EXPECT_EQ(event.error, EAGAIN);
+  EXPECT_FALSE(lane(0).events.take(event));
+  ASSERT_TRUE(lane(0).context.troubles.look(Trouble::thread_start));
+  EXPECT_EQ(lane(0).context.troubles.look(Trouble::thread_start)->number, EAGAIN);
+  start_error_ = 0;
+  lane(0).next.look = {};
+  pass(0, kLimit);
+  EXPECT_FALSE(lane(0).context.troubles.look(Trouble::thread_start)) << "it is over";
+}
+
+// To start a thread takes as long as several messages.
+TEST_F(HandoffTest, WhatPassingTookIsNotTheNextStepsTime) {
+  make(1);
+  pass(0, 1);
+  EXPECT_EQ(lane(0).next.got_at, 1234u) << "it kept the turn";
+  pass(0, kLimit);
+  EXPECT_GT(lane(0).next.got_at, 1234u);
+}
+
+// --- where a lane waits ---
+
+TEST_F(HandoffTest, WithTheTurnItWaitsForDatagrams) {
+  make(2);
+  EXPECT_TRUE(lane(0).place.wait());
+  datagrams_.result = false;
+  EXPECT_FALSE(lane(0).place.wait()) << "the last one to receive needs no leave to end";
+  EXPECT_EQ(datagrams_.waits, 2);
+}
+
+TEST_F(HandoffTest, WithoutItItSleepsUntilItComes) {
+  make(2);
+  EXPECT_TRUE(wait_while(1, [this] { pass(0, 2); }));
+  EXPECT_TRUE(turn_->has_turn(1));
+  EXPECT_EQ(datagrams_.waits, 0);
+  EXPECT_EQ(books_.total(Counter::futex_wakes), 1u);
+  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_EQ(datagrams_.waits, 1);
+}
+
+TEST_F(HandoffTest, ATurnThatHasComeMeanwhileIsNotSleptOver) {
+  make(2);
+  pass(0, 2);
+  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_EQ(books_.total(Counter::wait_calls), 0u);
+}
+
+TEST_F(HandoffTest, AnIdleLaneEndsUnlessTooFewWouldRemain) {
+  idle_end_ = 1ms;
+  make(3, 2);
+  EXPECT_FALSE(lane(2).place.wait());
+  EXPECT_EQ(turn_->open_guess(), 2u);
+  EXPECT_EQ(books_.total(Counter::threads_ended), 1u);
+  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_EQ(turn_->open_guess(), 2u);
+  EXPECT_EQ(books_.total(Counter::threads_ended), 1u);
+  pass(0, 2);
+  EXPECT_TRUE(turn_->has_turn(1)) << "it can still be given the turn";
+}
+
+TEST_F(HandoffTest, OneThatHasEndedIsStartedAgain) {
+  idle_end_ = 1ms;
+  make(2);
+  ASSERT_FALSE(lane(1).place.wait());
+  pass(0, kLimit);
+  EXPECT_THAT(asked_to_start_, ElementsAre(1u));
+  EXPECT_TRUE(turn_->has_turn(1));
+}
+
+TEST_F(HandoffTest, WithRepliesThatWaitForRoomAnIdleLaneStays) {
+  test::FullPort full;
+  sender_.full = &full;
+  idle_end_ = 1ms;
+  make(2);
+  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_EQ(books_.total(Counter::threads_ended), 0u);
+  EXPECT_EQ(turn_->open_guess(), 2u);
+}
+
+TEST_F(HandoffTest, RoomInASocketWakesItWithoutTheTurn) {
+  test::FullPort full;
+  sender_.full = &full;
+  make(2);
+  EXPECT_TRUE(wait_while(1, [&full] { full.make_room(); }));
+  EXPECT_FALSE(turn_->has_turn(1));
+}
+
+TEST_F(HandoffTest, AtTheStopALaneWithoutTheTurnEnds) {
+  make(3, 3);
+  EXPECT_TRUE(wait_while(1, [this] { stop(); })) << "its steps run once more";
+  EXPECT_FALSE(lane(1).place.wait()) << "however few remain";
+  EXPECT_EQ(turn_->open_guess(), 2u);
+  EXPECT_EQ(books_.total(Counter::threads_ended), 0u) << "it was no transient one";
+  pass(0, 2);
+  EXPECT_TRUE(turn_->has_turn(2)) << "no turn for one that has ended";
+}
+
+TEST_F(HandoffTest, AtTheStopRepliesAreSentFirst) {
+  test::FullPort full;
+  sender_.full = &full;
+  make(2);
+  stop();
+  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_TRUE(wait_while(1, [&full] { full.make_room(); })) << "the stop wakes it once only";
+  sender_.full = nullptr;
+  EXPECT_FALSE(lane(1).place.wait());
+}
+
+TEST_F(HandoffTest, AtTheStopATurnThatComesIsTaken) {
+  make(2);
+  stop();
+  EXPECT_TRUE(lane(1).place.wait());
+  pass(0, 2);
+  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_EQ(datagrams_.waits, 1) << "what the sockets still hold is for who has the turn";
+}
+
+TEST_F(HandoffTest, AClosedPoolEndsALaneWithoutTheTurnAtOnce) {
+  test::FullPort full;
+  sender_.full = &full;
+  make(2);
+  pool_.free_slots().close();
+  EXPECT_FALSE(lane(1).place.wait());
+  EXPECT_EQ(books_.total(Counter::wait_calls), 0u);
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,82 @@
+#include "stages/receive/moderation.h"
+
+#include <gtest/gtest.h>
+
+namespace cpss {
+namespace {
+
+class ModerationTest : public testing::Test {
+ protected:
+  static constexpr std::size_t kMost = 64;
+
+  struct Cost {
+    std::uint64_t time_ns;
+    std::uint64_t cpu_ns;
+  };
+
+  // Small batches, until the lane decides; an arrival costs so much with pauses and without.
+  // Returns whether there were pauses.
+  bool epoch(Cost without, Cost with) {
+    bool paused = false;
+    for (;;) {
+      const Cost& cost = moderation_.due() ? with : without;
+      now_ += {3 * cost.time_ns, 3 * cost.cpu_ns};
+      paused = paused || moderation_.due();
+      if (!moderation_.note(3, kMost)) continue;
+      moderation_.decide(now_.time_ns, now_.cpu_ns);
+      return paused;
+    }
+  }
+  // Of so many epochs, those with pauses.
+  unsigned paused_in(unsigned epochs, Cost without, Cost with) {
+    unsigned paused = 0;
+    for (unsigned i = 0; i < epochs; ++i) paused += epoch(without, with) ? 1U : 0U;
+    return paused;
+  }
+
+  struct Clock : Cost {
+    void operator+=(const Cost& cost) {
+      time_ns += cost.time_ns;
+      cpu_ns += cost.cpu_ns;
+    }
+  };
+  Moderation moderation_;
+  Clock now_{{1'000'000, 5'000}};
+};
+
+TEST_F(ModerationTest, WherePausesPayItGoesOnWithThem) {
+  EXPECT_GT(paused_in(200, {3'000, 2'900}, {3'100, 2'000}), 190u);
+}
+
+TEST_F(ModerationTest, WhereTheySlowTheClientDownItTriesEverMoreSeldom) {
+  EXPECT_LT(paused_in(1000, {3'500, 3'300}, {7'000, 2'000}), 25u);
+}
+
+TEST_F(ModerationTest, WhereTheyCostMoreItDoesWithout) {
+  EXPECT_LT(paused_in(1000, {3'500, 3'000}, {3'500, 3'000}), 25u);
+}
+
+TEST_F(ModerationTest, ItNoticesWhenTrafficChanges) {
+  paused_in(100, {3'000, 2'900}, {3'100, 2'000});
+  paused_in(150, {3'500, 3'300}, {7'000, 2'000});
+  EXPECT_LT(paused_in(100, {3'500, 3'300}, {7'000, 2'000}), 10u);
+  paused_in(600, {3'000, 2'900}, {3'100, 2'000});
+  EXPECT_GT(paused_in(100, {3'000, 2'900}, {3'100, 2'000}), 90u);
+}
+
+TEST_F(ModerationTest, OnlySmallBatchesOfSeveralArrivalsArePausedAfter) {
+  while (!epoch({3'000, 2'900}, {3'000, 2'000})) {
+  }
+  ASSERT_TRUE(moderation_.due());
+  const struct {
+    std::size_t arrivals;
+    bool due;
+  } cases[] = {{0, false}, {1, false}, {2, true}, {31, true}, {32, false}, {64, false}};
+  for (const auto& [arrivals, due] : cases) {
+    moderation_.note(arrivals, kMost);
+    EXPECT_EQ(moderation_.due(), due) << arrivals;
+  }
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,290 @@
+// Receive, where one buffer holds several datagrams that the kernel merged.
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "stages/receive/receive.h"
+#include "tests/stages/rig.h"
+#include "tests/support/forwarding_port.h"
+
+namespace cpss {
+namespace {
+
+using test::address;
+using test::CallService;
+using test::Rig;
+using test::RigOptions;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class ReceiveMergedTest : public testing::Test {
+ protected:
+  CallService echo_{[](Message& message) { message.reply_in_place(message.request().size()); }};
+};
+
+TEST_F(ReceiveMergedTest, AnExactMultipleIsSoManyMessagesInOrder) {
+  Rig rig(echo_);
+  rig.deliver_merged("aabbccdd", 2);
+  EXPECT_EQ(rig.receive.run(), 4u);
+  EXPECT_EQ(rig.total(Counter::received), 4u);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("aa", "bb", "cc", "dd"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveMergedTest, TheLastSegmentMayBeShorter) {
+  Rig rig(echo_);
+  rig.deliver_merged("aaabbbc", 3);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Counter::received), 3u);
+  EXPECT_THAT(rig.replies(), ElementsAre("aaa", "bbb", "c"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveMergedTest, OneSegmentIsOneMessage) {
+  Rig rig(echo_);
+  rig.deliver_merged("aaa", 3);
+  rig.deliver_merged("b", 3);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("aaa", "b"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveMergedTest, SegmentsWithoutASlotWaitAndCountAsInFlight) {
+  RigOptions options;
+  options.slots = 3;
+  Rig rig(echo_, std::move(options));
+  rig.deliver_merged("a1a2a3a4a5a6a7", 2);
+  rig.port().end_batch();
+  rig.deliver("later");
+  EXPECT_EQ(rig.receive.run(), 3u);
+  EXPECT_EQ(rig.total(Counter::received), 7u);
+  rig.expect_books(4);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_TRUE(rig.receive.starved());
+  EXPECT_EQ(rig.port().counts().receive_calls, 1u) << "nothing is received before they have slots";
+
+  rig.service.run();
+  rig.response.run();
+  EXPECT_EQ(rig.receive.run(), 3u);
+  rig.expect_books(1);
+  EXPECT_EQ(rig.port().counts().receive_calls, 1u);
+
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("a1", "a2", "a3", "a4", "a5", "a6", "a7", "later"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveMergedTest, SeveralMergedBuffersOfOneBatchKeepTheirOrder) {
+  for (const std::uint32_t slots : {2u, 3u, 4u, 5u, 8u}) {
+    RigOptions options;
+    options.slots = slots;
+    Rig rig(echo_, std::move(options));
+    rig.deliver_merged("a1a2a3a4a5", 2);
+    rig.deliver_merged("b1b2b3b", 2);
+    ASSERT_TRUE(rig.settle()) << slots;
+    std::vector<std::string> of_a, of_b;
+    for (const std::string& reply : rig.replies()) (reply[0] == 'a' ? of_a : of_b).push_back(reply);
+    EXPECT_THAT(of_a, ElementsAre("a1", "a2", "a3", "a4", "a5")) << slots;
+    EXPECT_THAT(of_b, ElementsAre("b1", "b2", "b3", "b")) << slots;
+    EXPECT_EQ(rig.total(Counter::received), 9u);
+    rig.expect_at_rest();
+  }
+}
+
+TEST_F(ReceiveMergedTest, TokensWaitedForServeLeftoversFirst) {
+  RigOptions options;
+  options.slots = 1;
+  Rig rig(echo_, std::move(options));
+  rig.deliver_merged("a1a2", 2);
+  rig.deliver("later");
+  rig.receive.run();
+  rig.service.run();
+  rig.response.run();
+  rig.response.before_wait();
+  rig.receive.accept_tokens(rig.pool.free_slots().try_take(1));
+  EXPECT_EQ(rig.receive.run(), 1u);
+  rig.expect_books();
+  EXPECT_EQ(rig.port().counts().receive_calls, 1u);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("a1", "a2", "later"));
+  rig.expect_at_rest();
+}
+
+// A cut buffer ends in the middle of its last datagram, and of that one only.
+TEST_F(ReceiveMergedTest, ATruncatedBufferLosesItsLastDatagramOnly) {
+  Rig rig(echo_);
+  rig.deliver_merged("aabbc", 2, true);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Counter::received), 3u);
+  EXPECT_EQ(rig.total(Reason::invalid_truncated), 1u);
+  EXPECT_THAT(rig.replies(), ElementsAre("aa", "bb"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveMergedTest, ATruncatedBufferOfOneOrTwoSegments) {
+  Rig rig(echo_);
+  rig.deliver_merged("aab", 2, true);
+  rig.deliver_merged("d", 2, true);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Counter::received), 3u);
+  EXPECT_EQ(rig.total(Reason::invalid_truncated), 2u);
+  EXPECT_THAT(rig.replies(), ElementsAre("aa"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveMergedTest, ATruncatedBufferWithTooFewSlots) {
+  RigOptions options;
+  options.slots = 2;
+  Rig rig(echo_, std::move(options));
+  rig.deliver_merged("aabbccddee", 2, true);
+  rig.receive.run();
+  rig.expect_books(3);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Counter::received), 5u);
+  EXPECT_EQ(rig.total(Reason::invalid_truncated), 1u);
+  EXPECT_THAT(rig.replies(), ElementsAre("aa", "bb", "cc", "dd"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveMergedTest, ARefusedBufferIsRefusedDatagramByDatagram) {
+  RigOptions options;
+  options.slots = 2;
+  options.admission.allowed = PrefixSet({test::prefix("198.51.100.0", 24)});
+  Rig rig(echo_, std::move(options));
+  rig.deliver_merged("aabbcc", 2);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Counter::received), 3u);
+  EXPECT_EQ(rig.total(Reason::refused_not_allowed), 3u);
+  EXPECT_THAT(rig.replies(), IsEmpty());
+  rig.expect_at_rest();
+}
+
+// The slot of a refused arrival serves segments of the next.
+TEST_F(ReceiveMergedTest, SlotsOfRefusedArrivalsAreUsedByOthers) {
+  RigOptions options;
+  options.slots = 3;
+  options.admission.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
+  Rig rig(echo_, std::move(options));
+  rig.deliver("stranger", address("198.51.100.1", 4000));
+  rig.deliver("stranger", address("198.51.100.1", 4000));
+  rig.deliver_merged("aabbcc", 2);
+  EXPECT_EQ(rig.receive.run(), 5u);
+  rig.expect_books();
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("aa", "bb", "cc"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveMergedTest, EverySegmentKnowsPeerPortAndLocalAddress) {
+  RigOptions options;
+  options.slots = 2;
+  options.ports = 2;
+  Rig rig(echo_, std::move(options));
+  FakePort::Incoming incoming;
+  incoming.bytes = bytes_of("aabbcc");
+  incoming.peer = test::client(9);
+  incoming.segment_size = 2;
+  incoming.local = {IpAddress::parse("203.0.113.7").value(), 0};
+  rig.port(1).deliver(incoming);
+  ASSERT_TRUE(rig.settle());
+  const auto sent = rig.port(1).take_sent();
+  ASSERT_EQ(sent.size(), 3u);
+  for (const FakePort::Sent& reply : sent) {
+    EXPECT_EQ(reply.peer, incoming.peer);
+    EXPECT_EQ(reply.local, incoming.local);
+  }
+  rig.expect_at_rest();
+}
+
+// A forced end: what is in slots, and what waits for them, is main's to take from a lane that is
+// inside a service, or the lane's own to end, if it comes first.
+TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndEndWithIt) {
+  RigOptions options;
+  options.slots = 2;
+  Rig rig(echo_, std::move(options));
+  rig.deliver_merged("a1a2a3a4a5", 2);
+  EXPECT_EQ(rig.receive.run(), 2u);
+  rig.expect_books(3);
+  rig.pool.free_slots().close();
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(rig.total(Reason::failed_forced_end), 3u);
+  rig.expect_books();
+  EXPECT_EQ(rig.seize_all(), 2u);
+  EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
+  rig.expect_books();
+  EXPECT_EQ(rig.total(Counter::filled), rig.total(Counter::given_back)) << "nothing is inside";
+  EXPECT_EQ(rig.take_away_held(), 0u) << "the lane was first";
+}
+
+TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndAreTakenFromALaneThatStands) {
+  RigOptions options;
+  options.slots = 2;
+  Rig rig(echo_, std::move(options));
+  rig.deliver_merged("a1a2a3a4a5", 2);
+  rig.port().end_batch();
+  rig.deliver("later");
+  EXPECT_EQ(rig.receive.run(), 2u);
+  rig.pool.free_slots().close();
+  EXPECT_EQ(rig.take_away_held(), 3u);
+  EXPECT_EQ(rig.seize_all(), 2u);
+  rig.expect_books();
+  EXPECT_EQ(rig.books.in_flight(), 0u);
+
+  // The lane comes back from wherever it was.
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(rig.take_away_held(), 0u);
+  rig.expect_books();
+  EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
+  EXPECT_EQ(rig.total(Counter::received), 5u) << "nothing is read after that";
+}
+
+// Calls `meanwhile` within each call to receive.
+class WatchedPort final : public ForwardingPort {
+ public:
+  WatchedPort(DatagramPort& inner, std::function<void()> meanwhile)
+      : ForwardingPort(inner), meanwhile_(std::move(meanwhile)) {}
+  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
+                        std::span<Arrival> arrivals) noexcept override {
+    const ReceiveResult result = ForwardingPort::receive(buffers, arrivals);
+    meanwhile_();
+    return result;
+  }
+
+ private:
+  std::function<void()> meanwhile_;
+};
+
+// Main must not close the books while a lane has datagrams that it has not counted yet.
+TEST_F(ReceiveMergedTest, AForcedEndDuringAReceiveWaitsForIt) {
+  Rig* main = nullptr;
+  int asked = 0;
+  RigOptions options;
+  options.slots = 2;
+  options.wrap = [&](FakePort& port) {
+    return std::make_unique<WatchedPort>(port, [&] {
+      main->pool.free_slots().close();
+      EXPECT_EQ(main->take_away_held(), std::nullopt);
+      ++asked;
+    });
+  };
+  Rig rig(echo_, std::move(options));
+  main = &rig;
+  rig.deliver_merged("a1a2a3a4a5", 2);
+  EXPECT_EQ(rig.receive.run(), 2u);
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(rig.take_away_held(), 3u);
+  EXPECT_EQ(rig.seize_all(), 2u);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  rig.expect_books();
+  EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
+  EXPECT_EQ(rig.books.in_flight(), 0u);
+}
+
+}  // namespace
+}  // namespace cpss

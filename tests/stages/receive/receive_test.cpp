@@ -1,0 +1,530 @@
+#include "stages/receive/receive.h"
+
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/stages/rig.h"
+#include "tests/support/eventually.h"
+
+namespace cpss {
+namespace {
+
+using test::address;
+using test::CallService;
+using test::client;
+using test::Rig;
+using test::RigOptions;
+using testing::ElementsAre;
+
+CallService echo() {
+  return CallService([](Message& message) { message.reply_in_place(message.request().size()); });
+}
+
+class ReceiveTest : public testing::Test {
+ protected:
+  std::uint32_t free_slots(Rig& rig) { return rig.pool.free_slots().value_guess(); }
+  // Takes all that waits for service out of its queue, without serving it.
+  std::vector<std::uint32_t> take_requests(Rig& rig) {
+    SlotQueue::Consumer consumer(rig.requests, 1);
+    std::vector<std::uint32_t> slots(rig.store.slots());
+    slots.resize(consumer.try_take(slots));
+    return slots;
+  }
+
+  CallService echo_ = echo();
+};
+
+TEST_F(ReceiveTest, NothingToReadIsNoWorkAndKeepsNoSlot) {
+  Rig rig(echo_);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_FALSE(rig.receive.starved());
+  EXPECT_EQ(rig.total(Counter::received), 0u);
+  EXPECT_EQ(rig.total(Counter::batches), 0u);
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, ADatagramBecomesAMessage) {
+  Rig rig(echo_);
+  rig.deliver("hello", client(3));
+  EXPECT_EQ(rig.receive.run(), 1u);
+  rig.expect_books();
+  const auto slots = take_requests(rig);
+  ASSERT_EQ(slots.size(), 1u);
+  const SlotHeader& header = rig.store.header(slots[0]);
+  EXPECT_EQ(header.peer, client(3));
+  EXPECT_EQ(header.request_length, 5u);
+  EXPECT_EQ(header.port_index, 0u);
+  EXPECT_FALSE(header.trusted);
+  EXPECT_FALSE(header.has_local);
+  EXPECT_GT(header.published_ns, 0u);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(rig.store.request(slots[0])), 5), "hello");
+  EXPECT_TRUE(rig.store.holds(rig.store.message_in(slots[0])));
+}
+
+TEST_F(ReceiveTest, EmptyDatagramIsNotTheEndAndNotAnswered_A01) {
+  Rig rig(echo_);
+  rig.deliver("");
+  rig.deliver("after");
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Reason::invalid_empty), 1u);
+  EXPECT_THAT(rig.replies(), ElementsAre("after"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, LargerThanTheWindowIsNeverAShortValidMessage_A03) {
+  RigOptions options;
+  options.window = 8;
+  Rig rig(echo_, std::move(options));
+  rig.deliver("1234567");
+  rig.deliver("12345678");
+  rig.deliver("123456789");
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Reason::invalid_truncated), 1u);
+  EXPECT_THAT(rig.replies(), ElementsAre("1234567", "12345678"));
+  EXPECT_EQ(rig.total(Counter::received), 3u);
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, MoreDatagramsThanSlotsWaitInTheKernel) {
+  RigOptions options;
+  options.slots = 3;
+  Rig rig(echo_, std::move(options));
+  for (int i = 0; i < 5; ++i) rig.deliver(std::to_string(i));
+  EXPECT_EQ(rig.receive.run(), 3u);
+  EXPECT_EQ(rig.total(Counter::received), 3u);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_TRUE(rig.receive.starved());
+  EXPECT_EQ(rig.port().counts().receive_calls, 1u) << "without a slot nothing is read";
+  rig.expect_books();
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3", "4"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, TokensWaitedForAreUsedByTheNextRun) {
+  RigOptions options;
+  options.slots = 2;
+  Rig rig(echo_, std::move(options));
+  for (int i = 0; i < 4; ++i) rig.deliver(std::to_string(i));
+  rig.receive.run();
+  rig.receive.run();
+  ASSERT_TRUE(rig.receive.starved());
+  rig.service.run();
+  rig.response.run();
+  rig.response.before_wait();
+  const std::uint32_t tokens = rig.pool.free_slots().try_take(2);
+  ASSERT_EQ(tokens, 2u);
+  rig.receive.accept_tokens(tokens);
+  EXPECT_EQ(rig.receive.run(), 2u);
+  EXPECT_FALSE(rig.receive.starved());
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, TokensThatTurnOutUnneededAreGivenBackInTheSameRun) {
+  RigOptions options;
+  options.slots = 4;
+  Rig rig(echo_, std::move(options));
+  rig.receive.accept_tokens(rig.pool.free_slots().try_take(3));
+  EXPECT_EQ(free_slots(rig), 1u);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(free_slots(rig), 4u);
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, UnusedSlotsAreGivenBackInTheSameRun) {
+  RigOptions options;
+  options.slots = 8;  // too few for a cache
+  Rig rig(echo_, std::move(options));
+  rig.deliver("one");
+  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_EQ(free_slots(rig), 7u);
+}
+
+TEST_F(ReceiveTest, AWaitingLaneKeepsNoSlotInItsCache) {
+  RigOptions options;
+  options.slots = 1024;
+  Rig rig(echo_, std::move(options));
+  rig.deliver("one");
+  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_LT(free_slots(rig), 1023u) << "the cache is used";
+  rig.receive.before_wait();
+  EXPECT_EQ(free_slots(rig), 1023u);
+}
+
+TEST_F(ReceiveTest, EveryPortInTurnABatchAtATime) {
+  RigOptions options;
+  options.ports = 3;
+  options.batch = 2;
+  Rig rig(echo_, std::move(options));
+  for (std::size_t p = 0; p < 3; ++p)
+    for (int i = 0; i < 5; ++i) rig.deliver(std::to_string(p) + std::to_string(i), client(), p);
+  EXPECT_EQ(rig.receive.run(), 6u);
+  EXPECT_EQ(rig.receive.run(), 6u);
+  EXPECT_EQ(rig.receive.run(), 3u);
+  for (const std::uint32_t slot : take_requests(rig)) {
+    const SlotHeader& header = rig.store.header(slot);
+    const char first = static_cast<char>(rig.store.request(slot)[0]);
+    EXPECT_EQ(header.port_index, static_cast<unsigned>(first - '0'));
+  }
+  rig.expect_books();
+}
+
+// With fewer slots than the first socket can use, the one behind it must still get its turn.
+TEST_F(ReceiveTest, ASocketThatFoundNoSlotIsServedFirstNextTime) {
+  for (const std::size_t ports : {2u, 3u}) {
+    RigOptions options;
+    options.ports = ports;
+    options.slots = 1;
+    Rig rig(echo_, std::move(options));
+    constexpr unsigned kEach = 20;
+    for (std::size_t p = 0; p < ports; ++p)
+      for (unsigned i = 0; i < kEach; ++i) rig.deliver("x", client(i), p);
+    std::vector<std::uint64_t> answered(ports);
+    for (unsigned round = 0; round < ports * kEach / 2; ++round) {
+      rig.receive.run();
+      rig.service.run();
+      rig.response.run();
+    }
+    for (std::size_t p = 0; p < ports; ++p)
+      EXPECT_EQ(rig.replies(p).size(), kEach / 2) << "port " << p << " of " << ports;
+    ASSERT_TRUE(rig.settle());
+    rig.expect_at_rest();
+  }
+}
+
+TEST_F(ReceiveTest, ReceiveErrorsAreCountedAndChargedToNoMessage_A15) {
+  for (const int error : {ECONNREFUSED, ENOMEM, ENETDOWN, EINTR, EBADF}) {
+    Rig rig(echo_);
+    rig.deliver("before");
+    rig.port().end_batch();
+    rig.port().fail_receive(error);
+    rig.deliver("after");
+    ASSERT_TRUE(rig.settle());
+    EXPECT_THAT(rig.replies(), ElementsAre("before", "after")) << error;
+    EXPECT_EQ(rig.total(Counter::receive_errors), 1u);
+    EXPECT_EQ(rig.total(Counter::received), 2u);
+    const auto events = rig.events();
+    ASSERT_EQ(events.size(), 1u);
+    EXPECT_EQ(events[0].kind, EventKind::receive_error);
+    EXPECT_EQ(events[0].error, error);
+    rig.expect_at_rest();
+  }
+}
+
+// A lane that is to stop ends after the first run without work: an error before the last datagrams
+// must not look like an empty socket.
+TEST_F(ReceiveTest, APendingErrorDoesNotHideTheDatagramsBehindIt) {
+  Rig rig(echo_);
+  rig.port().fail_receive(ECONNREFUSED);
+  rig.deliver("hidden");
+  EXPECT_EQ(rig.receive.run(), 1u);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("hidden"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, ASocketThatFailsForEverDoesNotTrapTheLane) {
+  RigOptions options;
+  options.ports = 2;
+  Rig rig(echo_, std::move(options));
+  for (int i = 0; i < 1000; ++i) rig.port(0).fail_receive(EBADF);
+  rig.deliver("alive", client(), 1);
+  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_LT(rig.total(Counter::receive_errors), 10u);
+  rig.service.run();
+  rig.response.run();
+  EXPECT_THAT(rig.replies(1), ElementsAre("alive"));
+  rig.expect_at_rest();
+}
+
+// However often the lane comes round, and whatever the other sockets bring. An error that stays
+// would else be all that the lane does; in the real-time class, all that its CPU does.
+TEST_F(ReceiveTest, ASocketThatFailsIsLeftAloneForLongerAndLonger) {
+  RigOptions options;
+  options.ports = 2;
+  Rig rig(echo_, std::move(options));
+  for (int i = 0; i < 10'000; ++i) rig.port(0).fail_receive(ENOMEM);
+  const auto begin = std::chrono::steady_clock::now();
+  unsigned answered = 0;
+  while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(300)) {
+    rig.deliver("alive", client(), 1);
+    rig.receive.run();
+    rig.service.run();
+    rig.response.run();
+    answered += static_cast<unsigned>(rig.replies(1).size());
+  }
+  EXPECT_GT(answered, 10u);
+  EXPECT_EQ(rig.total(Reason::answered), answered);
+  // 1, 2, 4 ... 256 ms: a try after each, of two calls.
+  EXPECT_GE(rig.total(Counter::receive_errors), 2u);
+  EXPECT_LE(rig.total(Counter::receive_errors), 2u * 10);
+  EXPECT_TRUE(rig.receive.fails(0));
+  EXPECT_FALSE(rig.receive.fails(1));
+  ASSERT_TRUE(rig.receive_lane.troubles.look(Trouble::receive));
+  EXPECT_EQ(rig.receive_lane.troubles.look(Trouble::receive)->number, ENOMEM);
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, OneThatNoLongerFailsIsReadAsBefore) {
+  Rig rig(echo_);
+  for (int i = 0; i < 2 * 5; ++i) rig.port().fail_receive(ENOBUFS);
+  rig.deliver("after");
+  ASSERT_TRUE(eventually([&] {
+    rig.receive.run();
+    return rig.port().all_received();
+  }));
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("after"));
+  EXPECT_EQ(rig.total(Counter::receive_errors), 2u * 5);
+  EXPECT_FALSE(rig.receive.fails(0));
+  EXPECT_EQ(rig.receive.next_try(), kNoDeadline);
+  EXPECT_FALSE(rig.receive_lane.troubles.look(Trouble::receive)) << "it is over";
+  rig.expect_at_rest();
+}
+
+// A lane that is to stop: what it does not find then it never will.
+TEST_F(ReceiveTest, AllAreTriedAtOnceWhenTheLaneIsToStop) {
+  Rig rig(echo_);
+  for (int i = 0; i < 2 * 14; ++i) rig.port().fail_receive(ENOMEM);
+  // Its pause is the longest there is.
+  for (std::uint64_t i = 1; i <= 14; ++i) {
+    rig.receive.try_all_again();
+    EXPECT_EQ(rig.receive.run(), 0u);
+    EXPECT_EQ(rig.total(Counter::receive_errors), 2 * i);
+  }
+  EXPECT_NE(rig.receive.next_try(), kNoDeadline);
+  rig.deliver("hidden");
+  EXPECT_EQ(rig.receive.run(), 0u) << "it pauses";
+  rig.receive.try_all_again();
+  EXPECT_EQ(rig.receive.run(), 1u);
+  ASSERT_TRUE(rig.settle());
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, RefusedDatagramsUseNoSlotAndAreNotAnswered) {
+  RigOptions options;
+  options.slots = 2;
+  options.admission.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
+  Rig rig(echo_, std::move(options));
+  rig.deliver("stranger", address("198.51.100.1", 4000));
+  rig.deliver("port 0", address("192.0.2.1", 0));
+  rig.deliver("friend");
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Reason::refused_not_allowed), 1u);
+  EXPECT_EQ(rig.total(Reason::refused_source_port_zero), 1u);
+  EXPECT_EQ(rig.total(Counter::received), 3u);
+  EXPECT_THAT(rig.replies(), ElementsAre("friend"));
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, GroupDestinationIsRefused_A08) {
+  Rig rig(echo_);
+  FakePort::Incoming incoming;
+  incoming.bytes = bytes_of("to all");
+  incoming.peer = client();
+  incoming.to_group = true;
+  rig.port().deliver(incoming);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(rig.total(Reason::refused_group_address), 1u);
+  EXPECT_TRUE(rig.replies().empty());
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, TrustIsDecidedForEachPeer) {
+  RigOptions options;
+  options.slots = 1;
+  options.admission.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
+  std::vector<bool> seen;
+  CallService service([&](Message& message) {
+    seen.push_back(message.trusted());
+    message.no_reply();
+  });
+  Rig rig(service, std::move(options));
+  rig.deliver("a", address("127.0.0.1", 4000));
+  rig.deliver("b", client());
+  rig.deliver("c", address("127.0.0.2", 4000));
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(seen, ElementsAre(true, false, true)) << "the one slot's former use must not show";
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, TheReplyLeavesFromTheAddressAskedAndNoOtherMessageInheritsIt_A09) {
+  RigOptions options;
+  options.slots = 1;
+  Rig rig(echo_, std::move(options));
+  const LocalAddress local{IpAddress::parse("203.0.113.7").value(), 3};
+  FakePort::Incoming asked;
+  asked.bytes = bytes_of("asked");
+  asked.peer = client();
+  asked.local = local;
+  rig.port().deliver(asked);
+  rig.deliver("plain");
+  ASSERT_TRUE(rig.settle());
+  const auto sent = rig.port().take_sent();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[0].local, local);
+  EXPECT_EQ(sent[1].local, LocalAddress{}) << "left over from the slot's former use";
+  rig.expect_at_rest();
+}
+
+TEST_F(ReceiveTest, TimesAndBatchesAreBookedForWorkOnly) {
+  Rig rig(echo_);
+  rig.receive.run();
+  EXPECT_EQ(rig.total(Counter::syscalls), 1u);
+  EXPECT_GT(rig.total(Counter::syscall_ns), 0u) << "a call that found nothing took its time too";
+  EXPECT_EQ(rig.books.recorded(HistogramId::batch), 0u);
+  for (int i = 0; i < 3; ++i) rig.deliver("x");
+  rig.receive.run();
+  EXPECT_EQ(rig.total(Counter::batches), 1u);
+  EXPECT_EQ(rig.books.recorded(HistogramId::batch), 1u);
+  EXPECT_EQ(rig.books.recorded(HistogramId::service_ns), 3u);
+  EXPECT_EQ(rig.books.recorded(HistogramId::cost_ns), 3u);
+  EXPECT_EQ(rig.total(Counter::entered), 3u);
+  EXPECT_EQ(rig.total(Counter::left), 3u);
+}
+
+// Small batches, one behind the other, are what a lane tries pauses with.
+TEST_F(ReceiveTest, WhereItIsToldToItPausesBetweenSmallBatches) {
+  for (const bool moderated : {false, true}) {
+    Rig rig(echo_, {.moderated = moderated});
+    bool paused = false;
+    for (int run = 0; run < 20'000 && !paused; ++run) {
+      for (int i = 0; i < 3; ++i) rig.deliver("hello");
+      EXPECT_EQ(rig.receive.run(), 3u);
+      paused = rig.receive.pausing();
+      EXPECT_EQ(rig.receive.may_look_again(), !paused);
+      ASSERT_TRUE(rig.settle());
+    }
+    EXPECT_EQ(paused, moderated);
+    rig.receive.run();
+    EXPECT_FALSE(rig.receive.pausing()) << "with nothing to read the lane waits";
+    rig.expect_at_rest();
+  }
+}
+
+// --- what lanes of other models are wired with ---
+
+class ReceiveStepTest : public ReceiveTest {
+ protected:
+  ReceiveStep::Wiring wiring() {
+    return {{&rig_.port(0), &rig_.port(1)}, rig_.store, rig_.pool, rig_.requests, admission_, 4, 1};
+  }
+  ReceiveStep step_of(ReceiveStep::Wiring wiring) {
+    return {std::move(wiring), lane_, rig_.books.open()};
+  }
+  void deliver_to_both(int each) {
+    for (int i = 0; i < each; ++i)
+      for (std::size_t port = 0; port < 2; ++port) rig_.deliver("x", client(), port);
+  }
+
+  Rig rig_{echo_, {.ports = 2}};
+  LaneContext lane_{rig_.pool, 0, 4};
+  Admission admission_{test::open_admission()};
+};
+
+TEST_F(ReceiveStepTest, ARunGoesRoundAllSockets) {
+  ReceiveStep step = step_of(wiring());
+  deliver_to_both(3);
+  EXPECT_EQ(step.run(), 6u);
+}
+
+TEST_F(ReceiveStepTest, WhereItIsToldToARunEndsWithItsFirstBatchAndTheNextGoesOnBehindIt) {
+  ReceiveStep::Wiring one_batch = wiring();
+  one_batch.one_batch = true;
+  ReceiveStep step = step_of(one_batch);
+  deliver_to_both(3);
+  for (std::size_t port = 0; port < 2; ++port) {
+    EXPECT_EQ(step.run(), 3u);
+    const auto slots = take_requests(rig_);
+    ASSERT_EQ(slots.size(), 3u);
+    for (const std::uint32_t slot : slots) EXPECT_EQ(rig_.store.header(slot).port_index, port);
+  }
+  EXPECT_EQ(step.run(), 0u);
+  rig_.deliver("x", client(), 1);
+  EXPECT_EQ(step.run(), 1u) << "an empty socket is no batch";
+}
+
+TEST_F(ReceiveStepTest, MessagesNameTheirSocketByItsPlaceInTheServersList) {
+  ReceiveStep::Wiring second_group = wiring();
+  second_group.first_port = 2;
+  ReceiveStep step = step_of(second_group);
+  deliver_to_both(1);
+  EXPECT_EQ(step.run(), 2u);
+  std::vector<unsigned> ports;
+  for (const std::uint32_t slot : take_requests(rig_))
+    ports.push_back(rig_.store.header(slot).port_index);
+  EXPECT_THAT(ports, ElementsAre(2u, 3u));
+}
+
+TEST_F(ReceiveStepTest, AfterTheSignNothingMoreIsRead) {
+  LeaveSign leave;
+  ReceiveStep::Wiring leaving = wiring();
+  leaving.leave_unread = &leave;
+  ReceiveStep step = step_of(leaving);
+  deliver_to_both(1);
+  EXPECT_EQ(step.run(), 2u);
+  deliver_to_both(1);
+  leave.give();
+  EXPECT_EQ(step.run(), 0u);
+  EXPECT_FALSE(step.starved());
+  EXPECT_FALSE(rig_.port().all_received());
+  EXPECT_EQ(rig_.total(Counter::received), 2u);
+}
+
+// It was received: the next server cannot read it.
+TEST_F(ReceiveStepTest, AfterTheSignWhatTheLaneHoldsStillGoesOn) {
+  LeaveSign leave;
+  ReceiveStep::Wiring leaving = wiring();
+  leaving.merged = true;
+  leaving.leave_unread = &leave;
+  ReceiveStep step = step_of(leaving);
+  rig_.deliver_merged("abcdef", 1);
+  EXPECT_EQ(step.run(), 4u) << "a batch";
+  rig_.deliver("unread");
+  leave.give();
+  EXPECT_EQ(step.run(), 2u);
+  EXPECT_EQ(step.run(), 0u);
+  EXPECT_FALSE(rig_.port().all_received());
+  EXPECT_EQ(rig_.total(Counter::received), 6u);
+  rig_.expect_books();
+}
+
+TEST_F(ReceiveStepTest, ARaceIsLostByWhoWasWokenForASocketAndReadNothing) {
+  ReceiveStep step = step_of(wiring());
+  step.run();
+  EXPECT_EQ(rig_.total(Counter::lost_races), 0u) << "nobody has woken it";
+
+  step.woken();
+  step.run();
+  EXPECT_EQ(rig_.total(Counter::lost_races), 1u);
+  step.run();
+  EXPECT_EQ(rig_.total(Counter::lost_races), 1u) << "one wake-up, one race";
+
+  rig_.deliver("x", client(), 1);
+  step.woken();
+  EXPECT_EQ(step.run(), 1u);
+  EXPECT_EQ(step.run(), 0u);
+  EXPECT_EQ(rig_.total(Counter::lost_races), 1u) << "the first run after it counts";
+}
+
+TEST_F(ReceiveStepTest, WithoutASlotNoRaceIsLost) {
+  ReceiveStep step = step_of(wiring());
+  std::vector<std::uint32_t> all(rig_.store.slots());
+  ASSERT_EQ(rig_.response_lane.cache.claim(all), all.size());
+  step.woken();
+  EXPECT_EQ(step.run(), 0u);
+  ASSERT_TRUE(step.starved());
+  EXPECT_EQ(rig_.total(Counter::lost_races), 0u);
+  rig_.response_lane.cache.give_back(all);
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,779 @@
+// Where a receive lane waits, over real sockets on loopback; one thread unless said otherwise.
+#include "stages/receive/receive_wait.h"
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/udp_socket.h"
+#include "tests/stages/books.h"
+#include "tests/stages/full_port.h"
+#include "tests/stages/rig.h"
+#include "tests/support/eventually.h"
+#include "tests/support/failing_calls.h"
+#include "tests/support/forwarding_port.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::int64_t milliseconds_since(std::chrono::steady_clock::time_point begin) {
+  return (std::chrono::steady_clock::now() - begin) / 1ms;
+}
+
+class ReceiveWaitTest : public testing::Test {
+ protected:
+  static constexpr std::uint32_t kSlots = 2;
+  static constexpr std::uint32_t kBatch = 4;
+
+  ReceiveWaitTest() : ReceiveWaitTest(std::nullopt) {}
+  explicit ReceiveWaitTest(const std::optional<Shedding::Wiring>& shedding)
+      : step_({.ports = {&socket_},
+               .store = store_,
+               .pool = pool_,
+               .requests = requests_,
+               .admission = admission_,
+               .batch = kBatch,
+               .lanes = 1,
+               .shedding = shedding,
+               .leave_unread = &leave_},
+              lane_, books_.open()) {
+    place();
+  }
+  ~ReceiveWaitTest() override {
+    place_.reset();
+    close(slots_event_);
+    close(stop_event_);
+  }
+
+  void place(LongestWait longest = {}) {
+    place_ = std::make_unique<ReceiveWait>(
+        ReceiveWait::Wiring{{&socket_}, pool_, kBatch, 1, stop_event_, longest}, step_);
+  }
+  // All slots are taken, and a datagram waits for one.
+  void starve() {
+    for (int i = 0; i < 3; ++i) send("x");
+    ASSERT_TRUE(place_->wait());
+    ASSERT_EQ(step_.run(), 2u);
+    ASSERT_EQ(step_.run(), 0u);
+    ASSERT_TRUE(step_.starved());
+  }
+  void send(std::string_view text) {
+    const SocketAddress to = socket_.local_address();
+    const OutgoingDatagram datagram{reinterpret_cast<const std::byte*>(text.data()), text.size(),
+                                    &to, nullptr};
+    ASSERT_EQ(client_.send({&datagram, 1}).accepted, 1u);
+  }
+  void stop() { NativePlatform::signal(stop_event_); }
+  // Ends one message of the request queue and gives its slot back: what downstream does.
+  void give_one_slot_back() {
+    std::array<std::uint32_t, 1> slot{};
+    ASSERT_EQ(SlotQueue::Consumer(requests_, 1).try_take(slot), 1u);
+    ASSERT_EQ(store_.release(store_.message_in(slot[0])), Release::released);
+    other_.give_back(slot);
+  }
+
+  int slots_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  int stop_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  test::Books books_;
+  Memory pool_memory_{SlotPool::bytes(kSlots)};
+  Memory request_memory_{SlotQueue::bytes(kSlots)};
+  SlotStore store_{kSlots, 64};
+  SlotPool& pool_ = *SlotPool::create(pool_memory_.data(), kSlots, {{}, slots_event_});
+  SlotQueue& requests_ = *SlotQueue::create(request_memory_.data(), kSlots);
+  Admission admission_{test::open_admission()};
+  LaneContext lane_{pool_, 2 * kBatch, 1};
+  LeaveSign leave_;
+  UdpSocket socket_{test::address("127.0.0.1", 0), {}};
+  UdpSocket client_{test::address("127.0.0.1", 0), {}};
+  ReceiveStep step_;
+  SlotPool::SlotCache other_{pool_, 0, 1};
+  std::unique_ptr<ReceiveWait> place_;
+};
+
+TEST_F(ReceiveWaitTest, EndsWhenADatagramIsThere) {
+  send("x");
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 1u);
+}
+
+TEST_F(ReceiveWaitTest, AfterTheStopTheSocketsAreEmptiedFirst) {
+  send("a");
+  stop();
+  EXPECT_TRUE(place_->wait()) << "what is in the socket has to be taken first";
+  EXPECT_EQ(step_.run(), 1u);
+  send("b");  // came in before the lane looked again
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(step_.run(), 0u);
+}
+
+TEST_F(ReceiveWaitTest, TheLaneEndsWhenARunAfterTheStopFoundNothing) {
+  stop();
+  ASSERT_TRUE(place_->wait());
+  ASSERT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(place_->wait());
+}
+
+TEST_F(ReceiveWaitTest, WithoutAFreeSlotItWaitsForOneNotForTheSocket) {
+  starve();
+  std::uint64_t slept_ns = 0;
+  std::thread downstream([&] {
+    while (pool_.free_slots().waiters_guess() == 0) std::this_thread::yield();
+    const std::uint64_t begin = now_ns();
+    std::this_thread::sleep_for(5ms);
+    slept_ns = now_ns() - begin;
+    give_one_slot_back();
+  });
+  EXPECT_TRUE(place_->wait());
+  downstream.join();
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(books_.total(Counter::sem_waits), 1u);
+  EXPECT_GE(books_.total(Counter::slot_wait_ns), slept_ns);
+  EXPECT_EQ(books_.total(Counter::slot_wait_ns), books_.total(Counter::sem_wait_ns));
+}
+
+// Slots always come back, so a lane that is to stop still takes what the socket holds.
+TEST_F(ReceiveWaitTest, AStopWhileItWaitsForASlotLosesNothing) {
+  for (int i = 0; i < 3; ++i) send("x");
+  stop();
+  ASSERT_TRUE(place_->wait());
+  ASSERT_EQ(step_.run(), 2u);
+  ASSERT_EQ(step_.run(), 0u);
+  give_one_slot_back();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 1u);
+  ASSERT_EQ(step_.run(), 0u);
+  give_one_slot_back();
+  ASSERT_TRUE(place_->wait());
+  ASSERT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(place_->wait());
+}
+
+// Nobody wakes it: no datagram comes, no slot comes back.
+TEST_F(ReceiveWaitTest, EndsAtTheLatestAfterTheLongest) {
+  place(20ms);
+  for (const bool starved : {false, true}) {
+    if (starved) starve();
+    for (int i = 0; i < 3; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      EXPECT_TRUE(place_->wait()) << "the lane goes on";
+      EXPECT_GE(std::chrono::steady_clock::now() - begin, 19ms) << "nobody woke it";
+      EXPECT_EQ(step_.run(), 0u);
+    }
+  }
+  EXPECT_EQ(books_.total(Counter::sem_waits), 3u) << "for slots";
+  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
+}
+
+// Signals whose slots other lanes are quicker to take must not begin the wait anew.
+TEST_F(ReceiveWaitTest, SignalsThatBringNoSlotDoNotProlongIt) {
+  place(20ms);
+  starve();
+  std::atomic<bool> over = false;
+  std::atomic<int> signals = 0;
+  std::thread others([&] {
+    while (!over && ++signals < 5000) {
+      NativePlatform::signal(slots_event_);
+      std::this_thread::sleep_for(1ms);
+    }
+  });
+  EXPECT_TRUE(place_->wait());
+  EXPECT_LT(signals, 5000) << "it waited until the signals ended";
+  over = true;
+  others.join();
+}
+
+// A forced end: what the socket holds is left to the kernel.
+TEST_F(ReceiveWaitTest, AClosedPoolEndsTheLaneAtOnce) {
+  starve();
+  std::thread forced_end([&] {
+    while (pool_.free_slots().waiters_guess() == 0) std::this_thread::yield();
+    pool_.free_slots().close();
+  });
+  EXPECT_TRUE(place_->wait());
+  forced_end.join();
+  EXPECT_EQ(step_.run(), 0u);
+  step_.before_wait();
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(books_.total(Counter::received), 2u);
+}
+
+// --- what fails ---
+
+// Fails at each read, as long as it is told so; else the socket's.
+class FailingPort final : public ForwardingPort {
+ public:
+  using ForwardingPort::ForwardingPort;
+  ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
+                        std::span<Arrival> arrivals) noexcept override {
+    ++calls;
+    return error != 0 ? ReceiveResult{0, error} : ForwardingPort::receive(buffers, arrivals);
+  }
+
+  std::atomic<int> error = ENOMEM;
+  std::atomic<int> calls = 0;
+};
+
+class FailingReceiveWaitTest : public ReceiveWaitTest {
+ protected:
+  FailingReceiveWaitTest()
+      : failing_(socket_),
+        failing_step_({.ports = {&failing_, &healthy_},
+                       .store = store_,
+                       .pool = pool_,
+                       .requests = requests_,
+                       .admission = admission_,
+                       .batch = kBatch,
+                       .lanes = 1},
+                      lane_, books_.open()),
+        failing_place_({{&failing_, &healthy_}, pool_, kBatch, 1, stop_event_}, failing_step_) {}
+
+  // As a lane does it, until it ends; gives each message's slot back.
+  void run_lane() {
+    do {
+      while (failing_step_.run() > 0) give_one_slot_back();
+      ++rounds_;
+    } while (failing_place_.wait());
+  }
+
+  UdpSocket healthy_{test::address("127.0.0.1", 0), {}};
+  FailingPort failing_;
+  ReceiveStep failing_step_;
+  ReceiveWait failing_place_;
+  std::atomic<int> rounds_ = 0;
+};
+
+// The socket is readable all the time.
+TEST_F(FailingReceiveWaitTest, ASocketWhoseReadsFailDoesNotKeepTheLaneAwake) {
+  send("x");
+  std::thread lane([this] { run_lane(); });
+  std::this_thread::sleep_for(500ms);
+  // Pauses of 1, 2, 4 ... ms, so far.
+  EXPECT_LT(failing_.calls, 2 * 15);
+  EXPECT_LT(rounds_, 40);
+  const OutgoingDatagram other{reinterpret_cast<const std::byte*>("y"), 1,
+                               &healthy_.local_address(), nullptr};
+  ASSERT_EQ(client_.send({&other, 1}).accepted, 1u);
+  EXPECT_TRUE(eventually([this] { return books_.total(Counter::received) == 1; }))
+      << "the other socket is still served";
+  failing_.error = 0;
+  EXPECT_TRUE(eventually([this] { return books_.total(Counter::received) == 2; }))
+      << "it was tried again";
+  stop();
+  lane.join();
+}
+
+// The pause is a second long by then; what the stop brings must not wait for its end.
+TEST_F(FailingReceiveWaitTest, AStopEndsThePauseAndASocketThatStillFailsTheLane) {
+  send("x");
+  for (int i = 0; i < 12; ++i) {
+    failing_step_.try_all_again();
+    ASSERT_EQ(failing_step_.run(), 0u);
+  }
+  ASSERT_EQ(failing_.calls, 2 * 12);
+  stop();
+  EXPECT_TRUE(failing_place_.wait());
+  EXPECT_EQ(failing_step_.run(), 0u);
+  EXPECT_EQ(failing_.calls, 2 * 13) << "it is tried once more, at once";
+  EXPECT_FALSE(failing_place_.wait());
+}
+
+TEST_F(FailingReceiveWaitTest, AStopEndsThePauseAndASocketThatFailsNoMoreIsEmptied) {
+  send("x");
+  for (int i = 0; i < 12; ++i) {
+    failing_step_.try_all_again();
+    ASSERT_EQ(failing_step_.run(), 0u);
+  }
+  stop();
+  EXPECT_TRUE(failing_place_.wait());
+  failing_.error = 0;
+  EXPECT_EQ(failing_step_.run(), 1u);
+  EXPECT_EQ(failing_step_.run(), 0u);
+  EXPECT_FALSE(failing_place_.wait());
+}
+
+// The thread's waits fail, each of them, or only epoll's.
+TEST_F(FailingReceiveWaitTest, ALaneThatMayNotWaitLooksInsteadAndDoesNotSpin) {
+  failing_.error = 0;
+  for (const bool all : {true, false}) {
+    rounds_ = 0;
+    const std::uint64_t received = books_.total(Counter::received);
+    const std::uint64_t errors = books_.total(Counter::wait_errors);
+    std::atomic<bool> over = false;
+    std::thread lane([&] {
+      std::vector<long> calls{SYS_epoll_wait, SYS_epoll_pwait};
+      if (all) calls.insert(calls.end(), {SYS_poll, SYS_ppoll});
+      test::let_calls_fail(calls, ENOMEM);
+      do {
+        while (failing_step_.run() > 0) give_one_slot_back();
+        ++rounds_;
+      } while (!over && failing_place_.wait());
+    });
+    const auto begin = std::chrono::steady_clock::now();
+    std::this_thread::sleep_for(300ms);
+    const int rounds = rounds_;
+    EXPECT_LT(rounds, milliseconds_since(begin) + 20) << "1 ms at least";
+    EXPECT_TRUE(eventually([&] { return books_.total(Counter::wait_errors) > errors; }));
+    EXPECT_TRUE(eventually([&] { return lane_.troubles.look(Trouble::wait).has_value(); }));
+    send("x");
+    EXPECT_TRUE(eventually([&] { return books_.total(Counter::received) == received + 1; }))
+        << "it serves all the same";
+    // Where nothing can be waited for the stop is not seen either, only a forced end.
+    if (all)
+      over = true;
+    else
+      stop();
+    lane.join();
+  }
+}
+
+// --- under the policy `shed` ---
+
+class SheddingWaitTest : public ReceiveWaitTest {
+ protected:
+  SheddingWaitTest() : ReceiveWaitTest(Shedding::Wiring{service_, budget_, nullptr}) {}
+
+  // Both slots are inside, and a third datagram has been shed.
+  void shed_one() {
+    for (int i = 0; i < 2; ++i) send("x");
+    ASSERT_TRUE(place_->wait());
+    ASSERT_EQ(step_.run(), 2u);
+    send("x");
+    ASSERT_EQ(step_.run(), 0u);
+    ASSERT_TRUE(step_.starved());
+    ASSERT_EQ(books_.total(Reason::shed_no_slot), 1u);
+  }
+
+  BusyBudget budget_{0};
+  test::CallService service_{[](Message&) {}};
+};
+
+TEST_F(SheddingWaitTest, TheWaitForASlotEndsWithoutOne) {
+  shed_one();
+  const std::uint64_t begin = now_ns();
+  EXPECT_TRUE(place_->wait());
+  const std::uint64_t waited = now_ns() - begin;
+  EXPECT_GE(waited, 900'000u);
+  EXPECT_LT(waited, 2'000'000'000u);
+  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u);
+  EXPECT_GE(books_.total(Counter::slot_wait_ns), 900'000u);
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(step_.starved()) << "nothing is left to shed";
+}
+
+TEST_F(SheddingWaitTest, ASlotGivenBackEndsIt) {
+  shed_one();
+  give_one_slot_back();
+  EXPECT_TRUE(place_->wait());
+  send("x");
+  EXPECT_EQ(step_.run(), 1u);
+}
+
+// One wake-up serves many datagrams, as long as most of them can only be shed.
+TEST_F(SheddingWaitTest, ShortOfSlotsItLetsDatagramsGather) {
+  shed_one();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 0u);
+  ASSERT_FALSE(step_.starved());
+  send("x");
+  const std::uint64_t begin = now_ns();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_GE(now_ns() - begin, 900'000u) << "the datagram was there already";
+}
+
+TEST_F(SheddingWaitTest, AGatheringThatIsRefusedIsCounted) {
+  shed_one();
+  std::thread([&] {
+    test::let_calls_fail({SYS_ppoll}, ENOMEM);
+    // Where the thread is held up for long between two steps, it is not short of slots any more.
+    for (int i = 0; i < 100 && books_.total(Counter::wait_errors) == 0; ++i) {
+      EXPECT_TRUE(place_->wait());
+      while (step_.run() > 0 || step_.starved()) EXPECT_TRUE(place_->wait());
+      send("x");
+      EXPECT_TRUE(place_->wait());
+      EXPECT_EQ(step_.run(), 0u);
+    }
+  }).join();
+  EXPECT_EQ(books_.total(Counter::wait_errors), 1u);
+}
+
+TEST_F(SheddingWaitTest, AStopEndsTheGathering) {
+  shed_one();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 0u);
+  stop();
+  int waits = 0;
+  while (place_->wait() && ++waits < 10) EXPECT_EQ(step_.run(), 0u);
+  EXPECT_LT(waits, 10);
+}
+
+TEST_F(SheddingWaitTest, AStopWhileStarvedEmptiesTheSocketAndEndsTheLane) {
+  shed_one();
+  for (int i = 0; i < 50; ++i) send("x");
+  stop();
+  int waits = 0;
+  do {
+    while (step_.run() > 0) {
+    }
+    step_.before_wait();
+  } while (place_->wait() && ++waits < 1000);
+  EXPECT_LT(waits, 1000);
+  EXPECT_EQ(books_.total(Counter::received), 53u);
+  EXPECT_EQ(books_.total(Reason::shed_no_slot), 51u);
+}
+
+TEST_F(SheddingWaitTest, AClosedPoolEndsTheLaneAtOnce) {
+  shed_one();
+  send("x");
+  pool_.free_slots().close();
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(books_.total(Counter::received), 3u);
+  EXPECT_EQ(books_.in_flight(), 2u);
+}
+
+// Without a slot and without a datagram the lane sleeps.
+TEST_F(SheddingWaitTest, AnIdleLaneDoesNotSpin) {
+  shed_one();
+  std::thread lane([&] {
+    do {
+      while (step_.run() > 0) {
+      }
+      step_.before_wait();
+    } while (place_->wait());
+  });
+  std::this_thread::sleep_for(300ms);
+  stop();
+  lane.join();
+  EXPECT_LT(books_.total(Counter::syscalls), 20u);
+  EXPECT_LT(books_.total(Counter::sem_waits), 10u);
+}
+
+// --- a lane that also answers: it waits for replies, and for room ---
+
+// A step that says what it is told to say.
+class SenderStub final : public Step {
+ public:
+  std::size_t run() noexcept override { return 0; }
+  DatagramPort* blocked_on() const noexcept override { return full; }
+  DatagramPort* full = nullptr;
+};
+
+class AnsweringWaitTest : public ReceiveWaitTest {
+ protected:
+  AnsweringWaitTest() { place_answering(true); }
+  ~AnsweringWaitTest() override {
+    place_.reset();
+    close(replies_event_);
+  }
+
+  void place_answering(bool others_hand_it_replies) {
+    ReceiveWait::Wiring wiring{{&socket_}, pool_, kBatch, 1, stop_event_};
+    wiring.leave_unread = &leave_;
+    wiring.all_received = &all_received_;
+    wiring.sender = &sender_;
+    if (others_hand_it_replies) wiring.replies = &consumer_;
+    place_ = std::make_unique<ReceiveWait>(std::move(wiring), step_);
+  }
+  // wait(), while another thread does something as soon as the lane counts as waiting for replies.
+  // Until then it may return now and then (a late signal, a look at full sockets), but not spin.
+  bool wait_while(const std::function<void()>& other) {
+    return wait_for([this] { return replies_.idle_guess(1); }, other);
+  }
+  template <class Ready, class Other>
+  bool wait_for(const Ready& ready, const Other& other) {
+    std::atomic<bool> begun = false;
+    std::thread thread([&] {
+      while (!ready()) std::this_thread::yield();
+      std::this_thread::sleep_for(2ms);  // most likely it sleeps; it need not
+      begun = true;
+      other();
+    });
+    bool result = true;
+    std::int64_t returns = 0;
+    const auto begin = std::chrono::steady_clock::now();
+    do {
+      result = place_->wait();
+      ++returns;
+    } while (result && !begun);
+    EXPECT_TRUE(begun) << "it gave up";
+    EXPECT_LT(returns, 50 + 2 * milliseconds_since(begin)) << "it spins";
+    thread.join();
+    return result;
+  }
+  void put_reply() { SlotQueue::Producer(replies_).put(std::array<std::uint32_t, 1>{0}); }
+  std::size_t take_replies() {
+    std::array<std::uint32_t, kSlots> slots{};
+    return consumer_.try_take(slots);
+  }
+  void stop_and_find_nothing() {
+    stop();
+    ASSERT_TRUE(place_->wait());
+    ASSERT_EQ(step_.run(), 0u);
+  }
+
+  int replies_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  Memory reply_memory_{SlotQueue::bytes(kSlots)};
+  SlotQueue& replies_ = *SlotQueue::create(reply_memory_.data(), kSlots, {{}, replies_event_});
+  SlotQueue::Consumer consumer_{replies_, 1};
+  SenderStub sender_;
+  test::FullPort full_;
+  Semaphore all_received_;
+};
+
+TEST_F(AnsweringWaitTest, AReplyThatIsThereEndsTheWaitAtOnce) {
+  put_reply();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(take_replies(), 1u);
+}
+
+TEST_F(AnsweringWaitTest, ReplyAndDatagramWakeItOutOfOneSleep) {
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_TRUE(wait_while([this] { send("x"); }));
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(take_replies(), 0u);
+}
+
+TEST_F(AnsweringWaitTest, RoomWakesItAndSoDoTheOthersMeanwhile) {
+  sender_.full = &full_;
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_TRUE(wait_while([this] { send("x"); }));
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_TRUE(wait_while([this] { full_.make_room(); }));
+}
+
+TEST_F(AnsweringWaitTest, WithoutASlotRepliesRoomAndSlotsWakeIt) {
+  starve();
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
+  EXPECT_EQ(step_.run(), 0u);
+  ASSERT_TRUE(step_.starved());
+
+  sender_.full = &full_;
+  EXPECT_TRUE(wait_while([this] { full_.make_room(); }));
+  EXPECT_EQ(step_.run(), 0u);
+  ASSERT_TRUE(step_.starved());
+  sender_.full = nullptr;
+
+  EXPECT_TRUE(wait_while([this] { give_one_slot_back(); }));
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u);
+}
+
+// All slots are its own, and their replies have deadlines: nobody else ends this wait.
+TEST_F(AnsweringWaitTest, WithoutASlotItStillLooksAfterItsRepliesThatFindNoRoom) {
+  sender_.full = &full_;
+  for (const bool others_hand_it_replies : {true, false}) {
+    place_answering(others_hand_it_replies);
+    if (!step_.starved()) starve();
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(place_->wait());
+    EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
+    EXPECT_TRUE(step_.starved());
+  }
+}
+
+TEST_F(AnsweringWaitTest, AReplyIsNoLostRace) {
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(books_.total(Counter::lost_races), 0u);
+}
+
+TEST_F(AnsweringWaitTest, AfterTheLastDatagramItGoesOnUntilTheRepliesEnd) {
+  stop_and_find_nothing();
+  EXPECT_EQ(all_received_.value_guess(), 0u) << "that is not known before the lane waits again";
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(all_received_.value_guess(), 1u);
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_TRUE(wait_while([this] { replies_.close(); })) << "to look once more";
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(all_received_.value_guess(), 1u) << "said once";
+}
+
+TEST_F(AnsweringWaitTest, WhatTheClosedQueueStillHoldsComesFirst) {
+  put_reply();
+  replies_.close();
+  stop();
+  EXPECT_TRUE(place_->wait());
+  EXPECT_EQ(take_replies(), 1u);
+  while (!step_.starved() && step_.run() > 0) {
+  }
+  int waits = 0;
+  while (place_->wait() && ++waits < 10) step_.run();
+  EXPECT_LT(waits, 3);
+}
+
+TEST_F(AnsweringWaitTest, ItDoesNotEndBeforeItsRepliesHaveGone) {
+  stop_and_find_nothing();
+  replies_.close();
+  sender_.full = &full_;
+  EXPECT_TRUE(
+      wait_for([this] { return all_received_.value_guess() == 1; }, [this] { full_.make_room(); }));
+  sender_.full = nullptr;
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(all_received_.value_guess(), 1u);
+}
+
+// Nobody else hands it replies: the models whose lanes do everything.
+TEST_F(AnsweringWaitTest, WithoutRepliesOfOthersItEndsWhenItsOwnHaveGone) {
+  place_answering(false);
+  stop_and_find_nothing();
+  sender_.full = &full_;
+  EXPECT_TRUE(
+      wait_for([this] { return all_received_.value_guess() == 1; }, [this] { full_.make_room(); }));
+  sender_.full = nullptr;
+  EXPECT_FALSE(place_->wait());
+}
+
+TEST_F(AnsweringWaitTest, AClosedPoolEndsItWhateverElseItCouldWaitFor) {
+  sender_.full = &full_;
+  pool_.free_slots().close();
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(all_received_.value_guess(), 1u) << "who waits for that goes on";
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(all_received_.value_guess(), 1u);
+}
+
+// Main closes the requests then: a datagram that came later would be handed to nobody.
+TEST_F(AnsweringWaitTest, WhatComesAfterItHasSaidThatItIsTheLastIsNotRead) {
+  stop_and_find_nothing();
+  EXPECT_TRUE(wait_while([this] { put_reply(); }));
+  ASSERT_EQ(all_received_.value_guess(), 1u);
+  send("x");
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(books_.total(Counter::received), 0u);
+}
+
+// --- what the socket holds is for the next server ---
+
+TEST_F(AnsweringWaitTest, AfterTheSignASocketThatStaysReadableIsNoReasonToWakeUp) {
+  for (int i = 0; i < 5; ++i) send("x");
+  leave_.give();
+  stop();
+  EXPECT_TRUE(wait_while([this] { put_reply(); })) << "not for the socket, nor for the stop";
+  EXPECT_EQ(take_replies(), 1u);
+  EXPECT_EQ(all_received_.value_guess(), 1u);
+  sender_.full = &full_;
+  EXPECT_TRUE(wait_while([this] { full_.make_room(); }));
+  sender_.full = nullptr;
+  EXPECT_TRUE(wait_while([this] { replies_.close(); }));
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(books_.total(Counter::received), 0u);
+}
+
+TEST_F(AnsweringWaitTest, AfterTheSignALaneWithNothingElseToWaitForEnds) {
+  place_answering(false);
+  for (int i = 0; i < 5; ++i) send("x");
+  leave_.give();
+  stop();
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(books_.total(Counter::received), 0u);
+  EXPECT_EQ(books_.total(Counter::wait_calls), 0u);
+}
+
+TEST_F(AnsweringWaitTest, TheSignReachesALaneThatSleeps) {
+  place_answering(false);
+  std::thread main([&] {
+    std::this_thread::sleep_for(2ms);  // most likely it sleeps; it need not
+    leave_.give();
+    stop();
+  });
+  bool goes_on = place_->wait();
+  main.join();
+  if (goes_on) goes_on = place_->wait();
+  EXPECT_FALSE(goes_on);
+}
+
+// --- races between lanes ---
+
+TEST_F(ReceiveWaitTest, ARaceIsLostByWhoIsWokenForADatagramThatAnotherLaneTakes) {
+  send("x");
+  ASSERT_TRUE(place_->wait());
+  std::array<std::byte, 64> bytes{};
+  const ReceiveBuffer buffer{bytes.data(), bytes.size()};
+  Arrival arrival;
+  ASSERT_EQ(socket_.receive({&buffer, 1}, {&arrival, 1}).filled, 1u);
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(books_.total(Counter::lost_races), 1u);
+
+  send("x");
+  ASSERT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(books_.total(Counter::lost_races), 1u) << "this one it has won";
+
+  stop();
+  ASSERT_TRUE(place_->wait());
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(books_.total(Counter::lost_races), 1u) << "woken to stop";
+}
+
+// What every epoll of this process wants to know of a descriptor, as the kernel says it (proc(5)).
+std::vector<std::uint32_t> watched_events(int descriptor) {
+  std::vector<std::uint32_t> result;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream file(entry.path());
+    for (std::string line; std::getline(file, line);) {
+      int target = -1;
+      unsigned events = 0;
+      if (std::sscanf(line.c_str(), "tfd: %d events: %x", &target, &events) == 2 &&
+          target == descriptor)
+        result.push_back(events);
+    }
+  }
+  return result;
+}
+
+TEST_F(ReceiveWaitTest, WhetherADatagramWakesOneLaneOrAllIsAsWired) {
+  for (const bool exclusive : {true, false}) {
+    place_.reset();
+    ReceiveWait::Wiring wiring{{&socket_}, pool_, kBatch, 1, stop_event_};
+    wiring.exclusive = exclusive;
+    place_ = std::make_unique<ReceiveWait>(wiring, step_);
+    const std::vector<std::uint32_t> events = watched_events(socket_.descriptor());
+    ASSERT_EQ(events.size(), 1u);
+    EXPECT_EQ((events[0] & EPOLLEXCLUSIVE) != 0, exclusive);
+    const std::vector<std::uint32_t> stop_events = watched_events(stop_event_);
+    ASSERT_EQ(stop_events.size(), 1u);
+    EXPECT_EQ(stop_events[0] & EPOLLEXCLUSIVE, 0u) << "all lanes have to stop";
+  }
+}
+
+std::size_t open_descriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+TEST_F(ReceiveWaitTest, APortThatCannotBeWaitedForIsAnErrorAndLeaksNothing) {
+  FakePort fake;
+  const std::size_t before = open_descriptors();
+  EXPECT_THROW(ReceiveWait({{&fake}, pool_, kBatch, 1, stop_event_}, step_), std::system_error);
+  EXPECT_EQ(open_descriptors(), before);
+}
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,477 @@
+// What receive does with datagrams for which there is no slot, under the policy `shed`.
+#include "stages/receive/shedding.h"
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "services/echo.h"
+#include "services/lookup.h"
+#include "services/native_wire.h"
+#include "tests/stages/busy_service.h"
+#include "tests/stages/rig.h"
+
+namespace cpss {
+namespace {
+
+using test::address;
+using test::client;
+using test::Rig;
+using test::RigOptions;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// One slot, and as many busy replies as anybody wants.
+RigOptions one_slot() {
+  RigOptions options;
+  options.slots = 1;
+  options.batch = 8;
+  options.busy_rate = 10'000'000;
+  return options;
+}
+
+class SheddingTest : public testing::Test {
+ protected:
+  // The first message takes the only slot and stays inside.
+  static void take_the_slot(Rig& rig, std::size_t port = 0) {
+    rig.deliver("first", client(), port);
+    ASSERT_EQ(rig.receive.run(), 1u);
+  }
+  // One run that sheds what the port holds.
+  static void shed(Rig& rig) {
+    EXPECT_EQ(rig.receive.run(), 0u);
+    EXPECT_TRUE(rig.receive.starved());
+    rig.expect_books();
+  }
+  static void finish(Rig& rig) {
+    ASSERT_TRUE(rig.settle());
+    rig.expect_at_rest();
+  }
+
+  test::BusyService busy_;
+};
+
+TEST_F(SheddingTest, ADatagramWithoutASlotIsAnsweredBusyAndBookedAsShed) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  rig.deliver("bbb", client(1));
+  shed(rig);
+  const auto sent = rig.port().take_sent();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(test::text_of(sent[0].bytes), "BBB");
+  EXPECT_EQ(sent[0].peer, client(1));
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 1u);
+  EXPECT_EQ(rig.total(Counter::sent), 1u);
+  EXPECT_EQ(rig.total(Counter::busy_replies), 1u);
+  EXPECT_EQ(rig.total(Counter::received), 2u);
+  EXPECT_EQ(rig.total(Counter::retired), 1u);
+  EXPECT_EQ(rig.books.in_flight(), 1u) << "the spare batch is left at once";
+  finish(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre("first"));
+}
+
+TEST_F(SheddingTest, WithoutThePolicyNothingIsShed) {
+  RigOptions options = one_slot();
+  options.busy_rate.reset();
+  Rig rig(busy_, std::move(options));
+  take_the_slot(rig);
+  rig.deliver("b");
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_TRUE(rig.receive.starved());
+  EXPECT_EQ(rig.total(Counter::received), 1u);
+  finish(rig);
+  EXPECT_EQ(rig.books.outcomes(), 2u);
+  EXPECT_EQ(rig.total(Reason::answered), 2u);
+}
+
+TEST_F(SheddingTest, ARunThatShedsLeavesTheLaneTimeAndTheNextUsesSlots) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  for (int i = 0; i < 20; ++i) rig.deliver("b");
+  shed(rig);
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 8u) << "a batch and no more";
+  shed(rig);
+  rig.service.run();
+  rig.response.run();
+  rig.response.before_wait();
+  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_FALSE(rig.receive.starved());
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 16u);
+  finish(rig);
+}
+
+TEST_F(SheddingTest, WithNothingToReadItIsNotStarved) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_FALSE(rig.receive.starved()) << "it waits for the socket, not for a slot";
+  EXPECT_EQ(rig.total(Counter::batches), 1u);
+  finish(rig);
+}
+
+// What lets a lane go on at once must not hide that a batch was shed.
+TEST_F(SheddingTest, ARunThatFilledASlotAndShedLeavesTheLaneTimeToo) {
+  RigOptions options = one_slot();
+  options.ports = 2;
+  Rig rig(busy_, std::move(options));
+  rig.deliver("first", client(), 0);
+  rig.deliver("b", client(), 1);
+  shed(rig);
+  EXPECT_EQ(rig.total(Counter::received), 2u);
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 1u);
+  finish(rig);
+}
+
+TEST_F(SheddingTest, EverySocketGetsItsTurn) {
+  RigOptions options = one_slot();
+  options.ports = 3;
+  Rig rig(busy_, std::move(options));
+  take_the_slot(rig);
+  constexpr int kEach = 40;
+  for (std::size_t p = 0; p < 3; ++p)
+    for (int i = 0; i < kEach; ++i) rig.deliver("b", client(), p);
+  for (int run = 0; run < 3 * 4; ++run) shed(rig);
+  for (std::size_t p = 0; p < 3; ++p) EXPECT_EQ(rig.replies(p).size(), 4u * 8) << p;
+  // A socket that has nothing costs no turn.
+  rig.deliver("b", client(), 1);
+  for (int run = 0; run < 3; ++run) shed(rig);
+  for (std::size_t p = 0; p < 3; ++p) EXPECT_GE(rig.replies(p).size(), 8u) << p;
+  finish(rig);
+}
+
+TEST_F(SheddingTest, InvalidAndRefusedAreDecidedFirst) {
+  RigOptions options = one_slot();
+  options.batch = 16;
+  options.window = 32;
+  options.admission.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
+  Rig rig(busy_, std::move(options));
+  take_the_slot(rig);
+  rig.deliver("");
+  rig.deliver(std::string(33, 'b'));
+  rig.deliver("b", address("192.0.2.1", 0));
+  rig.deliver("b", address("198.51.100.1", 4000));
+  FakePort::Incoming to_all;
+  to_all.bytes = bytes_of("b");
+  to_all.peer = client();
+  to_all.to_group = true;
+  rig.port().deliver(to_all);
+  rig.deliver("i");
+  rig.deliver("r");
+  rig.deliver("b");
+  shed(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre("B"));
+  for (const Reason reason :
+       {Reason::invalid_empty, Reason::invalid_truncated, Reason::refused_source_port_zero,
+        Reason::refused_not_allowed, Reason::refused_group_address, Reason::invalid_bad_magic,
+        Reason::refused_by_service, Reason::shed_no_slot})
+    EXPECT_EQ(rig.total(reason), 1u) << static_cast<int>(reason);
+  finish(rig);
+}
+
+TEST_F(SheddingTest, SilenceIsShedToo) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  for (const char* request : {"s", "n", "d", "x"}) rig.deliver(request);
+  shed(rig);
+  EXPECT_THAT(rig.replies(), IsEmpty());
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 4u);
+  EXPECT_EQ(rig.total(Counter::busy_replies), 0u);
+  EXPECT_EQ(rig.port().counts().send_calls, 0u) << "without a reply there is nothing to send";
+  finish(rig);
+}
+
+TEST_F(SheddingTest, AServiceWithoutABusyReplyIsSilent) {
+  EchoService echo;
+  Rig rig(echo, one_slot());
+  take_the_slot(rig);
+  rig.deliver("anything");
+  shed(rig);
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 1u);
+  EXPECT_EQ(rig.port().counts().send_calls, 0u);
+  finish(rig);
+}
+
+TEST_F(SheddingTest, AServiceThatThrowsIsReportedAndHasSaidNothing) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  rig.deliver("t");
+  rig.deliver("b");
+  shed(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre("B"));
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 2u);
+  const auto events = rig.events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].kind, EventKind::service_threw);
+  EXPECT_EQ(events[0].text_view(), "asked to");
+  finish(rig);
+}
+
+TEST_F(SheddingTest, WithoutABudgetItIsSilent) {
+  RigOptions options = one_slot();
+  options.busy_rate = 0;
+  Rig rig(busy_, std::move(options));
+  take_the_slot(rig);
+  for (int i = 0; i < 8; ++i) rig.deliver("b");
+  shed(rig);
+  EXPECT_EQ(rig.port().counts().send_calls, 0u);
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 8u);
+  finish(rig);
+}
+
+TEST_F(SheddingTest, BeyondTheBudgetItIsSilent) {
+  RigOptions options = one_slot();
+  options.busy_rate = 1;
+  Rig rig(busy_, std::move(options));
+  take_the_slot(rig);
+  // What has no reply takes nothing of the budget.
+  for (const char* request : {"i", "s", "t", "x", "b", "b", "b"}) rig.deliver(request);
+  shed(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre("B"));
+  EXPECT_EQ(rig.total(Counter::busy_replies), 1u);
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 6u);
+  finish(rig);
+}
+
+TEST_F(SheddingTest, WhatTheKernelDoesNotTakeAtOnceIsDropped) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  for (const char* request : {"bb", "bbb", "bbbb", "bbbbb"}) rig.deliver(request);
+  rig.port().fail_send_at(1, EAGAIN);
+  shed(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre("BB"));
+  EXPECT_EQ(rig.port().counts().wait_calls, 0u);
+  EXPECT_EQ(rig.port().counts().send_calls, 2u);
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 4u);
+  EXPECT_EQ(rig.total(Counter::sent), 1u);
+  finish(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre("first")) << "what was dropped stays so";
+}
+
+TEST_F(SheddingTest, ASendErrorIsOfOneReplyAndStillShed) {
+  for (const int error : {EPERM, ECONNREFUSED, EMSGSIZE, ENOBUFS, EINVAL, EBADF}) {
+    for (std::size_t at = 0; at < 3; ++at) {
+      Rig rig(busy_, one_slot());
+      take_the_slot(rig);
+      std::vector<std::string> expected{"BB", "BBB", "BBBB"};
+      for (const char* request : {"bb", "bbb", "bbbb"}) rig.deliver(request);
+      rig.port().fail_send_at(at, error);
+      shed(rig);
+      expected.erase(expected.begin() + static_cast<std::ptrdiff_t>(at));
+      EXPECT_EQ(rig.replies(), expected) << error;
+      EXPECT_EQ(rig.total(Reason::shed_no_slot), 3u);
+      EXPECT_EQ(rig.total(Counter::busy_replies), 2u);
+      finish(rig);
+    }
+  }
+}
+
+TEST_F(SheddingTest, PartialAndInterruptedSendsGoOnWhereTheyStopped) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  for (const char* request : {"b", "bb", "bbb", "bbbb", "bbbbb"}) rig.deliver(request);
+  rig.port().accept_at_most(2);
+  rig.port().fail_sends(EINTR, 3);
+  rig.port().accept_at_most(1);
+  shed(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre("B", "BB", "BBB", "BBBB", "BBBBB"));
+  EXPECT_EQ(rig.total(Counter::sent), 5u);
+  finish(rig);
+}
+
+TEST_F(SheddingTest, RepliesInPlaceAndInTheWindowDoNotMix) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  for (const char* request : {"ww", "bbb", "wwww", "b", "l", "llllll"}) rig.deliver(request);
+  shed(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre("WW", "BBB", "WWWW", "B", "L", "LLLLLL"));
+  finish(rig);
+}
+
+TEST_F(SheddingTest, OnlyATrustedPeerGetsMoreThanItSent) {
+  RigOptions options = one_slot();
+  options.window = 64;
+  options.admission.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
+  Rig rig(busy_, std::move(options));
+  take_the_slot(rig);
+  rig.deliver("l", address("127.0.0.1", 4000));
+  rig.deliver("ll", client());
+  shed(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre(std::string(64, 'L'), "LL"));
+  finish(rig);
+}
+
+TEST_F(SheddingTest, TheReplyLeavesFromTheAddressAsked) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  FakePort::Incoming asked;
+  asked.bytes = bytes_of("b");
+  asked.peer = client();
+  asked.local = {IpAddress::parse("203.0.113.7").value(), 3};
+  rig.port().deliver(asked);
+  rig.deliver("b");
+  shed(rig);
+  const auto sent = rig.port().take_sent();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[0].local, asked.local);
+  EXPECT_EQ(sent[1].local, LocalAddress{});
+  finish(rig);
+}
+
+TEST_F(SheddingTest, AFixedReplyAddressGetsTheBusyRepliesToo) {
+  RigOptions options = one_slot();
+  options.reply_address = address("198.51.100.9", 9000);
+  Rig rig(busy_, std::move(options));
+  take_the_slot(rig);
+  FakePort::Incoming asked;
+  asked.bytes = bytes_of("b");
+  asked.peer = client();
+  asked.local = {IpAddress::parse("203.0.113.7").value(), 3};
+  rig.port().deliver(asked);
+  shed(rig);
+  const auto sent = rig.port().take_sent();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].peer, address("198.51.100.9", 9000));
+  EXPECT_EQ(sent[0].local, LocalAddress{});
+  finish(rig);
+}
+
+TEST_F(SheddingTest, ReceiveErrorsAreCountedAndHideNothing) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  rig.port().fail_receive(ECONNREFUSED);
+  rig.deliver("b");
+  shed(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre("B"));
+  EXPECT_EQ(rig.total(Counter::receive_errors), 1u);
+  finish(rig);
+}
+
+// --- datagrams that the kernel has merged ---
+
+TEST_F(SheddingTest, EachOfMergedDatagramsIsCountedAndAskedFor) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  rig.deliver_merged("b1i2w3ssr5l6b", 2);
+  shed(rig);
+  EXPECT_EQ(rig.total(Counter::received), 1u + 7u);
+  EXPECT_THAT(rig.replies(), ElementsAre("BB", "WW", "LL", "B"));
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 5u);
+  EXPECT_EQ(rig.total(Reason::invalid_bad_magic), 1u);
+  EXPECT_EQ(rig.total(Reason::refused_by_service), 1u);
+  finish(rig);
+}
+
+TEST_F(SheddingTest, ATruncatedMergedBufferLosesItsLastDatagramOnly) {
+  Rig rig(busy_, one_slot());
+  take_the_slot(rig);
+  rig.deliver_merged("b1b2b", 2, true);
+  rig.deliver_merged("b1", 2, true);
+  shed(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre("BB", "BB"));
+  EXPECT_EQ(rig.total(Reason::invalid_truncated), 2u);
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 2u);
+  finish(rig);
+}
+
+TEST_F(SheddingTest, MergedDatagramsThatAreRefusedAreAllRefused) {
+  RigOptions options = one_slot();
+  options.admission.allowed = PrefixSet({test::prefix("198.51.100.0", 24)});
+  Rig rig(busy_, std::move(options));
+  rig.deliver("first", address("198.51.100.1", 4000));
+  ASSERT_EQ(rig.receive.run(), 1u);
+  rig.deliver_merged("b1b2b3", 2);
+  shed(rig);
+  EXPECT_EQ(rig.total(Reason::refused_not_allowed), 3u);
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 0u);
+  finish(rig);
+}
+
+// A forced end while a service takes its time over a busy reply, which it should not.
+TEST_F(SheddingTest, WhatIsLeftOfABatchAtAForcedEndIsTakenOnce) {
+  Rig* main = nullptr;
+  int asked = 0;
+  test::CallService service(test::echo, {}, [&](Message& message) {
+    if (++asked == 3) {
+      main->pool.free_slots().close();
+      EXPECT_EQ(main->take_away_held(), 5u) << "all but the two that were ended";
+      EXPECT_EQ(main->seize_all(), 1u);
+    }
+    message.reply_in_place(message.request().size());
+  });
+  Rig rig(service, one_slot());
+  main = &rig;
+  take_the_slot(rig);
+  rig.deliver_merged("b1b2b3b4", 2);
+  rig.deliver_merged("c1c2c3", 2);
+  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 2u);
+  EXPECT_EQ(rig.total(Reason::failed_forced_end), 6u);
+  EXPECT_EQ(rig.books.in_flight(), 0u);
+  rig.expect_books();
+  EXPECT_EQ(rig.receive.run(), 0u);
+  rig.expect_books();
+}
+
+// However many datagrams were merged, no more replies go out than a batch has.
+TEST_F(SheddingTest, OfMergedDatagramsABatchIsAnswered) {
+  RigOptions options = one_slot();
+  options.window = 64;
+  options.batch = 4;
+  options.admission.trusted = PrefixSet({test::prefix("192.0.2.0", 24)});
+  Rig rig(busy_, std::move(options));
+  take_the_slot(rig);
+  rig.deliver_merged("w1l2b3b4b5b6b7", 2);
+  shed(rig);
+  EXPECT_THAT(rig.replies(), ElementsAre("WW", std::string(64, 'L'), "BB", "BB"));
+  EXPECT_EQ(rig.total(Reason::shed_no_slot), 7u);
+  finish(rig);
+}
+
+// --- the service `lookup` ---
+
+std::string lookup_message(native::Kind kind, std::uint16_t code, std::uint64_t transaction,
+                           std::string_view body, std::size_t size, char padding) {
+  std::string bytes(native::kHeaderBytes, '\0');
+  native::write_header(std::as_writable_bytes(std::span(bytes)),
+                       {.kind = static_cast<std::uint8_t>(kind),
+                        .code = code,
+                        .body_length = static_cast<std::uint16_t>(body.size()),
+                        .transaction = transaction});
+  bytes += body;
+  bytes.resize(size, padding);
+  return bytes;
+}
+
+TEST_F(SheddingTest, LookupSaysBusyForTheTransactionAndIsNeverLongerThanAsked) {
+  const auto lookup = make_lookup({});
+  for (const bool trusted : {false, true}) {
+    RigOptions options = one_slot();
+    options.batch = 64;
+    if (trusted) options.admission.trusted = PrefixSet({test::prefix("192.0.2.0", 24)});
+    Rig rig(*lookup, std::move(options));
+    take_the_slot(rig);
+    std::vector<std::string> expected;
+    for (const std::size_t size : {20u, 64u, 511u, 512u}) {
+      rig.deliver(lookup_message(native::Kind::request, 0, 0x0123456789abcdef + size, "+441", size,
+                                 '\x5a'));
+      expected.push_back(
+          lookup_message(native::Kind::reply, 3, 0x0123456789abcdef + size, "", size, '\0'));
+    }
+    rig.deliver(lookup_message(native::Kind::reply, 0, 1, "", 64, '\0'));
+    rig.deliver("too short");
+    shed(rig);
+    EXPECT_EQ(rig.replies(), expected);
+    EXPECT_EQ(rig.total(Reason::invalid_wrong_direction), 1u);
+    EXPECT_EQ(rig.total(Reason::invalid_too_short), 1u);
+    EXPECT_EQ(rig.total(Reason::shed_no_slot), expected.size());
+    finish(rig);
+  }
+}
+
+}  // namespace
+}  // namespace cpss

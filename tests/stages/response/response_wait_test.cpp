@@ -1,0 +1,576 @@
+// Replies that find no room in their socket: who waits, for how long, and who goes on meanwhile.
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+#include "stages/lane/queue_wait.h"
+#include "stages/response/response.h"
+#include "tests/stages/rig.h"
+
+namespace cpss {
+namespace {
+
+using namespace std::chrono_literals;
+using test::address;
+using test::CallService;
+using test::client;
+using test::Rig;
+using testing::Each;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr std::size_t kBatch = 16;
+
+std::vector<std::string> numbers(int first, int last) {
+  std::vector<std::string> texts;
+  for (int i = first; i <= last; ++i) texts.push_back(std::to_string(i));
+  return texts;
+}
+
+// A step of its own beside the rig's, with as many sockets as the rig.
+class ResponseWaitTest : public testing::Test {
+ protected:
+  explicit ResponseWaitTest(std::size_t ports = 1, std::uint32_t slots = 1024,
+                            std::chrono::nanoseconds longest = 60s,
+                            const SendOutlook* outlook = nullptr)
+      : rig_(echo_, {.slots = slots, .batch = kBatch, .ports = ports}),
+        lane_(rig_.pool, 0, 4),
+        step_(wiring(ports, longest, outlook), lane_, rig_.books.open()) {}
+
+  ResponseStep::Wiring wiring(std::size_t ports, std::chrono::nanoseconds longest,
+                              const SendOutlook* outlook) {
+    std::vector<DatagramPort*> all;
+    for (std::size_t i = 0; i < ports; ++i) all.push_back(&rig_.port(i));
+    return {.ports = all,
+            .store = rig_.store,
+            .responses = rig_.responses,
+            .cost = rig_.response_cost,
+            .batch = kBatch,
+            .lanes = 1,
+            .longest_wait = longest,
+            .sockets = ports,
+            .outlook = outlook,
+            .keeps_helped = true};
+  }
+
+  // `count` messages "0", "1", ... whose replies are in the response queue.
+  void fill(int count, std::size_t port = 0, int first = 0) {
+    for (int i = first; i < first + count; ++i)
+      rig_.deliver(std::to_string(i), client(static_cast<unsigned>(i)), port);
+    make_replies();
+  }
+  void make_replies() {
+    while (rig_.receive.run() > 0) {
+    }
+    while (rig_.service.run() > 0) {
+    }
+  }
+  // From now on the socket has no room; then it has again.
+  void fill_up(std::size_t port = 0) {
+    rig_.port(port).refuse([](const OutgoingDatagram&) { return EAGAIN; });
+  }
+  void make_room(std::size_t port = 0) { rig_.port(port).refuse({}); }
+  // The queue's messages, to be helped with.
+  std::vector<std::uint32_t> take(std::size_t count) {
+    std::vector<std::uint32_t> slots(count);
+    EXPECT_EQ(SlotQueue::Consumer(rig_.responses, 1).try_take(slots), count);
+    return slots;
+  }
+  std::uint64_t ended_without_room() const { return rig_.total(Reason::failed_send_no_room); }
+  void expect_at_rest() {
+    step_.before_wait();
+    rig_.expect_at_rest();
+    for (std::size_t p = 0; p < step_ports_; ++p)
+      EXPECT_EQ(rig_.port(p).counts().wait_calls, 0u) << "a step does not wait";
+  }
+
+  CallService echo_{[](Message& message) { message.reply_in_place(message.request().size()); }};
+  mutable Rig rig_;
+  LaneContext lane_;
+  ResponseStep step_;
+  std::size_t step_ports_ = 1;
+};
+
+TEST_F(ResponseWaitTest, WithRoomNobodyWaits) {
+  fill(10);
+  EXPECT_EQ(step_.run(), 10u);
+  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(rig_.replies(), numbers(0, 9));
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(rig_.port().counts().use_calls, 0u);
+  expect_at_rest();
+}
+
+TEST_F(ResponseWaitTest, WithoutRoomItNamesTheSocketAndSendsTheRestLater) {
+  fill(10);
+  rig_.port().fail_send_at(4, EAGAIN);
+  EXPECT_EQ(step_.run(), 10u) << "taken";
+  EXPECT_EQ(step_.blocked_on(), &rig_.port());
+  EXPECT_EQ(rig_.books.in_flight(), 6u) << "what was sent is given back at once";
+  rig_.expect_books();
+
+  rig_.port().fail_sends(EAGAIN);
+  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(step_.blocked_on(), &rig_.port());
+
+  rig_.port().fail_send_at(1, EAGAIN);
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(step_.blocked_on(), &rig_.port());
+  rig_.expect_books();
+
+  EXPECT_EQ(step_.run(), 5u);
+  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(rig_.replies(), numbers(0, 9));
+  EXPECT_EQ(rig_.total(Reason::answered), 10u);
+  expect_at_rest();
+}
+
+TEST_F(ResponseWaitTest, WhatComesMeanwhileGoesBehindWhatWaits) {
+  fill(3);
+  rig_.port().fail_sends(EAGAIN);
+  EXPECT_EQ(step_.run(), 3u);
+  fill(4, 0, 3);
+  EXPECT_EQ(step_.run(), 7u);
+  EXPECT_EQ(rig_.replies(), numbers(0, 6));
+  expect_at_rest();
+}
+
+TEST_F(ResponseWaitTest, AllOfAListGoesOutWhenThereIsRoom) {
+  fill_up();
+  fill(60);
+  while (step_.run() > 0) {
+  }
+  EXPECT_EQ(rig_.books.in_flight(), 60u);
+  EXPECT_EQ(rig_.responses.ready_guess(), 0u);
+  make_room();
+  EXPECT_EQ(step_.run(), 60u) << "more than a batch";
+  EXPECT_EQ(rig_.replies(), numbers(0, 59));
+  EXPECT_EQ(step_.blocked_on(), nullptr);
+  expect_at_rest();
+}
+
+// Half of an eighth of 1024 slots.
+TEST_F(ResponseWaitTest, WithOneSocketItTakesNoMoreThanItsListHoldsAndLosesNothing) {
+  fill_up();
+  fill(300);
+  while (step_.run() > 0) {
+  }
+  EXPECT_EQ(rig_.responses.ready_guess(), 300u - 64u);
+  const std::vector<std::uint32_t> slots = take(2);
+  EXPECT_EQ(step_.help(slots, now_ns()).size(), 2u) << "nor does it help";
+  SlotQueue::Producer(rig_.responses).put(slots);
+  make_room();
+  while (step_.run() > 0) {
+  }
+  EXPECT_THAT(rig_.replies(), SizeIs(300));
+  EXPECT_EQ(rig_.total(Reason::answered), 300u);
+  EXPECT_EQ(ended_without_room(), 0u);
+  expect_at_rest();
+}
+
+TEST_F(ResponseWaitTest, ItHelpsWhileThereIsRoomInItsListAndKeepsWhatFindsNone) {
+  fill_up();
+  fill(2);
+  EXPECT_EQ(step_.run(), 2u);
+  fill(3, 0, 2);
+  const std::uint64_t entered = rig_.total(Counter::entered);
+  EXPECT_THAT(step_.help(take(3), now_ns()), IsEmpty());
+  EXPECT_EQ(rig_.total(Counter::entered), entered + 3);
+  EXPECT_EQ(rig_.books.in_flight(), 5u);
+  make_room();
+  EXPECT_EQ(step_.run(), 5u);
+  EXPECT_EQ(rig_.replies(), numbers(0, 4));
+  expect_at_rest();
+}
+
+TEST_F(ResponseWaitTest, HelpOfALaneThatAnswersNotItselfGivesBackAndKeepsNothing) {
+  ResponseStep::Wiring not_its_own = wiring(1, 60s, nullptr);
+  not_its_own.keeps_helped = false;
+  ResponseStep helper(not_its_own, lane_, rig_.books.open());
+  fill(3);
+  const std::vector<std::uint32_t> slots = take(3);
+  rig_.port().fail_send_at(1, EAGAIN);
+  EXPECT_THAT(helper.help(slots, now_ns()), ElementsAre(slots[1], slots[2]));
+  EXPECT_EQ(helper.blocked_on(), nullptr) << "they are the caller's again";
+  SlotQueue::Producer(rig_.responses).put(std::span(slots).subspan(1));
+  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(rig_.replies(), numbers(0, 2));
+  expect_at_rest();
+}
+
+TEST_F(ResponseWaitTest, WithoutRoomWhatWasShedIsDropped) {
+  fill(10);
+  for (std::uint32_t slot = 0; slot < rig_.store.slots(); ++slot)
+    rig_.store.header(slot).shed = rig_.store.header(slot).peer.port() % 2 == client(0).port() % 2;
+  rig_.port().fail_send_at(3, EAGAIN);
+  EXPECT_EQ(step_.run(), 10u);
+  EXPECT_EQ(step_.blocked_on(), &rig_.port());
+  EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 5u) << "0, 2 and those that found none";
+  EXPECT_EQ(rig_.books.in_flight(), 4u);
+  rig_.expect_books();
+  EXPECT_EQ(step_.run(), 4u);
+  EXPECT_THAT(rig_.replies(), ElementsAre("0", "1", "2", "3", "5", "7", "9"));
+  EXPECT_EQ(rig_.total(Counter::busy_replies), 2u);
+  expect_at_rest();
+}
+
+TEST_F(ResponseWaitTest, WhereAllThatFoundNoRoomWasShedNothingBlocks) {
+  fill(4);
+  for (std::uint32_t slot = 0; slot < rig_.store.slots(); ++slot)
+    rig_.store.header(slot).shed = true;
+  rig_.port().fail_sends(EAGAIN);
+  EXPECT_EQ(step_.run(), 4u);
+  EXPECT_EQ(step_.blocked_on(), nullptr);
+  expect_at_rest();
+}
+
+TEST_F(ResponseWaitTest, AnErrorAmongWhatWaitsFailsThatOneAlone) {
+  fill(5);
+  rig_.port().fail_sends(EAGAIN);
+  EXPECT_EQ(step_.run(), 5u);
+  rig_.port().fail_send_at(2, EPERM);
+  EXPECT_EQ(step_.run(), 5u);
+  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_THAT(rig_.replies(), ElementsAre("0", "1", "3", "4"));
+  EXPECT_EQ(rig_.total(Reason::failed_send_not_permitted), 1u);
+  expect_at_rest();
+}
+
+TEST_F(ResponseWaitTest, AForcedEndTakesWhatWaitsAndTheStepBooksNothing) {
+  fill(6);
+  rig_.port().fail_sends(EAGAIN);
+  EXPECT_EQ(step_.run(), 6u);
+  EXPECT_EQ(rig_.seize_all(), 6u);
+  rig_.expect_books();
+  step_.run();
+  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_THAT(rig_.replies(), IsEmpty());
+  EXPECT_EQ(rig_.total(Reason::failed_forced_end), 6u);
+  EXPECT_EQ(rig_.total(Reason::answered), 0u);
+  EXPECT_EQ(rig_.total(Reason::failed_stale_slot), 0u);
+  rig_.expect_books();
+}
+
+// --- the end of a wait ---
+
+class ResponseDeadlineTest : public ResponseWaitTest {
+ protected:
+  static constexpr std::chrono::milliseconds kLongest{20};
+  ResponseDeadlineTest() : ResponseWaitTest(1, 1024, kLongest) {}
+};
+
+TEST_F(ResponseDeadlineTest, WhatFindsNoRoomUntilItsDeadlineEndsAsFailed) {
+  fill_up();
+  fill(5);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(step_.run(), 5u);
+  std::size_t ended = 0;
+  while (step_.blocked_on() != nullptr) {
+    std::this_thread::sleep_for(1ms);
+    ended += step_.run();
+  }
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, kLongest);
+  EXPECT_EQ(ended, 5u);
+  EXPECT_EQ(ended_without_room(), 5u);
+  EXPECT_EQ(rig_.total(Counter::sent), 0u);
+  Event event;
+  ASSERT_TRUE(lane_.events.take(event));
+  EXPECT_EQ(event.kind, EventKind::send_error);
+  EXPECT_EQ(event.error, EAGAIN);
+  EXPECT_FALSE(lane_.events.take(event)) << "one is like the other";
+  expect_at_rest();
+}
+
+TEST_F(ResponseDeadlineTest, AtItsDeadlineItIsTriedOnceMore) {
+  fill_up();
+  fill(2);
+  EXPECT_EQ(step_.run(), 2u);
+  std::this_thread::sleep_for(2 * kLongest);
+  make_room();
+  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(rig_.total(Reason::answered), 2u);
+  EXPECT_EQ(ended_without_room(), 0u);
+  expect_at_rest();
+}
+
+TEST_F(ResponseDeadlineTest, EachHasItsOwnFromItsFirstTry) {
+  fill_up();
+  fill(1);
+  EXPECT_EQ(step_.run(), 1u);
+  std::this_thread::sleep_for(2 * kLongest);
+  fill(1, 0, 1);
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(ended_without_room(), 1u) << "the second has only begun to wait";
+  make_room();
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_THAT(rig_.replies(), ElementsAre("1"));
+  expect_at_rest();
+}
+
+TEST_F(ResponseDeadlineTest, ALaneThatOnlyFinishesWhatItHoldsEnds) {
+  fill_up();
+  fill(300);
+  rig_.responses.close();
+  QueueWait place({step_.intake().consumer(), kBatch, -1, {}, &step_}, lane_, step_.stats());
+  do {
+    while (step_.run() > 0) {
+    }
+    step_.before_wait();
+  } while (place.wait());
+  EXPECT_EQ(ended_without_room(), 300u);
+  EXPECT_GT(rig_.total(Counter::wait_calls), 0u);
+  rig_.expect_at_rest();
+}
+
+class ResponseWithoutWaitTest : public ResponseWaitTest {
+ protected:
+  ResponseWithoutWaitTest() : ResponseWaitTest(1, 1024, 0s) {}
+};
+
+TEST_F(ResponseWithoutWaitTest, WhatFindsNoRoomEndsAtOnce) {
+  fill(5);
+  rig_.port().fail_send_at(2, EAGAIN);
+  EXPECT_EQ(step_.run(), 5u);
+  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(ended_without_room(), 3u);
+  expect_at_rest();
+}
+
+// --- several sockets ---
+
+class ResponseSocketsWaitTest : public ResponseWaitTest {
+ protected:
+  ResponseSocketsWaitTest() : ResponseWaitTest(2) { step_ports_ = 2; }
+};
+
+TEST_F(ResponseSocketsWaitTest, AFullSocketDoesNotHoldBackTheOther) {
+  fill_up(0);
+  fill(3);
+  EXPECT_EQ(step_.run(), 3u);
+  for (int round = 0; round < 5; ++round) {
+    fill(3, 1, 10);
+    EXPECT_EQ(step_.run(), 3u);
+    EXPECT_EQ(rig_.replies(1), numbers(10, 12));
+    EXPECT_EQ(step_.blocked_on(), &rig_.port(0));
+  }
+  make_room(0);
+  EXPECT_EQ(step_.run(), 3u);
+  EXPECT_EQ(rig_.replies(0), numbers(0, 2));
+  expect_at_rest();
+}
+
+TEST_F(ResponseSocketsWaitTest, AListTakesHalfOfAnEighthOfTheSlotsAndWhatFindsItFullEnds) {
+  fill_up(0);
+  fill(300);
+  fill(20, 1, 1000);
+  while (step_.run() > 0) {
+  }
+  EXPECT_EQ(rig_.books.in_flight(), 64u);
+  EXPECT_EQ(ended_without_room(), 300u - 64u);
+  EXPECT_EQ(rig_.replies(1), numbers(1000, 1019)) << "behind all of them in the queue";
+  make_room(0);
+  EXPECT_EQ(step_.run(), 64u);
+  EXPECT_EQ(rig_.replies(0), numbers(0, 63)) << "the oldest ones";
+  expect_at_rest();
+}
+
+TEST_F(ResponseSocketsWaitTest, OfTwoFullSocketsItNamesOneThatIsStillFull) {
+  fill(2);
+  fill(2, 1, 10);
+  for (std::size_t p = 0; p < 2; ++p) fill_up(p);
+  EXPECT_EQ(step_.run(), 4u);
+  EXPECT_NE(step_.blocked_on(), nullptr);
+  make_room(0);
+  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(step_.blocked_on(), &rig_.port(1));
+  make_room(1);
+  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(step_.blocked_on(), nullptr);
+  expect_at_rest();
+}
+
+class ResponseManySocketsTest : public ResponseWaitTest {
+ protected:
+  ResponseManySocketsTest() : ResponseWaitTest(8) { step_ports_ = 8; }
+};
+
+TEST_F(ResponseManySocketsTest, AllListsTogetherTakeAQuarterOfTheSlots) {
+  for (std::size_t p = 0; p < 8; ++p) fill_up(p);
+  for (std::size_t p = 0; p < 8; ++p) fill(100, p);
+  while (step_.run() > 0) {
+  }
+  EXPECT_EQ(rig_.books.in_flight(), 256u);
+  for (std::size_t p = 0; p < 8; ++p) make_room(p);
+  EXPECT_EQ(step_.run(), 256u);
+  expect_at_rest();
+}
+
+// --- under pressure: whom the room is for ---
+
+class ResponsePressureTest : public ResponseWaitTest {
+ protected:
+  explicit ResponsePressureTest(std::uint32_t slots = 1024)
+      : ResponseWaitTest(1, slots, 60s, &outlook_) {
+    reach_.begin();
+    reach_.add(open_.ip(), Reach::open);
+    reach_.add(silent_.ip(), Reach::silent);
+    // Ahead: it stays valid, however long a test takes.
+    reach_.publish(now_ns() + 3'600'000'000'000);
+  }
+  void fill_from(const SocketAddress& peer, const std::string& text, int count = 1) {
+    for (int i = 0; i < count; ++i) rig_.deliver(text, peer);
+    make_replies();
+  }
+
+  const SocketAddress open_ = address("192.0.2.7", 7);
+  const SocketAddress silent_ = address("192.0.2.8", 7);
+  ReachMap reach_{1};
+  std::array<SendPressure, 1> pressure_;
+  SendOutlook outlook_{pressure_, reach_};
+};
+
+TEST_F(ResponsePressureTest, SilentPeersWaitAsideWhileOthersGo) {
+  pressure_[0].rise();
+  rig_.port().set_send_buffer_use({60, 100});
+  fill_from(silent_, "silent", 3);
+  fill_from(open_, "open");
+  EXPECT_EQ(step_.run(), 4u);
+  EXPECT_THAT(rig_.replies(), ElementsAre("open"));
+  EXPECT_EQ(step_.blocked_on(), &rig_.port());
+  fill_from(open_, "later");
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_THAT(rig_.replies(), ElementsAre("later")) << "past those that wait";
+  rig_.port().set_send_buffer_use({10, 1'000'000});
+  EXPECT_EQ(step_.run(), 3u);
+  EXPECT_THAT(rig_.replies(), Each("silent"));
+  EXPECT_EQ(step_.blocked_on(), nullptr);
+  expect_at_rest();
+}
+
+TEST_F(ResponsePressureTest, WithoutPressureNobodyLooks) {
+  rig_.port().set_send_buffer_use({60, 100});
+  fill_from(silent_, "silent", 3);
+  EXPECT_EQ(step_.run(), 3u);
+  EXPECT_THAT(rig_.replies(), SizeIs(3));
+  EXPECT_EQ(rig_.port().counts().use_calls, 0u);
+  expect_at_rest();
+}
+
+TEST_F(ResponsePressureTest, AFullSocketRaisesIt) {
+  fill_from(open_, "open", 2);
+  rig_.port().fail_send_at(1, EAGAIN);
+  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_TRUE(pressure_[0].on());
+  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(rig_.port().counts().use_calls, 1u);
+  expect_at_rest();
+}
+
+// Half of an eighth of 1024 slots.
+TEST_F(ResponsePressureTest, SilentPeersTakeHalfOfTheListAndTheRestEndsAtOnce) {
+  pressure_[0].rise();
+  rig_.port().set_send_buffer_use({60, 100});
+  fill_from(silent_, "silent", 200);
+  while (step_.run() > 0) {
+  }
+  EXPECT_EQ(rig_.books.in_flight(), 64u);
+  EXPECT_EQ(ended_without_room(), 200u - 64u);
+  EXPECT_EQ(rig_.responses.ready_guess(), 0u) << "they keep nobody from being taken";
+  EXPECT_EQ(rig_.port().counts().send_calls, 0u);
+  rig_.port().set_send_buffer_use({0, 1'000'000});
+  EXPECT_EQ(step_.run(), 64u);
+  expect_at_rest();
+}
+
+// Where a batch is more than half of the list, too.
+class ResponseFewSlotsTest : public ResponsePressureTest {
+ protected:
+  ResponseFewSlotsTest() : ResponsePressureTest(32) {}
+};
+
+TEST_F(ResponseFewSlotsTest, SilentPeersKeepNobodyFromBeingTaken) {
+  pressure_[0].rise();
+  rig_.port().set_send_buffer_use({60, 100});
+  fill_from(silent_, "silent", 5);
+  EXPECT_EQ(step_.run(), 5u);
+  EXPECT_EQ(rig_.books.in_flight(), 2u) << "half of an eighth of 32 slots";
+  for (int i = 0; i < 5; ++i) {
+    fill_from(open_, "open", 3);
+    EXPECT_EQ(step_.run(), 3u);
+  }
+  EXPECT_THAT(rig_.replies(), SizeIs(15));
+  rig_.port().set_send_buffer_use({0, 1'000'000});
+  EXPECT_EQ(step_.run(), 2u);
+  expect_at_rest();
+}
+
+// A step that no lane runs: that of a process for one message.
+TEST_F(ResponsePressureTest, AReplyAloneWaitsForRoomButNotAside) {
+  ResponseStep::Wiring alone = wiring(1, 60s, &outlook_);
+  alone.batch = 1;
+  alone.lanes = 0;
+  ResponseStep step(alone, lane_, rig_.books.open());
+  pressure_[0].rise();
+  rig_.port().set_send_buffer_use({60, 100});
+  fill_from(silent_, "silent");
+  EXPECT_EQ(step.run(), 1u);
+  EXPECT_EQ(step.blocked_on(), nullptr);
+  EXPECT_EQ(ended_without_room(), 1u);
+  fill_from(open_, "open");
+  rig_.port().fail_sends(EAGAIN);
+  EXPECT_EQ(step.run(), 1u);
+  EXPECT_EQ(step.blocked_on(), &rig_.port());
+  EXPECT_EQ(step.run(), 1u);
+  EXPECT_EQ(step.blocked_on(), nullptr);
+  EXPECT_THAT(rig_.replies(), ElementsAre("open"));
+  step.before_wait();
+  expect_at_rest();
+}
+
+class ResponseFewestSlotsTest : public ResponsePressureTest {
+ protected:
+  ResponseFewestSlotsTest() : ResponsePressureTest(4) {}
+};
+
+TEST_F(ResponseFewestSlotsTest, OneMayStillWaitAside) {
+  pressure_[0].rise();
+  rig_.port().set_send_buffer_use({60, 100});
+  fill_from(silent_, "silent", 2);
+  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(rig_.books.in_flight(), 1u);
+  EXPECT_EQ(ended_without_room(), 1u);
+  rig_.port().set_send_buffer_use({0, 1'000'000});
+  EXPECT_EQ(step_.run(), 1u);
+  expect_at_rest();
+}
+
+// With each batch the step looks at all that wait.
+class ResponseManySlotsTest : public ResponsePressureTest {
+ protected:
+  ResponseManySlotsTest() : ResponsePressureTest(65'536) {}
+};
+
+TEST_F(ResponseManySlotsTest, AListHasABoundOfItsOwn) {
+  pressure_[0].rise();
+  rig_.port().set_send_buffer_use({60, 100});
+  fill_from(silent_, "silent", 3000);
+  while (step_.run() > 0) {
+  }
+  EXPECT_EQ(rig_.books.in_flight(), 2048u);
+  EXPECT_EQ(ended_without_room(), 3000u - 2048u);
+  rig_.port().set_send_buffer_use({0, 10'000'000});
+  EXPECT_EQ(step_.run(), 2048u);
+  expect_at_rest();
+}
+
+}  // namespace
+}  // namespace cpss

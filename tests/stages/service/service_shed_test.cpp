@@ -1,0 +1,208 @@
+// What a service lane does with deferred messages that find the worker queue full, under the policy
+// `shed`.
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+#include "queue/crowd.h"
+#include "queue/worker_queue.h"
+#include "stages/message/memory.h"
+#include "stages/service/service.h"
+#include "stages/service/worker.h"
+#include "tests/stages/busy_service.h"
+#include "tests/stages/rig.h"
+
+namespace cpss {
+namespace {
+
+using test::client;
+using test::Rig;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// Defers everything; what was deferred is echoed.
+class DeferringService final : public Service {
+ public:
+  void process(std::span<Message> batch, LaneState*) override {
+    for (Message& message : batch) message.defer();
+  }
+  void process_deferred(Message& message, LaneState*) override {
+    message.reply_in_place(message.request().size());
+  }
+  void busy_reply(Message& message) const override { busy_.busy_reply(message); }
+
+ private:
+  test::BusyService busy_;
+};
+
+// A rig whose service step hands on to a worker queue of two places.
+class ServiceShedTest : public testing::TestWithParam<bool> {
+ protected:
+  static constexpr std::uint32_t kBatch = 32;
+  static constexpr std::uint32_t kPlaces = 2;
+  static constexpr std::uint32_t kPoolLanes = 5;
+
+  void build(std::uint32_t busy_rate) {
+    budget_ = std::make_unique<BusyBudget>(busy_rate);
+    build_blocking();
+  }
+  // Without a budget what finds no place waits.
+  void build_blocking() {
+    step_ = std::make_unique<ServiceStep>(
+        ServiceStep::Wiring{user_, rig_.store, rig_.requests, rig_.responses, cost_, kBatch, 1,
+                            ServiceStep::Deferral{queue_, crowd_, GetParam(), budget_.get()}},
+        lane_, rig_.books.open());
+  }
+  // The messages of one batch reach the service step.
+  void serve(const std::vector<std::string>& requests) {
+    for (std::size_t i = 0; i < requests.size(); ++i)
+      rig_.deliver(requests[i], client(static_cast<unsigned>(i)));
+    ASSERT_EQ(rig_.receive.run(), requests.size());
+    ASSERT_EQ(step_->run(), requests.size());
+    rig_.expect_books();
+  }
+  std::vector<std::string> respond() {
+    while (rig_.response.run() > 0) {
+    }
+    return rig_.replies();
+  }
+  // Workers take what they got, and all comes to rest.
+  std::vector<std::string> finish() {
+    while (worker_.run() > 0) {
+    }
+    const auto replies = respond();
+    step_->before_wait();
+    rig_.expect_at_rest();
+    return replies;
+  }
+
+  DeferringService user_;
+  Rig rig_{user_};
+  Memory memory_{WorkerQueue::bytes()};
+  WorkerQueue& queue_ = *WorkerQueue::create(memory_.data(), kPlaces);
+  Crowd crowd_{1, 0};
+  LaneContext lane_{rig_.pool, 2 * kBatch, kPoolLanes};
+  LaneContext worker_lane_{rig_.pool, 0, kPoolLanes};
+  StepCost cost_;
+  std::unique_ptr<BusyBudget> budget_;
+  std::unique_ptr<ServiceStep> step_;
+  WorkerStep worker_{
+      {{user_, rig_.store, queue_, rig_.responses}, crowd_}, worker_lane_, rig_.books.open()};
+};
+
+TEST_P(ServiceShedTest, WhatFindsNoPlaceIsAnsweredBusyThroughResponse) {
+  build(10'000'000);
+  serve({"b", "b", "bb", "www", "bbbb"});
+  EXPECT_THAT(respond(), ElementsAre("BB", "WWW", "BBBB"));
+  EXPECT_EQ(rig_.total(Counter::deferred), kPlaces);
+  EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 3u);
+  EXPECT_EQ(rig_.total(Reason::shed_no_slot), 0u);
+  EXPECT_EQ(rig_.total(Counter::busy_replies), 3u);
+  EXPECT_THAT(finish(), ElementsAre("b", "b"));
+  EXPECT_EQ(rig_.total(Reason::answered), kPlaces);
+}
+
+// Which would have to wait for places, and may not.
+TEST_P(ServiceShedTest, AHelperThatMayNotShedLeavesWhatFindsNoPlaceToTheServiceLanes) {
+  build_blocking();
+  const std::vector<std::string> requests = {"b", "b", "bb", "bbb", "bbbb"};
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    rig_.deliver(requests[i], client(static_cast<unsigned>(i)));
+  ASSERT_EQ(rig_.receive.run(), requests.size());
+  std::vector<std::uint32_t> slots(requests.size());
+  SlotQueue::Consumer taker(rig_.requests, 1);
+  ASSERT_EQ(taker.try_take(slots), slots.size());
+
+  const auto rest = step_->help(slots, now_ns());
+  EXPECT_THAT(rest, ElementsAre(slots[2], slots[3], slots[4]));
+  EXPECT_EQ(rig_.total(Counter::deferred), kPlaces);
+  EXPECT_EQ(queue_.ready_guess(), kPlaces);
+  // As who asked it to help does.
+  SlotQueue::Producer(rig_.requests).put(rest);
+
+  while (worker_.run() > 0) {
+  }
+  slots.resize(kPlaces);
+  ASSERT_EQ(taker.try_take(slots), slots.size());
+  EXPECT_THAT(step_->help(slots, now_ns()), IsEmpty());
+  while (worker_.run() > 0) {
+  }
+  ASSERT_EQ(step_->run(), 1u);
+  EXPECT_EQ(finish().size(), requests.size());
+  EXPECT_EQ(rig_.total(Reason::answered), requests.size());
+}
+
+TEST_P(ServiceShedTest, InvalidAndRefusedAreDecidedFirst) {
+  build(10'000'000);
+  serve({"b", "b", "i", "r", "b"});
+  EXPECT_EQ(rig_.total(Reason::invalid_bad_magic), 1u);
+  EXPECT_EQ(rig_.total(Reason::refused_by_service), 1u);
+  EXPECT_THAT(respond(), ElementsAre("B"));
+  EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 1u);
+  finish();
+}
+
+TEST_P(ServiceShedTest, InvalidIsDecidedFirstWithoutABudgetToo) {
+  build(0);
+  serve({"b", "b", "i", "b"});
+  EXPECT_EQ(rig_.total(Reason::invalid_bad_magic), 1u);
+  EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 1u);
+  EXPECT_THAT(respond(), IsEmpty());
+  finish();
+}
+
+TEST_P(ServiceShedTest, WhatHasNoReplyTakesNothingOfTheBudget) {
+  build(1);
+  serve({"b", "b", "i", "s", "n", "d", "x", "t", "bb", "bb"});
+  EXPECT_THAT(respond(), ElementsAre("BB"));
+  EXPECT_EQ(rig_.total(Counter::busy_replies), 1u);
+  EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 7u);
+  finish();
+}
+
+TEST_P(ServiceShedTest, AServiceThatThrowsHasSaidNothing) {
+  build(10'000'000);
+  serve({"b", "b", "t", "b"});
+  EXPECT_THAT(respond(), ElementsAre("B"));
+  EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 2u);
+  Event event;
+  ASSERT_TRUE(lane_.events.take(event));
+  EXPECT_EQ(event.kind, EventKind::service_threw);
+  EXPECT_EQ(event.text_view(), "asked to");
+  finish();
+}
+
+TEST_P(ServiceShedTest, ABusyReplyThatTheKernelDoesNotTakeIsDropped) {
+  build(10'000'000);
+  serve({"b", "b", "b", "b"});
+  rig_.port().fail_sends(EAGAIN);
+  EXPECT_THAT(respond(), IsEmpty());
+  EXPECT_EQ(rig_.port().counts().wait_calls, 0u);
+  EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 2u);
+  EXPECT_EQ(rig_.total(Counter::busy_replies), 0u);
+  finish();
+}
+
+TEST_P(ServiceShedTest, APlaceThatBecomesFreeIsUsed) {
+  build(10'000'000);
+  serve({"b", "b", "b"});
+  ASSERT_EQ(worker_.run(), 1u);
+  serve({"b", "b"});
+  EXPECT_EQ(rig_.total(Counter::deferred), 3u);
+  EXPECT_THAT(respond(), ElementsAre("B", "b", "B"));
+  EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 2u);
+  finish();
+  EXPECT_EQ(rig_.total(Reason::answered), 3u);
+}
+
+INSTANTIATE_TEST_SUITE_P(DeferAll, ServiceShedTest, testing::Bool(),
+                         testing::PrintToStringParamName());
+
+}  // namespace
+}  // namespace cpss

@@ -1,0 +1,273 @@
+// Stage worker: what becomes of a deferred message, and what others see while the service blocks.
+#include "stages/service/worker.h"
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/stages/rig.h"
+
+namespace cpss {
+namespace {
+
+using test::CallService;
+using test::defer;
+using test::echo;
+using test::Rig;
+using test::RigOptions;
+using test::slot_with;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+RigOptions with_workers(std::uint32_t workers = 1) {
+  RigOptions options;
+  options.workers = workers;
+  return options;
+}
+
+// Up to the worker queue.
+void bring_to_workers(Rig& rig, const std::vector<const char*>& requests) {
+  for (const char* request : requests) rig.deliver(request);
+  while (rig.receive.run() + rig.service.run() > 0) {
+  }
+  rig.receive.before_wait();
+  rig.service.before_wait();
+}
+
+TEST(WorkerStep, WithoutMessagesItDoesNothing) {
+  CallService service(defer, [](Message&) { ADD_FAILURE() << "called"; });
+  Rig rig(service, with_workers());
+  EXPECT_EQ(rig.workers->steps[0].run(), 0u);
+  EXPECT_EQ(rig.workers->crowd.inside_guess(), 0u);
+  rig.expect_at_rest();
+}
+
+TEST(WorkerStep, EveryVerdict) {
+  CallService service(defer, test::verdict_by_first_byte);
+  Rig rig(service, with_workers());
+  test::expect_every_deferred_verdict(rig);
+  EXPECT_EQ(rig.total(Counter::deferred), 9u);
+  EXPECT_EQ(rig.total(Counter::deferred_inline), 0u);
+}
+
+TEST(WorkerStep, ByDefaultItIsProcessedAgainAndASecondDeferFails) {
+  int calls = 0;
+  CallService service([&](Message& message) {
+    ++calls;
+    EXPECT_EQ(message.verdict(), Verdict::none) << "the first verdict is forgotten";
+    message.defer();
+  });
+  Rig rig(service, with_workers());
+  rig.deliver("x");
+  ASSERT_TRUE(rig.settle());
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(rig.total(Reason::failed_deferred_twice), 1u);
+  rig.expect_at_rest();
+}
+
+TEST(WorkerStep, TakesOneMessageARunTheOldestFirst) {
+  std::vector<std::string> order;
+  CallService service(defer, [&](Message& message) {
+    order.emplace_back(test::request_of(message));
+    echo(message);
+  });
+  Rig rig(service, with_workers(2));
+  bring_to_workers(rig, {"1", "2", "3"});
+  EXPECT_EQ(rig.workers->steps[0].run(), 1u);
+  EXPECT_THAT(order, ElementsAre("1"));
+  EXPECT_EQ(rig.workers->steps[1].run(), 1u);
+  EXPECT_EQ(rig.workers->steps[0].run(), 1u);
+  EXPECT_EQ(rig.workers->steps[0].run(), 0u);
+  EXPECT_THAT(order, ElementsAre("1", "2", "3"));
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("1", "2", "3"));
+  rig.expect_at_rest();
+}
+
+// The service may block with a message: nothing that is done may wait for it, nor a free slot.
+TEST(WorkerStep, NothingElseWaitsWhileTheServiceBlocks) {
+  Rig* rig = nullptr;
+  std::vector<std::string> replied_before;
+  CallService service(defer, [&](Message& message) {
+    rig->response.run();
+    rig->response.before_wait();
+    for (const std::string& reply : rig->replies()) replied_before.push_back(reply);
+    EXPECT_EQ(rig->workers->crowd.inside_guess(), 0u) << "nobody counts where no thread may start";
+    EXPECT_EQ(rig->pool.free_slots().value_guess(), rig->store.slots() - rig->books.in_flight());
+    rig->expect_books();
+    if (test::request_of(message) == "silent")
+      message.no_reply();
+    else
+      echo(message);
+  });
+  Rig the_rig(service, with_workers());
+  rig = &the_rig;
+  bring_to_workers(*rig, {"a", "silent", "b"});
+  EXPECT_EQ(rig->workers->run(), 3u);
+  EXPECT_THAT(replied_before, ElementsAre("a"));
+  EXPECT_EQ(rig->books.in_flight(), 1u) << "b waits for the response stage";
+  ASSERT_TRUE(rig->settle());
+  EXPECT_THAT(rig->replies(), ElementsAre("b"));
+  rig->expect_at_rest();
+}
+
+TEST(WorkerStep, CountsWhatItTakesAndHowLongThatWaited) {
+  CallService service(defer, [](Message& message) {
+    if (test::request_of(message) == "n")
+      message.no_reply();
+    else
+      echo(message);
+  });
+  Rig rig(service, with_workers());
+  bring_to_workers(rig, {"a", "n", "b"});
+  EXPECT_EQ(rig.total(Counter::deferred), 3u);
+  EXPECT_EQ(rig.books.largest(Gauge::worker_queue_high_water), 3u);
+  const std::uint64_t entered = rig.total(Counter::entered);
+  const std::uint64_t left = rig.total(Counter::left);
+  const std::uint64_t waits = rig.books.recorded(HistogramId::wait_ns);
+  const std::uint64_t waited_ns = rig.total(Counter::queue_wait_ns);
+  const std::uint64_t batches = rig.total(Counter::batches);
+  // Longer ago than any clock is behind another.
+  for (const char* request : {"a", "n", "b"})
+    rig.store.header(slot_with(rig, request)).published_ns -= 1'000'000'000;
+  EXPECT_EQ(rig.workers->run(), 3u);
+  EXPECT_EQ(rig.total(Counter::entered) - entered, 3u);
+  EXPECT_EQ(rig.total(Counter::left) - left, 2u);
+  EXPECT_EQ(rig.total(Counter::retired), 1u);
+  EXPECT_EQ(rig.total(Counter::batches) - batches, 3u) << "one by one";
+  EXPECT_EQ(rig.books.recorded(HistogramId::wait_ns) - waits, 3u);
+  EXPECT_GE(rig.total(Counter::queue_wait_ns) - waited_ns, 3'000'000'000u);
+  EXPECT_GE(rig.books.largest(HistogramId::wait_ns), 1'000'000'000u);
+  ASSERT_TRUE(rig.settle());
+  rig.expect_at_rest();
+}
+
+// A message stamped by a clock that is ahead has not waited at all, rather than for centuries.
+TEST(WorkerStep, AStampFromTheFutureIsNoWait) {
+  CallService service(defer, echo);
+  Rig rig(service, with_workers());
+  bring_to_workers(rig, {"a"});
+  const std::uint64_t waited_ns = rig.total(Counter::queue_wait_ns);
+  rig.store.header(slot_with(rig, "a")).published_ns += 1'000'000'000'000;
+  EXPECT_EQ(rig.workers->run(), 1u);
+  EXPECT_EQ(rig.total(Counter::queue_wait_ns), waited_ns);
+  ASSERT_TRUE(rig.settle());
+  rig.expect_at_rest();
+}
+
+TEST(WorkerStep, AWaitEndsWithAMessageThatTheNextRunTakes) {
+  CallService service(defer, echo);
+  Rig rig(service, with_workers(2));
+  bring_to_workers(rig, {"a"});
+  EXPECT_TRUE(rig.workers->steps[0].wait());
+  EXPECT_EQ(rig.workers->steps[1].run(), 0u) << "the message is the waiter's";
+  EXPECT_EQ(rig.workers->steps[0].run(), 1u);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("a"));
+  rig.expect_at_rest();
+}
+
+TEST(WorkerStep, AClosedQueueGivesWhatIsLeftThenEndsTheWait) {
+  CallService service(defer, echo);
+  Rig rig(service, with_workers());
+  bring_to_workers(rig, {"a", "b"});
+  rig.workers->queue.close();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(rig.workers->steps[0].wait());
+    EXPECT_EQ(rig.workers->steps[0].run(), 1u);
+  }
+  EXPECT_FALSE(rig.workers->steps[0].wait());
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), ElementsAre("a", "b"));
+  rig.expect_at_rest();
+}
+
+TEST(WorkerStep, SeizedInTheWorkerQueueItIsBookedOnce) {
+  CallService service(defer, test::verdict_by_first_byte);
+  Rig rig(service, with_workers());
+  bring_to_workers(rig, {"reply", "n", "t"});
+  EXPECT_EQ(rig.seize_all(), 3u);
+  EXPECT_EQ(rig.workers->run(), 3u);
+  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.replies(), IsEmpty());
+  EXPECT_EQ(rig.total(Reason::failed_forced_end), 3u);
+  EXPECT_EQ(rig.books.outcomes(), 3u);
+  rig.expect_books();
+}
+
+TEST(WorkerStep, SeizedWhileTheServiceHasItItIsBookedOnce) {
+  Rig* rig = nullptr;
+  CallService service(defer, [&](Message& message) {
+    if (test::request_of(message)[0] == 'n') {
+      EXPECT_EQ(rig->seize_all(), 2u) << "also what is still in the queue";
+      return message.no_reply();
+    }
+    echo(message);
+  });
+  Rig the_rig(service, with_workers());
+  rig = &the_rig;
+  bring_to_workers(*rig, {"n", "a"});
+  EXPECT_EQ(rig->workers->run(), 2u);
+  ASSERT_TRUE(rig->settle());
+  EXPECT_THAT(rig->replies(), IsEmpty());
+  EXPECT_EQ(rig->total(Reason::failed_forced_end), 2u);
+  EXPECT_EQ(rig->books.outcomes(), 2u);
+  rig->expect_books();
+}
+
+TEST(WorkerStep, GenerationChangedWhileTheServiceHasIt) {
+  for (const bool replies : {true, false}) {
+    Rig* rig = nullptr;
+    std::uint32_t slot = 0;
+    CallService service(defer, [&](Message& message) {
+      slot = slot_with(*rig, "victim");
+      rig->intrude(slot);
+      if (replies)
+        echo(message);
+      else
+        message.no_reply();
+    });
+    Rig the_rig(service, with_workers());
+    rig = &the_rig;
+    rig->deliver("victim");
+    ASSERT_TRUE(rig->settle());
+    EXPECT_THAT(rig->replies(), IsEmpty()) << "someone else's message is not answered";
+    EXPECT_EQ(rig->total(Reason::failed_stale_slot), 1u);
+    EXPECT_TRUE(rig->store.holds(rig->store.message_in(slot))) << "nor touched";
+    rig->expect_books();
+    rig->end_intruder(slot);
+    rig->expect_at_rest();
+  }
+}
+
+// Each lane's own.
+class StatefulService final : public Service {
+ public:
+  struct State final : LaneState {};
+  std::unique_ptr<LaneState> make_lane_state() const override { return std::make_unique<State>(); }
+  void process(std::span<Message> batch, LaneState*) override {
+    for (Message& message : batch) message.defer();
+  }
+  void process_deferred(Message& message, LaneState* state) override {
+    seen.insert(state);
+    echo(message);
+  }
+  std::set<LaneState*> seen;
+};
+
+TEST(WorkerStep, EachWorkerHasItsLanesState) {
+  StatefulService service;
+  Rig rig(service, with_workers(2));
+  bring_to_workers(rig, {"a", "b", "c", "d"});
+  EXPECT_EQ(rig.workers->run(), 4u);
+  EXPECT_EQ(service.seen.size(), 2u);
+  EXPECT_EQ(service.seen.count(nullptr), 0u);
+  ASSERT_TRUE(rig.settle());
+  rig.expect_at_rest();
+}
+
+}  // namespace
+}  // namespace cpss

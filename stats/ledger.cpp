@@ -47,9 +47,9 @@ std::vector<Identity> stage_identities(const Snapshot& snapshot, Relation relati
   std::vector<Identity> result;
   for (const StageSnapshot& stage : snapshot.stages)
     if (is_pipeline_stage(stage))
-      result.push_back({fmt::format("{}: entered {} left + retired", stage.name, sign),
+      result.push_back({fmt::format("{}: entered {} left + completed", stage.name, sign),
                         as_signed(stage.counter("entered")), relation,
-                        as_signed(stage.counter("left") + stage.counter("retired"))});
+                        as_signed(stage.counter("left") + stage.counter("completed"))});
   for (const QueueFlow& flow : queue_flows(snapshot))
     result.push_back({fmt::format("{} {} {}", flow.put_text, sign, flow.taken_text),
                       as_signed(flow.put), relation, as_signed(flow.taken)});
@@ -58,7 +58,7 @@ std::vector<Identity> stage_identities(const Snapshot& snapshot, Relation relati
 
 // A forced end takes messages out of stages and queues wherever they are, and so does the death of
 // a process. Then these do not balance one by one, but together they miss exactly what the main
-// thread retired.
+// thread completed.
 std::vector<Identity> stage_identities_after_forced_end(const Snapshot& snapshot,
                                                         std::uint64_t taken, Relation relation) {
   std::int64_t inside = 0;
@@ -82,7 +82,7 @@ std::vector<Identity> wait_identities(const Snapshot& snapshot) {
 
 std::vector<Identity> pipeline_identities(const Snapshot& snapshot, Relation relation) {
   const StageSnapshot* server = snapshot.stage(kServerStage);
-  const std::uint64_t taken = server != nullptr ? server->counter("retired") : 0;
+  const std::uint64_t taken = server != nullptr ? server->counter("completed") : 0;
   return taken == 0 ? stage_identities(snapshot, relation)
                     : stage_identities_after_forced_end(snapshot, taken, relation);
 }
@@ -96,8 +96,8 @@ std::vector<Identity> unmoved_identities(const Snapshot& snapshot, const Ledger&
   if (empty)
     result.push_back({"filled = given_back", as_signed(snapshot.total("filled")), Relation::equal,
                       as_signed(snapshot.total("given_back"))});
-  result.push_back({"retired by all stages = all outcomes", as_signed(snapshot.total("retired")),
-                    Relation::equal, as_signed(ended)});
+  result.push_back({"completed by all stages = all outcomes",
+                    as_signed(snapshot.total("completed")), Relation::equal, as_signed(ended)});
   result.push_back({"sent >= answered", as_signed(ledger.sent), Relation::at_least,
                     as_signed(ledger.outcomes[static_cast<std::size_t>(Outcome::answered)])});
   for (auto&& part : {pipeline_identities(snapshot, empty ? Relation::equal : Relation::at_least),

@@ -27,7 +27,7 @@ namespace cpss {
 struct Identity {
   enum class Relation : std::uint8_t { equal, at_least, at_most };
 
-  std::string text;  // "service: entered = left + retired"
+  std::string text;  // "service: entered = left + completed"
   std::int64_t left = 0;
   Relation relation = Relation::equal;
   std::int64_t right = 0;

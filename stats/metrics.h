@@ -132,7 +132,7 @@ enum class Counter : std::uint8_t {
   given_back,
   entered,
   left,
-  retired,
+  completed,
   sent,
   kernel_dropped,
   busy_ns,
@@ -178,7 +178,7 @@ inline constexpr auto kCounters = std::to_array<CounterInfo>({
     {Counter::given_back, {"given_back", "datagrams", "that left the server's memory"}},
     {Counter::entered, {"entered", "messages", "taken into the stage"}},
     {Counter::left, {"left", "messages", "handed on to the next stage"}},
-    {Counter::retired, {"retired", "messages", "ended in the stage, for whatever reason"}},
+    {Counter::completed, {"completed", "messages", "ended in the stage, for whatever reason"}},
     {Counter::sent, {"sent", "datagrams", "accepted by the kernel"}},
     {Counter::kernel_dropped,
      {"kernel_dropped", "datagrams",
@@ -236,7 +236,7 @@ constexpr bool is_of_the_books(Counter counter) noexcept {
     case Counter::given_back:
     case Counter::entered:
     case Counter::left:
-    case Counter::retired:
+    case Counter::completed:
     case Counter::sent:
     case Counter::kernel_dropped:
     case Counter::deferred:

@@ -26,7 +26,7 @@ bool LostMessages::all_ended() const noexcept {
 }
 
 // A process counts, in this order: received, filled, entered; entered, then the wait; an outcome,
-// retired, given back.
+// completed, given back.
 void LostMessages::complete_counts() noexcept {
   if (receives_) {
     StatsWriter& receive = blocks_.front();
@@ -48,7 +48,7 @@ std::uint64_t LostMessages::book(Reason reason, StatsWriter& main) noexcept {
   };
   const std::uint64_t lost = rest_of(ended(), lost_);
   main.book(reason, lost);
-  main.add(Counter::retired, rest_of(total(Counter::retired), retired_));
+  main.add(Counter::completed, rest_of(total(Counter::completed), completed_));
   main.add(Counter::given_back, rest_of(total(Counter::given_back), given_back_));
   return lost;
 }

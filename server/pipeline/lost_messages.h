@@ -49,7 +49,7 @@ class LostMessages {
   std::uint64_t given_ = 0;
   // What was booked for earlier processes of this place.
   std::uint64_t lost_ = 0;
-  std::uint64_t retired_ = 0;
+  std::uint64_t completed_ = 0;
   std::uint64_t given_back_ = 0;
 };
 

@@ -185,7 +185,7 @@ std::uint64_t Pipeline::seize_all() noexcept {
     if (plant_.store.seize(slot)) ++seized;
   }
   main_.book(Reason::failed_forced_end, seized);
-  main_.add(Counter::retired, seized);
+  main_.add(Counter::completed, seized);
   main_.add(Counter::given_back, seized);
   return seized;
 }

@@ -149,7 +149,7 @@ std::unique_ptr<WaitPlace> Station::receive_place() {
   wiring.all_received = &all_received_;
   if (receives_and_answers()) {
     wiring.sender = &*response_;
-    if (plant_.replies_wake_by_event) wiring.replies = &response_->intake().consumer();
+    if (plant_.replies_wake_by_event) wiring.replies = &response_->input().consumer();
   }
   return std::make_unique<ReceiveWait>(std::move(wiring), *receive_);
 }
@@ -157,7 +157,7 @@ std::unique_ptr<WaitPlace> Station::receive_place() {
 std::unique_ptr<WaitPlace> Station::make_place() {
   const auto queue_wait = [this](auto& step) {
     return std::make_unique<QueueWait>(
-        QueueWait::Wiring{step.intake().consumer(), plant_.in.options.batch,
+        QueueWait::Wiring{step.input().consumer(), plant_.in.options.batch,
                           plant_.in.board.stop_event(), plant_.longest_wait, &step},
         context_, step.stats());
   };

@@ -30,8 +30,8 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
     : w_(std::move(wiring)),
       lane_(lane),
       stats_(stats),
-      retirement_(w_.store, lane.cache, stats_, w_.batch),
-      outlet_(w_.requests, w_.batch, w_.store, stats_, help),
+      completion_(w_.store, lane.cache, stats_, w_.batch),
+      output_(w_.requests, w_.batch, w_.store, stats_, help),
       memory_(bytes(w_.store.window_bytes(), w_.batch, w_.merged, false)),
       arrivals_(w_.batch),
       host_(w_.admission.host()),
@@ -107,7 +107,7 @@ void ReceiveStep::give_back_free() noexcept {
 
 std::size_t ReceiveStep::arrivals_wanted() const noexcept {
   // What is shed needs no slot.
-  const std::size_t room = free_.empty() ? w_.batch : std::min(free_.size(), outlet_.most());
+  const std::size_t room = free_.empty() ? w_.batch : std::min(free_.size(), output_.most());
   return std::clamp<std::size_t>(room / per_arrival_, 1, w_.batch);
 }
 
@@ -191,7 +191,7 @@ void ReceiveStep::begin_arrival() noexcept {
   for (; arrival_ < filled_; ++arrival_) {
     const Arrival& arrival = arrivals_[arrival_];
     if (const auto reason = w_.admission.refusal(arrival, host_)) {
-      retirement_.drop(*reason, arrival.datagrams());
+      completion_.drop(*reason, arrival.datagrams());
       held_ -= arrival.datagrams();
       continue;
     }
@@ -214,10 +214,10 @@ bool ReceiveStep::too_long() const noexcept {
 }
 
 std::size_t ReceiveStep::place_batch(BatchClock& clock, std::uint64_t held) noexcept {
-  const std::size_t most = std::min<std::size_t>(w_.batch, outlet_.most());
+  const std::size_t most = std::min<std::size_t>(w_.batch, output_.most());
   for (std::size_t placed = 0; held_ > 0; next_datagram()) {
     if (too_long()) {
-      retirement_.drop(Reason::invalid_truncated, 1);
+      completion_.drop(Reason::invalid_truncated, 1);
     } else {
       if (free_.empty() || placed == most) break;
       place_datagram(cursor_.bytes());
@@ -243,7 +243,7 @@ void ReceiveStep::place_datagram(std::span<const std::byte> bytes) noexcept {
   header.trusted = trusted_;
   header.shed = false;
   w_.store.occupy(slot);
-  outlet_.add(slot);
+  output_.add(slot);
 }
 
 std::size_t ReceiveStep::place_held() noexcept {
@@ -260,7 +260,7 @@ std::size_t ReceiveStep::shed_held(BatchClock& clock, std::uint64_t held) noexce
   for (; held_ > 0; next_datagram()) {
     const std::optional<Reason> reason = reason_to_shed();
     if (!reason) break;
-    retirement_.drop(*reason, 1);
+    completion_.drop(*reason, 1);
   }
   shedding_->send(*w_.ports[port_index_], w_.first_port + port_index_);
   hold_.put_down(held_);
@@ -278,7 +278,7 @@ std::optional<Reason> ReceiveStep::reason_to_shed() noexcept {
 
 void ReceiveStep::abandon_held() noexcept {
   if (held_ > 0 && hold_.pick_up()) {
-    retirement_.drop(Reason::failed_forced_end, held_);
+    completion_.drop(Reason::failed_forced_end, held_);
     hold_.put_down(0);
   }
   held_ = 0;
@@ -288,10 +288,10 @@ void ReceiveStep::abandon_held() noexcept {
 void ReceiveStep::finish(BatchClock& clock, std::size_t datagrams) noexcept {
   const std::uint64_t end_ns = now_ns();
   clock.end(end_ns, datagrams);
-  retirement_.finish();
+  completion_.finish();
   give_back_free();
   lane_.input_empty = emptied_ >= w_.ports.size() && held_ == 0;
-  outlet_.hand_on(end_ns);
+  output_.hand_on(end_ns);
 }
 
 }  // namespace cpss

@@ -28,10 +28,10 @@
 #include "stages/lane/lane_context.h"
 #include "stages/lane/leave_sign.h"
 #include "stages/lane/step.h"
+#include "stages/message/completion.h"
 #include "stages/message/memory.h"
-#include "stages/message/outlet.h"
-#include "stages/message/retirement.h"
 #include "stages/message/slot_store.h"
+#include "stages/message/stage_output.h"
 #include "stages/receive/admission.h"
 #include "stages/receive/arrival_cursor.h"
 #include "stages/receive/held_datagrams.h"
@@ -140,8 +140,8 @@ class ReceiveStep final : public Step {
   Wiring w_;
   LaneContext& lane_;
   StatsWriter stats_;
-  Retirement retirement_;
-  Outlet outlet_;
+  Completion completion_;
+  StageOutput output_;
   std::optional<Shedding> shedding_;
 
   std::vector<std::uint32_t> free_;  // claimed, not yet used; room for two batches

@@ -51,8 +51,8 @@ ResponseStep::ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
       most_full_(std::max<std::size_t>(w_.batch, most_in_list(w_) - most_aside_)),
       lane_(lane),
       stats_(stats),
-      retirement_(w_.store, lane.cache, stats_, w_.sockets * (most_aside_ + most_full_) + w_.batch),
-      intake_(w_.responses, w_.lanes, w_.batch, w_.store, stats_),
+      completion_(w_.store, lane.cache, stats_, w_.sockets * (most_aside_ + most_full_) + w_.batch),
+      input_(w_.responses, w_.lanes, w_.batch, w_.store, stats_),
       room_(w_.outlook),
       lists_(w_.ports.size()),
       groups_(w_.batch) {
@@ -69,10 +69,10 @@ void ResponseStep::before_wait() noexcept {
 
 std::size_t ResponseStep::run() noexcept {
   std::span<const std::uint32_t> slots;
-  if (const std::size_t most = most_to_take(); most > 0) slots = intake_.take(most);
+  if (const std::size_t most = most_to_take(); most > 0) slots = input_.take(most);
   if (slots.empty() && waiting_ports_.empty()) return 0;
   BatchClock clock(stats_);
-  intake_.book_waits(slots, clock.begin_ns());
+  input_.book_waits(slots, clock.begin_ns());
   add(slots);
   return std::max(slots.size(), finish(clock, send(clock.begin_ns())));
 }
@@ -86,7 +86,7 @@ std::span<const std::uint32_t> ResponseStep::help(std::span<const std::uint32_t>
   unsent_.clear();
   if (!w_.keeps_helped) give_back_all();
   // Only now is it known which of them this stage has dealt with.
-  intake_.book_helped(slots.size() - unsent_.size());
+  input_.book_helped(slots.size() - unsent_.size());
   finish(clock, ended);
   return unsent_;
 }
@@ -102,7 +102,7 @@ void ResponseStep::give_back_all() noexcept {
 
 std::size_t ResponseStep::finish(BatchClock& clock, std::size_t ended) noexcept {
   if (ended == 0) return 0;
-  retirement_.finish();
+  completion_.finish();
   w_.cost.note(clock.end(now_ns(), ended), ended);
   return ended;
 }
@@ -165,7 +165,7 @@ std::size_t ResponseStep::next_group(Replies& list, std::size_t first,
   outgoing_.clear();
   while (first < list.size() && group_.size() < w_.batch) {
     const PendingReply reply = list[first++];
-    if (!retirement_.still_held(reply.message)) continue;
+    if (!completion_.still_held(reply.message)) continue;
     const OutgoingDatagram datagram = datagram_of(reply.message.slot);
     if (!room_.admits(*datagram.peer, datagram.size)) {
       keep(list, reply, now_ns, true);
@@ -218,7 +218,7 @@ void ResponseStep::send_failed(MessageRef ref, int error) noexcept {
 // What was shed ends as shed, whatever the send says.
 void ResponseStep::end(MessageRef ref, Reason reason) noexcept {
   const bool shed = w_.store.header(ref.slot).shed;
-  retirement_.retire(ref, shed ? Reason::shed_worker_queue_full : reason);
+  completion_.complete(ref, shed ? Reason::shed_worker_queue_full : reason);
 }
 
 void ResponseStep::keep(Replies& list, PendingReply reply, std::uint64_t now_ns,

@@ -30,11 +30,11 @@
 #include "stages/lane/lane_context.h"
 #include "stages/lane/step.h"
 #include "stages/lane/step_cost.h"
+#include "stages/message/completion.h"
 #include "stages/message/helping.h"
-#include "stages/message/intake.h"
-#include "stages/message/retirement.h"
 #include "stages/message/send_room.h"
 #include "stages/message/slot_store.h"
+#include "stages/message/stage_input.h"
 #include "stages/response/pending_reply.h"
 #include "stages/response/reply_groups.h"
 #include "stats/writer.h"
@@ -74,7 +74,7 @@ class ResponseStep final : public Step, public HelpedStep {
   }
   void before_wait() noexcept override;
 
-  Intake& intake() noexcept { return intake_; }
+  StageInput& input() noexcept { return input_; }
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
@@ -109,8 +109,8 @@ class ResponseStep final : public Step, public HelpedStep {
   const std::size_t most_full_;   // and of those that found no room
   LaneContext& lane_;
   StatsWriter stats_;
-  Retirement retirement_;
-  Intake intake_;
+  Completion completion_;
+  StageInput input_;
   SendRoom room_;
   std::vector<Replies> lists_;                // of each port: to be sent, in order
   std::vector<std::uint16_t> waiting_ports_;  // those with a list that is not empty

@@ -5,7 +5,7 @@
 namespace cpss {
 
 DeferredWork::DeferredWork(const Wiring& wiring, LaneContext& lane, StatsWriter& stats)
-    : w_(wiring), stats_(stats), settlement_({w_.store, w_.responses, 1}, lane, stats_) {}
+    : w_(wiring), stats_(stats), runner_({w_.store, w_.responses, 1}, lane, stats_) {}
 
 void DeferredWork::process_one(LaneState* lane_state) noexcept {
   const WorkerQueue::Popped popped = w_.queue.pop();
@@ -17,11 +17,10 @@ void DeferredWork::process_one(LaneState* lane_state) noexcept {
   book_wait(stats_, clock.begin_ns() > published_ns ? clock.begin_ns() - published_ns : 0, 1);
 
   const MessageRef ref = w_.store.message_in(popped.slot);
-  Message message = settlement_.present(popped.slot);
-  const bool it_threw =
-      settlement_.threw([&] { w_.service.process_deferred(message, lane_state); });
-  settlement_.settle(ref, message, it_threw);
-  clock.end(settlement_.finish(), 1);
+  Message message = runner_.present(popped.slot);
+  const bool it_threw = runner_.threw([&] { w_.service.process_deferred(message, lane_state); });
+  runner_.apply_verdict(ref, message, it_threw);
+  clock.end(runner_.finish(), 1);
 }
 
 }  // namespace cpss

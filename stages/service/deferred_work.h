@@ -6,7 +6,7 @@
 
 #include "queue/worker_queue.h"
 #include "services/service.h"
-#include "stages/service/settlement.h"
+#include "stages/service/service_runner.h"
 #include "stats/writer.h"
 
 namespace cpss {
@@ -28,7 +28,7 @@ class DeferredWork {
  private:
   Wiring w_;
   StatsWriter& stats_;
-  Settlement settlement_;
+  ServiceRunner runner_;
 };
 
 }  // namespace cpss

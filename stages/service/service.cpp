@@ -15,8 +15,8 @@ ServiceStep::ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
     : w_(wiring),
       lane_(lane),
       stats_(stats),
-      settlement_({w_.store, w_.responses, w_.batch}, lane, stats_, help),
-      intake_(w_.requests, w_.lanes, w_.batch, w_.store, stats_) {
+      runner_({w_.store, w_.responses, w_.batch}, lane, stats_, help),
+      input_(w_.requests, w_.lanes, w_.batch, w_.store, stats_) {
   refs_.reserve(w_.batch);
   messages_.reserve(w_.batch);
   deferred_.reserve(w_.batch);
@@ -26,16 +26,16 @@ ServiceStep::ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
 
 void ServiceStep::before_wait() noexcept {
   // Also before the waits within a batch: then messages may be set aside that others can take.
-  stats_.add(Counter::futex_wakes, intake_.consumer().give_back());
-  settlement_.before_wait();
+  stats_.add(Counter::futex_wakes, input_.consumer().give_back());
+  runner_.before_wait();
 }
 
 std::size_t ServiceStep::run() noexcept {
-  const std::span<const std::uint32_t> slots = intake_.take(settlement_.most());
+  const std::span<const std::uint32_t> slots = input_.take(runner_.most());
   if (slots.empty()) return 0;
   BatchClock clock(stats_);
-  intake_.book_waits(slots, clock.begin_ns());
-  lane_.input_empty = intake_.empty_guess();
+  input_.book_waits(slots, clock.begin_ns());
+  lane_.input_empty = input_.empty_guess();
   process_batch(slots);
   finish_batch(slots.size(), clock);
   return slots.size();
@@ -48,7 +48,7 @@ std::span<const std::uint32_t> ServiceStep::help(std::span<const std::uint32_t> 
   not_taken_.clear();
   if (!w_.keeps_deferred) leave_what_would_wait();
   const std::size_t taken = slots.size() - not_taken_.size();
-  intake_.book_helped(taken);
+  input_.book_helped(taken);
   if (taken > 0) finish_batch(taken, clock);
   return not_taken_;
 }
@@ -68,7 +68,7 @@ void ServiceStep::leave_what_would_wait() noexcept {
 
 // A message that main has taken away at a forced end goes no further.
 void ServiceStep::drop_what_was_seized() noexcept {
-  std::erase_if(deferred_, [this](std::size_t i) { return !settlement_.still_held(refs_[i]); });
+  std::erase_if(deferred_, [this](std::size_t i) { return !runner_.still_held(refs_[i]); });
 }
 
 void ServiceStep::process_batch(std::span<const std::uint32_t> slots) noexcept {
@@ -86,7 +86,7 @@ void ServiceStep::process_batch(std::span<const std::uint32_t> slots) noexcept {
 // What is deferred may have to wait, so it comes last, when everything else of the batch has gone
 // on.
 void ServiceStep::finish_batch(std::size_t messages, BatchClock& clock) noexcept {
-  std::uint64_t end_ns = settlement_.finish();
+  std::uint64_t end_ns = runner_.finish();
   if (!deferred_.empty()) {
     aside_ns_ = now_ns() - end_ns;
     end_ns = w_.deferral ? hand_to_workers() : process_in_place();
@@ -101,17 +101,17 @@ void ServiceStep::present(std::span<const std::uint32_t> slots) noexcept {
   messages_.clear();
   for (const std::uint32_t slot : slots) {
     refs_.push_back(w_.store.message_in(slot));
-    messages_.push_back(settlement_.present(slot));
+    messages_.push_back(runner_.present(slot));
   }
 }
 
 void ServiceStep::process() noexcept {
-  const bool it_threw = settlement_.threw([this] { w_.service.process(messages_, w_.lane_state); });
+  const bool it_threw = runner_.threw([this] { w_.service.process(messages_, w_.lane_state); });
   for (std::size_t i = 0; i < refs_.size(); ++i) {
     if (messages_[i].verdict() == Verdict::defer)
       deferred_.push_back(i);
     else
-      settlement_.settle(refs_[i], messages_[i], it_threw);
+      runner_.apply_verdict(refs_[i], messages_[i], it_threw);
   }
 }
 
@@ -123,12 +123,12 @@ std::uint64_t ServiceStep::process_in_place() noexcept {
     before_wait();
     stats_.add(Counter::deferred_inline);
     messages_[i].clear_verdict();
-    const bool it_threw = settlement_.threw([&] {
+    const bool it_threw = runner_.threw([&] {
       const LongWait wait(lane_.progress);
       w_.service.process_deferred(messages_[i], w_.lane_state);
     });
-    settlement_.settle(refs_[i], messages_[i], it_threw);
-    end_ns = settlement_.finish();
+    runner_.apply_verdict(refs_[i], messages_[i], it_threw);
+    end_ns = runner_.finish();
   }
   return end_ns;
 }
@@ -143,7 +143,7 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
     if (places == 0) places = to.queue.reserve(most);
     if (places == 0 && to.budget != nullptr) {
       shed(rest);
-      return settlement_.finish();
+      return runner_.finish();
     }
     if (places == 0) {
       before_wait();
@@ -186,7 +186,7 @@ void ServiceStep::shed(std::span<const std::size_t> deferred) noexcept {
       else
         message.no_reply();
     }
-    settlement_.shed(refs_[i], message, Reason::shed_worker_queue_full);
+    runner_.shed(refs_[i], message, Reason::shed_worker_queue_full);
   }
 }
 

@@ -20,9 +20,9 @@
 #include "stages/lane/wait.h"
 #include "stages/message/busy_budget.h"
 #include "stages/message/helping.h"
-#include "stages/message/intake.h"
 #include "stages/message/slot_store.h"
-#include "stages/service/settlement.h"
+#include "stages/message/stage_input.h"
+#include "stages/service/service_runner.h"
 #include "stats/writer.h"
 
 namespace cpss {
@@ -59,10 +59,10 @@ class ServiceStep final : public Step, public HelpedStep {
   // the service defers, with them what finds no room in their queue and is not to be shed.
   std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                       std::uint64_t begin_ns) noexcept override;
-  std::size_t most_helped() const noexcept override { return settlement_.most(); }
+  std::size_t most_helped() const noexcept override { return runner_.most(); }
   void before_wait() noexcept override;
 
-  Intake& intake() noexcept { return intake_; }
+  StageInput& input() noexcept { return input_; }
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
@@ -73,7 +73,7 @@ class ServiceStep final : public Step, public HelpedStep {
   void leave_what_would_wait() noexcept;
   void drop_what_was_seized() noexcept;
   void present(std::span<const std::uint32_t> slots) noexcept;
-  // Each settled or in deferred_.
+  // Each has its verdict applied, or is in deferred_.
   void process() noexcept;
   // All of these deal with deferred_ and return when the last of it had gone on.
   std::uint64_t process_in_place() noexcept;
@@ -83,8 +83,8 @@ class ServiceStep final : public Step, public HelpedStep {
   Wiring w_;
   LaneContext& lane_;
   StatsWriter stats_;
-  Settlement settlement_;
-  Intake intake_;
+  ServiceRunner runner_;
+  StageInput input_;
   std::vector<MessageRef> refs_;
   std::vector<Message> messages_;
   std::vector<std::size_t> deferred_;     // places in the two above

@@ -1,12 +1,12 @@
-// How messages go from stage to stage: stages/message/outlet.h into a queue,
-// stages/message/intake.h out of it.
+// How messages go from stage to stage: stages/message/stage_output.h into a queue,
+// stages/message/stage_input.h out of it.
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "stages/message/intake.h"
 #include "stages/message/memory.h"
-#include "stages/message/outlet.h"
+#include "stages/message/stage_input.h"
+#include "stages/message/stage_output.h"
 #include "tests/stages/books.h"
 
 namespace cpss {
@@ -17,8 +17,8 @@ class HandOverTest : public testing::Test {
   static constexpr std::uint32_t kSlots = 16;
 
   void hand_on(std::initializer_list<std::uint32_t> slots, std::uint64_t now) {
-    for (const std::uint32_t slot : slots) outlet_.add(slot);
-    outlet_.hand_on(now);
+    for (const std::uint32_t slot : slots) output_.add(slot);
+    output_.hand_on(now);
   }
   static std::vector<std::uint32_t> copy(std::span<const std::uint32_t> slots) {
     return {slots.begin(), slots.end()};
@@ -30,36 +30,36 @@ class HandOverTest : public testing::Test {
   SlotStore store_{kSlots, 64};
   StatsWriter before_ = books_.open();
   StatsWriter after_ = books_.open();
-  Outlet outlet_{queue_, 8, store_, before_};
-  Intake intake_{queue_, 1, 8, store_, after_};
+  StageOutput output_{queue_, 8, store_, before_};
+  StageInput input_{queue_, 1, 8, store_, after_};
 };
 
 TEST_F(HandOverTest, KeepsTheOrderAndCountsBothEnds) {
   hand_on({3, 1, 2}, 1000);
   EXPECT_EQ(books_.total(Counter::left), 3u);
-  EXPECT_EQ(copy(intake_.take()), (std::vector<std::uint32_t>{3, 1, 2}));
+  EXPECT_EQ(copy(input_.take()), (std::vector<std::uint32_t>{3, 1, 2}));
   EXPECT_EQ(books_.total(Counter::entered), 3u);
-  EXPECT_TRUE(intake_.take().empty());
+  EXPECT_TRUE(input_.take().empty());
   EXPECT_EQ(books_.total(Counter::entered), 3u);
 }
 
 TEST_F(HandOverTest, NothingAddedNothingPut) {
-  outlet_.hand_on(1000);
+  output_.hand_on(1000);
   EXPECT_EQ(books_.total(Counter::left), 0u);
-  EXPECT_TRUE(intake_.take().empty());
+  EXPECT_TRUE(input_.take().empty());
 }
 
 TEST_F(HandOverTest, ATakeIsAtMostABatch) {
   hand_on({0, 1, 2, 3, 4, 5, 6, 7}, 1000);
   hand_on({8, 9}, 1000);
-  EXPECT_EQ(intake_.take().size(), 8u);
-  EXPECT_EQ(copy(intake_.take()), (std::vector<std::uint32_t>{8, 9}));
+  EXPECT_EQ(input_.take().size(), 8u);
+  EXPECT_EQ(copy(input_.take()), (std::vector<std::uint32_t>{8, 9}));
 }
 
 TEST_F(HandOverTest, TheHighWaterIsTheMostThatWasReady) {
   hand_on({0, 1, 2}, 1000);
   hand_on({3, 4}, 1000);
-  intake_.take();
+  input_.take();
   hand_on({5}, 1000);
   EXPECT_EQ(books_.largest(Gauge::queue_high_water), 5u);
 }
@@ -68,16 +68,16 @@ TEST_F(HandOverTest, EveryMessagesWaitIsRecordedWhereverItsStampDiffers) {
   hand_on({0, 1}, 1000);
   hand_on({2}, 3000);
   hand_on({3}, 1000);
-  const auto slots = intake_.take();
+  const auto slots = input_.take();
   ASSERT_EQ(slots.size(), 4u);
-  intake_.book_waits(slots, 5000);
+  input_.book_waits(slots, 5000);
   EXPECT_EQ(books_.recorded(HistogramId::wait_ns), 4u);
 }
 
 // Another CPU's clock may be a little ahead: that is no wait of 500 years.
 TEST_F(HandOverTest, AStampFromTheFutureIsAWaitOfNothing) {
   hand_on({0}, 5001);
-  intake_.book_waits(intake_.take(), 5000);
+  input_.book_waits(input_.take(), 5000);
   EXPECT_EQ(books_.recorded(HistogramId::wait_ns), 1u);
   EXPECT_EQ(books_.largest(HistogramId::wait_ns), 0u);
 }

@@ -186,7 +186,7 @@ void Rig::expect_books(std::uint64_t held_segments) const {
   // the ledger of a server with such a defect does not balance.
   const std::uint64_t stale = total(Reason::failed_stale_slot);
   EXPECT_EQ(total(Counter::received) + stale, books.outcomes() + inside);
-  EXPECT_EQ(total(Counter::retired) + stale, books.outcomes());
+  EXPECT_EQ(total(Counter::completed) + stale, books.outcomes());
 }
 
 void Rig::expect_at_rest() {
@@ -207,7 +207,7 @@ void Rig::expect_at_rest() {
 
 void Rig::book_forced_end(std::uint64_t messages) {
   main_.book(Reason::failed_forced_end, messages);
-  main_.add(Counter::retired, messages);
+  main_.add(Counter::completed, messages);
   main_.add(Counter::given_back, messages);
 }
 
@@ -228,7 +228,7 @@ std::optional<std::uint64_t> Rig::take_away_held() {
 void Rig::intrude(std::uint32_t slot) {
   ASSERT_EQ(store.release(store.message_in(slot)), Release::released);
   main_.book(Reason::answered);
-  main_.add(Counter::retired);
+  main_.add(Counter::completed);
   main_.add(Counter::given_back);
   main_.add(Counter::received);
   main_.add(Counter::filled);
@@ -238,7 +238,7 @@ void Rig::intrude(std::uint32_t slot) {
 void Rig::end_intruder(std::uint32_t slot) {
   ASSERT_EQ(store.release(store.message_in(slot)), Release::released);
   main_.book(Reason::answered);
-  main_.add(Counter::retired);
+  main_.add(Counter::completed);
   main_.add(Counter::given_back);
   main_cache_.give_back({&slot, 1});
 }

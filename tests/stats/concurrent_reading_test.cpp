@@ -120,7 +120,7 @@ void expect_possible(const Snapshot& snapshot) {
   ASSERT_GE(at(snapshot, "receive", "left"), at(snapshot, "service", "entered"));
   ASSERT_GE(at(snapshot, "service", "entered"), at(snapshot, "service", "left"));
   ASSERT_GE(at(snapshot, "service", "left"), at(snapshot, "response", "entered"));
-  ASSERT_GE(at(snapshot, "response", "entered"), at(snapshot, "response", "retired"));
+  ASSERT_GE(at(snapshot, "response", "entered"), at(snapshot, "response", "completed"));
   ASSERT_EQ(snapshot.receivers[0].received, at(snapshot, "receive", "received"));
   const Ledger ledger = ledger_of(snapshot);
   ASSERT_GE(ledger.in_flight, 0);

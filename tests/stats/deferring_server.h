@@ -65,7 +65,7 @@ class DeferringServer {
   }
   void end(StatsWriter& lane, Reason reason, std::uint64_t n) {
     lane.book(reason, n);
-    lane.add(Counter::retired, n);
+    lane.add(Counter::completed, n);
     lane.add(Counter::given_back, n);
   }
   // 10 answered by the service, 6 by the worker, 4 by on-demand threads; 2 of the worker's silent.

@@ -37,7 +37,7 @@ class LedgerTest : public testing::Test {
 constexpr const char* kBooks =
     "received = answered + no_answer + invalid + refused + shed + failed + in_flight";
 constexpr const char* kMemory = "filled = given_back";
-constexpr const char* kRetired = "retired by all stages = all outcomes";
+constexpr const char* kCompleted = "completed by all stages = all outcomes";
 
 TEST_F(LedgerTest, BalancesAtRest) {
   server_.answered(100);
@@ -75,7 +75,7 @@ TEST_F(LedgerTest, MessagesThatStandInsideBreakNothingButEmptiness) {
   EXPECT_THAT(broken(ledger().standing), IsEmpty());
   EXPECT_EQ(ledger().standing.size(), ledger().at_rest.size() - 1);
   server_.service.add(Counter::left, 2);
-  EXPECT_THAT(broken(ledger().standing), ElementsAre("service: entered >= left + retired"));
+  EXPECT_THAT(broken(ledger().standing), ElementsAre("service: entered >= left + completed"));
 }
 
 // One wrong count each, and what it breaks: all of it and nothing else.
@@ -88,7 +88,7 @@ TEST_F(LedgerTest, AnOutcomeBookedTwice) {
   server_.answered(1);
   server_.main.add(Counter::sent);
   server_.response.book(Reason::answered);
-  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kBooks, kRetired));
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kBooks, kCompleted));
   EXPECT_EQ(ledger().residual, -1);
   EXPECT_THAT(broken(ledger().live), ElementsAre("received after - outcomes >= 0"));
 }
@@ -103,7 +103,7 @@ TEST_F(LedgerTest, AnAnswerThatWasNotSent) {
   server_.response.add(Counter::entered);
   server_.response.record(HistogramId::wait_ns, 1);
   server_.response.book(Reason::answered);
-  server_.response.add(Counter::retired);
+  server_.response.add(Counter::completed);
   server_.response.add(Counter::given_back);
   EXPECT_THAT(broken(ledger().at_rest), ElementsAre("sent >= answered"));
 }
@@ -112,19 +112,19 @@ TEST_F(LedgerTest, MoreSentThanAnsweredIsAllowed) {
   server_.response.add(Counter::sent);
   EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
 }
-TEST_F(LedgerTest, RetiredWithoutAnOutcome) {
+TEST_F(LedgerTest, CompletedWithoutAnOutcome) {
   server_.main.add(Counter::sent);
-  server_.response.add(Counter::retired);
+  server_.response.add(Counter::completed);
   EXPECT_THAT(broken(ledger().at_rest),
-              ElementsAre(kRetired, "response: entered = left + retired"));
+              ElementsAre(kCompleted, "response: entered = left + completed"));
 }
 TEST_F(LedgerTest, LostInsideAStage) {
   server_.receive.add(Counter::entered);
-  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("receive: entered = left + retired"));
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("receive: entered = left + completed"));
   server_.service.add(Counter::left);
-  EXPECT_THAT(broken(ledger().at_rest),
-              ElementsAre("receive: entered = left + retired", "service: entered = left + retired",
-                          "left service = entered response"));
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("receive: entered = left + completed",
+                                                    "service: entered = left + completed",
+                                                    "left service = entered response"));
 }
 TEST_F(LedgerTest, LostBetweenReceiveAndService) {
   server_.receive.add(Counter::entered);
@@ -135,7 +135,7 @@ TEST_F(LedgerTest, AWaitNotRecorded) {
   server_.receive.add(Counter::entered);
   server_.receive.add(Counter::left);
   server_.service.add(Counter::entered);
-  server_.service.add(Counter::retired);
+  server_.service.add(Counter::completed);
   server_.service.book(Reason::no_answer);
   server_.receive.add(Counter::received);
   server_.receive.add(Counter::filled);
@@ -158,7 +158,7 @@ TEST_F(LedgerTest, AfterAForcedEndTheStagesMissWhatTheMainThreadTook) {
   server_.service.record(HistogramId::wait_ns, 1, 2);
   const auto take = [&](std::uint64_t n) {
     server_.main.book(Reason::failed_forced_end, n);
-    server_.main.add(Counter::retired, n);
+    server_.main.add(Counter::completed, n);
     server_.main.add(Counter::given_back, n);
   };
   take(5);
@@ -201,7 +201,7 @@ TEST_F(DeferringLedgerTest, MessagesThatStandInsideBreakNothingButEmptiness) {
   EXPECT_EQ(ledger().in_flight, 5);
   EXPECT_EQ(ledger().residual, 0);
   EXPECT_THAT(broken(ledger().at_rest),
-              ElementsAre(kMemory, "worker: entered = left + retired",
+              ElementsAre(kMemory, "worker: entered = left + completed",
                           "left receive = entered service", kIntoWorkers, kIntoResponse));
   EXPECT_THAT(broken(ledger().standing), IsEmpty());
 }
@@ -228,7 +228,7 @@ TEST_F(DeferringLedgerTest, LostInsideAnOnDemandThread) {
   server_.service.add(Counter::deferred);
   server_.enter(server_.on_demand, 1);
   EXPECT_THAT(broken(ledger().at_rest),
-              ElementsAre("on_demand: entered = left + retired", kIntoResponse));
+              ElementsAre("on_demand: entered = left + completed", kIntoResponse));
   EXPECT_THAT(broken(ledger().standing),
               ElementsAre("left service - deferred + left worker + left on_demand >= entered "
                           "response"));
@@ -323,9 +323,9 @@ TEST_F(LanesOfAllStagesLedgerTest, BalancesAgainWhenTheBooksOfADeadProcessAreClo
   response.add(Counter::entered, service.value(Counter::left) - response.value(Counter::entered));
   response.record(HistogramId::wait_ns, 0,
                   response.value(Counter::entered) - response.recorded(HistogramId::wait_ns));
-  const std::uint64_t lost = receive.value(Counter::received) - response.value(Counter::retired);
+  const std::uint64_t lost = receive.value(Counter::received) - response.value(Counter::completed);
   response.book(Reason::failed_dead_process, lost);
-  response.add(Counter::retired, lost);
+  response.add(Counter::completed, lost);
   response.add(Counter::given_back, lost);
   EXPECT_EQ(ledger().outcomes[static_cast<std::size_t>(Outcome::failed)], 3u);
   EXPECT_THAT(broken(ledger().at_rest), IsEmpty());

@@ -66,7 +66,7 @@ TEST_F(RegionTest, WhatIsWrittenIsRead) {
   EXPECT_EQ(snapshot.stages[3].name, "server");
   EXPECT_EQ(snapshot.total("received"), 7u);
   EXPECT_EQ(snapshot.received_before, 7u);
-  EXPECT_EQ(snapshot.stage("receive")->counter("retired"), 2u);
+  EXPECT_EQ(snapshot.stage("receive")->counter("completed"), 2u);
   EXPECT_EQ(snapshot.stage("receive")->gauge("queue_high_water"), 3u);
   EXPECT_EQ(snapshot.stage("service")->histogram("wait_ns").count(), 5u);
   EXPECT_EQ(snapshot.stage("service")->histogram("wait_ns").max, 1500u);

@@ -54,7 +54,7 @@ class SampleServer {
     response.record(HistogramId::wait_ns, 900, n);
     response.add(Counter::sent, n);
     response.book(Reason::answered, n);
-    response.add(Counter::retired, n);
+    response.add(Counter::completed, n);
     response.add(Counter::given_back, n);
   }
   void answered(std::uint64_t n) {
@@ -67,7 +67,7 @@ class SampleServer {
     receive.add(Counter::filled, n);
     receive.add(Counter::entered, n);
     receive.book(reason, n);
-    receive.add(Counter::retired, n);
+    receive.add(Counter::completed, n);
     receive.add(Counter::given_back, n);
   }
 

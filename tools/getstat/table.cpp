@@ -69,8 +69,8 @@ std::string threads_text(const StageFigures& figures) {
 }
 
 std::string format_stages(const std::vector<StageFigures>& stages, bool rates) {
-  std::vector<std::string> header = {"stage",   "threads", "entered",     "left",
-                                     "retired", "queued",  "queued most", "busy"};
+  std::vector<std::string> header = {"stage",     "threads", "entered",     "left",
+                                     "completed", "queued",  "queued most", "busy"};
   if (rates) header.emplace_back("entered/s");
   Grid grid(header);
   for (const StageFigures& figures : stages) {
@@ -79,7 +79,7 @@ std::string format_stages(const std::vector<StageFigures>& stages, bool rates) {
                                     threads_text(figures),
                                     format_count(stage.counter("entered")),
                                     format_count(stage.counter("left")),
-                                    format_count(stage.counter("retired")),
+                                    format_count(stage.counter("completed")),
                                     count_or_dash(figures.queue_depth),
                                     count_or_dash(figures.queue_high_water),
                                     stage.books_only ? "-" : format_share(figures.busy)};

@@ -36,7 +36,7 @@ class EventLogTest : public testing::Test {
   // Lets the service throw that often; returns when it has.
   void fail(unsigned times) {
     for (unsigned i = 0; i < times; ++i) client_.send(std::to_string(++failed_), live_.address());
-    ASSERT_TRUE(live_.wait_for("retired", failed_));
+    ASSERT_TRUE(live_.wait_for("completed", failed_));
   }
   // What `work` writes to standard error.
   template <class Work>

@@ -46,16 +46,16 @@ Update wait(Block block, unsigned n) {
   return {[=](Blocks& blocks) { (blocks.*block).record(HistogramId::wait_ns, 0, n); }};
 }
 
-// Stages that take messages, and end them (stages/message/retirement.h).
+// Stages that take messages, and end them (stages/message/completion.h).
 std::vector<Update> take(Block block, unsigned n) {
   return {count(block, Counter::entered, n), wait(block, n),
           count(block, Counter::queue_wait_ns, 5)};
 }
-std::vector<Update> retire(Block block, const std::vector<Reason>& reasons) {
+std::vector<Update> complete(Block block, const std::vector<Reason>& reasons) {
   std::vector<Update> updates;
   for (const Reason reason : reasons) updates.push_back(end(block, reason));
   const auto n = static_cast<unsigned>(reasons.size());
-  updates.push_back(count(block, Counter::retired, n));
+  updates.push_back(count(block, Counter::completed, n));
   updates.push_back(count(block, Counter::given_back, n));
   return updates;
 }
@@ -72,20 +72,20 @@ std::vector<Update> batch_of_a_whole_lane() {
   return all_of({
       {count(kReceive, Counter::received, 7), count(kReceive, Counter::filled, 7),
        count(kReceive, Counter::entered, 7)},
-      retire(kReceive, {Reason::refused_not_allowed}),
+      complete(kReceive, {Reason::refused_not_allowed}),
       {count(kReceive, Counter::left, 6)},
       take(kService, 6),
-      retire(kService, {Reason::invalid_too_short, Reason::no_answer}),
+      complete(kService, {Reason::invalid_too_short, Reason::no_answer}),
       {count(kService, Counter::left, 3), count(kResponse, Counter::sent, 1)},
       take(kResponse, 2),
-      retire(kResponse, {Reason::answered, Reason::failed_send_other}),
+      complete(kResponse, {Reason::answered, Reason::failed_send_other}),
       {count(kService, Counter::deferred_inline), count(kService, Counter::left),
        count(kResponse, Counter::sent)},
       take(kResponse, 1),
-      retire(kResponse, {Reason::answered}),
+      complete(kResponse, {Reason::answered}),
       take(kResponse, 1),
       {count(kResponse, Counter::sent)},
-      retire(kResponse, {Reason::answered}),
+      complete(kResponse, {Reason::answered}),
   });
 }
 
@@ -95,12 +95,12 @@ std::vector<std::vector<Update>> messages_of_a_process() {
       all_of({take(kService, 1),
               {count(kService, Counter::left), count(kResponse, Counter::sent)},
               take(kResponse, 1),
-              retire(kResponse, {Reason::answered})}),
-      all_of({take(kService, 1), retire(kService, {Reason::no_answer})}),
+              complete(kResponse, {Reason::answered})}),
+      all_of({take(kService, 1), complete(kService, {Reason::no_answer})}),
       all_of({take(kService, 1),
               {count(kService, Counter::left)},
               take(kResponse, 1),
-              retire(kResponse, {Reason::failed_send_refused})}),
+              complete(kResponse, {Reason::failed_send_refused})}),
   };
 }
 
@@ -235,7 +235,7 @@ TEST_P(LostMessagesTest, OneThatEndsWellHasLostNothing) {
   const std::vector<Update> updates = batch_of_a_whole_lane();
   Place place(true, GetParam());
   for (int process = 0; process < 3; ++process) place.live_and_die(updates, updates.size());
-  for (const Counter counter : {Counter::retired, Counter::given_back})
+  for (const Counter counter : {Counter::completed, Counter::given_back})
     EXPECT_EQ(place.main().value(counter), 0u);
 }
 

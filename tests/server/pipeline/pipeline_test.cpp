@@ -234,7 +234,7 @@ TEST(Pipeline, WhatLanesReportComesWithTheirNames) {
   client.send("1", live.address());
   client.send("22", live.address());
   ASSERT_EQ(client.receive(1).size(), 1u);
-  ASSERT_TRUE(live.wait_for("retired", 2));
+  ASSERT_TRUE(live.wait_for("completed", 2));
   live.end_and_expect_at_rest();
   std::vector<std::string> lines;
   const std::uint64_t lost =
@@ -416,7 +416,7 @@ TEST(PipelineWithOnDemandThreads, WithShedNobodyWaitsForRoomInTheWorkerQueue) {
   send(2, 4);
   ASSERT_TRUE(live.wait_for("deferred", 4)) << "two inside, two in the queue";
   send(4, kMessages);
-  ASSERT_TRUE(live.wait_for("retired", kMessages - 4));
+  ASSERT_TRUE(live.wait_for("completed", kMessages - 4));
   EXPECT_TRUE(live.wait_until_inside(4));
   service.open();
   EXPECT_EQ(client.receive(4).size(), 4u);
@@ -456,7 +456,7 @@ TEST(PipelineWithOnDemandThreads, TheirEventsComeWithTheirNames) {
   Client client;
   client.send("1", live.address());
   client.send("2", live.address());
-  ASSERT_TRUE(live.wait_for("retired", 2));
+  ASSERT_TRUE(live.wait_for("completed", 2));
   live.end_and_expect_at_rest();
   std::set<std::string> lanes;
   live.pipeline().board().take_events(

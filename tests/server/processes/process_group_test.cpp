@@ -366,7 +366,7 @@ TEST_F(ProcessGroupTest, WhereNoneOfTheirCpusIsLeftTheyRunOnWhatThereIs) {
   live.group().start();
   const pid_t process = who_answers(live, client_);
   ASSERT_GT(process, 0);
-  ASSERT_TRUE(live.wait_for("retired", 1));
+  ASSERT_TRUE(live.wait_for("completed", 1));
   ::kill(process, SIGKILL);
   ASSERT_TRUE(live.tick_until("processes_started", 4));
   EXPECT_NE(who_answers(live, client_), 0);

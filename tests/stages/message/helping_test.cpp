@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "stages/message/outlet.h"
+#include "stages/message/stage_output.h"
 #include "tests/stages/rig.h"
 #include "tests/support/eventually.h"
 
@@ -66,7 +66,7 @@ class HelpingTest : public testing::Test {
   void hand_on(std::size_t messages) { hand_on(messages, requests_); }
   void hand_on(std::size_t messages, const Help& help) {
     StatsWriter receive = rig_.books.open();
-    Outlet outlet(rig_.requests, 32, rig_.store, receive, help);
+    StageOutput output(rig_.requests, 32, rig_.store, receive, help);
     std::vector<std::uint32_t> slots(messages);
     ASSERT_EQ(lane_.cache.claim(slots), messages);
     receive.add(Counter::received, messages);
@@ -79,9 +79,9 @@ class HelpingTest : public testing::Test {
       header.port_index = 0;
       header.shed = false;
       rig_.store.occupy(slot);
-      outlet.add(slot);
+      output.add(slot);
     }
-    outlet.hand_on(1000);
+    output.hand_on(1000);
   }
   std::uint64_t futex_calls() const { return rig_.total(Counter::futex_wakes); }
 
@@ -112,7 +112,7 @@ TEST_F(HelpingTest, WithNothingElseToDoItGoesAllTheWay) {
   EXPECT_EQ(rig_.total(Counter::queue_wait_ns), 0u);
   EXPECT_EQ(rig_.books.recorded(HistogramId::wait_ns), 6u) << "of both stages, none";
   EXPECT_EQ(service_books_.value(Counter::entered), 3u);
-  EXPECT_EQ(response_books_.value(Counter::retired), 3u);
+  EXPECT_EQ(response_books_.value(Counter::completed), 3u);
   lane_.cache.give_all_back();
   rig_.expect_at_rest();
 }

@@ -41,7 +41,7 @@ TEST(StaleSlot, GenerationChangedBetweenTakeAndHandOn) {
   rig->expect_at_rest();
 }
 
-TEST(StaleSlot, GenerationChangedBetweenTakeAndRetire) {
+TEST(StaleSlot, GenerationChangedBetweenTakeAndCompletion) {
   Rig* rig = nullptr;
   std::uint32_t slot = 0;
   CallService service([&](Message& message) {

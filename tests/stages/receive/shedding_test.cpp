@@ -68,7 +68,7 @@ TEST_F(SheddingTest, ADatagramWithoutASlotIsAnsweredBusyAndBookedAsShed) {
   EXPECT_EQ(rig.total(Counter::sent), 1u);
   EXPECT_EQ(rig.total(Counter::busy_replies), 1u);
   EXPECT_EQ(rig.total(Counter::received), 2u);
-  EXPECT_EQ(rig.total(Counter::retired), 1u);
+  EXPECT_EQ(rig.total(Counter::completed), 1u);
   EXPECT_EQ(rig.books.in_flight(), 1u) << "the spare batch is left at once";
   finish(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("first"));

@@ -320,7 +320,7 @@ TEST_F(ResponseDeadlineTest, ALaneThatOnlyFinishesWhatItHoldsEnds) {
   fill_up();
   fill(300);
   rig_.responses.close();
-  QueueWait place({step_.intake().consumer(), kBatch, -1, {}, &step_}, lane_, step_.stats());
+  QueueWait place({step_.input().consumer(), kBatch, -1, {}, &step_}, lane_, step_.stats());
   do {
     while (step_.run() > 0) {
     }

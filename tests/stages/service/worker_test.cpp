@@ -136,7 +136,7 @@ TEST(WorkerStep, CountsWhatItTakesAndHowLongThatWaited) {
   EXPECT_EQ(rig.workers->run(), 3u);
   EXPECT_EQ(rig.total(Counter::entered) - entered, 3u);
   EXPECT_EQ(rig.total(Counter::left) - left, 2u);
-  EXPECT_EQ(rig.total(Counter::retired), 1u);
+  EXPECT_EQ(rig.total(Counter::completed), 1u);
   EXPECT_EQ(rig.total(Counter::batches) - batches, 3u) << "one by one";
   EXPECT_EQ(rig.books.recorded(HistogramId::wait_ns) - waits, 3u);
   EXPECT_GE(rig.total(Counter::queue_wait_ns) - waited_ns, 3'000'000'000u);

@@ -12,11 +12,11 @@
 
 namespace cpss {
 
-class Intake {
+class StageInput {
  public:
   // `lanes` share the queue; at most `batch` messages a take.
-  Intake(SlotQueue& queue, std::uint32_t lanes, std::uint32_t batch, SlotStore& store,
-         StatsWriter& stats);
+  StageInput(SlotQueue& queue, std::uint32_t lanes, std::uint32_t batch, SlotStore& store,
+             StatsWriter& stats);
 
   // For the lane's wait place.
   SlotQueue::Consumer& consumer() noexcept { return consumer_; }

@@ -1,4 +1,4 @@
-#include "stages/message/intake.h"
+#include "stages/message/stage_input.h"
 
 #include <algorithm>
 
@@ -6,18 +6,18 @@
 
 namespace cpss {
 
-Intake::Intake(SlotQueue& queue, std::uint32_t lanes, std::uint32_t batch, SlotStore& store,
-               StatsWriter& stats)
+StageInput::StageInput(SlotQueue& queue, std::uint32_t lanes, std::uint32_t batch, SlotStore& store,
+                       StatsWriter& stats)
     : queue_(queue), consumer_(queue, lanes), store_(store), stats_(stats), slots_(batch) {}
 
-std::span<const std::uint32_t> Intake::take(std::size_t most) noexcept {
+std::span<const std::uint32_t> StageInput::take(std::size_t most) noexcept {
   const std::size_t count =
       consumer_.try_take(std::span(slots_).first(std::min(most, slots_.size())));
   if (count > 0) stats_.add(Counter::entered, count);
   return std::span(slots_).first(count);
 }
 
-void Intake::book_helped(std::uint64_t messages) noexcept {
+void StageInput::book_helped(std::uint64_t messages) noexcept {
   if (messages == 0) return;
   stats_.add(Counter::entered, messages);
   book_wait(stats_, 0, messages);
@@ -25,7 +25,7 @@ void Intake::book_helped(std::uint64_t messages) noexcept {
 
 // Messages of one batch of the stage before carry the same stamp and mostly arrive together, so
 // runs of them are recorded at once.
-void Intake::book_waits(std::span<const std::uint32_t> slots, std::uint64_t taken_ns) noexcept {
+void StageInput::book_waits(std::span<const std::uint32_t> slots, std::uint64_t taken_ns) noexcept {
   std::uint64_t stamp = 0;
   std::uint64_t run = 0;
   const auto record_run = [&] {

@@ -9,15 +9,15 @@
 
 #include "services/service.h"
 #include "stages/lane/lane_context.h"
-#include "stages/message/outlet.h"
-#include "stages/message/retirement.h"
+#include "stages/message/completion.h"
 #include "stages/message/service_call.h"
 #include "stages/message/slot_store.h"
+#include "stages/message/stage_output.h"
 #include "stats/writer.h"
 
 namespace cpss {
 
-class Settlement {
+class ServiceRunner {
  public:
   struct Wiring {
     SlotStore& store;
@@ -26,10 +26,10 @@ class Settlement {
   };
 
   // `help`: the lane may send the replies itself.
-  Settlement(const Wiring& wiring, LaneContext& lane, StatsWriter& stats,
-             std::optional<Help> help = {});
+  ServiceRunner(const Wiring& wiring, LaneContext& lane, StatsWriter& stats,
+                std::optional<Help> help = {});
 
-  // The service's view of a message, valid until the message is settled.
+  // The service's view of a message, valid until its verdict is applied.
   Message present(std::uint32_t slot) noexcept;
 
   // Runs one call into the service; what it throws is reported. True if it threw.
@@ -40,20 +40,20 @@ class Settlement {
 
   // Does what the verdict says. A message deferred by now was deferred for the second time.
   // `it_threw`: the call that should have given the verdict.
-  void settle(MessageRef ref, const Message& message, bool it_threw) noexcept;
+  void apply_verdict(MessageRef ref, const Message& message, bool it_threw) noexcept;
 
   // Ends the message as shed for `reason`, after has_busy_reply(): sends the reply if there is
   // one, whose fate does not matter. What is invalid or refused ends as that.
   void shed(MessageRef ref, const Message& message, Reason reason) noexcept;
 
   // Whether the message may be handed on; if not, it is dealt with.
-  bool still_held(MessageRef ref) noexcept { return retirement_.still_held(ref); }
+  bool still_held(MessageRef ref) noexcept { return completion_.still_held(ref); }
 
   // Hands on what has a reply and gives back what has ended; returns when that was.
   std::uint64_t finish() noexcept;
 
   // Most messages at a time, so that the lane can send the replies itself.
-  std::size_t most() const noexcept { return outlet_.most(); }
+  std::size_t most() const noexcept { return output_.most(); }
 
   // The lane is about to wait: gives up the free slots it keeps.
   void before_wait() noexcept;
@@ -64,8 +64,8 @@ class Settlement {
   Wiring w_;
   LaneContext& lane_;
   StatsWriter& stats_;
-  Retirement retirement_;
-  Outlet outlet_;
+  Completion completion_;
+  StageOutput output_;
 };
 
 }  // namespace cpss

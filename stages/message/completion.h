@@ -15,17 +15,17 @@
 
 namespace cpss {
 
-class Retirement {
+class Completion {
  public:
-  // At most `batch` messages are retired between two finish().
-  Retirement(SlotStore& store, SlotPool::SlotCache& cache, StatsWriter& stats, std::size_t batch)
+  // At most `batch` messages are completed between two finish().
+  Completion(SlotStore& store, SlotPool::SlotCache& cache, StatsWriter& stats, std::size_t batch)
       : store_(store), cache_(cache), stats_(stats) {
     freed_.reserve(batch);
   }
 
   // Ends the message for `reason`. A slot that main has seized was booked by main. A stale one is a
   // defect: it is counted, and belongs to someone else.
-  void retire(MessageRef message, Reason reason) noexcept {
+  void complete(MessageRef message, Reason reason) noexcept {
     switch (store_.release(message)) {
       case Release::released:
         ++ended_[static_cast<std::size_t>(reason)];
@@ -42,11 +42,11 @@ class Retirement {
   // Ends datagrams that never became messages: they were in memory, but hold no slot.
   void drop(Reason reason, std::uint64_t datagrams) noexcept {
     stats_.book(reason, datagrams);
-    stats_.add(Counter::retired, datagrams);
+    stats_.add(Counter::completed, datagrams);
     stats_.add(Counter::given_back, datagrams);
   }
 
-  // Whether the message may be handed on or sent; if not, it is dealt with as in retire().
+  // Whether the message may be handed on or sent; if not, it is dealt with as in complete().
   bool still_held(MessageRef message) noexcept {
     if (store_.holds(message)) return true;
     // Cannot succeed: the word is known to differ. Tells seized from stale.
@@ -54,13 +54,13 @@ class Retirement {
     return false;
   }
 
-  // Books and gives back what was retired since the last call.
+  // Books and gives back what was completed since the last call.
   void finish() noexcept {
     if (freed_.empty()) return;
     for (std::size_t reason = 0; reason < ended_.size(); ++reason)
       if (const std::uint32_t messages = std::exchange(ended_[reason], 0); messages > 0)
         stats_.book(static_cast<Reason>(reason), messages);
-    stats_.add(Counter::retired, freed_.size());
+    stats_.add(Counter::completed, freed_.size());
     stats_.add(Counter::given_back, freed_.size());
     stats_.add(Counter::futex_wakes, cache_.give_back(freed_));
     freed_.clear();
@@ -70,7 +70,7 @@ class Retirement {
   SlotStore& store_;
   SlotPool::SlotCache& cache_;
   StatsWriter& stats_;
-  std::vector<std::uint32_t> freed_;                    // slots of what was retired,
+  std::vector<std::uint32_t> freed_;                    // slots of what was completed,
   std::array<std::uint32_t, kReasons.size()> ended_{};  // and how many for each reason
 };
 

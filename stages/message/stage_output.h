@@ -14,11 +14,11 @@
 
 namespace cpss {
 
-class Outlet {
+class StageOutput {
  public:
   // At most `batch` messages are added between two hand_on(). No `help`: always by the queue.
-  Outlet(SlotQueue& queue, std::uint32_t batch, SlotStore& store, StatsWriter& stats,
-         std::optional<Help> help = {})
+  StageOutput(SlotQueue& queue, std::uint32_t batch, SlotStore& store, StatsWriter& stats,
+              std::optional<Help> help = {})
       : producer_(queue), store_(store), stats_(stats), help_(help) {
     slots_.reserve(batch);
   }

@@ -1,4 +1,4 @@
-#include "stages/message/retirement.h"
+#include "stages/message/completion.h"
 
 #include <array>
 #include <cstdint>
@@ -10,7 +10,7 @@
 namespace cpss {
 namespace {
 
-class RetirementTest : public testing::Test {
+class CompletionTest : public testing::Test {
  protected:
   static constexpr std::uint32_t kSlots = 8;
 
@@ -34,75 +34,75 @@ class RetirementTest : public testing::Test {
   SlotStore store_{kSlots, 64};
   StatsWriter stats_ = books_.open();
   SlotPool::SlotCache cache_{pool_, 0, 1};
-  Retirement retirement_{store_, cache_, stats_, kSlots};
+  Completion completion_{store_, cache_, stats_, kSlots};
 };
 
-TEST_F(RetirementTest, BooksAndGivesBackAtTheEndOfTheStep) {
+TEST_F(CompletionTest, BooksAndGivesBackAtTheEndOfTheStep) {
   const MessageRef ref = message();
-  retirement_.retire(ref, Reason::no_answer);
+  completion_.complete(ref, Reason::no_answer);
   EXPECT_EQ(books_.outcomes(), 0u);
   EXPECT_EQ(books_.in_flight(), 1u);
   EXPECT_EQ(free_slots(), kSlots - 1);
-  retirement_.finish();
+  completion_.finish();
   EXPECT_EQ(books_.total(Reason::no_answer), 1u);
   EXPECT_EQ(books_.in_flight(), 0u);
   EXPECT_EQ(free_slots(), kSlots);
   EXPECT_EQ(residual(), 0);
 }
 
-TEST_F(RetirementTest, EachMessageOfABatchIsBookedForItsReason) {
+TEST_F(CompletionTest, EachMessageOfABatchIsBookedForItsReason) {
   using enum Reason;
   for (const Reason reason : {answered, answered, no_answer, answered, failed_no_verdict})
-    retirement_.retire(message(), reason);
-  retirement_.finish();
+    completion_.complete(message(), reason);
+  completion_.finish();
   EXPECT_EQ(books_.total(answered), 3u);
   EXPECT_EQ(books_.total(no_answer), 1u);
   EXPECT_EQ(books_.total(failed_no_verdict), 1u);
-  EXPECT_EQ(books_.total(Counter::retired), 5u);
+  EXPECT_EQ(books_.total(Counter::completed), 5u);
   EXPECT_EQ(residual(), 0);
 }
 
-TEST_F(RetirementTest, ASecondRetireOfTheSameMessageIsAStaleSlotAndGivesNothingBack) {
+TEST_F(CompletionTest, ASecondCompletionOfTheSameMessageIsAStaleSlotAndGivesNothingBack) {
   const MessageRef ref = message();
-  retirement_.retire(ref, Reason::answered);
-  retirement_.retire(ref, Reason::answered);
-  retirement_.finish();
+  completion_.complete(ref, Reason::answered);
+  completion_.complete(ref, Reason::answered);
+  completion_.finish();
   EXPECT_EQ(books_.total(Reason::answered), 1u);
   EXPECT_EQ(books_.total(Reason::failed_stale_slot), 1u);
-  EXPECT_EQ(books_.total(Counter::retired), 1u);
+  EXPECT_EQ(books_.total(Counter::completed), 1u);
   EXPECT_EQ(free_slots(), kSlots);
   EXPECT_EQ(residual(), -1) << "the defect must show in the ledger";
 }
 
-TEST_F(RetirementTest, ASeizedMessageIsNotBookedAgain) {
+TEST_F(CompletionTest, ASeizedMessageIsNotBookedAgain) {
   const MessageRef ref = message();
   ASSERT_TRUE(store_.seize(ref.slot));
-  retirement_.retire(ref, Reason::answered);
-  EXPECT_FALSE(retirement_.still_held(ref));
-  retirement_.finish();
+  completion_.complete(ref, Reason::answered);
+  EXPECT_FALSE(completion_.still_held(ref));
+  completion_.finish();
   EXPECT_EQ(books_.outcomes(), 0u);
   EXPECT_EQ(books_.total(Counter::given_back), 0u);
   EXPECT_EQ(free_slots(), kSlots - 1) << "main keeps it";
 }
 
-TEST_F(RetirementTest, StillHeldTellsStaleFromSeizedAndBooksOnlyTheFirst) {
+TEST_F(CompletionTest, StillHeldTellsStaleFromSeizedAndBooksOnlyTheFirst) {
   const MessageRef good = message();
-  EXPECT_TRUE(retirement_.still_held(good));
+  EXPECT_TRUE(completion_.still_held(good));
   const MessageRef stale = message();
-  retirement_.retire(stale, Reason::answered);
-  EXPECT_FALSE(retirement_.still_held(stale));
+  completion_.complete(stale, Reason::answered);
+  EXPECT_FALSE(completion_.still_held(stale));
   EXPECT_EQ(books_.total(Reason::failed_stale_slot), 1u);
-  retirement_.retire(good, Reason::answered);
-  retirement_.finish();
+  completion_.complete(good, Reason::answered);
+  completion_.finish();
   EXPECT_EQ(free_slots(), kSlots);
 }
 
-TEST_F(RetirementTest, DroppedDatagramsLeaveMemoryWithoutASlot) {
+TEST_F(CompletionTest, DroppedDatagramsLeaveMemoryWithoutASlot) {
   stats_.add(Counter::received, 5);
   stats_.add(Counter::filled, 5);
-  retirement_.drop(Reason::refused_not_allowed, 5);
+  completion_.drop(Reason::refused_not_allowed, 5);
   EXPECT_EQ(books_.total(Reason::refused_not_allowed), 5u);
-  EXPECT_EQ(books_.total(Counter::retired), 5u);
+  EXPECT_EQ(books_.total(Counter::completed), 5u);
   EXPECT_EQ(books_.in_flight(), 0u);
   EXPECT_EQ(residual(), 0);
 }

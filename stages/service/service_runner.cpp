@@ -1,0 +1,81 @@
+#include "stages/service/service_runner.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+
+namespace cpss {
+
+ServiceRunner::ServiceRunner(const Wiring& wiring, LaneContext& lane, StatsWriter& stats,
+                             std::optional<Help> help)
+    : w_(wiring),
+      lane_(lane),
+      stats_(stats),
+      completion_(w_.store, lane.cache, stats_, w_.batch),
+      output_(w_.responses, w_.batch, w_.store, stats_, help) {}
+
+Message ServiceRunner::present(std::uint32_t slot) noexcept {
+  const SlotHeader& header = w_.store.header(slot);
+  const std::size_t window = w_.store.window_bytes();
+  const std::size_t limit =
+      header.trusted ? window : std::min<std::size_t>(window, header.request_length);
+  return {std::span(w_.store.request(slot), header.request_length), w_.store.reply(slot), limit,
+          header.peer, header.trusted};
+}
+
+void ServiceRunner::apply_verdict(MessageRef ref, const Message& message, bool it_threw) noexcept {
+  switch (message.verdict()) {
+    case Verdict::reply:
+      if (message.reply_too_long())
+        completion_.complete(ref, Reason::failed_reply_too_long);
+      else
+        hand_on(ref, message, false);
+      break;
+    case Verdict::no_reply:
+      completion_.complete(ref, Reason::no_answer);
+      break;
+    case Verdict::defer:
+      completion_.complete(ref, Reason::failed_deferred_twice);
+      break;
+    case Verdict::invalid:
+      completion_.complete(ref, reason_for(message.invalid_reason()));
+      break;
+    case Verdict::refuse:
+      completion_.complete(ref, Reason::refused_by_service);
+      break;
+    case Verdict::none:
+      completion_.complete(ref,
+                           it_threw ? Reason::failed_service_threw : Reason::failed_no_verdict);
+      break;
+  }
+}
+
+void ServiceRunner::shed(MessageRef ref, const Message& message, Reason reason) noexcept {
+  if (message.verdict() == Verdict::reply)
+    hand_on(ref, message, true);
+  else
+    completion_.complete(ref, reason_when_shed(message, reason));
+}
+
+// The header is written only by who holds the message.
+void ServiceRunner::hand_on(MessageRef ref, const Message& message, bool shed) noexcept {
+  if (!completion_.still_held(ref)) return;
+  SlotHeader& header = w_.store.header(ref.slot);
+  header.shed = shed;
+  header.reply_length = static_cast<std::uint16_t>(message.reply_length());
+  header.reply_in_request_window = message.in_place();
+  output_.add(ref.slot);
+}
+
+std::uint64_t ServiceRunner::finish() noexcept {
+  const std::uint64_t end_ns = now_ns();
+  output_.hand_on(end_ns);
+  completion_.finish();
+  return end_ns;
+}
+
+void ServiceRunner::before_wait() noexcept {
+  stats_.add(Counter::futex_wakes, lane_.cache.give_all_back());
+}
+
+}  // namespace cpss

@@ -22,17 +22,17 @@ CpuWatch::CpuWatch(const Assignment& assignment) {
   }
 }
 
-std::string CpuWatch::look(Board& board, std::uint64_t now_ns) {
+std::string CpuWatch::look(Scoreboard& scoreboard, std::uint64_t now_ns) {
   if (!asks_ || now_ns < next_ns_) return {};
   next_ns_ = now_ns + kIntervalNs;
   try {
-    return look(board, usable_cpus());
+    return look(scoreboard, usable_cpus());
   } catch (const std::system_error&) {
     return {};  // it does not say: nothing is known to be gone
   }
 }
 
-std::string CpuWatch::look(Board& board, const std::vector<unsigned>& usable) {
+std::string CpuWatch::look(Scoreboard& scoreboard, const std::vector<unsigned>& usable) {
   const auto may_use = [&usable](unsigned cpu) {
     return std::ranges::find(usable, cpu) != usable.end();
   };
@@ -45,14 +45,14 @@ std::string CpuWatch::look(Board& board, const std::vector<unsigned>& usable) {
     if (gone == of.gone) continue;
     of.gone = gone;
     if (!gone) {
-      board.troubles(lane).over(Trouble::cpus);
+      scoreboard.troubles(lane).over(Trouble::cpus);
       continue;
     }
-    board.troubles(lane).failed(Trouble::cpus);
+    scoreboard.troubles(lane).failed(Trouble::cpus);
     if (!first.empty())
       ++others;
     else
-      first = fmt::format("{} (given: {})", board.name(lane), fmt::join(of.cpus, ","));
+      first = fmt::format("{} (given: {})", scoreboard.name(lane), fmt::join(of.cpus, ","));
   }
   if (first.empty()) return {};
   if (others > 0) first += fmt::format(" and {} more", others);

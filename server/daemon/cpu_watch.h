@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "server/pipeline/assignment.h"
-#include "server/pipeline/board.h"
+#include "server/pipeline/scoreboard.h"
 
 namespace cpss {
 
@@ -21,9 +21,9 @@ class CpuWatch {
 
   // Several times a second; asks the kernel once a second. `now_ns`: base/clock.h. Returns a line
   // for the log when it has become so for more lanes, else nothing.
-  std::string look(Board& board, std::uint64_t now_ns);
+  std::string look(Scoreboard& scoreboard, std::uint64_t now_ns);
   // The same with what the kernel has said: the CPUs that the process may use.
-  std::string look(Board& board, const std::vector<unsigned>& usable);
+  std::string look(Scoreboard& scoreboard, const std::vector<unsigned>& usable);
 
  private:
   struct Lane {

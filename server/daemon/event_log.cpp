@@ -42,12 +42,13 @@ std::string describe(const std::string& lane, const Event& event) {
 
 }  // namespace
 
-void EventLog::collect(Board& board, Clock::time_point now) {
-  const std::uint64_t lost = board.take_events([this](const std::string& lane, const Event& event) {
-    Line& line = lines_[static_cast<std::size_t>(event.kind)];
-    line.last = describe(lane, event);
-    ++line.held_back;
-  });
+void EventLog::collect(Scoreboard& scoreboard, Clock::time_point now) {
+  const std::uint64_t lost =
+      scoreboard.take_events([this](const std::string& lane, const Event& event) {
+        Line& line = lines_[static_cast<std::size_t>(event.kind)];
+        line.last = describe(lane, event);
+        ++line.held_back;
+      });
   if (lost > lost_) {
     lost_line_.last = "an event was not recorded: a lane reported faster than the log is written";
     lost_line_.held_back += lost - lost_;

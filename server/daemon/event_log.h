@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-#include "server/pipeline/board.h"
+#include "server/pipeline/scoreboard.h"
 
 namespace cpss {
 
@@ -16,7 +16,7 @@ class EventLog {
   using Clock = std::chrono::steady_clock;
 
   // Takes what the lanes have reported since the last call.
-  void collect(Board& board, Clock::time_point now);
+  void collect(Scoreboard& scoreboard, Clock::time_point now);
   // The last lines, at the end of the server: what the limit has held back.
   void flush();
 

@@ -18,8 +18,8 @@ namespace {
 // tables. Measured: 0.2 MiB.
 constexpr std::uint64_t kProcessBytes = std::uint64_t{1} << 19;
 
-// As Plant makes it.
-std::uint64_t plant_bytes(const PipelineOptions& options, std::uint32_t slots) {
+// As PipelineResources makes it.
+std::uint64_t resources_bytes(const PipelineOptions& options, std::uint32_t slots) {
   std::uint64_t bytes = SlotStore::bytes(slots, options.window_bytes) + SlotPool::bytes(slots) +
                         2 * SlotQueue::bytes(slots);
   if (options.worker.lanes > 0) bytes += WorkerQueue::bytes();
@@ -47,9 +47,9 @@ void add_memory_of(const PipelineOptions& options, const Assignment& assignment,
   const auto lanes = static_cast<std::uint32_t>(assignment.lanes.size());
   if (assignment.separate_processes)
     // Each has its share.
-    need.slots = lanes * plant_bytes(options, std::max(options.slots / lanes, 1U));
+    need.slots = lanes * resources_bytes(options, std::max(options.slots / lanes, 1U));
   else
-    need.slots = plant_bytes(options, options.slots);
+    need.slots = resources_bytes(options, options.slots);
   for (const LanePlan& lane : assignment.lanes) {
     need.lanes += lane_bytes(lane, options);
     const bool is_process =

@@ -46,8 +46,8 @@ void warn_unless(bool told, const char* message, const char* consequence) {
 RunningServer::RunningServer(Parts parts)
     : p_(std::move(parts)),
       cpus_(p_.assignment),
-      troubles_(p_.engine.board().lanes()),
-      neighbours_(p_.engine.board().reach()),
+      troubles_(p_.engine.scoreboard().lanes()),
+      neighbours_(p_.engine.scoreboard().reach()),
       last_received_(std::chrono::steady_clock::now()) {
   if (const auto interval = p_.manager.watchdog()) watchdog_.emplace(*interval);
 }
@@ -132,7 +132,7 @@ void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
   });
   if (!drained) leave(why);
   p_.main.add(Counter::kernel_dropped, p_.listeners.last_drops());
-  events_.collect(p_.engine.board(), std::chrono::steady_clock::now());
+  events_.collect(p_.engine.scoreboard(), std::chrono::steady_clock::now());
   events_.flush();
   close_books(true);
 }
@@ -141,15 +141,15 @@ void RunningServer::tick() {
   p_.region.heartbeat();
   p_.engine.tick();
   const std::uint64_t now = now_ns();
-  if (const std::string line = cpus_.look(p_.engine.board(), now); !line.empty())
+  if (const std::string line = cpus_.look(p_.engine.scoreboard(), now); !line.empty())
     log::warning(line);
-  troubles_.look(p_.engine.board(), p_.region, now);
+  troubles_.look(p_.engine.scoreboard(), p_.region, now);
   if (p_.manager.retry()) log::info("the service manager has heard now what it had missed");
   tell_watchdog();
   p_.addresses.tick();
   book_kernel_drops();
   watch_send_buffers();
-  events_.collect(p_.engine.board(), std::chrono::steady_clock::now());
+  events_.collect(p_.engine.scoreboard(), std::chrono::steady_clock::now());
   for (const std::string& line : p_.region.look_after(std::chrono::steady_clock::now()))
     log::warning(line);
   log::tell_losses();
@@ -177,7 +177,7 @@ void RunningServer::tell_watchdog() {
 void RunningServer::watch_send_buffers() {
   bool pressed = false;
   const auto& sockets = p_.listeners.sockets();
-  const std::span<SendPressure> pressure = p_.engine.board().send_pressure();
+  const std::span<SendPressure> pressure = p_.engine.scoreboard().send_pressure();
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     pressure[i].look(sockets[i]->send_buffer_use());
     pressed = pressed || pressure[i].on();
@@ -201,7 +201,7 @@ void RunningServer::leave(const char* why) {
     seized += p_.engine.seize_all();
   }
   p_.main.add(Counter::kernel_dropped, p_.listeners.last_drops());
-  events_.collect(p_.engine.board(), std::chrono::steady_clock::now());
+  events_.collect(p_.engine.scoreboard(), std::chrono::steady_clock::now());
   events_.flush();
   log::error(fmt::format("{}: forced end; {} messages inside are booked as failed", why, seized));
   close_books(p_.engine.all_taken());

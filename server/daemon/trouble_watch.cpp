@@ -2,13 +2,14 @@
 
 namespace cpss {
 
-void TroubleWatch::look(Board& board, StatsRegion& region, std::uint64_t now_ns) noexcept {
+void TroubleWatch::look(Scoreboard& scoreboard, StatsRegion& region,
+                        std::uint64_t now_ns) noexcept {
   for (const TroubleInfo& trouble : kTroubles) {
     std::uint32_t lanes = 0;
     int number = 0;
     std::uint64_t latest_ns = 0;  // of the lanes' last failures, as far as they can be told apart
     for (std::size_t lane = 0; lane < seen_.size(); ++lane) {
-      const auto look = board.troubles(lane).look(trouble.id);
+      const auto look = scoreboard.troubles(lane).look(trouble.id);
       if (!look) continue;
       Seen& seen = seen_[lane][static_cast<std::size_t>(trouble.id)];
       if (!lasts(trouble, *look, seen, now_ns)) continue;

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "server/pipeline/board.h"
+#include "server/pipeline/scoreboard.h"
 #include "stats/region.h"
 #include "stats/troubles.h"
 
@@ -23,7 +23,7 @@ class TroubleWatch {
   explicit TroubleWatch(std::size_t lanes) : seen_(lanes) {}
 
   // Several times a second. `now_ns`: base/clock.h.
-  void look(Board& board, StatsRegion& region, std::uint64_t now_ns) noexcept;
+  void look(Scoreboard& scoreboard, StatsRegion& region, std::uint64_t now_ns) noexcept;
 
  private:
   // Of one trouble of one lane.

@@ -1,6 +1,6 @@
 // Which lanes a server has, which steps each of them runs, and on which sockets: all that a server
 // model says (server/models/). What is built of it, and how, is not a model's business
-// (station.cpp, pipeline.cpp).
+// (lane_runtime.cpp, pipeline.cpp).
 //
 // Pure data and functions.
 #pragma once

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "server/pipeline/board.h"
+#include "server/pipeline/scoreboard.h"
 
 namespace cpss {
 
@@ -46,13 +46,13 @@ class Engine {
   virtual void tick() = 0;
 
   // What the watchdog is to look at (watchdog.h): lane by lane, and whatever else may hang.
-  virtual std::vector<LanePulse> pulses() { return board().pulses(); }
+  virtual std::vector<LanePulse> pulses() { return scoreboard().pulses(); }
   // For the log: what a stuck one of these is.
   virtual std::string why_stuck(std::size_t pulse) {
-    return board().name(pulse) + " makes no progress";
+    return scoreboard().name(pulse) + " makes no progress";
   }
 
-  virtual Board& board() noexcept = 0;
+  virtual Scoreboard& scoreboard() noexcept = 0;
 };
 
 }  // namespace cpss

@@ -22,15 +22,15 @@ void leave_real_time_class() {
 
 }  // namespace
 
-MessageProcesses::MessageProcesses(Plant& plant, std::vector<Place> places, std::size_t lane,
-                                   StatsWriter stats)
-    : plant_(plant),
+MessageProcesses::MessageProcesses(PipelineResources& resources, std::vector<Place> places,
+                                   std::size_t lane, StatsWriter stats)
+    : resources_(resources),
       places_(std::move(places)),
-      events_(plant.in.board.events(lane)),
-      progress_(plant.in.board.progress(lane)),
-      troubles_(plant.in.board.troubles(lane)),
+      events_(resources.in.scoreboard.events(lane)),
+      progress_(resources.in.scoreboard.progress(lane)),
+      troubles_(resources.in.scoreboard.troubles(lane)),
       stats_(stats),
-      cache_(plant.pool, 0, 1) {
+      cache_(resources.pool, 0, 1) {
   for (std::size_t i = places_.size(); i > 0; --i) free_places_.push_back(i - 1);
 }
 
@@ -38,7 +38,7 @@ std::span<const std::uint32_t> MessageProcesses::help(std::span<const std::uint3
                                                       std::uint64_t) noexcept {
   for (const std::uint32_t slot : slots) {
     // At a forced end the messages are main's.
-    if (plant_.pool.free_slots().closed()) break;
+    if (resources_.pool.free_slots().closed()) break;
     start_process(slot);
   }
   return {};
@@ -49,14 +49,14 @@ void MessageProcesses::start_process(std::uint32_t slot) noexcept {
   Place& at = places_[place];
   at.slot = slot;
   at.books.given(1);
-  plant_.store.header(slot).published_ns = now_ns();
+  resources_.store.header(slot).published_ns = now_ns();
   // Not killed with the receive lane, which ends before the last of them.
   for (;;) {
     // What ends from here on may be what the next try waits for.
     wakes_.try_take(Semaphore::kMaxValue);
-    const int error = children_.start(place, at.station->plan().name.c_str(), Outlives::yes, [&] {
+    const int error = children_.start(place, at.runtime->plan().name.c_str(), Outlives::yes, [&] {
       leave_real_time_class();
-      at.station->serve_one(slot);
+      at.runtime->serve_one(slot);
     });
     if (error == 0) {
       stats_.add(Counter::processes_started);
@@ -67,7 +67,7 @@ void MessageProcesses::start_process(std::uint32_t slot) noexcept {
     failures_.failed(now_ns());
     events_.report(EventKind::process_not_started, error);
     troubles_.failed(Trouble::process_start, error);
-    if (plant_.pool.free_slots().closed()) break;
+    if (resources_.pool.free_slots().closed()) break;
     const LongWait wait(progress_);
     wakes_.take(Semaphore::kMaxValue, 1, failures_.not_before());
   }
@@ -83,13 +83,13 @@ void MessageProcesses::reap(Reason lost_for, StatsWriter& main) {
     if (!end.well() || !at.books.all_ended()) {
       at.books.book(lost_for, main);
       main.add(Counter::processes_lost);
-      at.station->events().report(EventKind::process_died, end.signal);
+      at.runtime->events().report(EventKind::process_died, end.signal);
     }
     wakes_.post(1);
     // Before the slot, so that there is a place for whoever gets that.
     give_back_place(place);
     // The process has booked the message; here its slot is given back, unless main has taken it.
-    if (plant_.store.release(plant_.store.message_in(slot)) == Release::released)
+    if (resources_.store.release(resources_.store.message_in(slot)) == Release::released)
       cache_.give_back(std::span(&slot, 1));
   });
   note_time();

@@ -20,9 +20,9 @@
 #include "queue/semaphore.h"
 #include "queue/slot_pool.h"
 #include "server/pipeline/children.h"
+#include "server/pipeline/lane_runtime.h"
 #include "server/pipeline/lost_messages.h"
-#include "server/pipeline/plant.h"
-#include "server/pipeline/station.h"
+#include "server/pipeline/pipeline_resources.h"
 #include "stages/lane/backoff.h"
 #include "stages/lane/events.h"
 #include "stages/lane/progress.h"
@@ -35,13 +35,14 @@ namespace cpss {
 class MessageProcesses final : public HelpedStep {
  public:
   struct Place {
-    std::unique_ptr<Station> station;  // the steps that the process runs
+    std::unique_ptr<LaneRuntime> runtime;  // the steps that the process runs
     LostMessages books;
     std::uint32_t slot = 0;  // of its message
   };
 
-  // `lane`: which one the receive lane is, on the board; `stats`: its own.
-  MessageProcesses(Plant& plant, std::vector<Place> places, std::size_t lane, StatsWriter stats);
+  // `lane`: which one the receive lane is, on the scoreboard; `stats`: its own.
+  MessageProcesses(PipelineResources& resources, std::vector<Place> places, std::size_t lane,
+                   StatsWriter stats);
 
   std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
                                       std::uint64_t begin_ns) noexcept override;
@@ -65,7 +66,7 @@ class MessageProcesses final : public HelpedStep {
   std::size_t take_free_place() noexcept;
   void give_back_place(std::size_t place) noexcept;
 
-  Plant& plant_;
+  PipelineResources& resources_;
   std::vector<Place> places_;
   EventRing& events_;
   LaneProgress& progress_;

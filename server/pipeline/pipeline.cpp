@@ -17,8 +17,8 @@ constexpr std::chrono::seconds kForkEnd{1};
 // a CPU for that.
 constexpr std::chrono::milliseconds kLastThreadEnd{10};
 
-// The message processes share the board with their parent.
-Sharing sharing_of_board(const Assignment& assignment) {
+// The message processes share the scoreboard with their parent.
+Sharing sharing_of_scoreboard(const Assignment& assignment) {
   return assignment.process_per_message ? Sharing::process_shared : Sharing::process_private;
 }
 
@@ -31,13 +31,13 @@ Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Servic
       assignment_(std::move(assignment)),
       ports_(std::move(ports)),
       lane_states_(std::move(lane_states)),
-      board_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
-             sharing_of_board(assignment_)),
-      plant_({options_, assignment_, service, ports_, admission, board_}),
+      scoreboard_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
+                  sharing_of_scoreboard(assignment_)),
+      resources_({options_, assignment_, service, ports_, admission, scoreboard_}),
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
   if (assignment_.by_turns)
     turns_.emplace(options_, [this](std::uint32_t lane) {
-      Lane& its = stations_[lane]->lane();
+      Lane& its = runtimes_[lane]->lane();
       if (!its.join(std::chrono::steady_clock::now() + kLastThreadEnd))
         throw std::system_error(EBUSY, std::generic_category(), "its last thread");
       its.start();
@@ -48,19 +48,19 @@ Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Servic
 // Transient lanes first, since others are given them.
 void Pipeline::build(const StatsRegion& region) {
   if (assignment_.process_per_message)
-    processes_.emplace(plant_, message_places(region), 0,
+    processes_.emplace(resources_, message_places(region), 0,
                        writers_of(region, assignment_, 0).front());
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
     const LanePlan& plan = assignment_.lanes[lane];
     if (plan.transient) continue;
-    Station::Parts parts = parts_of(lane, region);
+    LaneRuntime::Parts parts = parts_of(lane, region);
     if (plan.runs(StageId::on_demand)) parts.places = on_demand_places(region);
     if (processes_) parts.messages_go_to = &*processes_;
     if (turns_) {
       parts.turn = &turns_->seat(static_cast<std::uint32_t>(lane));
       parts.turn_event = turns_->event(static_cast<std::uint32_t>(lane));
     }
-    stations_.push_back(std::make_unique<Station>(std::move(parts)));
+    runtimes_.push_back(std::make_unique<LaneRuntime>(std::move(parts)));
   }
 }
 
@@ -69,8 +69,8 @@ std::vector<OnDemandStarter::Place> Pipeline::on_demand_places(const StatsRegion
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
     const LanePlan& plan = assignment_.lanes[lane];
     if (!plan.transient) continue;
-    on_demand_lanes_.push_back(
-        std::make_unique<LaneContext>(plant_.pool, 0, plant_.keepers, &board_.events(lane)));
+    on_demand_lanes_.push_back(std::make_unique<LaneContext>(resources_.pool, 0, resources_.keepers,
+                                                             &scoreboard_.events(lane)));
     places.push_back({plan.name, writers_of(region, assignment_, lane).front(),
                       *on_demand_lanes_.back(), lane_states_[lane].get()});
   }
@@ -81,25 +81,25 @@ std::vector<MessageProcesses::Place> Pipeline::message_places(const StatsRegion&
   std::vector<MessageProcesses::Place> places;
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane) {
     if (!assignment_.lanes[lane].transient) continue;
-    Station::Parts parts = parts_of(lane, region);
+    LaneRuntime::Parts parts = parts_of(lane, region);
     parts.batch = 1;
     LostMessages books(parts.writers, false);
-    places.push_back({std::make_unique<Station>(std::move(parts)), std::move(books)});
+    places.push_back({std::make_unique<LaneRuntime>(std::move(parts)), std::move(books)});
   }
   return places;
 }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the vector has them
 
-Station::Parts Pipeline::parts_of(std::size_t lane, const StatsRegion& region) {
-  Station::Parts parts{plant_, assignment_.lanes[lane], lane,
-                       writers_of(region, assignment_, lane)};
+LaneRuntime::Parts Pipeline::parts_of(std::size_t lane, const StatsRegion& region) {
+  LaneRuntime::Parts parts{resources_, assignment_.lanes[lane], lane,
+                           writers_of(region, assignment_, lane)};
   parts.lane_state = lane_states_[lane].get();
   return parts;
 }
 
-Pipeline::Stations Pipeline::lanes_of(StageId first_step) {
-  Stations result;
-  for (const auto& station : stations_)
-    if (station->plan().steps.front() == first_step) result.push_back(station.get());
+Pipeline::Runtimes Pipeline::lanes_of(StageId first_step) {
+  Runtimes result;
+  for (const auto& runtime : runtimes_)
+    if (runtime->plan().steps.front() == first_step) result.push_back(runtime.get());
   return result;
 }
 
@@ -108,38 +108,38 @@ void Pipeline::start() {
   try {
     for (const StageId stage : {StageId::response, StageId::on_demand, StageId::worker,
                                 StageId::service, StageId::receive}) {
-      Stations stations = lanes_of(stage);
+      Runtimes runtimes = lanes_of(stage);
       // The others are started when they are needed.
-      if (turns_ && stage == StageId::receive) stations.resize(options_.lanes);
-      for (Station* station : stations) station->lane().start();
+      if (turns_ && stage == StageId::receive) runtimes.resize(options_.lanes);
+      for (LaneRuntime* runtime : runtimes) runtime->lane().start();
     }
   } catch (...) {
     // Nobody has closed the sockets: without slots the receive lanes end all the same.
-    plant_.pool.free_slots().close();
+    resources_.pool.free_slots().close();
     end([] { return false; });
     throw;
   }
 }
 
-bool Pipeline::join_all(const Stations& stations, const std::function<bool()>& give_up) {
-  for (Station* station : stations)
-    while (!station->lane().join(std::chrono::steady_clock::now() + std::chrono::milliseconds(50)))
+bool Pipeline::join_all(const Runtimes& runtimes, const std::function<bool()>& give_up) {
+  for (LaneRuntime* runtime : runtimes)
+    while (!runtime->lane().join(std::chrono::steady_clock::now() + std::chrono::milliseconds(50)))
       if (give_up()) return false;
   return true;
 }
 
 // Lanes that receive and also wait for the replies of workers go on until there are none.
 bool Pipeline::end_receiving(const std::function<bool()>& give_up) {
-  board_.stop_receiving(options_.leave_unread);
+  scoreboard_.stop_receiving(options_.leave_unread);
   if (processes_) processes_->end_pause();
   while (turns_ && !turns_->start_no_more()) {
     if (give_up()) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  const Stations lanes = lanes_of(StageId::receive);
-  if (!plant_.replies_wake_by_event) return join_all(lanes, give_up);
-  for (Station* station : lanes)
-    while (!station->received_all(std::chrono::steady_clock::now() + std::chrono::milliseconds(50)))
+  const Runtimes lanes = lanes_of(StageId::receive);
+  if (!resources_.replies_wake_by_event) return join_all(lanes, give_up);
+  for (LaneRuntime* runtime : lanes)
+    while (!runtime->received_all(std::chrono::steady_clock::now() + std::chrono::milliseconds(50)))
       if (give_up()) return false;
   return true;
 }
@@ -151,22 +151,22 @@ bool Pipeline::end(const std::function<bool()>& give_up) {
     if (give_up()) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  plant_.requests.close();
+  resources_.requests.close();
   if (!join_all(lanes_of(StageId::service), give_up)) return false;
-  if (plant_.has_workers()) {
-    plant_.worker_queue->close();
+  if (resources_.has_workers()) {
+    resources_.worker_queue->close();
     if (!join_all(lanes_of(StageId::worker), give_up)) return false;
     // Threads that still run are joined by the starter.
-    plant_.crowd->close();
+    resources_.crowd->close();
     if (!join_all(lanes_of(StageId::on_demand), give_up)) return false;
   }
-  plant_.responses.close();
+  resources_.responses.close();
   return join_all(lanes_of(StageId::response), give_up) &&
          join_all(lanes_of(StageId::receive), give_up);
 }
 
 void Pipeline::stop_receiving() {
-  plant_.pool.free_slots().close();
+  resources_.pool.free_slots().close();
   if (!processes_) return;
   processes_->end_pause();
   // The lane may be inside fork(2): a process that came later would not be killed.
@@ -179,10 +179,10 @@ std::uint64_t Pipeline::seize_all() noexcept {
   all_taken_ = true;
   if (processes_) end_processes();
   std::uint64_t seized = take_away_held();
-  for (std::uint32_t slot = 0; slot < plant_.pool.ever_used(); ++slot) {
+  for (std::uint32_t slot = 0; slot < resources_.pool.ever_used(); ++slot) {
     // One that lives may still book its message.
     if (processes_ && processes_->has(slot)) continue;
-    if (plant_.store.seize(slot)) ++seized;
+    if (resources_.store.seize(slot)) ++seized;
   }
   main_.book(Reason::failed_forced_end, seized);
   main_.add(Counter::completed, seized);
@@ -207,12 +207,12 @@ void Pipeline::end_processes() noexcept {
 // end.
 std::uint64_t Pipeline::take_away_held() noexcept {
   std::uint64_t taken = 0;
-  if (!plant_.pool.free_slots().closed()) {
+  if (!resources_.pool.free_slots().closed()) {
     all_taken_ = false;
     return taken;
   }
-  for (const auto& station : stations_) {
-    const std::optional<std::uint64_t> held = station->take_away_held();
+  for (const auto& runtime : runtimes_) {
+    const std::optional<std::uint64_t> held = runtime->take_away_held();
     taken += held.value_or(0);
     all_taken_ = all_taken_ && held.has_value();
   }
@@ -220,8 +220,8 @@ std::uint64_t Pipeline::take_away_held() noexcept {
 }
 
 void Pipeline::tick() {
-  main_.add(Counter::futex_wakes, plant_.remind());
-  if (turns_) turns_->relieve(main_, board_);
+  main_.add(Counter::futex_wakes, resources_.remind());
+  if (turns_) turns_->relieve(main_, scoreboard_);
   if (processes_) processes_->reap(Reason::failed_dead_process, main_);
 }
 

@@ -24,12 +24,12 @@
 #include <vector>
 
 #include "server/pipeline/assignment.h"
-#include "server/pipeline/board.h"
 #include "server/pipeline/engine.h"
+#include "server/pipeline/lane_runtime.h"
 #include "server/pipeline/lane_states.h"
 #include "server/pipeline/message_processes.h"
-#include "server/pipeline/plant.h"
-#include "server/pipeline/station.h"
+#include "server/pipeline/pipeline_resources.h"
+#include "server/pipeline/scoreboard.h"
 #include "server/pipeline/turns.h"
 #include "services/service.h"
 #include "stages/receive/admission.h"
@@ -51,19 +51,19 @@ class Pipeline final : public Engine {
   std::uint64_t seize_all() noexcept override;
   bool all_taken() const noexcept override { return all_taken_; }
   void tick() override;
-  Board& board() noexcept override { return board_; }
+  Scoreboard& scoreboard() noexcept override { return scoreboard_; }
 
  private:
-  using Stations = std::vector<Station*>;
+  using Runtimes = std::vector<LaneRuntime*>;
 
   void build(const StatsRegion& region);
   // What becomes of the transient lanes: threads on demand, or processes of a message each.
   std::vector<OnDemandStarter::Place> on_demand_places(const StatsRegion& region);
   std::vector<MessageProcesses::Place> message_places(const StatsRegion& region);
-  Station::Parts parts_of(std::size_t lane, const StatsRegion& region);
+  LaneRuntime::Parts parts_of(std::size_t lane, const StatsRegion& region);
   // The lanes whose first step it is, in the plan's order.
-  Stations lanes_of(StageId first_step);
-  static bool join_all(const Stations& stations, const std::function<bool()>& give_up);
+  Runtimes lanes_of(StageId first_step);
+  static bool join_all(const Runtimes& runtimes, const std::function<bool()>& give_up);
   bool end_receiving(const std::function<bool()>& give_up);
   // Parts of seize_all().
   void end_processes() noexcept;
@@ -73,13 +73,13 @@ class Pipeline final : public Engine {
   const Assignment assignment_;
   const std::vector<DatagramPort*> ports_;
   const LaneStates lane_states_;
-  Board board_;
-  Plant plant_;
+  Scoreboard scoreboard_;
+  PipelineResources resources_;
   StatsWriter main_;
   std::vector<std::unique_ptr<LaneContext>> on_demand_lanes_;
   std::optional<Turns> turns_;                 // only where lanes listen by turns
   std::optional<MessageProcesses> processes_;  // only with a process for each message
-  std::vector<std::unique_ptr<Station>> stations_;
+  std::vector<std::unique_ptr<LaneRuntime>> runtimes_;
   bool all_taken_ = false;
 };
 

@@ -68,15 +68,15 @@ int Turns::try_start(std::uint32_t lane) noexcept {
   return number;
 }
 
-void Turns::relieve(StatsWriter& stats, Board& board) noexcept {
+void Turns::relieve(StatsWriter& stats, Scoreboard& scoreboard) noexcept {
   const auto now = std::chrono::steady_clock::now();
   if (!may_start_ || now < next_relief_) return;
   next_relief_ = now + kReliefInterval;
   if (const auto goes = turn_.relieve()) book_hand_over(*goes, stats);
-  start_again(stats, board);
+  start_again(stats, scoreboard);
 }
 
-void Turns::start_again(StatsWriter& stats, Board& board) noexcept {
+void Turns::start_again(StatsWriter& stats, Scoreboard& scoreboard) noexcept {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock || !may_try()) return;
   auto goes = turn_.take_up();
@@ -88,7 +88,8 @@ void Turns::start_again(StatsWriter& stats, Board& board) noexcept {
       stats.add(Counter::threads_started);
     } else {
       // Nobody else speaks for that lane while it has the turn and no thread.
-      report_not_started(error, stats, board.events(goes->lane), board.troubles(goes->lane));
+      report_not_started(error, stats, scoreboard.events(goes->lane),
+                         scoreboard.troubles(goes->lane));
       goes = turn_.start_failed(std::nullopt, goes->lane);
     }
   }

@@ -10,8 +10,8 @@
 
 #include "base/priority_mutex.h"
 #include "queue/listener_turn.h"
-#include "server/pipeline/board.h"
 #include "server/pipeline/pipeline_options.h"
+#include "server/pipeline/scoreboard.h"
 #include "stages/lane/backoff.h"
 #include "stages/receive/handoff.h"
 #include "stats/writer.h"
@@ -32,9 +32,9 @@ class Turns {
 
   // For the main thread, several times a second: takes the turn away from a lane that does not wake
   // up, and starts a lane where one could not be started before and all others are busy; not any
-  // more once none is to be started. `stats`: of the main thread's block; `board`: where it speaks
-  // for a lane that it cannot start.
-  void relieve(StatsWriter& stats, Board& board) noexcept;
+  // more once none is to be started. `stats`: of the main thread's block; `scoreboard`: where it
+  // speaks for a lane that it cannot start.
+  void relieve(StatsWriter& stats, Scoreboard& scoreboard) noexcept;
   // From its return with true on no lane begins to start another one. False: one is at it; to be
   // asked again. Main thread.
   bool start_no_more() noexcept;
@@ -45,7 +45,7 @@ class Turns {
   bool may_try() const noexcept;
   int try_start(std::uint32_t lane) noexcept;
   // Where all lanes may be inside messages for long, and none comes by.
-  void start_again(StatsWriter& stats, Board& board) noexcept;
+  void start_again(StatsWriter& stats, Scoreboard& scoreboard) noexcept;
 
   std::function<void(std::uint32_t lane)> start_lane_;
   std::vector<int> events_;

@@ -12,8 +12,8 @@
 #include <fmt/format.h>
 
 #include "base/clock.h"
-#include "server/pipeline/plant.h"
-#include "server/pipeline/station.h"
+#include "server/pipeline/lane_runtime.h"
+#include "server/pipeline/pipeline_resources.h"
 
 namespace cpss {
 namespace {
@@ -46,8 +46,8 @@ ProcessGroup::ProcessGroup(const PipelineOptions& options, Assignment assignment
       ports_(std::move(ports)),
       admission_(admission),
       region_(region),
-      board_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
-             Sharing::process_shared),
+      scoreboard_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
+                  Sharing::process_shared),
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane)
     places_.push_back({LostMessages(writers_of(region_, assignment_, lane), true)});
@@ -94,7 +94,7 @@ bool ProcessGroup::wait_until_they_run(const std::function<bool()>& give_up) {
 void ProcessGroup::throw_why_not_started(std::size_t lane, ProcessEnd end) {
   const std::string who = "process " + assignment_.lanes[lane].name;
   std::optional<Event> last_words;
-  for (Event event; board_.events(lane).take(event);)
+  for (Event event; scoreboard_.events(lane).take(event);)
     if (event.kind == EventKind::process_not_started && !event.text_view().empty())
       last_words = event;
   if (!last_words)
@@ -109,17 +109,17 @@ void ProcessGroup::throw_why_not_started(std::size_t lane, ProcessEnd end) {
 int ProcessGroup::start_process(std::size_t lane) {
   Place& place = places_[lane];
   place.started_ns = now_ns();
-  place.rounds_at_start = board_.progress(lane).rounds();
+  place.rounds_at_start = scoreboard_.progress(lane).rounds();
   place.received_at_start = place.books.received();
   place.ended_at_start = place.books.ended();
   // One that does not come to its first round has not moved, and does not wait.
-  board_.progress(lane).waits(false);
+  scoreboard_.progress(lane).waits(false);
   const int error = children_.start(lane, assignment_.lanes[lane].name.c_str(), Outlives::no,
                                     [this, lane] { run_process(lane); });
   if (error == 0)
     main_.add(Counter::processes_started);
   else
-    board_.progress(lane).waits(true);
+    scoreboard_.progress(lane).waits(true);
   return error;
 }
 
@@ -132,16 +132,17 @@ void ProcessGroup::run_process(std::size_t lane) {
                          .shared_sockets = assignment_.shared_sockets};
   try {
     const std::unique_ptr<LaneState> lane_state = service_.make_lane_state();
-    Plant plant({options, alone, service_, ports_, admission_, board_});
-    Station::Parts parts{plant, plan, lane, writers_of(region_, assignment_, lane)};
+    PipelineResources resources({options, alone, service_, ports_, admission_, scoreboard_});
+    LaneRuntime::Parts parts{resources, plan, lane, writers_of(region_, assignment_, lane)};
     parts.lane_state = lane_state.get();
-    Station station(std::move(parts));
-    station.lane().run_here();
+    LaneRuntime runtime(std::move(parts));
+    runtime.lane().run_here();
   } catch (const std::system_error& error) {
-    board_.events(lane).report(EventKind::process_not_started, error.code().value(), error.what());
+    scoreboard_.events(lane).report(EventKind::process_not_started, error.code().value(),
+                                    error.what());
     throw;
   } catch (const std::exception& error) {
-    board_.events(lane).report(EventKind::process_not_started, 0, error.what());
+    scoreboard_.events(lane).report(EventKind::process_not_started, 0, error.what());
     throw;
   }
 }
@@ -158,7 +159,7 @@ void ProcessGroup::reap() {
 }
 
 bool ProcessGroup::has_run(std::size_t lane) noexcept {
-  return board_.progress(lane).rounds() > places_[lane].rounds_at_start;
+  return scoreboard_.progress(lane).rounds() > places_[lane].rounds_at_start;
 }
 
 bool ProcessGroup::has_ended_messages(const Place& place) const noexcept {
@@ -169,16 +170,16 @@ void ProcessGroup::book_end_of(std::size_t lane, ProcessEnd end) {
   Place& place = places_[lane];
   lost_ += place.books.book(lost_for_, main_);
   // Whatever it had said last.
-  board_.awake().note_asleep(lane);
-  board_.progress(lane).waits(true);
+  scoreboard_.awake().note_asleep(lane);
+  scoreboard_.progress(lane).waits(true);
   if (killed_ || (ending_ && end.well())) return;
   main_.add(Counter::processes_lost);
-  board_.events(lane).report(EventKind::process_died, end.signal);
+  scoreboard_.events(lane).report(EventKind::process_died, end.signal);
   place.missing = true;
   const std::uint64_t now = now_ns();
   const std::uint64_t age = now - place.started_ns;
   place.shaky = !has_ended_messages(place) && (age < kSteadyAfterNs || !has_run(lane));
-  if (place.shaky) board_.troubles(lane).failed(Trouble::process_death, end.signal);
+  if (place.shaky) scoreboard_.troubles(lane).failed(Trouble::process_death, end.signal);
   if (age < kGoodAfterNs && place.books.received() == place.received_at_start)
     place.failures.failed(now);
   else
@@ -192,7 +193,7 @@ void ProcessGroup::note_steady(std::size_t lane, std::uint64_t now) noexcept {
   if (!old && !has_ended_messages(place)) return;
   place.shaky = false;
   place.failures.succeeded();
-  board_.troubles(lane).over(Trouble::process_death);
+  scoreboard_.troubles(lane).over(Trouble::process_death);
 }
 
 // In the drain, too: with a socket of its own nobody else would take what is in it.
@@ -203,17 +204,17 @@ void ProcessGroup::start_missing() {
     const int error = start_process(lane);
     place.missing = error != 0;
     if (error == 0) {
-      board_.troubles(lane).over(Trouble::process_start);
+      scoreboard_.troubles(lane).over(Trouble::process_start);
       continue;
     }
     place.failures.failed(now_ns());
-    board_.events(lane).report(EventKind::process_not_started, error);
-    board_.troubles(lane).failed(Trouble::process_start, error);
+    scoreboard_.events(lane).report(EventKind::process_not_started, error);
+    scoreboard_.troubles(lane).failed(Trouble::process_start, error);
   }
 }
 
 std::vector<LanePulse> ProcessGroup::pulses() {
-  std::vector<LanePulse> result = board_.pulses();
+  std::vector<LanePulse> result = scoreboard_.pulses();
   std::uint64_t ended = 0;
   for (const Place& place : places_) ended += place.books.ended();
   const bool steady = std::ranges::any_of(places_, [](const Place& p) { return !p.shaky; });
@@ -228,7 +229,7 @@ std::string ProcessGroup::why_stuck(std::size_t pulse) {
 
 bool ProcessGroup::end(const std::function<bool()>& give_up) {
   ending_ = true;
-  board_.stop_receiving(options_.leave_unread);
+  scoreboard_.stop_receiving(options_.leave_unread);
   for (Place& place : places_) place.failures.end_pause();
   for (;;) {
     reap();

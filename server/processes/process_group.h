@@ -1,9 +1,9 @@
 // Processes that serve message after message: the model `mp` with CPSS_MP=prefork.
 //
-// The parent starts them and starts them again; it has the sockets, the stats region and the board,
-// and touches no message. Each process has a share of the slots, of its own memory, and is one
-// lane. One that is killed loses what it held: the parent books that, and starts another one on the
-// same blocks. At once, unless the one that died had neither lived for 100 ms nor counted a
+// The parent starts them and starts them again; it has the sockets, the stats region and the
+// scoreboard, and touches no message. Each process has a share of the slots, of its own memory, and
+// is one lane. One that is killed loses what it held: the parent books that, and starts another one
+// on the same blocks. At once, unless the one that died had neither lived for 100 ms nor counted a
 // message, or there was no process to be had: then after a pause (stages/lane/backoff.h). So a
 // process that each message kills is started as often as messages come, and what else comes has its
 // chance.
@@ -16,10 +16,10 @@
 
 #include "net/datagram_port.h"
 #include "server/pipeline/assignment.h"
-#include "server/pipeline/board.h"
 #include "server/pipeline/children.h"
 #include "server/pipeline/engine.h"
 #include "server/pipeline/lost_messages.h"
+#include "server/pipeline/scoreboard.h"
 #include "services/service.h"
 #include "stages/lane/backoff.h"
 #include "stages/receive/admission.h"
@@ -44,7 +44,7 @@ class ProcessGroup final : public Engine {
   // of their followers has got old, and no message was ended.
   std::vector<LanePulse> pulses() override;
   std::string why_stuck(std::size_t pulse) override;
-  Board& board() noexcept override { return board_; }
+  Scoreboard& scoreboard() noexcept override { return scoreboard_; }
 
  private:
   // Of one lane, for its processes one after the other.
@@ -84,7 +84,7 @@ class ProcessGroup final : public Engine {
   const std::vector<DatagramPort*> ports_;
   const Admission& admission_;
   StatsRegion& region_;
-  Board board_;
+  Scoreboard scoreboard_;
   Children children_;
   std::vector<Place> places_;  // by lane
   StatsWriter main_;

@@ -31,16 +31,16 @@ class CpuWatchTest : public testing::Test {
         {.name = "demand-0", .steps = {StageId::on_demand}, .cpus = {1}, .transient = true}};
     return result;
   }
-  std::string look(const std::vector<unsigned>& usable) { return watch_.look(board_, usable); }
+  std::string look(const std::vector<unsigned>& usable) { return watch_.look(scoreboard_, usable); }
   std::vector<bool> in_trouble() {
     std::vector<bool> result;
-    for (std::size_t lane = 0; lane < board_.lanes(); ++lane)
-      result.push_back(board_.troubles(lane).look(Trouble::cpus).has_value());
+    for (std::size_t lane = 0; lane < scoreboard_.lanes(); ++lane)
+      result.push_back(scoreboard_.troubles(lane).look(Trouble::cpus).has_value());
     return result;
   }
 
   const Assignment assignment_ = assignment();
-  Board board_{lane_names(assignment_), 0, 1, 1, Sharing::process_private};
+  Scoreboard scoreboard_{lane_names(assignment_), 0, 1, 1, Sharing::process_private};
   CpuWatch watch_{assignment_};
 };
 
@@ -72,13 +72,13 @@ TEST_F(CpuWatchTest, AsksTheKernelOnceASecond) {
   CpuWatch watch(of_one);
   // In a thread of its own, which keeps its CPUs from the other tests.
   std::jthread([&] {
-    EXPECT_THAT(watch.look(board_, 5), IsEmpty());
+    EXPECT_THAT(watch.look(scoreboard_, 5), IsEmpty());
     const CpuSet other(std::vector<unsigned>{all[1]});
     ASSERT_EQ(sched_setaffinity(0, other.bytes(), other.get()), 0);
-    EXPECT_THAT(watch.look(board_, kSecond), IsEmpty()) << "it is not a second yet";
-    EXPECT_THAT(watch.look(board_, kSecond + 5),
+    EXPECT_THAT(watch.look(scoreboard_, kSecond), IsEmpty()) << "it is not a second yet";
+    EXPECT_THAT(watch.look(scoreboard_, kSecond + 5),
                 HasSubstr("recv-0 (given: " + std::to_string(all[0]) + ")"));
-    EXPECT_TRUE(board_.troubles(0).look(Trouble::cpus));
+    EXPECT_TRUE(scoreboard_.troubles(0).look(Trouble::cpus));
   }).join();
 }
 

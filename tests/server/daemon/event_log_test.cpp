@@ -47,7 +47,7 @@ class EventLogTest : public testing::Test {
     return testing::internal::GetCapturedStderr();
   }
   std::string collected() {
-    return written([this] { log_.collect(live_.pipeline().board(), now_); });
+    return written([this] { log_.collect(live_.pipeline().scoreboard(), now_); });
   }
   static auto lines(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "server/models/models.h"
-#include "server/pipeline/plant.h"
+#include "server/pipeline/pipeline_resources.h"
 #include "services/echo.h"
 #include "stages/receive/receive.h"
 #include "tests/server/live_pipeline.h"
@@ -48,7 +48,7 @@ TEST(MemoryNeed, OfSlotsAndQueuesIsWhatIsMappedForThem) {
   const std::uint64_t mapped = mapped_bytes() - before;
   const MemoryNeed need = need_of(options);
   EXPECT_GT(need.slots, 580 * kMiB);
-  EXPECT_LE(mapped, need.slots + 4 * kMiB) << "region, buffers and board";
+  EXPECT_LE(mapped, need.slots + 4 * kMiB) << "region, buffers and scoreboard";
   EXPECT_GE(mapped, need.slots - kMiB);
 }
 

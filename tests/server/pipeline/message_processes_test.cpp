@@ -90,7 +90,7 @@ TEST_F(MessageProcessesTest, TheMessageOfOneThatDiesIsBookedAndItsSlotServesAgai
 TEST_F(MessageProcessesTest, OnesThatDieAreATroubleUntilOneEndsItsMessageOrNoneDiesAnyMore) {
   LivePipeline live(service_, processes(ProcessUse::fork, 1));
   live.pipeline().start();
-  const LaneTroubles& troubles = live.pipeline().board().troubles(0);
+  const LaneTroubles& troubles = live.pipeline().scoreboard().troubles(0);
   const auto dying = [&] { return troubles.look(Trouble::process_death); };
   while_ticking(live, [&] {
     client_.send(kWho, live.address());
@@ -178,7 +178,7 @@ TEST_F(MessageProcessesTest, WithoutProcessesTheLaneWaitsAndTriesLessAndLessOfte
   }).join();
   const auto begin = Clock::now();
   client_.send(kWho, live.address());
-  LaneTroubles& troubles = live.pipeline().board().troubles(0);
+  LaneTroubles& troubles = live.pipeline().scoreboard().troubles(0);
   ASSERT_TRUE(eventually([&] { return troubles.look(Trouble::process_start).has_value(); }));
   EXPECT_EQ(troubles.look(Trouble::process_start)->number, EAGAIN);
   std::this_thread::sleep_for(500ms);

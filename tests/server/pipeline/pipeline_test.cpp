@@ -238,7 +238,7 @@ TEST(Pipeline, WhatLanesReportComesWithTheirNames) {
   live.end_and_expect_at_rest();
   std::vector<std::string> lines;
   const std::uint64_t lost =
-      live.pipeline().board().take_events([&](const std::string& lane, const Event& event) {
+      live.pipeline().scoreboard().take_events([&](const std::string& lane, const Event& event) {
         lines.push_back(lane + ": " + std::string(event.text_view()));
       });
   EXPECT_EQ(lost, 0u);
@@ -459,7 +459,7 @@ TEST(PipelineWithOnDemandThreads, TheirEventsComeWithTheirNames) {
   ASSERT_TRUE(live.wait_for("completed", 2));
   live.end_and_expect_at_rest();
   std::set<std::string> lanes;
-  live.pipeline().board().take_events(
+  live.pipeline().scoreboard().take_events(
       [&](const std::string& lane, const Event&) { lanes.insert(lane); });
   EXPECT_EQ(lanes, (std::set<std::string>{"work-0", "demand-0"}));
 }

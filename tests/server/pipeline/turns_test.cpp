@@ -46,7 +46,7 @@ class TurnsTest : public testing::Test {
   bool tick_until(Condition condition) {
     return eventually(
         [&] {
-          turns_.relieve(stats_, board_);
+          turns_.relieve(stats_, scoreboard_);
           return condition();
         },
         20s, 5ms);
@@ -60,7 +60,7 @@ class TurnsTest : public testing::Test {
                  start_();
                }};
   const TurnSeat& seat_ = turns_.seat(0);
-  Board board_{{"lane-0", "lane-1"}, 0, 1, 1, Sharing::process_private};
+  Scoreboard scoreboard_{{"lane-0", "lane-1"}, 0, 1, 1, Sharing::process_private};
   test::Books books_;
   StatsWriter stats_ = books_.open();
 };
@@ -81,7 +81,7 @@ TEST_F(TurnsTest, AfterAFailedStartMainStartsTheLaneThoughNoneComesBy) {
   EXPECT_EQ(books_.total(Counter::threads_started), 1u);
   EXPECT_EQ(books_.total(Counter::handoffs), 1u);
   EXPECT_EQ(books_.total(Counter::thread_start_errors), 0u);
-  EXPECT_FALSE(board_.troubles(1).look(Trouble::thread_start));
+  EXPECT_FALSE(scoreboard_.troubles(1).look(Trouble::thread_start));
 }
 
 TEST_F(TurnsTest, MainSaysThatAStartFailedAndTriesAgainAfterAPause) {
@@ -91,10 +91,10 @@ TEST_F(TurnsTest, MainSaysThatAStartFailedAndTriesAgainAfterAPause) {
   EXPECT_EQ(turn().open_guess(), 1u);
   EXPECT_EQ(books_.total(Counter::thread_start_errors), 2u);
   EXPECT_EQ(books_.total(Counter::handoffs), 0u);
-  ASSERT_TRUE(board_.troubles(1).look(Trouble::thread_start));
-  EXPECT_EQ(board_.troubles(1).look(Trouble::thread_start)->number, EAGAIN);
+  ASSERT_TRUE(scoreboard_.troubles(1).look(Trouble::thread_start));
+  EXPECT_EQ(scoreboard_.troubles(1).look(Trouble::thread_start)->number, EAGAIN);
   Event event;
-  ASSERT_TRUE(board_.events(1).take(event));
+  ASSERT_TRUE(scoreboard_.events(1).take(event));
   EXPECT_EQ(event.kind, EventKind::thread_not_started);
   EXPECT_TRUE(turn().done(0)) << "the turn is not lost";
 }
@@ -104,7 +104,7 @@ TEST_F(TurnsTest, AtTheStopNoneIsStarted) {
   EXPECT_TRUE(turns_.start_no_more());
   EXPECT_EQ(seat_.start(1), ECANCELED);
   for (int i = 0; i < 30; ++i) {
-    turns_.relieve(stats_, board_);
+    turns_.relieve(stats_, scoreboard_);
     std::this_thread::sleep_for(5ms);
   }
   EXPECT_THAT(asked_, IsEmpty());
@@ -121,7 +121,7 @@ TEST_F(TurnsTest, MainWaitsForNobodyWhoStartsALane) {
   };
   std::thread lane([&] { EXPECT_EQ(seat_.start(1), 0); });
   inside.get_future().wait();
-  turns_.relieve(stats_, board_);
+  turns_.relieve(stats_, scoreboard_);
   EXPECT_FALSE(turns_.start_no_more()) << "one has begun";
   go_on.set_value();
   lane.join();

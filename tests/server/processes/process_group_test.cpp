@@ -125,7 +125,7 @@ TEST_F(ProcessGroupTest, OneThatIsKilledIsReplaced) {
   live.end_and_expect_at_rest();
   EXPECT_EQ(live.total("processes_lost"), 5u);
   unsigned told = 0;
-  live.group().board().take_events([&](const std::string& lane, const Event& event) {
+  live.group().scoreboard().take_events([&](const std::string& lane, const Event& event) {
     EXPECT_EQ(event.kind, EventKind::process_died);
     EXPECT_TRUE(lane.starts_with("proc-")) << lane;
     ++told;
@@ -160,7 +160,7 @@ TEST_F(ProcessGroupTest, OneThatDiedDoesNotCountAsAwake) {
     ASSERT_TRUE(live.tick_until("processes_lost", deaths));
   }
   EXPECT_NE(who_answers(live, client_), 0);
-  EXPECT_TRUE(live.group().board().awake().have_a_cpu_each());
+  EXPECT_TRUE(live.group().scoreboard().awake().have_a_cpu_each());
   live.end_and_expect_at_rest();
 }
 
@@ -205,7 +205,7 @@ class DyingProcessesTest : public ProcessGroupTest {
   }
 
   std::optional<LaneTroubles::Look> trouble(Trouble which, std::size_t lane = 0) {
-    return live_.group().board().troubles(lane).look(which);
+    return live_.group().scoreboard().troubles(lane).look(which);
   }
 
   DyingService dying_;
@@ -218,7 +218,7 @@ TEST_F(DyingProcessesTest, WhatDiesAtItsStartIsStartedLessAndLessOften) {
   ASSERT_EQ(first_.size(), 2u);
   dying_.flags.dies_at_start() = true;
   // As if they had been working.
-  AwakeLanes& awake = live_.group().board().awake();
+  AwakeLanes& awake = live_.group().scoreboard().awake();
   for (const std::size_t lane : {0u, 1u}) awake.note_awake(lane);
   const auto begin = Clock::now();
   for (const pid_t child : first_) ::kill(child, SIGKILL);
@@ -268,7 +268,7 @@ TEST_F(DyingProcessesTest, TheGroupIsStuckWhileAllDieAndNoMessageIsEnded) {
     if (std::ranges::find(first_, child) == first_.end()) ::kill(child, SIGKILL);
   ASSERT_TRUE(live.tick_until("processes_lost", 1));
   EXPECT_TRUE(group().waiting) << "it had got old";
-  EXPECT_FALSE(live.group().board().troubles(0).look(Trouble::process_death));
+  EXPECT_FALSE(live.group().scoreboard().troubles(0).look(Trouble::process_death));
   dying_.flags.dies_with_messages() = true;
   // One that a busy machine lets live for a second does not count.
   unsigned deaths = 1;
@@ -278,7 +278,7 @@ TEST_F(DyingProcessesTest, TheGroupIsStuckWhileAllDieAndNoMessageIsEnded) {
   };
   ASSERT_TRUE(eventually(last_died_young, 20s, 0ms));
   const LanePulse dying = group();
-  EXPECT_TRUE(live.group().board().troubles(0).look(Trouble::process_death));
+  EXPECT_TRUE(live.group().scoreboard().troubles(0).look(Trouble::process_death));
   EXPECT_NE(live.group().why_stuck(1).find("die"), std::string::npos);
   EXPECT_NE(live.group().why_stuck(0).find("proc-0"), std::string::npos);
   ASSERT_TRUE(eventually(last_died_young, 20s, 0ms)) << "and the next";
@@ -287,7 +287,7 @@ TEST_F(DyingProcessesTest, TheGroupIsStuckWhileAllDieAndNoMessageIsEnded) {
   EXPECT_EQ(client_.ask(1, {live.address()}), 1u);
   EXPECT_TRUE(live.tick_until([&] { return group().waiting; }));
   EXPECT_GT(group().rounds, dying.rounds);
-  EXPECT_FALSE(live.group().board().troubles(0).look(Trouble::process_death));
+  EXPECT_FALSE(live.group().scoreboard().troubles(0).look(Trouble::process_death));
   live.end_and_expect_at_rest();
 }
 
@@ -333,7 +333,7 @@ TEST_F(ProcessGroupTest, OneThatDiesBeforeItsFirstRoundHasDiedYoung) {
   LiveProcesses live(service, processes(ProcessUse::prefork, 1));
   live.group().start();
   service.flags.dies_at_start() = true;
-  const LaneTroubles& troubles = live.group().board().troubles(0);
+  const LaneTroubles& troubles = live.group().scoreboard().troubles(0);
   for (const pid_t child : children_of_all_threads()) ::kill(child, SIGKILL);
   EXPECT_TRUE(live.tick_until("processes_lost", 2));
   EXPECT_TRUE(troubles.look(Trouble::process_death));
@@ -378,16 +378,17 @@ TEST_F(ProcessGroupTest, WhereNoneOfTheirCpusIsLeftTheyRunOnWhatThereIs) {
 TEST_F(ProcessGroupTest, OneThatDiedBetweenItsTwoStoresLeavesTheCountRight) {
   LiveProcesses live(service_, processes(ProcessUse::prefork, 1));
   live.group().start();
-  AwakeLanes& awake = live.group().board().awake();
+  AwakeLanes& awake = live.group().scoreboard().awake();
   for (unsigned deaths = 1; deaths <= 4; ++deaths) {
     const pid_t process = who_answers(live, client_);
     ASSERT_GT(process, 0);
-    ASSERT_TRUE(eventually([&] { return live.group().board().progress(0).waiting(); }, 20s, 1ms));
+    ASSERT_TRUE(
+        eventually([&] { return live.group().scoreboard().progress(0).waiting(); }, 20s, 1ms));
     // Only one of the two is as it was in the lane's wait place.
     if (deaths % 2 == 0)
       awake.note_awake(0);
     else
-      live.group().board().progress(0).waits(false);
+      live.group().scoreboard().progress(0).waits(false);
     ASSERT_EQ(::kill(process, SIGKILL), 0);
     ASSERT_TRUE(live.tick_until("processes_lost", deaths));
     ASSERT_TRUE(eventually([&] { return awake.count() == 0; }, 20s, 1ms)) << awake.count();
@@ -523,12 +524,12 @@ class ThirdProcessTest : public ProcessGroupTest {
     StartsInOrder service;
     service.third = std::move(third);
     LiveProcesses live(service, processes(ProcessUse::prefork, 2));
-    Board& board = live.group().board();
+    Scoreboard& scoreboard = live.group().scoreboard();
     bool killed = false;
     std::string why;
     try {
       live.group().start_unless([&] {
-        const bool one_runs = board.progress(0).rounds() + board.progress(1).rounds() > 0;
+        const bool one_runs = scoreboard.progress(0).rounds() + scoreboard.progress(1).rounds() > 0;
         if (one_runs && !std::exchange(killed, true)) ::kill(service.first(), SIGKILL);
         return false;
       });

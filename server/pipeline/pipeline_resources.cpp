@@ -1,4 +1,4 @@
-#include "server/pipeline/plant.h"
+#include "server/pipeline/pipeline_resources.h"
 
 #include <algorithm>
 #include <new>
@@ -22,7 +22,7 @@ bool some_lane_receives_and_answers(const Assignment& assignment) {
 
 }  // namespace
 
-Plant::Plant(const PlantInputs& inputs)
+PipelineResources::PipelineResources(const PipelineInputs& inputs)
     : in(inputs),
       receivers(lanes_with(in.assignment, StageId::receive)),
       servers(lanes_with(in.assignment, StageId::service)),
@@ -40,7 +40,7 @@ Plant::Plant(const PlantInputs& inputs)
                        "cpss-response-queue"),
       longest_wait(in.options.sharing == Sharing::process_shared ? LongestWait(kSharedWait)
                                                                  : std::nullopt),
-      send_outlook(in.board.send_outlook()),
+      send_outlook(in.scoreboard.send_outlook()),
       store(in.options.slots, in.options.window_bytes, in.options.sharing),
       pool(*SlotPool::create(pool_memory_.data(), in.options.slots,
                              {scope_of(in.options.sharing), slots_event_})),
@@ -58,22 +58,22 @@ Plant::Plant(const PlantInputs& inputs)
       Crowd(workers_, in.options.on_demand_threads, scope);
 }
 
-Plant::~Plant() {
+PipelineResources::~PipelineResources() {
   close(replies_event_);
   close(slots_event_);
 }
 
-std::uint32_t Plant::remind() noexcept {
+std::uint32_t PipelineResources::remind() noexcept {
   std::uint32_t wakes = pool.free_slots().remind() + requests.remind() + responses.remind();
   if (has_workers()) wakes += worker_queue->remind() + crowd->remind();
   return wakes;
 }
 
-std::size_t Plant::first_port_of_group(unsigned group) const noexcept {
+std::size_t PipelineResources::first_port_of_group(unsigned group) const noexcept {
   return group * (in.ports.size() / in.assignment.socket_groups);
 }
 
-std::vector<DatagramPort*> Plant::ports_of_group(unsigned group) const {
+std::vector<DatagramPort*> PipelineResources::ports_of_group(unsigned group) const {
   const auto first = in.ports.begin() + static_cast<std::ptrdiff_t>(first_port_of_group(group));
   return {first,
           first + static_cast<std::ptrdiff_t>(in.ports.size() / in.assignment.socket_groups)};

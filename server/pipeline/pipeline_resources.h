@@ -1,5 +1,5 @@
 // What all lanes of a process work with: the message slots, the queues between the stages, and what
-// they need to know of each other. Lanes are wired to it (station.h).
+// they need to know of each other. Lanes are wired to it (lane_runtime.h).
 //
 // Made and destroyed by the main thread, around the life of the lanes.
 #pragma once
@@ -13,7 +13,7 @@
 #include "queue/slot_queue.h"
 #include "queue/worker_queue.h"
 #include "server/pipeline/assignment.h"
-#include "server/pipeline/board.h"
+#include "server/pipeline/scoreboard.h"
 #include "services/service.h"
 #include "stages/lane/step_cost.h"
 #include "stages/lane/wait.h"
@@ -24,23 +24,23 @@
 
 namespace cpss {
 
-// What a plant and its lanes are given; all of it is the caller's and outlives them.
-struct PlantInputs {
+// What the pipeline is made of; all of it is the caller's and outlives them.
+struct PipelineInputs {
   const PipelineOptions& options;
   const Assignment& assignment;
   Service& service;
   const std::vector<DatagramPort*>& ports;  // group by group (Assignment::socket_groups)
   const Admission& admission;
-  Board& board;
+  Scoreboard& scoreboard;
 };
 
-class Plant {
+class PipelineResources {
  public:
   // Throws std::bad_alloc, std::system_error.
-  explicit Plant(const PlantInputs& inputs);
-  ~Plant();
-  Plant(const Plant&) = delete;
-  Plant& operator=(const Plant&) = delete;
+  explicit PipelineResources(const PipelineInputs& inputs);
+  ~PipelineResources();
+  PipelineResources(const PipelineResources&) = delete;
+  PipelineResources& operator=(const PipelineResources&) = delete;
 
   // Main thread, several times a second: wakes one more of those that wait for what is there, since
   // the one that was woken for it may stand still (BasicSemaphore::remind()). Returns the system
@@ -56,7 +56,7 @@ class Plant {
   std::vector<DatagramPort*> ports_of_group(unsigned group) const;
   std::size_t first_port_of_group(unsigned group) const noexcept;
 
-  const PlantInputs in;
+  const PipelineInputs in;
   const unsigned receivers, servers, responders;  // lanes that run these steps as their own
   const unsigned keepers;                         // lanes that keep free slots in between
 

@@ -1,5 +1,5 @@
 // A lane of the server with everything it consists of: its steps, its wait place and what they
-// share, built as its plan says and wired to the plant.
+// share, built as its plan says and wired to the resources.
 //
 // Made and destroyed by the main thread; the lane runs in between. Stays where it is made: its
 // parts refer to each other.
@@ -14,7 +14,7 @@
 
 #include "queue/semaphore.h"
 #include "server/pipeline/assignment.h"
-#include "server/pipeline/plant.h"
+#include "server/pipeline/pipeline_resources.h"
 #include "stages/lane/lane.h"
 #include "stages/lane/lane_context.h"
 #include "stages/lane/queue_wait.h"
@@ -29,12 +29,12 @@
 
 namespace cpss {
 
-class Station {
+class LaneRuntime {
  public:
   struct Parts {
-    Plant& plant;
+    PipelineResources& resources;
     const LanePlan& plan;
-    std::size_t number;                               // of the lane, on the board
+    std::size_t number;                               // of the lane, on the scoreboard
     std::vector<StatsWriter> writers;                 // of its blocks, in the plan's order
     std::vector<OnDemandStarter::Place> places = {};  // of the threads that it starts
     HelpedStep* messages_go_to = nullptr;  // of a lane that receives; null: to its own steps
@@ -45,9 +45,9 @@ class Station {
   };
 
   // Throws std::system_error.
-  explicit Station(Parts parts);
-  Station(const Station&) = delete;
-  Station& operator=(const Station&) = delete;
+  explicit LaneRuntime(Parts parts);
+  LaneRuntime(const LaneRuntime&) = delete;
+  LaneRuntime& operator=(const LaneRuntime&) = delete;
 
   const LanePlan& plan() const noexcept { return p_.plan; }
   Lane& lane() noexcept { return *lane_; }
@@ -84,11 +84,13 @@ class Station {
   // Null: nobody watches it. A service may take as long as it likes with what it has deferred, and
   // what runs for one message holds up no other.
   LaneProgress* watched_progress() const;
-  std::uint32_t batch() const { return p_.batch != 0 ? p_.batch : plant_.in.options.batch; }
+  std::uint32_t batch() const { return p_.batch != 0 ? p_.batch : resources_.in.options.batch; }
   // What lanes have in common that help each other. One that runs all steps asks nobody.
-  StepCost& service_cost() { return receives_and_answers() ? own_costs_[0] : plant_.service_cost; }
+  StepCost& service_cost() {
+    return receives_and_answers() ? own_costs_[0] : resources_.service_cost;
+  }
   StepCost& response_cost() {
-    return receives_and_answers() ? own_costs_[1] : plant_.response_cost;
+    return receives_and_answers() ? own_costs_[1] : resources_.response_cost;
   }
   // A lane that blocks with a message keeps no slots from others, and its own waits are long.
   bool may_block() const { return plan().may_block(); }
@@ -97,7 +99,7 @@ class Station {
   }
 
   Parts p_;
-  Plant& plant_;
+  PipelineResources& resources_;
   LaneContext context_;
   std::array<StepCost, 2> own_costs_;  // of service and response
   Semaphore all_received_;

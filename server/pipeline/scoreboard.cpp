@@ -1,4 +1,4 @@
-#include "server/pipeline/board.h"
+#include "server/pipeline/scoreboard.h"
 
 #include <cerrno>
 #include <memory>
@@ -25,16 +25,16 @@ std::uint64_t random_number() {
 
 }  // namespace
 
-Board::Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, std::size_t sockets,
-             Sharing sharing)
+Scoreboard::Scoreboard(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus,
+                       std::size_t sockets, Sharing sharing)
     : names_(std::move(lanes)),
       sockets_(sockets),
-      head_memory_(sizeof(Head), sharing, "cpss-board"),
+      head_memory_(sizeof(Head), sharing, "cpss-scoreboard"),
       awake_memory_(AwakeLanes::words_for(names_.size()) * sizeof(AwakeLanes::Word), sharing,
-                    "cpss-board-awake"),
-      entry_memory_(names_.size() * sizeof(Entry), sharing, "cpss-board-lanes"),
-      pressure_memory_(sockets_ * sizeof(SendPressure), sharing, "cpss-board-pressure"),
-      reach_memory_(sizeof(ReachMap), sharing, "cpss-board-reach"),
+                    "cpss-scoreboard-awake"),
+      entry_memory_(names_.size() * sizeof(Entry), sharing, "cpss-scoreboard-lanes"),
+      pressure_memory_(sockets_ * sizeof(SendPressure), sharing, "cpss-scoreboard-pressure"),
+      reach_memory_(sizeof(ReachMap), sharing, "cpss-scoreboard-reach"),
       head_(new (head_memory_.data()) Head(busy_rate, cpus, make_awake_bits())),
       entries_(reinterpret_cast<Entry*>(entry_memory_.data())),
       pressure_(reinterpret_cast<SendPressure*>(pressure_memory_.data())),
@@ -47,18 +47,18 @@ Board::Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, 
   pressure_ = std::launder(pressure_);
 }
 
-Board::~Board() {
+Scoreboard::~Scoreboard() {
   close(stop_event_);
 }
 
-std::span<AwakeLanes::Word> Board::make_awake_bits() noexcept {
+std::span<AwakeLanes::Word> Scoreboard::make_awake_bits() noexcept {
   auto* const words = reinterpret_cast<AwakeLanes::Word*>(awake_memory_.data());
   const std::size_t count = AwakeLanes::words_for(names_.size());
   std::uninitialized_value_construct_n(words, count);
   return {words, count};
 }
 
-std::uint64_t Board::take_events(
+std::uint64_t Scoreboard::take_events(
     const std::function<void(const std::string& lane, const Event&)>& each) {
   std::uint64_t lost = 0;
   for (std::size_t lane = 0; lane < names_.size(); ++lane) {
@@ -69,7 +69,7 @@ std::uint64_t Board::take_events(
   return lost;
 }
 
-std::vector<LanePulse> Board::pulses() const {
+std::vector<LanePulse> Scoreboard::pulses() const {
   std::vector<LanePulse> result;
   for (std::size_t lane = 0; lane < names_.size(); ++lane) {
     const LaneProgress& progress = entries_[lane].progress;
@@ -78,7 +78,7 @@ std::vector<LanePulse> Board::pulses() const {
   return result;
 }
 
-void Board::stop_receiving(bool leave_unread) noexcept {
+void Scoreboard::stop_receiving(bool leave_unread) noexcept {
   if (leave_unread) head_->leave_unread.give();
   NativePlatform::signal(stop_event_);
 }

@@ -1,5 +1,5 @@
 // That who waits for what the lanes share is reminded of it, wherever it waits.
-#include "server/pipeline/plant.h"
+#include "server/pipeline/pipeline_resources.h"
 
 #include <array>
 #include <cstdint>
@@ -22,41 +22,41 @@ PipelineOptions options_with_workers() {
   return options;
 }
 
-class PlantTest : public testing::Test {
+class PipelineResourcesTest : public testing::Test {
  protected:
   const PipelineOptions options_ = options_with_workers();
   const Assignment assignment_ = assignment_of(options_);
   EchoService service_;
   const std::vector<DatagramPort*> ports_;
   const Admission admission_{AdmissionOptions{{}, {}, {}, LocalAddressSet(), false}};
-  Board board_{lane_names(assignment_), 0, 1, 1, Sharing::process_private};
-  Plant plant_{{options_, assignment_, service_, ports_, admission_, board_}};
+  Scoreboard scoreboard_{lane_names(assignment_), 0, 1, 1, Sharing::process_private};
+  PipelineResources resources_{{options_, assignment_, service_, ports_, admission_, scoreboard_}};
 };
 
 // Found by an independent look: the one that was woken stood still, and the others slept on.
-TEST_F(PlantTest, SleepersAreRemindedOfWhatTheOneWokenForItHasNotTaken) {
-  EXPECT_EQ(plant_.remind(), 0u) << "nobody waits";
+TEST_F(PipelineResourcesTest, SleepersAreRemindedOfWhatTheOneWokenForItHasNotTaken) {
+  EXPECT_EQ(resources_.remind(), 0u) << "nobody waits";
 
-  SlotPool::SlotCache cache(plant_.pool, 0, 1);
+  SlotPool::SlotCache cache(resources_.pool, 0, 1);
   std::vector<std::uint32_t> slots(options_.slots);
   ASSERT_EQ(cache.claim(slots), slots.size());
-  plant_.pool.free_slots().begin_wait();
-  EXPECT_EQ(plant_.remind(), 0u) << "there is nothing for it";
+  resources_.pool.free_slots().begin_wait();
+  EXPECT_EQ(resources_.remind(), 0u) << "there is nothing for it";
   cache.give_back(std::span(slots).first(1));
-  EXPECT_EQ(plant_.remind(), 1u) << "a free slot";
+  EXPECT_EQ(resources_.remind(), 1u) << "a free slot";
 
   std::uint32_t reminders = 1;
-  for (SlotQueue* queue : {&plant_.requests, &plant_.responses}) {
+  for (SlotQueue* queue : {&resources_.requests, &resources_.responses}) {
     SlotQueue::Consumer consumer(*queue, 1);
     consumer.begin_wait();
     SlotQueue::Producer(*queue).put(std::span(slots).subspan(1, 1));
-    EXPECT_EQ(plant_.remind(), ++reminders) << "a request, or a reply";
+    EXPECT_EQ(resources_.remind(), ++reminders) << "a request, or a reply";
     EXPECT_EQ(consumer.poll_wait(1).status, TakeStatus::taken);
-    EXPECT_EQ(plant_.remind(), --reminders) << "it has looked";
+    EXPECT_EQ(resources_.remind(), --reminders) << "it has looked";
     ASSERT_EQ(consumer.try_take(std::span(slots).subspan(1, 1)), 1u);
   }
-  EXPECT_EQ(plant_.pool.free_slots().poll_wait(1).tokens, 1u);
-  EXPECT_EQ(plant_.remind(), 0u);
+  EXPECT_EQ(resources_.pool.free_slots().poll_wait(1).tokens, 1u);
+  EXPECT_EQ(resources_.remind(), 0u);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
-// What the lanes of a server and its main thread show each other beside the queues: events,
-// progress and troubles of each lane, how many are awake, the sign to stop, the budget of busy
-// replies, which sockets are full of replies that do not leave and whom they are for.
+// What the lanes of a server and its main thread show each other beside the queues, as the processes
+// of Apache httpd do on what it calls by this name: events, progress and troubles of each lane, how
+// many are awake, the sign to stop, the budget of busy replies, which sockets are full of replies
+// that do not leave and whom they are for.
 //
 // In shared memory where lanes are processes: made before they are started, it is the same for all
 // of them. The object itself belongs to the main thread; what it hands out says who may use it.
@@ -26,15 +27,15 @@
 
 namespace cpss {
 
-class Board {
+class Scoreboard {
  public:
   // `lanes`: their names; `cpus`: that the server may use; `sockets`: how many it has. Throws
   // std::bad_alloc, std::system_error.
-  Board(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, std::size_t sockets,
-        Sharing sharing);
-  ~Board();
-  Board(const Board&) = delete;
-  Board& operator=(const Board&) = delete;
+  Scoreboard(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, std::size_t sockets,
+             Sharing sharing);
+  ~Scoreboard();
+  Scoreboard(const Scoreboard&) = delete;
+  Scoreboard& operator=(const Scoreboard&) = delete;
 
   EventRing& events(std::size_t lane) noexcept { return entries_[lane].events; }
   LaneProgress& progress(std::size_t lane) noexcept { return entries_[lane].progress; }

@@ -1,0 +1,215 @@
+#include "server/pipeline/lane_runtime.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace cpss {
+namespace {
+
+// Of a wait for room by a process with one message: nobody else waits for it, and many may wait.
+constexpr std::chrono::milliseconds kLongestAlone{10};
+
+}  // namespace
+
+LaneRuntime::LaneRuntime(Parts parts)
+    : p_(std::move(parts)),
+      resources_(p_.resources),
+      context_(resources_.pool, may_block() ? 0 : 2 * batch(), resources_.keepers,
+               &resources_.in.scoreboard.events(p_.number), watched_progress(),
+               &resources_.in.scoreboard.troubles(p_.number)) {
+  // Downstream first: each step is given the one behind it.
+  if (has(StageId::response)) make_response();
+  if (has(StageId::service)) make_service();
+  if (plan().runs(StageId::receive)) make_receive();
+  if (plan().runs(StageId::worker)) make_worker();
+  if (plan().runs(StageId::on_demand)) make_starter();
+  if (plan().transient) return;
+  place_ = make_place();
+  // A real-time lane that looks again keeps everybody else from running.
+  const bool spins = !may_block() && !plan().real_time_priority;
+  lane_.emplace(
+      LaneOptions{plan().name, plan().cpus, plan().real_time_priority,
+                  spins ? static_cast<std::uint64_t>(resources_.in.options.spin.count()) : 0,
+                  &resources_.in.scoreboard.awake(), p_.number, watched_progress()},
+      repeated_steps(), *place_);
+}
+
+LaneProgress* LaneRuntime::watched_progress() const {
+  return plan().transient || may_block() ? nullptr : &resources_.in.scoreboard.progress(p_.number);
+}
+
+StatsWriter LaneRuntime::writer_of(StageId step) const {
+  const auto at = std::ranges::find(plan().steps, step);
+  if (at != plan().steps.end())
+    return p_.writers[static_cast<std::size_t>(at - plan().steps.begin())];
+  const auto helped = std::ranges::find(plan().helps, step);
+  return p_.writers[plan().steps.size() + static_cast<std::size_t>(helped - plan().helps.begin())];
+}
+
+Help LaneRuntime::help_with(StageId step, const SlotQueue& queue, const StepCost& cost,
+                            unsigned lanes, HelpedStep& next) const {
+  const PipelineOptions& options = resources_.in.options;
+  const bool its_own = plan().runs(step) || p_.messages_go_to != nullptr;
+  const auto most =
+      its_own ? std::uint64_t{0} : static_cast<std::uint64_t>(options.help_most->count());
+  return Help({queue, lanes, cost, most, options.cpus == 1, its_own}, next, context_);
+}
+
+void LaneRuntime::make_response() {
+  ResponseStep::Wiring wiring{resources_.in.ports,
+                              resources_.store,
+                              resources_.responses,
+                              response_cost(),
+                              batch(),
+                              resources_.responders,
+                              resources_.in.options.grouped,
+                              resources_.reply_address()};
+  wiring.longest_wait = resources_.in.options.send_wait;
+  wiring.sockets = receives_and_answers() ? resources_.ports_of_group(plan().sockets).size()
+                                          : resources_.in.ports.size();
+  wiring.outlook = &resources_.send_outlook;
+  wiring.keeps_helped = receives_and_answers();
+  response_.emplace(std::move(wiring), context_, writer_of(StageId::response));
+}
+
+void LaneRuntime::make_service() {
+  const PipelineOptions& options = resources_.in.options;
+  ServiceStep::Wiring wiring{resources_.in.service, resources_.store, resources_.requests,
+                             resources_.responses,  service_cost(),   batch(),
+                             resources_.servers};
+  if (resources_.has_workers())
+    wiring.deferral.emplace(ServiceStep::Deferral{
+        *resources_.worker_queue, *resources_.crowd, options.defer_all,
+        options.shed ? &resources_.in.scoreboard.busy_budget() : nullptr, resources_.longest_wait});
+  wiring.keeps_deferred = plan().runs(StageId::response);
+  wiring.lane_state = p_.lane_state;
+  const StatsWriter stats = writer_of(StageId::service);
+  if (!response_) {
+    service_.emplace(wiring, context_, stats);
+    return;
+  }
+  service_.emplace(wiring, context_, stats,
+                   help_with(StageId::response, resources_.responses, response_cost(),
+                             resources_.responders, *response_));
+}
+
+void LaneRuntime::make_receive() {
+  const PipelineOptions& options = resources_.in.options;
+  ReceiveStep::Wiring wiring{resources_.ports_of_group(plan().sockets),
+                             resources_.store,
+                             resources_.pool,
+                             resources_.requests,
+                             resources_.in.admission,
+                             options.batch,
+                             resources_.receivers,
+                             options.merged,
+                             options.pause.count() > 0};
+  if (options.shed)
+    wiring.shedding.emplace(Shedding::Wiring{resources_.in.service,
+                                             resources_.in.scoreboard.busy_budget(),
+                                             resources_.reply_address(), &resources_.send_outlook});
+  wiring.first_port = resources_.first_port_of_group(plan().sockets);
+  wiring.leave_unread = &resources_.in.scoreboard.leave_unread();
+  const StatsWriter stats = writer_of(StageId::receive);
+  HelpedStep* next = service_ ? &*service_ : p_.messages_go_to;
+  if (p_.turn != nullptr) {
+    wiring.one_batch = true;
+    next = &passing_.emplace(*p_.turn, *next, stats, context_);
+  }
+  if (next == nullptr)
+    receive_.emplace(wiring, context_, stats);
+  else
+    receive_.emplace(wiring, context_, stats,
+                     help_with(StageId::service, resources_.requests, service_cost(),
+                               resources_.servers, *next));
+  if (p_.turn != nullptr) listening_.emplace(*p_.turn, *receive_);
+}
+
+void LaneRuntime::make_worker() {
+  worker_.emplace(WorkerStep::Wiring{{resources_.in.service, resources_.store,
+                                      *resources_.worker_queue, resources_.responses},
+                                     *resources_.crowd,
+                                     resources_.longest_wait,
+                                     p_.lane_state},
+                  context_, writer_of(StageId::worker));
+}
+
+void LaneRuntime::make_starter() {
+  starter_.emplace(OnDemandStarter::Wiring{resources_.in.service, resources_.store,
+                                           *resources_.worker_queue, resources_.responses,
+                                           *resources_.crowd, plan().cpus, resources_.longest_wait},
+                   p_.places, context_, writer_of(StageId::on_demand));
+}
+
+std::unique_ptr<WaitPlace> LaneRuntime::receive_place() {
+  const PipelineOptions& options = resources_.in.options;
+  ReceiveWait::Wiring wiring{resources_.ports_of_group(plan().sockets),
+                             resources_.pool,
+                             options.batch,
+                             resources_.receivers,
+                             resources_.in.scoreboard.stop_event(),
+                             resources_.longest_wait,
+                             options.pause,
+                             options.exclusive_wake};
+  wiring.leave_unread = &resources_.in.scoreboard.leave_unread();
+  wiring.shared = resources_.in.assignment.shared_sockets;
+  wiring.all_received = &all_received_;
+  if (receives_and_answers()) {
+    wiring.sender = &*response_;
+    if (resources_.replies_wake_by_event) wiring.replies = &response_->input().consumer();
+  }
+  return std::make_unique<ReceiveWait>(std::move(wiring), *receive_);
+}
+
+std::unique_ptr<WaitPlace> LaneRuntime::make_place() {
+  const auto queue_wait = [this](auto& step) {
+    return std::make_unique<QueueWait>(
+        QueueWait::Wiring{step.input().consumer(), resources_.in.options.batch,
+                          resources_.in.scoreboard.stop_event(), resources_.longest_wait, &step},
+        context_, step.stats());
+  };
+  if (worker_) return std::make_unique<WorkerWait>(*worker_);
+  if (starter_) return std::make_unique<StarterWait>(*starter_);
+  if (!receive_) {
+    if (plan().runs(StageId::service)) return queue_wait(*service_);
+    return queue_wait(*response_);
+  }
+  if (p_.turn == nullptr) return receive_place();
+  datagrams_ = receive_place();
+  return std::make_unique<TurnWait>(
+      *p_.turn,
+      TurnWait::Wiring{*datagrams_, *response_, resources_.pool, p_.turn_event,
+                       resources_.in.scoreboard.stop_event(), resources_.in.options.idle_lane_end},
+      receive_->stats(), context_);
+}
+
+// What a lane gets to by its own help it need not repeat, but for what was left behind.
+std::vector<Step*> LaneRuntime::repeated_steps() {
+  if (worker_) return {&*worker_};
+  if (starter_) return {&*starter_};
+  if (receives_and_answers())
+    return {listening_ ? static_cast<Step*>(&*listening_) : &*receive_, &*response_};
+  if (receive_) return {&*receive_};
+  if (plan().runs(StageId::service)) return {&*service_};
+  return {&*response_};
+}
+
+bool LaneRuntime::received_all(Deadline deadline) noexcept {
+  if (!received_all_)
+    received_all_ = all_received_.take(1, 1, deadline).status == TakeStatus::taken;
+  // Or it was never started.
+  return received_all_ || lane_->join(deadline);
+}
+
+void LaneRuntime::serve_one(std::uint32_t slot) noexcept {
+  SlotQueue::Producer(resources_.requests).put(std::span(&slot, 1));
+  service_->run();
+  response_->run();
+  while (DatagramPort* full = response_->blocked_on()) {
+    full->wait_writable(kLongestAlone);
+    response_->run();
+  }
+}
+
+}  // namespace cpss

@@ -46,7 +46,7 @@ struct Row {
 //   user), and filters: what they do not let through is counted as kernel_dropped;
 // * set by us anyway: buffers, IP_PKTINFO, UDP_GRO, IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, IPV6_MTU,
 //   close-on-exec;
-// * group memberships: what is sent to a group is refused (Admission);
+// * group memberships: what is sent to a group is refused (AccessControl);
 // * without effect on what we do: SO_RCVTIMEO, SO_SNDTIMEO (we never wait in a call), SO_RCVLOWAT,
 //   SO_PEEK_OFF, SO_LINGER, SO_KEEPALIVE, multicast options of a sender; IP_HDRINCL is for raw
 //   sockets.

@@ -54,9 +54,9 @@ AddressFollower::AddressFollower()
     : now_(LocalAddressSet::of_this_host()),
       reading_("addresses", &LocalAddressSet::of_this_host) {}
 
-void AddressFollower::serve(Admission& admission, std::vector<SocketAddress> own,
+void AddressFollower::serve(AccessControl& access_control, std::vector<SocketAddress> own,
                             std::optional<SocketAddress> reply_address) {
-  admission_ = &admission;
+  access_control_ = &access_control;
   own_ = std::move(own);
   reply_address_ = reply_address;
 }
@@ -95,8 +95,8 @@ void AddressFollower::failed(int error) {
 }
 
 void AddressFollower::publish() {
-  if (admission_ == nullptr) return;
-  const bool fits = admission_->host().publish(now_);
+  if (access_control_ == nullptr) return;
+  const bool fits = access_control_->host().publish(now_);
   if (!fits && !std::exchange(too_many_, true))
     log::warning(
         "this host has several times as many addresses as when the server started: until the next "

@@ -18,7 +18,7 @@
 #include "net/address_watch.h"
 #include "net/local_addresses.h"
 #include "server/daemon/background_reading.h"
-#include "stages/receive/admission.h"
+#include "stages/receive/access_control.h"
 
 namespace cpss {
 
@@ -36,8 +36,8 @@ class AddressFollower {
   // The last reading has failed: now() may be out of date.
   bool unreadable() const noexcept { return unreadable_; }
 
-  // Those that are to know of it. `admission` is the caller's; it was made with now().
-  void serve(Admission& admission, std::vector<SocketAddress> own,
+  // Those that are to know of it. `access_control` is the caller's; it was made with now().
+  void serve(AccessControl& access_control, std::vector<SocketAddress> own,
              std::optional<SocketAddress> reply_address);
   // Several times a second: where addresses have changed, says so in the log and publishes them.
   // Never waits.
@@ -54,7 +54,7 @@ class AddressFollower {
   BackgroundReading<LocalAddressSet> reading_;
   bool out_of_date_ = false;  // something has changed that no reading was begun for
   std::chrono::steady_clock::time_point next_try_{};
-  Admission* admission_ = nullptr;
+  AccessControl* access_control_ = nullptr;
   std::vector<SocketAddress> own_;
   std::optional<SocketAddress> reply_address_;
   bool unreadable_ = false;     // as of the last reading; so it is said once

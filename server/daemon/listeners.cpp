@@ -67,7 +67,7 @@ Listeners::Listeners(const ListenerOptions& options)
   for (const int fd : options.inherited)
     sockets_.push_back(
         std::make_unique<UdpSocket>(InheritedDescriptor{fd}, socket_options(options)));
-  newly_dropped();  // what was dropped before is not ours
+  read_drop_counter();  // what was dropped before is not ours
 }
 
 void Listeners::bind_groups(const ListenerOptions& options) {
@@ -105,7 +105,7 @@ std::vector<std::string> Listeners::address_texts() const {
   return result;
 }
 
-std::uint64_t Listeners::newly_dropped() noexcept {
+std::uint64_t Listeners::read_drop_counter() noexcept {
   std::uint64_t total = 0;
   for (const auto& socket : sockets_) total += socket->kernel_dropped();
   return total - std::exchange(dropped_, total);
@@ -126,7 +126,7 @@ std::uint64_t Listeners::last_drops() noexcept {
     wait_for_deliveries_under_way();
     for (const auto& socket : sockets_) unread += socket->discard_unread();
   }
-  return unread + newly_dropped();
+  return unread + read_drop_counter();
 }
 
 std::uint64_t Listeners::buffer_bytes() const noexcept {

@@ -50,7 +50,7 @@ class Listeners {
   std::uint64_t buffer_bytes() const noexcept;
 
   // Datagrams the kernel dropped at our sockets since the last call, or since they are ours.
-  std::uint64_t newly_dropped() noexcept;
+  std::uint64_t read_drop_counter() noexcept;
 
   // From its return on nothing new gets into the sockets' queues. False: the kernel refused that
   // for some socket, which goes on receiving. Inherited sockets are left alone and do not count:
@@ -58,7 +58,7 @@ class Listeners {
   bool stop_arrivals() noexcept;
 
   // At the very end, when nobody reads the sockets any more: from its return on nothing reaches
-  // them, as if they were closed. Returns what newly_dropped() does, for the last time, and how
+  // them, as if they were closed. Returns what read_drop_counter() does, for the last time, and how
   // many datagrams were still in the queues, which are lost with the sockets. Inherited sockets are
   // left alone, with what they hold.
   std::uint64_t last_drops() noexcept;

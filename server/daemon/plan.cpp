@@ -387,8 +387,8 @@ void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& o
   }
 }
 
-AdmissionOptions admission_options(const Settings& settings, const Service& service,
-                                   std::vector<SocketAddress> own, const LocalAddressSet& host) {
+AccessOptions access_options(const Settings& settings, const Service& service,
+                             std::vector<SocketAddress> own, const LocalAddressSet& host) {
   return {prefixes(settings.allow), prefixes(settings.trusted), std::move(own), host,
           service.reflects()};
 }

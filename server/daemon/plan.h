@@ -15,7 +15,7 @@
 #include "server/daemon/machine.h"
 #include "server/pipeline/pipeline_options.h"
 #include "services/registry.h"
-#include "stages/receive/admission.h"
+#include "stages/receive/access_control.h"
 
 namespace cpss {
 
@@ -54,7 +54,7 @@ void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& o
 
 // What the settings and the service say about who may ask; `own`: the bound addresses, `host`:
 // those of the host, now.
-AdmissionOptions admission_options(const Settings& settings, const Service& service,
-                                   std::vector<SocketAddress> own, const LocalAddressSet& host);
+AccessOptions access_options(const Settings& settings, const Service& service,
+                             std::vector<SocketAddress> own, const LocalAddressSet& host);
 
 }  // namespace cpss

@@ -54,7 +54,7 @@ RunningServer::RunningServer(Parts parts)
 
 void RunningServer::start() {
   if (!p_.engine.start_unless([this] { return next_signal(std::chrono::milliseconds(0)) != 0; }))
-    leave("a signal while its processes started");
+    force_end("a signal while its processes started");
   p_.region.set_live();
 }
 
@@ -76,7 +76,7 @@ void RunningServer::run() {
     }
     next_tick = now + kTick;
     tick();
-    if (core_for_ != 0) leave(strsignal(core_for_));
+    if (core_for_ != 0) force_end(strsignal(core_for_));
     if (signal != 0) {
       log::info(fmt::format("{}: draining; once more ends at once", strsignal(signal)));
       return;
@@ -130,7 +130,7 @@ void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
     }
     return why != nullptr;
   });
-  if (!drained) leave(why);
+  if (!drained) force_end(why);
   p_.main.add(Counter::kernel_dropped, p_.listeners.last_drops());
   events_.collect(p_.engine.scoreboard(), std::chrono::steady_clock::now());
   events_.flush();
@@ -186,12 +186,12 @@ void RunningServer::watch_send_buffers() {
 }
 
 void RunningServer::book_kernel_drops() {
-  const std::uint64_t dropped = p_.listeners.newly_dropped();
+  const std::uint64_t dropped = p_.listeners.read_drop_counter();
   if (dropped > 0) p_.main.add(Counter::kernel_dropped, dropped);
 }
 
 // Lanes still run, so nothing they use may be destroyed.
-void RunningServer::leave(const char* why) {
+void RunningServer::force_end(const char* why) {
   p_.engine.stop_receiving();
   const auto deadline = std::chrono::steady_clock::now() + kHandsOff;
   std::uint64_t seized = p_.engine.seize_all();

@@ -60,7 +60,7 @@ class RunningServer {
   void book_lost_lines();
   void tell_watchdog();
   bool silent_for_too_long();
-  [[noreturn]] void leave(const char* why);
+  [[noreturn]] void force_end(const char* why);
   // The end of the counters: marks the region as cleanly ended, if nothing is inside.
   // `nobody_works`: nobody receives, or has anything in hand.
   void close_books(bool nobody_works);

@@ -165,12 +165,12 @@ Plan plan_or_complain(LoadResult& loaded, const ServerParts& parts, const Machin
 
 std::unique_ptr<Engine> make_engine(const PipelineOptions& options, const Assignment& assignment,
                                     Service& service, std::vector<DatagramPort*> ports,
-                                    const Admission& admission, StatsRegion& region,
+                                    const AccessControl& access_control, StatsRegion& region,
                                     LaneStates lane_states) {
   if (assignment.separate_processes)
-    return std::make_unique<ProcessGroup>(options, assignment, service, std::move(ports), admission,
-                                          region);
-  return std::make_unique<Pipeline>(options, assignment, service, std::move(ports), admission,
+    return std::make_unique<ProcessGroup>(options, assignment, service, std::move(ports),
+                                          access_control, region);
+  return std::make_unique<Pipeline>(options, assignment, service, std::move(ports), access_control,
                                     region, std::move(lane_states));
 }
 
@@ -208,7 +208,7 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
 
   require_stack_of_lanes(assignment);
   Listeners listeners(sockets);
-  plan.pipeline.leave_unread = listeners.inherited();
+  plan.pipeline.stop_reading = listeners.inherited();
   for (const auto& socket : listeners.sockets()) {
     plan.pipeline.merged |= socket->merges();
     plan.pipeline.grouped |= socket->most_segments() > 1;
@@ -240,12 +240,12 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
     ports.back() = wrappers.back().get();
   }
 
-  AdmissionOptions who_may_ask =
-      admission_options(settings, *plan.service, listeners.addresses(), addresses.now());
+  AccessOptions who_may_ask =
+      access_options(settings, *plan.service, listeners.addresses(), addresses.now());
   if (assignment.separate_processes) who_may_ask.sharing = Sharing::process_shared;
-  Admission admission(std::move(who_may_ask));
-  addresses.serve(admission, listeners.addresses(), plan.pipeline.reply_address);
-  const auto engine = make_engine(plan.pipeline, assignment, *plan.service, ports, admission,
+  AccessControl access_control(std::move(who_may_ask));
+  addresses.serve(access_control, listeners.addresses(), plan.pipeline.reply_address);
+  const auto engine = make_engine(plan.pipeline, assignment, *plan.service, ports, access_control,
                                   region, std::move(lane_states));
   RunningServer server({signals, manager, listeners, addresses, region, *engine, assignment,
                         region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),

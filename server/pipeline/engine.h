@@ -27,7 +27,7 @@ class Engine {
   }
 
   // The orderly end: lanes that receive take what the sockets still hold, or leave it there
-  // (PipelineOptions::leave_unread), then every stage finishes what reaches it, in the order of the
+  // (PipelineOptions::stop_reading), then every stage finishes what reaches it, in the order of the
   // flow. `give_up` is asked several times a second; once it says true, end() returns false and
   // lanes still run.
   virtual bool end(const std::function<bool()>& give_up) = 0;

@@ -80,7 +80,7 @@ void LaneRuntime::make_service() {
                              resources_.servers};
   if (resources_.has_workers())
     wiring.deferral.emplace(ServiceStep::Deferral{
-        *resources_.worker_queue, *resources_.crowd, options.defer_all,
+        *resources_.worker_queue, *resources_.occupancy, options.defer_all,
         options.shed ? &resources_.in.scoreboard.busy_budget() : nullptr, resources_.longest_wait});
   wiring.keeps_deferred = plan().runs(StageId::response);
   wiring.lane_state = p_.lane_state;
@@ -100,7 +100,7 @@ void LaneRuntime::make_receive() {
                              resources_.store,
                              resources_.pool,
                              resources_.requests,
-                             resources_.in.admission,
+                             resources_.in.access_control,
                              options.batch,
                              resources_.receivers,
                              options.merged,
@@ -110,7 +110,7 @@ void LaneRuntime::make_receive() {
                                              resources_.in.scoreboard.busy_budget(),
                                              resources_.reply_address(), &resources_.send_outlook});
   wiring.first_port = resources_.first_port_of_group(plan().sockets);
-  wiring.leave_unread = &resources_.in.scoreboard.leave_unread();
+  wiring.stop_reading = &resources_.in.scoreboard.stop_reading();
   const StatsWriter stats = writer_of(StageId::receive);
   HelpedStep* next = service_ ? &*service_ : p_.messages_go_to;
   if (p_.turn != nullptr) {
@@ -129,17 +129,18 @@ void LaneRuntime::make_receive() {
 void LaneRuntime::make_worker() {
   worker_.emplace(WorkerStep::Wiring{{resources_.in.service, resources_.store,
                                       *resources_.worker_queue, resources_.responses},
-                                     *resources_.crowd,
+                                     *resources_.occupancy,
                                      resources_.longest_wait,
                                      p_.lane_state},
                   context_, writer_of(StageId::worker));
 }
 
 void LaneRuntime::make_starter() {
-  starter_.emplace(OnDemandStarter::Wiring{resources_.in.service, resources_.store,
-                                           *resources_.worker_queue, resources_.responses,
-                                           *resources_.crowd, plan().cpus, resources_.longest_wait},
-                   p_.places, context_, writer_of(StageId::on_demand));
+  starter_.emplace(
+      OnDemandStarter::Wiring{resources_.in.service, resources_.store, *resources_.worker_queue,
+                              resources_.responses, *resources_.occupancy, plan().cpus,
+                              resources_.longest_wait},
+      p_.places, context_, writer_of(StageId::on_demand));
 }
 
 std::unique_ptr<WaitPlace> LaneRuntime::receive_place() {
@@ -152,7 +153,7 @@ std::unique_ptr<WaitPlace> LaneRuntime::receive_place() {
                              resources_.longest_wait,
                              options.pause,
                              options.exclusive_wake};
-  wiring.leave_unread = &resources_.in.scoreboard.leave_unread();
+  wiring.stop_reading = &resources_.in.scoreboard.stop_reading();
   wiring.shared = resources_.in.assignment.shared_sockets;
   wiring.all_received = &all_received_;
   if (receives_and_answers()) {

@@ -25,7 +25,7 @@ Sharing sharing_of_scoreboard(const Assignment& assignment) {
 }  // namespace
 
 Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Service& service,
-                   std::vector<DatagramPort*> ports, const Admission& admission,
+                   std::vector<DatagramPort*> ports, const AccessControl& access_control,
                    StatsRegion& region, LaneStates lane_states)
     : options_(options),
       assignment_(std::move(assignment)),
@@ -33,7 +33,7 @@ Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Servic
       lane_states_(std::move(lane_states)),
       scoreboard_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
                   sharing_of_scoreboard(assignment_)),
-      resources_({options_, assignment_, service, ports_, admission, scoreboard_}),
+      resources_({options_, assignment_, service, ports_, access_control, scoreboard_}),
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
   if (assignment_.by_turns)
     turns_.emplace(options_, [this](std::uint32_t lane) {
@@ -130,7 +130,7 @@ bool Pipeline::join_all(const Runtimes& runtimes, const std::function<bool()>& g
 
 // Lanes that receive and also wait for the replies of workers go on until there are none.
 bool Pipeline::end_receiving(const std::function<bool()>& give_up) {
-  scoreboard_.stop_receiving(options_.leave_unread);
+  scoreboard_.stop_receiving(options_.stop_reading);
   if (processes_) processes_->end_pause();
   while (turns_ && !turns_->start_no_more()) {
     if (give_up()) return false;
@@ -157,7 +157,7 @@ bool Pipeline::end(const std::function<bool()>& give_up) {
     resources_.worker_queue->close();
     if (!join_all(lanes_of(StageId::worker), give_up)) return false;
     // Threads that still run are joined by the starter.
-    resources_.crowd->close();
+    resources_.occupancy->close();
     if (!join_all(lanes_of(StageId::on_demand), give_up)) return false;
   }
   resources_.responses.close();

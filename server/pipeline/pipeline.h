@@ -32,18 +32,18 @@
 #include "server/pipeline/scoreboard.h"
 #include "server/pipeline/turns.h"
 #include "services/service.h"
-#include "stages/receive/admission.h"
+#include "stages/receive/access_control.h"
 #include "stats/region.h"
 
 namespace cpss {
 
 class Pipeline final : public Engine {
  public:
-  // Service, ports, admission and region are the caller's and outlive the pipeline; `lane_states`:
-  // make_lane_states(). Throws std::bad_alloc, std::system_error.
+  // Service, ports, access_control and region are the caller's and outlive the pipeline;
+  // `lane_states`: make_lane_states(). Throws std::bad_alloc, std::system_error.
   Pipeline(const PipelineOptions& options, Assignment assignment, Service& service,
-           std::vector<DatagramPort*> ports, const Admission& admission, StatsRegion& region,
-           LaneStates lane_states);
+           std::vector<DatagramPort*> ports, const AccessControl& access_control,
+           StatsRegion& region, LaneStates lane_states);
 
   void start() override;
   bool end(const std::function<bool()>& give_up) override;

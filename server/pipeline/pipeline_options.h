@@ -47,7 +47,7 @@ struct PipelineOptions {
   std::chrono::nanoseconds spin = {};   // how long a lane looks again before it waits
   std::chrono::nanoseconds pause = {};  // of a receive lane between small batches; 0: none
   std::chrono::nanoseconds send_wait = std::chrono::milliseconds(50);  // of a reply for room
-  bool leave_unread = false;  // at the end: what the sockets hold, for the next server
+  bool stop_reading = false;  // at the end: what the sockets hold, for the next server
   bool merged = false;        // arrivals may hold several datagrams (UDP_GRO)
   bool grouped = false;       // replies to one peer may leave as one packet (UDP_SEGMENT)
   Sharing sharing = Sharing::process_private;

@@ -51,11 +51,11 @@ PipelineResources::PipelineResources(const PipelineInputs& inputs)
           {scope_of(in.options.sharing), replies_wake_by_event ? replies_event_ : -1})) {
   if (workers_ == 0) return;
   const Scope scope = scope_of(in.options.sharing);
-  worker_memory_.emplace(WorkerQueue::bytes() + sizeof(Crowd), in.options.sharing,
+  worker_memory_.emplace(WorkerQueue::bytes() + sizeof(WorkerOccupancy), in.options.sharing,
                          "cpss-worker-queue");
   worker_queue = WorkerQueue::create(worker_memory_->data(), in.options.worker_queue, scope);
-  crowd = new (worker_memory_->data() + WorkerQueue::bytes())
-      Crowd(workers_, in.options.on_demand_threads, scope);
+  occupancy = new (worker_memory_->data() + WorkerQueue::bytes())
+      WorkerOccupancy(workers_, in.options.on_demand_threads, scope);
 }
 
 PipelineResources::~PipelineResources() {
@@ -65,7 +65,7 @@ PipelineResources::~PipelineResources() {
 
 std::uint32_t PipelineResources::remind() noexcept {
   std::uint32_t wakes = pool.free_slots().remind() + requests.remind() + responses.remind();
-  if (has_workers()) wakes += worker_queue->remind() + crowd->remind();
+  if (has_workers()) wakes += worker_queue->remind() + occupancy->remind();
   return wakes;
 }
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "net/datagram_port.h"
-#include "queue/crowd.h"
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
+#include "queue/worker_occupancy.h"
 #include "queue/worker_queue.h"
 #include "server/pipeline/assignment.h"
 #include "server/pipeline/scoreboard.h"
@@ -20,7 +20,7 @@
 #include "stages/message/memory.h"
 #include "stages/message/send_pressure.h"
 #include "stages/message/slot_store.h"
-#include "stages/receive/admission.h"
+#include "stages/receive/access_control.h"
 
 namespace cpss {
 
@@ -30,7 +30,7 @@ struct PipelineInputs {
   const Assignment& assignment;
   Service& service;
   const std::vector<DatagramPort*>& ports;  // group by group (Assignment::socket_groups)
-  const Admission& admission;
+  const AccessControl& access_control;
   Scoreboard& scoreboard;
 };
 
@@ -85,7 +85,7 @@ class PipelineResources {
   StepCost service_cost;
   StepCost response_cost;
   WorkerQueue* worker_queue = nullptr;  // these only with workers
-  Crowd* crowd = nullptr;
+  WorkerOccupancy* occupancy = nullptr;
 };
 
 }  // namespace cpss

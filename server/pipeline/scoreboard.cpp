@@ -78,8 +78,8 @@ std::vector<LanePulse> Scoreboard::pulses() const {
   return result;
 }
 
-void Scoreboard::stop_receiving(bool leave_unread) noexcept {
-  if (leave_unread) head_->leave_unread.give();
+void Scoreboard::stop_receiving(bool stop_reading) noexcept {
+  if (stop_reading) head_->stop_reading.give();
   NativePlatform::signal(stop_event_);
 }
 

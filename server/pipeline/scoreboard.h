@@ -1,7 +1,7 @@
-// What the lanes of a server and its main thread show each other beside the queues, as the processes
-// of Apache httpd do on what it calls by this name: events, progress and troubles of each lane, how
-// many are awake, the sign to stop, the budget of busy replies, which sockets are full of replies
-// that do not leave and whom they are for.
+// What the lanes of a server and its main thread show each other beside the queues, as the
+// processes of Apache httpd do on what it calls by this name: events, progress and troubles of each
+// lane, how many are awake, the sign to stop, the budget of busy replies, which sockets are full of
+// replies that do not leave and whom they are for.
 //
 // In shared memory where lanes are processes: made before they are started, it is the same for all
 // of them. The object itself belongs to the main thread; what it hands out says who may use it.
@@ -17,9 +17,9 @@
 #include "net/reach_map.h"
 #include "stages/lane/events.h"
 #include "stages/lane/lane_pulse.h"
-#include "stages/lane/leave_sign.h"
 #include "stages/lane/progress.h"
 #include "stages/lane/spin.h"
+#include "stages/lane/stop_reading.h"
 #include "stages/lane/troubles.h"
 #include "stages/message/busy_budget.h"
 #include "stages/message/memory.h"
@@ -55,21 +55,21 @@ class Scoreboard {
   std::size_t lanes() const noexcept { return names_.size(); }
   const std::string& name(std::size_t lane) const noexcept { return names_[lane]; }
 
-  // Receiving is to end: `stop_event` becomes readable for good. With `leave_unread`, whatever the
+  // Receiving is to end: `stop_event` becomes readable for good. With `stop_reading`, whatever the
   // sockets hold.
-  void stop_receiving(bool leave_unread) noexcept;
+  void stop_receiving(bool stop_reading) noexcept;
   int stop_event() const noexcept { return stop_event_; }
-  const LeaveSign& leave_unread() const noexcept { return head_->leave_unread; }
+  const StopReading& stop_reading() const noexcept { return head_->stop_reading; }
 
  private:
   struct Head {
     Head(unsigned busy_rate, unsigned cpus, std::span<AwakeLanes::Word> awake_bits)
         : awake(cpus, awake_bits), busy_budget(busy_rate) {}
     AwakeLanes awake;
-    LeaveSign leave_unread;
+    StopReading stop_reading;
     BusyBudget busy_budget;
   };
-  static_assert(alignof(LeaveSign) == 64 && alignof(BusyBudget) == 64,
+  static_assert(alignof(StopReading) == 64 && alignof(BusyBudget) == 64,
                 "what is written often shares no line with what is only read");
   struct alignas(64) Entry {
     EventRing events;

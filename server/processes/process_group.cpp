@@ -38,13 +38,13 @@ PipelineOptions options_of_process(PipelineOptions options, std::size_t lane, st
 }  // namespace
 
 ProcessGroup::ProcessGroup(const PipelineOptions& options, Assignment assignment, Service& service,
-                           std::vector<DatagramPort*> ports, const Admission& admission,
+                           std::vector<DatagramPort*> ports, const AccessControl& access_control,
                            StatsRegion& region)
     : options_(options),
       assignment_(std::move(assignment)),
       service_(service),
       ports_(std::move(ports)),
-      admission_(admission),
+      access_control_(access_control),
       region_(region),
       scoreboard_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
                   Sharing::process_shared),
@@ -132,7 +132,7 @@ void ProcessGroup::run_process(std::size_t lane) {
                          .shared_sockets = assignment_.shared_sockets};
   try {
     const std::unique_ptr<LaneState> lane_state = service_.make_lane_state();
-    PipelineResources resources({options, alone, service_, ports_, admission_, scoreboard_});
+    PipelineResources resources({options, alone, service_, ports_, access_control_, scoreboard_});
     LaneRuntime::Parts parts{resources, plan, lane, writers_of(region_, assignment_, lane)};
     parts.lane_state = lane_state.get();
     LaneRuntime runtime(std::move(parts));
@@ -229,7 +229,7 @@ std::string ProcessGroup::why_stuck(std::size_t pulse) {
 
 bool ProcessGroup::end(const std::function<bool()>& give_up) {
   ending_ = true;
-  scoreboard_.stop_receiving(options_.leave_unread);
+  scoreboard_.stop_receiving(options_.stop_reading);
   for (Place& place : places_) place.failures.end_pause();
   for (;;) {
     reap();

@@ -22,16 +22,17 @@
 #include "server/pipeline/scoreboard.h"
 #include "services/service.h"
 #include "stages/lane/backoff.h"
-#include "stages/receive/admission.h"
+#include "stages/receive/access_control.h"
 #include "stats/region.h"
 
 namespace cpss {
 
 class ProcessGroup final : public Engine {
  public:
-  // Service, ports, admission and region are the caller's and outlive the group.
+  // Service, ports, access_control and region are the caller's and outlive the group.
   ProcessGroup(const PipelineOptions& options, Assignment assignment, Service& service,
-               std::vector<DatagramPort*> ports, const Admission& admission, StatsRegion& region);
+               std::vector<DatagramPort*> ports, const AccessControl& access_control,
+               StatsRegion& region);
 
   void start() override;
   bool start_unless(const std::function<bool()>& give_up) override;
@@ -82,7 +83,7 @@ class ProcessGroup final : public Engine {
   const Assignment assignment_;
   Service& service_;
   const std::vector<DatagramPort*> ports_;
-  const Admission& admission_;
+  const AccessControl& access_control_;
   StatsRegion& region_;
   Scoreboard scoreboard_;
   Children children_;

@@ -34,7 +34,7 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
       output_(w_.requests, w_.batch, w_.store, stats_, help),
       memory_(bytes(w_.store.window_bytes(), w_.batch, w_.merged, false)),
       arrivals_(w_.batch),
-      host_(w_.admission.host()),
+      host_(w_.access_control.host()),
       failures_(w_.ports.size(), Backoff(kFirstPause)) {
   free_.reserve(2 * std::size_t{w_.batch});
   const std::size_t each = buffer_bytes(w_.store.window_bytes(), w_.merged);
@@ -190,13 +190,13 @@ void ReceiveStep::try_all_again() noexcept {
 void ReceiveStep::begin_arrival() noexcept {
   for (; arrival_ < filled_; ++arrival_) {
     const Arrival& arrival = arrivals_[arrival_];
-    if (const auto reason = w_.admission.refusal(arrival, host_)) {
+    if (const auto reason = w_.access_control.refusal(arrival, host_)) {
       completion_.drop(*reason, arrival.datagrams());
       held_ -= arrival.datagrams();
       continue;
     }
     cursor_ = ArrivalCursor(arrival, buffers_[arrival_].data);
-    trusted_ = w_.admission.trusted(arrival.peer);
+    trusted_ = w_.access_control.trusted(arrival.peer);
     return;
   }
 }

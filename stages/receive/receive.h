@@ -26,13 +26,13 @@
 #include "stages/lane/backoff.h"
 #include "stages/lane/batch_clock.h"
 #include "stages/lane/lane_context.h"
-#include "stages/lane/leave_sign.h"
 #include "stages/lane/step.h"
+#include "stages/lane/stop_reading.h"
 #include "stages/message/completion.h"
 #include "stages/message/memory.h"
 #include "stages/message/slot_store.h"
 #include "stages/message/stage_output.h"
-#include "stages/receive/admission.h"
+#include "stages/receive/access_control.h"
 #include "stages/receive/arrival_cursor.h"
 #include "stages/receive/held_datagrams.h"
 #include "stages/receive/host_addresses.h"
@@ -49,7 +49,7 @@ class ReceiveStep final : public Step {
     SlotStore& store;
     SlotPool& pool;
     SlotQueue& requests;
-    const Admission& admission;
+    const AccessControl& access_control;
     std::uint32_t batch;                            // most datagrams of one receive
     std::uint32_t lanes;                            // receive lanes
     bool merged = false;                            // arrivals may hold several datagrams
@@ -60,7 +60,7 @@ class ReceiveStep final : public Step {
     std::size_t first_port = 0;
     bool one_batch = false;  // a run ends with the first batch that was handed on
     // Once it is true nothing more is read, whatever the sockets hold. Null: never.
-    const LeaveSign* leave_unread = nullptr;
+    const StopReading* stop_reading = nullptr;
   };
 
   // Memory of its own that one comes to use.
@@ -101,7 +101,7 @@ class ReceiveStep final : public Step {
 
  private:
   bool may_receive() const noexcept {
-    return receives_ && (w_.leave_unread == nullptr || !w_.leave_unread->given());
+    return receives_ && (w_.stop_reading == nullptr || !w_.stop_reading->given());
   }
   // Of all sockets in turn.
   std::size_t receive_from_ports() noexcept;

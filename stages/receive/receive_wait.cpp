@@ -74,7 +74,7 @@ bool ReceiveWait::wait() noexcept {
     let_datagrams_gather(w_.pause);
     return true;
   }
-  if (w_.leave_unread != nullptr && w_.leave_unread->given()) stopping_ = true;
+  if (w_.stop_reading != nullptr && w_.stop_reading->given()) stopping_ = true;
   // The run before this wait came after the stop event and found nothing.
   if (received_all()) announce_end();
   if (w_.replies != nullptr) return wait_for_replies_too();

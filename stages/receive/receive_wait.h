@@ -25,8 +25,8 @@
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
 #include "stages/lane/failed_waits.h"
-#include "stages/lane/leave_sign.h"
 #include "stages/lane/step.h"
+#include "stages/lane/stop_reading.h"
 #include "stages/lane/wait.h"
 #include "stages/receive/lost_races.h"
 #include "stages/receive/receive.h"
@@ -48,8 +48,8 @@ class ReceiveWait final : public WaitPlace {
     bool exclusive = true;
     // Other lanes wait for the same sockets: what they were quicker to take is counted.
     bool shared = false;
-    const LeaveSign* leave_unread = nullptr;  // as in ReceiveStep
-    Semaphore* all_received = nullptr;        // posted once, when the lane will receive no more
+    const StopReading* stop_reading = nullptr;  // as in ReceiveStep
+    Semaphore* all_received = nullptr;          // posted once, when the lane will receive no more
     const Step* sender = nullptr;  // of a lane that also answers; blocked_on() is waited for
     SlotQueue::Consumer* replies = nullptr;  // from other lanes; wakes by eventfd
   };

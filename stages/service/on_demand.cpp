@@ -64,7 +64,7 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
   }
   bool wait() noexcept override {
     ends_.post(1);
-    w_.crowd.thread_ends();
+    w_.occupancy.thread_ends();
     return false;
   }
 
@@ -98,7 +98,7 @@ std::size_t OnDemandStarter::run() noexcept {
 }
 
 bool OnDemandStarter::wanted() const noexcept {
-  return w_.crowd.wanted([this] { return w_.queue.ready_guess(); });
+  return w_.occupancy.wanted([this] { return w_.queue.ready_guess(); });
 }
 
 bool OnDemandStarter::pausing() const noexcept {
@@ -109,12 +109,12 @@ bool OnDemandStarter::start_one() noexcept {
   const auto place = std::ranges::find_if(threads_, [](auto& thread) { return thread->free(); });
   invariant(place != threads_.end(), "fewer threads run than there are places");
   // Counted before it runs, so that nobody sees more threads than are counted.
-  w_.crowd.count_in();
+  w_.occupancy.count_in();
   ++running_;
   try {
     (*place)->start();
   } catch (const std::exception& error) {
-    w_.crowd.count_out();
+    w_.occupancy.count_out();
     --running_;
     w_.queue.unclaim();
     failures_.failed(now_ns());
@@ -134,7 +134,7 @@ void OnDemandStarter::join_ended() noexcept {
   for (auto& thread : threads_) {
     if (thread->free() || !thread->take_end()) continue;
     thread->join();
-    w_.crowd.count_out();
+    w_.occupancy.count_out();
     --running_;
     show_threads();
   }
@@ -149,7 +149,7 @@ bool OnDemandStarter::wait() noexcept {
   Deadline until = deadline_after(w_.longest);
   // Also where that time has passed since the last run: then nobody may call any more.
   if (failures_.failing() && wanted()) until = std::min(until, failures_.not_before());
-  const TakeResult result = book_wait_for(stats_, [&] { return w_.crowd.wait(until); });
+  const TakeResult result = book_wait_for(stats_, [&] { return w_.occupancy.wait(until); });
   if (result.status != TakeStatus::closed) return true;
   for (auto& thread : threads_)
     if (!thread->free()) thread->join();

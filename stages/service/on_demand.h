@@ -1,8 +1,8 @@
 // Stage on_demand: one more thread for a deferred message that no free worker is there for.
 //
-// The starter is a lane. When it is called (queue/crowd.h) it starts threads, as long as they are
-// wanted and a message waits, each of which takes the oldest message and ends with it; it joins
-// those that have ended. Starting a thread allocates: here alone that is done for a message.
+// The starter is a lane. When it is called (queue/worker_occupancy.h) it starts threads, as long as
+// they are wanted and a message waits, each of which takes the oldest message and ends with it; it
+// joins those that have ended. Starting a thread allocates: here alone that is done for a message.
 //
 // The starter claims the message before it starts the thread, so that the thread finds one. If
 // there is no thread to be had the claim is given back, and the workers get to the message; at the
@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "queue/crowd.h"
+#include "queue/worker_occupancy.h"
 #include "queue/worker_queue.h"
 #include "services/service.h"
 #include "stages/lane/backoff.h"
@@ -36,7 +36,7 @@ class OnDemandStarter final : public Step {
     SlotStore& store;
     WorkerQueue& queue;
     SlotQueue& responses;
-    Crowd& crowd;
+    WorkerOccupancy& occupancy;
     std::vector<unsigned> cpus;  // of the threads; empty: all
     LongestWait longest = {};    // of one wait for a call
   };

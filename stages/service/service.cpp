@@ -164,7 +164,7 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
     stats_.add(Counter::deferred, places);
     const PostResult put = to.queue.put(to_queue_);
     stats_.raise(Gauge::worker_queue_high_water, put.value);
-    const std::uint32_t called = to.crowd.message_put([&] { return to.queue.ready_guess(); });
+    const std::uint32_t called = to.occupancy.message_put([&] { return to.queue.ready_guess(); });
     stats_.add(Counter::futex_wakes, put.wakes + called);
     rest = rest.subspan(places);
   }

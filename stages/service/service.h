@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "queue/crowd.h"
+#include "queue/worker_occupancy.h"
 #include "queue/worker_queue.h"
 #include "services/service.h"
 #include "stages/lane/batch_clock.h"
@@ -32,7 +32,7 @@ class ServiceStep final : public Step, public HelpedStep {
   // The way to the workers.
   struct Deferral {
     WorkerQueue& queue;
-    Crowd& crowd;
+    WorkerOccupancy& occupancy;
     bool all = false;              // every message, without asking the service
     BusyBudget* budget = nullptr;  // shed when the queue is full; null: wait for room
     LongestWait longest = {};      // of one such wait

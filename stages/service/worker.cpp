@@ -12,9 +12,9 @@ WorkerStep::WorkerStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
 std::size_t WorkerStep::run() noexcept {
   WorkerQueue& queue = w_.work.queue;
   if (!std::exchange(claimed_, false) && !queue.try_claim()) return 0;
-  stats_.add(Counter::futex_wakes, w_.crowd.enter([&] { return queue.ready_guess(); }));
+  stats_.add(Counter::futex_wakes, w_.occupancy.enter([&] { return queue.ready_guess(); }));
   work_.process_one(w_.lane_state);
-  w_.crowd.leave();
+  w_.occupancy.leave();
   return 1;
 }
 

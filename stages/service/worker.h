@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "queue/crowd.h"
+#include "queue/worker_occupancy.h"
 #include "queue/worker_queue.h"
 #include "services/service.h"
 #include "stages/lane/step.h"
@@ -20,7 +20,7 @@ class WorkerStep final : public Step {
  public:
   struct Wiring {
     DeferredWork::Wiring work;
-    Crowd& crowd;
+    WorkerOccupancy& occupancy;
     LongestWait longest = {};         // of one wait for a message
     LaneState* lane_state = nullptr;  // the lane's; null: the service needs none
   };

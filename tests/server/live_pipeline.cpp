@@ -31,7 +31,7 @@ RegionOptions region_options(std::string path, const PipelineOptions& options) {
   return region;
 }
 
-AdmissionOptions everybody() {
+AccessOptions everybody() {
   return {{}, {}, {}, LocalAddressSet(), false};
 }
 
@@ -49,7 +49,7 @@ LiveServer::LiveServer(const PipelineOptions& options, std::size_t sockets)
     : sockets_(bind_to_loopback(sockets)),
       region_(region_options(folder_.file("stats"), options)),
       main_(region_.writer(blocks_of(assignment_of(options), options).size() - 1)),
-      admission_(everybody()) {}
+      access_control_(everybody()) {}
 
 std::vector<DatagramPort*> LiveServer::ports() const {
   std::vector<DatagramPort*> ports;

@@ -68,7 +68,7 @@ class LiveServer {
   template <class Made, class... More>
   Made& make_engine(Service& service, const PipelineOptions& options, More... more) {
     auto made = std::make_unique<Made>(options, assignment_of(options), service, ports(),
-                                       admission_, region_, std::move(more)...);
+                                       access_control_, region_, std::move(more)...);
     Made& engine = *made;
     engine_ = std::move(made);
     return engine;
@@ -79,7 +79,7 @@ class LiveServer {
   std::vector<std::unique_ptr<UdpSocket>> sockets_;
   StatsRegion region_;
   StatsWriter main_;
-  Admission admission_;
+  AccessControl access_control_;
   std::unique_ptr<Engine> engine_;
 };
 

@@ -128,7 +128,7 @@ class Script {
     options.window = kWindow;
     options.batch = 8;
     options.ports = kPorts;
-    options.admission.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
+    options.access_control.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
     return options;
   }
 

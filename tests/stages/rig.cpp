@@ -15,7 +15,7 @@ constexpr std::uint32_t kPoolLanes = 3;
 
 std::optional<ServiceStep::Deferral> deferral(WorkerSide* workers, const RigOptions& options) {
   if (workers == nullptr) return {};
-  return ServiceStep::Deferral{workers->queue, workers->crowd, options.defer_all,
+  return ServiceStep::Deferral{workers->queue, workers->occupancy, options.defer_all,
                                options.busy_rate ? &workers->budget : nullptr};
 }
 
@@ -29,13 +29,13 @@ WorkerSide::WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQ
                        Books& books, const RigOptions& options)
     : memory(WorkerQueue::bytes()),
       queue(*WorkerQueue::create(memory.data(), options.worker_queue)),
-      crowd(options.workers, options.on_demand),
+      occupancy(options.workers, options.on_demand),
       budget(options.busy_rate.value_or(0)),
       starter_lane(pool, 0, kPoolLanes) {
   const auto new_state = [&] { return states.emplace_back(service.make_lane_state()).get(); };
   for (std::uint32_t i = 0; i < options.workers; ++i)
     steps.emplace_back(
-        WorkerStep::Wiring{{service, store, queue, responses}, crowd, {}, new_state()},
+        WorkerStep::Wiring{{service, store, queue, responses}, occupancy, {}, new_state()},
         worker_lanes.emplace_back(pool, 0U, kPoolLanes), books.open());
   if (options.on_demand == 0) return;
   std::vector<OnDemandStarter::Place> places;
@@ -43,7 +43,7 @@ WorkerSide::WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQ
     places.push_back({"demand-" + std::to_string(i), books.open(),
                       thread_lanes.emplace_back(pool, 0U, kPoolLanes), new_state()});
   starter.emplace(
-      OnDemandStarter::Wiring{service, store, queue, responses, crowd, options.on_demand_cpus},
+      OnDemandStarter::Wiring{service, store, queue, responses, occupancy, options.on_demand_cpus},
       std::move(places), starter_lane, books.open());
 }
 
@@ -63,7 +63,7 @@ std::vector<Event> WorkerSide::on_demand_events() {
   return result;
 }
 
-AdmissionOptions open_admission() {
+AccessOptions open_access() {
   return {{}, {}, {}, LocalAddressSet(), false};
 }
 
@@ -94,7 +94,7 @@ Rig::Rig(Service& user, RigOptions options)
       budget_(options.busy_rate.value_or(0)),
       service_state_(user.make_lane_state()),
       reply_address_(options.reply_address),
-      admission_(options.admission),
+      access_control_(options.access_control),
       ports_(make_ports(options)),
       main_(books.open()),
       pool(*SlotPool::create(pool_memory_.data(), options.slots)),
@@ -106,7 +106,7 @@ Rig::Rig(Service& user, RigOptions options)
       workers(options.workers == 0
                   ? nullptr
                   : std::make_unique<WorkerSide>(user, store, pool, responses, books, options)),
-      receive({ports_, store, pool, requests, admission_, options.batch, 1, options.merged,
+      receive({ports_, store, pool, requests, access_control_, options.batch, 1, options.merged,
                options.moderated,
                options.busy_rate ? std::optional(Shedding::Wiring{user, budget_, reply_address(),
                                                                   options.outlook})

@@ -14,16 +14,16 @@
 #include <string_view>
 #include <vector>
 
-#include "queue/crowd.h"
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
+#include "queue/worker_occupancy.h"
 #include "queue/worker_queue.h"
 #include "services/service.h"
 #include "stages/lane/lane_context.h"
 #include "stages/message/busy_budget.h"
 #include "stages/message/memory.h"
 #include "stages/message/slot_store.h"
-#include "stages/receive/admission.h"
+#include "stages/receive/access_control.h"
 #include "stages/receive/receive.h"
 #include "stages/response/response.h"
 #include "stages/service/on_demand.h"
@@ -35,7 +35,7 @@
 namespace cpss::test {
 
 // Everybody may ask, nobody is trusted, nothing is our own.
-AdmissionOptions open_admission();
+AccessOptions open_access();
 SocketAddress address(std::string_view ip, std::uint16_t port);
 Prefix prefix(std::string_view ip, unsigned length);
 // An honest client: 192.0.2.1 with a port of its own.
@@ -50,7 +50,7 @@ struct RigOptions {
   bool moderated = false;  // receive pauses between small batches
   bool grouped = true;     // replies are brought together by peer and length
   std::size_t ports = 1;
-  AdmissionOptions admission = open_admission();
+  AccessOptions access_control = open_access();
   // Busy replies a second: what finds no slot, or no place in the worker queue, is shed. None: it
   // waits.
   std::optional<std::uint32_t> busy_rate = {};
@@ -80,7 +80,7 @@ struct WorkerSide {
 
   Memory memory;
   WorkerQueue& queue;
-  Crowd crowd;
+  WorkerOccupancy occupancy;
   BusyBudget budget;
   std::vector<std::unique_ptr<LaneState>> states;  // of workers and places
   std::deque<LaneContext> worker_lanes;
@@ -136,7 +136,7 @@ class Rig {
   BusyBudget budget_;
   std::unique_ptr<LaneState> service_state_;
   std::optional<SocketAddress> reply_address_;
-  Admission admission_;
+  AccessControl access_control_;
   std::vector<std::unique_ptr<FakePort>> fakes_;
   std::vector<std::unique_ptr<DatagramPort>> wrappers_;
   std::vector<DatagramPort*> ports_;

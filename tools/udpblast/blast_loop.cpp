@@ -17,12 +17,12 @@ constexpr std::uint64_t kLostInARow = 10;  // with few outstanding, two may be l
 
 }  // namespace
 
-BlastLoop::BlastLoop(const LoopSettings& settings, const Workload& workload, NumberPool& numbers,
+BlastLoop::BlastLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& numbers,
                      const StopFlag& stop)
     : Loop(workload, stop),
       settings_(settings),
       classes_(!workload.classes().empty()),
-      numbers_(numbers),
+      ids_(numbers),
       transactions_(settings.outstanding, kRemembered, settings.timeout_ns, settings.seed),
       requests_(kBatch, settings.size, settings.segments),
       // One byte more than a right reply can have: a longer one shows by its length.
@@ -128,7 +128,7 @@ void BlastLoop::send_where_there_is_room() {
 void BlastLoop::send_next(std::uint32_t index) {
   const Client& client = clients_[index];
   const std::size_t room = std::min<std::size_t>(client.window - client.outstanding, kBatch);
-  const NumberPool::Range range = numbers_.take(room - room % settings_.segments);
+  const MessageIdPool::Range range = ids_.take(room - room % settings_.segments);
   const std::size_t count = range.end - range.first;
   if (count == 0) {
     sending_ = false;
@@ -136,7 +136,7 @@ void BlastLoop::send_next(std::uint32_t index) {
   }
   for (std::size_t i = 0; i < count; ++i) next_[i] = {range.first + i, 0, 0};
   const std::size_t sent = send_batch(index, count, monotonic_ns());
-  numbers_.give_back(count - sent);
+  ids_.give_back(count - sent);
 }
 
 // One batch, for the same reason: what else is due follows at once, after a look at the replies.

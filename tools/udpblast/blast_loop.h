@@ -28,7 +28,7 @@
 #include "tools/udpblast/departures.h"
 #include "tools/udpblast/loop.h"
 #include "tools/udpblast/loop_settings.h"
-#include "tools/udpblast/number_supply.h"
+#include "tools/udpblast/message_id_allocator.h"
 #include "tools/udpblast/reply_batch.h"
 #include "tools/udpblast/transaction_table.h"
 #include "tools/udpblast/transmitter.h"
@@ -41,7 +41,7 @@ class BlastLoop final : public Loop {
  public:
   // Opens the sockets. Throws SocketError. `workload`, `numbers` and `stop` outlive the loop; of
   // `numbers` a closed loop takes its messages.
-  BlastLoop(const LoopSettings& settings, const Workload& workload, NumberPool& numbers,
+  BlastLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& numbers,
             const StopFlag& stop);
 
  private:
@@ -82,7 +82,7 @@ class BlastLoop final : public Loop {
 
   const LoopSettings settings_;
   const bool classes_;  // there are classes of messages to tell apart
-  NumberSupply numbers_;
+  MessageIdAllocator ids_;
   std::optional<Departures> departures_;        // open loop
   std::optional<std::uint64_t> send_until_ns_;  // closed loop
   TransactionTable transactions_;

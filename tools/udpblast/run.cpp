@@ -137,7 +137,7 @@ std::uint64_t seed_of(const Options& options) {
 }
 
 Loops make_loops(const Options& options, const Workload& workload, std::uint64_t seed,
-                 std::uint64_t messages, NumberPool& numbers, const StopFlag& stop) {
+                 std::uint64_t messages, MessageIdPool& numbers, const StopFlag& stop) {
   Loops loops;
   for (std::uint32_t i = 0; i < options.threads; ++i) {
     LoopSettings settings = settings_of(options, messages, i);
@@ -230,7 +230,7 @@ RunResult run_blast(const Options& options, const Workload& workload) {
   StopFlag stop{Stop::no};
   const std::uint64_t seed = seed_of(options);
   const std::uint64_t messages = messages_of(options, workload.one_pass());
-  NumberPool numbers(messages);
+  MessageIdPool numbers(messages);
   const Loops loops = make_loops(options, workload, seed, messages, numbers, stop);
   std::promise<StartTime> start;
   std::vector<std::jthread> threads = start_threads(loops, start, endings);

@@ -6,12 +6,12 @@
 
 namespace cpss::udpblast {
 
-SendLoop::SendLoop(const LoopSettings& settings, const Workload& workload, NumberPool& numbers,
+SendLoop::SendLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& numbers,
                    const StopFlag& stop)
     : Loop(workload, stop),
       settings_(settings),
       ids_(settings.seed),
-      numbers_(numbers),
+      ids_(numbers),
       requests_(kBatch, settings.size, settings.segments),
       transmitter_(tally_, findings_) {
   clients_.reserve(settings.clients);
@@ -57,13 +57,13 @@ void SendLoop::send_flat_out() {
   for (;;) {
     const std::uint64_t now_ns = monotonic_ns();
     if (told() != Stop::no || (settings_.run_ns && now_ns >= start_ns_ + *settings_.run_ns)) return;
-    const NumberPool::Range range = numbers_.take(kBatch);
+    const MessageIdPool::Range range = ids_.take(kBatch);
     const std::size_t count = range.end - range.first;
     if (count == 0) return;
     for (std::size_t i = 0; i < count; ++i) messages_[i] = range.first + i;
     const std::size_t sent = send_batch(count);
     if (sent == count) continue;
-    numbers_.give_back(count - sent);
+    ids_.give_back(count - sent);
     if (nothing_gets_out(now_ns)) return;
     wait(now_ns, now_ns + kRetryNs);
   }

@@ -15,7 +15,7 @@
 #include "tools/udpblast/departures.h"
 #include "tools/udpblast/loop.h"
 #include "tools/udpblast/loop_settings.h"
-#include "tools/udpblast/number_supply.h"
+#include "tools/udpblast/message_id_allocator.h"
 #include "tools/udpblast/transaction_id.h"
 #include "tools/udpblast/transmitter.h"
 
@@ -25,7 +25,7 @@ class SendLoop final : public Loop {
  public:
   // Opens the sockets. Throws SocketError. `workload`, `numbers` and `stop` outlive the loop; of
   // `numbers` it takes its messages if there is no plan.
-  SendLoop(const LoopSettings& settings, const Workload& workload, NumberPool& numbers,
+  SendLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& numbers,
            const StopFlag& stop);
 
  private:
@@ -37,7 +37,7 @@ class SendLoop final : public Loop {
 
   const LoopSettings settings_;
   const TransactionIds ids_;
-  NumberSupply numbers_;
+  MessageIdAllocator ids_;
   std::vector<ClientSocket> clients_;
   std::size_t next_client_ = 0;
   DatagramBatch requests_;

@@ -27,8 +27,8 @@ IpAddress ip(std::string_view text) {
 class Followed {
  public:
   explicit Followed(std::optional<SocketAddress> reply_address = {})
-      : admission_(options(follower.now())), lane_(admission_.host()) {
-    follower.serve(admission_, {SocketAddress(ip("0.0.0.0"), 7700)}, reply_address);
+      : access_control_(options(follower.now())), lane_(access_control_.host()) {
+    follower.serve(access_control_, {SocketAddress(ip("0.0.0.0"), 7700)}, reply_address);
   }
 
   // As many ticks as it takes.
@@ -46,13 +46,13 @@ class Followed {
   AddressFollower follower;
 
  private:
-  static AdmissionOptions options(const LocalAddressSet& now) {
-    AdmissionOptions options;
+  static AccessOptions options(const LocalAddressSet& now) {
+    AccessOptions options;
     options.host = now;
     return options;
   }
 
-  Admission admission_;
+  AccessControl access_control_;
   HostAddressCopy lane_;
 };
 

@@ -111,13 +111,13 @@ TEST(Listeners, AfterTheStopNothingNewArrivesAndWhatCameBeforeIsStillThere) {
   UdpSocket client(address("127.0.0.1"), {});
   const SocketAddress to = listeners.addresses()[0];
   send_text(client, "before", to);
-  EXPECT_EQ(listeners.newly_dropped(), 0u);
+  EXPECT_EQ(listeners.read_drop_counter(), 0u);
   ASSERT_TRUE(listeners.stop_arrivals());
   for (int i = 0; i < 3; ++i) send_text(client, "after", to);
   EXPECT_EQ(text_from(listeners, 0), "before");
   EXPECT_TRUE(test::receive_texts(*listeners.sockets()[0], 50).empty());
-  EXPECT_EQ(listeners.newly_dropped(), 3u) << "the kernel counts them";
-  EXPECT_EQ(listeners.newly_dropped(), 0u) << "each is told once";
+  EXPECT_EQ(listeners.read_drop_counter(), 3u) << "the kernel counts them";
+  EXPECT_EQ(listeners.read_drop_counter(), 0u) << "each is told once";
 }
 
 // Whether the kernel tells who sends to `to` that nobody is there.
@@ -138,12 +138,12 @@ void expect_last_drops(const ListenerOptions& options, const SocketAddress& aske
   for (int i = 0; i < 7; ++i) send_text(client, "unread", to);
   ASSERT_TRUE(listeners.stop_arrivals());
   for (int i = 0; i < 3; ++i) send_text(client, "dropped", to);
-  EXPECT_EQ(listeners.newly_dropped(), 3u);
+  EXPECT_EQ(listeners.read_drop_counter(), 3u);
   for (int i = 0; i < 2; ++i) send_text(client, "dropped", to);
   EXPECT_EQ(listeners.last_drops(), 9u) << "seven unread, two dropped";
   for (int i = 0; i < 5; ++i) send_text(client, "nobody's", to);
   EXPECT_TRUE(is_refused(to));
-  EXPECT_EQ(listeners.newly_dropped(), 0u) << "nothing came after the last reading";
+  EXPECT_EQ(listeners.read_drop_counter(), 0u) << "nothing came after the last reading";
   EXPECT_EQ(listeners.last_drops(), 0u);
 }
 
@@ -256,8 +256,8 @@ TEST(ListenerGroups, AreStoppedAndCountedAsAWhole) {
   UdpSocket client(address("127.0.0.1"), {});
   ASSERT_TRUE(listeners.stop_arrivals());
   for (int i = 0; i < 100; ++i) send_text(client, "after", listeners.addresses()[0]);
-  EXPECT_EQ(listeners.newly_dropped(), 100u);
-  EXPECT_EQ(listeners.newly_dropped(), 0u);
+  EXPECT_EQ(listeners.read_drop_counter(), 100u);
+  EXPECT_EQ(listeners.read_drop_counter(), 0u);
   for (const auto& socket : listeners.sockets())
     EXPECT_TRUE(test::receive_texts(*socket, 0).empty());
 }
@@ -309,7 +309,7 @@ TEST(InheritedListeners, GoOnGatheringAfterTheStop) {
   ASSERT_TRUE(listeners.stop_arrivals());
   send_text(client, "for the next start", listeners.addresses()[0]);
   EXPECT_EQ(text_from(listeners, 0), "for the next start");
-  EXPECT_EQ(listeners.newly_dropped(), 0u);
+  EXPECT_EQ(listeners.read_drop_counter(), 0u);
   send_text(client, "for it too", listeners.addresses()[0]);
   EXPECT_EQ(listeners.last_drops(), 0u);
   EXPECT_EQ(text_from(listeners, 0), "for it too");
@@ -330,9 +330,9 @@ TEST(InheritedListeners, CountOnlyWhatIsDroppedFromThenOn) {
   options.buffer_bytes = 0;
   Listeners listeners(options);
   ASSERT_GT(listeners.sockets()[0]->kernel_dropped(), 0u) << "nothing was dropped before";
-  EXPECT_EQ(listeners.newly_dropped(), 0u);
+  EXPECT_EQ(listeners.read_drop_counter(), 0u);
   for (int i = 0; i < 10; ++i) send_text(client, "too many", where);  // it is still full
-  EXPECT_EQ(listeners.newly_dropped(), 10u);
+  EXPECT_EQ(listeners.read_drop_counter(), 10u);
 }
 
 }  // namespace

@@ -166,26 +166,26 @@ TEST(Plan, UnreadableDataIsAnErrorOfItsOwn) {
   EXPECT_THROW(plan(loaded), ServiceDataError);
 }
 
-TEST(Plan, AdmissionKnowsAllowedTrustedOwnAndWhetherTheServiceReflects) {
+TEST(Plan, AccessControlKnowsAllowedTrustedOwnAndWhetherTheServiceReflects) {
   LoadResult loaded = load({"--service=wide", "--allow=192.0.2.0/24,2001:db8::/32"});
   const Plan made = plan(loaded);
   const SocketAddress own(IpAddress::parse("0.0.0.0").value(), 7700);
-  const Admission admission(
-      admission_options(loaded.settings, *made.service, {own}, LocalAddressSet::of_this_host()));
-  const HostAddressCopy host(admission.host());
+  const AccessControl access_control(
+      access_options(loaded.settings, *made.service, {own}, LocalAddressSet::of_this_host()));
+  const HostAddressCopy host(access_control.host());
   const auto refusal = [&](const char* ip, std::uint16_t port) {
     Arrival arrival;
     arrival.peer = {IpAddress::parse(ip).value(), port};
     arrival.length = 1;
-    return admission.refusal(arrival, host);
+    return access_control.refusal(arrival, host);
   };
   EXPECT_EQ(refusal("192.0.2.1", 4000), std::nullopt);
   EXPECT_EQ(refusal("2001:db8::1", 4000), std::nullopt);
   EXPECT_EQ(refusal("198.51.100.1", 4000), Reason::refused_not_allowed);
   EXPECT_EQ(refusal("127.0.0.1", 7700), Reason::refused_own_address);
   EXPECT_EQ(refusal("192.0.2.1", 53), Reason::refused_service_port);
-  EXPECT_TRUE(admission.trusted({IpAddress::parse("127.0.0.1").value(), 1}));
-  EXPECT_FALSE(admission.trusted({IpAddress::parse("192.0.2.1").value(), 1}));
+  EXPECT_TRUE(access_control.trusted({IpAddress::parse("127.0.0.1").value(), 1}));
+  EXPECT_FALSE(access_control.trusted({IpAddress::parse("192.0.2.1").value(), 1}));
 }
 
 TEST(Plan, TakesWhatTheSettingsSayOfWorkers) {

@@ -191,7 +191,7 @@ TEST_P(PipelineOfModel, WhileTheLanesWorkEachMessageIsBookedOnce) {
 TEST_P(PipelineOfModel, WhatTheNextServerIsToReadStaysInTheSockets) {
   GatedEcho service;
   PipelineOptions options = options_of(GetParam(), 4);
-  options.leave_unread = true;
+  options.stop_reading = true;
   LivePipeline live(service, options, GetParam().groups);
   Client client;
   fill(live, service, client);

@@ -28,9 +28,10 @@ class PipelineResourcesTest : public testing::Test {
   const Assignment assignment_ = assignment_of(options_);
   EchoService service_;
   const std::vector<DatagramPort*> ports_;
-  const Admission admission_{AdmissionOptions{{}, {}, {}, LocalAddressSet(), false}};
+  const AccessControl access_control_{AccessOptions{{}, {}, {}, LocalAddressSet(), false}};
   Scoreboard scoreboard_{lane_names(assignment_), 0, 1, 1, Sharing::process_private};
-  PipelineResources resources_{{options_, assignment_, service_, ports_, admission_, scoreboard_}};
+  PipelineResources resources_{
+      {options_, assignment_, service_, ports_, access_control_, scoreboard_}};
 };
 
 // Found by an independent look: the one that was woken stood still, and the others slept on.

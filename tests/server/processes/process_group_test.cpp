@@ -408,7 +408,7 @@ TEST_F(ProcessGroupTest, TheEndAnswersWhatTheSocketsStillHold) {
 
 TEST_F(ProcessGroupTest, WhatTheNextServerIsToReadStaysInTheSockets) {
   PipelineOptions options = processes(ProcessUse::prefork, 1);
-  options.leave_unread = true;
+  options.stop_reading = true;
   options.slots = 1;
   LiveProcesses live(service_, options);
   live.group().start();

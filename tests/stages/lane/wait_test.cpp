@@ -10,8 +10,8 @@
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 
-#include "queue/crowd.h"
 #include "queue/slot_queue.h"
+#include "queue/worker_occupancy.h"
 #include "queue/worker_queue.h"
 #include "services/echo.h"
 #include "stages/lane/queue_wait.h"
@@ -131,7 +131,7 @@ TEST_F(QueueWaitTest, AWaitForRoomThatIsRefusedIsTroubleUntilOneIsNot) {
 class WorkerWaitTest : public testing::Test {
  protected:
   WorkerStep step(LongestWait longest) {
-    return WorkerStep({{service_, store_, queue_, responses_}, crowd_, longest}, lane_,
+    return WorkerStep({{service_, store_, queue_, responses_}, occupancy_, longest}, lane_,
                       books_.open());
   }
 
@@ -142,7 +142,7 @@ class WorkerWaitTest : public testing::Test {
   SlotPool& pool_ = *SlotPool::create(pool_memory_.data(), kSlots);
   SlotQueue& responses_ = *SlotQueue::create(response_memory_.data(), kSlots);
   WorkerQueue& queue_ = *WorkerQueue::create(queue_memory_.data(), kSlots);
-  Crowd crowd_{1, 0};
+  WorkerOccupancy occupancy_{1, 0};
   EchoService service_;
   LaneContext lane_{pool_, 0, 1};
   test::Books books_;

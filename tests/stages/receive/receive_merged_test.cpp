@@ -155,7 +155,7 @@ TEST_F(ReceiveMergedTest, ATruncatedBufferWithTooFewSlots) {
 TEST_F(ReceiveMergedTest, ARefusedBufferIsRefusedDatagramByDatagram) {
   RigOptions options;
   options.slots = 2;
-  options.admission.allowed = PrefixSet({test::prefix("198.51.100.0", 24)});
+  options.access_control.allowed = PrefixSet({test::prefix("198.51.100.0", 24)});
   Rig rig(echo_, std::move(options));
   rig.deliver_merged("aabbcc", 2);
   ASSERT_TRUE(rig.settle());
@@ -169,7 +169,7 @@ TEST_F(ReceiveMergedTest, ARefusedBufferIsRefusedDatagramByDatagram) {
 TEST_F(ReceiveMergedTest, SlotsOfRefusedArrivalsAreUsedByOthers) {
   RigOptions options;
   options.slots = 3;
-  options.admission.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
+  options.access_control.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
   Rig rig(echo_, std::move(options));
   rig.deliver("stranger", address("198.51.100.1", 4000));
   rig.deliver("stranger", address("198.51.100.1", 4000));

@@ -312,7 +312,7 @@ TEST_F(ReceiveTest, AllAreTriedAtOnceWhenTheLaneIsToStop) {
 TEST_F(ReceiveTest, RefusedDatagramsUseNoSlotAndAreNotAnswered) {
   RigOptions options;
   options.slots = 2;
-  options.admission.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
+  options.access_control.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
   Rig rig(echo_, std::move(options));
   rig.deliver("stranger", address("198.51.100.1", 4000));
   rig.deliver("port 0", address("192.0.2.1", 0));
@@ -341,7 +341,7 @@ TEST_F(ReceiveTest, GroupDestinationIsRefused_A08) {
 TEST_F(ReceiveTest, TrustIsDecidedForEachPeer) {
   RigOptions options;
   options.slots = 1;
-  options.admission.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
+  options.access_control.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
   std::vector<bool> seen;
   CallService service([&](Message& message) {
     seen.push_back(message.trusted());
@@ -415,7 +415,13 @@ TEST_F(ReceiveTest, WhereItIsToldToItPausesBetweenSmallBatches) {
 class ReceiveStepTest : public ReceiveTest {
  protected:
   ReceiveStep::Wiring wiring() {
-    return {{&rig_.port(0), &rig_.port(1)}, rig_.store, rig_.pool, rig_.requests, admission_, 4, 1};
+    return {{&rig_.port(0), &rig_.port(1)},
+            rig_.store,
+            rig_.pool,
+            rig_.requests,
+            access_control_,
+            4,
+            1};
   }
   ReceiveStep step_of(ReceiveStep::Wiring wiring) {
     return {std::move(wiring), lane_, rig_.books.open()};
@@ -427,7 +433,7 @@ class ReceiveStepTest : public ReceiveTest {
 
   Rig rig_{echo_, {.ports = 2}};
   LaneContext lane_{rig_.pool, 0, 4};
-  Admission admission_{test::open_admission()};
+  AccessControl access_control_{test::open_access()};
 };
 
 TEST_F(ReceiveStepTest, ARunGoesRoundAllSockets) {
@@ -465,9 +471,9 @@ TEST_F(ReceiveStepTest, MessagesNameTheirSocketByItsPlaceInTheServersList) {
 }
 
 TEST_F(ReceiveStepTest, AfterTheSignNothingMoreIsRead) {
-  LeaveSign leave;
+  StopReading leave;
   ReceiveStep::Wiring leaving = wiring();
-  leaving.leave_unread = &leave;
+  leaving.stop_reading = &leave;
   ReceiveStep step = step_of(leaving);
   deliver_to_both(1);
   EXPECT_EQ(step.run(), 2u);
@@ -481,10 +487,10 @@ TEST_F(ReceiveStepTest, AfterTheSignNothingMoreIsRead) {
 
 // It was received: the next server cannot read it.
 TEST_F(ReceiveStepTest, AfterTheSignWhatTheLaneHoldsStillGoesOn) {
-  LeaveSign leave;
+  StopReading leave;
   ReceiveStep::Wiring leaving = wiring();
   leaving.merged = true;
-  leaving.leave_unread = &leave;
+  leaving.stop_reading = &leave;
   ReceiveStep step = step_of(leaving);
   rig_.deliver_merged("abcdef", 1);
   EXPECT_EQ(step.run(), 4u) << "a batch";

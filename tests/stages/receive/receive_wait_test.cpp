@@ -51,11 +51,11 @@ class ReceiveWaitTest : public testing::Test {
                .store = store_,
                .pool = pool_,
                .requests = requests_,
-               .admission = admission_,
+               .access_control = access_control_,
                .batch = kBatch,
                .lanes = 1,
                .shedding = shedding,
-               .leave_unread = &leave_},
+               .stop_reading = &leave_},
               lane_, books_.open()) {
     place();
   }
@@ -100,9 +100,9 @@ class ReceiveWaitTest : public testing::Test {
   SlotStore store_{kSlots, 64};
   SlotPool& pool_ = *SlotPool::create(pool_memory_.data(), kSlots, {{}, slots_event_});
   SlotQueue& requests_ = *SlotQueue::create(request_memory_.data(), kSlots);
-  Admission admission_{test::open_admission()};
+  AccessControl access_control_{test::open_access()};
   LaneContext lane_{pool_, 2 * kBatch, 1};
-  LeaveSign leave_;
+  StopReading leave_;
   UdpSocket socket_{test::address("127.0.0.1", 0), {}};
   UdpSocket client_{test::address("127.0.0.1", 0), {}};
   ReceiveStep step_;
@@ -241,7 +241,7 @@ class FailingReceiveWaitTest : public ReceiveWaitTest {
                        .store = store_,
                        .pool = pool_,
                        .requests = requests_,
-                       .admission = admission_,
+                       .access_control = access_control_,
                        .batch = kBatch,
                        .lanes = 1},
                       lane_, books_.open()),
@@ -488,7 +488,7 @@ class AnsweringWaitTest : public ReceiveWaitTest {
 
   void place_answering(bool others_hand_it_replies) {
     ReceiveWait::Wiring wiring{{&socket_}, pool_, kBatch, 1, stop_event_};
-    wiring.leave_unread = &leave_;
+    wiring.stop_reading = &leave_;
     wiring.all_received = &all_received_;
     wiring.sender = &sender_;
     if (others_hand_it_replies) wiring.replies = &consumer_;

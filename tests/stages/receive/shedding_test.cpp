@@ -147,7 +147,7 @@ TEST_F(SheddingTest, InvalidAndRefusedAreDecidedFirst) {
   RigOptions options = one_slot();
   options.batch = 16;
   options.window = 32;
-  options.admission.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
+  options.access_control.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
   Rig rig(busy_, std::move(options));
   take_the_slot(rig);
   rig.deliver("");
@@ -294,7 +294,7 @@ TEST_F(SheddingTest, RepliesInPlaceAndInTheWindowDoNotMix) {
 TEST_F(SheddingTest, OnlyATrustedPeerGetsMoreThanItSent) {
   RigOptions options = one_slot();
   options.window = 64;
-  options.admission.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
+  options.access_control.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
   Rig rig(busy_, std::move(options));
   take_the_slot(rig);
   rig.deliver("l", address("127.0.0.1", 4000));
@@ -379,7 +379,7 @@ TEST_F(SheddingTest, ATruncatedMergedBufferLosesItsLastDatagramOnly) {
 
 TEST_F(SheddingTest, MergedDatagramsThatAreRefusedAreAllRefused) {
   RigOptions options = one_slot();
-  options.admission.allowed = PrefixSet({test::prefix("198.51.100.0", 24)});
+  options.access_control.allowed = PrefixSet({test::prefix("198.51.100.0", 24)});
   Rig rig(busy_, std::move(options));
   rig.deliver("first", address("198.51.100.1", 4000));
   ASSERT_EQ(rig.receive.run(), 1u);
@@ -422,7 +422,7 @@ TEST_F(SheddingTest, OfMergedDatagramsABatchIsAnswered) {
   RigOptions options = one_slot();
   options.window = 64;
   options.batch = 4;
-  options.admission.trusted = PrefixSet({test::prefix("192.0.2.0", 24)});
+  options.access_control.trusted = PrefixSet({test::prefix("192.0.2.0", 24)});
   Rig rig(busy_, std::move(options));
   take_the_slot(rig);
   rig.deliver_merged("w1l2b3b4b5b6b7", 2);
@@ -452,7 +452,7 @@ TEST_F(SheddingTest, LookupSaysBusyForTheTransactionAndIsNeverLongerThanAsked) {
   for (const bool trusted : {false, true}) {
     RigOptions options = one_slot();
     options.batch = 64;
-    if (trusted) options.admission.trusted = PrefixSet({test::prefix("192.0.2.0", 24)});
+    if (trusted) options.access_control.trusted = PrefixSet({test::prefix("192.0.2.0", 24)});
     Rig rig(*lookup, std::move(options));
     take_the_slot(rig);
     std::vector<std::string> expected;

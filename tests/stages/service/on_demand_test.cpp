@@ -78,11 +78,11 @@ class OnDemand : public testing::Test {
     return [&rig] { return rig.workers->queue.ready_guess(); };
   }
   // The worker is inside a message.
-  static void enter(Rig& rig) { rig.workers->crowd.enter(waiting(rig)); }
+  static void enter(Rig& rig) { rig.workers->occupancy.enter(waiting(rig)); }
   // The end of the server, as the pipeline does it: workers first.
   static void end(Rig& rig) {
     rig.workers->queue.close();
-    rig.workers->crowd.close();
+    rig.workers->occupancy.close();
     while (rig.workers->starter->wait()) rig.workers->starter->run();
   }
   static void expect_at_rest(Rig& rig, std::uint64_t threads) {
@@ -128,7 +128,7 @@ TEST_F(OnDemand, NoThreadWithoutAMessage) {
   Rig rig(service_, options(2));
   enter(rig);
   EXPECT_EQ(rig.workers->starter->run(), 0u);
-  rig.workers->crowd.leave();
+  rig.workers->occupancy.leave();
   end(rig);
   expect_at_rest(rig, 0);
 }
@@ -152,7 +152,7 @@ TEST_F(OnDemand, StartsForTheOldestUpToTheMostAndAPlaceIsUsedAgain) {
   ASSERT_TRUE(service_.wait_until_inside(2));
   EXPECT_THAT(demand_threads(), ElementsAre("demand-0", "demand-1"));
 
-  rig.workers->crowd.leave();
+  rig.workers->occupancy.leave();
   service_.let_go(2);
   while (rig.books.largest(Gauge::threads_now) > 0) {
     ASSERT_TRUE(starter.wait());
@@ -199,7 +199,7 @@ TEST_F(OnDemand, TheEndWaitsForThreadsThatStillRun) {
   bring(rig, {"1", "2", "3"});
   EXPECT_EQ(rig.workers->starter->run(), 3u);
   ASSERT_TRUE(service_.wait_until_inside(3));
-  rig.workers->crowd.leave();
+  rig.workers->occupancy.leave();
   std::thread opener([this] {
     std::this_thread::sleep_for(50ms);
     service_.let_go(3);
@@ -219,7 +219,7 @@ TEST_F(OnDemand, SeizedWhileAThreadHasItItIsBookedOnce) {
   ASSERT_TRUE(service_.wait_until_inside(1));
   EXPECT_EQ(rig.seize_all(), 2u);
   service_.let_go(2);
-  rig.workers->crowd.leave();
+  rig.workers->occupancy.leave();
   EXPECT_EQ(rig.workers->run(), 1u);
   end(rig);
   ASSERT_TRUE(rig.settle());
@@ -259,7 +259,7 @@ TEST_F(NoThread, IsReportedAndTheWorkersGetTheMessage) {
   bring(rig, {"1", "2"});
   EXPECT_EQ(run_without_threads(rig), 0u);
   EXPECT_EQ(rig.workers->queue.ready_guess(), 2u) << "the claim is given back";
-  EXPECT_TRUE(rig.workers->crowd.wanted(waiting(rig))) << "nor is the thread counted";
+  EXPECT_TRUE(rig.workers->occupancy.wanted(waiting(rig))) << "nor is the thread counted";
   EXPECT_EQ(rig.books.largest(Gauge::threads_now), 0u);
   EXPECT_EQ(rig.total(Counter::threads_started), 0u);
   EXPECT_EQ(rig.total(Counter::thread_start_errors), 1u);
@@ -271,7 +271,7 @@ TEST_F(NoThread, IsReportedAndTheWorkersGetTheMessage) {
   const auto trouble = rig.workers->starter_lane.troubles.look(Trouble::thread_start);
   ASSERT_TRUE(trouble);
   EXPECT_EQ(trouble->number, EAGAIN);
-  rig.workers->crowd.leave();
+  rig.workers->occupancy.leave();
   service_.let_go(2);
   EXPECT_EQ(rig.workers->run(), 2u);
   test::without_new_threads([&] { end(rig); });
@@ -309,7 +309,7 @@ TEST_F(NoThread, IsTriedAgainLaterAndLaterWithoutACallUntilThereIsOne) {
   }
   EXPECT_EQ(started, 1u) << "now there is one";
   EXPECT_FALSE(rig.workers->starter_lane.troubles.look(Trouble::thread_start));
-  rig.workers->crowd.leave();
+  rig.workers->occupancy.leave();
   end_with_one_reply(rig);
 }
 
@@ -322,7 +322,7 @@ TEST_F(NoThread, IsTriedAgainIfThePauseIsOverBeforeTheWait) {
   EXPECT_TRUE(starter.wait());
   service_.let_go(1);
   EXPECT_EQ(starter.run(), 1u);
-  rig.workers->crowd.leave();
+  rig.workers->occupancy.leave();
   end_with_one_reply(rig);
 }
 
@@ -331,12 +331,12 @@ TEST_F(NoThread, WhereNoneIsWantedAnyMoreTheStarterWaitsForACall) {
   Rig rig(service_, options());
   OnDemandStarter& starter = *rig.workers->starter;
   fail_once(rig);
-  rig.workers->crowd.leave();
+  rig.workers->occupancy.leave();
   std::atomic<bool> called = false;
   std::thread other([&] {
     std::this_thread::sleep_for(30ms);
     called = true;
-    rig.workers->crowd.thread_ends();
+    rig.workers->occupancy.thread_ends();
   });
   EXPECT_TRUE(starter.wait());
   EXPECT_TRUE(called);
@@ -396,7 +396,7 @@ TEST_F(OnDemand, ManyMessagesOneAfterTheOtherInFewPlaces) {
     }
     rig.response.run();
   }
-  rig.workers->crowd.leave();
+  rig.workers->occupancy.leave();
   end(rig);
   expect_at_rest(rig, kMessages);
   EXPECT_EQ(service.shared, 0) << "two threads with one state";

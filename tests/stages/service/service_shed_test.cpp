@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
-#include "queue/crowd.h"
+#include "queue/worker_occupancy.h"
 #include "queue/worker_queue.h"
 #include "stages/message/memory.h"
 #include "stages/service/service.h"
@@ -56,7 +56,7 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
   void build_blocking() {
     step_ = std::make_unique<ServiceStep>(
         ServiceStep::Wiring{user_, rig_.store, rig_.requests, rig_.responses, cost_, kBatch, 1,
-                            ServiceStep::Deferral{queue_, crowd_, GetParam(), budget_.get()}},
+                            ServiceStep::Deferral{queue_, occupancy_, GetParam(), budget_.get()}},
         lane_, rig_.books.open());
   }
   // The messages of one batch reach the service step.
@@ -86,14 +86,14 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
   Rig rig_{user_};
   Memory memory_{WorkerQueue::bytes()};
   WorkerQueue& queue_ = *WorkerQueue::create(memory_.data(), kPlaces);
-  Crowd crowd_{1, 0};
+  WorkerOccupancy occupancy_{1, 0};
   LaneContext lane_{rig_.pool, 2 * kBatch, kPoolLanes};
   LaneContext worker_lane_{rig_.pool, 0, kPoolLanes};
   StepCost cost_;
   std::unique_ptr<BusyBudget> budget_;
   std::unique_ptr<ServiceStep> step_;
   WorkerStep worker_{
-      {{user_, rig_.store, queue_, rig_.responses}, crowd_}, worker_lane_, rig_.books.open()};
+      {{user_, rig_.store, queue_, rig_.responses}, occupancy_}, worker_lane_, rig_.books.open()};
 };
 
 TEST_P(ServiceShedTest, WhatFindsNoPlaceIsAnsweredBusyThroughResponse) {

@@ -185,7 +185,7 @@ TEST(ServiceStep, AReplyMayHaveExactlyItsLimit) {
     CallService service([&](Message& message) { fill(message, extra); });
     RigOptions options;
     options.window = 16;
-    options.admission.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
+    options.access_control.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
     Rig rig(service, std::move(options));
     rig.deliver("123");
     rig.deliver("123", address("127.0.0.1", 4000));
@@ -206,7 +206,7 @@ TEST(ServiceStep, AReplyInPlaceIsNeverLongerThanTheRequestNotEvenForTheTrusted) 
     message.reply_in_place(message.request().size() + (request_of(message)[0] == '+' ? 1 : 0));
   });
   RigOptions options;
-  options.admission.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
+  options.access_control.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
   Rig rig(service, std::move(options));
   for (const SocketAddress& peer : {client(), address("127.0.0.1", 4000)}) {
     rig.deliver("same", peer);
@@ -319,7 +319,7 @@ TEST(ServiceStep, PeerAndTrustAreShownToTheService) {
     message.no_reply();
   });
   RigOptions options;
-  options.admission.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
+  options.access_control.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
   Rig rig(service, std::move(options));
   rig.deliver("x", client(5));
   rig.deliver("x", address("127.0.0.1", 4000));

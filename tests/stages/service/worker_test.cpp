@@ -41,7 +41,7 @@ TEST(WorkerStep, WithoutMessagesItDoesNothing) {
   CallService service(defer, [](Message&) { ADD_FAILURE() << "called"; });
   Rig rig(service, with_workers());
   EXPECT_EQ(rig.workers->steps[0].run(), 0u);
-  EXPECT_EQ(rig.workers->crowd.inside_guess(), 0u);
+  EXPECT_EQ(rig.workers->occupancy.inside_guess(), 0u);
   rig.expect_at_rest();
 }
 
@@ -95,7 +95,8 @@ TEST(WorkerStep, NothingElseWaitsWhileTheServiceBlocks) {
     rig->response.run();
     rig->response.before_wait();
     for (const std::string& reply : rig->replies()) replied_before.push_back(reply);
-    EXPECT_EQ(rig->workers->crowd.inside_guess(), 0u) << "nobody counts where no thread may start";
+    EXPECT_EQ(rig->workers->occupancy.inside_guess(), 0u)
+        << "nobody counts where no thread may start";
     EXPECT_EQ(rig->pool.free_slots().value_guess(), rig->store.slots() - rig->books.in_flight());
     rig->expect_books();
     if (test::request_of(message) == "silent")

@@ -17,7 +17,7 @@ TEST(SendLoop, GivesUpWhenTheSystemRefusesEverything) {
   settings.server = {*IpAddress::parse("127.0.0.1"), server.port()};
   settings.size = kTooLarge;
   const EchoWorkload workload(kTooLarge);
-  NumberPool numbers(10);
+  MessageIdPool numbers(10);
   const StopFlag stop{Stop::no};
   SendLoop loop(settings, workload, numbers, stop);
   loop.run(monotonic_ns());

@@ -1,17 +1,17 @@
-#include "tools/udpblast/number_supply.h"
+#include "tools/udpblast/message_id_allocator.h"
 
 #include <algorithm>
 
 namespace cpss::udpblast {
 
-NumberPool::Range NumberPool::take_block() noexcept {
+MessageIdPool::Range MessageIdPool::take_block() noexcept {
   // The load keeps threads that ask again and again at the end from running the counter over.
   if (next_.load(std::memory_order_relaxed) >= count_) return {count_, count_};
   const std::uint64_t first = next_.fetch_add(kBlock, std::memory_order_relaxed);
   return {std::min(first, count_), std::min(first + kBlock, count_)};
 }
 
-NumberPool::Range NumberSupply::take(std::uint64_t most) noexcept {
+MessageIdPool::Range MessageIdAllocator::take(std::uint64_t most) noexcept {
   if (block_.first == block_.end) block_ = pool_.take_block();
   const std::uint64_t first = block_.first;
   block_.first = std::min(block_.end, first + most);

@@ -10,11 +10,11 @@
 namespace cpss::udpblast {
 
 // Shared by all threads.
-class NumberPool {
+class MessageIdPool {
  public:
-  explicit NumberPool(std::uint64_t count) noexcept : count_(count) {}
-  NumberPool(const NumberPool&) = delete;
-  NumberPool& operator=(const NumberPool&) = delete;
+  explicit MessageIdPool(std::uint64_t count) noexcept : count_(count) {}
+  MessageIdPool(const MessageIdPool&) = delete;
+  MessageIdPool& operator=(const MessageIdPool&) = delete;
 
   struct Range {
     std::uint64_t first = 0;
@@ -31,18 +31,18 @@ class NumberPool {
 };
 
 // Of one thread.
-class NumberSupply {
+class MessageIdAllocator {
  public:
-  explicit NumberSupply(NumberPool& pool) noexcept : pool_(pool) {}
+  explicit MessageIdAllocator(MessageIdPool& pool) noexcept : pool_(pool) {}
 
   // At most `most` (not 0) numbers that follow each other; none: all are taken.
-  NumberPool::Range take(std::uint64_t most) noexcept;
+  MessageIdPool::Range take(std::uint64_t most) noexcept;
   // The last `count` numbers of the last take() were not used; they come again.
   void give_back(std::uint64_t count) noexcept { block_.first -= count; }
 
  private:
-  NumberPool& pool_;
-  NumberPool::Range block_;
+  MessageIdPool& pool_;
+  MessageIdPool::Range block_;
 };
 
 }  // namespace cpss::udpblast

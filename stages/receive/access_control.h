@@ -18,7 +18,7 @@
 
 namespace cpss {
 
-struct AdmissionOptions {
+struct AccessOptions {
   PrefixSet allowed;                         // empty: everybody
   PrefixSet trusted;                         // may get replies longer than their requests
   std::vector<SocketAddress> own_addresses;  // what the server listens on, with real ports
@@ -30,10 +30,10 @@ struct AdmissionOptions {
       Sharing::process_private;  // of what is published: with lanes that are processes
 };
 
-class Admission {
+class AccessControl {
  public:
   // Throws std::bad_alloc, std::system_error.
-  explicit Admission(AdmissionOptions options)
+  explicit AccessControl(AccessOptions options)
       : options_(std::move(options)), host_(options_.host, options_.sharing) {}
 
   // Of this host; the main thread publishes others when they have changed.
@@ -48,7 +48,7 @@ class Admission {
   bool is_own(const SocketAddress& peer, const HostAddressCopy& host) const noexcept;
   bool may_reflect(std::uint16_t port) const noexcept;
 
-  AdmissionOptions options_;
+  AccessOptions options_;
   HostAddresses host_;
 };
 

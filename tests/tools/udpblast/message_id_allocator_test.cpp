@@ -1,4 +1,4 @@
-#include "tools/udpblast/number_supply.h"
+#include "tools/udpblast/message_id_allocator.h"
 
 #include <algorithm>
 #include <thread>
@@ -9,9 +9,9 @@
 namespace cpss::udpblast {
 namespace {
 
-TEST(NumberSupply, EndsAtTheCount) {
-  NumberPool pool(5);
-  NumberSupply supply(pool);
+TEST(MessageIdAllocator, EndsAtTheCount) {
+  MessageIdPool pool(5);
+  MessageIdAllocator supply(pool);
   const auto first = supply.take(3);
   EXPECT_EQ(first.first, 0u);
   EXPECT_EQ(first.end, 3u);
@@ -22,9 +22,9 @@ TEST(NumberSupply, EndsAtTheCount) {
   EXPECT_EQ(none.first, none.end);
 }
 
-TEST(NumberSupply, WhatIsGivenBackComesAgain) {
-  NumberPool pool(10);
-  NumberSupply supply(pool);
+TEST(MessageIdAllocator, WhatIsGivenBackComesAgain) {
+  MessageIdPool pool(10);
+  MessageIdAllocator supply(pool);
   supply.take(8);
   supply.give_back(5);
   EXPECT_EQ(supply.take(1).first, 3u);
@@ -35,16 +35,16 @@ TEST(NumberSupply, WhatIsGivenBackComesAgain) {
   EXPECT_EQ(rest.end, 10u);
 }
 
-TEST(NumberSupply, ThreadsShareAllNumbersOutOnce) {
+TEST(MessageIdAllocator, ThreadsShareAllNumbersOutOnce) {
   constexpr std::uint64_t kCount = 100'003;
   constexpr std::size_t kThreads = 4;
-  NumberPool pool(kCount);
+  MessageIdPool pool(kCount);
   std::vector<std::vector<std::uint64_t>> taken(kThreads);
   {
     std::vector<std::jthread> threads;
     for (auto& mine : taken)
       threads.emplace_back([&pool, &mine] {
-        NumberSupply supply(pool);
+        MessageIdAllocator supply(pool);
         for (auto range = supply.take(7); range.first != range.end; range = supply.take(7))
           for (std::uint64_t n = range.first; n < range.end; ++n) mine.push_back(n);
       });

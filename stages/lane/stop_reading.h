@@ -10,7 +10,7 @@
 
 namespace cpss {
 
-class alignas(64) LeaveSign {
+class alignas(64) StopReading {
  public:
   void give() noexcept { given_.store(true, std::memory_order_relaxed); }
   bool given() const noexcept { return given_.load(std::memory_order_relaxed); }

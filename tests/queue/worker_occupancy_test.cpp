@@ -1,5 +1,5 @@
 // When the starter of on-demand threads is called, and that no call is lost.
-#include "queue/crowd.h"
+#include "queue/worker_occupancy.h"
 
 #include <atomic>
 #include <chrono>
@@ -27,111 +27,112 @@ constexpr auto kOneWaits = waiting(1);
 constexpr auto kNothingWaits = waiting(0);
 
 // Whether the starter has been called since the last time.
-bool called(Crowd& crowd) {
-  return crowd.wait(Deadline{}).status == TakeStatus::taken;
+bool called(WorkerOccupancy& occupancy) {
+  return occupancy.wait(Deadline{}).status == TakeStatus::taken;
 }
 
-TEST(Crowd, WithoutOnDemandThreadsNobodyIsEverCalled) {
-  Crowd crowd(1, 0);
-  EXPECT_EQ(crowd.enter(kOneWaits), 0u);
-  EXPECT_EQ(crowd.message_put(kOneWaits), 0u);
-  EXPECT_FALSE(called(crowd));
-  EXPECT_FALSE(crowd.wanted(kOneWaits));
-  crowd.leave();
-  EXPECT_FALSE(called(crowd));
-  EXPECT_EQ(crowd.inside_guess(), 0u);
+TEST(WorkerOccupancy, WithoutOnDemandThreadsNobodyIsEverCalled) {
+  WorkerOccupancy occupancy(1, 0);
+  EXPECT_EQ(occupancy.enter(kOneWaits), 0u);
+  EXPECT_EQ(occupancy.message_put(kOneWaits), 0u);
+  EXPECT_FALSE(called(occupancy));
+  EXPECT_FALSE(occupancy.wanted(kOneWaits));
+  occupancy.leave();
+  EXPECT_FALSE(called(occupancy));
+  EXPECT_EQ(occupancy.inside_guess(), 0u);
 }
 
-TEST(Crowd, AProducerCallsWhenMoreWaitThanWorkersAreOutside) {
-  Crowd crowd(2, 1);
-  crowd.message_put(waiting(2));
-  EXPECT_FALSE(called(crowd)) << "one for each worker";
-  EXPECT_FALSE(crowd.wanted(waiting(2)));
-  crowd.enter(kNothingWaits);
-  crowd.message_put(kOneWaits);
-  EXPECT_FALSE(called(crowd)) << "one is outside";
-  EXPECT_FALSE(crowd.wanted(kOneWaits));
-  crowd.enter(kNothingWaits);
-  EXPECT_FALSE(called(crowd)) << "nothing waits";
-  EXPECT_FALSE(crowd.wanted(kNothingWaits));
-  EXPECT_TRUE(crowd.wanted(kOneWaits));
-  crowd.message_put(kOneWaits);
-  EXPECT_TRUE(called(crowd));
-  EXPECT_FALSE(called(crowd)) << "once";
-  crowd.leave();
-  EXPECT_FALSE(crowd.wanted(kOneWaits));
-  crowd.message_put(kOneWaits);
-  EXPECT_FALSE(called(crowd));
+TEST(WorkerOccupancy, AProducerCallsWhenMoreWaitThanWorkersAreOutside) {
+  WorkerOccupancy occupancy(2, 1);
+  occupancy.message_put(waiting(2));
+  EXPECT_FALSE(called(occupancy)) << "one for each worker";
+  EXPECT_FALSE(occupancy.wanted(waiting(2)));
+  occupancy.enter(kNothingWaits);
+  occupancy.message_put(kOneWaits);
+  EXPECT_FALSE(called(occupancy)) << "one is outside";
+  EXPECT_FALSE(occupancy.wanted(kOneWaits));
+  occupancy.enter(kNothingWaits);
+  EXPECT_FALSE(called(occupancy)) << "nothing waits";
+  EXPECT_FALSE(occupancy.wanted(kNothingWaits));
+  EXPECT_TRUE(occupancy.wanted(kOneWaits));
+  occupancy.message_put(kOneWaits);
+  EXPECT_TRUE(called(occupancy));
+  EXPECT_FALSE(called(occupancy)) << "once";
+  occupancy.leave();
+  EXPECT_FALSE(occupancy.wanted(kOneWaits));
+  occupancy.message_put(kOneWaits);
+  EXPECT_FALSE(called(occupancy));
 }
 
 // Found by an independent look: a worker that was woken and stands still is not inside, and the
 // starter was never called, however many messages waited.
-TEST(Crowd, AWorkerThatStandsStillOutsideHoldsUpOneMessage) {
-  Crowd crowd(2, 1);
-  crowd.enter(kNothingWaits);
-  crowd.message_put(kOneWaits);
-  EXPECT_FALSE(called(crowd)) << "it is the other worker's, which has been woken";
-  crowd.message_put(waiting(2));
-  EXPECT_TRUE(called(crowd));
-  EXPECT_TRUE(crowd.wanted(waiting(2)));
-  crowd.count_in();
-  EXPECT_FALSE(crowd.wanted(waiting(1)));
-  crowd.count_out();
+TEST(WorkerOccupancy, AWorkerThatStandsStillOutsideHoldsUpOneMessage) {
+  WorkerOccupancy occupancy(2, 1);
+  occupancy.enter(kNothingWaits);
+  occupancy.message_put(kOneWaits);
+  EXPECT_FALSE(called(occupancy)) << "it is the other worker's, which has been woken";
+  occupancy.message_put(waiting(2));
+  EXPECT_TRUE(called(occupancy));
+  EXPECT_TRUE(occupancy.wanted(waiting(2)));
+  occupancy.count_in();
+  EXPECT_FALSE(occupancy.wanted(waiting(1)));
+  occupancy.count_out();
 }
 
-TEST(Crowd, AWorkerCallsThatGoesInsideWhileMoreWaitThanAreOutside) {
-  Crowd crowd(2, 1);
-  crowd.enter(kOneWaits);
-  EXPECT_FALSE(called(crowd)) << "the other one can take it";
-  crowd.enter(kOneWaits);
-  EXPECT_TRUE(called(crowd));
-  crowd.leave();
-  crowd.enter(kOneWaits);
-  EXPECT_TRUE(called(crowd)) << "each time anew";
-  crowd.leave();
-  crowd.leave();
-  crowd.enter(waiting(2));
-  EXPECT_TRUE(called(crowd)) << "the other one can take one of them";
+TEST(WorkerOccupancy, AWorkerCallsThatGoesInsideWhileMoreWaitThanAreOutside) {
+  WorkerOccupancy occupancy(2, 1);
+  occupancy.enter(kOneWaits);
+  EXPECT_FALSE(called(occupancy)) << "the other one can take it";
+  occupancy.enter(kOneWaits);
+  EXPECT_TRUE(called(occupancy));
+  occupancy.leave();
+  occupancy.enter(kOneWaits);
+  EXPECT_TRUE(called(occupancy)) << "each time anew";
+  occupancy.leave();
+  occupancy.leave();
+  occupancy.enter(waiting(2));
+  EXPECT_TRUE(called(occupancy)) << "the other one can take one of them";
 }
 
-TEST(Crowd, WithTheMostThreadsOnlyOneThatEndsCalls) {
-  Crowd crowd(1, 2);
-  crowd.enter(kNothingWaits);
-  crowd.count_in();
-  EXPECT_TRUE(crowd.wanted(kOneWaits)) << "there is room for one more";
-  crowd.count_in();
-  EXPECT_FALSE(crowd.wanted(kOneWaits));
-  crowd.message_put(kOneWaits);
-  EXPECT_FALSE(called(crowd));
-  crowd.leave();
-  crowd.enter(kOneWaits);
-  EXPECT_FALSE(called(crowd));
-  crowd.thread_ends();
-  EXPECT_TRUE(called(crowd));
-  EXPECT_FALSE(crowd.wanted(kOneWaits)) << "not before it is counted out";
-  crowd.count_out();
-  EXPECT_TRUE(crowd.wanted(kOneWaits));
-  EXPECT_EQ(crowd.inside_guess(), 1u) << "threads and workers are counted apart";
+TEST(WorkerOccupancy, WithTheMostThreadsOnlyOneThatEndsCalls) {
+  WorkerOccupancy occupancy(1, 2);
+  occupancy.enter(kNothingWaits);
+  occupancy.count_in();
+  EXPECT_TRUE(occupancy.wanted(kOneWaits)) << "there is room for one more";
+  occupancy.count_in();
+  EXPECT_FALSE(occupancy.wanted(kOneWaits));
+  occupancy.message_put(kOneWaits);
+  EXPECT_FALSE(called(occupancy));
+  occupancy.leave();
+  occupancy.enter(kOneWaits);
+  EXPECT_FALSE(called(occupancy));
+  occupancy.thread_ends();
+  EXPECT_TRUE(called(occupancy));
+  EXPECT_FALSE(occupancy.wanted(kOneWaits)) << "not before it is counted out";
+  occupancy.count_out();
+  EXPECT_TRUE(occupancy.wanted(kOneWaits));
+  EXPECT_EQ(occupancy.inside_guess(), 1u) << "threads and workers are counted apart";
 }
 
-TEST(Crowd, CallsMadeBeforeItIsClosedAreHeard) {
-  Crowd crowd(1, 1);
-  crowd.enter(kOneWaits);
-  crowd.message_put(kOneWaits);
-  crowd.close();
-  EXPECT_EQ(crowd.wait().status, TakeStatus::taken);
-  EXPECT_EQ(crowd.wait().status, TakeStatus::closed);
-  crowd.thread_ends();
-  EXPECT_EQ(crowd.wait().status, TakeStatus::taken) << "those of threads that still run";
-  EXPECT_EQ(crowd.wait().status, TakeStatus::closed);
+TEST(WorkerOccupancy, CallsMadeBeforeItIsClosedAreHeard) {
+  WorkerOccupancy occupancy(1, 1);
+  occupancy.enter(kOneWaits);
+  occupancy.message_put(kOneWaits);
+  occupancy.close();
+  EXPECT_EQ(occupancy.wait().status, TakeStatus::taken);
+  EXPECT_EQ(occupancy.wait().status, TakeStatus::closed);
+  occupancy.thread_ends();
+  EXPECT_EQ(occupancy.wait().status, TakeStatus::taken) << "those of threads that still run";
+  EXPECT_EQ(occupancy.wait().status, TakeStatus::closed);
 }
 
-TEST(Crowd, ACallWakesTheStarter) {
-  Crowd crowd(1, 1);
-  crowd.enter(kNothingWaits);
-  std::thread starter(
-      [&] { EXPECT_EQ(crowd.wait(steady_clock::now() + seconds(60)).status, TakeStatus::taken); });
-  crowd.message_put(kOneWaits);
+TEST(WorkerOccupancy, ACallWakesTheStarter) {
+  WorkerOccupancy occupancy(1, 1);
+  occupancy.enter(kNothingWaits);
+  std::thread starter([&] {
+    EXPECT_EQ(occupancy.wait(steady_clock::now() + seconds(60)).status, TakeStatus::taken);
+  });
+  occupancy.message_put(kOneWaits);
   starter.join();
 }
 
@@ -148,7 +149,7 @@ class Rounds {
         per_round_(workers + most_threads + 2),
         memory_(WorkerQueue::bytes()),
         queue_(*WorkerQueue::create(memory_.get(), per_round_)),
-        crowd_(workers, most_threads) {}
+        occupancy_(workers, most_threads) {}
 
   void run() {
     std::vector<std::thread> workers, helpers, producers;
@@ -160,7 +161,7 @@ class Rounds {
     for (std::thread& producer : producers) producer.join();
     queue_.close();
     for (std::thread& worker : workers) worker.join();
-    crowd_.close();
+    occupancy_.close();
     starter.join();
     helpers_in_.close();
     for (std::thread& helper : helpers) helper.join();
@@ -169,7 +170,7 @@ class Rounds {
     EXPECT_EQ(taken_, rounds_ * per_round_);
     EXPECT_LE(most_helping_, most_threads_);
     EXPECT_EQ(queue_.ready_guess(), 0u);
-    EXPECT_EQ(crowd_.inside_guess(), 0u);
+    EXPECT_EQ(occupancy_.inside_guess(), 0u);
   }
 
  private:
@@ -197,7 +198,7 @@ class Rounds {
         const std::uint32_t message = round * per_round_ + i;
         ASSERT_EQ(queue_.reserve(1), 1u);
         queue_.put({&message, 1});
-        crowd_.message_put(waiting_);
+        occupancy_.message_put(waiting_);
       }
       wait_until_taken((round + 1) * per_round_);
     }
@@ -205,7 +206,7 @@ class Rounds {
 
   void work() {
     while (queue_.wait().status == TakeStatus::taken) {
-      crowd_.enter([this] {
+      occupancy_.enter([this] {
         const std::uint32_t waiting = queue_.ready_guess();
         // If it looked before it was counted, a message could now come in unseen.
         std::this_thread::yield();
@@ -214,16 +215,16 @@ class Rounds {
       const std::uint32_t round = queue_.pop().slot / per_round_;
       ++taken_;
       wait_until_taken((round + 1) * per_round_);
-      crowd_.leave();
+      occupancy_.leave();
     }
   }
 
   void start() {
-    while (crowd_.wait().status == TakeStatus::taken) {
+    while (occupancy_.wait().status == TakeStatus::taken) {
       for (std::uint32_t ended = helpers_out_.try_take(most_threads_); ended > 0; --ended)
-        crowd_.count_out();
-      while (crowd_.wanted(waiting_) && queue_.try_claim()) {
-        crowd_.count_in();
+        occupancy_.count_out();
+      while (occupancy_.wanted(waiting_) && queue_.try_claim()) {
+        occupancy_.count_in();
         helpers_in_.post(1);
       }
     }
@@ -237,7 +238,7 @@ class Rounds {
       ++taken_;
       --helping_;
       helpers_out_.post(1);
-      crowd_.thread_ends();
+      occupancy_.thread_ends();
     }
   }
 
@@ -248,7 +249,7 @@ class Rounds {
   const std::uint32_t per_round_;
   ZeroedMemory memory_;
   WorkerQueue& queue_;
-  Crowd crowd_;
+  WorkerOccupancy occupancy_;
   Semaphore helpers_in_;
   Semaphore helpers_out_;
   std::atomic<std::uint32_t> taken_{0};
@@ -257,7 +258,7 @@ class Rounds {
   std::atomic<bool> stuck_{false};
 };
 
-TEST(CrowdStorm, NoCallIsLost) {
+TEST(WorkerOccupancyStorm, NoCallIsLost) {
   for (const std::uint32_t workers : {1u, 2u, 3u})
     for (const std::uint32_t most_threads : {1u, 2u}) {
       SCOPED_TRACE(testing::Message() << workers << " workers, " << most_threads << " threads");

@@ -1,4 +1,4 @@
-#include "stages/receive/admission.h"
+#include "stages/receive/access_control.h"
 
 #include <algorithm>
 #include <array>
@@ -13,8 +13,8 @@ constexpr std::uint16_t kFirstUserPort = 1024;
 
 }  // namespace
 
-std::optional<Reason> Admission::refusal(const Arrival& arrival,
-                                         const HostAddressCopy& host) const noexcept {
+std::optional<Reason> AccessControl::refusal(const Arrival& arrival,
+                                             const HostAddressCopy& host) const noexcept {
   if (arrival.length == 0) return Reason::invalid_empty;
   if (arrival.control_cut) return Reason::failed_control_cut;
   const std::uint16_t port = arrival.peer.port();
@@ -30,7 +30,7 @@ std::optional<Reason> Admission::refusal(const Arrival& arrival,
   return std::nullopt;
 }
 
-bool Admission::is_own(const SocketAddress& peer, const HostAddressCopy& host) const noexcept {
+bool AccessControl::is_own(const SocketAddress& peer, const HostAddressCopy& host) const noexcept {
   const IpAddress ip = peer.ip();
   return std::any_of(options_.own_addresses.begin(), options_.own_addresses.end(),
                      [&](const SocketAddress& own) {
@@ -39,7 +39,7 @@ bool Admission::is_own(const SocketAddress& peer, const HostAddressCopy& host) c
                      });
 }
 
-bool Admission::may_reflect(std::uint16_t port) const noexcept {
+bool AccessControl::may_reflect(std::uint16_t port) const noexcept {
   if (port < kFirstUserPort) return true;
   if (std::find(kReflectingPorts.begin(), kReflectingPorts.end(), port) != kReflectingPorts.end())
     return true;

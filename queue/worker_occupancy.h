@@ -29,10 +29,10 @@
 
 namespace cpss {
 
-class alignas(64) Crowd {
+class alignas(64) WorkerOccupancy {
  public:
   // `workers` lanes; at most `most_threads` on-demand threads, 0: nobody is ever called.
-  Crowd(std::uint32_t workers, std::uint32_t most_threads, Scope scope = {}) noexcept
+  WorkerOccupancy(std::uint32_t workers, std::uint32_t most_threads, Scope scope = {}) noexcept
       : workers_(workers), most_threads_(most_threads), calls_(0, {scope, -1}) {}
 
   // A producer has put messages; `waiting()`: how many wait now. Returns the system calls made.

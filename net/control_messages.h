@@ -11,7 +11,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 
 namespace cpss {
 

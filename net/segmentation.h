@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <span>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 
 namespace cpss {
 

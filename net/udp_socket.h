@@ -23,7 +23,7 @@
 #include <string>
 #include <vector>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "net/offload_pause.h"
 
 namespace cpss {
@@ -76,7 +76,7 @@ constexpr std::uint64_t extend_counter(std::uint64_t total, std::uint32_t now) n
   return total + static_cast<std::uint32_t>(now - static_cast<std::uint32_t>(total));
 }
 
-class UdpSocket final : public DatagramPort {
+class UdpSocket final : public DatagramSocket {
  public:
   static constexpr std::size_t kMostPerCall = 1024;
 

@@ -164,14 +164,14 @@ Plan plan_or_complain(LoadResult& loaded, const ServerParts& parts, const Machin
 }
 
 std::unique_ptr<Engine> make_engine(const PipelineOptions& options, const Assignment& assignment,
-                                    Service& service, std::vector<DatagramPort*> ports,
+                                    Service& service, std::vector<DatagramSocket*> sockets,
                                     const AccessControl& access_control, StatsRegion& region,
                                     LaneStates lane_states) {
   if (assignment.separate_processes)
-    return std::make_unique<ProcessGroup>(options, assignment, service, std::move(ports),
+    return std::make_unique<ProcessGroup>(options, assignment, service, std::move(sockets),
                                           access_control, region);
-  return std::make_unique<Pipeline>(options, assignment, service, std::move(ports), access_control,
-                                    region, std::move(lane_states));
+  return std::make_unique<Pipeline>(options, assignment, service, std::move(sockets),
+                                    access_control, region, std::move(lane_states));
 }
 
 // What the pipeline's options do not say, without the sockets' buffers.
@@ -231,13 +231,13 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   for (const std::string& note : listeners.inherited_notes()) log::warning(note);
   for (const std::string& note : listeners.buffer_notes()) log::info(note);
 
-  std::vector<std::unique_ptr<DatagramPort>> wrappers;
-  std::vector<DatagramPort*> ports;
+  std::vector<std::unique_ptr<DatagramSocket>> wrappers;
+  std::vector<DatagramSocket*> used;
   for (const auto& socket : listeners.sockets()) {
-    ports.push_back(socket.get());
+    used.push_back(socket.get());
     if (!parts.wrap_socket) continue;
     wrappers.push_back(parts.wrap_socket(*socket));
-    ports.back() = wrappers.back().get();
+    used.back() = wrappers.back().get();
   }
 
   AccessOptions who_may_ask =
@@ -245,7 +245,7 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   if (assignment.separate_processes) who_may_ask.sharing = Sharing::process_shared;
   AccessControl access_control(std::move(who_may_ask));
   addresses.serve(access_control, listeners.addresses(), plan.pipeline.reply_address);
-  const auto engine = make_engine(plan.pipeline, assignment, *plan.service, ports, access_control,
+  const auto engine = make_engine(plan.pipeline, assignment, *plan.service, used, access_control,
                                   region, std::move(lane_states));
   RunningServer server({signals, manager, listeners, addresses, region, *engine, assignment,
                         region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),

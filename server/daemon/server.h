@@ -13,11 +13,11 @@
 namespace cpss {
 
 // What a build of the server brings along. cpssd has the built-in services and plain sockets; the
-// tests' own server adds services and ports that misbehave.
+// tests' own server adds services and sockets that misbehave.
 struct ServerParts {
   ServiceRegistry services;
   // Stands between the stages and a socket; empty: the stages use the socket itself.
-  std::function<std::unique_ptr<DatagramPort>(UdpSocket&)> wrap_socket;
+  std::function<std::unique_ptr<DatagramSocket>(UdpSocket&)> wrap_socket;
   // So long a file that is read at the start may give nothing.
   std::chrono::milliseconds input_patience = kInputPatience;
   // Where procfs says what the process may use of the machine (machine.h).

@@ -57,7 +57,7 @@ Help LaneRuntime::help_with(StageId step, const SlotQueue& queue, const StepCost
 }
 
 void LaneRuntime::make_response() {
-  ResponseStep::Wiring wiring{resources_.in.ports,
+  ResponseStep::Wiring wiring{resources_.in.sockets,
                               resources_.store,
                               resources_.responses,
                               response_cost(),
@@ -66,8 +66,8 @@ void LaneRuntime::make_response() {
                               resources_.in.options.grouped,
                               resources_.reply_address()};
   wiring.longest_wait = resources_.in.options.send_wait;
-  wiring.sockets = receives_and_answers() ? resources_.ports_of_group(plan().sockets).size()
-                                          : resources_.in.ports.size();
+  wiring.reply_sockets = receives_and_answers() ? resources_.sockets_of_group(plan().sockets).size()
+                                                : resources_.in.sockets.size();
   wiring.outlook = &resources_.send_outlook;
   wiring.keeps_helped = receives_and_answers();
   response_.emplace(std::move(wiring), context_, writer_of(StageId::response));
@@ -96,7 +96,7 @@ void LaneRuntime::make_service() {
 
 void LaneRuntime::make_receive() {
   const PipelineOptions& options = resources_.in.options;
-  ReceiveStep::Wiring wiring{resources_.ports_of_group(plan().sockets),
+  ReceiveStep::Wiring wiring{resources_.sockets_of_group(plan().sockets),
                              resources_.store,
                              resources_.pool,
                              resources_.requests,
@@ -109,7 +109,7 @@ void LaneRuntime::make_receive() {
     wiring.shedding.emplace(Shedding::Wiring{resources_.in.service,
                                              resources_.in.scoreboard.busy_budget(),
                                              resources_.reply_address(), &resources_.send_outlook});
-  wiring.first_port = resources_.first_port_of_group(plan().sockets);
+  wiring.first_socket = resources_.first_socket_of_group(plan().sockets);
   wiring.stop_reading = &resources_.in.scoreboard.stop_reading();
   const StatsWriter stats = writer_of(StageId::receive);
   HelpedStep* next = service_ ? &*service_ : p_.messages_go_to;
@@ -145,7 +145,7 @@ void LaneRuntime::make_starter() {
 
 std::unique_ptr<WaitPlace> LaneRuntime::receive_place() {
   const PipelineOptions& options = resources_.in.options;
-  ReceiveWait::Wiring wiring{resources_.ports_of_group(plan().sockets),
+  ReceiveWait::Wiring wiring{resources_.sockets_of_group(plan().sockets),
                              resources_.pool,
                              options.batch,
                              resources_.receivers,
@@ -207,7 +207,7 @@ void LaneRuntime::serve_one(std::uint32_t slot) noexcept {
   SlotQueue::Producer(resources_.requests).put(std::span(&slot, 1));
   service_->run();
   response_->run();
-  while (DatagramPort* full = response_->blocked_on()) {
+  while (DatagramSocket* full = response_->blocked_on()) {
     full->wait_writable(kLongestAlone);
     response_->run();
   }

@@ -25,15 +25,15 @@ Sharing sharing_of_scoreboard(const Assignment& assignment) {
 }  // namespace
 
 Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Service& service,
-                   std::vector<DatagramPort*> ports, const AccessControl& access_control,
+                   std::vector<DatagramSocket*> sockets, const AccessControl& access_control,
                    StatsRegion& region, LaneStates lane_states)
     : options_(options),
       assignment_(std::move(assignment)),
-      ports_(std::move(ports)),
+      sockets_(std::move(sockets)),
       lane_states_(std::move(lane_states)),
-      scoreboard_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
+      scoreboard_(lane_names(assignment_), options_.busy_rate, options_.cpus, sockets_.size(),
                   sharing_of_scoreboard(assignment_)),
-      resources_({options_, assignment_, service, ports_, access_control, scoreboard_}),
+      resources_({options_, assignment_, service, sockets_, access_control, scoreboard_}),
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
   if (assignment_.by_turns)
     turns_.emplace(options_, [this](std::uint32_t lane) {

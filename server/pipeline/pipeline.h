@@ -39,10 +39,10 @@ namespace cpss {
 
 class Pipeline final : public Engine {
  public:
-  // Service, ports, access_control and region are the caller's and outlive the pipeline;
+  // Service, sockets, access_control and region are the caller's and outlive the pipeline;
   // `lane_states`: make_lane_states(). Throws std::bad_alloc, std::system_error.
   Pipeline(const PipelineOptions& options, Assignment assignment, Service& service,
-           std::vector<DatagramPort*> ports, const AccessControl& access_control,
+           std::vector<DatagramSocket*> sockets, const AccessControl& access_control,
            StatsRegion& region, LaneStates lane_states);
 
   void start() override;
@@ -71,7 +71,7 @@ class Pipeline final : public Engine {
 
   const PipelineOptions options_;
   const Assignment assignment_;
-  const std::vector<DatagramPort*> ports_;
+  const std::vector<DatagramSocket*> sockets_;
   const LaneStates lane_states_;
   Scoreboard scoreboard_;
   PipelineResources resources_;

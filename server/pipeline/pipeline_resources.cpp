@@ -69,14 +69,14 @@ std::uint32_t PipelineResources::remind() noexcept {
   return wakes;
 }
 
-std::size_t PipelineResources::first_port_of_group(unsigned group) const noexcept {
-  return group * (in.ports.size() / in.assignment.socket_groups);
+std::size_t PipelineResources::first_socket_of_group(unsigned group) const noexcept {
+  return group * (in.sockets.size() / in.assignment.socket_groups);
 }
 
-std::vector<DatagramPort*> PipelineResources::ports_of_group(unsigned group) const {
-  const auto first = in.ports.begin() + static_cast<std::ptrdiff_t>(first_port_of_group(group));
+std::vector<DatagramSocket*> PipelineResources::sockets_of_group(unsigned group) const {
+  const auto first = in.sockets.begin() + static_cast<std::ptrdiff_t>(first_socket_of_group(group));
   return {first,
-          first + static_cast<std::ptrdiff_t>(in.ports.size() / in.assignment.socket_groups)};
+          first + static_cast<std::ptrdiff_t>(in.sockets.size() / in.assignment.socket_groups)};
 }
 
 }  // namespace cpss

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
 #include "queue/worker_occupancy.h"
@@ -29,7 +29,7 @@ struct PipelineInputs {
   const PipelineOptions& options;
   const Assignment& assignment;
   Service& service;
-  const std::vector<DatagramPort*>& ports;  // group by group (Assignment::socket_groups)
+  const std::vector<DatagramSocket*>& sockets;  // group by group (Assignment::socket_groups)
   const AccessControl& access_control;
   Scoreboard& scoreboard;
 };
@@ -53,8 +53,8 @@ class PipelineResources {
   }
   bool has_workers() const noexcept { return workers_ > 0; }
   // The sockets of a group, and the place of the first of them in the list of all.
-  std::vector<DatagramPort*> ports_of_group(unsigned group) const;
-  std::size_t first_port_of_group(unsigned group) const noexcept;
+  std::vector<DatagramSocket*> sockets_of_group(unsigned group) const;
+  std::size_t first_socket_of_group(unsigned group) const noexcept;
 
   const PipelineInputs in;
   const unsigned receivers, servers, responders;  // lanes that run these steps as their own

@@ -38,15 +38,15 @@ PipelineOptions options_of_process(PipelineOptions options, std::size_t lane, st
 }  // namespace
 
 ProcessGroup::ProcessGroup(const PipelineOptions& options, Assignment assignment, Service& service,
-                           std::vector<DatagramPort*> ports, const AccessControl& access_control,
-                           StatsRegion& region)
+                           std::vector<DatagramSocket*> sockets,
+                           const AccessControl& access_control, StatsRegion& region)
     : options_(options),
       assignment_(std::move(assignment)),
       service_(service),
-      ports_(std::move(ports)),
+      sockets_(std::move(sockets)),
       access_control_(access_control),
       region_(region),
-      scoreboard_(lane_names(assignment_), options_.busy_rate, options_.cpus, ports_.size(),
+      scoreboard_(lane_names(assignment_), options_.busy_rate, options_.cpus, sockets_.size(),
                   Sharing::process_shared),
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
   for (std::size_t lane = 0; lane < assignment_.lanes.size(); ++lane)
@@ -132,7 +132,7 @@ void ProcessGroup::run_process(std::size_t lane) {
                          .shared_sockets = assignment_.shared_sockets};
   try {
     const std::unique_ptr<LaneState> lane_state = service_.make_lane_state();
-    PipelineResources resources({options, alone, service_, ports_, access_control_, scoreboard_});
+    PipelineResources resources({options, alone, service_, sockets_, access_control_, scoreboard_});
     LaneRuntime::Parts parts{resources, plan, lane, writers_of(region_, assignment_, lane)};
     parts.lane_state = lane_state.get();
     LaneRuntime runtime(std::move(parts));

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "server/pipeline/assignment.h"
 #include "server/pipeline/children.h"
 #include "server/pipeline/engine.h"
@@ -29,9 +29,9 @@ namespace cpss {
 
 class ProcessGroup final : public Engine {
  public:
-  // Service, ports, access_control and region are the caller's and outlive the group.
+  // Service, sockets, access_control and region are the caller's and outlive the group.
   ProcessGroup(const PipelineOptions& options, Assignment assignment, Service& service,
-               std::vector<DatagramPort*> ports, const AccessControl& access_control,
+               std::vector<DatagramSocket*> sockets, const AccessControl& access_control,
                StatsRegion& region);
 
   void start() override;
@@ -82,7 +82,7 @@ class ProcessGroup final : public Engine {
   const PipelineOptions options_;
   const Assignment assignment_;
   Service& service_;
-  const std::vector<DatagramPort*> ports_;
+  const std::vector<DatagramSocket*> sockets_;
   const AccessControl& access_control_;
   StatsRegion& region_;
   Scoreboard scoreboard_;

@@ -7,7 +7,7 @@
 namespace cpss {
 
 bool QueueWait::wait() noexcept {
-  if (const DatagramPort* full = w_.sender != nullptr ? w_.sender->blocked_on() : nullptr) {
+  if (const DatagramSocket* full = w_.sender != nullptr ? w_.sender->blocked_on() : nullptr) {
     wait_for_room(*full);
     return true;
   }
@@ -16,7 +16,7 @@ bool QueueWait::wait() noexcept {
   return result.status != TakeStatus::closed;
 }
 
-void QueueWait::wait_for_room(const DatagramPort& full) noexcept {
+void QueueWait::wait_for_room(const DatagramSocket& full) noexcept {
   pollfd room{full.descriptor(), POLLOUT, 0};
   const int ready = poll(&room, 1, static_cast<int>(kLongestForRoom.count()));
   stats_.add(Counter::syscalls);

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "queue/slot_queue.h"
 #include "stages/lane/failed_waits.h"
 #include "stages/lane/lane_context.h"
@@ -32,7 +32,7 @@ class QueueWait final : public WaitPlace {
   bool wait() noexcept override;
 
  private:
-  void wait_for_room(const DatagramPort& full) noexcept;
+  void wait_for_room(const DatagramSocket& full) noexcept;
 
   Wiring w_;
   StatsWriter stats_;

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 
 namespace cpss {
 
@@ -22,7 +22,7 @@ class Step {
 
   // The socket in which the step needs room before it can go on, null: none. Its lane waits for
   // that, beside everything else.
-  virtual DatagramPort* blocked_on() const noexcept { return nullptr; }
+  virtual DatagramSocket* blocked_on() const noexcept { return nullptr; }
 
   // The lane is about to wait: give up whatever others could use.
   virtual void before_wait() noexcept {}

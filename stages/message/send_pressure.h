@@ -9,7 +9,7 @@
 #include <atomic>
 #include <span>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "net/reach_map.h"
 
 namespace cpss {

@@ -11,9 +11,9 @@ constexpr std::size_t most_charged(std::size_t bytes) noexcept {
 
 }  // namespace
 
-void SendRoom::look(const DatagramPort& port, std::uint64_t now_ns) noexcept {
+void SendRoom::look(const DatagramSocket& socket, std::uint64_t now_ns) noexcept {
   now_ns_ = now_ns;
-  use_ = port.send_buffer_use();
+  use_ = socket.send_buffer_use();
   pressed_ = use_.size != 0;
 }
 

@@ -15,7 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "stages/message/send_pressure.h"
 
 namespace cpss {
@@ -26,9 +26,10 @@ class SendRoom {
   explicit SendRoom(const SendOutlook* outlook) noexcept : outlook_(outlook) {}
 
   // What follows is about replies by this socket, now; `socket`: its place in the server's list.
-  void begin(std::size_t socket, const DatagramPort& port, std::uint64_t now_ns) noexcept {
-    pressed_ = outlook_ != nullptr && outlook_->sockets[socket].on();
-    if (pressed_) look(port, now_ns);
+  void begin(std::size_t socket_index, const DatagramSocket& socket,
+             std::uint64_t now_ns) noexcept {
+    pressed_ = outlook_ != nullptr && outlook_->sockets[socket_index].on();
+    if (pressed_) look(socket, now_ns);
   }
   bool pressed() const noexcept { return pressed_; }
 
@@ -38,12 +39,12 @@ class SendRoom {
   }
 
   // The kernel had no room in that socket.
-  void found_full(std::size_t socket) noexcept {
-    if (outlook_ != nullptr) outlook_->sockets[socket].rise();
+  void found_full(std::size_t socket_index) noexcept {
+    if (outlook_ != nullptr) outlook_->sockets[socket_index].rise();
   }
 
  private:
-  void look(const DatagramPort& port, std::uint64_t now_ns) noexcept;
+  void look(const DatagramSocket& socket, std::uint64_t now_ns) noexcept;
   bool admits_under_pressure(const SocketAddress& peer, std::size_t bytes) noexcept;
 
   const SendOutlook* outlook_;

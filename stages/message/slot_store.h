@@ -31,7 +31,7 @@ struct alignas(64) SlotHeader {
   SharedWord<std::uint64_t> occupancy{};
   std::uint64_t published_ns = 0;  // when the stage before handed it on, CLOCK_MONOTONIC
   SocketAddress peer;
-  std::uint16_t port_index = 0;      // which of the server's sockets it came by and leaves by
+  std::uint16_t socket_index = 0;    // which of the server's sockets it came by and leaves by
   std::uint16_t request_length = 0;  // bytes
   std::uint16_t reply_length = 0;    // bytes
   bool reply_in_request_window = false;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "net/address.h"
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "net/local_addresses.h"
 #include "stages/message/memory.h"
 #include "stages/receive/host_addresses.h"

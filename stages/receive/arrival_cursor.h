@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 
 namespace cpss {
 

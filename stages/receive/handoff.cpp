@@ -73,7 +73,7 @@ bool TurnWait::sleep() noexcept {
   std::array<pollfd, 3> events{{{w_.turn_event, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLOUT, 0}}};
   // It stays readable: who has seen it waits for the turn, and ends without it.
   if (!stopping_) events[1].fd = w_.stop_event;
-  if (const DatagramPort* full = w_.sender.blocked_on()) events[2].fd = full->descriptor();
+  if (const DatagramSocket* full = w_.sender.blocked_on()) events[2].fd = full->descriptor();
   const auto longest = events[2].fd >= 0 ? std::min(w_.idle_end, kLongestForRoom) : w_.idle_end;
   const int ready = poll(events.data(), events.size(), static_cast<int>(longest.count()));
   stats_.add(Counter::syscalls);

@@ -35,7 +35,7 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
       memory_(bytes(w_.store.window_bytes(), w_.batch, w_.merged, false)),
       arrivals_(w_.batch),
       host_(w_.access_control.host()),
-      failures_(w_.ports.size(), Backoff(kFirstPause)) {
+      failures_(w_.sockets.size(), Backoff(kFirstPause)) {
   free_.reserve(2 * std::size_t{w_.batch});
   const std::size_t each = buffer_bytes(w_.store.window_bytes(), w_.merged);
   for (std::size_t i = 0; i < w_.batch; ++i)
@@ -58,22 +58,22 @@ std::size_t ReceiveStep::run() noexcept {
   if (held_ == 0 && !starved_ && may_receive()) moved += receive_from_ports();
   if (w_.moderated && moderation_.note(run_arrivals_, run_wanted_))
     moderation_.decide(now_ns(), thread_cpu_ns());
-  pausing_ = moderation_.due() && !starved_ && held_ == 0 && emptied_ >= w_.ports.size();
+  pausing_ = moderation_.due() && !starved_ && held_ == 0 && emptied_ >= w_.sockets.size();
   return starved_ && shedding_ ? 0 : moved;
 }
 
 std::size_t ReceiveStep::receive_from_ports() noexcept {
   std::size_t moved = 0;
-  for (std::size_t i = 0; i < w_.ports.size() && held_ == 0 && !starved_; ++i) {
-    if (failing_ > 0 && !failures_[next_port_].due(now_ns())) {
+  for (std::size_t i = 0; i < w_.sockets.size() && held_ == 0 && !starved_; ++i) {
+    if (failing_ > 0 && !failures_[next_socket_].due(now_ns())) {
       ++emptied_;
-      next_port_ = (next_port_ + 1) % w_.ports.size();
+      next_socket_ = (next_socket_ + 1) % w_.sockets.size();
       continue;
     }
-    moved += receive_from(static_cast<std::uint16_t>(next_port_));
+    moved += receive_from(static_cast<std::uint16_t>(next_socket_));
     // Without a slot it stays this socket's turn, or one that others outpace would never get one. A
     // batch that is shed was its turn.
-    if (!starved_ || shedding_) next_port_ = (next_port_ + 1) % w_.ports.size();
+    if (!starved_ || shedding_) next_socket_ = (next_socket_ + 1) % w_.sockets.size();
     if (w_.one_batch && moved > 0) break;
   }
   if (std::exchange(woken_, false) && run_arrivals_ == 0 && !starved_)
@@ -111,13 +111,13 @@ std::size_t ReceiveStep::arrivals_wanted() const noexcept {
   return std::clamp<std::size_t>(room / per_arrival_, 1, w_.batch);
 }
 
-std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
+std::size_t ReceiveStep::receive_from(std::uint16_t socket_index) noexcept {
   claim();
   starved_ = free_.empty();
   if ((starved_ && !shedding_) || !hold_.pick_up()) return 0;
   BatchClock clock(stats_);
   const std::size_t wanted = arrivals_wanted();
-  read(port_index, wanted);
+  read(socket_index, wanted);
   emptied_ = filled_ < wanted ? emptied_ + 1 : 0;
   run_arrivals_ += filled_;
   run_wanted_ += wanted;
@@ -128,7 +128,7 @@ std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
     return 0;
   }
   per_arrival_ = static_cast<std::size_t>(held_ / filled_);
-  port_index_ = port_index;
+  socket_index_ = socket_index;
   const std::uint64_t datagrams = held_;
   begin_arrival();
   return starved_ ? shed_held(clock, datagrams) : place_batch(clock, datagrams);
@@ -137,19 +137,19 @@ std::size_t ReceiveStep::receive_from(std::uint16_t port_index) noexcept {
 // An error that was pending at the socket is gone once it has been told, and datagrams may wait
 // behind it: only after a second one in a row does the socket count as empty. So a lane that is to
 // stop leaves nothing behind.
-void ReceiveStep::read(std::uint16_t port_index, std::size_t most_arrivals) noexcept {
-  DatagramPort& port = *w_.ports[port_index];
+void ReceiveStep::read(std::uint16_t socket_index, std::size_t most_arrivals) noexcept {
+  DatagramSocket& socket = *w_.sockets[socket_index];
   ReceiveResult result;
   for (int attempt = 0; attempt < 2; ++attempt) {
     result = book_call(stats_, [&] {
-      return port.receive(std::span(buffers_).first(most_arrivals),
-                          std::span(arrivals_).first(most_arrivals));
+      return socket.receive(std::span(buffers_).first(most_arrivals),
+                            std::span(arrivals_).first(most_arrivals));
     });
     if (result.error == 0) break;
     stats_.add(Counter::receive_errors);
     lane_.events.report(EventKind::receive_error, result.error);
   }
-  if (result.error != 0 || failing_ > 0) note_read(port_index, result.error);
+  if (result.error != 0 || failing_ > 0) note_read(socket_index, result.error);
   filled_ = result.filled;
   arrival_ = 0;
 
@@ -162,8 +162,8 @@ void ReceiveStep::read(std::uint16_t port_index, std::size_t most_arrivals) noex
   host_.refresh();
 }
 
-void ReceiveStep::note_read(std::size_t port, int error) noexcept {
-  Backoff& failures = failures_[port];
+void ReceiveStep::note_read(std::size_t socket, int error) noexcept {
+  Backoff& failures = failures_[socket];
   if (error != 0) {
     if (!failures.failing()) ++failing_;
     failures.failed(now_ns());
@@ -238,7 +238,7 @@ void ReceiveStep::place_datagram(std::span<const std::byte> bytes) noexcept {
   header.peer = arrival.peer;
   header.has_local = arrival.local.known();
   if (header.has_local) header.local = arrival.local;
-  header.port_index = static_cast<std::uint16_t>(w_.first_port + port_index_);
+  header.socket_index = static_cast<std::uint16_t>(w_.first_socket + socket_index_);
   header.request_length = static_cast<std::uint16_t>(bytes.size());
   header.trusted = trusted_;
   header.shed = false;
@@ -262,7 +262,7 @@ std::size_t ReceiveStep::shed_held(BatchClock& clock, std::uint64_t held) noexce
     if (!reason) break;
     completion_.drop(*reason, 1);
   }
-  shedding_->send(*w_.ports[port_index_], w_.first_port + port_index_);
+  shedding_->send(*w_.sockets[socket_index_], w_.first_socket + socket_index_);
   hold_.put_down(held_);
   finish(clock, held - held_);
   return held - held_;
@@ -290,7 +290,7 @@ void ReceiveStep::finish(BatchClock& clock, std::size_t datagrams) noexcept {
   clock.end(end_ns, datagrams);
   completion_.finish();
   give_back_free();
-  lane_.input_empty = emptied_ >= w_.ports.size() && held_ == 0;
+  lane_.input_empty = emptied_ >= w_.sockets.size() && held_ == 0;
   output_.hand_on(end_ns);
 }
 

@@ -21,7 +21,7 @@
 #include <span>
 #include <vector>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "queue/slot_pool.h"
 #include "stages/lane/backoff.h"
 #include "stages/lane/batch_clock.h"
@@ -45,7 +45,7 @@ namespace cpss {
 class ReceiveStep final : public Step {
  public:
   struct Wiring {
-    std::vector<DatagramPort*> ports;
+    std::vector<DatagramSocket*> sockets;
     SlotStore& store;
     SlotPool& pool;
     SlotQueue& requests;
@@ -55,9 +55,9 @@ class ReceiveStep final : public Step {
     bool merged = false;                            // arrivals may hold several datagrams
     bool moderated = false;                         // pauses between small batches (moderation.h)
     std::optional<Shedding::Wiring> shedding = {};  // none: datagrams wait for slots
-    // Slot headers name a port by its place in the server's list, in which `ports` are one behind
-    // the other from this one on.
-    std::size_t first_port = 0;
+    // Slot headers name a socket by its place in the server's list, in which `sockets` are one
+    // behind the other from this one on.
+    std::size_t first_socket = 0;
     bool one_batch = false;  // a run ends with the first batch that was handed on
     // Once it is true nothing more is read, whatever the sockets hold. Null: never.
     const StopReading* stop_reading = nullptr;
@@ -91,7 +91,7 @@ class ReceiveStep final : public Step {
   // Main, at a forced end.
   std::optional<std::uint64_t> take_away_held() noexcept { return hold_.take_away(); }
   // Whether the last read of this one of its sockets has failed.
-  bool fails(std::size_t port) const noexcept { return failures_[port].failing(); }
+  bool fails(std::size_t socket) const noexcept { return failures_[socket].failing(); }
   // When the first of those that fail is to be tried again; none fails: kNoDeadline.
   Deadline next_try() const noexcept;
   // The next run() tries all of them, once: the lane is to stop.
@@ -105,13 +105,13 @@ class ReceiveStep final : public Step {
   }
   // Of all sockets in turn.
   std::size_t receive_from_ports() noexcept;
-  std::size_t receive_from(std::uint16_t port_index) noexcept;
+  std::size_t receive_from(std::uint16_t socket_index) noexcept;
   // How many arrivals to ask for, so that they are about a batch of datagrams, and no more than
   // there are slots for if each is one.
   std::size_t arrivals_wanted() const noexcept;
   // Reads arrivals: counts them as received, and holds them.
-  void read(std::uint16_t port_index, std::size_t most_arrivals) noexcept;
-  void note_read(std::size_t port, int error) noexcept;
+  void read(std::uint16_t socket_index, std::size_t most_arrivals) noexcept;
+  void note_read(std::size_t socket, int error) noexcept;
 
   // The cursor to the first datagram that may become a message, of this arrival or a later one.
   void begin_arrival() noexcept;
@@ -156,13 +156,13 @@ class ReceiveStep final : public Step {
   std::size_t arrival_ = 0;  // the cursor's
   ArrivalCursor cursor_;
   HostAddressCopy host_;
-  bool trusted_ = false;          // the arrival's peer
-  std::uint16_t port_index_ = 0;  // they all came by it
-  std::size_t emptied_ = 0;       // reads in a row that left nothing in their sockets
-  std::size_t per_arrival_ = 1;   // datagrams, as of the last read() that brought any
-  std::size_t next_port_ = 0;
-  std::vector<Backoff> failures_;  // by port
-  std::size_t failing_ = 0;        // ports
+  bool trusted_ = false;            // the arrival's peer
+  std::uint16_t socket_index_ = 0;  // they all came by it
+  std::size_t emptied_ = 0;         // reads in a row that left nothing in their sockets
+  std::size_t per_arrival_ = 1;     // datagrams, as of the last read() that brought any
+  std::size_t next_socket_ = 0;
+  std::vector<Backoff> failures_;  // by socket
+  std::size_t failing_ = 0;        // sockets
   bool starved_ = false;
   bool woken_ = false;
   bool receives_ = true;

@@ -49,15 +49,15 @@ ReceiveWait::ReceiveWait(Wiring wiring, ReceiveStep& step)
   if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
   try {
     const std::uint32_t exclusive = w_.exclusive ? std::uint32_t{EPOLLEXCLUSIVE} : 0;
-    for (const DatagramPort* port : w_.ports)
-      watch(epoll_, port->descriptor(), EPOLLIN | exclusive);
+    for (const DatagramSocket* socket : w_.sockets)
+      watch(epoll_, socket->descriptor(), EPOLLIN | exclusive);
     watch(epoll_, w_.stop_event, EPOLLIN);
     if (w_.replies != nullptr) watch(epoll_, w_.replies->event_fd(), EPOLLIN);
   } catch (...) {
     close(epoll_);
     throw;
   }
-  polled_.reserve(w_.ports.size() + 4);
+  polled_.reserve(w_.sockets.size() + 4);
 }
 
 ReceiveWait::~ReceiveWait() {
@@ -78,7 +78,7 @@ bool ReceiveWait::wait() noexcept {
   // The run before this wait came after the stop event and found nothing.
   if (received_all()) announce_end();
   if (w_.replies != nullptr) return wait_for_replies_too();
-  if (received_all() && full_port() == nullptr) return false;
+  if (received_all() && full_socket() == nullptr) return false;
   sleep();
   return true;
 }
@@ -89,12 +89,12 @@ void ReceiveWait::announce_end() noexcept {
   w_.all_received->post(1);
 }
 
-DatagramPort* ReceiveWait::full_port() const noexcept {
+DatagramSocket* ReceiveWait::full_socket() const noexcept {
   return w_.sender != nullptr ? w_.sender->blocked_on() : nullptr;
 }
 
 LongestWait ReceiveWait::longest() const noexcept {
-  return full_port() != nullptr ? LongestWait(kLongestForRoom) : w_.longest;
+  return full_socket() != nullptr ? LongestWait(kLongestForRoom) : w_.longest;
 }
 
 bool ReceiveWait::wait_for_replies_too() noexcept {
@@ -103,7 +103,7 @@ bool ReceiveWait::wait_for_replies_too() noexcept {
   TakeResult result = w_.replies->poll_wait(w_.batch);
   if (result.status == TakeStatus::closed) {
     // Nobody hands it replies any more, nor are there datagrams (Pipeline::end).
-    if (full_port() == nullptr) return false;
+    if (full_socket() == nullptr) return false;
     sleep();
     return true;
   }
@@ -119,7 +119,7 @@ bool ReceiveWait::wait_for_replies_too() noexcept {
 void ReceiveWait::sleep() noexcept {
   if (step_.starved())
     wait_for_slot();
-  else if (received_all() || full_port() != nullptr || step_.next_try() != kNoDeadline)
+  else if (received_all() || full_socket() != nullptr || step_.next_try() != kNoDeadline)
     wait_for_the_rest();
   else
     wait_for_datagrams();
@@ -170,8 +170,8 @@ void ReceiveWait::wait_for_the_rest() noexcept {
   polled_.clear();
   if (!received_all()) {
     polled_.push_back({w_.stop_event, POLLIN, 0});
-    for (std::size_t i = 0; i < w_.ports.size(); ++i)
-      if (!step_.fails(i)) polled_.push_back({w_.ports[i]->descriptor(), POLLIN, 0});
+    for (std::size_t i = 0; i < w_.sockets.size(); ++i)
+      if (!step_.fails(i)) polled_.push_back({w_.sockets[i]->descriptor(), POLLIN, 0});
   }
   const std::size_t first = polled_.size();
   poll_also(std::min(deadline_after(longest()), received_all() ? kNoDeadline : step_.next_try()));
@@ -183,7 +183,8 @@ void ReceiveWait::wait_for_the_rest() noexcept {
 ReceiveWait::Polled ReceiveWait::poll_also(Deadline deadline) noexcept {
   const std::size_t first = polled_.size();
   if (w_.replies != nullptr) polled_.push_back({w_.replies->event_fd(), POLLIN, 0});
-  if (const DatagramPort* full = full_port()) polled_.push_back({full->descriptor(), POLLOUT, 0});
+  if (const DatagramSocket* full = full_socket())
+    polled_.push_back({full->descriptor(), POLLOUT, 0});
   const int ready = poll(polled_.data(), polled_.size(), milliseconds_until(deadline));
   if (!went_well(ready)) return {false, false};
   const bool also = std::ranges::any_of(std::span(polled_).subspan(first),

@@ -20,7 +20,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "queue/semaphore.h"
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
@@ -36,7 +36,7 @@ namespace cpss {
 class ReceiveWait final : public WaitPlace {
  public:
   struct Wiring {
-    std::vector<DatagramPort*> ports;
+    std::vector<DatagramSocket*> sockets;
     SlotPool& pool;       // wakes by eventfd
     std::uint32_t batch;  // most slots taken after one wait
     std::uint32_t lanes;  // receive lanes, which share the free slots
@@ -67,7 +67,7 @@ class ReceiveWait final : public WaitPlace {
   // The lane has received its last: what it may still wait for are replies, and room for them.
   bool received_all() const noexcept { return stopping_ && !step_.starved(); }
   void announce_end() noexcept;
-  DatagramPort* full_port() const noexcept;
+  DatagramSocket* full_socket() const noexcept;
   LongestWait longest() const noexcept;  // now
   bool wait_for_replies_too() noexcept;
   // Until there is something to do for the lane, whatever it is.

@@ -35,10 +35,10 @@ Reason Shedding::answer(const Arrival& arrival, std::span<std::byte> request,
   return reason_when_shed(message, Reason::shed_no_slot);
 }
 
-void Shedding::send(DatagramPort& port, std::size_t place) noexcept {
+void Shedding::send(DatagramSocket& socket, std::size_t place) noexcept {
   if (outgoing_.empty()) return;
   const std::uint64_t now = now_ns();
-  room_.begin(place, port, now);
+  room_.begin(place, socket, now);
   if (room_.pressed())
     std::erase_if(outgoing_, [this](const OutgoingDatagram& reply) {
       return !room_.admits(*reply.peer, reply.size);
@@ -47,7 +47,7 @@ void Shedding::send(DatagramPort& port, std::size_t place) noexcept {
   const auto replies = std::span<const OutgoingDatagram>(outgoing_).first(granted);
   for (std::size_t done = 0; done < replies.size();) {
     const SendResult result =
-        book_call(shared_.stats, [&] { return port.send(replies.subspan(done)); });
+        book_call(shared_.stats, [&] { return socket.send(replies.subspan(done)); });
     shared_.stats.add(Counter::sent, result.accepted);
     shared_.stats.add(Counter::busy_replies, result.accepted);
     done += result.accepted;

@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "services/service.h"
 #include "stages/lane/events.h"
 #include "stages/message/busy_budget.h"
@@ -51,9 +51,9 @@ class Shedding {
   // for the datagram. Arrival and request stay where they are until send().
   Reason answer(const Arrival& arrival, std::span<std::byte> request, bool trusted) noexcept;
 
-  // Sends the busy replies that were kept, as far as the budget allows; `port` is where it came
+  // Sends the busy replies that were kept, as far as the budget allows; `socket` is where it came
   // by, and `place` its place in the server's list.
-  void send(DatagramPort& port, std::size_t place) noexcept;
+  void send(DatagramSocket& socket, std::size_t place) noexcept;
 
  private:
   Wiring w_;

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "stages/response/pending_reply.h"
 
 namespace cpss {

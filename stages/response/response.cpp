@@ -39,7 +39,7 @@ constexpr std::size_t kLeastInList = 2;  // one for each half
 // most half of the slots, or a batch and one more each.
 std::size_t most_in_list(const ResponseStep::Wiring& wiring) noexcept {
   if (wiring.lanes == 0) return wiring.batch;
-  const std::size_t share = std::max<std::size_t>(8, 2 * wiring.sockets);
+  const std::size_t share = std::max<std::size_t>(8, 2 * wiring.reply_sockets);
   return std::clamp(wiring.store.slots() / (share * wiring.lanes), kLeastInList, kMostInList);
 }
 
@@ -51,13 +51,14 @@ ResponseStep::ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
       most_full_(std::max<std::size_t>(w_.batch, most_in_list(w_) - most_aside_)),
       lane_(lane),
       stats_(stats),
-      completion_(w_.store, lane.cache, stats_, w_.sockets * (most_aside_ + most_full_) + w_.batch),
+      completion_(w_.store, lane.cache, stats_,
+                  w_.reply_sockets * (most_aside_ + most_full_) + w_.batch),
       input_(w_.responses, w_.lanes, w_.batch, w_.store, stats_),
       room_(w_.outlook),
-      lists_(w_.ports.size()),
+      lists_(w_.sockets.size()),
       groups_(w_.batch) {
   for (Replies& list : lists_) list.reserve(most_aside_ + most_full_ + w_.batch);
-  waiting_ports_.reserve(w_.ports.size());
+  waiting_sockets_.reserve(w_.sockets.size());
   group_.reserve(w_.batch);
   outgoing_.reserve(w_.batch);
   unsent_.reserve(w_.batch);
@@ -70,7 +71,7 @@ void ResponseStep::before_wait() noexcept {
 std::size_t ResponseStep::run() noexcept {
   std::span<const std::uint32_t> slots;
   if (const std::size_t most = most_to_take(); most > 0) slots = input_.take(most);
-  if (slots.empty() && waiting_ports_.empty()) return 0;
+  if (slots.empty() && waiting_sockets_.empty()) return 0;
   BatchClock clock(stats_);
   input_.book_waits(slots, clock.begin_ns());
   add(slots);
@@ -92,11 +93,11 @@ std::span<const std::uint32_t> ResponseStep::help(std::span<const std::uint32_t>
 }
 
 void ResponseStep::give_back_all() noexcept {
-  for (const std::uint16_t port : waiting_ports_) {
-    for (const PendingReply& reply : lists_[port]) unsent_.push_back(reply.message.slot);
-    lists_[port].clear();
+  for (const std::uint16_t socket : waiting_sockets_) {
+    for (const PendingReply& reply : lists_[socket]) unsent_.push_back(reply.message.slot);
+    lists_[socket].clear();
   }
-  waiting_ports_.clear();
+  waiting_sockets_.clear();
   waiting_for_room_ = 0;
 }
 
@@ -109,20 +110,20 @@ std::size_t ResponseStep::finish(BatchClock& clock, std::size_t ended) noexcept 
 
 std::size_t ResponseStep::waiting() const noexcept {
   return std::accumulate(
-      waiting_ports_.begin(), waiting_ports_.end(), std::size_t{0},
-      [this](std::size_t sum, std::uint16_t port) { return sum + lists_[port].size(); });
+      waiting_sockets_.begin(), waiting_sockets_.end(), std::size_t{0},
+      [this](std::size_t sum, std::uint16_t socket) { return sum + lists_[socket].size(); });
 }
 
 std::size_t ResponseStep::most_to_take() const noexcept {
   const bool might_overflow = waiting_for_room_ > 0 && waiting_for_room_ + w_.batch > most_full_;
-  return w_.sockets == 1 && might_overflow ? 0 : w_.batch;
+  return w_.reply_sockets == 1 && might_overflow ? 0 : w_.batch;
 }
 
 void ResponseStep::add(std::span<const std::uint32_t> slots) noexcept {
   for (const std::uint32_t slot : slots) {
-    const std::uint16_t port = w_.store.header(slot).port_index;
-    if (lists_[port].empty()) waiting_ports_.push_back(port);
-    lists_[port].push_back({w_.store.message_in(slot)});
+    const std::uint16_t socket = w_.store.header(slot).socket_index;
+    if (lists_[socket].empty()) waiting_sockets_.push_back(socket);
+    lists_[socket].push_back({w_.store.message_in(slot)});
   }
 }
 
@@ -130,17 +131,17 @@ std::size_t ResponseStep::send(std::uint64_t now_ns) noexcept {
   const std::size_t before = waiting();
   no_room_ = false;
   waiting_for_room_ = 0;
-  for (const std::uint16_t port : waiting_ports_) send_by(port, now_ns);
-  std::erase_if(waiting_ports_, [this](std::uint16_t port) { return lists_[port].empty(); });
+  for (const std::uint16_t socket : waiting_sockets_) send_by(socket, now_ns);
+  std::erase_if(waiting_sockets_, [this](std::uint16_t socket) { return lists_[socket].empty(); });
   // Once for all of them: there may be many, and one is like the other.
   if (no_room_) lane_.events.report(EventKind::send_error, EAGAIN);
   return before - waiting();
 }
 
-void ResponseStep::send_by(std::uint16_t port_index, std::uint64_t now_ns) noexcept {
-  Replies& list = lists_[port_index];
-  DatagramPort& port = *w_.ports[port_index];
-  room_.begin(port_index, port, now_ns);
+void ResponseStep::send_by(std::uint16_t socket_index, std::uint64_t now_ns) noexcept {
+  Replies& list = lists_[socket_index];
+  DatagramSocket& socket = *w_.sockets[socket_index];
+  room_.begin(socket_index, socket, now_ns);
   kept_ = kept_aside_ = 0;
   bool full = false;
   for (std::size_t next = 0; next < list.size();) {
@@ -149,12 +150,12 @@ void ResponseStep::send_by(std::uint16_t port_index, std::uint64_t now_ns) noexc
       continue;
     }
     next = next_group(list, next, now_ns);
-    const std::size_t done = send_group(port);
+    const std::size_t done = send_group(socket);
     full = done < group_.size();
     for (const PendingReply& reply : std::span(group_).subspan(done))
       keep(list, reply, now_ns, false);
   }
-  if (full) room_.found_full(port_index);
+  if (full) room_.found_full(socket_index);
   list.resize(kept_);
   waiting_for_room_ += kept_ - kept_aside_;
 }
@@ -186,11 +187,11 @@ OutgoingDatagram ResponseStep::datagram_of(std::uint32_t slot) noexcept {
           to_source && header.has_local ? &header.local : nullptr};
 }
 
-std::size_t ResponseStep::send_group(DatagramPort& port) noexcept {
+std::size_t ResponseStep::send_group(DatagramSocket& socket) noexcept {
   std::size_t done = 0;
   while (done < group_.size()) {
     const SendResult result =
-        book_call(stats_, [&] { return port.send(std::span(outgoing_).subspan(done)); });
+        book_call(stats_, [&] { return socket.send(std::span(outgoing_).subspan(done)); });
     stats_.add(Counter::sent, result.accepted);
     for (std::size_t i = 0; i < result.accepted; ++i) {
       const MessageRef message = group_[done + i].message;

@@ -25,7 +25,7 @@
 #include <span>
 #include <vector>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "stages/lane/batch_clock.h"
 #include "stages/lane/lane_context.h"
 #include "stages/lane/step.h"
@@ -44,7 +44,7 @@ namespace cpss {
 class ResponseStep final : public Step, public HelpedStep {
  public:
   struct Wiring {
-    std::vector<DatagramPort*> ports;  // in the order receive names them
+    std::vector<DatagramSocket*> sockets;  // in the order receive names them
     SlotStore& store;
     SlotQueue& responses;
     StepCost& cost;  // of this stage
@@ -53,8 +53,8 @@ class ResponseStep final : public Step, public HelpedStep {
     bool grouped = false;                          // by peer and length too
     const SocketAddress* reply_address = nullptr;  // null: to the source of each request
     std::chrono::nanoseconds longest_wait = std::chrono::milliseconds(50);  // of a reply for room
-    // Of those in `ports`, how many its replies leave by.
-    std::size_t sockets = 1;
+    // Of those in `sockets`, how many its replies leave by.
+    std::size_t reply_sockets = 1;
     const SendOutlook* outlook = nullptr;  // null: nothing is known
     // Whether it keeps what it was helped with and found no room. False: the caller has it back.
     bool keeps_helped = false;
@@ -69,8 +69,8 @@ class ResponseStep final : public Step, public HelpedStep {
   std::size_t most_helped() const noexcept override { return Help::kNoLimit; }
   // A socket whose replies wait: run() is to be called again when it has room, and every
   // kLongestForRoom (wait.h), which is how exactly their deadlines are kept.
-  DatagramPort* blocked_on() const noexcept override {
-    return waiting_ports_.empty() ? nullptr : w_.ports[waiting_ports_.front()];
+  DatagramSocket* blocked_on() const noexcept override {
+    return waiting_sockets_.empty() ? nullptr : w_.sockets[waiting_sockets_.front()];
   }
   void before_wait() noexcept override;
 
@@ -90,13 +90,13 @@ class ResponseStep final : public Step, public HelpedStep {
   void give_back_all() noexcept;
   std::size_t waiting() const noexcept;  // in all lists
   // Those that have to wait, and only those, are in the socket's list when it returns.
-  void send_by(std::uint16_t port_index, std::uint64_t now_ns) noexcept;
+  void send_by(std::uint16_t socket_index, std::uint64_t now_ns) noexcept;
   // Moves replies that may be sent from the socket's list to group_, from `first` on, at most a
   // batch. Returns where it stopped.
   std::size_t next_group(Replies& list, std::size_t first, std::uint64_t now_ns) noexcept;
   OutgoingDatagram datagram_of(std::uint32_t slot) noexcept;
   // Returns how many of the group are dealt with; the others found no room in the kernel.
-  std::size_t send_group(DatagramPort& port) noexcept;
+  std::size_t send_group(DatagramSocket& socket) noexcept;
   void send_failed(MessageRef ref, int error) noexcept;
   // Ends a message for `reason`, or, if it was shed, as that.
   void end(MessageRef ref, Reason reason) noexcept;
@@ -112,9 +112,9 @@ class ResponseStep final : public Step, public HelpedStep {
   Completion completion_;
   StageInput input_;
   SendRoom room_;
-  std::vector<Replies> lists_;                // of each port: to be sent, in order
-  std::vector<std::uint16_t> waiting_ports_;  // those with a list that is not empty
-  std::size_t waiting_for_room_ = 0;          // in all lists, those aside not counted
+  std::vector<Replies> lists_;                  // of each socket: to be sent, in order
+  std::vector<std::uint16_t> waiting_sockets_;  // those with a list that is not empty
+  std::size_t waiting_for_room_ = 0;            // in all lists, those aside not counted
   // While send_by() goes through a list: the first so many were looked at and stay in it,
   std::size_t kept_ = 0;
   std::size_t kept_aside_ = 0;       // and so many of them may not take what room there is

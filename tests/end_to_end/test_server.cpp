@@ -19,23 +19,23 @@
 #include "server/daemon/server.h"
 #include "tests/end_to_end/gate.h"
 #include "tests/end_to_end/test_services.h"
-#include "tests/support/fake_port.h"
-#include "tests/support/forwarding_port.h"
+#include "tests/support/fake_socket.h"
+#include "tests/support/forwarding_socket.h"
 
 namespace cpss {
 namespace {
 
-class GatedPort final : public ForwardingPort {
+class GatedSocket final : public ForwardingSocket {
  public:
-  using ForwardingPort::ForwardingPort;
+  using ForwardingSocket::ForwardingSocket;
   SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override {
     gate_.pass();
     if (!room_.open()) return {0, EAGAIN};
-    return ForwardingPort::send(datagrams);
+    return ForwardingSocket::send(datagrams);
   }
   void wait_writable(std::chrono::milliseconds longest) noexcept override {
     if (!room_.open()) std::this_thread::sleep_for(std::min(longest, kLookForRoom));
-    ForwardingPort::wait_writable(longest);
+    ForwardingSocket::wait_writable(longest);
   }
 
  private:
@@ -50,16 +50,16 @@ std::string variable(const char* name, const char* otherwise) {
   return value == nullptr ? otherwise : value;
 }
 
-std::unique_ptr<DatagramPort> misbehaving(UdpSocket& socket) {
+std::unique_ptr<DatagramSocket> misbehaving(UdpSocket& socket) {
   const std::string how = variable("TEST_SENDS", "");
-  if (how.empty()) return std::make_unique<GatedPort>(socket);
-  TamperPort::Rule rule;
-  rule.how = how == "drop"     ? TamperPort::How::drop
-             : how == "repeat" ? TamperPort::How::repeat
-                               : TamperPort::How::delay;
+  if (how.empty()) return std::make_unique<GatedSocket>(socket);
+  TamperSocket::Rule rule;
+  rule.how = how == "drop"     ? TamperSocket::How::drop
+             : how == "repeat" ? TamperSocket::How::repeat
+                               : TamperSocket::How::delay;
   rule.every = std::stoull(variable("TEST_SENDS_EVERY", "1"));
   rule.delay = std::chrono::milliseconds(std::stoul(variable("TEST_SENDS_DELAY_MS", "0")));
-  return std::make_unique<TamperPort>(socket, rule);
+  return std::make_unique<TamperSocket>(socket, rule);
 }
 
 }  // namespace

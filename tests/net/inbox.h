@@ -11,7 +11,7 @@
 
 #include <poll.h>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 #include "net/udp_socket.h"
 
 namespace cpss {
@@ -24,13 +24,13 @@ class Inbox {
       buffers_.push_back({memory_.data() + i * bytes_each, bytes_each});
   }
 
-  ReceiveResult receive(DatagramPort& port) { return port.receive(buffers_, arrivals_); }
+  ReceiveResult receive(DatagramSocket& socket) { return socket.receive(buffers_, arrivals_); }
 
   // Waits up to 20 s (more than any datagram takes on loopback) for something to read.
-  ReceiveResult wait_and_receive(DatagramPort& port, int longest_ms = 20000) {
-    pollfd readable{port.descriptor(), POLLIN, 0};
+  ReceiveResult wait_and_receive(DatagramSocket& socket, int longest_ms = 20000) {
+    pollfd readable{socket.descriptor(), POLLIN, 0};
     ::poll(&readable, 1, longest_ms);
-    return receive(port);
+    return receive(socket);
   }
 
   const Arrival& arrival(std::size_t i) const { return arrivals_[i]; }
@@ -44,11 +44,11 @@ class Inbox {
   std::vector<Arrival> arrivals_;
 };
 
-inline SendResult send_text(DatagramPort& port, std::string_view text, const SocketAddress& to,
+inline SendResult send_text(DatagramSocket& socket, std::string_view text, const SocketAddress& to,
                             const LocalAddress& from = {}) {
   const auto bytes = std::as_bytes(std::span(text));
   const OutgoingDatagram datagram{bytes.data(), bytes.size(), &to, &from};
-  return port.send({&datagram, 1});
+  return socket.send({&datagram, 1});
 }
 
 inline SocketAddress address_of(std::string_view ip, std::uint16_t port = 0) {

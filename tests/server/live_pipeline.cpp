@@ -51,10 +51,10 @@ LiveServer::LiveServer(const PipelineOptions& options, std::size_t sockets)
       main_(region_.writer(blocks_of(assignment_of(options), options).size() - 1)),
       access_control_(everybody()) {}
 
-std::vector<DatagramPort*> LiveServer::ports() const {
-  std::vector<DatagramPort*> ports;
-  for (const auto& socket : sockets_) ports.push_back(socket.get());
-  return ports;
+std::vector<DatagramSocket*> LiveServer::sockets() const {
+  std::vector<DatagramSocket*> sockets;
+  for (const auto& socket : sockets_) sockets.push_back(socket.get());
+  return sockets;
 }
 
 std::vector<SocketAddress> LiveServer::addresses() const {

@@ -64,10 +64,10 @@ class LiveServer {
 
  protected:
   LiveServer(const PipelineOptions& options, std::size_t sockets);
-  std::vector<DatagramPort*> ports() const;
+  std::vector<DatagramSocket*> sockets() const;
   template <class Made, class... More>
   Made& make_engine(Service& service, const PipelineOptions& options, More... more) {
-    auto made = std::make_unique<Made>(options, assignment_of(options), service, ports(),
+    auto made = std::make_unique<Made>(options, assignment_of(options), service, sockets(),
                                        access_control_, region_, std::move(more)...);
     Made& engine = *made;
     engine_ = std::move(made);

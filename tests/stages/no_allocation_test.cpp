@@ -29,9 +29,9 @@ std::uint64_t allocations_during(Work work) {
 }
 
 // Always has a full batch to read and takes every reply, without allocating itself.
-class TirelessPort final : public DatagramPort {
+class TirelessSocket final : public DatagramSocket {
  public:
-  explicit TirelessPort(std::vector<std::byte> request) : request_(std::move(request)) {}
+  explicit TirelessSocket(std::vector<std::byte> request) : request_(std::move(request)) {}
 
   ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
                         std::span<Arrival> arrivals) noexcept override {
@@ -77,13 +77,13 @@ std::vector<std::byte> lookup_request(std::string_view number) {
 // rate receive runs twice as often, and what it finds no slot for is shed.
 std::uint64_t allocations_of(Service& service, std::vector<std::byte> request, std::uint32_t slots,
                              std::optional<std::uint32_t> busy_rate = {}) {
-  TirelessPort* port = nullptr;
+  TirelessSocket* socket = nullptr;
   test::RigOptions options;
   options.slots = slots;
   options.busy_rate = busy_rate;
-  options.wrap = [&](FakePort&) {
-    auto made = std::make_unique<TirelessPort>(request);
-    port = made.get();
+  options.wrap = [&](FakeSocket&) {
+    auto made = std::make_unique<TirelessSocket>(request);
+    socket = made.get();
     return made;
   };
   test::Rig rig(service, std::move(options));
@@ -103,10 +103,10 @@ std::uint64_t allocations_of(Service& service, std::vector<std::byte> request, s
   rounds(50);
   const std::uint64_t counted = allocations_during([&] { rounds(2000); });
   EXPECT_GT(rig.total(Reason::answered), 1000u);
-  EXPECT_GT(port->bytes_sent, 0u);
+  EXPECT_GT(socket->bytes_sent, 0u);
   EXPECT_EQ(rig.total(Reason::shed_no_slot) > 1000, busy_rate.has_value());
   EXPECT_EQ(rig.total(Counter::busy_replies) > 0, busy_rate.value_or(0) > 0);
-  port->resting = true;
+  socket->resting = true;
   EXPECT_TRUE(rig.settle());
   rig.expect_at_rest();
   return counted;

@@ -110,13 +110,13 @@ class Script {
   }
 
  private:
-  static constexpr std::size_t kPorts = 2;
+  static constexpr std::size_t kSockets = 2;
 
   struct Expected {
     std::string reply;
     SocketAddress peer;
     LocalAddress local;
-    std::size_t port;
+    std::size_t socket;
   };
 
   static RigOptions options(std::uint32_t slots, unsigned seed,
@@ -127,7 +127,7 @@ class Script {
     options.slots = slots;
     options.window = kWindow;
     options.batch = 8;
-    options.ports = kPorts;
+    options.sockets = kSockets;
     options.access_control.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
     return options;
   }
@@ -149,7 +149,7 @@ class Script {
       case 5:
         return plan_send();
       case 6:
-        return draw(2) == 0 ? any_port().end_batch() : any_port().fail_receive(ECONNREFUSED);
+        return draw(2) == 0 ? any_socket().end_batch() : any_socket().fail_receive(ECONNREFUSED);
       case 7:
       case 8:
         rig_.receive.run();
@@ -167,12 +167,12 @@ class Script {
     }
   }
 
-  FakePort& any_port() { return rig_.port(draw(kPorts)); }
+  FakeSocket& any_socket() { return rig_.socket(draw(kSockets)); }
 
   // `segments` requests of one peer; several of them in one buffer, as the kernel merges them.
   void arrive(std::size_t segments) {
-    const std::size_t port = draw(kPorts);
-    FakePort::Incoming incoming;
+    const std::size_t socket = draw(kSockets);
+    FakeSocket::Incoming incoming;
     incoming.peer = client(next_id_);
     if (draw(2) == 0) incoming.local = {IpAddress::parse("203.0.113.7").value(), 2};
     for (std::size_t i = 0; i < segments; ++i) {
@@ -184,26 +184,26 @@ class Script {
       while (request.size() < size) request += static_cast<char>(draw(256));
       if (kinds == kReplying)
         expected_[request.substr(0, kIdBytes)] = {ObedientService::expected(request), incoming.peer,
-                                                  incoming.local, port};
+                                                  incoming.local, socket};
       const auto bytes = bytes_of(request);
       incoming.bytes.insert(incoming.bytes.end(), bytes.begin(), bytes.end());
     }
     if (segments > 1) incoming.segment_size = kRequestBytes;
     delivered_ += segments;
-    rig_.port(port).deliver(std::move(incoming));
+    rig_.socket(socket).deliver(std::move(incoming));
   }
 
   void arrive_bad() {
     ++delivered_;
     switch (draw(4)) {
       case 0:
-        return rig_.deliver("", client(), draw(kPorts));
+        return rig_.deliver("", client(), draw(kSockets));
       case 1:
-        return rig_.deliver(std::string(kWindow + 1, 'e'), client(), draw(kPorts));
+        return rig_.deliver(std::string(kWindow + 1, 'e'), client(), draw(kSockets));
       case 2:
-        return rig_.deliver("000000e", address("192.0.2.1", 0), draw(kPorts));
+        return rig_.deliver("000000e", address("192.0.2.1", 0), draw(kSockets));
       default:
-        return rig_.deliver("000000e", address("198.51.100.1", 4000), draw(kPorts));
+        return rig_.deliver("000000e", address("198.51.100.1", 4000), draw(kSockets));
     }
   }
 
@@ -212,20 +212,20 @@ class Script {
     const int error = kErrors[draw(std::size(kErrors))];
     switch (draw(3)) {
       case 0:
-        return any_port().accept_at_most(draw(4));
+        return any_socket().accept_at_most(draw(4));
       case 1:
-        return any_port().fail_sends(error, 1 + draw(3));
+        return any_socket().fail_sends(error, 1 + draw(3));
       default:
-        return any_port().fail_send_at(draw(8), error);
+        return any_socket().fail_send_at(draw(8), error);
     }
   }
 
   void check() {
     std::uint64_t accepted = 0;
     std::uint64_t busy_replies = 0;
-    for (std::size_t p = 0; p < kPorts; ++p) {
-      accepted += rig_.port(p).counts().accepted;
-      for (const FakePort::Sent& sent : rig_.port(p).take_sent()) {
+    for (std::size_t p = 0; p < kSockets; ++p) {
+      accepted += rig_.socket(p).counts().accepted;
+      for (const FakeSocket::Sent& sent : rig_.socket(p).take_sent()) {
         const std::string reply = test::text_of(sent.bytes);
         const auto expected = expected_.find(reply.substr(0, kIdBytes));
         ASSERT_NE(expected, expected_.end()) << "not asked, or answered twice: " << reply;
@@ -235,11 +235,11 @@ class Script {
           EXPECT_EQ(reply, expected->second.reply);
         EXPECT_EQ(sent.peer, expected->second.peer);
         EXPECT_EQ(sent.local, expected->second.local);
-        EXPECT_EQ(p, expected->second.port);
+        EXPECT_EQ(p, expected->second.socket);
         expected_.erase(expected);
       }
     }
-    // What is left in expected_ was refused by the port, or shed without a reply.
+    // What is left in expected_ was refused by the socket, or shed without a reply.
     std::uint64_t not_sent = 0;
     for (const ReasonInfo& reason : kReasons)
       if (reason.name.starts_with("send_")) not_sent += rig_.total(reason.id);

@@ -95,7 +95,7 @@ Rig::Rig(Service& user, RigOptions options)
       service_state_(user.make_lane_state()),
       reply_address_(options.reply_address),
       access_control_(options.access_control),
-      ports_(make_ports(options)),
+      sockets_(make_sockets(options)),
       main_(books.open()),
       pool(*SlotPool::create(pool_memory_.data(), options.slots)),
       requests(*SlotQueue::create(request_memory_.data(), options.slots)),
@@ -106,7 +106,7 @@ Rig::Rig(Service& user, RigOptions options)
       workers(options.workers == 0
                   ? nullptr
                   : std::make_unique<WorkerSide>(user, store, pool, responses, books, options)),
-      receive({ports_, store, pool, requests, access_control_, options.batch, 1, options.merged,
+      receive({sockets_, store, pool, requests, access_control_, options.batch, 1, options.merged,
                options.moderated,
                options.busy_rate ? std::optional(Shedding::Wiring{user, budget_, reply_address(),
                                                                   options.outlook})
@@ -115,34 +115,34 @@ Rig::Rig(Service& user, RigOptions options)
       service({user, store, requests, responses, service_cost, options.batch, 1,
                deferral(workers.get(), options), false, service_state_.get()},
               service_lane, books.open()),
-      response({ports_, store, responses, response_cost, options.batch, 1, options.grouped,
-                reply_address(), options.send_wait, options.ports, options.outlook},
+      response({sockets_, store, responses, response_cost, options.batch, 1, options.grouped,
+                reply_address(), options.send_wait, options.sockets, options.outlook},
                response_lane, books.open()),
       main_cache_(pool, 0, kPoolLanes) {}
 
-std::vector<DatagramPort*> Rig::make_ports(const RigOptions& options) {
-  std::vector<DatagramPort*> ports;
-  for (std::size_t i = 0; i < options.ports; ++i) {
-    ports.push_back(fakes_.emplace_back(std::make_unique<FakePort>()).get());
-    if (options.wrap) ports.back() = wrappers_.emplace_back(options.wrap(*fakes_.back())).get();
+std::vector<DatagramSocket*> Rig::make_sockets(const RigOptions& options) {
+  std::vector<DatagramSocket*> sockets;
+  for (std::size_t i = 0; i < options.sockets; ++i) {
+    sockets.push_back(fakes_.emplace_back(std::make_unique<FakeSocket>()).get());
+    if (options.wrap) sockets.back() = wrappers_.emplace_back(options.wrap(*fakes_.back())).get();
   }
-  return ports;
+  return sockets;
 }
 
-void Rig::deliver(std::string_view request, const SocketAddress& peer, std::size_t port_number) {
-  FakePort::Incoming incoming;
+void Rig::deliver(std::string_view request, const SocketAddress& peer, std::size_t socket_number) {
+  FakeSocket::Incoming incoming;
   incoming.bytes = bytes_of(request);
   incoming.peer = peer;
-  port(port_number).deliver(std::move(incoming));
+  socket(socket_number).deliver(std::move(incoming));
 }
 
 void Rig::deliver_merged(std::string_view bytes, std::uint32_t segment_size, bool truncated) {
-  FakePort::Incoming incoming;
+  FakeSocket::Incoming incoming;
   incoming.bytes = bytes_of(bytes);
   incoming.peer = client();
   incoming.segment_size = segment_size;
   incoming.truncated = truncated;
-  port().deliver(std::move(incoming));
+  socket().deliver(std::move(incoming));
 }
 
 bool Rig::settle() {
@@ -161,9 +161,9 @@ bool Rig::settle() {
   return false;
 }
 
-std::vector<std::string> Rig::replies(std::size_t port_number) {
+std::vector<std::string> Rig::replies(std::size_t socket_number) {
   std::vector<std::string> texts;
-  for (const FakePort::Sent& sent : port(port_number).take_sent())
+  for (const FakeSocket::Sent& sent : socket(socket_number).take_sent())
     texts.push_back(text_of(sent.bytes));
   return texts;
 }

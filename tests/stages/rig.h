@@ -1,6 +1,6 @@
-// The stages over fake ports on the test's own thread: slots, pool, queues, one step of each stage,
-// and private counters; on request also the worker queue, with steps of workers and the starter of
-// on-demand threads. Nothing runs unless the test runs it.
+// The stages over fake sockets on the test's own thread: slots, pool, queues, one step of each
+// stage, and private counters; on request also the worker queue, with steps of workers and the
+// starter of on-demand threads. Nothing runs unless the test runs it.
 #pragma once
 
 #include <chrono>
@@ -30,7 +30,7 @@
 #include "stages/service/service.h"
 #include "stages/service/worker.h"
 #include "tests/stages/books.h"
-#include "tests/support/fake_port.h"
+#include "tests/support/fake_socket.h"
 
 namespace cpss::test {
 
@@ -49,7 +49,7 @@ struct RigOptions {
   bool merged = true;      // arrivals may hold several datagrams
   bool moderated = false;  // receive pauses between small batches
   bool grouped = true;     // replies are brought together by peer and length
-  std::size_t ports = 1;
+  std::size_t sockets = 1;
   AccessOptions access_control = open_access();
   // Busy replies a second: what finds no slot, or no place in the worker queue, is shed. None: it
   // waits.
@@ -59,7 +59,7 @@ struct RigOptions {
   std::chrono::nanoseconds send_wait = std::chrono::seconds(60);
   const SendOutlook* outlook = nullptr;
   // Stands between the steps and a fake port; empty: the steps use the fake itself.
-  std::function<std::unique_ptr<DatagramPort>(FakePort&)> wrap = {};
+  std::function<std::unique_ptr<DatagramSocket>(FakeSocket&)> wrap = {};
   // Without workers none of the rest is there.
   std::uint32_t workers = 0;
   std::uint32_t worker_queue = 64;
@@ -94,17 +94,17 @@ class Rig {
  public:
   explicit Rig(Service& service, RigOptions options = {});
 
-  FakePort& port(std::size_t number = 0) { return *fakes_[number]; }
+  FakeSocket& socket(std::size_t number = 0) { return *fakes_[number]; }
   void deliver(std::string_view request, const SocketAddress& peer = client(),
-               std::size_t port_number = 0);
+               std::size_t socket_number = 0);
   // Several datagrams of one peer that the kernel merged.
   void deliver_merged(std::string_view bytes, std::uint32_t segment_size, bool truncated = false);
 
   // Runs all steps (not the starter) until none finds anything to do, no reply waits for room and
-  // the ports' scripts are used up. Returns false where that takes suspiciously long.
+  // the sockets' scripts are used up. Returns false where that takes suspiciously long.
   bool settle();
   // What went out of a port since the last call, as texts.
-  std::vector<std::string> replies(std::size_t port_number = 0);
+  std::vector<std::string> replies(std::size_t socket_number = 0);
   // Events of all steps since the last call.
   std::vector<Event> events();
 
@@ -137,9 +137,9 @@ class Rig {
   std::unique_ptr<LaneState> service_state_;
   std::optional<SocketAddress> reply_address_;
   AccessControl access_control_;
-  std::vector<std::unique_ptr<FakePort>> fakes_;
-  std::vector<std::unique_ptr<DatagramPort>> wrappers_;
-  std::vector<DatagramPort*> ports_;
+  std::vector<std::unique_ptr<FakeSocket>> fakes_;
+  std::vector<std::unique_ptr<DatagramSocket>> wrappers_;
+  std::vector<DatagramSocket*> sockets_;
   StatsWriter main_;
 
  public:
@@ -158,7 +158,7 @@ class Rig {
 
  private:
   void book_forced_end(std::uint64_t messages);
-  std::vector<DatagramPort*> make_ports(const RigOptions& options);
+  std::vector<DatagramSocket*> make_sockets(const RigOptions& options);
   const SocketAddress* reply_address() const { return reply_address_ ? &*reply_address_ : nullptr; }
   SlotPool::SlotCache main_cache_;
 };

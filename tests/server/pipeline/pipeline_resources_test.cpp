@@ -27,11 +27,11 @@ class PipelineResourcesTest : public testing::Test {
   const PipelineOptions options_ = options_with_workers();
   const Assignment assignment_ = assignment_of(options_);
   EchoService service_;
-  const std::vector<DatagramPort*> ports_;
+  const std::vector<DatagramSocket*> sockets_;
   const AccessControl access_control_{AccessOptions{{}, {}, {}, LocalAddressSet(), false}};
   Scoreboard scoreboard_{lane_names(assignment_), 0, 1, 1, Sharing::process_private};
   PipelineResources resources_{
-      {options_, assignment_, service_, ports_, access_control_, scoreboard_}};
+      {options_, assignment_, service_, sockets_, access_control_, scoreboard_}};
 };
 
 // Found by an independent look: the one that was woken stood still, and the others slept on.

@@ -18,7 +18,7 @@
 #include "stages/message/memory.h"
 #include "stages/service/worker.h"
 #include "tests/stages/books.h"
-#include "tests/stages/full_port.h"
+#include "tests/stages/full_socket.h"
 #include "tests/support/failing_calls.h"
 
 namespace cpss {
@@ -101,8 +101,8 @@ TEST_F(QueueWaitTest, TheEndIsTheEndWithALongestToo) {
 class FullSender final : public Step {
  public:
   std::size_t run() noexcept override { return 0; }
-  DatagramPort* blocked_on() const noexcept override { return &full; }
-  mutable test::FullPort full;
+  DatagramSocket* blocked_on() const noexcept override { return &full; }
+  mutable test::FullSocket full;
 };
 
 TEST_F(QueueWaitTest, WhileRepliesWaitForRoomItLooksAfterThem) {

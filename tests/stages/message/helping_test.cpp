@@ -45,7 +45,7 @@ class HelpingTest : public testing::Test {
   };
 
   explicit HelpingTest(bool one_cpu = false, bool runs_all = false)
-      : response_({.ports = {&rig_.port()},
+      : response_({.sockets = {&rig_.socket()},
                    .store = rig_.store,
                    .responses = rig_.responses,
                    .cost = rig_.response_cost,
@@ -76,7 +76,7 @@ class HelpingTest : public testing::Test {
       SlotHeader& header = rig_.store.header(slot);
       header.peer = test::client();
       header.request_length = 2;
-      header.port_index = 0;
+      header.socket_index = 0;
       header.shed = false;
       rig_.store.occupy(slot);
       output.add(slot);
@@ -107,7 +107,7 @@ TEST_F(HelpingTest, WithNothingElseToDoItGoesAllTheWay) {
   const Idler response(rig_.responses);
   lane_.input_empty = true;
   hand_on(3);
-  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(futex_calls(), 0u);
   EXPECT_EQ(rig_.total(Counter::queue_wait_ns), 0u);
   EXPECT_EQ(rig_.books.recorded(HistogramId::wait_ns), 6u) << "of both stages, none";
@@ -121,7 +121,7 @@ TEST_F(HelpingTest, WithMoreToTakeItHandsOver) {
   const Idler service(rig_.requests);
   lane_.input_empty = false;
   hand_on(3);
-  EXPECT_EQ(rig_.port().sent().size(), 0u);
+  EXPECT_EQ(rig_.socket().sent().size(), 0u);
   EXPECT_EQ(service_books_.value(Counter::entered), 0u);
 }
 
@@ -130,7 +130,7 @@ TEST_F(HelpingTest, WhereTheNextStageIsAtWorkItHandsOver) {
   hand_on(3);
   EXPECT_EQ(rig_.requests.ready_guess(), 3u);
   ASSERT_TRUE(rig_.settle());
-  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(rig_.socket().sent().size(), 3u);
 }
 
 TEST_F(HelpingTest, WhatTakesLongIsHandedOver) {
@@ -139,7 +139,7 @@ TEST_F(HelpingTest, WhatTakesLongIsHandedOver) {
   lane_.input_empty = true;
   for (int i = 0; i < 100; ++i) rig_.service_cost.note(20'000, 1);
   hand_on(3);
-  EXPECT_EQ(rig_.port().sent().size(), 0u);
+  EXPECT_EQ(rig_.socket().sent().size(), 0u);
 }
 
 TEST_F(HelpingTest, ItHelpsWithServiceAndHandsOverToABusyResponse) {
@@ -159,15 +159,15 @@ TEST_F(HelpingTest, RepliesThatFindNoRoomGoToTheResponseLanes) {
   {
     const Idler response(rig_.responses);
     lane_.input_empty = true;
-    rig_.port().accept_at_most(1);
-    rig_.port().fail_sends(EAGAIN);
+    rig_.socket().accept_at_most(1);
+    rig_.socket().fail_sends(EAGAIN);
     hand_on(3);
     EXPECT_EQ(response_books_.value(Counter::entered), 1u);
-    EXPECT_EQ(rig_.port().counts().wait_calls, 0u);
+    EXPECT_EQ(rig_.socket().counts().wait_calls, 0u);
     EXPECT_EQ(futex_calls(), 1u);
   }
   ASSERT_TRUE(rig_.settle());
-  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(rig_.total(Reason::answered), 3u);
   lane_.cache.give_all_back();
   rig_.expect_at_rest();
@@ -182,7 +182,7 @@ TEST_F(HelpingTest, WhatTheServiceDefersIsLeftToTheServiceLanes) {
     defers_ = 2;
     hand_on(3);
     EXPECT_EQ(rig_.total(Counter::deferred_inline), 0u);
-    EXPECT_EQ(rig_.port().sent().size(), 1u);
+    EXPECT_EQ(rig_.socket().sent().size(), 1u);
   }
   ASSERT_TRUE(rig_.settle());
   lane_.cache.give_all_back();
@@ -223,7 +223,7 @@ TEST_F(RunsAllStepsTest, NothingKeepsItFromGoingOn) {
   for (int i = 0; i < 100; ++i) rig_.service_cost.note(1'000'000'000, 1);
   EXPECT_TRUE(to_service_.due(1'000));
   hand_on(3, to_service_);
-  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(futex_calls(), 0u);
   EXPECT_EQ(rig_.requests.ready_guess() + rig_.responses.ready_guess(), 0u);
   lane_.cache.give_all_back();
@@ -248,7 +248,7 @@ TEST_F(RunsAllStepsTest, WhatTheServiceDefersIsProcessedInPlace) {
   defers_ = 2;
   hand_on(3, to_service_);
   EXPECT_EQ(rig_.total(Counter::deferred_inline), 2u);
-  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(rig_.requests.ready_guess(), 0u);
   EXPECT_EQ(service_books_.value(Counter::entered), 3u);
   EXPECT_EQ(rig_.total(Reason::answered), 3u);
@@ -257,14 +257,14 @@ TEST_F(RunsAllStepsTest, WhatTheServiceDefersIsProcessedInPlace) {
 }
 
 TEST_F(RunsAllStepsTest, RepliesThatFindNoRoomWaitInTheStepForItsNextRound) {
-  rig_.port().accept_at_most(1);
-  rig_.port().fail_sends(EAGAIN);
+  rig_.socket().accept_at_most(1);
+  rig_.socket().fail_sends(EAGAIN);
   hand_on(3, to_service_);
   EXPECT_EQ(rig_.responses.ready_guess(), 0u);
-  EXPECT_EQ(response_.blocked_on(), &rig_.port());
+  EXPECT_EQ(response_.blocked_on(), &rig_.socket());
   EXPECT_EQ(response_books_.value(Counter::entered), 3u);
   EXPECT_EQ(response_.run(), 2u);
-  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(response_books_.value(Counter::entered), 3u);
   lane_.cache.give_all_back();
   rig_.expect_at_rest();
@@ -280,7 +280,7 @@ TEST_F(OnOneCpu, ItHelpsAlsoWithMoreToTake) {
   const Idler response(rig_.responses);
   lane_.input_empty = false;
   hand_on(3);
-  EXPECT_EQ(rig_.port().sent().size(), 3u);
+  EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(futex_calls(), 0u);
   lane_.cache.give_all_back();
   rig_.expect_at_rest();

@@ -53,14 +53,14 @@ class SendRoomTest : public testing::Test {
   }
   // Whether it admits one reply of a byte to the peer while so much of the buffer is taken.
   bool admits(const SocketAddress& peer, std::size_t taken, std::uint64_t now = now_ns()) {
-    port_.set_send_buffer_use({taken, kSize});
-    room_.begin(1, port_, now);
+    socket_.set_send_buffer_use({taken, kSize});
+    room_.begin(1, socket_, now);
     return room_.admits(peer, 1);
   }
   // How many replies of so many bytes it admits in a row.
   int admitted(const SocketAddress& peer, std::size_t taken, std::size_t bytes) {
-    port_.set_send_buffer_use({taken, kSize});
-    room_.begin(1, port_, now_ns());
+    socket_.set_send_buffer_use({taken, kSize});
+    room_.begin(1, socket_, now_ns());
     int count = 0;
     while (count < 1000 && room_.admits(peer, bytes)) ++count;
     return count;
@@ -73,14 +73,14 @@ class SendRoomTest : public testing::Test {
   ReachMap reach_{1};
   std::array<SendPressure, 2> pressure_;
   SendOutlook outlook_{pressure_, reach_};
-  FakePort port_;
+  FakeSocket socket_;
   SendRoom room_{&outlook_};
 };
 
 TEST_F(SendRoomTest, WithoutPressureEverybodyMayAndNobodyAsks) {
   pressure_[0].rise();  // another socket's
   EXPECT_TRUE(admits(silent_, kSize));
-  EXPECT_EQ(port_.counts().use_calls, 0u);
+  EXPECT_EQ(socket_.counts().use_calls, 0u);
 }
 
 TEST_F(SendRoomTest, UnderPressureEachHasAShare) {
@@ -113,11 +113,11 @@ TEST_F(SendRoomTest, WhereNothingIsKnownEverybodyMay) {
   EXPECT_TRUE(
       admits(silent_, kSize, now_ns() + kAhead + 2 * std::uint64_t{ReachMap::kValid.count()}))
       << "out of date";
-  port_.set_send_buffer_use({});
-  room_.begin(1, port_, now_ns());
-  EXPECT_TRUE(room_.admits(silent_, 1)) << "a port that cannot tell";
+  socket_.set_send_buffer_use({});
+  room_.begin(1, socket_, now_ns());
+  EXPECT_TRUE(room_.admits(silent_, 1)) << "a socket that cannot tell";
   SendRoom without(nullptr);
-  without.begin(1, port_, now_ns());
+  without.begin(1, socket_, now_ns());
   EXPECT_TRUE(without.admits(silent_, 1));
   without.found_full(1);
 }
@@ -133,8 +133,9 @@ TEST_F(SendRoomTest, AFullSocketRaisesItsPressure) {
 class BusyReplyRoomTest : public SendRoomTest {
  protected:
   BusyReplyRoomTest()
-      : rig_(busy_,
-             {.slots = 1, .batch = 8, .ports = 2, .busy_rate = 10'000'000, .outlook = &outlook_}) {
+      : rig_(
+            busy_,
+            {.slots = 1, .batch = 8, .sockets = 2, .busy_rate = 10'000'000, .outlook = &outlook_}) {
     rig_.deliver("first", open_, 1);
     EXPECT_EQ(rig_.receive.run(), 1u);  // it has the slot
   }
@@ -150,7 +151,7 @@ class BusyReplyRoomTest : public SendRoomTest {
 
 TEST_F(BusyReplyRoomTest, UnderPressureNoneGoesToASilentPeer) {
   pressure_[1].rise();
-  rig_.port(1).set_send_buffer_use({60, 100});
+  rig_.socket(1).set_send_buffer_use({60, 100});
   shed(silent_, "bb");
   shed(open_, "bbb");
   EXPECT_THAT(rig_.replies(1), testing::ElementsAre("BBB"));
@@ -162,14 +163,14 @@ TEST_F(BusyReplyRoomTest, WithoutABusyReplyNobodyAsks) {
   pressure_[1].rise();
   shed(open_, "no");
   EXPECT_EQ(rig_.total(Reason::shed_no_slot), 1u);
-  EXPECT_EQ(rig_.port(1).counts().use_calls, 0u);
+  EXPECT_EQ(rig_.socket(1).counts().use_calls, 0u);
 }
 
 TEST_F(BusyReplyRoomTest, WithoutPressureAllAreSentAndAFullSocketRaisesIt) {
   shed(silent_, "bb");
   EXPECT_THAT(rig_.replies(1), testing::ElementsAre("BB"));
   EXPECT_FALSE(pressure_[1].on());
-  rig_.port(1).fail_sends(EAGAIN);
+  rig_.socket(1).fail_sends(EAGAIN);
   shed(silent_, "bb");
   EXPECT_TRUE(pressure_[1].on());
   EXPECT_FALSE(pressure_[0].on());

@@ -79,7 +79,7 @@ TEST(StaleSlot, GivenBackBeforeResponseTookIt) {
 TEST(StaleSlot, GenerationChangedBetweenTakeAndSend) {
   CallService service(echo);
   RigOptions options;
-  options.ports = 2;
+  options.sockets = 2;
   Rig rig(service, std::move(options));
   rig.deliver("first", client(), 0);
   rig.deliver("victim", client(), 1);
@@ -87,7 +87,7 @@ TEST(StaleSlot, GenerationChangedBetweenTakeAndSend) {
   rig.receive.run();
   rig.service.run();
   const std::uint32_t slot = slot_with(rig, "victim");
-  rig.port(0).refuse([&](const OutgoingDatagram&) {
+  rig.socket(0).refuse([&](const OutgoingDatagram&) {
     rig.intrude(slot);
     return 0;
   });
@@ -108,9 +108,9 @@ TEST(StaleSlot, GenerationChangedWhileTheSocketHadNoRoom) {
   rig.service.run();
   const std::uint32_t slot = slot_with(rig, "victim");
   bool intruded = false;
-  rig.port().accept_at_most(1);
-  rig.port().fail_sends(EAGAIN);
-  rig.port().refuse([&](const OutgoingDatagram&) {
+  rig.socket().accept_at_most(1);
+  rig.socket().fail_sends(EAGAIN);
+  rig.socket().refuse([&](const OutgoingDatagram&) {
     if (!intruded) rig.intrude(slot);
     intruded = true;
     return 0;
@@ -203,10 +203,10 @@ TEST_F(ForcedEndTest, MessagesBeingSentAreBookedByWhoeverIsFirst) {
   rig.receive.run();
   rig.service.run();
   // Two go out and are booked, then, inside the second call, main takes the rest.
-  rig.port().accept_at_most(2);
+  rig.socket().accept_at_most(2);
   int offered = 0;
   std::uint64_t seized = 0;
-  rig.port().refuse([&](const OutgoingDatagram&) {
+  rig.socket().refuse([&](const OutgoingDatagram&) {
     if (++offered == 3) seized = rig.seize_all();
     return 0;
   });

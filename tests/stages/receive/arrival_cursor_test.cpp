@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/fake_port.h"
+#include "tests/support/fake_socket.h"
 
 namespace cpss {
 namespace {

@@ -19,7 +19,7 @@
 
 #include "stages/message/memory.h"
 #include "tests/stages/books.h"
-#include "tests/stages/full_port.h"
+#include "tests/stages/full_socket.h"
 #include "tests/support/asleep.h"
 
 namespace cpss {
@@ -37,12 +37,12 @@ class StepStub final : public Step {
   }
   bool may_look_again() const noexcept override { return looks_again; }
   void before_wait() noexcept override { ++waits_announced; }
-  DatagramPort* blocked_on() const noexcept override { return full; }
+  DatagramSocket* blocked_on() const noexcept override { return full; }
 
   int runs = 0;
   int waits_announced = 0;
   bool looks_again = true;
-  DatagramPort* full = nullptr;
+  DatagramSocket* full = nullptr;
 };
 
 // The service behind; looks around while it has the messages.
@@ -326,7 +326,7 @@ TEST_F(HandoffTest, OneThatHasEndedIsStartedAgain) {
 }
 
 TEST_F(HandoffTest, WithRepliesThatWaitForRoomAnIdleLaneStays) {
-  test::FullPort full;
+  test::FullSocket full;
   sender_.full = &full;
   idle_end_ = 1ms;
   make(2);
@@ -336,7 +336,7 @@ TEST_F(HandoffTest, WithRepliesThatWaitForRoomAnIdleLaneStays) {
 }
 
 TEST_F(HandoffTest, RoomInASocketWakesItWithoutTheTurn) {
-  test::FullPort full;
+  test::FullSocket full;
   sender_.full = &full;
   make(2);
   EXPECT_TRUE(wait_while(1, [&full] { full.make_room(); }));
@@ -354,7 +354,7 @@ TEST_F(HandoffTest, AtTheStopALaneWithoutTheTurnEnds) {
 }
 
 TEST_F(HandoffTest, AtTheStopRepliesAreSentFirst) {
-  test::FullPort full;
+  test::FullSocket full;
   sender_.full = &full;
   make(2);
   stop();
@@ -374,7 +374,7 @@ TEST_F(HandoffTest, AtTheStopATurnThatComesIsTaken) {
 }
 
 TEST_F(HandoffTest, AClosedPoolEndsALaneWithoutTheTurnAtOnce) {
-  test::FullPort full;
+  test::FullSocket full;
   sender_.full = &full;
   make(2);
   pool_.free_slots().close();

@@ -10,7 +10,7 @@
 
 #include "stages/receive/receive.h"
 #include "tests/stages/rig.h"
-#include "tests/support/forwarding_port.h"
+#include "tests/support/forwarding_socket.h"
 
 namespace cpss {
 namespace {
@@ -60,20 +60,21 @@ TEST_F(ReceiveMergedTest, SegmentsWithoutASlotWaitAndCountAsInFlight) {
   options.slots = 3;
   Rig rig(echo_, std::move(options));
   rig.deliver_merged("a1a2a3a4a5a6a7", 2);
-  rig.port().end_batch();
+  rig.socket().end_batch();
   rig.deliver("later");
   EXPECT_EQ(rig.receive.run(), 3u);
   EXPECT_EQ(rig.total(Counter::received), 7u);
   rig.expect_books(4);
   EXPECT_EQ(rig.receive.run(), 0u);
   EXPECT_TRUE(rig.receive.starved());
-  EXPECT_EQ(rig.port().counts().receive_calls, 1u) << "nothing is received before they have slots";
+  EXPECT_EQ(rig.socket().counts().receive_calls, 1u)
+      << "nothing is received before they have slots";
 
   rig.service.run();
   rig.response.run();
   EXPECT_EQ(rig.receive.run(), 3u);
   rig.expect_books(1);
-  EXPECT_EQ(rig.port().counts().receive_calls, 1u);
+  EXPECT_EQ(rig.socket().counts().receive_calls, 1u);
 
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("a1", "a2", "a3", "a4", "a5", "a6", "a7", "later"));
@@ -110,7 +111,7 @@ TEST_F(ReceiveMergedTest, TokensWaitedForServeLeftoversFirst) {
   rig.receive.accept_tokens(rig.pool.free_slots().try_take(1));
   EXPECT_EQ(rig.receive.run(), 1u);
   rig.expect_books();
-  EXPECT_EQ(rig.port().counts().receive_calls, 1u);
+  EXPECT_EQ(rig.socket().counts().receive_calls, 1u);
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("a1", "a2", "later"));
   rig.expect_at_rest();
@@ -184,18 +185,18 @@ TEST_F(ReceiveMergedTest, SlotsOfRefusedArrivalsAreUsedByOthers) {
 TEST_F(ReceiveMergedTest, EverySegmentKnowsPeerPortAndLocalAddress) {
   RigOptions options;
   options.slots = 2;
-  options.ports = 2;
+  options.sockets = 2;
   Rig rig(echo_, std::move(options));
-  FakePort::Incoming incoming;
+  FakeSocket::Incoming incoming;
   incoming.bytes = bytes_of("aabbcc");
   incoming.peer = test::client(9);
   incoming.segment_size = 2;
   incoming.local = {IpAddress::parse("203.0.113.7").value(), 0};
-  rig.port(1).deliver(incoming);
+  rig.socket(1).deliver(incoming);
   ASSERT_TRUE(rig.settle());
-  const auto sent = rig.port(1).take_sent();
+  const auto sent = rig.socket(1).take_sent();
   ASSERT_EQ(sent.size(), 3u);
-  for (const FakePort::Sent& reply : sent) {
+  for (const FakeSocket::Sent& reply : sent) {
     EXPECT_EQ(reply.peer, incoming.peer);
     EXPECT_EQ(reply.local, incoming.local);
   }
@@ -227,7 +228,7 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndAreTakenFromALaneThatStand
   options.slots = 2;
   Rig rig(echo_, std::move(options));
   rig.deliver_merged("a1a2a3a4a5", 2);
-  rig.port().end_batch();
+  rig.socket().end_batch();
   rig.deliver("later");
   EXPECT_EQ(rig.receive.run(), 2u);
   rig.pool.free_slots().close();
@@ -245,13 +246,13 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndAreTakenFromALaneThatStand
 }
 
 // Calls `meanwhile` within each call to receive.
-class WatchedPort final : public ForwardingPort {
+class WatchedSocket final : public ForwardingSocket {
  public:
-  WatchedPort(DatagramPort& inner, std::function<void()> meanwhile)
-      : ForwardingPort(inner), meanwhile_(std::move(meanwhile)) {}
+  WatchedSocket(DatagramSocket& inner, std::function<void()> meanwhile)
+      : ForwardingSocket(inner), meanwhile_(std::move(meanwhile)) {}
   ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
                         std::span<Arrival> arrivals) noexcept override {
-    const ReceiveResult result = ForwardingPort::receive(buffers, arrivals);
+    const ReceiveResult result = ForwardingSocket::receive(buffers, arrivals);
     meanwhile_();
     return result;
   }
@@ -266,8 +267,8 @@ TEST_F(ReceiveMergedTest, AForcedEndDuringAReceiveWaitsForIt) {
   int asked = 0;
   RigOptions options;
   options.slots = 2;
-  options.wrap = [&](FakePort& port) {
-    return std::make_unique<WatchedPort>(port, [&] {
+  options.wrap = [&](FakeSocket& socket) {
+    return std::make_unique<WatchedSocket>(socket, [&] {
       main->pool.free_slots().close();
       EXPECT_EQ(main->take_away_held(), std::nullopt);
       ++asked;

@@ -58,7 +58,7 @@ TEST_F(ReceiveTest, ADatagramBecomesAMessage) {
   const SlotHeader& header = rig.store.header(slots[0]);
   EXPECT_EQ(header.peer, client(3));
   EXPECT_EQ(header.request_length, 5u);
-  EXPECT_EQ(header.port_index, 0u);
+  EXPECT_EQ(header.socket_index, 0u);
   EXPECT_FALSE(header.trusted);
   EXPECT_FALSE(header.has_local);
   EXPECT_GT(header.published_ns, 0u);
@@ -99,7 +99,7 @@ TEST_F(ReceiveTest, MoreDatagramsThanSlotsWaitInTheKernel) {
   EXPECT_EQ(rig.total(Counter::received), 3u);
   EXPECT_EQ(rig.receive.run(), 0u);
   EXPECT_TRUE(rig.receive.starved());
-  EXPECT_EQ(rig.port().counts().receive_calls, 1u) << "without a slot nothing is read";
+  EXPECT_EQ(rig.socket().counts().receive_calls, 1u) << "without a slot nothing is read";
   rig.expect_books();
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3", "4"));
@@ -160,7 +160,7 @@ TEST_F(ReceiveTest, AWaitingLaneKeepsNoSlotInItsCache) {
 
 TEST_F(ReceiveTest, EveryPortInTurnABatchAtATime) {
   RigOptions options;
-  options.ports = 3;
+  options.sockets = 3;
   options.batch = 2;
   Rig rig(echo_, std::move(options));
   for (std::size_t p = 0; p < 3; ++p)
@@ -171,29 +171,29 @@ TEST_F(ReceiveTest, EveryPortInTurnABatchAtATime) {
   for (const std::uint32_t slot : take_requests(rig)) {
     const SlotHeader& header = rig.store.header(slot);
     const char first = static_cast<char>(rig.store.request(slot)[0]);
-    EXPECT_EQ(header.port_index, static_cast<unsigned>(first - '0'));
+    EXPECT_EQ(header.socket_index, static_cast<unsigned>(first - '0'));
   }
   rig.expect_books();
 }
 
 // With fewer slots than the first socket can use, the one behind it must still get its turn.
 TEST_F(ReceiveTest, ASocketThatFoundNoSlotIsServedFirstNextTime) {
-  for (const std::size_t ports : {2u, 3u}) {
+  for (const std::size_t sockets : {2u, 3u}) {
     RigOptions options;
-    options.ports = ports;
+    options.sockets = sockets;
     options.slots = 1;
     Rig rig(echo_, std::move(options));
     constexpr unsigned kEach = 20;
-    for (std::size_t p = 0; p < ports; ++p)
+    for (std::size_t p = 0; p < sockets; ++p)
       for (unsigned i = 0; i < kEach; ++i) rig.deliver("x", client(i), p);
-    std::vector<std::uint64_t> answered(ports);
-    for (unsigned round = 0; round < ports * kEach / 2; ++round) {
+    std::vector<std::uint64_t> answered(sockets);
+    for (unsigned round = 0; round < sockets * kEach / 2; ++round) {
       rig.receive.run();
       rig.service.run();
       rig.response.run();
     }
-    for (std::size_t p = 0; p < ports; ++p)
-      EXPECT_EQ(rig.replies(p).size(), kEach / 2) << "port " << p << " of " << ports;
+    for (std::size_t p = 0; p < sockets; ++p)
+      EXPECT_EQ(rig.replies(p).size(), kEach / 2) << "port " << p << " of " << sockets;
     ASSERT_TRUE(rig.settle());
     rig.expect_at_rest();
   }
@@ -203,8 +203,8 @@ TEST_F(ReceiveTest, ReceiveErrorsAreCountedAndChargedToNoMessage_A15) {
   for (const int error : {ECONNREFUSED, ENOMEM, ENETDOWN, EINTR, EBADF}) {
     Rig rig(echo_);
     rig.deliver("before");
-    rig.port().end_batch();
-    rig.port().fail_receive(error);
+    rig.socket().end_batch();
+    rig.socket().fail_receive(error);
     rig.deliver("after");
     ASSERT_TRUE(rig.settle());
     EXPECT_THAT(rig.replies(), ElementsAre("before", "after")) << error;
@@ -222,7 +222,7 @@ TEST_F(ReceiveTest, ReceiveErrorsAreCountedAndChargedToNoMessage_A15) {
 // must not look like an empty socket.
 TEST_F(ReceiveTest, APendingErrorDoesNotHideTheDatagramsBehindIt) {
   Rig rig(echo_);
-  rig.port().fail_receive(ECONNREFUSED);
+  rig.socket().fail_receive(ECONNREFUSED);
   rig.deliver("hidden");
   EXPECT_EQ(rig.receive.run(), 1u);
   ASSERT_TRUE(rig.settle());
@@ -232,9 +232,9 @@ TEST_F(ReceiveTest, APendingErrorDoesNotHideTheDatagramsBehindIt) {
 
 TEST_F(ReceiveTest, ASocketThatFailsForEverDoesNotTrapTheLane) {
   RigOptions options;
-  options.ports = 2;
+  options.sockets = 2;
   Rig rig(echo_, std::move(options));
-  for (int i = 0; i < 1000; ++i) rig.port(0).fail_receive(EBADF);
+  for (int i = 0; i < 1000; ++i) rig.socket(0).fail_receive(EBADF);
   rig.deliver("alive", client(), 1);
   EXPECT_EQ(rig.receive.run(), 1u);
   EXPECT_EQ(rig.receive.run(), 0u);
@@ -249,9 +249,9 @@ TEST_F(ReceiveTest, ASocketThatFailsForEverDoesNotTrapTheLane) {
 // would else be all that the lane does; in the real-time class, all that its CPU does.
 TEST_F(ReceiveTest, ASocketThatFailsIsLeftAloneForLongerAndLonger) {
   RigOptions options;
-  options.ports = 2;
+  options.sockets = 2;
   Rig rig(echo_, std::move(options));
-  for (int i = 0; i < 10'000; ++i) rig.port(0).fail_receive(ENOMEM);
+  for (int i = 0; i < 10'000; ++i) rig.socket(0).fail_receive(ENOMEM);
   const auto begin = std::chrono::steady_clock::now();
   unsigned answered = 0;
   while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(300)) {
@@ -275,11 +275,11 @@ TEST_F(ReceiveTest, ASocketThatFailsIsLeftAloneForLongerAndLonger) {
 
 TEST_F(ReceiveTest, OneThatNoLongerFailsIsReadAsBefore) {
   Rig rig(echo_);
-  for (int i = 0; i < 2 * 5; ++i) rig.port().fail_receive(ENOBUFS);
+  for (int i = 0; i < 2 * 5; ++i) rig.socket().fail_receive(ENOBUFS);
   rig.deliver("after");
   ASSERT_TRUE(eventually([&] {
     rig.receive.run();
-    return rig.port().all_received();
+    return rig.socket().all_received();
   }));
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("after"));
@@ -293,7 +293,7 @@ TEST_F(ReceiveTest, OneThatNoLongerFailsIsReadAsBefore) {
 // A lane that is to stop: what it does not find then it never will.
 TEST_F(ReceiveTest, AllAreTriedAtOnceWhenTheLaneIsToStop) {
   Rig rig(echo_);
-  for (int i = 0; i < 2 * 14; ++i) rig.port().fail_receive(ENOMEM);
+  for (int i = 0; i < 2 * 14; ++i) rig.socket().fail_receive(ENOMEM);
   // Its pause is the longest there is.
   for (std::uint64_t i = 1; i <= 14; ++i) {
     rig.receive.try_all_again();
@@ -327,11 +327,11 @@ TEST_F(ReceiveTest, RefusedDatagramsUseNoSlotAndAreNotAnswered) {
 
 TEST_F(ReceiveTest, GroupDestinationIsRefused_A08) {
   Rig rig(echo_);
-  FakePort::Incoming incoming;
+  FakeSocket::Incoming incoming;
   incoming.bytes = bytes_of("to all");
   incoming.peer = client();
   incoming.to_group = true;
-  rig.port().deliver(incoming);
+  rig.socket().deliver(incoming);
   ASSERT_TRUE(rig.settle());
   EXPECT_EQ(rig.total(Reason::refused_group_address), 1u);
   EXPECT_TRUE(rig.replies().empty());
@@ -361,14 +361,14 @@ TEST_F(ReceiveTest, TheReplyLeavesFromTheAddressAskedAndNoOtherMessageInheritsIt
   options.slots = 1;
   Rig rig(echo_, std::move(options));
   const LocalAddress local{IpAddress::parse("203.0.113.7").value(), 3};
-  FakePort::Incoming asked;
+  FakeSocket::Incoming asked;
   asked.bytes = bytes_of("asked");
   asked.peer = client();
   asked.local = local;
-  rig.port().deliver(asked);
+  rig.socket().deliver(asked);
   rig.deliver("plain");
   ASSERT_TRUE(rig.settle());
-  const auto sent = rig.port().take_sent();
+  const auto sent = rig.socket().take_sent();
   ASSERT_EQ(sent.size(), 2u);
   EXPECT_EQ(sent[0].local, local);
   EXPECT_EQ(sent[1].local, LocalAddress{}) << "left over from the slot's former use";
@@ -415,7 +415,7 @@ TEST_F(ReceiveTest, WhereItIsToldToItPausesBetweenSmallBatches) {
 class ReceiveStepTest : public ReceiveTest {
  protected:
   ReceiveStep::Wiring wiring() {
-    return {{&rig_.port(0), &rig_.port(1)},
+    return {{&rig_.socket(0), &rig_.socket(1)},
             rig_.store,
             rig_.pool,
             rig_.requests,
@@ -428,10 +428,10 @@ class ReceiveStepTest : public ReceiveTest {
   }
   void deliver_to_both(int each) {
     for (int i = 0; i < each; ++i)
-      for (std::size_t port = 0; port < 2; ++port) rig_.deliver("x", client(), port);
+      for (std::size_t socket = 0; socket < 2; ++socket) rig_.deliver("x", client(), socket);
   }
 
-  Rig rig_{echo_, {.ports = 2}};
+  Rig rig_{echo_, {.sockets = 2}};
   LaneContext lane_{rig_.pool, 0, 4};
   AccessControl access_control_{test::open_access()};
 };
@@ -447,11 +447,11 @@ TEST_F(ReceiveStepTest, WhereItIsToldToARunEndsWithItsFirstBatchAndTheNextGoesOn
   one_batch.one_batch = true;
   ReceiveStep step = step_of(one_batch);
   deliver_to_both(3);
-  for (std::size_t port = 0; port < 2; ++port) {
+  for (std::size_t socket = 0; socket < 2; ++socket) {
     EXPECT_EQ(step.run(), 3u);
     const auto slots = take_requests(rig_);
     ASSERT_EQ(slots.size(), 3u);
-    for (const std::uint32_t slot : slots) EXPECT_EQ(rig_.store.header(slot).port_index, port);
+    for (const std::uint32_t slot : slots) EXPECT_EQ(rig_.store.header(slot).socket_index, socket);
   }
   EXPECT_EQ(step.run(), 0u);
   rig_.deliver("x", client(), 1);
@@ -460,14 +460,14 @@ TEST_F(ReceiveStepTest, WhereItIsToldToARunEndsWithItsFirstBatchAndTheNextGoesOn
 
 TEST_F(ReceiveStepTest, MessagesNameTheirSocketByItsPlaceInTheServersList) {
   ReceiveStep::Wiring second_group = wiring();
-  second_group.first_port = 2;
+  second_group.first_socket = 2;
   ReceiveStep step = step_of(second_group);
   deliver_to_both(1);
   EXPECT_EQ(step.run(), 2u);
-  std::vector<unsigned> ports;
+  std::vector<unsigned> sockets;
   for (const std::uint32_t slot : take_requests(rig_))
-    ports.push_back(rig_.store.header(slot).port_index);
-  EXPECT_THAT(ports, ElementsAre(2u, 3u));
+    sockets.push_back(rig_.store.header(slot).socket_index);
+  EXPECT_THAT(sockets, ElementsAre(2u, 3u));
 }
 
 TEST_F(ReceiveStepTest, AfterTheSignNothingMoreIsRead) {
@@ -481,7 +481,7 @@ TEST_F(ReceiveStepTest, AfterTheSignNothingMoreIsRead) {
   leave.give();
   EXPECT_EQ(step.run(), 0u);
   EXPECT_FALSE(step.starved());
-  EXPECT_FALSE(rig_.port().all_received());
+  EXPECT_FALSE(rig_.socket().all_received());
   EXPECT_EQ(rig_.total(Counter::received), 2u);
 }
 
@@ -498,7 +498,7 @@ TEST_F(ReceiveStepTest, AfterTheSignWhatTheLaneHoldsStillGoesOn) {
   leave.give();
   EXPECT_EQ(step.run(), 2u);
   EXPECT_EQ(step.run(), 0u);
-  EXPECT_FALSE(rig_.port().all_received());
+  EXPECT_FALSE(rig_.socket().all_received());
   EXPECT_EQ(rig_.total(Counter::received), 6u);
   rig_.expect_books();
 }

@@ -25,11 +25,11 @@
 #include "base/clock.h"
 #include "net/udp_socket.h"
 #include "tests/stages/books.h"
-#include "tests/stages/full_port.h"
+#include "tests/stages/full_socket.h"
 #include "tests/stages/rig.h"
 #include "tests/support/eventually.h"
 #include "tests/support/failing_calls.h"
-#include "tests/support/forwarding_port.h"
+#include "tests/support/forwarding_socket.h"
 
 namespace cpss {
 namespace {
@@ -47,7 +47,7 @@ class ReceiveWaitTest : public testing::Test {
 
   ReceiveWaitTest() : ReceiveWaitTest(std::nullopt) {}
   explicit ReceiveWaitTest(const std::optional<Shedding::Wiring>& shedding)
-      : step_({.ports = {&socket_},
+      : step_({.sockets = {&socket_},
                .store = store_,
                .pool = pool_,
                .requests = requests_,
@@ -220,13 +220,13 @@ TEST_F(ReceiveWaitTest, AClosedPoolEndsTheLaneAtOnce) {
 // --- what fails ---
 
 // Fails at each read, as long as it is told so; else the socket's.
-class FailingPort final : public ForwardingPort {
+class FailingSocket final : public ForwardingSocket {
  public:
-  using ForwardingPort::ForwardingPort;
+  using ForwardingSocket::ForwardingSocket;
   ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
                         std::span<Arrival> arrivals) noexcept override {
     ++calls;
-    return error != 0 ? ReceiveResult{0, error} : ForwardingPort::receive(buffers, arrivals);
+    return error != 0 ? ReceiveResult{0, error} : ForwardingSocket::receive(buffers, arrivals);
   }
 
   std::atomic<int> error = ENOMEM;
@@ -237,7 +237,7 @@ class FailingReceiveWaitTest : public ReceiveWaitTest {
  protected:
   FailingReceiveWaitTest()
       : failing_(socket_),
-        failing_step_({.ports = {&failing_, &healthy_},
+        failing_step_({.sockets = {&failing_, &healthy_},
                        .store = store_,
                        .pool = pool_,
                        .requests = requests_,
@@ -256,7 +256,7 @@ class FailingReceiveWaitTest : public ReceiveWaitTest {
   }
 
   UdpSocket healthy_{test::address("127.0.0.1", 0), {}};
-  FailingPort failing_;
+  FailingSocket failing_;
   ReceiveStep failing_step_;
   ReceiveWait failing_place_;
   std::atomic<int> rounds_ = 0;
@@ -474,8 +474,8 @@ TEST_F(SheddingWaitTest, AnIdleLaneDoesNotSpin) {
 class SenderStub final : public Step {
  public:
   std::size_t run() noexcept override { return 0; }
-  DatagramPort* blocked_on() const noexcept override { return full; }
-  DatagramPort* full = nullptr;
+  DatagramSocket* blocked_on() const noexcept override { return full; }
+  DatagramSocket* full = nullptr;
 };
 
 class AnsweringWaitTest : public ReceiveWaitTest {
@@ -536,7 +536,7 @@ class AnsweringWaitTest : public ReceiveWaitTest {
   SlotQueue& replies_ = *SlotQueue::create(reply_memory_.data(), kSlots, {{}, replies_event_});
   SlotQueue::Consumer consumer_{replies_, 1};
   SenderStub sender_;
-  test::FullPort full_;
+  test::FullSocket full_;
   Semaphore all_received_;
 };
 
@@ -769,7 +769,7 @@ std::size_t open_descriptors() {
 }
 
 TEST_F(ReceiveWaitTest, APortThatCannotBeWaitedForIsAnErrorAndLeaksNothing) {
-  FakePort fake;
+  FakeSocket fake;
   const std::size_t before = open_descriptors();
   EXPECT_THROW(ReceiveWait({{&fake}, pool_, kBatch, 1, stop_event_}, step_), std::system_error);
   EXPECT_EQ(open_descriptors(), before);

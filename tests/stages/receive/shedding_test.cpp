@@ -37,11 +37,11 @@ RigOptions one_slot() {
 class SheddingTest : public testing::Test {
  protected:
   // The first message takes the only slot and stays inside.
-  static void take_the_slot(Rig& rig, std::size_t port = 0) {
-    rig.deliver("first", client(), port);
+  static void take_the_slot(Rig& rig, std::size_t socket = 0) {
+    rig.deliver("first", client(), socket);
     ASSERT_EQ(rig.receive.run(), 1u);
   }
-  // One run that sheds what the port holds.
+  // One run that sheds what the socket holds.
   static void shed(Rig& rig) {
     EXPECT_EQ(rig.receive.run(), 0u);
     EXPECT_TRUE(rig.receive.starved());
@@ -60,7 +60,7 @@ TEST_F(SheddingTest, ADatagramWithoutASlotIsAnsweredBusyAndBookedAsShed) {
   take_the_slot(rig);
   rig.deliver("bbb", client(1));
   shed(rig);
-  const auto sent = rig.port().take_sent();
+  const auto sent = rig.socket().take_sent();
   ASSERT_EQ(sent.size(), 1u);
   EXPECT_EQ(test::text_of(sent[0].bytes), "BBB");
   EXPECT_EQ(sent[0].peer, client(1));
@@ -116,7 +116,7 @@ TEST_F(SheddingTest, WithNothingToReadItIsNotStarved) {
 // What lets a lane go on at once must not hide that a batch was shed.
 TEST_F(SheddingTest, ARunThatFilledASlotAndShedLeavesTheLaneTimeToo) {
   RigOptions options = one_slot();
-  options.ports = 2;
+  options.sockets = 2;
   Rig rig(busy_, std::move(options));
   rig.deliver("first", client(), 0);
   rig.deliver("b", client(), 1);
@@ -128,7 +128,7 @@ TEST_F(SheddingTest, ARunThatFilledASlotAndShedLeavesTheLaneTimeToo) {
 
 TEST_F(SheddingTest, EverySocketGetsItsTurn) {
   RigOptions options = one_slot();
-  options.ports = 3;
+  options.sockets = 3;
   Rig rig(busy_, std::move(options));
   take_the_slot(rig);
   constexpr int kEach = 40;
@@ -154,11 +154,11 @@ TEST_F(SheddingTest, InvalidAndRefusedAreDecidedFirst) {
   rig.deliver(std::string(33, 'b'));
   rig.deliver("b", address("192.0.2.1", 0));
   rig.deliver("b", address("198.51.100.1", 4000));
-  FakePort::Incoming to_all;
+  FakeSocket::Incoming to_all;
   to_all.bytes = bytes_of("b");
   to_all.peer = client();
   to_all.to_group = true;
-  rig.port().deliver(to_all);
+  rig.socket().deliver(to_all);
   rig.deliver("i");
   rig.deliver("r");
   rig.deliver("b");
@@ -180,7 +180,7 @@ TEST_F(SheddingTest, SilenceIsShedToo) {
   EXPECT_THAT(rig.replies(), IsEmpty());
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 4u);
   EXPECT_EQ(rig.total(Counter::busy_replies), 0u);
-  EXPECT_EQ(rig.port().counts().send_calls, 0u) << "without a reply there is nothing to send";
+  EXPECT_EQ(rig.socket().counts().send_calls, 0u) << "without a reply there is nothing to send";
   finish(rig);
 }
 
@@ -191,7 +191,7 @@ TEST_F(SheddingTest, AServiceWithoutABusyReplyIsSilent) {
   rig.deliver("anything");
   shed(rig);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 1u);
-  EXPECT_EQ(rig.port().counts().send_calls, 0u);
+  EXPECT_EQ(rig.socket().counts().send_calls, 0u);
   finish(rig);
 }
 
@@ -217,7 +217,7 @@ TEST_F(SheddingTest, WithoutABudgetItIsSilent) {
   take_the_slot(rig);
   for (int i = 0; i < 8; ++i) rig.deliver("b");
   shed(rig);
-  EXPECT_EQ(rig.port().counts().send_calls, 0u);
+  EXPECT_EQ(rig.socket().counts().send_calls, 0u);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 8u);
   finish(rig);
 }
@@ -240,11 +240,11 @@ TEST_F(SheddingTest, WhatTheKernelDoesNotTakeAtOnceIsDropped) {
   Rig rig(busy_, one_slot());
   take_the_slot(rig);
   for (const char* request : {"bb", "bbb", "bbbb", "bbbbb"}) rig.deliver(request);
-  rig.port().fail_send_at(1, EAGAIN);
+  rig.socket().fail_send_at(1, EAGAIN);
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("BB"));
-  EXPECT_EQ(rig.port().counts().wait_calls, 0u);
-  EXPECT_EQ(rig.port().counts().send_calls, 2u);
+  EXPECT_EQ(rig.socket().counts().wait_calls, 0u);
+  EXPECT_EQ(rig.socket().counts().send_calls, 2u);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 4u);
   EXPECT_EQ(rig.total(Counter::sent), 1u);
   finish(rig);
@@ -258,7 +258,7 @@ TEST_F(SheddingTest, ASendErrorIsOfOneReplyAndStillShed) {
       take_the_slot(rig);
       std::vector<std::string> expected{"BB", "BBB", "BBBB"};
       for (const char* request : {"bb", "bbb", "bbbb"}) rig.deliver(request);
-      rig.port().fail_send_at(at, error);
+      rig.socket().fail_send_at(at, error);
       shed(rig);
       expected.erase(expected.begin() + static_cast<std::ptrdiff_t>(at));
       EXPECT_EQ(rig.replies(), expected) << error;
@@ -273,9 +273,9 @@ TEST_F(SheddingTest, PartialAndInterruptedSendsGoOnWhereTheyStopped) {
   Rig rig(busy_, one_slot());
   take_the_slot(rig);
   for (const char* request : {"b", "bb", "bbb", "bbbb", "bbbbb"}) rig.deliver(request);
-  rig.port().accept_at_most(2);
-  rig.port().fail_sends(EINTR, 3);
-  rig.port().accept_at_most(1);
+  rig.socket().accept_at_most(2);
+  rig.socket().fail_sends(EINTR, 3);
+  rig.socket().accept_at_most(1);
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("B", "BB", "BBB", "BBBB", "BBBBB"));
   EXPECT_EQ(rig.total(Counter::sent), 5u);
@@ -307,14 +307,14 @@ TEST_F(SheddingTest, OnlyATrustedPeerGetsMoreThanItSent) {
 TEST_F(SheddingTest, TheReplyLeavesFromTheAddressAsked) {
   Rig rig(busy_, one_slot());
   take_the_slot(rig);
-  FakePort::Incoming asked;
+  FakeSocket::Incoming asked;
   asked.bytes = bytes_of("b");
   asked.peer = client();
   asked.local = {IpAddress::parse("203.0.113.7").value(), 3};
-  rig.port().deliver(asked);
+  rig.socket().deliver(asked);
   rig.deliver("b");
   shed(rig);
-  const auto sent = rig.port().take_sent();
+  const auto sent = rig.socket().take_sent();
   ASSERT_EQ(sent.size(), 2u);
   EXPECT_EQ(sent[0].local, asked.local);
   EXPECT_EQ(sent[1].local, LocalAddress{});
@@ -326,13 +326,13 @@ TEST_F(SheddingTest, AFixedReplyAddressGetsTheBusyRepliesToo) {
   options.reply_address = address("198.51.100.9", 9000);
   Rig rig(busy_, std::move(options));
   take_the_slot(rig);
-  FakePort::Incoming asked;
+  FakeSocket::Incoming asked;
   asked.bytes = bytes_of("b");
   asked.peer = client();
   asked.local = {IpAddress::parse("203.0.113.7").value(), 3};
-  rig.port().deliver(asked);
+  rig.socket().deliver(asked);
   shed(rig);
-  const auto sent = rig.port().take_sent();
+  const auto sent = rig.socket().take_sent();
   ASSERT_EQ(sent.size(), 1u);
   EXPECT_EQ(sent[0].peer, address("198.51.100.9", 9000));
   EXPECT_EQ(sent[0].local, LocalAddress{});
@@ -342,7 +342,7 @@ TEST_F(SheddingTest, AFixedReplyAddressGetsTheBusyRepliesToo) {
 TEST_F(SheddingTest, ReceiveErrorsAreCountedAndHideNothing) {
   Rig rig(busy_, one_slot());
   take_the_slot(rig);
-  rig.port().fail_receive(ECONNREFUSED);
+  rig.socket().fail_receive(ECONNREFUSED);
   rig.deliver("b");
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("B"));

@@ -23,9 +23,9 @@ using testing::IsEmpty;
 class ResponseTest : public testing::Test {
  protected:
   // `count` messages "0", "1", ... whose replies are in the response queue.
-  static void fill(Rig& rig, int count, std::size_t port = 0, int first = 0) {
+  static void fill(Rig& rig, int count, std::size_t socket = 0, int first = 0) {
     for (int i = first; i < first + count; ++i)
-      rig.deliver(std::to_string(i), client(static_cast<unsigned>(i)), port);
+      rig.deliver(std::to_string(i), client(static_cast<unsigned>(i)), socket);
     while (rig.receive.run() > 0) {
     }
     while (rig.service.run() > 0) {
@@ -55,7 +55,7 @@ class ResponseTest : public testing::Test {
 TEST_F(ResponseTest, WithoutRepliesNothingIsSent) {
   Rig rig(echo_);
   EXPECT_EQ(rig.response.run(), 0u);
-  EXPECT_EQ(rig.port().counts().send_calls, 0u);
+  EXPECT_EQ(rig.socket().counts().send_calls, 0u);
   rig.expect_at_rest();
 }
 
@@ -63,11 +63,11 @@ TEST_F(ResponseTest, AWholeBatchInOneCall) {
   Rig rig(echo_);
   fill(rig, 32);
   EXPECT_EQ(rig.response.run(), 32u);
-  EXPECT_EQ(rig.port().counts().send_calls, 1u);
+  EXPECT_EQ(rig.socket().counts().send_calls, 1u);
   EXPECT_EQ(rig.replies(), numbers(0, 31));
   EXPECT_EQ(rig.total(Reason::answered), 32u);
   EXPECT_EQ(rig.total(Counter::sent), 32u);
-  EXPECT_EQ(rig.total(Counter::syscalls), rig.port().counts().receive_calls + 1);
+  EXPECT_EQ(rig.total(Counter::syscalls), rig.socket().counts().receive_calls + 1);
   rig.expect_at_rest();
 }
 
@@ -75,7 +75,7 @@ TEST_F(ResponseTest, APartialSendIsContinuedWhereItStopped) {
   for (std::size_t k = 0; k <= 32; ++k) {
     Rig rig(echo_);
     fill(rig, 32);
-    rig.port().accept_at_most(k);
+    rig.socket().accept_at_most(k);
     EXPECT_EQ(rig.response.run(), 32u);
     EXPECT_EQ(rig.replies(), numbers(0, 31)) << k;
     EXPECT_EQ(rig.total(Reason::answered), 32u);
@@ -86,7 +86,7 @@ TEST_F(ResponseTest, APartialSendIsContinuedWhereItStopped) {
 TEST_F(ResponseTest, ManyPartialSends) {
   Rig rig(echo_);
   fill(rig, 32);
-  for (int i = 0; i < 31; ++i) rig.port().accept_at_most(1);
+  for (int i = 0; i < 31; ++i) rig.socket().accept_at_most(1);
   EXPECT_EQ(rig.response.run(), 32u);
   EXPECT_EQ(rig.replies(), numbers(0, 31));
   rig.expect_at_rest();
@@ -97,7 +97,7 @@ TEST_F(ResponseTest, AnErrorForMessageKOf32FailsThatOneAlone_A17) {
   for (int k = 0; k < 32; ++k) {
     Rig rig(echo_);
     fill(rig, 32);
-    rig.port().fail_send_at(static_cast<std::size_t>(k), EPERM);
+    rig.socket().fail_send_at(static_cast<std::size_t>(k), EPERM);
     EXPECT_EQ(rig.response.run(), 32u);
     auto expected = numbers(0, 31);
     expected.erase(expected.begin() + k);
@@ -113,10 +113,10 @@ TEST_F(ResponseTest, AnErrorForMessageKOf32FailsThatOneAlone_A17) {
   }
 }
 
-// As A17, but the port names the error in the same call that accepted something.
+// As A17, but the socket names the error in the same call that accepted something.
 TEST_F(ResponseTest, AnErrorBelongsToTheFirstMessageThatWasNotAccepted) {
-  struct ErrorAfterThree final : DatagramPort {
-    explicit ErrorAfterThree(FakePort& port) : fake(port) {}
+  struct ErrorAfterThree final : DatagramSocket {
+    explicit ErrorAfterThree(FakeSocket& socket) : fake(socket) {}
     ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
                           std::span<Arrival> arrivals) noexcept override {
       return fake.receive(buffers, arrivals);
@@ -127,10 +127,10 @@ TEST_F(ResponseTest, AnErrorBelongsToTheFirstMessageThatWasNotAccepted) {
     }
     void wait_writable(std::chrono::milliseconds) noexcept override {}
     int descriptor() const noexcept override { return -1; }
-    FakePort& fake;
+    FakeSocket& fake;
   };
   RigOptions options;
-  options.wrap = [](FakePort& port) { return std::make_unique<ErrorAfterThree>(port); };
+  options.wrap = [](FakeSocket& socket) { return std::make_unique<ErrorAfterThree>(socket); };
   Rig rig(echo_, std::move(options));
   fill(rig, 8);
   EXPECT_EQ(rig.response.run(), 8u);
@@ -161,7 +161,7 @@ TEST_F(ResponseTest, EveryKindOfErrorHasItsReason) {
   for (const auto& [error, reason] : kinds) {
     Rig rig(echo_);
     fill(rig, 3);
-    rig.port().fail_sends(error);
+    rig.socket().fail_sends(error);
     EXPECT_EQ(rig.response.run(), 3u);
     EXPECT_THAT(rig.replies(), ElementsAre("1", "2")) << error;
     EXPECT_EQ(rig.total(reason), 1u) << error;
@@ -173,7 +173,7 @@ TEST_F(ResponseTest, EveryKindOfErrorHasItsReason) {
 TEST_F(ResponseTest, AnErrorOnTheLastOfABatch) {
   Rig rig(echo_);
   fill(rig, 4);
-  rig.port().fail_send_at(3, ECONNREFUSED);
+  rig.socket().fail_send_at(3, ECONNREFUSED);
   EXPECT_EQ(rig.response.run(), 4u);
   EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2"));
   EXPECT_EQ(rig.total(Reason::failed_send_refused), 1u);
@@ -183,7 +183,7 @@ TEST_F(ResponseTest, AnErrorOnTheLastOfABatch) {
 TEST_F(ResponseTest, ErrorsForAllOfABatch) {
   Rig rig(echo_);
   fill(rig, 5);
-  rig.port().fail_sends(ENETUNREACH, 5);
+  rig.socket().fail_sends(ENETUNREACH, 5);
   EXPECT_EQ(rig.response.run(), 5u);
   EXPECT_THAT(rig.replies(), IsEmpty());
   EXPECT_EQ(rig.total(Reason::failed_send_unreachable), 5u);
@@ -194,9 +194,9 @@ TEST_F(ResponseTest, ErrorsForAllOfABatch) {
 TEST_F(ResponseTest, InterruptedCallsAreRepeatedAndFailNothing_A21) {
   Rig rig(echo_);
   fill(rig, 4);
-  rig.port().fail_sends(EINTR, 3);
-  rig.port().accept_at_most(2);
-  rig.port().fail_sends(EINTR, 2);
+  rig.socket().fail_sends(EINTR, 3);
+  rig.socket().accept_at_most(2);
+  rig.socket().fail_sends(EINTR, 2);
   EXPECT_EQ(rig.response.run(), 4u);
   EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3"));
   EXPECT_EQ(rig.total(Reason::answered), 4u);
@@ -209,7 +209,7 @@ TEST_F(ResponseTest, WithoutRoomInTheKernelItHoldsOnlyWhatWaits) {
   fill(rig, 10);
   rig.receive.before_wait();
   rig.service.before_wait();
-  rig.port().fail_send_at(4, EAGAIN);
+  rig.socket().fail_send_at(4, EAGAIN);
   EXPECT_EQ(rig.response.run(), 10u);
   rig.response.before_wait();
   EXPECT_EQ(rig.books.in_flight(), 6u);
@@ -218,13 +218,13 @@ TEST_F(ResponseTest, WithoutRoomInTheKernelItHoldsOnlyWhatWaits) {
   EXPECT_EQ(rig.response.run(), 6u);
   EXPECT_EQ(rig.replies(), numbers(0, 9));
   EXPECT_EQ(rig.total(Reason::answered), 10u);
-  EXPECT_EQ(rig.port().counts().wait_calls, 0u) << "that is for its lane";
+  EXPECT_EQ(rig.socket().counts().wait_calls, 0u) << "that is for its lane";
   rig.expect_at_rest();
 }
 
 TEST_F(ResponseTest, EachPortGetsItsOwnRepliesInTheirOrder) {
   RigOptions options;
-  options.ports = 3;
+  options.sockets = 3;
   options.batch = 16;
   Rig rig(echo_, std::move(options));
   for (int i = 0; i < 15; ++i)
@@ -238,7 +238,7 @@ TEST_F(ResponseTest, EachPortGetsItsOwnRepliesInTheirOrder) {
 
 TEST_F(ResponseTest, PortsMixedWithinABatchAreSentInOneCallEach) {
   RigOptions options;
-  options.ports = 2;
+  options.sockets = 2;
   options.batch = 1;  // receives one at a time from each, so that the queue is mixed
   Rig mixed(echo_, std::move(options));
   for (int i = 0; i < 6; ++i)
@@ -247,31 +247,31 @@ TEST_F(ResponseTest, PortsMixedWithinABatchAreSentInOneCallEach) {
   LaneContext lane(mixed.pool, 32, 4);
   StepCost cost;
   ResponseStep response(
-      {{&mixed.port(0), &mixed.port(1)}, mixed.store, mixed.responses, cost, 16, 1}, lane,
+      {{&mixed.socket(0), &mixed.socket(1)}, mixed.store, mixed.responses, cost, 16, 1}, lane,
       mixed.books.open());
   while (mixed.receive.run() + mixed.service.run() > 0) {
   }
-  mixed.port(0).accept_at_most(2);
+  mixed.socket(0).accept_at_most(2);
   EXPECT_EQ(response.run(), 6u);
   EXPECT_THAT(mixed.replies(0), ElementsAre("0", "2", "4"));
   EXPECT_THAT(mixed.replies(1), ElementsAre("1", "3", "5"));
-  EXPECT_EQ(mixed.port(0).counts().send_calls, 2u);
-  EXPECT_EQ(mixed.port(1).counts().send_calls, 1u);
+  EXPECT_EQ(mixed.socket(0).counts().send_calls, 2u);
+  EXPECT_EQ(mixed.socket(1).counts().send_calls, 1u);
   response.before_wait();
   mixed.expect_at_rest();
 }
 
 // What can go on does: only the socket without room waits.
 TEST_F(ResponseTest, AFullSocketDoesNotHoldBackTheOthers) {
-  Rig rig(echo_, {.ports = 3});
+  Rig rig(echo_, {.sockets = 3});
   for (std::size_t p = 0; p < 3; ++p) fill(rig, 3, p, static_cast<int>(10 * p));
-  rig.port(0).fail_send_at(1, EAGAIN);
-  rig.port(0).fail_sends(EAGAIN, 2);
-  rig.port(2).fail_sends(EAGAIN, 1);
+  rig.socket(0).fail_send_at(1, EAGAIN);
+  rig.socket(0).fail_sends(EAGAIN, 2);
+  rig.socket(2).fail_sends(EAGAIN, 1);
   EXPECT_EQ(rig.response.run(), 9u);
-  EXPECT_EQ(rig.port(0).sent().size(), 1u);
-  EXPECT_EQ(rig.port(1).sent().size(), 3u);
-  EXPECT_EQ(rig.port(2).sent().size(), 0u);
+  EXPECT_EQ(rig.socket(0).sent().size(), 1u);
+  EXPECT_EQ(rig.socket(1).sent().size(), 3u);
+  EXPECT_EQ(rig.socket(2).sent().size(), 0u);
   rig.expect_books();
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(0), ElementsAre("0", "1", "2"));
@@ -298,7 +298,7 @@ TEST_F(ResponseTest, WhatWasShedEndsAsShedWhateverTheSendSays) {
     Rig rig(echo_);
     fill(rig, 3);
     ASSERT_EQ(mark_as_shed(rig), 2);
-    rig.port().fail_sends(error);
+    rig.socket().fail_sends(error);
     EXPECT_EQ(rig.response.run(), 3u);
     EXPECT_THAT(rig.replies(), ElementsAre("1", "2")) << error;
     EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 2u);
@@ -313,9 +313,9 @@ TEST_F(ResponseTest, WhereAllWasShedItDoesNotWaitForRoom) {
   Rig rig(echo_);
   fill(rig, 6);
   for (std::uint32_t slot = 0; slot < rig.store.slots(); ++slot) rig.store.header(slot).shed = true;
-  rig.port().fail_sends(EAGAIN);
+  rig.socket().fail_sends(EAGAIN);
   EXPECT_EQ(rig.response.run(), 6u);
-  EXPECT_EQ(rig.port().counts().wait_calls, 0u);
+  EXPECT_EQ(rig.socket().counts().wait_calls, 0u);
   EXPECT_THAT(rig.replies(), IsEmpty());
   EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 6u);
   // The slots' next messages do not inherit it.
@@ -353,7 +353,7 @@ TEST_F(ResponseTest, EachReplyGoesToItsPeer) {
   Rig rig(echo_);
   fill(rig, 20);
   rig.response.run();
-  const auto sent = rig.port().take_sent();
+  const auto sent = rig.socket().take_sent();
   ASSERT_EQ(sent.size(), 20u);
   for (unsigned i = 0; i < 20; ++i) EXPECT_EQ(sent[i].peer, client(i));
   rig.expect_at_rest();
@@ -361,7 +361,7 @@ TEST_F(ResponseTest, EachReplyGoesToItsPeer) {
 
 TEST_F(ResponseTest, WhatTheNetworkLosesWasAnsweredAllTheSame) {
   Rig rig(echo_);
-  rig.port().lose(0.5, 1);
+  rig.socket().lose(0.5, 1);
   fill(rig, 64);
   ASSERT_TRUE(rig.settle());
   EXPECT_EQ(rig.total(Reason::answered), 64u);

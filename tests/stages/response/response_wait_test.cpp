@@ -39,33 +39,33 @@ std::vector<std::string> numbers(int first, int last) {
 // A step of its own beside the rig's, with as many sockets as the rig.
 class ResponseWaitTest : public testing::Test {
  protected:
-  explicit ResponseWaitTest(std::size_t ports = 1, std::uint32_t slots = 1024,
+  explicit ResponseWaitTest(std::size_t sockets = 1, std::uint32_t slots = 1024,
                             std::chrono::nanoseconds longest = 60s,
                             const SendOutlook* outlook = nullptr)
-      : rig_(echo_, {.slots = slots, .batch = kBatch, .ports = ports}),
+      : rig_(echo_, {.slots = slots, .batch = kBatch, .sockets = sockets}),
         lane_(rig_.pool, 0, 4),
-        step_(wiring(ports, longest, outlook), lane_, rig_.books.open()) {}
+        step_(wiring(sockets, longest, outlook), lane_, rig_.books.open()) {}
 
-  ResponseStep::Wiring wiring(std::size_t ports, std::chrono::nanoseconds longest,
+  ResponseStep::Wiring wiring(std::size_t sockets, std::chrono::nanoseconds longest,
                               const SendOutlook* outlook) {
-    std::vector<DatagramPort*> all;
-    for (std::size_t i = 0; i < ports; ++i) all.push_back(&rig_.port(i));
-    return {.ports = all,
+    std::vector<DatagramSocket*> all;
+    for (std::size_t i = 0; i < sockets; ++i) all.push_back(&rig_.socket(i));
+    return {.sockets = all,
             .store = rig_.store,
             .responses = rig_.responses,
             .cost = rig_.response_cost,
             .batch = kBatch,
             .lanes = 1,
             .longest_wait = longest,
-            .sockets = ports,
+            .reply_sockets = sockets,
             .outlook = outlook,
             .keeps_helped = true};
   }
 
   // `count` messages "0", "1", ... whose replies are in the response queue.
-  void fill(int count, std::size_t port = 0, int first = 0) {
+  void fill(int count, std::size_t socket = 0, int first = 0) {
     for (int i = first; i < first + count; ++i)
-      rig_.deliver(std::to_string(i), client(static_cast<unsigned>(i)), port);
+      rig_.deliver(std::to_string(i), client(static_cast<unsigned>(i)), socket);
     make_replies();
   }
   void make_replies() {
@@ -75,10 +75,10 @@ class ResponseWaitTest : public testing::Test {
     }
   }
   // From now on the socket has no room; then it has again.
-  void fill_up(std::size_t port = 0) {
-    rig_.port(port).refuse([](const OutgoingDatagram&) { return EAGAIN; });
+  void fill_up(std::size_t socket = 0) {
+    rig_.socket(socket).refuse([](const OutgoingDatagram&) { return EAGAIN; });
   }
-  void make_room(std::size_t port = 0) { rig_.port(port).refuse({}); }
+  void make_room(std::size_t socket = 0) { rig_.socket(socket).refuse({}); }
   // The queue's messages, to be helped with.
   std::vector<std::uint32_t> take(std::size_t count) {
     std::vector<std::uint32_t> slots(count);
@@ -90,7 +90,7 @@ class ResponseWaitTest : public testing::Test {
     step_.before_wait();
     rig_.expect_at_rest();
     for (std::size_t p = 0; p < step_ports_; ++p)
-      EXPECT_EQ(rig_.port(p).counts().wait_calls, 0u) << "a step does not wait";
+      EXPECT_EQ(rig_.socket(p).counts().wait_calls, 0u) << "a step does not wait";
   }
 
   CallService echo_{[](Message& message) { message.reply_in_place(message.request().size()); }};
@@ -106,25 +106,25 @@ TEST_F(ResponseWaitTest, WithRoomNobodyWaits) {
   EXPECT_EQ(step_.blocked_on(), nullptr);
   EXPECT_EQ(rig_.replies(), numbers(0, 9));
   EXPECT_EQ(step_.run(), 0u);
-  EXPECT_EQ(rig_.port().counts().use_calls, 0u);
+  EXPECT_EQ(rig_.socket().counts().use_calls, 0u);
   expect_at_rest();
 }
 
 TEST_F(ResponseWaitTest, WithoutRoomItNamesTheSocketAndSendsTheRestLater) {
   fill(10);
-  rig_.port().fail_send_at(4, EAGAIN);
+  rig_.socket().fail_send_at(4, EAGAIN);
   EXPECT_EQ(step_.run(), 10u) << "taken";
-  EXPECT_EQ(step_.blocked_on(), &rig_.port());
+  EXPECT_EQ(step_.blocked_on(), &rig_.socket());
   EXPECT_EQ(rig_.books.in_flight(), 6u) << "what was sent is given back at once";
   rig_.expect_books();
 
-  rig_.port().fail_sends(EAGAIN);
+  rig_.socket().fail_sends(EAGAIN);
   EXPECT_EQ(step_.run(), 0u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.port());
+  EXPECT_EQ(step_.blocked_on(), &rig_.socket());
 
-  rig_.port().fail_send_at(1, EAGAIN);
+  rig_.socket().fail_send_at(1, EAGAIN);
   EXPECT_EQ(step_.run(), 1u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.port());
+  EXPECT_EQ(step_.blocked_on(), &rig_.socket());
   rig_.expect_books();
 
   EXPECT_EQ(step_.run(), 5u);
@@ -136,7 +136,7 @@ TEST_F(ResponseWaitTest, WithoutRoomItNamesTheSocketAndSendsTheRestLater) {
 
 TEST_F(ResponseWaitTest, WhatComesMeanwhileGoesBehindWhatWaits) {
   fill(3);
-  rig_.port().fail_sends(EAGAIN);
+  rig_.socket().fail_sends(EAGAIN);
   EXPECT_EQ(step_.run(), 3u);
   fill(4, 0, 3);
   EXPECT_EQ(step_.run(), 7u);
@@ -198,7 +198,7 @@ TEST_F(ResponseWaitTest, HelpOfALaneThatAnswersNotItselfGivesBackAndKeepsNothing
   ResponseStep helper(not_its_own, lane_, rig_.books.open());
   fill(3);
   const std::vector<std::uint32_t> slots = take(3);
-  rig_.port().fail_send_at(1, EAGAIN);
+  rig_.socket().fail_send_at(1, EAGAIN);
   EXPECT_THAT(helper.help(slots, now_ns()), ElementsAre(slots[1], slots[2]));
   EXPECT_EQ(helper.blocked_on(), nullptr) << "they are the caller's again";
   SlotQueue::Producer(rig_.responses).put(std::span(slots).subspan(1));
@@ -211,9 +211,9 @@ TEST_F(ResponseWaitTest, WithoutRoomWhatWasShedIsDropped) {
   fill(10);
   for (std::uint32_t slot = 0; slot < rig_.store.slots(); ++slot)
     rig_.store.header(slot).shed = rig_.store.header(slot).peer.port() % 2 == client(0).port() % 2;
-  rig_.port().fail_send_at(3, EAGAIN);
+  rig_.socket().fail_send_at(3, EAGAIN);
   EXPECT_EQ(step_.run(), 10u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.port());
+  EXPECT_EQ(step_.blocked_on(), &rig_.socket());
   EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 5u) << "0, 2 and those that found none";
   EXPECT_EQ(rig_.books.in_flight(), 4u);
   rig_.expect_books();
@@ -227,7 +227,7 @@ TEST_F(ResponseWaitTest, WhereAllThatFoundNoRoomWasShedNothingBlocks) {
   fill(4);
   for (std::uint32_t slot = 0; slot < rig_.store.slots(); ++slot)
     rig_.store.header(slot).shed = true;
-  rig_.port().fail_sends(EAGAIN);
+  rig_.socket().fail_sends(EAGAIN);
   EXPECT_EQ(step_.run(), 4u);
   EXPECT_EQ(step_.blocked_on(), nullptr);
   expect_at_rest();
@@ -235,9 +235,9 @@ TEST_F(ResponseWaitTest, WhereAllThatFoundNoRoomWasShedNothingBlocks) {
 
 TEST_F(ResponseWaitTest, AnErrorAmongWhatWaitsFailsThatOneAlone) {
   fill(5);
-  rig_.port().fail_sends(EAGAIN);
+  rig_.socket().fail_sends(EAGAIN);
   EXPECT_EQ(step_.run(), 5u);
-  rig_.port().fail_send_at(2, EPERM);
+  rig_.socket().fail_send_at(2, EPERM);
   EXPECT_EQ(step_.run(), 5u);
   EXPECT_EQ(step_.blocked_on(), nullptr);
   EXPECT_THAT(rig_.replies(), ElementsAre("0", "1", "3", "4"));
@@ -247,7 +247,7 @@ TEST_F(ResponseWaitTest, AnErrorAmongWhatWaitsFailsThatOneAlone) {
 
 TEST_F(ResponseWaitTest, AForcedEndTakesWhatWaitsAndTheStepBooksNothing) {
   fill(6);
-  rig_.port().fail_sends(EAGAIN);
+  rig_.socket().fail_sends(EAGAIN);
   EXPECT_EQ(step_.run(), 6u);
   EXPECT_EQ(rig_.seize_all(), 6u);
   rig_.expect_books();
@@ -338,7 +338,7 @@ class ResponseWithoutWaitTest : public ResponseWaitTest {
 
 TEST_F(ResponseWithoutWaitTest, WhatFindsNoRoomEndsAtOnce) {
   fill(5);
-  rig_.port().fail_send_at(2, EAGAIN);
+  rig_.socket().fail_send_at(2, EAGAIN);
   EXPECT_EQ(step_.run(), 5u);
   EXPECT_EQ(step_.blocked_on(), nullptr);
   EXPECT_EQ(ended_without_room(), 3u);
@@ -360,7 +360,7 @@ TEST_F(ResponseSocketsWaitTest, AFullSocketDoesNotHoldBackTheOther) {
     fill(3, 1, 10);
     EXPECT_EQ(step_.run(), 3u);
     EXPECT_EQ(rig_.replies(1), numbers(10, 12));
-    EXPECT_EQ(step_.blocked_on(), &rig_.port(0));
+    EXPECT_EQ(step_.blocked_on(), &rig_.socket(0));
   }
   make_room(0);
   EXPECT_EQ(step_.run(), 3u);
@@ -391,7 +391,7 @@ TEST_F(ResponseSocketsWaitTest, OfTwoFullSocketsItNamesOneThatIsStillFull) {
   EXPECT_NE(step_.blocked_on(), nullptr);
   make_room(0);
   EXPECT_EQ(step_.run(), 2u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.port(1));
+  EXPECT_EQ(step_.blocked_on(), &rig_.socket(1));
   make_room(1);
   EXPECT_EQ(step_.run(), 2u);
   EXPECT_EQ(step_.blocked_on(), nullptr);
@@ -440,16 +440,16 @@ class ResponsePressureTest : public ResponseWaitTest {
 
 TEST_F(ResponsePressureTest, SilentPeersWaitAsideWhileOthersGo) {
   pressure_[0].rise();
-  rig_.port().set_send_buffer_use({60, 100});
+  rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 3);
   fill_from(open_, "open");
   EXPECT_EQ(step_.run(), 4u);
   EXPECT_THAT(rig_.replies(), ElementsAre("open"));
-  EXPECT_EQ(step_.blocked_on(), &rig_.port());
+  EXPECT_EQ(step_.blocked_on(), &rig_.socket());
   fill_from(open_, "later");
   EXPECT_EQ(step_.run(), 1u);
   EXPECT_THAT(rig_.replies(), ElementsAre("later")) << "past those that wait";
-  rig_.port().set_send_buffer_use({10, 1'000'000});
+  rig_.socket().set_send_buffer_use({10, 1'000'000});
   EXPECT_EQ(step_.run(), 3u);
   EXPECT_THAT(rig_.replies(), Each("silent"));
   EXPECT_EQ(step_.blocked_on(), nullptr);
@@ -457,36 +457,36 @@ TEST_F(ResponsePressureTest, SilentPeersWaitAsideWhileOthersGo) {
 }
 
 TEST_F(ResponsePressureTest, WithoutPressureNobodyLooks) {
-  rig_.port().set_send_buffer_use({60, 100});
+  rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 3);
   EXPECT_EQ(step_.run(), 3u);
   EXPECT_THAT(rig_.replies(), SizeIs(3));
-  EXPECT_EQ(rig_.port().counts().use_calls, 0u);
+  EXPECT_EQ(rig_.socket().counts().use_calls, 0u);
   expect_at_rest();
 }
 
 TEST_F(ResponsePressureTest, AFullSocketRaisesIt) {
   fill_from(open_, "open", 2);
-  rig_.port().fail_send_at(1, EAGAIN);
+  rig_.socket().fail_send_at(1, EAGAIN);
   EXPECT_EQ(step_.run(), 2u);
   EXPECT_TRUE(pressure_[0].on());
   EXPECT_EQ(step_.run(), 1u);
-  EXPECT_EQ(rig_.port().counts().use_calls, 1u);
+  EXPECT_EQ(rig_.socket().counts().use_calls, 1u);
   expect_at_rest();
 }
 
 // Half of an eighth of 1024 slots.
 TEST_F(ResponsePressureTest, SilentPeersTakeHalfOfTheListAndTheRestEndsAtOnce) {
   pressure_[0].rise();
-  rig_.port().set_send_buffer_use({60, 100});
+  rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 200);
   while (step_.run() > 0) {
   }
   EXPECT_EQ(rig_.books.in_flight(), 64u);
   EXPECT_EQ(ended_without_room(), 200u - 64u);
   EXPECT_EQ(rig_.responses.ready_guess(), 0u) << "they keep nobody from being taken";
-  EXPECT_EQ(rig_.port().counts().send_calls, 0u);
-  rig_.port().set_send_buffer_use({0, 1'000'000});
+  EXPECT_EQ(rig_.socket().counts().send_calls, 0u);
+  rig_.socket().set_send_buffer_use({0, 1'000'000});
   EXPECT_EQ(step_.run(), 64u);
   expect_at_rest();
 }
@@ -499,7 +499,7 @@ class ResponseFewSlotsTest : public ResponsePressureTest {
 
 TEST_F(ResponseFewSlotsTest, SilentPeersKeepNobodyFromBeingTaken) {
   pressure_[0].rise();
-  rig_.port().set_send_buffer_use({60, 100});
+  rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 5);
   EXPECT_EQ(step_.run(), 5u);
   EXPECT_EQ(rig_.books.in_flight(), 2u) << "half of an eighth of 32 slots";
@@ -508,7 +508,7 @@ TEST_F(ResponseFewSlotsTest, SilentPeersKeepNobodyFromBeingTaken) {
     EXPECT_EQ(step_.run(), 3u);
   }
   EXPECT_THAT(rig_.replies(), SizeIs(15));
-  rig_.port().set_send_buffer_use({0, 1'000'000});
+  rig_.socket().set_send_buffer_use({0, 1'000'000});
   EXPECT_EQ(step_.run(), 2u);
   expect_at_rest();
 }
@@ -520,15 +520,15 @@ TEST_F(ResponsePressureTest, AReplyAloneWaitsForRoomButNotAside) {
   alone.lanes = 0;
   ResponseStep step(alone, lane_, rig_.books.open());
   pressure_[0].rise();
-  rig_.port().set_send_buffer_use({60, 100});
+  rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent");
   EXPECT_EQ(step.run(), 1u);
   EXPECT_EQ(step.blocked_on(), nullptr);
   EXPECT_EQ(ended_without_room(), 1u);
   fill_from(open_, "open");
-  rig_.port().fail_sends(EAGAIN);
+  rig_.socket().fail_sends(EAGAIN);
   EXPECT_EQ(step.run(), 1u);
-  EXPECT_EQ(step.blocked_on(), &rig_.port());
+  EXPECT_EQ(step.blocked_on(), &rig_.socket());
   EXPECT_EQ(step.run(), 1u);
   EXPECT_EQ(step.blocked_on(), nullptr);
   EXPECT_THAT(rig_.replies(), ElementsAre("open"));
@@ -543,12 +543,12 @@ class ResponseFewestSlotsTest : public ResponsePressureTest {
 
 TEST_F(ResponseFewestSlotsTest, OneMayStillWaitAside) {
   pressure_[0].rise();
-  rig_.port().set_send_buffer_use({60, 100});
+  rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 2);
   EXPECT_EQ(step_.run(), 2u);
   EXPECT_EQ(rig_.books.in_flight(), 1u);
   EXPECT_EQ(ended_without_room(), 1u);
-  rig_.port().set_send_buffer_use({0, 1'000'000});
+  rig_.socket().set_send_buffer_use({0, 1'000'000});
   EXPECT_EQ(step_.run(), 1u);
   expect_at_rest();
 }
@@ -561,13 +561,13 @@ class ResponseManySlotsTest : public ResponsePressureTest {
 
 TEST_F(ResponseManySlotsTest, AListHasABoundOfItsOwn) {
   pressure_[0].rise();
-  rig_.port().set_send_buffer_use({60, 100});
+  rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 3000);
   while (step_.run() > 0) {
   }
   EXPECT_EQ(rig_.books.in_flight(), 2048u);
   EXPECT_EQ(ended_without_room(), 3000u - 2048u);
-  rig_.port().set_send_buffer_use({0, 10'000'000});
+  rig_.socket().set_send_buffer_use({0, 10'000'000});
   EXPECT_EQ(step_.run(), 2048u);
   expect_at_rest();
 }

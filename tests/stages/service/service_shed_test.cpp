@@ -181,9 +181,9 @@ TEST_P(ServiceShedTest, AServiceThatThrowsHasSaidNothing) {
 TEST_P(ServiceShedTest, ABusyReplyThatTheKernelDoesNotTakeIsDropped) {
   build(10'000'000);
   serve({"b", "b", "b", "b"});
-  rig_.port().fail_sends(EAGAIN);
+  rig_.socket().fail_sends(EAGAIN);
   EXPECT_THAT(respond(), IsEmpty());
-  EXPECT_EQ(rig_.port().counts().wait_calls, 0u);
+  EXPECT_EQ(rig_.socket().counts().wait_calls, 0u);
   EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 2u);
   EXPECT_EQ(rig_.total(Counter::busy_replies), 0u);
   finish();

@@ -1,4 +1,4 @@
-#include "tests/support/fake_port.h"
+#include "tests/support/fake_socket.h"
 
 #include <algorithm>
 #include <limits>
@@ -7,13 +7,13 @@
 namespace cpss {
 namespace {
 
-FakePort::Sent copy_of(const OutgoingDatagram& datagram) {
+FakeSocket::Sent copy_of(const OutgoingDatagram& datagram) {
   return {{datagram.data, datagram.data + datagram.size},
           *datagram.peer,
           datagram.local != nullptr ? *datagram.local : LocalAddress{}};
 }
 
-void fill(const FakePort::Incoming& incoming, const ReceiveBuffer& buffer, Arrival& arrival) {
+void fill(const FakeSocket::Incoming& incoming, const ReceiveBuffer& buffer, Arrival& arrival) {
   const std::size_t length = std::min(incoming.bytes.size(), buffer.size);
   std::copy_n(incoming.bytes.begin(), length, buffer.data);
   arrival.peer = incoming.peer;
@@ -31,80 +31,80 @@ std::vector<std::byte> bytes_of(std::string_view text) {
   return {bytes.begin(), bytes.end()};
 }
 
-void FakePort::deliver(Incoming incoming) {
+void FakeSocket::deliver(Incoming incoming) {
   const std::lock_guard lock(mutex_);
   script_.emplace_back(std::move(incoming));
 }
 
-void FakePort::end_batch() {
+void FakeSocket::end_batch() {
   const std::lock_guard lock(mutex_);
   script_.emplace_back(BatchEnd{});
 }
 
-void FakePort::fail_receive(int error) {
+void FakeSocket::fail_receive(int error) {
   const std::lock_guard lock(mutex_);
   script_.emplace_back(ReceiveError{error});
 }
 
-bool FakePort::all_received() const {
+bool FakeSocket::all_received() const {
   const std::lock_guard lock(mutex_);
   return script_.empty();
 }
 
-void FakePort::accept_at_most(std::size_t datagrams) {
+void FakeSocket::accept_at_most(std::size_t datagrams) {
   const std::lock_guard lock(mutex_);
   plans_.push_back({datagrams, 0});
 }
 
-void FakePort::fail_sends(int error, std::size_t calls) {
+void FakeSocket::fail_sends(int error, std::size_t calls) {
   const std::lock_guard lock(mutex_);
   plans_.insert(plans_.end(), calls, {0, error});
 }
 
-void FakePort::fail_send_at(std::size_t datagram, int error) {
+void FakeSocket::fail_send_at(std::size_t datagram, int error) {
   if (datagram > 0) accept_at_most(datagram);
   fail_sends(error);
 }
 
-void FakePort::refuse(std::function<int(const OutgoingDatagram&)> judge) {
+void FakeSocket::refuse(std::function<int(const OutgoingDatagram&)> judge) {
   const std::lock_guard lock(mutex_);
   judge_ = std::move(judge);
 }
 
-void FakePort::lose(double share, std::uint64_t seed) {
+void FakeSocket::lose(double share, std::uint64_t seed) {
   const std::lock_guard lock(mutex_);
   loss_share_ = share;
   random_.seed(seed);
 }
 
-void FakePort::set_send_buffer_use(SendBufferUse use) {
+void FakeSocket::set_send_buffer_use(SendBufferUse use) {
   const std::lock_guard lock(mutex_);
   use_ = use;
 }
 
-SendBufferUse FakePort::send_buffer_use() const noexcept {
+SendBufferUse FakeSocket::send_buffer_use() const noexcept {
   const std::lock_guard lock(mutex_);
   ++counts_.use_calls;
   return use_;
 }
 
-std::vector<FakePort::Sent> FakePort::sent() const {
+std::vector<FakeSocket::Sent> FakeSocket::sent() const {
   const std::lock_guard lock(mutex_);
   return sent_;
 }
 
-std::vector<FakePort::Sent> FakePort::take_sent() {
+std::vector<FakeSocket::Sent> FakeSocket::take_sent() {
   const std::lock_guard lock(mutex_);
   return std::exchange(sent_, {});
 }
 
-FakePort::Counts FakePort::counts() const {
+FakeSocket::Counts FakeSocket::counts() const {
   const std::lock_guard lock(mutex_);
   return counts_;
 }
 
-ReceiveResult FakePort::receive(std::span<const ReceiveBuffer> buffers,
-                                std::span<Arrival> arrivals) noexcept {
+ReceiveResult FakeSocket::receive(std::span<const ReceiveBuffer> buffers,
+                                  std::span<Arrival> arrivals) noexcept {
   const std::lock_guard lock(mutex_);
   ++counts_.receive_calls;
   std::size_t filled = 0;
@@ -126,7 +126,7 @@ ReceiveResult FakePort::receive(std::span<const ReceiveBuffer> buffers,
   return {filled, 0};
 }
 
-SendResult FakePort::send(std::span<const OutgoingDatagram> datagrams) noexcept {
+SendResult FakeSocket::send(std::span<const OutgoingDatagram> datagrams) noexcept {
   const std::lock_guard lock(mutex_);
   ++counts_.send_calls;
   SendPlan plan{std::numeric_limits<std::size_t>::max(), 0};
@@ -150,24 +150,24 @@ SendResult FakePort::send(std::span<const OutgoingDatagram> datagrams) noexcept 
   return {most, 0};
 }
 
-void FakePort::wait_writable(std::chrono::milliseconds) noexcept {
+void FakeSocket::wait_writable(std::chrono::milliseconds) noexcept {
   const std::lock_guard lock(mutex_);
   ++counts_.wait_calls;
 }
 
-TamperPort::TamperPort(DatagramPort& inner, Rule rule) : inner_(inner), rule_(rule) {
+TamperSocket::TamperSocket(DatagramSocket& inner, Rule rule) : inner_(inner), rule_(rule) {
   if (rule_.how == How::delay)
     sender_ = std::jthread([this](std::stop_token stop) { send_delayed(std::move(stop)); });
 }
 
-TamperPort::~TamperPort() = default;
+TamperSocket::~TamperSocket() = default;
 
-ReceiveResult TamperPort::receive(std::span<const ReceiveBuffer> buffers,
-                                  std::span<Arrival> arrivals) noexcept {
+ReceiveResult TamperSocket::receive(std::span<const ReceiveBuffer> buffers,
+                                    std::span<Arrival> arrivals) noexcept {
   return inner_.receive(buffers, arrivals);
 }
 
-SendResult TamperPort::send(std::span<const OutgoingDatagram> datagrams) noexcept {
+SendResult TamperSocket::send(std::span<const OutgoingDatagram> datagrams) noexcept {
   const std::lock_guard lock(mutex_);
   std::size_t done = 0;
   while (done < datagrams.size()) {
@@ -183,12 +183,12 @@ SendResult TamperPort::send(std::span<const OutgoingDatagram> datagrams) noexcep
   return {done, 0};
 }
 
-void TamperPort::wait_writable(std::chrono::milliseconds longest) noexcept {
+void TamperSocket::wait_writable(std::chrono::milliseconds longest) noexcept {
   inner_.wait_writable(longest);
 }
 
 // Called with mutex_ held. Accepts one datagram, or says why not.
-SendResult TamperPort::spoil(const OutgoingDatagram& datagram) {
+SendResult TamperSocket::spoil(const OutgoingDatagram& datagram) {
   switch (rule_.how) {
     case How::drop:
       break;
@@ -208,7 +208,7 @@ SendResult TamperPort::spoil(const OutgoingDatagram& datagram) {
   return {1, 0};
 }
 
-void TamperPort::send_delayed(std::stop_token stop) {
+void TamperSocket::send_delayed(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     if (delayed_.empty()) {
@@ -220,7 +220,7 @@ void TamperPort::send_delayed(std::stop_token stop) {
       delayed_changed_.wait_until(lock, stop, due, [] { return false; });
       continue;
     }
-    const FakePort::Sent& late = delayed_.front().datagram;
+    const FakeSocket::Sent& late = delayed_.front().datagram;
     const OutgoingDatagram datagram{late.bytes.data(), late.bytes.size(), &late.peer, &late.local};
     if (inner_.send({&datagram, 1}).accepted == 1)
       delayed_.pop_front();

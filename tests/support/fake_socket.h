@@ -1,7 +1,7 @@
-// Stand-ins for the socket side of the seam (net/datagram_port.h).
+// Stand-ins for the socket side of the seam (net/datagram_socket.h).
 //
-// FakePort is scripted: a test says what arrives and what becomes of sends, and looks at what was
-// sent. TamperPort wraps a port and spoils every n-th send, to make a server that misbehaves.
+// FakeSocket is scripted: a test says what arrives and what becomes of sends, and looks at what was
+// sent. TamperSocket wraps a socket and spoils every n-th send, to make a server that misbehaves.
 //
 // Thread-safety: every function of both may be called from any thread.
 #pragma once
@@ -20,14 +20,14 @@
 #include <variant>
 #include <vector>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 
 namespace cpss {
 
 // The bytes of a text, for tests.
 std::vector<std::byte> bytes_of(std::string_view text);
 
-class FakePort final : public DatagramPort {
+class FakeSocket final : public DatagramSocket {
  public:
   // One filled buffer to come. Longer than the buffer given: cut, and marked as truncated.
   struct Incoming {
@@ -102,7 +102,7 @@ class FakePort final : public DatagramPort {
   mutable Counts counts_;
 };
 
-class TamperPort final : public DatagramPort {
+class TamperSocket final : public DatagramSocket {
  public:
   enum class How { drop, repeat, delay };
   struct Rule {
@@ -111,11 +111,11 @@ class TamperPort final : public DatagramPort {
     std::chrono::milliseconds delay{0};  // for How::delay
   };
 
-  // `inner` must outlive this port. Delayed datagrams not yet due at the end are not sent.
-  TamperPort(DatagramPort& inner, Rule rule);
-  ~TamperPort() override;
-  TamperPort(const TamperPort&) = delete;
-  TamperPort& operator=(const TamperPort&) = delete;
+  // `inner` must outlive this socket. Delayed datagrams not yet due at the end are not sent.
+  TamperSocket(DatagramSocket& inner, Rule rule);
+  ~TamperSocket() override;
+  TamperSocket(const TamperSocket&) = delete;
+  TamperSocket& operator=(const TamperSocket&) = delete;
 
   std::uint64_t tampered() const noexcept { return tampered_; }
 
@@ -129,13 +129,13 @@ class TamperPort final : public DatagramPort {
  private:
   struct Delayed {
     std::chrono::steady_clock::time_point due;
-    FakePort::Sent datagram;
+    FakeSocket::Sent datagram;
   };
 
   SendResult spoil(const OutgoingDatagram& datagram);
   void send_delayed(std::stop_token stop);
 
-  DatagramPort& inner_;
+  DatagramSocket& inner_;
   const Rule rule_;
   std::atomic<std::uint64_t> tampered_{0};
   std::mutex mutex_;

@@ -1,4 +1,4 @@
-// A port whose descriptor has no room until somebody makes some. Only its descriptor is used.
+// A socket whose descriptor has no room until somebody makes some. Only its descriptor is used.
 //
 // make_room() may be called by any thread.
 #pragma once
@@ -11,24 +11,24 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 
 namespace cpss::test {
 
-class FullPort final : public DatagramPort {
+class FullSocket final : public DatagramSocket {
  public:
-  FullPort() {
+  FullSocket() {
     EXPECT_EQ(pipe2(ends_, O_NONBLOCK | O_CLOEXEC), 0);
     const std::array<char, 4096> bytes{};
     while (write(ends_[1], bytes.data(), bytes.size()) > 0) {
     }
   }
-  ~FullPort() override {
+  ~FullSocket() override {
     close(ends_[0]);
     close(ends_[1]);
   }
-  FullPort(const FullPort&) = delete;
-  FullPort& operator=(const FullPort&) = delete;
+  FullSocket(const FullSocket&) = delete;
+  FullSocket& operator=(const FullSocket&) = delete;
 
   void make_room() {
     std::array<char, 4096> bytes;

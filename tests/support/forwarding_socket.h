@@ -1,17 +1,18 @@
-// A port that stands before another one and hands everything on: for ports that change one thing.
+// A socket that stands before another one and hands everything on: for sockets that change one
+// thing.
 #pragma once
 
 #include <chrono>
 #include <span>
 
-#include "net/datagram_port.h"
+#include "net/datagram_socket.h"
 
 namespace cpss {
 
-class ForwardingPort : public DatagramPort {
+class ForwardingSocket : public DatagramSocket {
  public:
-  // `inner` must outlive this port.
-  explicit ForwardingPort(DatagramPort& inner) : inner_(inner) {}
+  // `inner` must outlive this socket.
+  explicit ForwardingSocket(DatagramSocket& inner) : inner_(inner) {}
   ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
                         std::span<Arrival> arrivals) noexcept override {
     return inner_.receive(buffers, arrivals);
@@ -26,7 +27,7 @@ class ForwardingPort : public DatagramPort {
   int descriptor() const noexcept override { return inner_.descriptor(); }
 
  private:
-  DatagramPort& inner_;
+  DatagramSocket& inner_;
 };
 
 }  // namespace cpss

@@ -70,9 +70,9 @@ struct SendBufferUse {
   std::size_t size = 0;   // 0: not known
 };
 
-class DatagramPort {
+class DatagramSocket {
  public:
-  virtual ~DatagramPort() = default;
+  virtual ~DatagramSocket() = default;
 
   // Fills buffers with what is there now. buffers.size() == arrivals.size().
   virtual ReceiveResult receive(std::span<const ReceiveBuffer> buffers,

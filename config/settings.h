@@ -156,7 +156,7 @@ struct Settings {
   std::optional<unsigned> lanes;  // none: as many as can run at once (server/daemon/machine.h)
   SocketSharing sockets = SocketSharing::shared;
   SocketSteering steering = SocketSteering::hash;
-  unsigned handoff_limit = 0;   // messages that a lane takes before it passes the turn on
+  unsigned handoff_limit = 0;   // messages that a lane takes before it promotes another lane
   bool exclusive_wake = false;  // a datagram wakes one of the lanes that wait for it
   ProcessUse multi_process = ProcessUse::prefork;
 

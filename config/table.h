@@ -213,8 +213,8 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .models = {ServerModel::seda, ServerModel::symped, ServerModel::mp},
      .help = "Which threads or processes receive from which sockets. shared: all from one for each "
              "address. reuseport: each from its own (SO_REUSEPORT). handoff: all from one, but one "
-             "thread at a time, which passes the turn on before it processes what it has received "
-             "(symped only)"},
+             "thread at a time, the leader, which promotes another one before it processes what it "
+             "has received (symped only)"},
 
     {.id = Setting::steering,
      .group = "Model",

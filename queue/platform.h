@@ -31,13 +31,13 @@ enum class PausePoint : std::uint8_t {
   pool_walked,           // chain walked, not yet popped
   semaphore_registered,  // counted as waiter, not yet asleep
   semaphore_woken,       // back from sleep, word not yet looked at
-  turn_in_hand,          // turn taken out of a mailbox or the parking place, in none yet
-  turn_lane_chosen,      // lane chosen for the turn, turn not yet given
-  turn_given,            // turn in a sleeper's mailbox, sleeper not yet woken
-  turn_no_room,          // nobody found with room, turn not yet parked
-  turn_parked,           // parked, second look not yet taken
-  turn_load_cleared,     // lane has room, parked turn not yet looked for
-  turn_counted_out,      // lane no longer counted, mailbox not yet closed
+  token_in_hand,         // turn taken out of a mailbox or the parking place, in none yet
+  token_lane_chosen,     // lane chosen for the turn, turn not yet given
+  token_given,           // turn in a sleeper's mailbox, sleeper not yet woken
+  token_no_room,         // nobody found with room, turn not yet parked
+  token_parked,          // parked, second look not yet taken
+  token_load_cleared,    // lane has room, parked turn not yet looked for
+  token_counted_out,     // lane no longer counted, mailbox not yet closed
 };
 
 // Deliberate defects, one at a time; every one of them must be caught by a test (scripts/check).

@@ -207,7 +207,7 @@ inline constexpr auto kCounters = std::to_array<CounterInfo>({
     {Counter::lost_races,
      {"lost_races", "wake-ups",
       "for a socket that another lane had emptied; of more than 320 waits a second by proportion"}},
-    {Counter::handoffs, {"handoffs", "hand-offs", "of the turn to listen to another lane"}},
+    {Counter::handoffs, {"handoffs", "hand-offs", "a lane made another one the leader"}},
     {Counter::syscalls, {"syscalls", "calls", "to send, receive or wait for sockets"}},
     {Counter::wait_calls, {"wait_calls", "calls", "to wait for sockets, part of syscalls"}},
     {Counter::syscall_ns, {"syscall_ns", "ns", "spent in syscalls other than wait_calls"}},

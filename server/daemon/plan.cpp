@@ -116,23 +116,23 @@ void check_model(LoadResult& loaded) {
   const auto refuse_if_used = [&](Setting setting, const std::string& problem) {
     if (info(setting).models.contains(settings.model)) refuse_if_set(setting, problem);
   };
-  const bool by_turns = settings.sockets == SocketSharing::handoff;
+  const bool leader_followers = settings.sockets == SocketSharing::handoff;
   const bool own_sockets = settings.sockets == SocketSharing::reuseport;
-  if (by_turns && settings.model != ServerModel::symped)
+  if (leader_followers && settings.model != ServerModel::symped)
     refuse_if_used(Setting::sockets, "is for the model symped only");
   if (forks_for_each(settings)) {
     refuse_if_used(Setting::sockets, "means nothing with CPSS_MP=fork: there is one that receives");
     refuse_if_used(Setting::exclusive_wake,
                    "means nothing with CPSS_MP=fork: there is one that receives");
-  } else if (own_sockets || by_turns) {
+  } else if (own_sockets || leader_followers) {
     refuse_if_used(Setting::exclusive_wake, "has a meaning with CPSS_SOCKETS=shared only");
   }
   if (!own_sockets)
     refuse_if_used(Setting::steering, "has a meaning with CPSS_SOCKETS=reuseport only");
-  if (!by_turns)
+  if (!leader_followers)
     refuse_if_used(Setting::handoff_limit, "has a meaning with CPSS_SOCKETS=handoff only");
   for (const Setting setting : {Setting::gro, Setting::coalesce_us})
-    if (by_turns)
+    if (leader_followers)
       refuse_if_used(setting,
                      "has no meaning with CPSS_SOCKETS=handoff: a turn is of a few datagrams, one "
                      "by one");

@@ -130,8 +130,8 @@ std::string model_text(const PipelineOptions& options, const Assignment& assignm
       return fmt::format("{} receive, {} service, {}{}", options.receive.lanes,
                          options.service.lanes, workers,
                          counted(options.response.lanes, "response lane"));
-    if (assignment.by_turns)
-      return fmt::format("{} lanes that listen by turns, {} at most", options.lanes,
+    if (assignment.leader_followers)
+      return fmt::format("{} lanes of which one at a time is the leader, {} at most", options.lanes,
                          options.most_lanes);
     return workers + counted(lanes_with(assignment, StageId::receive), "lane") +
            " that run all steps";

@@ -37,7 +37,7 @@ struct Assignment {
   std::vector<LanePlan> lanes;
   unsigned socket_groups = 1;        // of one socket for each address
   bool shared_sockets = false;       // several lanes wait for the same
-  bool by_turns = false;             // the lanes listen one at a time (SocketSharing::handoff)
+  bool leader_followers = false;     // the lanes listen one at a time (SocketSharing::handoff)
   bool separate_processes = false;   // each lane is a process
   bool process_per_message = false;  // transient lanes are processes, started by who receives
 };

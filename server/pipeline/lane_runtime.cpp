@@ -113,9 +113,9 @@ void LaneRuntime::make_receive() {
   wiring.stop_reading = &resources_.in.scoreboard.stop_reading();
   const StatsWriter stats = writer_of(StageId::receive);
   HelpedStep* next = service_ ? &*service_ : p_.messages_go_to;
-  if (p_.turn != nullptr) {
+  if (p_.leader_seat != nullptr) {
     wiring.one_batch = true;
-    next = &passing_.emplace(*p_.turn, *next, stats, context_);
+    next = &promoting_.emplace(*p_.leader_seat, *next, stats, context_);
   }
   if (next == nullptr)
     receive_.emplace(wiring, context_, stats);
@@ -123,7 +123,7 @@ void LaneRuntime::make_receive() {
     receive_.emplace(wiring, context_, stats,
                      help_with(StageId::service, resources_.requests, service_cost(),
                                resources_.servers, *next));
-  if (p_.turn != nullptr) listening_.emplace(*p_.turn, *receive_);
+  if (p_.leader_seat != nullptr) leading_.emplace(*p_.leader_seat, *receive_);
 }
 
 void LaneRuntime::make_worker() {
@@ -176,12 +176,13 @@ std::unique_ptr<WaitPlace> LaneRuntime::make_place() {
     if (plan().runs(StageId::service)) return queue_wait(*service_);
     return queue_wait(*response_);
   }
-  if (p_.turn == nullptr) return receive_place();
+  if (p_.leader_seat == nullptr) return receive_place();
   datagrams_ = receive_place();
-  return std::make_unique<TurnWait>(
-      *p_.turn,
-      TurnWait::Wiring{*datagrams_, *response_, resources_.pool, p_.turn_event,
-                       resources_.in.scoreboard.stop_event(), resources_.in.options.idle_lane_end},
+  return std::make_unique<LeaderWait>(
+      *p_.leader_seat,
+      LeaderWait::Wiring{*datagrams_, *response_, resources_.pool, p_.token_event,
+                         resources_.in.scoreboard.stop_event(),
+                         resources_.in.options.idle_lane_end},
       receive_->stats(), context_);
 }
 
@@ -190,7 +191,7 @@ std::vector<Step*> LaneRuntime::repeated_steps() {
   if (worker_) return {&*worker_};
   if (starter_) return {&*starter_};
   if (receives_and_answers())
-    return {listening_ ? static_cast<Step*>(&*listening_) : &*receive_, &*response_};
+    return {leading_ ? static_cast<Step*>(&*leading_) : &*receive_, &*response_};
   if (receive_) return {&*receive_};
   if (plan().runs(StageId::service)) return {&*service_};
   return {&*response_};

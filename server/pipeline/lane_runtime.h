@@ -18,7 +18,7 @@
 #include "stages/lane/lane.h"
 #include "stages/lane/lane_context.h"
 #include "stages/lane/queue_wait.h"
-#include "stages/receive/handoff.h"
+#include "stages/receive/leader.h"
 #include "stages/receive/receive.h"
 #include "stages/receive/receive_wait.h"
 #include "stages/response/response.h"
@@ -37,11 +37,11 @@ class LaneRuntime {
     std::size_t number;                               // of the lane, on the scoreboard
     std::vector<StatsWriter> writers;                 // of its blocks, in the plan's order
     std::vector<OnDemandStarter::Place> places = {};  // of the threads that it starts
-    HelpedStep* messages_go_to = nullptr;  // of a lane that receives; null: to its own steps
-    std::uint32_t batch = 0;               // most messages at a time; 0: as the options say
-    const TurnSeat* turn = nullptr;        // of a lane that listens by turns
-    int turn_event = -1;                   // with it
-    LaneState* lane_state = nullptr;       // what the service keeps for the lane
+    HelpedStep* messages_go_to = nullptr;     // of a lane that receives; null: to its own steps
+    std::uint32_t batch = 0;                  // most messages at a time; 0: as the options say
+    const LeaderSeat* leader_seat = nullptr;  // of a lane that may be the leader
+    int token_event = -1;                     // with it
+    LaneState* lane_state = nullptr;          // what the service keeps for the lane
   };
 
   // Throws std::system_error.
@@ -107,9 +107,9 @@ class LaneRuntime {
   // Those it has.
   std::optional<ResponseStep> response_;
   std::optional<ServiceStep> service_;
-  std::optional<PassingStep> passing_;
+  std::optional<PromotingStep> promoting_;
   std::optional<ReceiveStep> receive_;
-  std::optional<ListeningStep> listening_;
+  std::optional<LeaderStep> leading_;
   std::optional<WorkerStep> worker_;
   std::optional<OnDemandStarter> starter_;
   std::unique_ptr<WaitPlace> datagrams_;  // the wait place beneath another one

@@ -35,8 +35,8 @@ Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Servic
                   sharing_of_scoreboard(assignment_)),
       resources_({options_, assignment_, service, sockets_, access_control, scoreboard_}),
       main_(region.writer(blocks_of(assignment_, options_).size() - 1)) {
-  if (assignment_.by_turns)
-    turns_.emplace(options_, [this](std::uint32_t lane) {
+  if (assignment_.leader_followers)
+    leaders_.emplace(options_, [this](std::uint32_t lane) {
       Lane& its = runtimes_[lane]->lane();
       if (!its.join(std::chrono::steady_clock::now() + kLastThreadEnd))
         throw std::system_error(EBUSY, std::generic_category(), "its last thread");
@@ -56,9 +56,9 @@ void Pipeline::build(const StatsRegion& region) {
     LaneRuntime::Parts parts = parts_of(lane, region);
     if (plan.runs(StageId::on_demand)) parts.places = on_demand_places(region);
     if (processes_) parts.messages_go_to = &*processes_;
-    if (turns_) {
-      parts.turn = &turns_->seat(static_cast<std::uint32_t>(lane));
-      parts.turn_event = turns_->event(static_cast<std::uint32_t>(lane));
+    if (leaders_) {
+      parts.leader_seat = &leaders_->seat(static_cast<std::uint32_t>(lane));
+      parts.token_event = leaders_->event(static_cast<std::uint32_t>(lane));
     }
     runtimes_.push_back(std::make_unique<LaneRuntime>(std::move(parts)));
   }
@@ -110,7 +110,7 @@ void Pipeline::start() {
                                 StageId::service, StageId::receive}) {
       Runtimes runtimes = lanes_of(stage);
       // The others are started when they are needed.
-      if (turns_ && stage == StageId::receive) runtimes.resize(options_.lanes);
+      if (leaders_ && stage == StageId::receive) runtimes.resize(options_.lanes);
       for (LaneRuntime* runtime : runtimes) runtime->lane().start();
     }
   } catch (...) {
@@ -132,7 +132,7 @@ bool Pipeline::join_all(const Runtimes& runtimes, const std::function<bool()>& g
 bool Pipeline::end_receiving(const std::function<bool()>& give_up) {
   scoreboard_.stop_receiving(options_.stop_reading);
   if (processes_) processes_->end_pause();
-  while (turns_ && !turns_->start_no_more()) {
+  while (leaders_ && !leaders_->start_no_more()) {
     if (give_up()) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
@@ -221,7 +221,7 @@ std::uint64_t Pipeline::take_away_held() noexcept {
 
 void Pipeline::tick() {
   main_.add(Counter::futex_wakes, resources_.remind());
-  if (turns_) turns_->relieve(main_, scoreboard_);
+  if (leaders_) leaders_->relieve(main_, scoreboard_);
   if (processes_) processes_->reap(Reason::failed_dead_process, main_);
 }
 

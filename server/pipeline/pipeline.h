@@ -27,10 +27,10 @@
 #include "server/pipeline/engine.h"
 #include "server/pipeline/lane_runtime.h"
 #include "server/pipeline/lane_states.h"
+#include "server/pipeline/leader_group.h"
 #include "server/pipeline/message_processes.h"
 #include "server/pipeline/pipeline_resources.h"
 #include "server/pipeline/scoreboard.h"
-#include "server/pipeline/turns.h"
 #include "services/service.h"
 #include "stages/receive/access_control.h"
 #include "stats/region.h"
@@ -77,7 +77,7 @@ class Pipeline final : public Engine {
   PipelineResources resources_;
   StatsWriter main_;
   std::vector<std::unique_ptr<LaneContext>> on_demand_lanes_;
-  std::optional<Turns> turns_;                 // only where lanes listen by turns
+  std::optional<LeaderGroup> leaders_;         // only where one lane at a time is the leader
   std::optional<MessageProcesses> processes_;  // only with a process for each message
   std::vector<std::unique_ptr<LaneRuntime>> runtimes_;
   bool all_taken_ = false;

@@ -1,5 +1,5 @@
-// What only some of the server models have: lanes that listen by turns, herds and races for a
-// socket, sockets of their own, helpers for what blocks.
+// What only some of the server models have: lanes of which one at a time is the leader, herds and
+// races for a socket, sockets of their own, helpers for what blocks.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -47,7 +47,7 @@ void ask_one_by_one(UdpClient& client, int count) {
   }
 }
 
-// --- lanes that listen by turns ---
+// --- lanes of which one at a time is the leader ---
 
 class Handoff : public testing::Test {
  protected:

@@ -1,5 +1,5 @@
 /*
- * The turn to listen (queue/listener_turn.h) in a server of LANES lanes, of which one runs at
+ * The leader token (queue/leader_token.h) in a server of LANES lanes, of which one runs at
  * first and which have room for LIMIT messages. A client sends up to MESSAGES, then the server
  * stops, both at any moment.
  *
@@ -8,42 +8,42 @@
  * sequentially consistent; weaker orders are the business of ThreadSanitizer (tests/queue).
  *
  * Checked at every moment
- *   one_turn        in a mailbox, parked, or in one hand (T1)
+ *   one_token        in a mailbox, parked, or in one hand (T1)
  *   one listener
- *   nobody_waits    no lane has room while the turn is parked, unless it is about to look at
+ *   nobody_waits    no lane has room while the token is parked, unless it is about to look at
  *                   parked, or the lane that parked is about to look at the others (T4)
  * and in the end
  *   nothing is lost: all sent messages are received, all received ones are answered
  *   no lane is stuck (invalid end state)
  * and of all that may go on for ever, with weak fairness
- *   turn_is_taken   a parked turn is taken, if a lane has room
+ *   token_is_taken   a parked token is taken, if a lane has room
  *   all_is_read     the socket gets empty
  *   server_ends
  *
  * With one of these defined, some check has to fail (CMakeLists.txt says which):
- *   GIVES_TOO_EARLY     pass() gives the turn before it takes it out of its own mailbox
+ *   GIVES_TOO_EARLY     promote() gives the token before it takes it out of its own mailbox
  *   NO_SECOND_LOOK      nobody looks again after parking
  *   LOOKS_TOO_EARLY     done() looks at parked before its load is 0
- *   TAKES_BLINDLY       done() takes a parked turn by a plain write
- *   NEVER_TAKES         done() takes no parked turn
- *   SLEEPS_BLINDLY      prepare_sleep() writes over a turn that has come
- *   ENDS_BLINDLY        try_end() writes over a turn that has come
- *   WAKES_NOBODY        a sleeper that is given the turn is not signalled
- *   FORGETS_THE_FAILED  the turn stays with a lane that could not be started
- *   TAKES_BACK_BLINDLY  relieve() takes the turn back although its lane has woken
- *   WAKES_LATE_BLINDLY  woke() of a late lane does not look whether the turn is parked
- *   GIVES_BLINDLY       relieve() gives the turn to a lane that has closed meanwhile
+ *   TAKES_BLINDLY       done() takes a parked token by a plain write
+ *   NEVER_TAKES         done() takes no parked token
+ *   SLEEPS_BLINDLY      prepare_sleep() writes over a token that has come
+ *   ENDS_BLINDLY        try_end() writes over a token that has come
+ *   WAKES_NOBODY        a sleeper that is given the token is not signalled
+ *   FORGETS_THE_FAILED  the token stays with a lane that could not be started
+ *   TAKES_BACK_BLINDLY  relieve() takes the token back although its lane has woken
+ *   WAKES_LATE_BLINDLY  woke() of a late lane does not look whether the token is parked
+ *   GIVES_BLINDLY       relieve() gives the token to a lane that has closed meanwhile
  *   COUNTS_TOO_EARLY    a lane that main starts counts as open before it has a thread
- *   TAKES_UP_BLINDLY    take_up() takes a parked turn by a plain write
+ *   TAKES_UP_BLINDLY    take_up() takes a parked token by a plain write
  */
 #define LIMIT 2
 #define LEAST 1
 #define NONE LANES
 
-mtype = { closed, awake, asleep, late, offered, turn }
+mtype = { closed, awake, asleep, late, offered, token }
 
 #ifndef RELIEFS
-#define RELIEFS 0  /* so often the turn is taken back from a sleeper, or taken up where it is parked */
+#define RELIEFS 0  /* so often the token is taken back from a sleeper, or taken up where it is parked */
 #endif
 
 /* The protocol's. */
@@ -61,7 +61,7 @@ bool relieving;      /* main is inside relieve() or take_up(), and not at the st
 byte reliefs = RELIEFS;
 
 /* Ghosts. */
-byte in_hand;           /* turns in hands */
+byte in_hand;           /* tokens in hands */
 byte listeners;
 byte second_looks;      /* still to be finished by lanes that have parked */
 bool will_look[LANES];  /* has room, and has not yet looked at parked */
@@ -70,7 +70,7 @@ byte received;
 byte answered;
 bool ended;
 
-#define HAS_TURN(lane) (mailbox[lane] == turn || mailbox[lane] == offered)
+#define HAS_TOKEN(lane) (mailbox[lane] == token || mailbox[lane] == offered)
 #define IS_OFFERED(lane) (mailbox[lane] == offered)
 #define MAY_GET_IT(lane) (mailbox[lane] == awake || mailbox[lane] == asleep)
 #define IS_CLOSED(lane) (mailbox[lane] == closed)
@@ -83,10 +83,10 @@ bool ended;
 #define COUNT(what) (what(0) + what(1) + what(2))
 #endif
 
-#define one_turn (COUNT(HAS_TURN) + parked + in_hand == 1)
+#define one_token (COUNT(HAS_TOKEN) + parked + in_hand == 1)
 #define nobody_waits (!parked || second_looks > 0 || COUNT(IS_LEFT_OUT) == 0)
 
-ltl turn_is_taken { [] ((parked && COUNT(HAS_ROOM) > 0) -> <> !parked) }
+ltl token_is_taken { [] ((parked && COUNT(HAS_ROOM) > 0) -> <> !parked) }
 ltl all_is_read { [] (socket > 0 -> <> (socket == 0)) }
 ltl server_ends { <> ended }
 
@@ -134,7 +134,7 @@ inline end_lane(least) {
 #else
      if
      :: atomic { mailbox[self] == awake -> mailbox[self] = closed; goto end_thread }
-     :: mailbox[self] == turn
+     :: mailbox[self] == token
      fi
 #endif
      open_lanes++
@@ -161,11 +161,11 @@ end_no_thread:
 
 again:
   if
-  :: mailbox[self] == turn -> goto listen
-  :: mailbox[self] != turn
+  :: mailbox[self] == token -> goto listen
+  :: mailbox[self] != token
   fi
 
-  /* Without the turn. */
+  /* Without the token. */
   if
   :: stopping -> end_lane(0); goto again
   :: !stopping
@@ -175,7 +175,7 @@ again:
 #else
   if
   :: atomic { mailbox[self] == awake -> mailbox[self] = asleep }
-  :: mailbox[self] == turn -> goto again
+  :: mailbox[self] == token -> goto again
   fi
 #endif
   if
@@ -184,8 +184,8 @@ again:
   fi
   if
   :: atomic { mailbox[self] == asleep -> mailbox[self] = awake }
-  :: atomic { mailbox[self] == offered || mailbox[self] == turn ->
-              mailbox[self] = turn; timed_out = false }
+  :: atomic { mailbox[self] == offered || mailbox[self] == token ->
+              mailbox[self] = token; timed_out = false }
   :: atomic { mailbox[self] == late -> mailbox[self] = awake;
 #ifndef WAKES_LATE_BLINDLY
               will_look[self] = true
@@ -222,7 +222,7 @@ receive:
   }
   if
   :: held > 0
-  :: held == 0 && was_stopping -> goto end_thread  /* all is drained: ends with the turn */
+  :: held == 0 && was_stopping -> goto end_thread  /* all is drained: ends with the token */
   :: held == 0 && !was_stopping ->
      if
      :: socket > 0
@@ -233,7 +233,7 @@ receive:
   fi
   was_stopping = false;
 
-  /* pass() */
+  /* promote() */
   may_start = !stopping;
   load[self] = held;
 #ifndef GIVES_TOO_EARLY
@@ -242,14 +242,14 @@ receive:
   in_hand++;
 #endif
 
-hand_over:
+choose_leader:
   least_loaded();
   if
-  :: best == self -> atomic { mailbox[self] = turn; in_hand--; best = 0; goto process }
+  :: best == self -> atomic { mailbox[self] = token; in_hand--; best = 0; goto process }
   :: best != self && best != NONE ->
      if
-     :: mailbox[best] == closed || mailbox[best] == late -> goto hand_over  /* meanwhile */
-     :: atomic { mailbox[best] == awake -> mailbox[best] = turn; in_hand-- }
+     :: mailbox[best] == closed || mailbox[best] == late -> goto choose_leader  /* meanwhile */
+     :: atomic { mailbox[best] == awake -> mailbox[best] = token; in_hand-- }
      :: atomic { mailbox[best] == asleep -> mailbox[best] = offered; in_hand--; wake = true }
      fi
 #ifdef GIVES_TOO_EARLY
@@ -288,19 +288,19 @@ hand_over:
 #endif
   if
   :: atomic { best == NONE -> second_looks-- }
-  :: atomic { best != NONE && parked -> parked = false; in_hand++; second_looks--; goto hand_over }
+  :: atomic { best != NONE && parked -> parked = false; in_hand++; second_looks--; goto choose_leader }
   :: atomic { best != NONE && !parked -> second_looks-- }
   fi
   atomic { best = 0; goto process }
 
 start:
-  atomic { mailbox[best] = turn; in_hand-- }
+  atomic { mailbox[best] = token; in_hand-- }
   if
   :: atomic { !thread[best] -> thread[best] = true }  /* its last one is joined */
      open_lanes++
   :: true ->  /* there is no thread to be had: start_failed() */
 #ifndef FORGETS_THE_FAILED
-     atomic { mailbox[best] = closed; in_hand++; may_start = false; goto hand_over }
+     atomic { mailbox[best] = closed; in_hand++; may_start = false; goto choose_leader }
 #endif
   fi
   best = 0;
@@ -335,7 +335,7 @@ look_at_parked:
   :: atomic { !parked -> will_look[self] = false; goto again }
 #endif
   fi
-  atomic { mailbox[self] = turn; in_hand-- }
+  atomic { mailbox[self] = token; in_hand-- }
   goto again;
 
 end_thread:
@@ -343,7 +343,7 @@ end_thread:
   goto end_no_thread
 }
 
-/* The main thread, which takes the turn back from a sleeper that does not wake up, and takes it up
+/* The main thread, which takes the token back from a sleeper that does not wake up, and takes it up
    where it is parked although a lane is not running. That it waits for a while first is nothing
    that the protocol relies on. */
 proctype Relief() {
@@ -365,9 +365,9 @@ end_relief:
      }
      if
 #ifdef TAKES_UP_BLINDLY
-     :: atomic { true -> parked = false; in_hand++; may_start = true; goto hand_over }
+     :: atomic { true -> parked = false; in_hand++; may_start = true; goto choose_leader }
 #else
-     :: atomic { parked -> parked = false; in_hand++; may_start = true; goto hand_over }
+     :: atomic { parked -> parked = false; in_hand++; may_start = true; goto choose_leader }
      :: !parked -> goto relieved
 #endif
      fi
@@ -396,16 +396,16 @@ end_relief:
 #endif
   fi
 
-hand_over:
+choose_leader:
   least_loaded();
   if
   :: best != NONE ->
      if
 #ifdef GIVES_BLINDLY
-     :: atomic { mailbox[best] == closed -> mailbox[best] = turn; in_hand-- }
+     :: atomic { mailbox[best] == closed -> mailbox[best] = token; in_hand-- }
 #endif
-     :: mailbox[best] == closed || mailbox[best] == late -> goto hand_over  /* meanwhile */
-     :: atomic { mailbox[best] == awake -> mailbox[best] = turn; in_hand-- }
+     :: mailbox[best] == closed || mailbox[best] == late -> goto choose_leader  /* meanwhile */
+     :: atomic { mailbox[best] == awake -> mailbox[best] = token; in_hand-- }
      :: atomic { mailbox[best] == asleep -> mailbox[best] = offered; in_hand--; wake = true }
      fi
      if
@@ -422,7 +422,7 @@ hand_over:
   if
   :: best == NONE
   :: else ->
-     atomic { mailbox[best] = turn; in_hand-- }
+     atomic { mailbox[best] = token; in_hand-- }
 #ifdef COUNTS_TOO_EARLY
      open_lanes++;
 #endif
@@ -436,7 +436,7 @@ hand_over:
 #ifdef COUNTS_TOO_EARLY
         open_lanes--;
 #endif
-        atomic { mailbox[best] = closed; in_hand++; may_start = false; goto hand_over }
+        atomic { mailbox[best] = closed; in_hand++; may_start = false; goto choose_leader }
      fi
   fi
   atomic { parked = true; in_hand--; second_looks++ }
@@ -447,7 +447,7 @@ hand_over:
   fi
   if
   :: atomic { best == NONE -> second_looks-- }
-  :: atomic { best != NONE && parked -> parked = false; in_hand++; second_looks--; goto hand_over }
+  :: atomic { best != NONE && parked -> parked = false; in_hand++; second_looks--; goto choose_leader }
   :: atomic { best != NONE && !parked -> second_looks-- }
   fi
 
@@ -459,13 +459,13 @@ relieved:
 /* Costs no states: it moves only when something is wrong. */
 proctype Watch() {
 end_watch:
-  atomic { !(one_turn && nobody_waits) -> assert(one_turn); assert(nobody_waits) }
+  atomic { !(one_token && nobody_waits) -> assert(one_token); assert(nobody_waits) }
 }
 
 init {
   byte lane;
   atomic {
-    mailbox[0] = turn;
+    mailbox[0] = token;
     thread[0] = true;
     run Watch();
 #if RELIEFS > 0

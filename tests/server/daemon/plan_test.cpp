@@ -597,14 +597,14 @@ TEST(PlanOfSockets, ThereAreNoMoreThanASlotCanName) {
 }
 
 TEST(PlanOfSockets, OneThatMergesIsNotForTurns) {
-  for (const bool by_turns : {true, false}) {
+  for (const bool leader_followers : {true, false}) {
     LoadResult loaded =
-        load({"--model=symped", by_turns ? "--sockets=handoff" : "--sockets=shared"});
+        load({"--model=symped", leader_followers ? "--sockets=handoff" : "--sockets=shared"});
     check_merging(loaded, false);
     EXPECT_TRUE(loaded.ok());
     check_merging(loaded, true);
-    ASSERT_EQ(loaded.errors.size(), by_turns ? 1u : 0u);
-    if (!by_turns) continue;
+    ASSERT_EQ(loaded.errors.size(), leader_followers ? 1u : 0u);
+    if (!leader_followers) continue;
     EXPECT_EQ(loaded.exit_code, kExitConfig);
     for (const char* part : {"--sockets", "UDP_GRO", "restart the manager's socket"})
       EXPECT_NE(loaded.errors[0].find(part), std::string::npos) << loaded.errors[0];

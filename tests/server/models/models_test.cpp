@@ -56,7 +56,7 @@ PipelineOptions helping_seda() {
 // What is not said otherwise by a test.
 void expect_plain(const Assignment& assignment) {
   EXPECT_EQ(assignment.socket_groups, 1u);
-  EXPECT_FALSE(assignment.by_turns);
+  EXPECT_FALSE(assignment.leader_followers);
   EXPECT_FALSE(assignment.separate_processes);
   EXPECT_FALSE(assignment.process_per_message);
 }
@@ -144,7 +144,7 @@ TEST(Symped, WithReuseportEachHasItsSockets) {
   EXPECT_THAT(table_of(options), ElementsAre("lane-0: receive, service, response; sockets 0",
                                              "lane-1: receive, service, response; sockets 1"));
   EXPECT_EQ(assignment_of(options).socket_groups, 2u);
-  EXPECT_FALSE(assignment_of(options).by_turns);
+  EXPECT_FALSE(assignment_of(options).leader_followers);
 }
 
 TEST(Symped, WithHandoffThereIsRoomForLanesThatCome) {
@@ -156,7 +156,7 @@ TEST(Symped, WithHandoffThereIsRoomForLanesThatCome) {
                                              "lane-1: receive, service, response; sockets 0",
                                              "lane-2: receive, service, response; sockets 0"));
   const Assignment assignment = assignment_of(options);
-  EXPECT_TRUE(assignment.by_turns);
+  EXPECT_TRUE(assignment.leader_followers);
   EXPECT_EQ(assignment.socket_groups, 1u);
 }
 

@@ -109,11 +109,12 @@ TEST(LaneStates, ProcessesMakeTheirOwn) {
 }
 
 TEST(LaneStates, EachLaneHasItsOwn) {
-  PipelineOptions by_turns = options_of(ServerModel::symped);
-  by_turns.sockets = SocketSharing::handoff;
-  by_turns.most_lanes = 4;
-  for (const PipelineOptions& options : {seda_with_workers(), options_of(ServerModel::sped),
-                                         options_of(ServerModel::symped), by_turns, amped()})
+  PipelineOptions leader_followers = options_of(ServerModel::symped);
+  leader_followers.sockets = SocketSharing::handoff;
+  leader_followers.most_lanes = 4;
+  for (const PipelineOptions& options :
+       {seda_with_workers(), options_of(ServerModel::sped), options_of(ServerModel::symped),
+        leader_followers, amped()})
     for (const bool defers : {false, true}) {
       SCOPED_TRACE(static_cast<int>(options.model));
       StatefulEcho service(defers);

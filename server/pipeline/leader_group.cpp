@@ -1,4 +1,4 @@
-#include "server/pipeline/turns.h"
+#include "server/pipeline/leader_group.h"
 
 #include <cerrno>
 #include <exception>
@@ -31,29 +31,30 @@ std::vector<int> make_events(unsigned lanes) {
 
 }  // namespace
 
-Turns::Turns(const PipelineOptions& options, std::function<void(std::uint32_t lane)> start_lane)
+LeaderGroup::LeaderGroup(const PipelineOptions& options,
+                         std::function<void(std::uint32_t lane)> start_lane)
     : start_lane_(std::move(start_lane)),
       events_(make_events(options.most_lanes)),
-      turn_(events_, {options.lanes, options.lanes, options.handoff_limit}) {
+      token_(events_, {options.lanes, options.lanes, options.handoff_limit}) {
   for (std::uint32_t lane = 0; lane < options.most_lanes; ++lane)
     seats_.push_back(
-        {turn_, lane, options.handoff_limit, [this](std::uint32_t other) { return start(other); }});
+        {token_, lane, options.handoff_limit, [this](std::uint32_t other) { return start(other); }});
 }
 
-Turns::~Turns() {
+LeaderGroup::~LeaderGroup() {
   for (const int event : events_) close(event);
 }
 
-int Turns::start(std::uint32_t lane) noexcept {
+int LeaderGroup::start(std::uint32_t lane) noexcept {
   const std::lock_guard lock(mutex_);
   return may_try() ? try_start(lane) : ECANCELED;
 }
 
-bool Turns::may_try() const noexcept {
+bool LeaderGroup::may_try() const noexcept {
   return may_start_ && (!failures_.failing() || failures_.due(now_ns()));
 }
 
-int Turns::try_start(std::uint32_t lane) noexcept {
+int LeaderGroup::try_start(std::uint32_t lane) noexcept {
   int number = 0;
   try {
     start_lane_(lane);
@@ -68,35 +69,35 @@ int Turns::try_start(std::uint32_t lane) noexcept {
   return number;
 }
 
-void Turns::relieve(StatsWriter& stats, Scoreboard& scoreboard) noexcept {
+void LeaderGroup::relieve(StatsWriter& stats, Scoreboard& scoreboard) noexcept {
   const auto now = std::chrono::steady_clock::now();
   if (!may_start_ || now < next_relief_) return;
   next_relief_ = now + kReliefInterval;
-  if (const auto goes = turn_.relieve()) book_hand_over(*goes, stats);
+  if (const auto goes = token_.relieve()) book_promotion(*goes, stats);
   start_again(stats, scoreboard);
 }
 
-void Turns::start_again(StatsWriter& stats, Scoreboard& scoreboard) noexcept {
+void LeaderGroup::start_again(StatsWriter& stats, Scoreboard& scoreboard) noexcept {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock || !may_try()) return;
-  auto goes = turn_.take_up();
+  auto goes = token_.take_up();
   if (!goes) return;
-  if (goes->turn == TurnGoes::start) {
+  if (goes->token == TokenGoes::start) {
     const int error = try_start(goes->lane);
     if (error == 0) {
-      turn_.start_succeeded();
+      token_.start_succeeded();
       stats.add(Counter::threads_started);
     } else {
-      // Nobody else speaks for that lane while it has the turn and no thread.
+      // Nobody else speaks for that lane while it is the leader and no thread.
       report_not_started(error, stats, scoreboard.events(goes->lane),
                          scoreboard.troubles(goes->lane));
-      goes = turn_.start_failed(std::nullopt, goes->lane);
+      goes = token_.start_failed(std::nullopt, goes->lane);
     }
   }
-  book_hand_over(*goes, stats);
+  book_promotion(*goes, stats);
 }
 
-bool Turns::start_no_more() noexcept {
+bool LeaderGroup::start_no_more() noexcept {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (lock) may_start_ = false;
   return !may_start_;

@@ -1,4 +1,4 @@
-// The lanes that listen one at a time: their turn (queue/listener_turn.h), and who starts them.
+// The lanes that listen one at a time: their token (queue/leader_token.h), and who starts them.
 //
 // Made and destroyed by the main thread, around the life of the lanes.
 #pragma once
@@ -9,31 +9,31 @@
 #include <vector>
 
 #include "base/priority_mutex.h"
-#include "queue/listener_turn.h"
+#include "queue/leader_token.h"
 #include "server/pipeline/pipeline_options.h"
 #include "server/pipeline/scoreboard.h"
 #include "stages/lane/backoff.h"
-#include "stages/receive/handoff.h"
+#include "stages/receive/leader.h"
 #include "stats/writer.h"
 
 namespace cpss {
 
-class Turns {
+class LeaderGroup {
  public:
   // `start_lane` may throw what is derived from std::exception, and waits for nothing for long.
   // Throws std::system_error.
-  Turns(const PipelineOptions& options, std::function<void(std::uint32_t lane)> start_lane);
-  ~Turns();
-  Turns(const Turns&) = delete;
-  Turns& operator=(const Turns&) = delete;
+  LeaderGroup(const PipelineOptions& options, std::function<void(std::uint32_t lane)> start_lane);
+  ~LeaderGroup();
+  LeaderGroup(const LeaderGroup&) = delete;
+  LeaderGroup& operator=(const LeaderGroup&) = delete;
 
-  const TurnSeat& seat(std::uint32_t lane) const noexcept { return seats_[lane]; }
+  const LeaderSeat& seat(std::uint32_t lane) const noexcept { return seats_[lane]; }
   int event(std::uint32_t lane) const noexcept { return events_[lane]; }
 
-  // For the main thread, several times a second: takes the turn away from a lane that does not wake
-  // up, and starts a lane where one could not be started before and all others are busy; not any
-  // more once none is to be started. `stats`: of the main thread's block; `scoreboard`: where it
-  // speaks for a lane that it cannot start.
+  // For the main thread, several times a second: takes the token away from a lane that does not
+  // wake up, and starts a lane where one could not be started before and all others are busy; not
+  // any more once none is to be started. `stats`: of the main thread's block; `scoreboard`: where
+  // it speaks for a lane that it cannot start.
   void relieve(StatsWriter& stats, Scoreboard& scoreboard) noexcept;
   // From its return with true on no lane begins to start another one. False: one is at it; to be
   // asked again. Main thread.
@@ -49,8 +49,8 @@ class Turns {
 
   std::function<void(std::uint32_t lane)> start_lane_;
   std::vector<int> events_;
-  ListenerTurn turn_;
-  std::vector<TurnSeat> seats_;
+  LeaderToken token_;
+  std::vector<LeaderSeat> seats_;
   // Only for starting, and for the end of that. Held across the join of a thread that has closed
   // its seat, and the start of the next: another lane may be about to start the same once more. Who
   // holds it may stand still, its CPU taken by others: so main only tries to lock it.

@@ -1,71 +1,74 @@
-// Which of several lanes listens: a turn that goes from hand to hand.
+// Which of several lanes listens: the one that has the leader token (the pattern Leader/Followers
+// of POSA2: D. Schmidt et al., "Pattern-Oriented Software Architecture", volume 2, 2000).
 //
 // Lanes that share the server's sockets get in each other's way if all of them listen: each message
-// wakes several and is for one. So one listens, the one that has the turn. It receives at most
-// `limit` messages and, before it processes them, passes the turn on:
+// wakes several and is for one. So one listens, the leader; the others are its followers. The
+// leader receives at most `limit` messages and, before it processes them, promotes another lane.
+// The token goes
 //
 //   to the least loaded running lane that has room        (passed; a sleeper is woken)
 //   or keeps it, if that is itself                        (kept; it listens again when it is done)
 //   or, if every running lane is at its limit, to a lane
 //   that is not running, whose thread the caller starts   (start)
-//   or, if all are running, to nobody: the turn is parked (parked), until a lane is done with what
+//   or, if all are running, to nobody: the token is parked (parked), until a lane is done with what
 //                                                         it holds, and takes it
 //
 // Load is what a lane has received and not yet answered. Among equals the lane itself comes first,
 // then the lower number: with little to do the first lanes do it all, from warm caches. Further
 // ones come only with more messages than those can hold, and end when they have been idle for long.
 //
-// A sleeper that is given the turn has yet to wake up. If it does not, because others have its CPU,
-// nobody listens: so somebody who is no lane looks after that now and then (relieve()), takes the
-// turn back, and gives it to another lane. The late one gets none until it has woken. Where a lane
-// could not be started and the turn is parked for that, the same somebody tries again (take_up()).
+// A sleeper that is given the token has yet to wake up. If it does not, because others have its
+// CPU, nobody listens: so somebody who is no lane looks after that now and then (relieve()), takes
+// the token back, and gives it to another lane. The late one gets none until it has woken. Where a
+// lane could not be started and the token is parked for that, the same somebody tries again
+// (take_up()).
 //
 //   mailbox   each lane's state:
 //                awake -> asleep         by the lane, before it sleeps
 //                asleep, late -> awake   by the lane, after that
-//                offered -> turn         by the lane, after that
+//                offered -> token        by the lane, after that
 //                awake -> closed         by the lane, before its thread ends
-//                turn -> awake           by the lane: the turn is in its hand
-//                awake, closed -> turn   by whoever has the turn in hand
+//                token -> awake          by the lane: the token is in its hand
+//                awake, closed -> token  by whoever has the token in hand
 //                asleep -> offered       by the same
-//                offered -> late         by who relieves: the turn is in its hand
-//                turn -> closed          by whoever could not start this one
+//                offered -> late         by who relieves: the token is in its hand
+//                token -> closed         by whoever could not start this one
 //   load      each lane's, written by that lane alone
-//   parked_   whether the turn lies here
+//   parked_   whether the token lies here
 //   open_     lanes that are not closed, less those about to open or to close
 //
 // Thread-safety: each lane calls with its own number, on one thread at a time. The methods of the
-// first group are for the lane that has the turn, the others for lanes that may not have it; those
-// of the last are for one thread that is no lane. Nothing here waits. Lives in ordinary memory, for
-// the threads of one process.
+// first group are for the leader, the others for lanes that may not have the token; those of the
+// last are for one thread that is no lane. Nothing here waits. Lives in ordinary memory, for the
+// threads of one process.
 //
 // Invariants
-//   T1  There is exactly one turn: in one mailbox (`turn` or `offered`), or parked, or in one hand,
-//       inside pass(), start_failed(), done(), woke(), relieve() or take_up(). Only that hand
-//       writes `turn` or `offered` into a mailbox and `true` into parked_. Only a lane itself takes
-//       `turn` out of its mailbox (before it has a thread, whoever starts it); `offered` becomes
-//       the lane's or is taken back, by compare-exchange.
-//   T2  While the turn is in one hand, the loads of the others only fall: a load rises only in
-//       pass(), by the holder. So a lane once seen with room has room when it gets the turn.
+//   T1  There is exactly one token: in one mailbox (`token` or `offered`), or parked, or in one
+//       hand, inside promote(), start_failed(), done(), woke(), relieve() or take_up(). Only that
+//       hand writes `token` or `offered` into a mailbox and `true` into parked_. Only a lane itself
+//       takes `token` out of its mailbox (before it has a thread, whoever starts it); `offered`
+//       becomes the lane's or is taken back, by compare-exchange.
+//   T2  While the token is in one hand, the loads of the others only fall: a load rises only in
+//       promote(), by the holder. So a lane once seen with room has room when it gets the token.
 //   T3  A closed lane has load 0, and no thread or one that is about to end.
-//   T4  While the turn is parked, every open lane is at its limit, except for one inside done()
+//   T4  While the token is parked, every open lane is at its limit, except for one inside done()
 //       that has not yet looked at parked_, and except before the second look of the lane that
 //       parked, and for late ones, up to their look inside woke(). So whoever has room does not
-//       stay without the turn. And it is not parked for good: the lanes that have no room hold
+//       stay without the token. And it is not parked for good: the lanes that have no room hold
 //       messages, and the first that has answered its own, or a late one that wakes up, takes it.
-//   T5  A lane asleep whose mailbox is given the turn is signalled. A signal may come late, when
-//       the lane has long found the turn: then one later sleep ends early, no more. A late lane has
-//       been signalled, too.
-//   T6  At least min(least, those started) lanes are open, until they close for good. The one that
-//       has the turn is always open, and so are late ones.
-//   T7  A sleeper that was given the turn before one call of relieve() has woken before the next,
-//       or the turn is taken from it then, if another open lane has room.
+//   T5  A lane asleep whose mailbox is given the token is signalled. A signal may come late, when
+//       the lane has long found the token: then one later sleep ends early, no more. A late lane
+//       has been signalled, too.
+//   T6  At least min(least, those started) lanes are open, until they close for good. The leader is
+//       always open, and so are late ones.
+//   T7  A sleeper that was given the token before one call of relieve() has woken before the next,
+//       or the token is taken from it then, if another open lane has room.
 //
 // Memory orders (each with its partner)
-//   (a) mailbox to `turn`, compare-exchange or store, release -> mailbox read by its lane, acquire:
-//       whatever all earlier listeners did happened before what this one does; it sees their loads
-//       as high as they were, and their mailboxes without `turn` (T1, T2).
-//   (b) parked_ store and compare-exchange: the same, when the turn goes by way of parked_.
+//   (a) mailbox to `token`, compare-exchange or store, release -> mailbox read by its lane,
+//       acquire: whatever all earlier leaders did happened before what this one does; it sees their
+//       loads as high as they were, and their mailboxes without `token` (T1, T2).
+//   (b) parked_ store and compare-exchange: the same, when the token goes by way of parked_.
 //   (c) load store of 0, or mailbox from late to awake, then parked_ read, all seq_cst, in done()
 //       and woke() -> parked_ store, then loads and mailboxes read, all seq_cst, by who parks: of a
 //       lane that comes to have room and a holder that parks, at least one sees the other (T4).
@@ -91,26 +94,26 @@
 
 namespace cpss {
 
-struct TurnOptions {
-  std::uint32_t started = 1;  // lanes that run from the beginning, from 0 on; lane 0 has the turn
+struct LeaderTokenOptions {
+  std::uint32_t started = 1;  // lanes that run from the beginning, from 0 on; lane 0 is the leader
   std::uint32_t least = 1;    // lanes that stay, however idle
   std::uint32_t limit = 5;    // messages with which a lane has no room for more
 };
 
-// Where the turn has gone.
-enum class TurnGoes : std::uint8_t { kept, passed, start, parked };
+// Where the token has gone.
+enum class TokenGoes : std::uint8_t { kept, passed, start, parked };
 
-struct HandOver {
-  TurnGoes turn;
+struct Promotion {
+  TokenGoes token;
   std::uint32_t lane;       // who has it now, or must be started; the caller, if kept or parked
   std::uint32_t wakes = 0;  // system calls made
 };
 
 template <class Platform>
-class BasicListenerTurn {
+class BasicLeaderToken {
  public:
-  // A lane for each event fd (nonblocking), which wakes it while it has no turn.
-  BasicListenerTurn(std::span<const int> event_fds, const TurnOptions& options)
+  // A lane for each event fd (nonblocking), which wakes it while it has no token.
+  BasicLeaderToken(std::span<const int> event_fds, const LeaderTokenOptions& options)
       : limit_(options.limit), least_(options.least), lanes_(event_fds.size()), open_(0) {
     invariant(limit_ > 0, "a lane has room for a message");
     invariant(options.started > 0 && options.started <= lanes_.size(), "some lane can listen");
@@ -119,92 +122,92 @@ class BasicListenerTurn {
       lanes_[i].mailbox.store(i < options.started ? Mailbox::awake : Mailbox::closed,
                               std::memory_order_relaxed);
     }
-    lanes_[0].mailbox.store(Mailbox::turn, std::memory_order_relaxed);
+    lanes_[0].mailbox.store(Mailbox::token, std::memory_order_relaxed);
     open_.store(options.started, std::memory_order_relaxed);
   }
 
-  // --- the lane that has the turn ---
+  // --- the leader ---
 
-  // Passes the turn on. `messages`: all that this lane has received and not yet answered.
-  // `may_start`: not when the server stops; then the turn goes to open lanes only.
+  // Makes another lane the leader. `messages`: all that this lane has received and not yet
+  // answered. `may_start`: not when the server stops; then the token goes to open lanes only.
   //
   // After `start` the caller joins the old thread of that lane, if there was one, and starts a new
-  // one, which finds the turn; then it calls start_succeeded(). The new one may have ended, and
+  // one, which finds the token; then it calls start_succeeded(). The new one may have ended, and
   // another lane may start it again, before that call has returned: the threads' handles need
   // locks. If there is no thread to be had, the caller calls start_failed(). Either before done().
-  HandOver pass(std::uint32_t self, std::uint32_t messages, bool may_start) noexcept {
-    invariant(has_turn(self), "only the lane that has the turn passes it on");
-    // Relaxed: it is carried on with the turn (a), (b).
+  Promotion promote(std::uint32_t self, std::uint32_t messages, bool may_start) noexcept {
+    invariant(is_leader(self), "only the leader promotes another one");
+    // Relaxed: it is carried on with the token (a), (b).
     lanes_[self].load.store(messages, std::memory_order_relaxed);
     lanes_[self].mailbox.store(Mailbox::awake, std::memory_order_relaxed);  // in hand from here
-    Platform::pause(PausePoint::turn_in_hand);
-    return hand_over(self, may_start);
+    Platform::pause(PausePoint::token_in_hand);
+    return choose_leader(self, may_start);
   }
 
   void start_succeeded() noexcept { open_.fetch_add(1, std::memory_order_relaxed); }
-  // `lane` could not be started: takes the turn back from it, and passes it to an open lane. Called
-  // by the lane whose pass() said `start`, which still holds its messages, or, without `self`, by
-  // whose take_up() did.
-  HandOver start_failed(std::optional<std::uint32_t> self, std::uint32_t lane) noexcept {
+  // `lane` could not be started: takes the token back from it, and passes it to an open lane.
+  // Called by the lane whose promote() said `start`, which still holds its messages, or, without
+  // `self`, by whose take_up() did.
+  Promotion start_failed(std::optional<std::uint32_t> self, std::uint32_t lane) noexcept {
     Lane& failed = lanes_[lane];
-    invariant(failed.mailbox.load(std::memory_order_relaxed) == Mailbox::turn,
-              "a lane that was to be started still has the turn");
+    invariant(failed.mailbox.load(std::memory_order_relaxed) == Mailbox::token,
+              "a lane that was to be started still has the token");
     failed.mailbox.store(Mailbox::closed, std::memory_order_relaxed);
-    Platform::pause(PausePoint::turn_in_hand);
-    return hand_over(self, false);
+    Platform::pause(PausePoint::token_in_hand);
+    return choose_leader(self, false);
   }
 
   // --- any lane ---
 
-  bool has_turn(std::uint32_t self) const noexcept {
-    return lanes_[self].mailbox.load(std::memory_order_acquire) == Mailbox::turn;  // (a)
+  bool is_leader(std::uint32_t self) const noexcept {
+    return lanes_[self].mailbox.load(std::memory_order_acquire) == Mailbox::token;  // (a)
   }
 
-  // All that this lane held is answered. Returns whether it has taken the turn, which was parked.
+  // All that this lane held is answered. Returns whether it has taken the token, which was parked.
   bool done(std::uint32_t self) noexcept {
     lanes_[self].load.store(0, std::memory_order_seq_cst);  // (c)
-    Platform::pause(PausePoint::turn_load_cleared);
+    Platform::pause(PausePoint::token_load_cleared);
     return take_if_parked(self);
   }
 
-  // --- a lane that found that it has no turn, and has nothing to do ---
+  // --- a lane that found that it has no token, and has nothing to do ---
 
-  // Whether it may wait for its event fd; false: the turn has come.
+  // Whether it may wait for its event fd; false: the token has come.
   bool prepare_sleep(std::uint32_t self) noexcept {
     return change(self, Mailbox::awake, Mailbox::asleep);
   }
 
-  // After that wait, however it ended. Returns whether the turn has come.
+  // After that wait, however it ended. Returns whether the token has come.
   bool woke(std::uint32_t self) noexcept {
     Lane& lane = lanes_[self];
     Mailbox state = Mailbox::asleep;
     while (!lane.mailbox.compare_exchange_strong(
-        state, state == Mailbox::offered ? Mailbox::turn : Mailbox::awake,
+        state, state == Mailbox::offered ? Mailbox::token : Mailbox::awake,
         std::memory_order_seq_cst))  // (a), (c)
       invariant(state == Mailbox::offered || state == Mailbox::late,
-                "a sleeper is offered the turn, or was");
-    // Behind the change: of the signals only one of a turn that has come counts, and one that is
+                "a sleeper is offered the token, or was");
+    // Behind the change: of the signals only one of a token that has come counts, and one that is
     // still under way is harmless (T5).
     Platform::drain(lane.event_fd);
     if (state == Mailbox::late) return take_if_parked(self);
     return state == Mailbox::offered;
   }
 
-  // Whether it may end its thread; false: the turn has come, or too few lanes would remain.
+  // Whether it may end its thread; false: the token has come, or too few lanes would remain.
   bool try_end(std::uint32_t self) noexcept { return end(self, least_); }
-  // The same when the server stops, however few remain. The last one that has the turn needs no
+  // The same when the server stops, however few remain. The last one that is the leader needs no
   // leave to end.
   bool close_for_good(std::uint32_t self) noexcept { return end(self, 0); }
 
   // --- one thread that is no lane ---
 
-  // Both: now and then, no more once lanes close for good. They say where the turn has gone, if it
+  // Both: now and then, no more once lanes close for good. They say where the token has gone, if it
   // has; `lane` means nothing if it is parked.
 
-  // Takes the turn back from a sleeper. Longer apart than a lane that is woken takes to run. (A
-  // sleeper that got the turn twice and is on its way for the second time may be taken for one that
-  // stands still: that costs a wake-up.)
-  std::optional<HandOver> relieve() noexcept {
+  // Takes the token back from a sleeper. Longer apart than a lane that is woken takes to run. (A
+  // sleeper that got the token twice and is on its way for the second time may be taken for one
+  // that stands still: that costs a wake-up.)
+  std::optional<Promotion> relieve() noexcept {
     const auto late = first_with(Mailbox::offered);
     if (late != std::exchange(offered_before_, late) || !late) return std::nullopt;
     if (!least_loaded(std::nullopt)) return std::nullopt;  // nobody could do better
@@ -213,16 +216,16 @@ class BasicListenerTurn {
                                                        std::memory_order_seq_cst))  // (a)
       return std::nullopt;
     offered_before_.reset();
-    Platform::pause(PausePoint::turn_in_hand);
-    return hand_over(std::nullopt, false);
+    Platform::pause(PausePoint::token_in_hand);
+    return choose_leader(std::nullopt, false);
   }
 
-  // Takes up a turn that is parked although some lane is not running, and passes it on; `start` is
-  // as after pass().
-  std::optional<HandOver> take_up() noexcept {
+  // Takes up a token that is parked although some lane is not running, and passes it on; `start` is
+  // as after promote().
+  std::optional<Promotion> take_up() noexcept {
     if (!parked_guess() || !first_with(Mailbox::closed) || !take_parked()) return std::nullopt;
-    Platform::pause(PausePoint::turn_in_hand);
-    return hand_over(std::nullopt, true);
+    Platform::pause(PausePoint::token_in_hand);
+    return choose_leader(std::nullopt, true);
   }
 
   // Guesses, true at some moment during the call.
@@ -236,7 +239,7 @@ class BasicListenerTurn {
   template <class T>
   using Atomic = typename Platform::template Atomic<T>;
 
-  enum class Mailbox : std::uint32_t { closed, awake, asleep, late, offered, turn };
+  enum class Mailbox : std::uint32_t { closed, awake, asleep, late, offered, token };
 
   // What a lane writes for itself and its giver reads share a line, which no other lane writes to.
   struct alignas(64) Lane {
@@ -245,30 +248,30 @@ class BasicListenerTurn {
     int event_fd = -1;
   };
 
-  // The caller has the turn in hand; `self`: if it is a lane.
-  HandOver hand_over(std::optional<std::uint32_t> self, bool may_start) noexcept {
+  // The caller is the leader in hand; `self`: if it is a lane.
+  Promotion choose_leader(std::optional<std::uint32_t> self, bool may_start) noexcept {
     for (;;) {
       if (const auto lane = least_loaded(self)) {
         if (lane == self) {
-          lanes_[*lane].mailbox.store(Mailbox::turn, std::memory_order_relaxed);
-          return {TurnGoes::kept, *lane};
+          lanes_[*lane].mailbox.store(Mailbox::token, std::memory_order_relaxed);
+          return {TokenGoes::kept, *lane};
         }
-        Platform::pause(PausePoint::turn_lane_chosen);
-        if (const auto wakes = give(lanes_[*lane])) return {TurnGoes::passed, *lane, *wakes};
+        Platform::pause(PausePoint::token_lane_chosen);
+        if (const auto wakes = give(lanes_[*lane])) return {TokenGoes::passed, *lane, *wakes};
         continue;  // it has closed meanwhile, or is one that is late
       }
       if (may_start) {
         if (const auto lane = first_with(Mailbox::closed)) {
-          lanes_[*lane].mailbox.store(Mailbox::turn, std::memory_order_release);  // (a)
-          return {TurnGoes::start, *lane};
+          lanes_[*lane].mailbox.store(Mailbox::token, std::memory_order_release);  // (a)
+          return {TokenGoes::start, *lane};
         }
       }
-      Platform::pause(PausePoint::turn_no_room);
+      Platform::pause(PausePoint::token_no_room);
       parked_.store(true, std::memory_order_seq_cst);  // (b), (c)
-      Platform::pause(PausePoint::turn_parked);
-      // The second look. If the turn is gone by now, or goes to the one that was found, so be it.
+      Platform::pause(PausePoint::token_parked);
+      // The second look. If the token is gone by now, or goes to the one that was found, so be it.
       const bool taker = least_loaded(self) || (may_start && first_with(Mailbox::closed));
-      if (!taker || !take_parked()) return {TurnGoes::parked, self.value_or(0)};
+      if (!taker || !take_parked()) return {TokenGoes::parked, self.value_or(0)};
     }
   }
 
@@ -300,18 +303,18 @@ class BasicListenerTurn {
     return lanes_[lane].mailbox.load(std::memory_order_seq_cst);  // (c), (d)
   }
 
-  // Puts the turn into a lane's mailbox. Returns the system calls made, or nothing if the lane has
+  // Puts the token into a lane's mailbox. Returns the system calls made, or nothing if the lane has
   // closed, or is late.
   std::optional<std::uint32_t> give(Lane& lane) noexcept {
     Mailbox state = lane.mailbox.load(std::memory_order_relaxed);
     do {
-      invariant(state != Mailbox::turn && state != Mailbox::offered, "there is one turn");
+      invariant(state != Mailbox::token && state != Mailbox::offered, "there is one token");
       if (state == Mailbox::closed || state == Mailbox::late) return std::nullopt;
     } while (!lane.mailbox.compare_exchange_weak(
-        state, state == Mailbox::asleep ? Mailbox::offered : Mailbox::turn,
+        state, state == Mailbox::asleep ? Mailbox::offered : Mailbox::token,
         std::memory_order_release, std::memory_order_relaxed));  // (a)
     if (state == Mailbox::awake) return 0;
-    Platform::pause(PausePoint::turn_given);
+    Platform::pause(PausePoint::token_given);
     Platform::signal(lane.event_fd);
     return 1;
   }
@@ -319,8 +322,8 @@ class BasicListenerTurn {
   // The lane has come to have room.
   bool take_if_parked(std::uint32_t self) noexcept {
     if (!parked_.load(std::memory_order_seq_cst) || !take_parked()) return false;  // (c)
-    Platform::pause(PausePoint::turn_in_hand);
-    lanes_[self].mailbox.store(Mailbox::turn, std::memory_order_relaxed);
+    Platform::pause(PausePoint::token_in_hand);
+    lanes_[self].mailbox.store(Mailbox::token, std::memory_order_relaxed);
     return true;
   }
 
@@ -329,12 +332,12 @@ class BasicListenerTurn {
     return parked_.compare_exchange_strong(parked, false, std::memory_order_seq_cst);  // (b)
   }
 
-  // Changes the lane's own mailbox, unless the turn has come into it.
+  // Changes the lane's own mailbox, unless the token has come into it.
   bool change(std::uint32_t self, Mailbox from, Mailbox to) noexcept {
     Mailbox state = from;
     const bool changed = lanes_[self].mailbox.compare_exchange_strong(
         state, to, std::memory_order_release, std::memory_order_acquire);  // (d), (a)
-    invariant(changed || state == Mailbox::turn, "nothing but the turn comes into a mailbox");
+    invariant(changed || state == Mailbox::token, "nothing but the token comes into a mailbox");
     return changed;
   }
 
@@ -343,7 +346,7 @@ class BasicListenerTurn {
     do {
       if (open <= least) return false;
     } while (!open_.compare_exchange_weak(open, open - 1, std::memory_order_relaxed));
-    Platform::pause(PausePoint::turn_counted_out);
+    Platform::pause(PausePoint::token_counted_out);
     if (change(self, Mailbox::awake, Mailbox::closed)) return true;
     open_.fetch_add(1, std::memory_order_relaxed);
     return false;
@@ -357,6 +360,6 @@ class BasicListenerTurn {
   alignas(64) Atomic<std::uint32_t> open_;
 };
 
-using ListenerTurn = BasicListenerTurn<NativePlatform>;
+using LeaderToken = BasicLeaderToken<NativePlatform>;
 
 }  // namespace cpss

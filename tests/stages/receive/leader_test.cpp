@@ -1,6 +1,6 @@
-// What lanes do about the turn to listen, each alone with it; that turns and lanes together lose
-// nothing is for queue/listener_turn_test.cpp and the pipelines.
-#include "stages/receive/handoff.h"
+// What lanes do about the leader token, each alone with it; that turns and lanes together lose
+// nothing is for queue/leader_token_test.cpp and the pipelines.
+#include "stages/receive/leader.h"
 
 #include <array>
 #include <atomic>
@@ -75,24 +75,24 @@ class PlaceStub final : public WaitPlace {
 
 // One lane with all it consists of.
 struct LaneUnderTest {
-  LaneUnderTest(ListenerTurn& turn, std::uint32_t number, std::uint32_t limit,
-                std::function<int(std::uint32_t)> start, TurnWait::Wiring wiring, StatsWriter out)
-      : seat{turn, number, limit, std::move(start)},
+  LaneUnderTest(LeaderToken& token, std::uint32_t number, std::uint32_t limit,
+                std::function<int(std::uint32_t)> start, LeaderWait::Wiring wiring, StatsWriter out)
+      : seat{token, number, limit, std::move(start)},
         stats(out),
         context(wiring.pool, 0, 1, &events),
         passing(seat, next, stats, context),
         listening(seat, receive),
         place(seat, wiring, stats, context) {}
 
-  TurnSeat seat;
+  LeaderSeat seat;
   StatsWriter stats;
   EventRing events;
   LaneContext context;
   NextStub next;
   StepStub receive;
-  PassingStep passing;
-  ListeningStep listening;
-  TurnWait place;
+  PromotingStep passing;
+  LeaderStep listening;
+  LeaderWait place;
 };
 
 class HandoffTest : public testing::Test {
@@ -110,7 +110,7 @@ class HandoffTest : public testing::Test {
   }
 
   void make(std::uint32_t started, std::uint32_t least = 1) {
-    turn_.emplace(events_, TurnOptions{started, least, kLimit});
+    turn_.emplace(events_, LeaderTokenOptions{started, least, kLimit});
     for (std::uint32_t i = 0; i < kLanes; ++i)
       lanes_.push_back(std::make_unique<LaneUnderTest>(
           *turn_, i, kLimit,
@@ -118,11 +118,11 @@ class HandoffTest : public testing::Test {
             asked_to_start_.push_back(lane);
             return start_error_;
           },
-          TurnWait::Wiring{datagrams_, sender_, pool_, events_[i], stop_event_, idle_end_},
+          LeaderWait::Wiring{datagrams_, sender_, pool_, events_[i], stop_event_, idle_end_},
           books_.open()));
   }
   LaneUnderTest& lane(std::uint32_t number) { return *lanes_[number]; }
-  std::span<const std::uint32_t> pass(std::uint32_t from, std::size_t messages) {
+  std::span<const std::uint32_t> promote(std::uint32_t from, std::size_t messages) {
     batch_.resize(messages);
     return lane(from).passing.help(batch_, 1234);
   }
@@ -160,7 +160,7 @@ class HandoffTest : public testing::Test {
   std::vector<std::uint32_t> batch_;
   PlaceStub datagrams_;
   StepStub sender_;
-  std::optional<ListenerTurn> turn_;
+  std::optional<LeaderToken> turn_;
   std::vector<std::unique_ptr<LaneUnderTest>> lanes_;
 };
 
@@ -190,16 +190,16 @@ TEST_F(HandoffTest, BeforeAWaitTheReceiveStepGivesUpWhatOthersCouldUse) {
   }
 }
 
-// --- passing the turn on ---
+// --- passing the token on ---
 
 TEST_F(HandoffTest, TheTurnIsPassedOnBeforeTheMessagesAreProcessed) {
   make(2);
   lane(0).next.look = [this] {
-    EXPECT_TRUE(turn_->has_turn(1));
+    EXPECT_TRUE(turn_->is_leader(1));
     EXPECT_EQ(turn_->load_guess(0), 3u);
   };
   batch_ = {5, 6, 7};
-  EXPECT_THAT(pass(0, 3), IsEmpty());
+  EXPECT_THAT(promote(0, 3), IsEmpty());
   EXPECT_THAT(lane(0).next.got, ElementsAre(5u, 6u, 7u));
   EXPECT_GT(lane(0).next.got_at, 1234u) << "what passing took is not the next step's";
   EXPECT_EQ(turn_->load_guess(0), 0u) << "all are answered";
@@ -212,7 +212,7 @@ TEST_F(HandoffTest, WhatTheStepBehindDoesNotTakeIsHandedBack) {
   make(2);
   lane(0).next.leaves = 2;
   batch_ = {5, 6, 7};
-  EXPECT_THAT(pass(0, 3), ElementsAre(6u, 7u));
+  EXPECT_THAT(promote(0, 3), ElementsAre(6u, 7u));
 }
 
 TEST_F(HandoffTest, NoMoreIsReceivedAtATimeThanALaneMayHold) {
@@ -222,16 +222,16 @@ TEST_F(HandoffTest, NoMoreIsReceivedAtATimeThanALaneMayHold) {
 
 TEST_F(HandoffTest, ALaneAloneKeepsTheTurnAndNothingIsCounted) {
   make(1);
-  EXPECT_THAT(pass(0, kLimit - 1), IsEmpty());
-  EXPECT_TRUE(turn_->has_turn(0));
+  EXPECT_THAT(promote(0, kLimit - 1), IsEmpty());
+  EXPECT_TRUE(turn_->is_leader(0));
   EXPECT_THAT(asked_to_start_, IsEmpty());
   EXPECT_EQ(books_.total(Counter::handoffs), 0u);
 }
 
 TEST_F(HandoffTest, WhereAllAreFullAnotherLaneIsStarted) {
   make(1);
-  lane(0).next.look = [this] { EXPECT_TRUE(turn_->has_turn(1)); };
-  pass(0, kLimit);
+  lane(0).next.look = [this] { EXPECT_TRUE(turn_->is_leader(1)); };
+  promote(0, kLimit);
   EXPECT_THAT(asked_to_start_, ElementsAre(1u));
   EXPECT_EQ(books_.total(Counter::threads_started), 1u);
   EXPECT_EQ(books_.total(Counter::handoffs), 1u);
@@ -244,9 +244,9 @@ TEST_F(HandoffTest, WhereNoneCanBeStartedTheLaneTakesTheTurnWhenItHasAnswered) {
     start_error_ = error;
     asked_to_start_.clear();
     lane(0).next.look = [this] { EXPECT_TRUE(turn_->parked_guess()); };
-    pass(0, kLimit);
+    promote(0, kLimit);
     EXPECT_THAT(asked_to_start_, ElementsAre(1u));
-    EXPECT_TRUE(turn_->has_turn(0));
+    EXPECT_TRUE(turn_->is_leader(0));
     EXPECT_FALSE(turn_->parked_guess());
     EXPECT_EQ(turn_->open_guess(), 1u);
   }
@@ -263,16 +263,16 @@ TEST_F(HandoffTest, WhereNoneCanBeStartedTheLaneTakesTheTurnWhenItHasAnswered) {
   EXPECT_EQ(lane(0).context.troubles.look(Trouble::thread_start)->number, EAGAIN);
   start_error_ = 0;
   lane(0).next.look = {};
-  pass(0, kLimit);
+  promote(0, kLimit);
   EXPECT_FALSE(lane(0).context.troubles.look(Trouble::thread_start)) << "it is over";
 }
 
 // To start a thread takes as long as several messages.
 TEST_F(HandoffTest, WhatPassingTookIsNotTheNextStepsTime) {
   make(1);
-  pass(0, 1);
-  EXPECT_EQ(lane(0).next.got_at, 1234u) << "it kept the turn";
-  pass(0, kLimit);
+  promote(0, 1);
+  EXPECT_EQ(lane(0).next.got_at, 1234u) << "it kept the token";
+  promote(0, kLimit);
   EXPECT_GT(lane(0).next.got_at, 1234u);
 }
 
@@ -288,8 +288,8 @@ TEST_F(HandoffTest, WithTheTurnItWaitsForDatagrams) {
 
 TEST_F(HandoffTest, WithoutItItSleepsUntilItComes) {
   make(2);
-  EXPECT_TRUE(wait_while(1, [this] { pass(0, 2); }));
-  EXPECT_TRUE(turn_->has_turn(1));
+  EXPECT_TRUE(wait_while(1, [this] { promote(0, 2); }));
+  EXPECT_TRUE(turn_->is_leader(1));
   EXPECT_EQ(datagrams_.waits, 0);
   EXPECT_EQ(books_.total(Counter::futex_wakes), 1u);
   EXPECT_TRUE(lane(1).place.wait());
@@ -298,7 +298,7 @@ TEST_F(HandoffTest, WithoutItItSleepsUntilItComes) {
 
 TEST_F(HandoffTest, ATurnThatHasComeMeanwhileIsNotSleptOver) {
   make(2);
-  pass(0, 2);
+  promote(0, 2);
   EXPECT_TRUE(lane(1).place.wait());
   EXPECT_EQ(books_.total(Counter::wait_calls), 0u);
 }
@@ -312,17 +312,17 @@ TEST_F(HandoffTest, AnIdleLaneEndsUnlessTooFewWouldRemain) {
   EXPECT_TRUE(lane(1).place.wait());
   EXPECT_EQ(turn_->open_guess(), 2u);
   EXPECT_EQ(books_.total(Counter::threads_ended), 1u);
-  pass(0, 2);
-  EXPECT_TRUE(turn_->has_turn(1)) << "it can still be given the turn";
+  promote(0, 2);
+  EXPECT_TRUE(turn_->is_leader(1)) << "it can still be given the token";
 }
 
 TEST_F(HandoffTest, OneThatHasEndedIsStartedAgain) {
   idle_end_ = 1ms;
   make(2);
   ASSERT_FALSE(lane(1).place.wait());
-  pass(0, kLimit);
+  promote(0, kLimit);
   EXPECT_THAT(asked_to_start_, ElementsAre(1u));
-  EXPECT_TRUE(turn_->has_turn(1));
+  EXPECT_TRUE(turn_->is_leader(1));
 }
 
 TEST_F(HandoffTest, WithRepliesThatWaitForRoomAnIdleLaneStays) {
@@ -340,7 +340,7 @@ TEST_F(HandoffTest, RoomInASocketWakesItWithoutTheTurn) {
   sender_.full = &full;
   make(2);
   EXPECT_TRUE(wait_while(1, [&full] { full.make_room(); }));
-  EXPECT_FALSE(turn_->has_turn(1));
+  EXPECT_FALSE(turn_->is_leader(1));
 }
 
 TEST_F(HandoffTest, AtTheStopALaneWithoutTheTurnEnds) {
@@ -349,8 +349,8 @@ TEST_F(HandoffTest, AtTheStopALaneWithoutTheTurnEnds) {
   EXPECT_FALSE(lane(1).place.wait()) << "however few remain";
   EXPECT_EQ(turn_->open_guess(), 2u);
   EXPECT_EQ(books_.total(Counter::threads_ended), 0u) << "it was no transient one";
-  pass(0, 2);
-  EXPECT_TRUE(turn_->has_turn(2)) << "no turn for one that has ended";
+  promote(0, 2);
+  EXPECT_TRUE(turn_->is_leader(2)) << "no token for one that has ended";
 }
 
 TEST_F(HandoffTest, AtTheStopRepliesAreSentFirst) {
@@ -368,9 +368,9 @@ TEST_F(HandoffTest, AtTheStopATurnThatComesIsTaken) {
   make(2);
   stop();
   EXPECT_TRUE(lane(1).place.wait());
-  pass(0, 2);
+  promote(0, 2);
   EXPECT_TRUE(lane(1).place.wait());
-  EXPECT_EQ(datagrams_.waits, 1) << "what the sockets still hold is for who has the turn";
+  EXPECT_EQ(datagrams_.waits, 1) << "what the sockets still hold is for the leader";
 }
 
 TEST_F(HandoffTest, AClosedPoolEndsALaneWithoutTheTurnAtOnce) {

@@ -1,5 +1,5 @@
 // Who starts lanes that listen one at a time, and when; the lanes' threads are only counted.
-#include "server/pipeline/turns.h"
+#include "server/pipeline/leader_group.h"
 
 #include <cerrno>
 #include <chrono>
@@ -31,14 +31,14 @@ PipelineOptions one_of_two_lanes() {
   return options;
 }
 
-class TurnsTest : public testing::Test {
+class LeaderGroupTest : public testing::Test {
  protected:
-  // The turn is parked: lane 0 is full, and lane 1 could not be started.
+  // The token is parked: lane 0 is full, and lane 1 could not be started.
   void fail_to_start() {
     start_ = [] { throw std::system_error(EAGAIN, std::generic_category()); };
-    ASSERT_EQ(turn().pass(0, 1, true).turn, TurnGoes::start);
+    ASSERT_EQ(token().promote(0, 1, true).token, TokenGoes::start);
     EXPECT_EQ(seat_.start(1), EAGAIN);
-    ASSERT_EQ(turn().start_failed(0, 1).turn, TurnGoes::parked);
+    ASSERT_EQ(token().start_failed(0, 1).token, TokenGoes::parked);
     asked_.clear();
   }
   // As main does it, until `condition` holds.
@@ -46,26 +46,26 @@ class TurnsTest : public testing::Test {
   bool tick_until(Condition condition) {
     return eventually(
         [&] {
-          turns_.relieve(stats_, scoreboard_);
+          leaders_.relieve(stats_, scoreboard_);
           return condition();
         },
         20s, 5ms);
   }
-  ListenerTurn& turn() { return seat_.turn; }
+  LeaderToken& token() { return seat_.token; }
 
   std::function<void()> start_ = [] {};
   std::vector<std::uint32_t> asked_;
-  Turns turns_{one_of_two_lanes(), [this](std::uint32_t lane) {
-                 asked_.push_back(lane);
-                 start_();
-               }};
-  const TurnSeat& seat_ = turns_.seat(0);
+  LeaderGroup leaders_{one_of_two_lanes(), [this](std::uint32_t lane) {
+                         asked_.push_back(lane);
+                         start_();
+                       }};
+  const LeaderSeat& seat_ = leaders_.seat(0);
   Scoreboard scoreboard_{{"lane-0", "lane-1"}, 0, 1, 1, Sharing::process_private};
   test::Books books_;
   StatsWriter stats_ = books_.open();
 };
 
-TEST_F(TurnsTest, WhatAStartThrowsIsAnErrorOfThatStart) {
+TEST_F(LeaderGroupTest, WhatAStartThrowsIsAnErrorOfThatStart) {
   start_ = [] { throw std::bad_alloc(); };
   EXPECT_EQ(seat_.start(1), ENOMEM);
   EXPECT_EQ(seat_.start(1), ECANCELED) << "not at once";
@@ -73,10 +73,10 @@ TEST_F(TurnsTest, WhatAStartThrowsIsAnErrorOfThatStart) {
 }
 
 // Lane 0 stays inside its message.
-TEST_F(TurnsTest, AfterAFailedStartMainStartsTheLaneThoughNoneComesBy) {
+TEST_F(LeaderGroupTest, AfterAFailedStartMainStartsTheLaneThoughNoneComesBy) {
   fail_to_start();
   start_ = [] {};
-  EXPECT_TRUE(tick_until([&] { return turn().has_turn(1); }));
+  EXPECT_TRUE(tick_until([&] { return token().is_leader(1); }));
   EXPECT_THAT(asked_, ElementsAre(1u));
   EXPECT_EQ(books_.total(Counter::threads_started), 1u);
   EXPECT_EQ(books_.total(Counter::handoffs), 1u);
@@ -84,11 +84,11 @@ TEST_F(TurnsTest, AfterAFailedStartMainStartsTheLaneThoughNoneComesBy) {
   EXPECT_FALSE(scoreboard_.troubles(1).look(Trouble::thread_start));
 }
 
-TEST_F(TurnsTest, MainSaysThatAStartFailedAndTriesAgainAfterAPause) {
+TEST_F(LeaderGroupTest, MainSaysThatAStartFailedAndTriesAgainAfterAPause) {
   fail_to_start();
   EXPECT_TRUE(tick_until([&] { return asked_.size() == 2; }));
-  EXPECT_TRUE(turn().parked_guess());
-  EXPECT_EQ(turn().open_guess(), 1u);
+  EXPECT_TRUE(token().parked_guess());
+  EXPECT_EQ(token().open_guess(), 1u);
   EXPECT_EQ(books_.total(Counter::thread_start_errors), 2u);
   EXPECT_EQ(books_.total(Counter::handoffs), 0u);
   ASSERT_TRUE(scoreboard_.troubles(1).look(Trouble::thread_start));
@@ -96,23 +96,23 @@ TEST_F(TurnsTest, MainSaysThatAStartFailedAndTriesAgainAfterAPause) {
   Event event;
   ASSERT_TRUE(scoreboard_.events(1).take(event));
   EXPECT_EQ(event.kind, EventKind::thread_not_started);
-  EXPECT_TRUE(turn().done(0)) << "the turn is not lost";
+  EXPECT_TRUE(token().done(0)) << "the token is not lost";
 }
 
-TEST_F(TurnsTest, AtTheStopNoneIsStarted) {
+TEST_F(LeaderGroupTest, AtTheStopNoneIsStarted) {
   fail_to_start();
-  EXPECT_TRUE(turns_.start_no_more());
+  EXPECT_TRUE(leaders_.start_no_more());
   EXPECT_EQ(seat_.start(1), ECANCELED);
   for (int i = 0; i < 30; ++i) {
-    turns_.relieve(stats_, scoreboard_);
+    leaders_.relieve(stats_, scoreboard_);
     std::this_thread::sleep_for(5ms);
   }
   EXPECT_THAT(asked_, IsEmpty());
-  EXPECT_TRUE(turn().parked_guess());
+  EXPECT_TRUE(token().parked_guess());
 }
 
 // Whoever starts one may stand still: main does not.
-TEST_F(TurnsTest, MainWaitsForNobodyWhoStartsALane) {
+TEST_F(LeaderGroupTest, MainWaitsForNobodyWhoStartsALane) {
   std::promise<void> inside;
   std::promise<void> go_on;
   start_ = [&] {
@@ -121,11 +121,11 @@ TEST_F(TurnsTest, MainWaitsForNobodyWhoStartsALane) {
   };
   std::thread lane([&] { EXPECT_EQ(seat_.start(1), 0); });
   inside.get_future().wait();
-  turns_.relieve(stats_, scoreboard_);
-  EXPECT_FALSE(turns_.start_no_more()) << "one has begun";
+  leaders_.relieve(stats_, scoreboard_);
+  EXPECT_FALSE(leaders_.start_no_more()) << "one has begun";
   go_on.set_value();
   lane.join();
-  EXPECT_TRUE(turns_.start_no_more());
+  EXPECT_TRUE(leaders_.start_no_more());
 }
 
 }  // namespace

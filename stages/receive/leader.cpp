@@ -1,4 +1,4 @@
-#include "stages/receive/handoff.h"
+#include "stages/receive/leader.h"
 
 #include <algorithm>
 #include <array>
@@ -18,60 +18,61 @@ void report_not_started(int error, StatsWriter& stats, EventRing& events,
   troubles.failed(Trouble::thread_start, error);
 }
 
-void book_hand_over(const HandOver& goes, StatsWriter& stats) noexcept {
+void book_promotion(const Promotion& goes, StatsWriter& stats) noexcept {
   stats.add(Counter::futex_wakes, goes.wakes);
-  if (goes.turn == TurnGoes::passed || goes.turn == TurnGoes::start) stats.add(Counter::handoffs);
+  if (goes.token == TokenGoes::passed || goes.token == TokenGoes::start)
+    stats.add(Counter::handoffs);
 }
 
 // A lane is started here, by the one that found that all are full: which takes as long as several
 // messages, while nobody listens.
-TurnGoes PassingStep::pass(std::uint32_t messages) noexcept {
-  HandOver goes = seat_.turn.pass(seat_.lane, messages, true);
-  if (goes.turn == TurnGoes::start) {
+TokenGoes PromotingStep::promote(std::uint32_t messages) noexcept {
+  Promotion goes = seat_.token.promote(seat_.lane, messages, true);
+  if (goes.token == TokenGoes::start) {
     const int error = seat_.start(goes.lane);
     if (error == 0) {
-      seat_.turn.start_succeeded();
+      seat_.token.start_succeeded();
       stats_.add(Counter::threads_started);
       lane_.troubles.over(Trouble::thread_start);
     } else {
-      goes = seat_.turn.start_failed(seat_.lane, goes.lane);
+      goes = seat_.token.start_failed(seat_.lane, goes.lane);
       if (error != ECANCELED) report_not_started(error, stats_, lane_.events, lane_.troubles);
     }
   }
-  book_hand_over(goes, stats_);
-  return goes.turn;
+  book_promotion(goes, stats_);
+  return goes.token;
 }
 
-std::span<const std::uint32_t> PassingStep::help(std::span<const std::uint32_t> slots,
-                                                 std::uint64_t begin_ns) noexcept {
-  const TurnGoes goes = pass(static_cast<std::uint32_t>(slots.size()));
+std::span<const std::uint32_t> PromotingStep::help(std::span<const std::uint32_t> slots,
+                                                   std::uint64_t begin_ns) noexcept {
+  const TokenGoes goes = promote(static_cast<std::uint32_t>(slots.size()));
   // What passing took is not the next step's.
   const std::span<const std::uint32_t> rest =
-      next_.help(slots, goes == TurnGoes::kept ? begin_ns : now_ns());
-  seat_.turn.done(seat_.lane);
+      next_.help(slots, goes == TokenGoes::kept ? begin_ns : now_ns());
+  seat_.token.done(seat_.lane);
   return rest;
 }
 
-std::size_t ListeningStep::run() noexcept {
-  return seat_.turn.has_turn(seat_.lane) ? receive_.run() : 0;
+std::size_t LeaderStep::run() noexcept {
+  return seat_.token.is_leader(seat_.lane) ? receive_.run() : 0;
 }
 
-bool TurnWait::wait() noexcept {
-  if (seat_.turn.has_turn(seat_.lane)) return w_.datagrams.wait();
+bool LeaderWait::wait() noexcept {
+  if (seat_.token.is_leader(seat_.lane)) return w_.datagrams.wait();
   if (w_.pool.free_slots().closed()) return false;
   const bool nothing_to_send = w_.sender.blocked_on() == nullptr;
-  if (stopping_ && nothing_to_send && seat_.turn.close_for_good(seat_.lane)) return false;
-  if (!seat_.turn.prepare_sleep(seat_.lane)) return true;
+  if (stopping_ && nothing_to_send && seat_.token.close_for_good(seat_.lane)) return false;
+  if (!seat_.token.prepare_sleep(seat_.lane)) return true;
   const bool something = sleep();
-  if (seat_.turn.woke(seat_.lane) || something || !nothing_to_send) return true;
-  if (!seat_.turn.try_end(seat_.lane)) return true;
+  if (seat_.token.woke(seat_.lane) || something || !nothing_to_send) return true;
+  if (!seat_.token.try_end(seat_.lane)) return true;
   stats_.add(Counter::threads_ended);
   return false;
 }
 
-bool TurnWait::sleep() noexcept {
-  std::array<pollfd, 3> events{{{w_.turn_event, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLOUT, 0}}};
-  // It stays readable: who has seen it waits for the turn, and ends without it.
+bool LeaderWait::sleep() noexcept {
+  std::array<pollfd, 3> events{{{w_.token_event, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLOUT, 0}}};
+  // It stays readable: who has seen it waits for the token, and ends without it.
   if (!stopping_) events[1].fd = w_.stop_event;
   if (const DatagramSocket* full = w_.sender.blocked_on()) events[2].fd = full->descriptor();
   const auto longest = events[2].fd >= 0 ? std::min(w_.idle_end, kLongestForRoom) : w_.idle_end;

@@ -33,9 +33,9 @@ inline constexpr std::array<std::pair<std::string_view, MemoryCheck>, 2> kChoice
 }};
 
 template <>
-inline constexpr std::array<std::pair<std::string_view, Handover>, 2> kChoices<Handover>{{
-    {"help", Handover::help},
-    {"strict", Handover::strict},
+inline constexpr std::array<std::pair<std::string_view, Dispatch>, 2> kChoices<Dispatch>{{
+    {"inline", Dispatch::run_inline},
+    {"queued", Dispatch::queued},
 }};
 
 template <>

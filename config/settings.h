@@ -59,8 +59,8 @@ enum class Setting : std::uint8_t {
   batch,
   process_shared,
   memory_check,
-  handover,
-  help_most_us,
+  dispatch,
+  inline_max_us,
   spin_us,
   coalesce_us,
   overload,
@@ -110,9 +110,9 @@ enum class MemoryCheck : std::uint8_t {
 };
 
 // Who runs the next stage's step for a batch.
-enum class Handover : std::uint8_t {
-  help,    // the lane that has it, if that saves a hop; else the next stage's lanes
-  strict,  // the next stage's lanes
+enum class Dispatch : std::uint8_t {
+  run_inline,  // the lane that has it, if that saves a hop; else the next stage's lanes
+  queued,      // the next stage's lanes
 };
 
 // Which lanes run which steps on which sockets (server/models/).
@@ -188,8 +188,8 @@ struct Settings {
   unsigned slots = 0;            // messages inside the server at most
   std::size_t message_size = 0;  // bytes of a slot's window
   unsigned batch = 0;            // messages of one take or receive at most
-  Handover handover = Handover::help;
-  unsigned help_most_us = 0;    // longest batch to help with
+  Dispatch dispatch = Dispatch::run_inline;
+  unsigned inline_max_us = 0;   // longest batch to help with
   unsigned coalesce_us = 0;     // pause between small batches received; 0: none
   unsigned spin_us = 0;         // longest look for work before a wait; 0: none
   bool process_shared = false;  // queues, pool and semaphores in shared memory

@@ -32,7 +32,7 @@ using SettingMember = std::variant<            //
     DeferScope Settings::*,                    // one of a few words
     OverloadPolicy Settings::*,                //
     MemoryCheck Settings::*,                   //
-    Handover Settings::*,                      //
+    Dispatch Settings::*,                      //
     ServerModel Settings::*,                   //
     SocketSharing Settings::*,                 //
     SocketSteering Settings::*,                //
@@ -560,34 +560,34 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
              "it is used, so such a server would be killed when it is busy. refuse: it does not "
              "start. warn: the log says so"},
 
-    {.id = Setting::handover,
-     .group = "Hand-over",
-     .yaml_path = "handover.mode",
-     .variable = "CPSS_HANDOVER",
-     .option = "handover",
-     .member = &Settings::handover,
-     .default_text = "help",
+    {.id = Setting::dispatch,
+     .group = "Dispatch",
+     .yaml_path = "dispatch.mode",
+     .variable = "CPSS_DISPATCH",
+     .option = "dispatch",
+     .member = &Settings::dispatch,
+     .default_text = "inline",
      .models = {ServerModel::seda},
-     .help = "How messages get to the next stage. strict: always by its queue, to its own threads. "
-             "help: a thread that has nothing else to do goes on with them itself, if the next "
+     .help = "How messages get to the next stage. queued: always by its queue, to its own threads. "
+             "inline: a thread that has nothing else to do goes on with them itself, if the next "
              "stage is idle and has the same CPUs and scheduling class; if the server may use one "
              "CPU only, also if it has something else to do"},
 
-    {.id = Setting::help_most_us,
-     .group = "Hand-over",
-     .yaml_path = "handover.help_max_us",
-     .variable = "CPSS_HELP_MAX_US",
-     .option = "help-max-us",
-     .member = &Settings::help_most_us,
+    {.id = Setting::inline_max_us,
+     .group = "Dispatch",
+     .yaml_path = "dispatch.inline_max_us",
+     .variable = "CPSS_INLINE_MAX_US",
+     .option = "inline-max-us",
+     .member = &Settings::inline_max_us,
      .unit = "microseconds",
      .range = {0, 1'000'000},
      .default_text = "50",
      .models = {ServerModel::seda},
-     .help = "Longest time that a batch is expected to take for which a thread helps"},
+     .help = "Longest time that a batch is expected to take which a thread runs inline"},
 
     {.id = Setting::spin_us,
-     .group = "Hand-over",
-     .yaml_path = "handover.spin_us",
+     .group = "Dispatch",
+     .yaml_path = "dispatch.spin_us",
      .variable = "CPSS_SPIN_US",
      .option = "spin-us",
      .member = &Settings::spin_us,
@@ -599,8 +599,8 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
              "CPUs. 0: it goes to sleep at once"},
 
     {.id = Setting::coalesce_us,
-     .group = "Hand-over",
-     .yaml_path = "handover.coalesce_us",
+     .group = "Dispatch",
+     .yaml_path = "dispatch.coalesce_us",
      .variable = "CPSS_COALESCE_US",
      .option = "coalesce-us",
      .member = &Settings::coalesce_us,

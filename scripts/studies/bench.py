@@ -38,7 +38,7 @@ class Traffic:
 # What can be switched off or set otherwise.
 VARIANTS = {
     "sped": {"CPSS_MODEL": "sped"},
-    "strict": {"CPSS_HANDOVER": "strict"},
+    "queued": {"CPSS_DISPATCH": "queued"},
     "no spin": {"CPSS_SPIN_US": "0"},
     "no pauses": {"CPSS_COALESCE_US": "0"},
     "no GSO": {"CPSS_GSO": "false"},
@@ -64,9 +64,9 @@ def traffics(numbers: Path | None) -> list[Traffic]:
     lookup = Load("lookup", size=SIZE, outstanding=OUTSTANDING, more=(*SEGMENTS, "-d", data))
     return [
         Traffic("plain", "one peer, plain datagrams", echo, (MMSG,),
-                _variants("sped", "strict", "no spin", "no pauses", "no GSO")),
+                _variants("sped", "queued", "no spin", "no pauses", "no GSO")),
         Traffic("segments", "one peer, 32 in a packet, both ways", segments, (MMSG, OFFLOAD),
-                _variants("sped", "strict", "no spin", "no GSO", "no GRO", "neither", "batch 16",
+                _variants("sped", "queued", "no spin", "no GSO", "no GRO", "neither", "batch 16",
                           "batch 256")),
         # Spinning would hide what counting costs: it takes what CPU time is left.
         Traffic("counters", "segments, no spinning, against servers that measure less or nothing",
@@ -74,9 +74,9 @@ def traffics(numbers: Path | None) -> list[Traffic]:
                                {**_variants("no histograms"), UNCOUNTED: {}}.items()},
                 more_rounds=2),
         Traffic("peers", "256 peers in turn, plain: little to bring together",
-                dataclasses.replace(echo, clients=256), (MMSG,), _variants("sped", "strict", "no GSO")),
+                dataclasses.replace(echo, clients=256), (MMSG,), _variants("sped", "queued", "no GSO")),
         Traffic("ping", "one message at a time", dataclasses.replace(echo, outstanding=1),
-                (BLOCKING,), _variants("sped", "strict", "no spin")),
+                (BLOCKING,), _variants("sped", "queued", "no spin")),
         Traffic("lookup", "segments, service lookup on real numbers", lookup, (),
                 {CPSSD: {"CPSS_SERVICE": "lookup",
                          "CPSS_NUMBERS": str(numbers / "numbers.csv") if numbers else ""}},

@@ -130,8 +130,8 @@ class CaseMaker:
         if row.receive == REAL_TIME:
             settings |= {"CPSS_RECV_THREADS_RT": str(machine.REAL_TIME_PRIORITY),
                          "CPSS_RT_ALLOW_SMALL": "1"}
-        if "CPSS_HANDOVER" in self._known:  # the article's server hands every message over
-            settings["CPSS_HANDOVER"] = "strict"
+        if "CPSS_DISPATCH" in self._known:  # the article's server hands every message over
+            settings["CPSS_DISPATCH"] = "queued"
         if "CPSS_MEMORY_CHECK" in self._known:  # a slot for each message, of which few are used
             settings["CPSS_MEMORY_CHECK"] = "warn"
         return settings

@@ -221,8 +221,8 @@ PipelineOptions pipeline_options(const LoadResult& loaded, const Machine& machin
   options.busy_rate = settings.busy_rate;
   options.sharing = settings.process_shared ? Sharing::process_shared : Sharing::process_private;
   if (settings.reply_address) options.reply_address = address_of(*settings.reply_address);
-  if (settings.handover == Handover::help)
-    options.help_most = std::chrono::microseconds(settings.help_most_us);
+  if (settings.dispatch == Dispatch::run_inline)
+    options.inline_max = std::chrono::microseconds(settings.inline_max_us);
   options.cpus = machine.at_once(all_cpus(settings, machine).size());
   if (settings.sockets != SocketSharing::handoff)
     options.pause = std::chrono::microseconds(settings.coalesce_us);

@@ -31,8 +31,8 @@ bool LanePlan::runs(StageId step) const {
   return std::ranges::find(steps, step) != steps.end();
 }
 
-bool LanePlan::helps_with(StageId step) const {
-  return std::ranges::find(helps, step) != helps.end();
+bool LanePlan::runs_inline(StageId step) const {
+  return std::ranges::find(inline_steps, step) != inline_steps.end();
 }
 
 std::string lane_name(const char* kind, unsigned number) {
@@ -80,7 +80,7 @@ std::vector<RegionBlock> blocks_of(const Assignment& assignment, const PipelineO
   for (const LanePlan& lane : assignment.lanes) {
     for (const StageId step : lane.steps)
       blocks.push_back({lane.name, step, detail_of(step, options)});
-    for (const StageId step : lane.helps)
+    for (const StageId step : lane.inline_steps)
       blocks.push_back({lane.name, step, detail_of(step, options), true});
   }
   blocks.push_back({"main", StageId::server});
@@ -88,7 +88,7 @@ std::vector<RegionBlock> blocks_of(const Assignment& assignment, const PipelineO
 }
 
 std::size_t blocks_of_lane(const LanePlan& lane) {
-  return lane.steps.size() + lane.helps.size();
+  return lane.steps.size() + lane.inline_steps.size();
 }
 
 std::vector<StatsWriter> writers_of(const StatsRegion& region, const Assignment& assignment,

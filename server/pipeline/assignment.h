@@ -19,16 +19,17 @@
 namespace cpss {
 
 struct LanePlan {
-  std::string name;                 // of its thread
-  std::vector<StageId> steps;       // its own; one that receives runs those behind it at once
-  std::vector<StageId> helps = {};  // other stages' steps, to help with (stages/message/helping.h)
+  std::string name;            // of its thread
+  std::vector<StageId> steps;  // its own; one that receives runs those behind it at once
+  // Other stages' steps, which it may run inline (stages/message/inline_dispatch.h).
+  std::vector<StageId> inline_steps = {};
   std::vector<unsigned> cpus = {};  // may run on these; empty: all
   std::optional<unsigned> real_time_priority = {};
   unsigned sockets = 0;    // which group it receives from
   bool transient = false;  // a place for threads or processes, of one message each
 
   bool runs(StageId step) const;
-  bool helps_with(StageId step) const;
+  bool runs_inline(StageId step) const;
   // In its service: with a message that was deferred.
   bool may_block() const { return runs(StageId::worker) || runs(StageId::on_demand); }
 };
@@ -55,7 +56,7 @@ void share_out_sockets(Assignment& assignment, SocketSharing sharing);
 unsigned lanes_with(const Assignment& assignment, StageId step);
 
 // The lanes of the server and the main thread, as the stats region has them: a lane's blocks are
-// next to each other, steps before helps; main's is the last.
+// next to each other, own steps before inline ones; main's is the last.
 std::vector<RegionBlock> blocks_of(const Assignment& assignment, const PipelineOptions& options);
 std::size_t blocks_of_lane(const LanePlan& lane);
 // The writers of a lane's blocks, in their order.

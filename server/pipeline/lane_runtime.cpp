@@ -43,17 +43,19 @@ StatsWriter LaneRuntime::writer_of(StageId step) const {
   const auto at = std::ranges::find(plan().steps, step);
   if (at != plan().steps.end())
     return p_.writers[static_cast<std::size_t>(at - plan().steps.begin())];
-  const auto helped = std::ranges::find(plan().helps, step);
-  return p_.writers[plan().steps.size() + static_cast<std::size_t>(helped - plan().helps.begin())];
+  const auto inlined = std::ranges::find(plan().inline_steps, step);
+  return p_.writers[plan().steps.size() +
+                    static_cast<std::size_t>(inlined - plan().inline_steps.begin())];
 }
 
-Help LaneRuntime::help_with(StageId step, const SlotQueue& queue, const StepCost& cost,
-                            unsigned lanes, HelpedStep& next) const {
+InlineDispatch LaneRuntime::inline_dispatch_to(StageId step, const SlotQueue& queue,
+                                               const StepCost& cost, unsigned lanes,
+                                               InlineStep& next) const {
   const PipelineOptions& options = resources_.in.options;
   const bool its_own = plan().runs(step) || p_.messages_go_to != nullptr;
   const auto most =
-      its_own ? std::uint64_t{0} : static_cast<std::uint64_t>(options.help_most->count());
-  return Help({queue, lanes, cost, most, options.cpus == 1, its_own}, next, context_);
+      its_own ? std::uint64_t{0} : static_cast<std::uint64_t>(options.inline_max->count());
+  return InlineDispatch({queue, lanes, cost, most, options.cpus == 1, its_own}, next, context_);
 }
 
 void LaneRuntime::make_response() {
@@ -69,7 +71,7 @@ void LaneRuntime::make_response() {
   wiring.reply_sockets = receives_and_answers() ? resources_.sockets_of_group(plan().sockets).size()
                                                 : resources_.in.sockets.size();
   wiring.outlook = &resources_.send_outlook;
-  wiring.keeps_helped = receives_and_answers();
+  wiring.keeps_unsent = receives_and_answers();
   response_.emplace(std::move(wiring), context_, writer_of(StageId::response));
 }
 
@@ -90,8 +92,8 @@ void LaneRuntime::make_service() {
     return;
   }
   service_.emplace(wiring, context_, stats,
-                   help_with(StageId::response, resources_.responses, response_cost(),
-                             resources_.responders, *response_));
+                   inline_dispatch_to(StageId::response, resources_.responses, response_cost(),
+                                      resources_.responders, *response_));
 }
 
 void LaneRuntime::make_receive() {
@@ -112,7 +114,7 @@ void LaneRuntime::make_receive() {
   wiring.first_socket = resources_.first_socket_of_group(plan().sockets);
   wiring.stop_reading = &resources_.in.scoreboard.stop_reading();
   const StatsWriter stats = writer_of(StageId::receive);
-  HelpedStep* next = service_ ? &*service_ : p_.messages_go_to;
+  InlineStep* next = service_ ? &*service_ : p_.messages_go_to;
   if (p_.leader_seat != nullptr) {
     wiring.one_batch = true;
     next = &promoting_.emplace(*p_.leader_seat, *next, stats, context_);
@@ -121,8 +123,8 @@ void LaneRuntime::make_receive() {
     receive_.emplace(wiring, context_, stats);
   else
     receive_.emplace(wiring, context_, stats,
-                     help_with(StageId::service, resources_.requests, service_cost(),
-                               resources_.servers, *next));
+                     inline_dispatch_to(StageId::service, resources_.requests, service_cost(),
+                                        resources_.servers, *next));
   if (p_.leader_seat != nullptr) leading_.emplace(*p_.leader_seat, *receive_);
 }
 
@@ -186,7 +188,7 @@ std::unique_ptr<WaitPlace> LaneRuntime::make_place() {
       receive_->stats(), context_);
 }
 
-// What a lane gets to by its own help it need not repeat, but for what was left behind.
+// Stages run inline are not polled, except for unsent replies.
 std::vector<Step*> LaneRuntime::repeated_steps() {
   if (worker_) return {&*worker_};
   if (starter_) return {&*starter_};

@@ -37,7 +37,7 @@ class LaneRuntime {
     std::size_t number;                               // of the lane, on the scoreboard
     std::vector<StatsWriter> writers;                 // of its blocks, in the plan's order
     std::vector<OnDemandStarter::Place> places = {};  // of the threads that it starts
-    HelpedStep* messages_go_to = nullptr;     // of a lane that receives; null: to its own steps
+    InlineStep* messages_go_to = nullptr;     // of a lane that receives; null: to its own steps
     std::uint32_t batch = 0;                  // most messages at a time; 0: as the options say
     const LeaderSeat* leader_seat = nullptr;  // of a lane that may be the leader
     int token_event = -1;                     // with it
@@ -68,9 +68,9 @@ class LaneRuntime {
 
  private:
   StatsWriter writer_of(StageId step) const;
-  // How the lane gets from one of its steps to the next one, of those that it runs or helps with.
-  Help help_with(StageId step, const SlotQueue& queue, const StepCost& cost, unsigned lanes,
-                 HelpedStep& next) const;
+  // How the lane gets from one of its steps to the next one.
+  InlineDispatch inline_dispatch_to(StageId step, const SlotQueue& queue, const StepCost& cost,
+                                    unsigned lanes, InlineStep& next) const;
   void make_response();
   void make_service();
   void make_receive();
@@ -79,13 +79,13 @@ class LaneRuntime {
   std::unique_ptr<WaitPlace> receive_place();
   std::unique_ptr<WaitPlace> make_place();
   std::vector<Step*> repeated_steps();
-  // Whether it has blocks of the step, as its own or to help with.
-  bool has(StageId step) const { return plan().runs(step) || plan().helps_with(step); }
+  // Whether it has blocks of the step, as its own or to run it inline.
+  bool has(StageId step) const { return plan().runs(step) || plan().runs_inline(step); }
   // Null: nobody watches it. A service may take as long as it likes with what it has deferred, and
   // what runs for one message holds up no other.
   LaneProgress* watched_progress() const;
   std::uint32_t batch() const { return p_.batch != 0 ? p_.batch : resources_.in.options.batch; }
-  // What lanes have in common that help each other. One that runs all steps asks nobody.
+  // What lanes that dispatch inline have in common. One that runs all steps asks nobody.
   StepCost& service_cost() {
     return receives_and_answers() ? own_costs_[0] : resources_.service_cost;
   }

@@ -5,7 +5,7 @@ namespace {
 
 // On-demand threads run it without a step of their own.
 bool runs_service(const LanePlan& lane) {
-  return lane.runs(StageId::service) || lane.helps_with(StageId::service) ||
+  return lane.runs(StageId::service) || lane.runs_inline(StageId::service) ||
          lane.runs(StageId::worker) || lane.transient;
 }
 

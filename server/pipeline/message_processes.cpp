@@ -34,8 +34,8 @@ MessageProcesses::MessageProcesses(PipelineResources& resources, std::vector<Pla
   for (std::size_t i = places_.size(); i > 0; --i) free_places_.push_back(i - 1);
 }
 
-std::span<const std::uint32_t> MessageProcesses::help(std::span<const std::uint32_t> slots,
-                                                      std::uint64_t) noexcept {
+std::span<const std::uint32_t> MessageProcesses::run_inline(std::span<const std::uint32_t> slots,
+                                                            std::uint64_t) noexcept {
   for (const std::uint32_t slot : slots) {
     // At a forced end the messages are main's.
     if (resources_.pool.free_slots().closed()) break;

@@ -9,7 +9,7 @@
 // or when another process has ended. It counts as waiting meanwhile: that may take as long as it
 // does.
 //
-// help() is called by the receive lane, the rest by the main thread.
+// run_inline() is called by the receive lane, the rest by the main thread.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +27,12 @@
 #include "stages/lane/events.h"
 #include "stages/lane/progress.h"
 #include "stages/lane/troubles.h"
-#include "stages/message/helping.h"
+#include "stages/message/inline_dispatch.h"
 #include "stats/writer.h"
 
 namespace cpss {
 
-class MessageProcesses final : public HelpedStep {
+class MessageProcesses final : public InlineStep {
  public:
   struct Place {
     std::unique_ptr<LaneRuntime> runtime;  // the steps that the process runs
@@ -44,9 +44,9 @@ class MessageProcesses final : public HelpedStep {
   MessageProcesses(PipelineResources& resources, std::vector<Place> places, std::size_t lane,
                    StatsWriter stats);
 
-  std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
-                                      std::uint64_t begin_ns) noexcept override;
-  std::size_t most_helped() const noexcept override { return Help::kNoLimit; }
+  std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t> slots,
+                                            std::uint64_t begin_ns) noexcept override;
+  std::size_t max_inline() const noexcept override { return InlineDispatch::kNoLimit; }
 
   // Ends the messages of processes that have ended; books those that have not ended well.
   void reap(Reason lost_for, StatsWriter& main);

@@ -41,8 +41,8 @@ struct PipelineOptions {
   bool defer_all = false;          // every message goes to the workers
   bool shed = false;               // what finds no room is shed; false: it waits
   unsigned busy_rate = 0;          // busy replies a second
-  // Longest batch that a lane helps the next stage with; none: each step on its own lanes only.
-  std::optional<std::chrono::nanoseconds> help_most = {};
+  // Longest batch that a lane dispatches inline; none: each step on its own lanes only.
+  std::optional<std::chrono::nanoseconds> inline_max = {};
   unsigned cpus = 1;                    // that the server may use
   std::chrono::nanoseconds spin = {};   // how long a lane looks again before it waits
   std::chrono::nanoseconds pause = {};  // of a receive lane between small batches; 0: none

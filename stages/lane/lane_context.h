@@ -1,5 +1,5 @@
-// What the steps of one lane have in common: those it runs as its own, and those it runs to help
-// the stages behind it (helping.h).
+// What the steps of one lane have in common: those it runs as its own, and those of
+// the stages behind it that it runs inline (stages/message/inline_dispatch.h).
 //
 // One thread at a time: the lane's.
 #pragma once
@@ -32,7 +32,8 @@ struct LaneContext {
   EventRing& events;
   LaneProgress& progress;
   LaneTroubles& troubles;
-  // As of the last look there was nothing left to take for the lane's own step: it may help.
+  // As of the last look there was nothing left to take for the lane's own step: it may dispatch
+  // inline.
   bool input_empty = false;
 
  private:

@@ -17,7 +17,7 @@ std::span<const std::uint32_t> StageInput::take(std::size_t most) noexcept {
   return std::span(slots_).first(count);
 }
 
-void StageInput::book_helped(std::uint64_t messages) noexcept {
+void StageInput::book_inline(std::uint64_t messages) noexcept {
   if (messages == 0) return;
   stats_.add(Counter::entered, messages);
   book_wait(stats_, 0, messages);

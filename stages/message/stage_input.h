@@ -26,7 +26,7 @@ class StageInput {
   // There was nothing to take a moment ago.
   bool empty_guess() const noexcept { return queue_.ready_guess() == 0; }
   // Books messages that came past the queue: they have not waited.
-  void book_helped(std::uint64_t messages) noexcept;
+  void book_inline(std::uint64_t messages) noexcept;
   // Books how long each of the slots just taken has waited, as of `taken_ns`.
   void book_waits(std::span<const std::uint32_t> slots, std::uint64_t taken_ns) noexcept;
 

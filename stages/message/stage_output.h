@@ -1,4 +1,4 @@
-// How a stage hands messages on, as a batch: into the next stage's queue, or, where it may help, by
+// How a stage hands messages on, as a batch: into the next stage's queue, or inline, by
 // running the next step itself.
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "queue/slot_queue.h"
-#include "stages/message/helping.h"
+#include "stages/message/inline_dispatch.h"
 #include "stages/message/slot_store.h"
 #include "stats/writer.h"
 
@@ -16,16 +16,17 @@ namespace cpss {
 
 class StageOutput {
  public:
-  // At most `batch` messages are added between two hand_on(). No `help`: always by the queue.
+  // At most `batch` messages are added between two hand_on(). No `inline_dispatch`: always by the
+  // queue.
   StageOutput(SlotQueue& queue, std::uint32_t batch, SlotStore& store, StatsWriter& stats,
-              std::optional<Help> help = {})
-      : producer_(queue), store_(store), stats_(stats), help_(help) {
+              std::optional<InlineDispatch> inline_dispatch = {})
+      : producer_(queue), store_(store), stats_(stats), inline_(inline_dispatch) {
     slots_.reserve(batch);
   }
 
   void add(std::uint32_t slot) noexcept { slots_.push_back(slot); }
-  // Most messages to add, so that the lane can help with them; at least 1.
-  std::size_t most() const noexcept { return help_ ? help_->most() : Help::kNoLimit; }
+  // Most messages to add, so that the lane can run them inline; at least 1.
+  std::size_t most() const noexcept { return inline_ ? inline_->most() : InlineDispatch::kNoLimit; }
   bool empty() const noexcept { return slots_.empty(); }
 
   // Hands on what was added; `now_ns` is now.
@@ -35,7 +36,7 @@ class StageOutput {
     // one.
     stats_.add(Counter::left, slots_.size());
     std::span<const std::uint32_t> rest = slots_;
-    if (help_ && help_->due(rest.size())) rest = help_->run(rest, now_ns);
+    if (inline_ && inline_->due(rest.size())) rest = inline_->run(rest, now_ns);
     if (!rest.empty()) put(rest, now_ns);
     slots_.clear();
   }
@@ -51,7 +52,7 @@ class StageOutput {
   SlotQueue::Producer producer_;
   SlotStore& store_;
   StatsWriter& stats_;
-  std::optional<Help> help_;
+  std::optional<InlineDispatch> inline_;
   std::vector<std::uint32_t> slots_;
 };
 

@@ -43,12 +43,12 @@ TokenGoes PromotingStep::promote(std::uint32_t messages) noexcept {
   return goes.token;
 }
 
-std::span<const std::uint32_t> PromotingStep::help(std::span<const std::uint32_t> slots,
-                                                   std::uint64_t begin_ns) noexcept {
+std::span<const std::uint32_t> PromotingStep::run_inline(std::span<const std::uint32_t> slots,
+                                                         std::uint64_t begin_ns) noexcept {
   const TokenGoes goes = promote(static_cast<std::uint32_t>(slots.size()));
   // What passing took is not the next step's.
   const std::span<const std::uint32_t> rest =
-      next_.help(slots, goes == TokenGoes::kept ? begin_ns : now_ns());
+      next_.run_inline(slots, goes == TokenGoes::kept ? begin_ns : now_ns());
   seat_.token.done(seat_.lane);
   return rest;
 }

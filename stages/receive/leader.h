@@ -19,7 +19,7 @@
 #include "stages/lane/lane_context.h"
 #include "stages/lane/step.h"
 #include "stages/lane/wait.h"
-#include "stages/message/helping.h"
+#include "stages/message/inline_dispatch.h"
 #include "stats/writer.h"
 
 namespace cpss {
@@ -42,23 +42,23 @@ void report_not_started(int error, StatsWriter& stats, EventRing& events,
 // Counts where the token has gone.
 void book_promotion(const Promotion& goes, StatsWriter& stats) noexcept;
 
-class PromotingStep final : public HelpedStep {
+class PromotingStep final : public InlineStep {
  public:
   // `next`: what the messages are for. `stats`: of the lane's receive step.
-  PromotingStep(const LeaderSeat& seat, HelpedStep& next, StatsWriter stats,
+  PromotingStep(const LeaderSeat& seat, InlineStep& next, StatsWriter stats,
                 LaneContext& lane) noexcept
       : seat_(seat), next_(next), stats_(stats), lane_(lane) {}
 
-  std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
-                                      std::uint64_t begin_ns) noexcept override;
-  std::size_t most_helped() const noexcept override { return seat_.limit; }
+  std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t> slots,
+                                            std::uint64_t begin_ns) noexcept override;
+  std::size_t max_inline() const noexcept override { return seat_.limit; }
 
  private:
   // Returns where the token has gone.
   TokenGoes promote(std::uint32_t messages) noexcept;
 
   const LeaderSeat& seat_;
-  HelpedStep& next_;
+  InlineStep& next_;
   StatsWriter stats_;
   LaneContext& lane_;
 };

@@ -26,12 +26,12 @@ std::uint64_t ReceiveStep::bytes(std::size_t window_bytes, std::uint32_t batch, 
 }
 
 ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
-                         std::optional<Help> help)
+                         std::optional<InlineDispatch> inline_dispatch)
     : w_(std::move(wiring)),
       lane_(lane),
       stats_(stats),
       completion_(w_.store, lane.cache, stats_, w_.batch),
-      output_(w_.requests, w_.batch, w_.store, stats_, help),
+      output_(w_.requests, w_.batch, w_.store, stats_, inline_dispatch),
       memory_(bytes(w_.store.window_bytes(), w_.batch, w_.merged, false)),
       arrivals_(w_.batch),
       host_(w_.access_control.host()),

@@ -67,7 +67,8 @@ class ReceiveStep final : public Step {
   static std::uint64_t bytes(std::size_t window_bytes, std::uint32_t batch, bool merged,
                              bool sheds) noexcept;
 
-  ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
+  ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
+              std::optional<InlineDispatch> inline_dispatch = {});
 
   std::size_t run() noexcept override;
   void before_wait() noexcept override;

@@ -78,16 +78,16 @@ std::size_t ResponseStep::run() noexcept {
   return std::max(slots.size(), finish(clock, send(clock.begin_ns())));
 }
 
-std::span<const std::uint32_t> ResponseStep::help(std::span<const std::uint32_t> slots,
-                                                  std::uint64_t begin_ns) noexcept {
+std::span<const std::uint32_t> ResponseStep::run_inline(std::span<const std::uint32_t> slots,
+                                                        std::uint64_t begin_ns) noexcept {
   if (most_to_take() == 0) return slots;
   BatchClock clock(stats_, begin_ns);
   add(slots);
   const std::size_t ended = send(begin_ns);
   unsent_.clear();
-  if (!w_.keeps_helped) give_back_all();
+  if (!w_.keeps_unsent) give_back_all();
   // Only now is it known which of them this stage has dealt with.
-  input_.book_helped(slots.size() - unsent_.size());
+  input_.book_inline(slots.size() - unsent_.size());
   finish(clock, ended);
   return unsent_;
 }

@@ -5,8 +5,8 @@
 // (send_room.h), wait in a list of that socket, at most an eighth of the slots and 4,096, while
 // replies of other sockets go on. Each waits until Wiring::longest_wait after it found no room
 // first in this list, and is then ended as failed (send_no_room); so a lane that only finishes what
-// it holds ends. Before its first try, and where a lane that helps gives it back, it waits in the
-// queue without a limit of its own.
+// it holds ends. Before its first try, and where a lane that ran it inline gives it back, it waits
+// in the queue without a limit of its own.
 //
 //   * Half of the list, at least one place, is for replies that may not take what room there is:
 //     one more is ended at once. The other half, at least a batch, is for those that found none.
@@ -16,8 +16,8 @@
 //     overflow: then replies wait in the queue, and requests in the kernel. With several sockets it
 //     goes on, and what finds its half full is ended at once.
 //
-// One object per lane that runs it: response lanes, lanes that help, which give back what finds no
-// room, and lanes that run all steps.
+// One object per lane that runs it: response lanes, lanes that run it inline, which give back
+// what finds no room, and lanes that run all steps.
 #pragma once
 
 #include <chrono>
@@ -31,7 +31,7 @@
 #include "stages/lane/step.h"
 #include "stages/lane/step_cost.h"
 #include "stages/message/completion.h"
-#include "stages/message/helping.h"
+#include "stages/message/inline_dispatch.h"
 #include "stages/message/send_room.h"
 #include "stages/message/slot_store.h"
 #include "stages/message/stage_input.h"
@@ -41,7 +41,7 @@
 
 namespace cpss {
 
-class ResponseStep final : public Step, public HelpedStep {
+class ResponseStep final : public Step, public InlineStep {
  public:
   struct Wiring {
     std::vector<DatagramSocket*> sockets;  // in the order receive names them
@@ -56,17 +56,17 @@ class ResponseStep final : public Step, public HelpedStep {
     // Of those in `sockets`, how many its replies leave by.
     std::size_t reply_sockets = 1;
     const SendOutlook* outlook = nullptr;  // null: nothing is known
-    // Whether it keeps what it was helped with and found no room. False: the caller has it back.
-    bool keeps_helped = false;
+    // Whether run_inline() keeps what found no room. False: the caller has it back.
+    bool keeps_unsent = false;
   };
 
   ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats);
 
   // Tries what waits, and takes more. Returns how many were taken or, if those are more, ended.
   std::size_t run() noexcept override;
-  std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
-                                      std::uint64_t begin_ns) noexcept override;
-  std::size_t most_helped() const noexcept override { return Help::kNoLimit; }
+  std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t> slots,
+                                            std::uint64_t begin_ns) noexcept override;
+  std::size_t max_inline() const noexcept override { return InlineDispatch::kNoLimit; }
   // A socket whose replies wait: run() is to be called again when it has room, and every
   // kLongestForRoom (wait.h), which is how exactly their deadlines are kept.
   DatagramSocket* blocked_on() const noexcept override {
@@ -122,7 +122,7 @@ class ResponseStep final : public Step, public HelpedStep {
   std::vector<PendingReply> group_;  // of one socket, being sent
   std::vector<OutgoingDatagram> outgoing_;
   ReplyGroups groups_;
-  std::vector<std::uint32_t> unsent_;  // by help()
+  std::vector<std::uint32_t> unsent_;  // by run_inline()
 };
 
 }  // namespace cpss

@@ -11,11 +11,11 @@
 namespace cpss {
 
 ServiceStep::ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
-                         std::optional<Help> help)
+                         std::optional<InlineDispatch> inline_dispatch)
     : w_(wiring),
       lane_(lane),
       stats_(stats),
-      runner_({w_.store, w_.responses, w_.batch}, lane, stats_, help),
+      runner_({w_.store, w_.responses, w_.batch}, lane, stats_, inline_dispatch),
       input_(w_.requests, w_.lanes, w_.batch, w_.store, stats_) {
   refs_.reserve(w_.batch);
   messages_.reserve(w_.batch);
@@ -41,14 +41,14 @@ std::size_t ServiceStep::run() noexcept {
   return slots.size();
 }
 
-std::span<const std::uint32_t> ServiceStep::help(std::span<const std::uint32_t> slots,
-                                                 std::uint64_t begin_ns) noexcept {
+std::span<const std::uint32_t> ServiceStep::run_inline(std::span<const std::uint32_t> slots,
+                                                       std::uint64_t begin_ns) noexcept {
   BatchClock clock(stats_, begin_ns);
   process_batch(slots);
   not_taken_.clear();
   if (!w_.keeps_deferred) leave_what_would_wait();
   const std::size_t taken = slots.size() - not_taken_.size();
-  input_.book_helped(taken);
+  input_.book_inline(taken);
   if (taken > 0) finish_batch(taken, clock);
   return not_taken_;
 }
@@ -121,7 +121,7 @@ std::uint64_t ServiceStep::process_in_place() noexcept {
   for (const std::size_t i : deferred_) {
     if (end_ns != 0) aside_ns_ += now_ns() - end_ns;
     before_wait();
-    stats_.add(Counter::deferred_inline);
+    stats_.add(Counter::deferred_in_place);
     messages_[i].clear_verdict();
     const bool it_threw = runner_.threw([&] {
       const LongWait wait(lane_.progress);

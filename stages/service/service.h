@@ -1,8 +1,8 @@
 // Stage service: calls the service for a batch of messages and does what its verdicts say.
 //
-// One object per lane that runs it: service lanes, and receive lanes that help. What is deferred
-// goes to the worker queue; where there are no workers it is processed here. A full worker queue
-// makes the lane wait, or shed, as the overload policy says.
+// One object per lane that runs it: service lanes, and receive lanes that run it inline. What is
+// deferred goes to the worker queue; where there are no workers it is processed here. A full worker
+// queue makes the lane wait, or shed, as the overload policy says.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 #include "stages/lane/step_cost.h"
 #include "stages/lane/wait.h"
 #include "stages/message/busy_budget.h"
-#include "stages/message/helping.h"
+#include "stages/message/inline_dispatch.h"
 #include "stages/message/slot_store.h"
 #include "stages/message/stage_input.h"
 #include "stages/service/service_runner.h"
@@ -27,7 +27,7 @@
 
 namespace cpss {
 
-class ServiceStep final : public Step, public HelpedStep {
+class ServiceStep final : public Step, public InlineStep {
  public:
   // The way to the workers.
   struct Deferral {
@@ -46,20 +46,21 @@ class ServiceStep final : public Step, public HelpedStep {
     std::uint32_t batch;
     std::uint32_t lanes;                    // service lanes
     std::optional<Deferral> deferral = {};  // none: there are no workers
-    // help() keeps what is deferred, too, because there is no service lane to leave it to.
+    // run_inline() keeps what is deferred, too, because there is no service lane to leave it to.
     bool keeps_deferred = false;
     LaneState* lane_state = nullptr;  // the lane's; null: the service needs none
   };
 
-  // `help`: the lane may send the replies itself.
-  ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats, std::optional<Help> help = {});
+  // `inline_dispatch`: the lane may send the replies itself.
+  ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
+              std::optional<InlineDispatch> inline_dispatch = {});
 
   std::size_t run() noexcept override;
   // Where there are service lanes, what would have to wait is left to them: without workers what
   // the service defers, with them what finds no room in their queue and is not to be shed.
-  std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
-                                      std::uint64_t begin_ns) noexcept override;
-  std::size_t most_helped() const noexcept override { return runner_.most(); }
+  std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t> slots,
+                                            std::uint64_t begin_ns) noexcept override;
+  std::size_t max_inline() const noexcept override { return runner_.most(); }
   void before_wait() noexcept override;
 
   StageInput& input() noexcept { return input_; }
@@ -89,7 +90,7 @@ class ServiceStep final : public Step, public HelpedStep {
   std::vector<Message> messages_;
   std::vector<std::size_t> deferred_;     // places in the two above
   std::vector<std::uint32_t> to_queue_;   // slots of one put
-  std::vector<std::uint32_t> not_taken_;  // slots that help() returns
+  std::vector<std::uint32_t> not_taken_;  // slots that run_inline() returns
   std::uint32_t reserved_ = 0;            // places in the worker queue for what it keeps
   std::uint64_t aside_ns_ = 0;            // time since the batch began that is the response stage's
 };

@@ -7,12 +7,12 @@
 namespace cpss {
 
 ServiceRunner::ServiceRunner(const Wiring& wiring, LaneContext& lane, StatsWriter& stats,
-                             std::optional<Help> help)
+                             std::optional<InlineDispatch> inline_dispatch)
     : w_(wiring),
       lane_(lane),
       stats_(stats),
       completion_(w_.store, lane.cache, stats_, w_.batch),
-      output_(w_.responses, w_.batch, w_.store, stats_, help) {}
+      output_(w_.responses, w_.batch, w_.store, stats_, inline_dispatch) {}
 
 Message ServiceRunner::present(std::uint32_t slot) noexcept {
   const SlotHeader& header = w_.store.header(slot);

@@ -25,9 +25,9 @@ class ServiceRunner {
     std::uint32_t batch;  // most messages between two finish()
   };
 
-  // `help`: the lane may send the replies itself.
+  // `inline_dispatch`: the lane may send the replies itself.
   ServiceRunner(const Wiring& wiring, LaneContext& lane, StatsWriter& stats,
-                std::optional<Help> help = {});
+                std::optional<InlineDispatch> inline_dispatch = {});
 
   // The service's view of a message, valid until its verdict is applied.
   Message present(std::uint32_t slot) noexcept;

@@ -175,7 +175,7 @@ TEST(Blast, StillInsideTheServer) {
   const std::string gate = folder.write("gate", "");
   ServerProcess server(
       program::kTestServer,
-      {{"CPSS_SERVICE", "gated"}, {"TEST_GATE", gate}, {"CPSS_HANDOVER", "strict"}});
+      {{"CPSS_SERVICE", "gated"}, {"TEST_GATE", gate}, {"CPSS_DISPATCH", "queued"}});
   expect_all_at(blast(server, {"--count", "20", "-t", "0.3", "--service", "echo"}), "in_server");
   unlink(gate.c_str());
 }

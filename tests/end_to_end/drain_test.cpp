@@ -26,7 +26,7 @@ class Drain : public testing::Test {
   Environment gated(const char* gate = "TEST_GATE") const {
     write_file(gate_, "");
     // The stage behind the gate stands still, and no other.
-    return {{"CPSS_SERVICE", "gated"}, {gate, gate_}, {"CPSS_HANDOVER", "strict"}};
+    return {{"CPSS_SERVICE", "gated"}, {gate, gate_}, {"CPSS_DISPATCH", "queued"}};
   }
   void open_gate() const { unlink(gate_.c_str()); }
 

@@ -180,7 +180,7 @@ TEST(Faults, A17UnreachablePeerAmongOthers) {
     write_file(folder.file("gate"), "");
     ServerProcess server(program::kTestServer, {{"CPSS_SERVICE", "gated"},
                                                 {"TEST_GATE", folder.file("gate")},
-                                                {"CPSS_HANDOVER", "strict"},
+                                                {"CPSS_DISPATCH", "queued"},
                                                 {"CPSS_LISTEN", "10.77.0.1:7700"}});
     const SocketAddress asked(*IpAddress::parse("10.77.0.1"), 7700);
     other.inside([&] {

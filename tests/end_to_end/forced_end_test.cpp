@@ -29,7 +29,7 @@ constexpr auto kPatience = 20s;
 constexpr std::uint64_t kPackets = 3;
 constexpr std::uint64_t kDatagrams = 32;  // in each
 
-// Also where receive runs the service to help, with datagrams in hand that found no slot: it does
+// Also where receive runs the service inline, with datagrams in hand that found no slot: it does
 // that on one CPU.
 std::vector<ModelUnderTest> models() {
   std::vector<ModelUnderTest> result = every_model();

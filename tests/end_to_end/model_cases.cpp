@@ -22,9 +22,10 @@ Names numbered(const std::string& kind, std::size_t count) {
 std::vector<ModelCase> model_cases() {
   const std::size_t most_lanes = 2 * test::allowed_cpus().size();
   return {
-      // Its one receive lane would help, rather than receive on while a service stands still.
+      // Its one receive lane would run the service inline, rather than receive on while a service
+      // stands still.
       {.name = "seda",
-       .settings = {{"CPSS_HANDOVER", "strict"}},
+       .settings = {{"CPSS_DISPATCH", "queued"}},
        .model = "seda",
        .stages = kDirect,
        .receivers = numbered("recv", 1),

@@ -177,8 +177,8 @@ TEST_P(Model, WorksOnLongAndShortMessages) {
   server.expect_clean_end();
   EXPECT_EQ(server.ledger("answered"), 300u);
   const nlohmann::json service = server.stage("service");
-  EXPECT_GT(service.at(has_workers() ? "deferred" : "deferred_inline"), 0);
-  EXPECT_EQ(service.at(has_workers() ? "deferred_inline" : "deferred"), 0);
+  EXPECT_GT(service.at(has_workers() ? "deferred" : "deferred_in_place"), 0);
+  EXPECT_EQ(service.at(has_workers() ? "deferred_in_place" : "deferred"), 0);
 }
 
 TEST_P(Model, AnswersWithFewSlotsAndOneByOne) {
@@ -278,7 +278,7 @@ TEST_P(Model, ProcessesWhatIsDeferredOnce) {
   EXPECT_EQ(server.ledger("answered"), 10u);
   EXPECT_EQ(server.reason("failed.deferred_twice"), 10u);
   const nlohmann::json service = server.stage("service");
-  EXPECT_EQ(service.at(has_workers() ? "deferred" : "deferred_inline"), 20);
+  EXPECT_EQ(service.at(has_workers() ? "deferred" : "deferred_in_place"), 20);
 }
 
 // --- the end ---

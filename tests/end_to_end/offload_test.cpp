@@ -67,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(
         Kind{"small_batches", {{"CPSS_BATCH", "3"}}, {"--segment", "32", "-q", "512"}},
         Kind{"without_gro", {{"CPSS_GRO", "false"}}, {"--segment", "32", "-q", "128"}},
         Kind{"without_gso", {{"CPSS_GSO", "false"}}, {"--segment", "32", "-q", "128"}},
-        Kind{"strict", {{"CPSS_HANDOVER", "strict"}}, {"--segment", "32", "-q", "512"}},
+        Kind{"queued", {{"CPSS_DISPATCH", "queued"}}, {"--segment", "32", "-q", "512"}},
         Kind{
             "two_lanes_a_stage",
             {{"CPSS_RECV_THREADS", "2"}, {"CPSS_SERVICE_THREADS", "2"}, {"CPSS_RESP_THREADS", "2"}},

@@ -74,7 +74,7 @@ class PausedConsumers : public testing::Test {
         program::kTestServer,
         {{"CPSS_SERVICE", "gated"},
          {gate, file},
-         {"CPSS_HANDOVER", "strict"},  // the stage behind the gate stands still, and no other
+         {"CPSS_DISPATCH", "queued"},  // the stage behind the gate stands still, and no other
          {"CPSS_QSLOTS", std::to_string(slots)}});
     UdpClient client(server.address());
     for (int i = 0; i < slots + more; ++i) ASSERT_EQ(client.send("request"), 0);

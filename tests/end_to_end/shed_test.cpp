@@ -75,7 +75,7 @@ class Shed : public testing::Test {
     write_file(gate_, "");
     return {{"CPSS_SERVICE", "gated"},
             {gate, gate_},
-            {"CPSS_HANDOVER", "strict"},  // the stage behind the gate stands still, and no other
+            {"CPSS_DISPATCH", "queued"},  // the stage behind the gate stands still, and no other
             {"CPSS_OVERLOAD", policy},
             {"CPSS_QSLOTS", std::to_string(slots)}};
   }

@@ -152,7 +152,7 @@ TEST(Signals, ATimeLimitThatIsOverAgainDoesNotForceTheEnd) {
   const GateFile gate;
   ServerProcess server(program::kTestServer, {{"CPSS_SERVICE", "gated"},
                                               {"TEST_GATE", gate.path()},
-                                              {"CPSS_HANDOVER", "strict"},
+                                              {"CPSS_DISPATCH", "queued"},
                                               {"CPSS_DRAIN_TIMEOUT", "600"}});
   UdpClient client(server.address());
   ASSERT_EQ(client.send("is answered"), 0);
@@ -174,7 +174,7 @@ TEST(Signals, QuitInTheDrainForcesTheEnd) {
   ServerProcess server({"/bin/sh", "-c", "ulimit -c 0; exec \"$0\"", program::kTestServer},
                        {{"CPSS_SERVICE", "gated"},
                         {"TEST_GATE", gate.path()},
-                        {"CPSS_HANDOVER", "strict"},
+                        {"CPSS_DISPATCH", "queued"},
                         {"CPSS_DRAIN_TIMEOUT", "600"}});
   UdpClient client(server.address());
   ASSERT_EQ(client.send("stays inside"), 0);

@@ -62,7 +62,7 @@ class UnreadLogOfModels : public UnreadLog, public testing::WithParamInterface<M
   Environment gated(Environment more) const {
     more.insert({{"CPSS_SERVICE", "gated"}, {"TEST_GATE", gate_.path()}});
     // The stage behind the gate stands still, and no other.
-    if (GetParam().name == "seda") more["CPSS_HANDOVER"] = "strict";
+    if (GetParam().name == "seda") more["CPSS_DISPATCH"] = "queued";
     return under(GetParam(), std::move(more));
   }
 };

@@ -367,7 +367,7 @@ TEST_F(Variables, CPSS_QSLOTS) {
   for (const auto& [slots, shown] : cases) {
     SCOPED_TRACE(slots);
     ServerProcess server(program::kServer,
-                         echo_with({{"CPSS_QSLOTS", slots}, {"CPSS_HANDOVER", "strict"}}));
+                         echo_with({{"CPSS_QSLOTS", slots}, {"CPSS_DISPATCH", "queued"}}));
     EXPECT_THAT(table_of(server), HasSubstr(shown));
     UdpClient client(server.address());
     for (int i = 0; i < 200; ++i) ASSERT_EQ(client.send("request"), 0);

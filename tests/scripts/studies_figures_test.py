@@ -166,19 +166,19 @@ class Rows(unittest.TestCase):
         self.assertEqual({name: settings.get(name) for name in (
             "CPSS_RECV_THREADS", "CPSS_RESP_THREADS", "CPSS_SERVICE_THREADS",
             "CPSS_WORKER_THREADS", "CPSS_ONDEMAND_THREADS", "CPSS_DEFER", "CPSS_SYNCH_PROCESS",
-            "CPSS_RECV_THREADS_RT", "CPSS_RT_ALLOW_SMALL", "CPSS_QSLOTS", "CPSS_HANDOVER")}, {
+            "CPSS_RECV_THREADS_RT", "CPSS_RT_ALLOW_SMALL", "CPSS_QSLOTS", "CPSS_DISPATCH")}, {
                 "CPSS_RECV_THREADS": "2", "CPSS_RESP_THREADS": "2", "CPSS_SERVICE_THREADS": "4",
                 "CPSS_WORKER_THREADS": "4", "CPSS_ONDEMAND_THREADS": "2", "CPSS_DEFER": "all",
                 "CPSS_SYNCH_PROCESS": "1", "CPSS_RECV_THREADS_RT": "10",
-                "CPSS_RT_ALLOW_SMALL": "1", "CPSS_QSLOTS": "2020222", "CPSS_HANDOVER": None})
+                "CPSS_RT_ALLOW_SMALL": "1", "CPSS_QSLOTS": "2020222", "CPSS_DISPATCH": None})
         plain = by_key["1|sys|r1r1s1|none"].settings
         for name in ("CPSS_WORKER_THREADS", "CPSS_ONDEMAND_THREADS", "CPSS_DEFER",
                      "CPSS_SYNCH_PROCESS", "CPSS_RECV_THREADS_RT"):
             self.assertNotIn(name, plain)
 
     def test_messages_are_handed_over_where_the_server_could_do_otherwise(self):
-        for case in self.cases({"CPSS_HANDOVER"}):
-            self.assertEqual(case.settings["CPSS_HANDOVER"], "strict")
+        for case in self.cases({"CPSS_DISPATCH"}):
+            self.assertEqual(case.settings["CPSS_DISPATCH"], "queued")
 
     def test_settings_that_the_server_does_not_know_are_a_reason_to_skip(self):
         self.assertEqual(unknown_settings({"CPSS_A": "1", "CPSS_B": "1"}, frozenset({"CPSS_A"})),

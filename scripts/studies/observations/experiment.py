@@ -36,8 +36,8 @@ class Bench:
         self.server_cpus, self.client_cpus = rows.split_cpus(1, machine.allowed_cpus())
         self.why_no_real_time = machine.why_no_real_time()
         # The article's server hands every message over, also where ours could do otherwise.
-        self.as_in_article = {"CPSS_HANDOVER": "strict"} \
-            if "CPSS_HANDOVER" in programs.settings else {}
+        self.as_in_article = {"CPSS_DISPATCH": "queued"} \
+            if "CPSS_DISPATCH" in programs.settings else {}
         self.why_no_test_server = "" if programs.test_server.is_file() \
             else f"{programs.test_server} is missing"
 

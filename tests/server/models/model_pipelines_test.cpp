@@ -46,7 +46,7 @@ PipelineOptions options_of(const ModelCase& chosen, std::uint32_t slots = 64) {
   options.lanes = 3;
   options.most_lanes = 5;
   options.idle_lane_end = 5ms;
-  options.help_most = 50us;
+  options.inline_max = 50us;
   options.cpus = 2;
   if (!chosen.workers) return options;
   options.worker.lanes = 2;
@@ -124,8 +124,8 @@ TEST_P(PipelineOfModel, WhatTheServiceDefersIsAnsweredToo) {
   Client client;
   EXPECT_EQ(client.ask(300, live.addresses()), 300u);
   live.end_and_expect_at_rest();
-  EXPECT_EQ(live.total("deferred") + live.total("deferred_inline"), 90u) << "10 to 99";
-  EXPECT_EQ(live.total("deferred_inline") > 0, !GetParam().workers);
+  EXPECT_EQ(live.total("deferred") + live.total("deferred_in_place"), 90u) << "10 to 99";
+  EXPECT_EQ(live.total("deferred_in_place") > 0, !GetParam().workers);
 }
 
 TEST_P(PipelineOfModel, TheEndAnswersWhatIsInsideAndWhatTheSocketsStillHold) {

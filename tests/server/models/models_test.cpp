@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 
-// `recv-0: receive; helps service, response; sockets 0`, with what else is said of the lane.
+// `recv-0: receive; inline service, response; sockets 0`, with what else is said of the lane.
 std::string text_of(const LanePlan& lane) {
   const auto list = [](const std::vector<StageId>& steps) {
     std::string text;
@@ -24,7 +24,7 @@ std::string text_of(const LanePlan& lane) {
     return text;
   };
   std::string text = lane.name + ": " + list(lane.steps);
-  if (!lane.helps.empty()) text += "; helps " + list(lane.helps);
+  if (!lane.inline_steps.empty()) text += "; inline " + list(lane.inline_steps);
   if (lane.runs(StageId::receive)) text += "; sockets " + std::to_string(lane.sockets);
   if (lane.transient) text += "; transient";
   if (lane.real_time_priority) text += "; priority " + std::to_string(*lane.real_time_priority);
@@ -49,7 +49,7 @@ PipelineOptions options_of(ServerModel model) {
 
 PipelineOptions helping_seda() {
   PipelineOptions options = options_of(ServerModel::seda);
-  options.help_most = 50us;
+  options.inline_max = 50us;
   return options;
 }
 
@@ -75,21 +75,22 @@ TEST(Seda, EachStageHasLanesOfItsOwn) {
   expect_plain(assignment_of(options));
 }
 
-TEST(Seda, WithHelpALaneMayRunTheStagesBehindIt) {
+TEST(Seda, ALaneMayRunTheStagesBehindItInline) {
   EXPECT_THAT(table_of(helping_seda()),
-              ElementsAre("recv-0: receive; helps service, response; sockets 0",
-                          "svc-0: service; helps response", "resp-0: response"));
+              ElementsAre("recv-0: receive; inline service, response; sockets 0",
+                          "svc-0: service; inline response", "resp-0: response"));
 }
 
-TEST(Seda, HelpEndsWhereTheSchedulerWouldTreatTheStagesDifferently) {
+TEST(Seda, InlineEndsWhereTheSchedulerWouldTreatTheStagesDifferently) {
   PipelineOptions options = helping_seda();
   options.response.cpus = {1};
-  EXPECT_THAT(table_of(options), ElementsAre("recv-0: receive; helps service; sockets 0",
+  EXPECT_THAT(table_of(options), ElementsAre("recv-0: receive; inline service; sockets 0",
                                              "svc-0: service", "resp-0: response; cpu 1"));
   options = helping_seda();
   options.receive.real_time_priority = 5;
-  EXPECT_THAT(table_of(options), ElementsAre("recv-0: receive; sockets 0; priority 5",
-                                             "svc-0: service; helps response", "resp-0: response"));
+  EXPECT_THAT(table_of(options),
+              ElementsAre("recv-0: receive; sockets 0; priority 5",
+                          "svc-0: service; inline response", "resp-0: response"));
 }
 
 TEST(Seda, WorkersAndOnDemandThreadsStandBetweenServiceAndResponse) {
@@ -99,8 +100,8 @@ TEST(Seda, WorkersAndOnDemandThreadsStandBetweenServiceAndResponse) {
   const std::vector<std::string> workers = {
       "work-0: worker; cpu 1", "work-1: worker; cpu 1", "starter: on_demand; cpu 1",
       "demand-0: on_demand; transient; cpu 1", "demand-1: on_demand; transient; cpu 1"};
-  std::vector<std::string> expected = {"recv-0: receive; helps service, response; sockets 0",
-                                       "svc-0: service; helps response"};
+  std::vector<std::string> expected = {"recv-0: receive; inline service, response; sockets 0",
+                                       "svc-0: service; inline response"};
   expected.insert(expected.end(), workers.begin(), workers.end());
   expected.push_back("resp-0: response");
   EXPECT_EQ(table_of(options), expected);
@@ -235,7 +236,7 @@ std::vector<std::string> block_table(const PipelineOptions& options) {
   return lines;
 }
 
-TEST(Assignment, ALaneHasABlockForEachStepThenForEachItHelpsWithAndMainsIsTheLast) {
+TEST(Assignment, ALaneHasABlockForEachStepThenForEachItRunsInlineAndMainsIsTheLast) {
   EXPECT_THAT(
       block_table(helping_seda()),
       ElementsAre("recv-0 receive", "recv-0 service helper", "recv-0 response helper",

@@ -91,9 +91,9 @@ TEST(LaneStates, AreOfThoseThatRunTheService) {
   EXPECT_THAT(lanes_with_state(options_of(ServerModel::sped)), ElementsAre("lane-0"));
   EXPECT_THAT(lanes_with_state(options_of(ServerModel::symped)), ElementsAre("lane-0", "lane-1"));
   PipelineOptions seda = seda_with_workers();
-  seda.help_most.reset();
+  seda.inline_max.reset();
   EXPECT_THAT(lanes_with_state(seda), ElementsAre("demand-0", "svc-0", "work-0", "work-1"));
-  seda.help_most = std::chrono::microseconds(10);
+  seda.inline_max = std::chrono::microseconds(10);
   EXPECT_THAT(lanes_with_state(seda),
               ElementsAre("demand-0", "recv-0", "svc-0", "work-0", "work-1"));
 }

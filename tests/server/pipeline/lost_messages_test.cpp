@@ -79,7 +79,7 @@ std::vector<Update> batch_of_a_whole_lane() {
       {count(kService, Counter::left, 3), count(kResponse, Counter::sent, 1)},
       take(kResponse, 2),
       complete(kResponse, {Reason::answered, Reason::failed_send_other}),
-      {count(kService, Counter::deferred_inline), count(kService, Counter::left),
+      {count(kService, Counter::deferred_in_place), count(kService, Counter::left),
        count(kResponse, Counter::sent)},
       take(kResponse, 1),
       complete(kResponse, {Reason::answered}),

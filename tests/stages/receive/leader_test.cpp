@@ -46,16 +46,16 @@ class StepStub final : public Step {
 };
 
 // The service behind; looks around while it has the messages.
-class NextStub final : public HelpedStep {
+class NextStub final : public InlineStep {
  public:
-  std::span<const std::uint32_t> help(std::span<const std::uint32_t> slots,
-                                      std::uint64_t begin_ns) noexcept override {
+  std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t> slots,
+                                            std::uint64_t begin_ns) noexcept override {
     got.assign(slots.begin(), slots.end());
     got_at = begin_ns;
     if (look) look();
     return std::span(got).last(leaves);
   }
-  std::size_t most_helped() const noexcept override { return 1000; }
+  std::size_t max_inline() const noexcept override { return 1000; }
 
   std::vector<std::uint32_t> got;
   std::uint64_t got_at = 0;
@@ -124,7 +124,7 @@ class HandoffTest : public testing::Test {
   LaneUnderTest& lane(std::uint32_t number) { return *lanes_[number]; }
   std::span<const std::uint32_t> promote(std::uint32_t from, std::size_t messages) {
     batch_.resize(messages);
-    return lane(from).passing.help(batch_, 1234);
+    return lane(from).passing.run_inline(batch_, 1234);
   }
   void stop() { NativePlatform::signal(stop_event_); }
   // Waits as the lane, while another thread does something once the lane sleeps. Until then it may
@@ -217,7 +217,7 @@ TEST_F(HandoffTest, WhatTheStepBehindDoesNotTakeIsHandedBack) {
 
 TEST_F(HandoffTest, NoMoreIsReceivedAtATimeThanALaneMayHold) {
   make(2);
-  EXPECT_EQ(lane(0).passing.most_helped(), kLimit);
+  EXPECT_EQ(lane(0).passing.max_inline(), kLimit);
 }
 
 TEST_F(HandoffTest, ALaneAloneKeepsTheTurnAndNothingIsCounted) {

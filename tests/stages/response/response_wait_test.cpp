@@ -59,7 +59,7 @@ class ResponseWaitTest : public testing::Test {
             .longest_wait = longest,
             .reply_sockets = sockets,
             .outlook = outlook,
-            .keeps_helped = true};
+            .keeps_unsent = true};
   }
 
   // `count` messages "0", "1", ... whose replies are in the response queue.
@@ -79,7 +79,7 @@ class ResponseWaitTest : public testing::Test {
     rig_.socket(socket).refuse([](const OutgoingDatagram&) { return EAGAIN; });
   }
   void make_room(std::size_t socket = 0) { rig_.socket(socket).refuse({}); }
-  // The queue's messages, to be helped with.
+  // The queue's messages, to be run inline.
   std::vector<std::uint32_t> take(std::size_t count) {
     std::vector<std::uint32_t> slots(count);
     EXPECT_EQ(SlotQueue::Consumer(rig_.responses, 1).try_take(slots), count);
@@ -166,7 +166,7 @@ TEST_F(ResponseWaitTest, WithOneSocketItTakesNoMoreThanItsListHoldsAndLosesNothi
   }
   EXPECT_EQ(rig_.responses.ready_guess(), 300u - 64u);
   const std::vector<std::uint32_t> slots = take(2);
-  EXPECT_EQ(step_.help(slots, now_ns()).size(), 2u) << "nor does it help";
+  EXPECT_EQ(step_.run_inline(slots, now_ns()).size(), 2u) << "nor inline";
   SlotQueue::Producer(rig_.responses).put(slots);
   make_room();
   while (step_.run() > 0) {
@@ -177,13 +177,13 @@ TEST_F(ResponseWaitTest, WithOneSocketItTakesNoMoreThanItsListHoldsAndLosesNothi
   expect_at_rest();
 }
 
-TEST_F(ResponseWaitTest, ItHelpsWhileThereIsRoomInItsListAndKeepsWhatFindsNone) {
+TEST_F(ResponseWaitTest, ItRunsInlineWhileThereIsRoomInItsListAndKeepsWhatFindsNone) {
   fill_up();
   fill(2);
   EXPECT_EQ(step_.run(), 2u);
   fill(3, 0, 2);
   const std::uint64_t entered = rig_.total(Counter::entered);
-  EXPECT_THAT(step_.help(take(3), now_ns()), IsEmpty());
+  EXPECT_THAT(step_.run_inline(take(3), now_ns()), IsEmpty());
   EXPECT_EQ(rig_.total(Counter::entered), entered + 3);
   EXPECT_EQ(rig_.books.in_flight(), 5u);
   make_room();
@@ -192,14 +192,14 @@ TEST_F(ResponseWaitTest, ItHelpsWhileThereIsRoomInItsListAndKeepsWhatFindsNone) 
   expect_at_rest();
 }
 
-TEST_F(ResponseWaitTest, HelpOfALaneThatAnswersNotItselfGivesBackAndKeepsNothing) {
+TEST_F(ResponseWaitTest, InlineOnALaneThatAnswersNotItselfItGivesBackAndKeepsNothing) {
   ResponseStep::Wiring not_its_own = wiring(1, 60s, nullptr);
-  not_its_own.keeps_helped = false;
+  not_its_own.keeps_unsent = false;
   ResponseStep helper(not_its_own, lane_, rig_.books.open());
   fill(3);
   const std::vector<std::uint32_t> slots = take(3);
   rig_.socket().fail_send_at(1, EAGAIN);
-  EXPECT_THAT(helper.help(slots, now_ns()), ElementsAre(slots[1], slots[2]));
+  EXPECT_THAT(helper.run_inline(slots, now_ns()), ElementsAre(slots[1], slots[2]));
   EXPECT_EQ(helper.blocked_on(), nullptr) << "they are the caller's again";
   SlotQueue::Producer(rig_.responses).put(std::span(slots).subspan(1));
   EXPECT_EQ(step_.run(), 2u);

@@ -109,7 +109,7 @@ TEST_P(ServiceShedTest, WhatFindsNoPlaceIsAnsweredBusyThroughResponse) {
 }
 
 // Which would have to wait for places, and may not.
-TEST_P(ServiceShedTest, AHelperThatMayNotShedLeavesWhatFindsNoPlaceToTheServiceLanes) {
+TEST_P(ServiceShedTest, InlineWhereItMayNotShedItLeavesWhatFindsNoPlaceToTheServiceLanes) {
   build_blocking();
   const std::vector<std::string> requests = {"b", "b", "bb", "bbb", "bbbb"};
   for (std::size_t i = 0; i < requests.size(); ++i)
@@ -119,18 +119,18 @@ TEST_P(ServiceShedTest, AHelperThatMayNotShedLeavesWhatFindsNoPlaceToTheServiceL
   SlotQueue::Consumer taker(rig_.requests, 1);
   ASSERT_EQ(taker.try_take(slots), slots.size());
 
-  const auto rest = step_->help(slots, now_ns());
+  const auto rest = step_->run_inline(slots, now_ns());
   EXPECT_THAT(rest, ElementsAre(slots[2], slots[3], slots[4]));
   EXPECT_EQ(rig_.total(Counter::deferred), kPlaces);
   EXPECT_EQ(queue_.ready_guess(), kPlaces);
-  // As who asked it to help does.
+  // As the lane that ran it inline does.
   SlotQueue::Producer(rig_.requests).put(rest);
 
   while (worker_.run() > 0) {
   }
   slots.resize(kPlaces);
   ASSERT_EQ(taker.try_take(slots), slots.size());
-  EXPECT_THAT(step_->help(slots, now_ns()), IsEmpty());
+  EXPECT_THAT(step_->run_inline(slots, now_ns()), IsEmpty());
   while (worker_.run() > 0) {
   }
   ASSERT_EQ(step_->run(), 1u);

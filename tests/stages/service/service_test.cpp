@@ -230,7 +230,7 @@ TEST(ServiceStep, WhatIsDeferredIsProcessedInPlaceAndCounted) {
   for (const char* request : {"a", "b", "c"}) rig.deliver(request);
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("a", "b", "c"));
-  EXPECT_EQ(rig.total(Counter::deferred_inline), 3u);
+  EXPECT_EQ(rig.total(Counter::deferred_in_place), 3u);
   rig.expect_at_rest();
 }
 
@@ -253,7 +253,7 @@ TEST(ServiceStep, EveryVerdictOfDeferredWork) {
   CallService service(defer, test::verdict_by_first_byte);
   Rig rig(service);
   test::expect_every_deferred_verdict(rig);
-  EXPECT_EQ(rig.total(Counter::deferred_inline), 9u);
+  EXPECT_EQ(rig.total(Counter::deferred_in_place), 9u);
 }
 
 TEST(ServiceStep, WhatABatchDeferredBeforeItThrewIsStillProcessed) {
@@ -403,7 +403,7 @@ TEST(ServiceStepWithWorkers, OnlyWhatIsDeferredGoesToThem) {
   rig.service.run();
   EXPECT_EQ(rig.workers->queue.ready_guess(), 2u);
   EXPECT_EQ(rig.total(Counter::deferred), 2u);
-  EXPECT_EQ(rig.total(Counter::deferred_inline), 0u);
+  EXPECT_EQ(rig.total(Counter::deferred_in_place), 0u);
   EXPECT_EQ(rig.books.largest(Gauge::worker_queue_high_water), 2u);
   rig.response.run();
   EXPECT_THAT(rig.replies(), ElementsAre("a", "b"));

@@ -50,7 +50,7 @@ TEST(WorkerStep, EveryVerdict) {
   Rig rig(service, with_workers());
   test::expect_every_deferred_verdict(rig);
   EXPECT_EQ(rig.total(Counter::deferred), 9u);
-  EXPECT_EQ(rig.total(Counter::deferred_inline), 0u);
+  EXPECT_EQ(rig.total(Counter::deferred_in_place), 0u);
 }
 
 TEST(WorkerStep, ByDefaultItIsProcessedAgainAndASecondDeferFails) {

@@ -12,7 +12,7 @@
 namespace cpss {
 namespace {
 
-class HandOverTest : public testing::Test {
+class DispatchTest : public testing::Test {
  protected:
   static constexpr std::uint32_t kSlots = 16;
 
@@ -34,7 +34,7 @@ class HandOverTest : public testing::Test {
   StageInput input_{queue_, 1, 8, store_, after_};
 };
 
-TEST_F(HandOverTest, KeepsTheOrderAndCountsBothEnds) {
+TEST_F(DispatchTest, KeepsTheOrderAndCountsBothEnds) {
   hand_on({3, 1, 2}, 1000);
   EXPECT_EQ(books_.total(Counter::left), 3u);
   EXPECT_EQ(copy(input_.take()), (std::vector<std::uint32_t>{3, 1, 2}));
@@ -43,20 +43,20 @@ TEST_F(HandOverTest, KeepsTheOrderAndCountsBothEnds) {
   EXPECT_EQ(books_.total(Counter::entered), 3u);
 }
 
-TEST_F(HandOverTest, NothingAddedNothingPut) {
+TEST_F(DispatchTest, NothingAddedNothingPut) {
   output_.hand_on(1000);
   EXPECT_EQ(books_.total(Counter::left), 0u);
   EXPECT_TRUE(input_.take().empty());
 }
 
-TEST_F(HandOverTest, ATakeIsAtMostABatch) {
+TEST_F(DispatchTest, ATakeIsAtMostABatch) {
   hand_on({0, 1, 2, 3, 4, 5, 6, 7}, 1000);
   hand_on({8, 9}, 1000);
   EXPECT_EQ(input_.take().size(), 8u);
   EXPECT_EQ(copy(input_.take()), (std::vector<std::uint32_t>{8, 9}));
 }
 
-TEST_F(HandOverTest, TheHighWaterIsTheMostThatWasReady) {
+TEST_F(DispatchTest, TheHighWaterIsTheMostThatWasReady) {
   hand_on({0, 1, 2}, 1000);
   hand_on({3, 4}, 1000);
   input_.take();
@@ -64,7 +64,7 @@ TEST_F(HandOverTest, TheHighWaterIsTheMostThatWasReady) {
   EXPECT_EQ(books_.largest(Gauge::queue_high_water), 5u);
 }
 
-TEST_F(HandOverTest, EveryMessagesWaitIsRecordedWhereverItsStampDiffers) {
+TEST_F(DispatchTest, EveryMessagesWaitIsRecordedWhereverItsStampDiffers) {
   hand_on({0, 1}, 1000);
   hand_on({2}, 3000);
   hand_on({3}, 1000);
@@ -75,14 +75,14 @@ TEST_F(HandOverTest, EveryMessagesWaitIsRecordedWhereverItsStampDiffers) {
 }
 
 // Another CPU's clock may be a little ahead: that is no wait of 500 years.
-TEST_F(HandOverTest, AStampFromTheFutureIsAWaitOfNothing) {
+TEST_F(DispatchTest, AStampFromTheFutureIsAWaitOfNothing) {
   hand_on({0}, 5001);
   input_.book_waits(input_.take(), 5000);
   EXPECT_EQ(books_.recorded(HistogramId::wait_ns), 1u);
   EXPECT_EQ(books_.largest(HistogramId::wait_ns), 0u);
 }
 
-TEST_F(HandOverTest, StampsAreThoseOfTheHandOn) {
+TEST_F(DispatchTest, StampsAreThoseOfTheHandOn) {
   hand_on({4}, 1234);
   EXPECT_EQ(store_.header(4).published_ns, 1234u);
 }

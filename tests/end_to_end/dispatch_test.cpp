@@ -16,7 +16,7 @@
 namespace cpss {
 namespace {
 
-class Handover : public VariableTest {
+class Dispatch : public VariableTest {
  protected:
   static constexpr int kMessages = 200;
 
@@ -42,23 +42,24 @@ class Handover : public VariableTest {
   }
 };
 
-TEST_F(Handover, OneMessageAtATimeCostsNoFutexCall) {
+TEST_F(Dispatch, OneMessageAtATimeCostsNoFutexCall) {
   // On a busy machine a batch may take long; what it is expected to take is not the point here.
-  ServerProcess server(program::kServer, echo_with({{"CPSS_HELP_MAX_US", "1000000"}}));
+  ServerProcess server(program::kServer, echo_with({{"CPSS_INLINE_MAX_US", "1000000"}}));
   EXPECT_EQ(futex_calls(server), 0u);
   for (const char* stage : {"receive", "service", "response"})
-    EXPECT_EQ(server.stage(stage).at("threads"), 1) << "helpers are no lanes of the stage";
+    EXPECT_EQ(server.stage(stage).at("threads"), 1)
+        << "lanes that run it inline are none of the stage";
   server.expect_clean_end();
 }
 
-TEST_F(Handover, StrictHandsEveryMessageOver) {
+TEST_F(Dispatch, QueuedHandsEveryMessageOver) {
   ServerProcess server(program::kServer,
-                       echo_with({{"CPSS_HANDOVER", "strict"}, {"CPSS_SPIN_US", "0"}}));
+                       echo_with({{"CPSS_DISPATCH", "queued"}, {"CPSS_SPIN_US", "0"}}));
   EXPECT_GE(futex_calls(server), 2u * kMessages) << "two hops a message";
   server.expect_clean_end();
 }
 
-TEST_F(Handover, LanesWithOtherCpusDoNotHelp) {
+TEST_F(Dispatch, LanesWithOtherCpusDoNotRunInline) {
   const std::vector<unsigned> cpus = test::allowed_cpus();
   if (cpus.size() < 2) GTEST_SKIP() << "needs two CPUs";
   ServerProcess server(program::kServer, echo_with({{"CPSS_RECV_CPUS", std::to_string(cpus[0])},
@@ -68,7 +69,7 @@ TEST_F(Handover, LanesWithOtherCpusDoNotHelp) {
   server.expect_clean_end();
 }
 
-TEST_F(Handover, LanesOfAnotherClassDoNotHelp) {
+TEST_F(Dispatch, LanesOfAnotherClassDoNotRunInline) {
   if (!test::may_use_real_time()) GTEST_SKIP() << "needs the right to the real-time class";
   ServerProcess server(program::kServer, echo_with({{"CPSS_RECV_THREADS_RT", "5"},
                                                     {"CPSS_RT_ALLOW_SMALL", "1"},
@@ -77,11 +78,11 @@ TEST_F(Handover, LanesOfAnotherClassDoNotHelp) {
   server.expect_clean_end();
 }
 
-// What takes longer than a batch may to be helped with goes to its own lane.
-TEST_F(Handover, SlowServiceIsLeftToItsLane) {
+// What takes longer than a batch may that is run inline goes to its own lane.
+TEST_F(Dispatch, SlowServiceIsLeftToItsLane) {
   ServerProcess server(
       program::kServer,
-      {{"CPSS_SERVICE", "work"}, {"CPSS_WORK", "fixed:500;burn"}, {"CPSS_HELP_MAX_US", "50"}});
+      {{"CPSS_SERVICE", "work"}, {"CPSS_WORK", "fixed:500;burn"}, {"CPSS_INLINE_MAX_US", "50"}});
   UdpClient client(server.address());
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(client.ask("a request of some length"));
   const auto threads = test::threads_of(server.pid());
@@ -90,7 +91,7 @@ TEST_F(Handover, SlowServiceIsLeftToItsLane) {
   server.expect_clean_end();
 }
 
-TEST_F(Handover, AtSaturationAllLanesWork) {
+TEST_F(Dispatch, AtSaturationAllLanesWork) {
   if (test::allowed_cpus().size() < 2) GTEST_SKIP() << "needs two CPUs";
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "work"}, {"CPSS_WORK", "fixed:5;burn"}});
   const Finished blast =
@@ -103,7 +104,7 @@ TEST_F(Handover, AtSaturationAllLanesWork) {
   server.expect_clean_end();
 }
 
-TEST_F(Handover, AnIdleServerSleeps) {
+TEST_F(Dispatch, AnIdleServerSleeps) {
   ServerProcess server(program::kServer, echo_with({{"CPSS_SPIN_US", "1000"}}));
   UdpClient client(server.address());
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(client.ask("request"));

@@ -1,5 +1,5 @@
-// Help: when a lane runs the next stage's step itself, and when it hands over.
-#include "stages/message/helping.h"
+// When a lane runs the next stage's step itself, and when it puts messages into its queue.
+#include "stages/message/inline_dispatch.h"
 
 #include <cerrno>
 #include <thread>
@@ -17,9 +17,9 @@ namespace {
 using test::CallService;
 using test::Rig;
 
-// The steps of one lane that may help both stages behind receive, over the rig's queues, and
+// The steps of one lane that may run both stages behind receive, over the rig's queues, and
 // threads that wait there as the lanes of those stages do.
-class HelpingTest : public testing::Test {
+class InlineDispatchTest : public testing::Test {
  protected:
   static constexpr std::uint64_t kMostNs = 50'000;
 
@@ -44,7 +44,7 @@ class HelpingTest : public testing::Test {
     std::thread thread_;
   };
 
-  explicit HelpingTest(bool one_cpu = false, bool runs_all = false)
+  explicit InlineDispatchTest(bool one_cpu = false, bool runs_all = false)
       : response_({.sockets = {&rig_.socket()},
                    .store = rig_.store,
                    .responses = rig_.responses,
@@ -52,7 +52,7 @@ class HelpingTest : public testing::Test {
                    .batch = 32,
                    .lanes = 1,
                    .longest_wait = std::chrono::seconds(60),
-                   .keeps_helped = runs_all},
+                   .keeps_unsent = runs_all},
                   lane_, response_books_),
         responses_({rig_.responses, 1, rig_.response_cost, kMostNs, one_cpu}, response_, lane_),
         service_({user_, rig_.store, rig_.requests, rig_.responses, rig_.service_cost, 32, 1},
@@ -64,9 +64,9 @@ class HelpingTest : public testing::Test {
 
   // A batch of so many messages leaves receive.
   void hand_on(std::size_t messages) { hand_on(messages, requests_); }
-  void hand_on(std::size_t messages, const Help& help) {
+  void hand_on(std::size_t messages, const InlineDispatch& inline_dispatch) {
     StatsWriter receive = rig_.books.open();
-    StageOutput output(rig_.requests, 32, rig_.store, receive, help);
+    StageOutput output(rig_.requests, 32, rig_.store, receive, inline_dispatch);
     std::vector<std::uint32_t> slots(messages);
     ASSERT_EQ(lane_.cache.claim(slots), messages);
     receive.add(Counter::received, messages);
@@ -97,12 +97,12 @@ class HelpingTest : public testing::Test {
   StatsWriter response_books_ = rig_.books.open();
   StatsWriter service_books_ = rig_.books.open();
   ResponseStep response_;
-  Help responses_;
+  InlineDispatch responses_;
   ServiceStep service_;
-  Help requests_;
+  InlineDispatch requests_;
 };
 
-TEST_F(HelpingTest, WithNothingElseToDoItGoesAllTheWay) {
+TEST_F(InlineDispatchTest, WithNothingElseToDoItGoesAllTheWay) {
   const Idler service(rig_.requests);
   const Idler response(rig_.responses);
   lane_.input_empty = true;
@@ -117,7 +117,7 @@ TEST_F(HelpingTest, WithNothingElseToDoItGoesAllTheWay) {
   rig_.expect_at_rest();
 }
 
-TEST_F(HelpingTest, WithMoreToTakeItHandsOver) {
+TEST_F(InlineDispatchTest, WithMoreToTakeItHandsOver) {
   const Idler service(rig_.requests);
   lane_.input_empty = false;
   hand_on(3);
@@ -125,7 +125,7 @@ TEST_F(HelpingTest, WithMoreToTakeItHandsOver) {
   EXPECT_EQ(service_books_.value(Counter::entered), 0u);
 }
 
-TEST_F(HelpingTest, WhereTheNextStageIsAtWorkItHandsOver) {
+TEST_F(InlineDispatchTest, WhereTheNextStageIsAtWorkItHandsOver) {
   lane_.input_empty = true;  // but nobody waits for requests
   hand_on(3);
   EXPECT_EQ(rig_.requests.ready_guess(), 3u);
@@ -133,7 +133,7 @@ TEST_F(HelpingTest, WhereTheNextStageIsAtWorkItHandsOver) {
   EXPECT_EQ(rig_.socket().sent().size(), 3u);
 }
 
-TEST_F(HelpingTest, WhatTakesLongIsHandedOver) {
+TEST_F(InlineDispatchTest, WhatTakesLongIsHandedOver) {
   const Idler service(rig_.requests);
   const Idler response(rig_.responses);
   lane_.input_empty = true;
@@ -142,7 +142,7 @@ TEST_F(HelpingTest, WhatTakesLongIsHandedOver) {
   EXPECT_EQ(rig_.socket().sent().size(), 0u);
 }
 
-TEST_F(HelpingTest, ItHelpsWithServiceAndHandsOverToABusyResponse) {
+TEST_F(InlineDispatchTest, ItRunsServiceInlineAndQueuesForABusyResponse) {
   const Idler service(rig_.requests);
   lane_.input_empty = true;
   hand_on(3);
@@ -154,7 +154,7 @@ TEST_F(HelpingTest, ItHelpsWithServiceAndHandsOverToABusyResponse) {
 }
 
 // The helper does not wait for the kernel: that is for the response lanes.
-TEST_F(HelpingTest, RepliesThatFindNoRoomGoToTheResponseLanes) {
+TEST_F(InlineDispatchTest, RepliesThatFindNoRoomGoToTheResponseLanes) {
   const Idler service(rig_.requests);
   {
     const Idler response(rig_.responses);
@@ -174,14 +174,14 @@ TEST_F(HelpingTest, RepliesThatFindNoRoomGoToTheResponseLanes) {
 }
 
 // Its process_deferred() may block, which is for the service lanes where there are no workers.
-TEST_F(HelpingTest, WhatTheServiceDefersIsLeftToTheServiceLanes) {
+TEST_F(InlineDispatchTest, WhatTheServiceDefersIsLeftToTheServiceLanes) {
   {
     const Idler service(rig_.requests);
     const Idler response(rig_.responses);
     lane_.input_empty = true;
     defers_ = 2;
     hand_on(3);
-    EXPECT_EQ(rig_.total(Counter::deferred_inline), 0u);
+    EXPECT_EQ(rig_.total(Counter::deferred_in_place), 0u);
     EXPECT_EQ(rig_.socket().sent().size(), 1u);
   }
   ASSERT_TRUE(rig_.settle());
@@ -193,16 +193,16 @@ TEST_F(HelpingTest, WhatTheServiceDefersIsLeftToTheServiceLanes) {
 
 // --- a lane that runs all steps as its own ---
 
-class RunsAllStepsTest : public HelpingTest {
+class RunsAllStepsTest : public InlineDispatchTest {
  protected:
-  RunsAllStepsTest() : HelpingTest(false, true) {}
+  RunsAllStepsTest() : InlineDispatchTest(false, true) {}
 
-  static HelpWiring always(const SlotQueue& queue, const StepCost& cost) {
+  static InlineWiring always(const SlotQueue& queue, const StepCost& cost) {
     return {
         .queue = queue, .lanes = 1, .cost = cost, .most_ns = 0, .one_cpu = false, .always = true};
   }
 
-  Help to_response_{always(rig_.responses, rig_.response_cost), response_, lane_};
+  InlineDispatch to_response_{always(rig_.responses, rig_.response_cost), response_, lane_};
   ServiceStep all_service_{{.service = user_,
                             .store = rig_.store,
                             .requests = rig_.requests,
@@ -214,7 +214,7 @@ class RunsAllStepsTest : public HelpingTest {
                            lane_,
                            service_books_,
                            to_response_};
-  Help to_service_{always(rig_.requests, rig_.service_cost), all_service_, lane_};
+  InlineDispatch to_service_{always(rig_.requests, rig_.service_cost), all_service_, lane_};
 };
 
 // More to take, nobody waits behind the queues, and each message takes long.
@@ -231,23 +231,23 @@ TEST_F(RunsAllStepsTest, NothingKeepsItFromGoingOn) {
 }
 
 TEST_F(RunsAllStepsTest, ItTakesWhatTheStepsBehindItCanTakeAtATime) {
-  EXPECT_EQ(to_service_.most(), Help::kNoLimit);
-  class OfFive final : public HelpedStep {
+  EXPECT_EQ(to_service_.most(), InlineDispatch::kNoLimit);
+  class OfFive final : public InlineStep {
    public:
-    std::span<const std::uint32_t> help(std::span<const std::uint32_t>,
-                                        std::uint64_t) noexcept override {
+    std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t>,
+                                              std::uint64_t) noexcept override {
       return {};
     }
-    std::size_t most_helped() const noexcept override { return 5; }
+    std::size_t max_inline() const noexcept override { return 5; }
   } five;
-  EXPECT_EQ(Help(always(rig_.requests, rig_.service_cost), five, lane_).most(), 5u);
+  EXPECT_EQ(InlineDispatch(always(rig_.requests, rig_.service_cost), five, lane_).most(), 5u);
 }
 
 // There is no service lane to leave it to.
 TEST_F(RunsAllStepsTest, WhatTheServiceDefersIsProcessedInPlace) {
   defers_ = 2;
   hand_on(3, to_service_);
-  EXPECT_EQ(rig_.total(Counter::deferred_inline), 2u);
+  EXPECT_EQ(rig_.total(Counter::deferred_in_place), 2u);
   EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(rig_.requests.ready_guess(), 0u);
   EXPECT_EQ(service_books_.value(Counter::entered), 3u);
@@ -270,12 +270,12 @@ TEST_F(RunsAllStepsTest, RepliesThatFindNoRoomWaitInTheStepForItsNextRound) {
   rig_.expect_at_rest();
 }
 
-class OnOneCpu : public HelpingTest {
+class OnOneCpu : public InlineDispatchTest {
  protected:
-  OnOneCpu() : HelpingTest(true) {}
+  OnOneCpu() : InlineDispatchTest(true) {}
 };
 
-TEST_F(OnOneCpu, ItHelpsAlsoWithMoreToTake) {
+TEST_F(OnOneCpu, ItRunsInlineAlsoWithMoreToTake) {
   const Idler service(rig_.requests);
   const Idler response(rig_.responses);
   lane_.input_empty = false;
@@ -286,23 +286,23 @@ TEST_F(OnOneCpu, ItHelpsAlsoWithMoreToTake) {
   rig_.expect_at_rest();
 }
 
-TEST_F(OnOneCpu, ItTakesNoMoreThanItCanHelpWith) {
+TEST_F(OnOneCpu, ItTakesNoMoreThanItCanRunInline) {
   const Idler service(rig_.requests);
   EXPECT_NEAR(static_cast<double>(requests_.most()), 50, 1) << "50 us at 1 us each";
   const Idler response(rig_.responses);
   for (int i = 0; i < 200; ++i) rig_.response_cost.note(20'000, 10);
   EXPECT_NEAR(static_cast<double>(requests_.most()), 25, 1) << "2 us to send one";
   for (int i = 0; i < 200; ++i) rig_.service_cost.note(100'000, 1);
-  EXPECT_EQ(requests_.most(), Help::kNoLimit) << "no number would do";
+  EXPECT_EQ(requests_.most(), InlineDispatch::kNoLimit) << "no number would do";
 }
 
 TEST_F(OnOneCpu, WhereTheNextStageIsAtWorkItTakesWhatIsThere) {
-  EXPECT_EQ(requests_.most(), Help::kNoLimit);
+  EXPECT_EQ(requests_.most(), InlineDispatch::kNoLimit);
 }
 
-TEST_F(HelpingTest, OnSeveralCpusItTakesWhatIsThere) {
+TEST_F(InlineDispatchTest, OnSeveralCpusItTakesWhatIsThere) {
   const Idler service(rig_.requests);
-  EXPECT_EQ(requests_.most(), Help::kNoLimit);
+  EXPECT_EQ(requests_.most(), InlineDispatch::kNoLimit);
 }
 
 TEST(StepCost, OneLongBatchIsNotTheRuleButSeveralAre) {

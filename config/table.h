@@ -607,9 +607,9 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "microseconds",
      .range = {0, 1'000},
      .default_text = "30",
-     .help = "How long a receive thread lets datagrams gather where they keep coming a few at a "
-             "time, as fast as it can take them: fewer system calls, and more replies that leave "
-             "together. 0: not at all"},
+     .help = "How long a receive thread pauses after a small batch where datagrams keep coming a "
+             "few at a time, as fast as it can take them: fewer system calls, and more replies "
+             "that leave together. 0: not at all"},
 
     {.id = Setting::overload,
      .group = "Overload",

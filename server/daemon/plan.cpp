@@ -225,7 +225,7 @@ PipelineOptions pipeline_options(const LoadResult& loaded, const Machine& machin
     options.inline_max = std::chrono::microseconds(settings.inline_max_us);
   options.cpus = machine.at_once(all_cpus(settings, machine).size());
   if (settings.sockets != SocketSharing::handoff)
-    options.pause = std::chrono::microseconds(settings.coalesce_us);
+    options.coalesce = std::chrono::microseconds(settings.coalesce_us);
   options.send_wait = std::chrono::milliseconds(settings.send_wait_ms);
   if (!machine.less_than_one()) options.spin = std::chrono::microseconds(settings.spin_us);
   options.slots = settings.slots;

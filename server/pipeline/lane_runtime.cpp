@@ -106,7 +106,7 @@ void LaneRuntime::make_receive() {
                              options.batch,
                              resources_.receivers,
                              options.merged,
-                             options.pause.count() > 0};
+                             options.coalesce.count() > 0};
   if (options.shed)
     wiring.shedding.emplace(Shedding::Wiring{resources_.in.service,
                                              resources_.in.scoreboard.busy_budget(),
@@ -153,7 +153,7 @@ std::unique_ptr<WaitPlace> LaneRuntime::receive_place() {
                              resources_.receivers,
                              resources_.in.scoreboard.stop_event(),
                              resources_.longest_wait,
-                             options.pause,
+                             options.coalesce,
                              options.exclusive_wake};
   wiring.stop_reading = &resources_.in.scoreboard.stop_reading();
   wiring.shared = resources_.in.assignment.shared_sockets;

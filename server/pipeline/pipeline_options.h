@@ -43,9 +43,9 @@ struct PipelineOptions {
   unsigned busy_rate = 0;          // busy replies a second
   // Longest batch that a lane dispatches inline; none: each step on its own lanes only.
   std::optional<std::chrono::nanoseconds> inline_max = {};
-  unsigned cpus = 1;                    // that the server may use
-  std::chrono::nanoseconds spin = {};   // how long a lane looks again before it waits
-  std::chrono::nanoseconds pause = {};  // of a receive lane between small batches; 0: none
+  unsigned cpus = 1;                       // that the server may use
+  std::chrono::nanoseconds spin = {};      // how long a lane looks again before it waits
+  std::chrono::nanoseconds coalesce = {};  // of a receive lane between small batches; 0: none
   std::chrono::nanoseconds send_wait = std::chrono::milliseconds(50);  // of a reply for room
   bool stop_reading = false;  // at the end: what the sockets hold, for the next server
   bool merged = false;        // arrivals may hold several datagrams (UDP_GRO)

@@ -52,13 +52,13 @@ std::size_t ReceiveStep::run() noexcept {
     abandon_held();
     return 0;
   }
-  pausing_ = false;
+  must_coalesce_ = false;
   run_arrivals_ = run_wanted_ = 0;
   std::size_t moved = place_held();
   if (held_ == 0 && !starved_ && may_receive()) moved += receive_from_ports();
-  if (w_.moderated && moderation_.note(run_arrivals_, run_wanted_))
-    moderation_.decide(now_ns(), thread_cpu_ns());
-  pausing_ = moderation_.due() && !starved_ && held_ == 0 && emptied_ >= w_.sockets.size();
+  if (w_.coalesces && coalescing_.note(run_arrivals_, run_wanted_))
+    coalescing_.decide(now_ns(), thread_cpu_ns());
+  must_coalesce_ = coalescing_.due() && !starved_ && held_ == 0 && emptied_ >= w_.sockets.size();
   return starved_ && shedding_ ? 0 : moved;
 }
 

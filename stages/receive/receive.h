@@ -34,9 +34,9 @@
 #include "stages/message/stage_output.h"
 #include "stages/receive/access_control.h"
 #include "stages/receive/arrival_cursor.h"
+#include "stages/receive/coalescing.h"
 #include "stages/receive/held_datagrams.h"
 #include "stages/receive/host_addresses.h"
-#include "stages/receive/moderation.h"
 #include "stages/receive/shedding.h"
 #include "stats/writer.h"
 
@@ -53,7 +53,7 @@ class ReceiveStep final : public Step {
     std::uint32_t batch;                            // most datagrams of one receive
     std::uint32_t lanes;                            // receive lanes
     bool merged = false;                            // arrivals may hold several datagrams
-    bool moderated = false;                         // pauses between small batches (moderation.h)
+    bool coalesces = false;                         // pauses between small batches (coalescing.h)
     std::optional<Shedding::Wiring> shedding = {};  // none: datagrams wait for slots
     // Slot headers name a socket by its place in the server's list, in which `sockets` are one
     // behind the other from this one on.
@@ -73,14 +73,14 @@ class ReceiveStep final : public Step {
   std::size_t run() noexcept override;
   void before_wait() noexcept override;
   // Not for slots: those are waited for, and what is shed is shed at a pace.
-  bool may_look_again() const noexcept override { return !starved_ && !pausing_; }
+  bool may_look_again() const noexcept override { return !starved_ && !must_coalesce_; }
 
   // The last run() stopped because there was no free slot, not because there was nothing to read. A
   // run that has shed a batch says so too, and returns 0: the lane gives the others time before it
   // sheds more.
   bool starved() const noexcept { return starved_; }
   // After the last run() the lane is to pause, whatever it has moved.
-  bool pausing() const noexcept { return pausing_; }
+  bool must_coalesce() const noexcept { return must_coalesce_; }
   bool sheds() const noexcept { return shedding_.has_value(); }
   // Tokens of the pool that the lane has waited for; used by the next run().
   void accept_tokens(std::uint32_t tokens) noexcept;
@@ -167,10 +167,10 @@ class ReceiveStep final : public Step {
   bool starved_ = false;
   bool woken_ = false;
   bool receives_ = true;
-  Moderation moderation_;
+  Coalescing coalescing_;
   std::size_t run_arrivals_ = 0;  // of the last run(), from all sockets,
   std::size_t run_wanted_ = 0;    // of so many at most
-  bool pausing_ = false;
+  bool must_coalesce_ = false;
 };
 
 }  // namespace cpss

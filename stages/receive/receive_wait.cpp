@@ -15,7 +15,7 @@
 namespace cpss {
 namespace {
 
-constexpr LongestWait kShedPause = std::chrono::milliseconds(1);
+constexpr LongestWait kShedCoalesce = std::chrono::milliseconds(1);
 constexpr std::uint64_t kShortForNs = 10'000'000;  // after a wait for a slot
 
 // As poll(2) and epoll_wait(2) want it.
@@ -70,8 +70,8 @@ bool ReceiveWait::wait() noexcept {
     announce_end();
     return false;
   }
-  if (step_.pausing()) {
-    let_datagrams_gather(w_.pause);
+  if (step_.must_coalesce()) {
+    coalesce(w_.coalesce);
     return true;
   }
   if (w_.stop_reading != nullptr && w_.stop_reading->given()) stopping_ = true;
@@ -143,7 +143,7 @@ bool ReceiveWait::went_well(int ready) noexcept {
 }
 
 void ReceiveWait::wait_for_datagrams() noexcept {
-  if (step_.sheds() && now_ns() < short_until_ns_) let_datagrams_gather(*kShedPause);
+  if (step_.sheds() && now_ns() < short_until_ns_) coalesce(*kShedCoalesce);
   epoll_event events[8];
   const int count = wait_in_epoll(events);
   went_well(count);
@@ -202,7 +202,7 @@ void ReceiveWait::wait_for_slot() noexcept {
   Semaphore& free_slots = w_.pool.free_slots();
   free_slots.begin_wait();
   // Not begun anew by a signal whose token another lane was quicker to take.
-  const Deadline deadline = deadline_after(step_.sheds() ? kShedPause : longest());
+  const Deadline deadline = deadline_after(step_.sheds() ? kShedCoalesce : longest());
   for (Polled polled{true, false};;) {
     const TakeResult result = free_slots.poll_wait(w_.batch, w_.lanes);
     stats.add(Counter::futex_wakes, result.wakes);
@@ -224,15 +224,15 @@ void ReceiveWait::wait_for_slot() noexcept {
 }
 
 // Ends early only for the stop event.
-void ReceiveWait::let_datagrams_gather(std::chrono::nanoseconds time) noexcept {
-  if (!pauses_precisely_) {
+void ReceiveWait::coalesce(std::chrono::nanoseconds time) noexcept {
+  if (!precise_timer_) {
     // As it is, the kernel may let the thread sleep for 50 us longer (prctl(2)).
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-    pauses_precisely_ = true;
+    precise_timer_ = true;
   }
   pollfd stop{w_.stop_event, POLLIN, 0};
-  const timespec left{0, static_cast<long>(time.count())};
-  went_well(ppoll(&stop, 1, &left, nullptr));
+  const timespec pause{0, static_cast<long>(time.count())};
+  went_well(ppoll(&stop, 1, &pause, nullptr));
   step_.stats().add(Counter::syscalls);
   step_.stats().add(Counter::wait_calls);
 }

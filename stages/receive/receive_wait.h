@@ -42,7 +42,7 @@ class ReceiveWait final : public WaitPlace {
     std::uint32_t lanes;  // receive lanes, which share the free slots
     int stop_event;       // eventfd, readable from the moment on when receiving has to end
     LongestWait longest = {};
-    std::chrono::nanoseconds pause = {};  // between small batches (moderation.h)
+    std::chrono::nanoseconds coalesce = {};  // between small batches (coalescing.h)
     // Whether a datagram wakes one of the lanes that wait for its socket (EPOLLEXCLUSIVE,
     // epoll_ctl(2)), or all.
     bool exclusive = true;
@@ -82,7 +82,7 @@ class ReceiveWait final : public WaitPlace {
     bool also;  // one of the latter is there
   };
   Polled poll_also(Deadline deadline) noexcept;
-  void let_datagrams_gather(std::chrono::nanoseconds time) noexcept;
+  void coalesce(std::chrono::nanoseconds time) noexcept;
   void note_event(int descriptor) noexcept;
   void note_stop() noexcept;
   // What a wait has returned: whether it went well, or only a signal ended it.
@@ -94,7 +94,7 @@ class ReceiveWait final : public WaitPlace {
   int epoll_ = -1;
   bool stopping_ = false;
   bool announced_ = false;
-  bool pauses_precisely_ = false;  // set with the first pause
+  bool precise_timer_ = false;  // set with the first pause
   LostRaces lost_races_;
   std::uint64_t short_until_ns_ = 0;  // a lane that sheds counts as short of slots until then
   std::vector<pollfd> polled_;

@@ -107,7 +107,7 @@ Rig::Rig(Service& user, RigOptions options)
                   ? nullptr
                   : std::make_unique<WorkerSide>(user, store, pool, responses, books, options)),
       receive({sockets_, store, pool, requests, access_control_, options.batch, 1, options.merged,
-               options.moderated,
+               options.coalesces,
                options.busy_rate ? std::optional(Shedding::Wiring{user, budget_, reply_address(),
                                                                   options.outlook})
                                  : std::nullopt},

@@ -47,7 +47,7 @@ struct RigOptions {
   std::size_t window = 512;
   std::uint32_t batch = 32;
   bool merged = true;      // arrivals may hold several datagrams
-  bool moderated = false;  // receive pauses between small batches
+  bool coalesces = false;  // receive pauses between small batches
   bool grouped = true;     // replies are brought together by peer and length
   std::size_t sockets = 1;
   AccessOptions access_control = open_access();

@@ -426,8 +426,8 @@ TEST(PlanOfModels, WhatIsNotSetIsSensible) {
   EXPECT_EQ(handoff.handoff_limit, 5u);
   EXPECT_EQ(handoff.most_lanes, 2 * cpus);
   EXPECT_EQ(handoff.idle_lane_end, std::chrono::seconds(10));
-  EXPECT_EQ(handoff.pause, std::chrono::nanoseconds(0));
-  EXPECT_GT(pipeline_of({"--model=symped"}).pause, std::chrono::nanoseconds(0));
+  EXPECT_EQ(handoff.coalesce, std::chrono::nanoseconds(0));
+  EXPECT_GT(pipeline_of({"--model=symped"}).coalesce, std::chrono::nanoseconds(0));
   EXPECT_EQ(pipeline_of({}).send_wait, std::chrono::milliseconds(50));
   EXPECT_EQ(pipeline_of({"--send-wait-ms=7"}).send_wait, std::chrono::milliseconds(7));
 }

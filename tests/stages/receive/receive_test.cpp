@@ -393,19 +393,19 @@ TEST_F(ReceiveTest, TimesAndBatchesAreBookedForWorkOnly) {
 
 // Small batches, one behind the other, are what a lane tries pauses with.
 TEST_F(ReceiveTest, WhereItIsToldToItPausesBetweenSmallBatches) {
-  for (const bool moderated : {false, true}) {
-    Rig rig(echo_, {.moderated = moderated});
+  for (const bool coalesces : {false, true}) {
+    Rig rig(echo_, {.coalesces = coalesces});
     bool paused = false;
     for (int run = 0; run < 20'000 && !paused; ++run) {
       for (int i = 0; i < 3; ++i) rig.deliver("hello");
       EXPECT_EQ(rig.receive.run(), 3u);
-      paused = rig.receive.pausing();
+      paused = rig.receive.must_coalesce();
       EXPECT_EQ(rig.receive.may_look_again(), !paused);
       ASSERT_TRUE(rig.settle());
     }
-    EXPECT_EQ(paused, moderated);
+    EXPECT_EQ(paused, coalesces);
     rig.receive.run();
-    EXPECT_FALSE(rig.receive.pausing()) << "with nothing to read the lane waits";
+    EXPECT_FALSE(rig.receive.must_coalesce()) << "with nothing to read the lane waits";
     rig.expect_at_rest();
   }
 }

@@ -1,6 +1,6 @@
-// Receive moderation, as network adapters moderate interrupts (ethtool(8), adaptive-rx): where
-// datagrams keep coming a few at a time, as fast as the lane can take them, it lets some more
-// gather before it looks again.
+// Receive coalescing, as network adapters coalesce interrupts (ethtool(8), adaptive-rx): where
+// datagrams keep coming a few at a time, as fast as the lane can take them, it pauses and lets some
+// more come before it looks again.
 //
 // Such a lane is always busy and never has much in hand, so each message pays for a whole round of
 // system calls, and few replies to one peer leave together. After a short pause the same messages
@@ -20,7 +20,7 @@
 
 namespace cpss {
 
-class Moderation {
+class Coalescing {
  public:
   // The lane has taken so many `arrivals`, of at most `most`. True: decide() is to be called.
   bool note(std::size_t arrivals, std::size_t most) noexcept {
@@ -39,10 +39,10 @@ class Moderation {
     const bool in_vain = trying_ && !pays(cost);
     if (trying_) epochs_off_ = in_vain ? std::min(2 * epochs_off_, kMostEpochsOff) : 1;
     trying_ = false;
-    if (--left_ > 0 && !in_vain) return;
+    if (--remaining_ > 0 && !in_vain) return;
     on_ = !on_;
     trying_ = on_;
-    left_ = on_ ? kEpochsOn : epochs_off_;
+    remaining_ = on_ ? kEpochsOn : epochs_off_;
     without_ = cost;
   }
 
@@ -64,9 +64,9 @@ class Moderation {
   }
 
   bool due_ = false;
-  bool on_ = false;      // pauses, in this epoch
-  bool trying_ = false;  // for the first one in a row
-  unsigned left_ = 2;    // epochs until that changes
+  bool on_ = false;         // coalesces, in this epoch
+  bool trying_ = false;     // for the first one in a row
+  unsigned remaining_ = 2;  // epochs until that changes
   unsigned epochs_off_ = 1;
   std::uint64_t arrivals_ = 0;  // in this epoch
   Cost begin_;                  // of the epoch

@@ -1,11 +1,11 @@
-#include "stages/receive/moderation.h"
+#include "stages/receive/coalescing.h"
 
 #include <gtest/gtest.h>
 
 namespace cpss {
 namespace {
 
-class ModerationTest : public testing::Test {
+class CoalescingTest : public testing::Test {
  protected:
   static constexpr std::size_t kMost = 64;
 
@@ -19,11 +19,11 @@ class ModerationTest : public testing::Test {
   bool epoch(Cost without, Cost with) {
     bool paused = false;
     for (;;) {
-      const Cost& cost = moderation_.due() ? with : without;
+      const Cost& cost = coalescing_.due() ? with : without;
       now_ += {3 * cost.time_ns, 3 * cost.cpu_ns};
-      paused = paused || moderation_.due();
-      if (!moderation_.note(3, kMost)) continue;
-      moderation_.decide(now_.time_ns, now_.cpu_ns);
+      paused = paused || coalescing_.due();
+      if (!coalescing_.note(3, kMost)) continue;
+      coalescing_.decide(now_.time_ns, now_.cpu_ns);
       return paused;
     }
   }
@@ -40,23 +40,23 @@ class ModerationTest : public testing::Test {
       cpu_ns += cost.cpu_ns;
     }
   };
-  Moderation moderation_;
+  Coalescing coalescing_;
   Clock now_{{1'000'000, 5'000}};
 };
 
-TEST_F(ModerationTest, WherePausesPayItGoesOnWithThem) {
+TEST_F(CoalescingTest, WherePausesPayItGoesOnWithThem) {
   EXPECT_GT(paused_in(200, {3'000, 2'900}, {3'100, 2'000}), 190u);
 }
 
-TEST_F(ModerationTest, WhereTheySlowTheClientDownItTriesEverMoreSeldom) {
+TEST_F(CoalescingTest, WhereTheySlowTheClientDownItTriesEverMoreSeldom) {
   EXPECT_LT(paused_in(1000, {3'500, 3'300}, {7'000, 2'000}), 25u);
 }
 
-TEST_F(ModerationTest, WhereTheyCostMoreItDoesWithout) {
+TEST_F(CoalescingTest, WhereTheyCostMoreItDoesWithout) {
   EXPECT_LT(paused_in(1000, {3'500, 3'000}, {3'500, 3'000}), 25u);
 }
 
-TEST_F(ModerationTest, ItNoticesWhenTrafficChanges) {
+TEST_F(CoalescingTest, ItNoticesWhenTrafficChanges) {
   paused_in(100, {3'000, 2'900}, {3'100, 2'000});
   paused_in(150, {3'500, 3'300}, {7'000, 2'000});
   EXPECT_LT(paused_in(100, {3'500, 3'300}, {7'000, 2'000}), 10u);
@@ -64,17 +64,17 @@ TEST_F(ModerationTest, ItNoticesWhenTrafficChanges) {
   EXPECT_GT(paused_in(100, {3'000, 2'900}, {3'100, 2'000}), 90u);
 }
 
-TEST_F(ModerationTest, OnlySmallBatchesOfSeveralArrivalsArePausedAfter) {
+TEST_F(CoalescingTest, OnlySmallBatchesOfSeveralArrivalsArePausedAfter) {
   while (!epoch({3'000, 2'900}, {3'000, 2'000})) {
   }
-  ASSERT_TRUE(moderation_.due());
+  ASSERT_TRUE(coalescing_.due());
   const struct {
     std::size_t arrivals;
     bool due;
   } cases[] = {{0, false}, {1, false}, {2, true}, {31, true}, {32, false}, {64, false}};
   for (const auto& [arrivals, due] : cases) {
-    moderation_.note(arrivals, kMost);
-    EXPECT_EQ(moderation_.due(), due) << arrivals;
+    coalescing_.note(arrivals, kMost);
+    EXPECT_EQ(coalescing_.due(), due) << arrivals;
   }
 }
 

@@ -1,5 +1,5 @@
 // What must hold. A broken invariant is a defect of this program: it says so and aborts, in every
-// build, because books that are wrong are worse than no server.
+// build, because a ledger that is wrong is worse than no server.
 #pragma once
 
 #include <source_location>

@@ -107,8 +107,8 @@ struct MetricEntry {
 static_assert(sizeof(MetricEntry) == 192);
 
 enum BlockFlag : std::uint32_t {
-  kBooksOnly = 1,  // only what the ledger needs is counted (Detail::books)
-  kHelper = 2,     // the lane is another stage's, and helps this one: no lane of the stage
+  kEssentialOnly = 1,  // only what the ledger needs is counted (Detail::essential)
+  kHelper = 2,         // the lane is another stage's, and helps this one: no lane of the stage
 };
 
 struct BlockEntry {

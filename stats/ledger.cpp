@@ -47,9 +47,9 @@ std::vector<Identity> stage_identities(const Snapshot& snapshot, Relation relati
   std::vector<Identity> result;
   for (const StageSnapshot& stage : snapshot.stages)
     if (is_pipeline_stage(stage))
-      result.push_back({fmt::format("{}: entered {} left + completed", stage.name, sign),
+      result.push_back({fmt::format("{}: entered {} forwarded + completed", stage.name, sign),
                         as_signed(stage.counter("entered")), relation,
-                        as_signed(stage.counter("left") + stage.counter("completed"))});
+                        as_signed(stage.counter("forwarded") + stage.counter("completed"))});
   for (const QueueFlow& flow : queue_flows(snapshot))
     result.push_back({fmt::format("{} {} {}", flow.put_text, sign, flow.taken_text),
                       as_signed(flow.put), relation, as_signed(flow.taken)});
@@ -73,7 +73,7 @@ std::vector<Identity> wait_identities(const Snapshot& snapshot) {
   std::vector<Identity> result;
   if (!snapshot.facts.histograms) return result;
   for (const StageSnapshot& stage : snapshot.stages)
-    if (is_fed_by_a_queue(stage) && !stage.books_only)
+    if (is_fed_by_a_queue(stage) && !stage.essential_only)
       result.push_back({fmt::format("{}: waits recorded = entered", stage.name),
                         as_signed(stage.histogram("wait_ns").count()), Relation::equal,
                         as_signed(stage.counter("entered"))});

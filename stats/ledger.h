@@ -1,4 +1,4 @@
-// The books: every datagram received is in one outcome or inside, and what the stages say of each
+// The ledger: every datagram received is in one outcome or inside, and what the stages say of each
 // other agrees.
 //
 // Two kinds of identity. Those at rest are equations that hold exactly when no message moves; their
@@ -27,7 +27,7 @@ namespace cpss {
 struct Identity {
   enum class Relation : std::uint8_t { equal, at_least, at_most };
 
-  std::string text;  // "service: entered = left + completed"
+  std::string text;  // "service: entered = forwarded + completed"
   std::int64_t left = 0;
   Relation relation = Relation::equal;
   std::int64_t right = 0;

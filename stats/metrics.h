@@ -131,7 +131,7 @@ enum class Counter : std::uint8_t {
   filled,
   given_back,
   entered,
-  left,
+  forwarded,
   completed,
   sent,
   kernel_dropped,
@@ -177,7 +177,7 @@ inline constexpr auto kCounters = std::to_array<CounterInfo>({
     {Counter::filled, {"filled", "datagrams", "that entered the server's memory"}},
     {Counter::given_back, {"given_back", "datagrams", "that left the server's memory"}},
     {Counter::entered, {"entered", "messages", "taken into the stage"}},
-    {Counter::left, {"left", "messages", "handed on to the next stage"}},
+    {Counter::forwarded, {"forwarded", "messages", "handed on to the next stage"}},
     {Counter::completed, {"completed", "messages", "ended in the stage, for whatever reason"}},
     {Counter::sent, {"sent", "datagrams", "accepted by the kernel"}},
     {Counter::kernel_dropped,
@@ -190,7 +190,7 @@ inline constexpr auto kCounters = std::to_array<CounterInfo>({
     {Counter::batches, {"batches", "batches", "processed by the stage"}},
     {Counter::queue_wait_ns,
      {"queue_wait_ns", "ns", "spent by messages in the queue before the stage, added up"}},
-    {Counter::deferred, {"deferred", "messages", "handed to the worker queue, part of left"}},
+    {Counter::deferred, {"deferred", "messages", "handed to the worker queue, part of forwarded"}},
     {Counter::deferred_in_place,
      {"deferred_in_place", "messages", "deferred and, without workers, processed in place"}},
     {Counter::busy_replies,
@@ -223,19 +223,19 @@ inline constexpr auto kCounters = std::to_array<CounterInfo>({
 
 // How much of what happens in a stage is kept.
 enum class Detail : std::uint8_t {
-  books,       // what the identities of the ledger are made of (stats/ledger.h), and gauges
+  essential,   // what the identities of the ledger are made of (stats/ledger.h), and gauges
   counters,    // all counters and gauges
   histograms,  // everything
 };
 
 // Counters that are kept whatever the detail. Reasons are, too.
-constexpr bool is_of_the_books(Counter counter) noexcept {
+constexpr bool is_essential(Counter counter) noexcept {
   switch (counter) {
     case Counter::received:
     case Counter::filled:
     case Counter::given_back:
     case Counter::entered:
-    case Counter::left:
+    case Counter::forwarded:
     case Counter::completed:
     case Counter::sent:
     case Counter::kernel_dropped:

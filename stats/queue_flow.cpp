@@ -22,9 +22,9 @@ struct Stages {
 
 QueueFlow into_service(const Stages& stages) {
   return {"service",
-          "left receive",
+          "forwarded receive",
           "entered service",
-          stages.receive->counter("left"),
+          stages.receive->counter("forwarded"),
           stages.service->counter("entered"),
           stages.receive->gauge("queue_high_water")};
 }
@@ -45,9 +45,9 @@ QueueFlow into_worker(const Stages& stages) {
 
 QueueFlow into_response(const Stages& stages) {
   QueueFlow flow{"response",
-                 "left service",
+                 "forwarded service",
                  "entered response",
-                 stages.service->counter("left"),
+                 stages.service->counter("forwarded"),
                  stages.response->counter("entered"),
                  stages.service->gauge("queue_high_water")};
   if (stages.worker == nullptr) return flow;
@@ -55,8 +55,8 @@ QueueFlow into_response(const Stages& stages) {
   flow.put -= stages.service->counter("deferred");
   for (const StageSnapshot* stage : {stages.worker, stages.on_demand}) {
     if (stage == nullptr) continue;
-    flow.put_text += " + left " + stage->name;
-    flow.put += stage->counter("left");
+    flow.put_text += " + forwarded " + stage->name;
+    flow.put += stage->counter("forwarded");
     flow.high_water = std::max(flow.high_water, stage->gauge("queue_high_water"));
   }
   return flow;

@@ -17,7 +17,7 @@ namespace cpss {
 
 struct QueueFlow {
   std::string_view stage;  // the one it feeds; the worker queue feeds the on-demand threads, too
-  std::string put_text;    // "left receive"
+  std::string put_text;    // "forwarded receive"
   std::string taken_text;  // "entered service"
   std::uint64_t put = 0;   // messages, so far
   std::uint64_t taken = 0;

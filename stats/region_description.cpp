@@ -99,7 +99,7 @@ void describe_blocks(layout::BlockEntry* entry, const RegionPlan& plan,
   for (const RegionBlock& block : options.blocks) {
     entry->offset = offset;
     entry->stage = static_cast<std::uint32_t>(block.stage);
-    entry->flags = (block.detail == Detail::books ? layout::kBooksOnly : 0U) |
+    entry->flags = (block.detail == Detail::essential ? layout::kEssentialOnly : 0U) |
                    (block.helper ? layout::kHelper : 0U);
     put(entry->stage_name, name_of(block.stage));
     put(entry->lane, block.lane);

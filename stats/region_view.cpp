@@ -170,7 +170,7 @@ void RegionView::read_blocks() {
         receivers_.push_back({.lane = text(entry->lane)});
       }
     }
-    stage->books_only |= (entry->flags & layout::kBooksOnly) != 0;
+    stage->essential_only |= (entry->flags & layout::kEssentialOnly) != 0;
   }
 }
 
@@ -266,7 +266,7 @@ Snapshot RegionView::read() const {
     StageSnapshot& into = result.stages.emplace_back();
     into.name = stage->name;
     into.lanes = stage->lanes;
-    into.books_only = stage->books_only;
+    into.essential_only = stage->essential_only;
     for (const bool last : {false, true})
       for (const Metric& metric : metrics_)
         if (metric.last == last) read_metric(metric, *stage, into, result.receivers);

@@ -56,7 +56,7 @@ class RegionView {
     std::string name;
     std::vector<Block> blocks;
     std::size_t lanes = 0;  // those of them that are no helpers'
-    bool books_only = false;
+    bool essential_only = false;
   };
 
   const layout::Header& header() const noexcept;

@@ -33,8 +33,8 @@ struct HistogramSnapshot {
 // The sum over the lanes of a stage. A name the region does not have counts as 0.
 struct StageSnapshot {
   std::string name;
-  std::size_t lanes = 0;    // its own, without those of other stages that help it
-  bool books_only = false;  // some lane counts only what the ledger needs: the rest is 0
+  std::size_t lanes = 0;        // its own, without those of other stages that help it
+  bool essential_only = false;  // some lane counts only what the ledger needs: the rest is 0
   std::map<std::string, std::uint64_t, std::less<>> counters;
   std::map<std::string, std::uint64_t, std::less<>> gauges;
   std::map<std::string, HistogramSnapshot, std::less<>> histograms;

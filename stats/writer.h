@@ -55,7 +55,7 @@ class StatsWriter {
   StatsWriter(Value* block, Detail detail) noexcept : block_(block), detail_(detail) {}
 
   void add(Counter counter, std::uint64_t n = 1) noexcept {
-    if (!kCounted || (detail_ == Detail::books && !is_of_the_books(counter))) return;
+    if (!kCounted || (detail_ == Detail::essential && !is_essential(counter))) return;
     bump(kCounterOffset + static_cast<std::size_t>(counter), n);
   }
   void book(Reason reason, std::uint64_t n = 1) noexcept {

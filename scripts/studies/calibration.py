@@ -63,7 +63,7 @@ def runner(programs: Programs, scratch: Path, effort: Effort) -> Runner:
 
             most = client_most(keeps, capacity, effort.probes)
             server.stop()
-            server.check_books()
+            server.check_ledger()
         return {"capacity": round(capacity), "client_most": round(most),
                 "rate": round(min(OVERLOAD * capacity, most)), "probes": probes}
     return run

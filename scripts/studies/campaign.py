@@ -27,12 +27,12 @@ def one_load(programs: Programs, scratch: Path) -> Runner:
 
 
 def end_in_good_order(server: Server) -> dict:
-    """Ends the server and checks its books. The counters are read while the server is still up,
+    """Ends the server and checks its ledger. The counters are read while the server is still up,
     before the waits for its end are booked, and once more after the end, when they are final."""
     live = server.stats()
     ended = server.stop()
     return {"getstat_live": live, "getstat": server.stats(), "server": ended,
-            "verify": server.check_books()}
+            "verify": server.check_ledger()}
 
 
 def run_case(case: Case, repeat: int, identity: dict, runner: Runner) -> Record:

@@ -243,7 +243,7 @@ class _Runner:
             memory = memory_mib(server.pid)
             ended = server.stop()
             ledger = server.stats()["ledger"]
-            return {**results, "server": ended, "ledger": ledger, "verify": server.check_books(),
+            return {**results, "server": ended, "ledger": ledger, "verify": server.check_ledger(),
                     "usage": {"cpu_s": after.cpu_s - before.cpu_s, "memory_mib": memory,
                               "processes": after.processes,
                               "switches_per_reply": _whole_life(ended, ledger)

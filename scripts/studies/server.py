@@ -1,4 +1,4 @@
-"""A cpssd for one case: started on a free port, watched, stopped, its books checked."""
+"""A cpssd for one case: started on a free port, watched, stopped, its ledger checked."""
 
 import contextlib
 import json
@@ -96,7 +96,7 @@ class Server:
                              f"{self.log_tail()}")
         return {"exit_code": 0, **usage, "log_tail": self.log_tail()}
 
-    def check_books(self) -> str:
+    def check_ledger(self) -> str:
         """What getstat --verify says after the end. Raises CaseFailed if they do not balance."""
         run = self._getstat("--verify")
         if run.returncode != 0:

@@ -206,7 +206,7 @@ unsigned worker_queue_places(const Settings& settings) {
 
 PipelineOptions pipeline_options(const LoadResult& loaded, const Machine& machine) {
   const Settings& settings = loaded.settings;
-  const auto detail = [](bool stats) { return stats ? Detail::histograms : Detail::books; };
+  const auto detail = [](bool stats) { return stats ? Detail::histograms : Detail::essential; };
   PipelineOptions options;
   options.receive = {settings.receive_threads, settings.receive_cpus, settings.receive_priority,
                      detail(settings.receive_stats)};

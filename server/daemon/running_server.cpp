@@ -134,7 +134,7 @@ void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
   p_.main.add(Counter::kernel_dropped, p_.listeners.last_drops());
   events_.collect(p_.engine.scoreboard(), std::chrono::steady_clock::now());
   events_.flush();
-  close_books(true);
+  close_ledger(true);
 }
 
 void RunningServer::tick() {
@@ -204,14 +204,14 @@ void RunningServer::force_end(const char* why) {
   events_.collect(p_.engine.scoreboard(), std::chrono::steady_clock::now());
   events_.flush();
   log::error(fmt::format("{}: forced end; {} messages inside are booked as failed", why, seized));
-  close_books(p_.engine.all_taken());
+  close_ledger(p_.engine.all_taken());
   log::flush();
   if (core_for_ != 0) end_by(core_for_);
   _exit(kExitForced);
 }
 
-// What is still inside may yet be booked, or never: such books are not called closed.
-void RunningServer::close_books(bool nobody_works) {
+// What is still inside may yet be booked, or never: such a ledger is not called closed.
+void RunningServer::close_ledger(bool nobody_works) {
   const Ledger ledger = ledger_of(p_.region.snapshot());
   const bool closed = nobody_works && ledger.in_flight == 0;
   if (!closed)

@@ -63,7 +63,7 @@ class RunningServer {
   [[noreturn]] void force_end(const char* why);
   // The end of the counters: marks the region as cleanly ended, if nothing is inside.
   // `nobody_works`: nobody receives, or has anything in hand.
-  void close_books(bool nobody_works);
+  void close_ledger(bool nobody_works);
 
   Parts p_;
   EventLog events_;

@@ -36,7 +36,7 @@ class Engine {
   virtual void stop_receiving() = 0;
   // At a forced end: takes every message away from the lanes and books it as failed. Returns how
   // many it took. To be called again until all_taken(), and until what lanes had just ended
-  // themselves is in their books.
+  // themselves is in their ledger.
   virtual std::uint64_t seize_all() noexcept = 0;
   // As of the last seize_all(): nobody receives any more, or has anything in hand that could not be
   // taken away.

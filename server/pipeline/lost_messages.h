@@ -1,11 +1,11 @@
-// The books of a process that has ended, closed by its parent: what it had received and did not end
-// is booked as failed.
+// The ledger of a process that has ended, closed by its parent: what it had received and did not
+// end is booked as failed.
 //
 // A process that is killed may be killed between any two of its counters. Messages it had received
 // are in one of its outcomes, or lost; the parent, which becomes the writer of the dead one's
 // blocks (stats/writer.h), makes good for what was not counted any more, so that all identities of
 // the ledger hold again (stats/ledger.h). Only a batch that the process had taken from the kernel
-// and not yet counted as received is in no book.
+// and not yet counted as received is in no ledger.
 //
 // One object per place for processes, which go on with the same blocks one after the other. Main
 // thread.

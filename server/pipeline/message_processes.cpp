@@ -48,7 +48,7 @@ void MessageProcesses::start_process(std::uint32_t slot) noexcept {
   const std::size_t place = take_free_place();
   Place& at = places_[place];
   at.slot = slot;
-  at.books.given(1);
+  at.ledger.given(1);
   resources_.store.header(slot).published_ns = now_ns();
   // Not killed with the receive lane, which ends before the last of them.
   for (;;) {
@@ -71,7 +71,7 @@ void MessageProcesses::start_process(std::uint32_t slot) noexcept {
     const LongWait wait(progress_);
     wakes_.take(Semaphore::kMaxValue, 1, failures_.not_before());
   }
-  at.books.given(static_cast<std::uint64_t>(-1));
+  at.ledger.given(static_cast<std::uint64_t>(-1));
   give_back_place(place);
 }
 
@@ -79,9 +79,9 @@ void MessageProcesses::reap(Reason lost_for, StatsWriter& main) {
   children_.reap([&](std::size_t place, ProcessEnd end) {
     const std::uint32_t slot = places_[place].slot;
     Place& at = places_[place];
-    if (lost_for == Reason::failed_dead_process) note_end(at.books.all_ended(), end.signal);
-    if (!end.well() || !at.books.all_ended()) {
-      at.books.book(lost_for, main);
+    if (lost_for == Reason::failed_dead_process) note_end(at.ledger.all_ended(), end.signal);
+    if (!end.well() || !at.ledger.all_ended()) {
+      at.ledger.book(lost_for, main);
       main.add(Counter::processes_lost);
       at.runtime->events().report(EventKind::process_died, end.signal);
     }

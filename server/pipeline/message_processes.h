@@ -36,7 +36,7 @@ class MessageProcesses final : public InlineStep {
  public:
   struct Place {
     std::unique_ptr<LaneRuntime> runtime;  // the steps that the process runs
-    LostMessages books;
+    LostMessages ledger;
     std::uint32_t slot = 0;  // of its message
   };
 

@@ -83,8 +83,8 @@ std::vector<MessageProcesses::Place> Pipeline::message_places(const StatsRegion&
     if (!assignment_.lanes[lane].transient) continue;
     LaneRuntime::Parts parts = parts_of(lane, region);
     parts.batch = 1;
-    LostMessages books(parts.writers, false);
-    places.push_back({std::make_unique<LaneRuntime>(std::move(parts)), std::move(books)});
+    LostMessages ledger(parts.writers, false);
+    places.push_back({std::make_unique<LaneRuntime>(std::move(parts)), std::move(ledger)});
   }
   return places;
 }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the vector has them

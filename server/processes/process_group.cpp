@@ -110,8 +110,8 @@ int ProcessGroup::start_process(std::size_t lane) {
   Place& place = places_[lane];
   place.started_ns = now_ns();
   place.rounds_at_start = scoreboard_.progress(lane).rounds();
-  place.received_at_start = place.books.received();
-  place.ended_at_start = place.books.ended();
+  place.received_at_start = place.ledger.received();
+  place.ended_at_start = place.ledger.ended();
   // One that does not come to its first round has not moved, and does not wait.
   scoreboard_.progress(lane).waits(false);
   const int error = children_.start(lane, assignment_.lanes[lane].name.c_str(), Outlives::no,
@@ -163,12 +163,12 @@ bool ProcessGroup::has_run(std::size_t lane) noexcept {
 }
 
 bool ProcessGroup::has_ended_messages(const Place& place) const noexcept {
-  return place.books.ended() > place.ended_at_start;
+  return place.ledger.ended() > place.ended_at_start;
 }
 
 void ProcessGroup::book_end_of(std::size_t lane, ProcessEnd end) {
   Place& place = places_[lane];
-  lost_ += place.books.book(lost_for_, main_);
+  lost_ += place.ledger.book(lost_for_, main_);
   // Whatever it had said last.
   scoreboard_.awake().note_asleep(lane);
   scoreboard_.progress(lane).waits(true);
@@ -180,7 +180,7 @@ void ProcessGroup::book_end_of(std::size_t lane, ProcessEnd end) {
   const std::uint64_t age = now - place.started_ns;
   place.shaky = !has_ended_messages(place) && (age < kSteadyAfterNs || !has_run(lane));
   if (place.shaky) scoreboard_.troubles(lane).failed(Trouble::process_death, end.signal);
-  if (age < kGoodAfterNs && place.books.received() == place.received_at_start)
+  if (age < kGoodAfterNs && place.ledger.received() == place.received_at_start)
     place.failures.failed(now);
   else
     place.failures.succeeded();
@@ -216,7 +216,7 @@ void ProcessGroup::start_missing() {
 std::vector<LanePulse> ProcessGroup::pulses() {
   std::vector<LanePulse> result = scoreboard_.pulses();
   std::uint64_t ended = 0;
-  for (const Place& place : places_) ended += place.books.ended();
+  for (const Place& place : places_) ended += place.ledger.ended();
   const bool steady = std::ranges::any_of(places_, [](const Place& p) { return !p.shaky; });
   result.push_back({.rounds = ended, .waiting = steady});
   return result;

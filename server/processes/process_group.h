@@ -50,7 +50,7 @@ class ProcessGroup final : public Engine {
  private:
   // Of one lane, for its processes one after the other.
   struct Place {
-    LostMessages books;
+    LostMessages ledger;
     std::uint64_t started_ns = 0;         // when the process was started;
     std::uint64_t rounds_at_start = 0;    // of the lane, and
     std::uint64_t received_at_start = 0;  // messages

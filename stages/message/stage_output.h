@@ -34,7 +34,7 @@ class StageOutput {
     if (slots_.empty()) return;
     // Before anything else: no reader may see more messages enter the next stage than left this
     // one.
-    stats_.add(Counter::left, slots_.size());
+    stats_.add(Counter::forwarded, slots_.size());
     std::span<const std::uint32_t> rest = slots_;
     if (inline_ && inline_->due(rest.size())) rest = inline_->run(rest, now_ns);
     if (!rest.empty()) put(rest, now_ns);

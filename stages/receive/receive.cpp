@@ -47,7 +47,7 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
 
 std::size_t ReceiveStep::run() noexcept {
   starved_ = false;
-  // A forced end: nothing more is received, so that the books can be closed.
+  // A forced end: nothing more is received, so that the ledger can be closed.
   if (w_.pool.free_slots().closed()) {
     abandon_held();
     return 0;

@@ -160,7 +160,7 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
       w_.store.header(refs_[i].slot).published_ns = now;
     }
     // Before the put: no reader may see more messages come out of the queue than went in.
-    stats_.add(Counter::left, places);
+    stats_.add(Counter::forwarded, places);
     stats_.add(Counter::deferred, places);
     const PostResult put = to.queue.put(to_queue_);
     stats_.raise(Gauge::worker_queue_high_water, put.value);

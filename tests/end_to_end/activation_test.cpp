@@ -247,7 +247,7 @@ TEST_P(ActivationModels, WhatIsLeftInTheSocketIsForTheNextStart) {
     peers.send(10);
     gate.open();
     EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
-    server.expect_books_balance();
+    server.expect_ledger_balances();
     EXPECT_LE(server.ledger("received"), 4u);
     EXPECT_EQ(server.ledger("answered"), server.ledger("received"));
     EXPECT_EQ(server.ledger("kernel_dropped"), 0u);
@@ -328,7 +328,7 @@ TEST_F(Activation, AMessageInsideIsNoSilence) {
   gate.open();
   EXPECT_EQ(client.receive(), "!slow");
   EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(server.ledger("answered"), 1u);
 }
 

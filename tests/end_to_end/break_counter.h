@@ -1,4 +1,4 @@
-// The test hook that puts the books in disorder: adds 1 to a counter in a live region, from
+// The test hook that puts the ledger in disorder: adds 1 to a counter in a live region, from
 // outside.
 #pragma once
 

@@ -1,4 +1,4 @@
-// A server that misbehaves once: udpblast must say exactly what was wrong, and the server's books
+// A server that misbehaves once: udpblast must say exactly what was wrong, and the server's ledger
 // must balance all the same.
 #include <string>
 
@@ -100,7 +100,7 @@ TEST_F(ClientFaults, OneLate) {
 TEST_F(ClientFaults, BrokenCounterMakesVerifyFail) {
   ServerProcess server(program::kServer, {});
   blast(server);
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   break_counter(server.stats_file(), "received");
   const Finished verify =
       run_program({program::kGetstat, "--verify", "--file", server.stats_file()});

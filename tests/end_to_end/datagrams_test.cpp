@@ -1,5 +1,5 @@
 // Datagrams that are no good requests, sent to the real server: each is counted under its own
-// reason and none is answered; after each a good request is, and the books balance.
+// reason and none is answered; after each a good request is, and the ledger balances.
 #include <string>
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // The end of a server: what was received before the signal is answered, what comes later is left to
-// the kernel and counted, and a server that cannot finish still closes its books.
+// the kernel and counted, and a server that cannot finish still closes its ledger.
 #include <cstdlib>
 #include <set>
 #include <thread>
@@ -62,7 +62,7 @@ TEST_F(Drain, EveryMessageInsideIsAnsweredAndArrives) {
   open_gate();
   EXPECT_EQ(different_replies(client, 1500), 1500u);
   EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(server.ledger("answered"), 1500u);
   EXPECT_EQ(server.stats().at("state"), "stopped");
 }
@@ -80,7 +80,7 @@ TEST_F(Drain, WhatTheKernelHeldAtTheSignalIsAnsweredToo) {
   open_gate();
   EXPECT_EQ(different_replies(client, 300), 300u);
   EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
 }
 
 TEST_F(Drain, WhatComesAfterTheSignalIsCountedAsTheKernels) {
@@ -94,20 +94,20 @@ TEST_F(Drain, WhatComesAfterTheSignalIsCountedAsTheKernels) {
   EXPECT_TRUE(eventually([&] { return server.ledger("kernel_dropped") == 7; }));
   open_gate();
   EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(server.ledger("received"), 10u);
   EXPECT_EQ(server.ledger("kernel_dropped"), 7u);
 }
 
 void expect_forced_end(ServerProcess& server, std::uint64_t inside) {
   EXPECT_EQ(server.process().wait(kPatience), 1) << server.process().errors();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(server.reason("failed.forced_end"), inside);
   EXPECT_EQ(server.ledger("in_flight"), 0u);
   EXPECT_THAT(server.process().errors(), testing::HasSubstr("forced end"));
 }
 
-TEST_F(Drain, SecondSignalEndsAtOnceAndTheBooksClose) {
+TEST_F(Drain, SecondSignalEndsAtOnceAndTheLedgerCloses) {
   ServerProcess server(program::kTestServer, gated());
   UdpClient client(server.address());
   send_numbered(client, 1200);
@@ -118,7 +118,7 @@ TEST_F(Drain, SecondSignalEndsAtOnceAndTheBooksClose) {
   expect_forced_end(server, 1200);
 }
 
-TEST_F(Drain, TimeOutEndsItAndTheBooksClose) {
+TEST_F(Drain, TimeOutEndsItAndTheLedgerCloses) {
   Environment environment = gated();
   environment["CPSS_DRAIN_TIMEOUT"] = "0.3";
   ServerProcess server(program::kTestServer, environment);
@@ -155,7 +155,7 @@ TEST_F(Drain, UnderLoadAgainAndAgain) {
     server.process().signal(run % 3 == 0 ? SIGINT : SIGTERM);
     EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
     sender.join();
-    server.expect_books_balance();
+    server.expect_ledger_balances();
     // What was sent after the socket was gone was refused by ICMP or lost with it: not ours to
     // count.
     EXPECT_LE(server.ledger("received") + server.ledger("kernel_dropped"), sent.datagrams);

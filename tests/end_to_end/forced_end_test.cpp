@@ -56,7 +56,7 @@ void send_packets(const SocketAddress& to) {
 class ForcedEnd : public testing::TestWithParam<ModelUnderTest> {
  protected:
   // With datagrams inside, more than there are slots where the kernel merges.
-  void expect_closed_books(Environment more, const std::vector<int>& signals) {
+  void expect_closed_ledger(Environment more, const std::vector<int>& signals) {
     const GateFile gate;
     more.insert({{"CPSS_SERVICE", "gated"}, {"TEST_GATE", gate.path()}, {"CPSS_QSLOTS", "4"}});
     ServerProcess server(program::kTestServer, under(GetParam(), std::move(more)));
@@ -82,7 +82,7 @@ class ForcedEnd : public testing::TestWithParam<ModelUnderTest> {
     EXPECT_EQ(server.process().wait(kPatience), 1) << server.process().errors();
     EXPECT_THAT(server.process().errors(), testing::HasSubstr("forced end"));
     EXPECT_EQ(server.stats().at("state"), "stopped") << server.process().errors();
-    server.expect_books_balance();
+    server.expect_ledger_balances();
     EXPECT_EQ(server.ledger("in_flight"), 0u);
     EXPECT_GE(server.ledger("received"), inside);
     EXPECT_EQ(server.reason("failed.forced_end"), server.ledger("received"));
@@ -90,11 +90,11 @@ class ForcedEnd : public testing::TestWithParam<ModelUnderTest> {
 };
 
 TEST_P(ForcedEnd, ADrainThatTakesTooLongBooksAllThatIsHeld) {
-  expect_closed_books({{"CPSS_DRAIN_TIMEOUT", "0.3"}}, {SIGTERM});
+  expect_closed_ledger({{"CPSS_DRAIN_TIMEOUT", "0.3"}}, {SIGTERM});
 }
 
 TEST_P(ForcedEnd, ASecondSignalBooksAllThatIsHeld) {
-  expect_closed_books({}, {SIGTERM, SIGINT});
+  expect_closed_ledger({}, {SIGTERM, SIGINT});
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ForcedEnd, testing::ValuesIn(models()), model_name);

@@ -1,4 +1,4 @@
-// Datagrams that come while the server closes its sockets: each is in the server's books, or the
+// Datagrams that come while the server closes its sockets: each is in the server's ledger, or the
 // kernel has told its sender that nobody is there.
 #include <atomic>
 #include <fstream>
@@ -102,19 +102,20 @@ class LastDrops : public testing::TestWithParam<ModelUnderTest> {
       EXPECT_TRUE(eventually([&] { return for_nobody() > nobody + 1000; }));
       const std::uint64_t sent = sender.stop();
       EXPECT_EQ(server.stats().at("state"), "stopped");
-      server.expect_books_balance();
-      const std::uint64_t in_books = server.ledger("received") + server.ledger("kernel_dropped");
+      server.expect_ledger_balances();
+      const std::uint64_t in_ledger = server.ledger("received") + server.ledger("kernel_dropped");
       // The rest nobody was there for. A CPU's input queue may hold some of it for a while, and may
       // have lost some; that is counted for the whole machine.
       const auto missing = [&] {
-        return static_cast<std::int64_t>(sent) - static_cast<std::int64_t>(in_books + for_nobody());
+        return static_cast<std::int64_t>(sent) -
+               static_cast<std::int64_t>(in_ledger + for_nobody());
       };
       const auto lost_before_us = [&] {
         return static_cast<std::int64_t>(backlog_drops() - lost_before);
       };
       EXPECT_TRUE(eventually([&] { return missing() <= lost_before_us(); }))
-          << missing() << " of " << sent << " are in no book";
-      EXPECT_GE(missing(), 0) << "more is in the books than was sent";
+          << missing() << " of " << sent << " are in no ledger";
+      EXPECT_GE(missing(), 0) << "more is in the ledger than was sent";
       return testing::Test::HasFailure();
     };
     const NamespaceRun run = run_in_namespace(body, kServersInNamespace);
@@ -123,7 +124,7 @@ class LastDrops : public testing::TestWithParam<ModelUnderTest> {
   }
 };
 
-TEST_P(LastDrops, OfAnOrderlyEndAreAllInTheBooks) {
+TEST_P(LastDrops, OfAnOrderlyEndAreAllInTheLedger) {
   run(
       [](ServerProcess& server) {
         server.process().signal(SIGTERM);
@@ -133,7 +134,7 @@ TEST_P(LastDrops, OfAnOrderlyEndAreAllInTheBooks) {
 }
 
 // Whose lanes leave unread what the sockets still hold.
-TEST_P(LastDrops, OfAForcedEndAreAllInTheBooks) {
+TEST_P(LastDrops, OfAForcedEndAreAllInTheLedger) {
   const GateFile gate;
   run(
       [](ServerProcess& server) {

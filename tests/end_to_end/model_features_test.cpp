@@ -218,7 +218,7 @@ TEST(Helpers, AMessageThatBlocksDoesNotHoldUpOthers) {
   UdpClient client(server.address());
   ask_one_by_one(client, 50);
   server.wait_until_inside(3);
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   gate.open();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(slow.receive(), "!slow " + std::to_string(i));
   server.expect_clean_end();
@@ -237,7 +237,7 @@ TEST(Helpers, AForcedEndTakesWhatBlocksAndWhatWaitsBehindIt) {
   ask_one_by_one(client, 5);
   server.process().signal(SIGTERM);
   EXPECT_EQ(server.process().wait(std::chrono::seconds(20)), 1) << server.process().errors();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(server.ledger("answered"), 5u);
   EXPECT_EQ(server.reason("failed.forced_end"), 3u);
 }

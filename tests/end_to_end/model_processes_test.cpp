@@ -137,7 +137,7 @@ TEST_F(Processes, TheSameLaneMayDieAgainAndAgain) {
     EXPECT_EQ(server.reason("failed.dead_process"), i);
     EXPECT_EQ(client.ask("and on"), "and on");
     server.wait_until_idle(2 * i);
-    server.expect_books_balance();
+    server.expect_ledger_balances();
   }
   server.expect_clean_end();
   EXPECT_EQ(server.ledger("answered"), 4u);
@@ -226,7 +226,7 @@ TEST_F(ProcessPerMessage, NeverMoreAtOnceThanEightForEachLane) {
   peers.send(10);
   ASSERT_TRUE(eventually([&] { return children_of(server.pid()).size() == kMost; }));
   server.wait_until_inside(kMost);
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(children_of(server.pid()).size(), kMost) << "the others wait for a place";
   gate_.open();
   EXPECT_EQ(peers.receive().echoes, 40u);

@@ -95,7 +95,7 @@ class Model : public testing::TestWithParam<ModelCase> {
   static void expect_forced_end(ServerProcess& server) {
     EXPECT_EQ(server.process().wait(kPatience), 1) << server.process().errors();
     EXPECT_THAT(server.process().errors(), HasSubstr("forced end"));
-    server.expect_books_balance();
+    server.expect_ledger_balances();
     EXPECT_GT(server.ledger("received"), 0u);
     EXPECT_EQ(server.reason("failed.forced_end"), server.ledger("received"));
     EXPECT_EQ(server.ledger("in_flight"), 0u);
@@ -314,7 +314,7 @@ TEST_P(Model, DrainsUnderLoad) {
   EXPECT_LE(server.ledger("received") + server.ledger("kernel_dropped"), sent.datagrams);
 }
 
-TEST_P(Model, ASecondSignalEndsItAndTheBooksClose) {
+TEST_P(Model, ASecondSignalEndsItAndTheLedgerCloses) {
   ServerProcess server(program::kTestServer, gated());
   Peers(server.address(), 8).send(5);
   wait_until_something_is_inside(server);
@@ -323,7 +323,7 @@ TEST_P(Model, ASecondSignalEndsItAndTheBooksClose) {
   expect_forced_end(server);
 }
 
-TEST_P(Model, ADrainThatTakesTooLongEndsAndTheBooksClose) {
+TEST_P(Model, ADrainThatTakesTooLongEndsAndTheLedgerCloses) {
   ServerProcess server(program::kTestServer, gated({{"CPSS_DRAIN_TIMEOUT", "0.1"}}));
   Peers(server.address(), 8).send(5);
   wait_until_something_is_inside(server);
@@ -373,7 +373,7 @@ TEST_P(Model, ShowsItsLanesAndTheirShares) {
   peers.send(5);
   EXPECT_EQ(peers.receive().echoes, 40u);
   server.wait_until_idle(40);
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   const nlohmann::json now = server.stats();
   EXPECT_EQ(now.at("model"), GetParam().model);
   Names stages;
@@ -418,7 +418,7 @@ TEST_P(Model, TheLedgerHoldsUnderTraffic) {
   server.expect_clean_end();
 }
 
-TEST_P(Model, KeepsItsBooksWithoutHistogramsAndDetails) {
+TEST_P(Model, KeepsItsLedgerWithoutHistogramsAndDetails) {
   for (const char* variable : {"CPSS_HISTOGRAMS", "CPSS_RECV_STATS"}) {
     SCOPED_TRACE(variable);
     ServerProcess server(program::kServer, service("echo", {{variable, "0"}}));

@@ -27,7 +27,7 @@ std::string asked(const SocketAddress& address) {
 
 class Offload : public testing::TestWithParam<Kind> {};
 
-TEST_P(Offload, EveryReplyIsRightAndTheBooksBalance) {
+TEST_P(Offload, EveryReplyIsRightAndTheLedgerBalances) {
   constexpr std::uint64_t kMessages = 100'000;
   Environment settings = GetParam().settings;
   settings.emplace("CPSS_SERVICE", "echo");

@@ -97,7 +97,7 @@ TEST_F(OnDemand, ThreadsComeAndGo) {
     EXPECT_EQ(now.size(), static_cast<std::size_t>(kMost));
     for (const pid_t id : now)
       EXPECT_TRUE(seen.insert(id).second) << "a thread of an earlier round";
-    server.expect_books_balance();
+    server.expect_ledger_balances();
     open_gate();
     expect_slow_replies(client, kInside);
     EXPECT_TRUE(eventually([&] { return on_demand_threads(server).empty(); }));
@@ -132,7 +132,7 @@ TEST_F(OnDemand, SlowMessagesDoNotHoldUpShortOnes) {
     ASSERT_EQ(client.ask(request), request);
   }
   server.wait_until_inside(kInside);
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   open_gate();
   expect_slow_replies(slow, kInside);
   server.expect_clean_end();
@@ -148,7 +148,7 @@ TEST_F(OnDemand, ASignalWaitsForThem) {
   open_gate();
   expect_slow_replies(client, kInside);
   EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(server.ledger("answered"), static_cast<unsigned>(kInside));
   expect_one_message_a_thread(server);
 }
@@ -161,7 +161,7 @@ TEST_F(OnDemand, ASecondSignalBooksWhatTheyHaveAsFailed) {
   std::this_thread::sleep_for(200ms);
   server.process().signal(SIGTERM);
   EXPECT_EQ(server.process().wait(kPatience), 1) << server.process().errors();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(server.reason("failed.forced_end"), static_cast<unsigned>(kInside));
   EXPECT_EQ(server.ledger("in_flight"), 0u);
   EXPECT_THAT(server.process().errors(), testing::HasSubstr("forced end"));
@@ -204,7 +204,7 @@ TEST_F(OnDemand, AFullWorkerQueueMakesServiceWait) {
   ASSERT_TRUE(eventually([&] { return server.ledger("received") == kInside + 10u; }));
   EXPECT_EQ(server.stage("service").at("deferred"), kInside);
   server.wait_until_inside(kInside + 10u);
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   open_gate();
   for (int i = 0; i < kInside + 10; ++i) ASSERT_TRUE(client.receive(kPatience)) << i;
   server.expect_clean_end();
@@ -240,7 +240,7 @@ TEST_F(OnDemand, AFullWorkerQueueIsShed) {
 }
 
 // Long messages at random, with readers all the while.
-TEST(OnDemandUnderLoad, NeverMoreThreadsThanTheMostAndTheBooksHoldThroughout) {
+TEST(OnDemandUnderLoad, NeverMoreThreadsThanTheMostAndTheLedgerHoldThroughout) {
   constexpr std::size_t kMost = 4;
   const std::string work = "bimodal:10,60000,0.3;sleep;defer=100";
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "work"},
@@ -260,7 +260,7 @@ TEST(OnDemandUnderLoad, NeverMoreThreadsThanTheMostAndTheBooksHoldThroughout) {
   });
   Program blast({program::kBlast, "-p", std::to_string(server.port()), "--service", "work",
                  "--work", work, "--count", "300", "-q", "40", "-c", "4", "--json"});
-  while (blast.running()) server.expect_books_balance();
+  while (blast.running()) server.expect_ledger_balances();
   EXPECT_EQ(blast.wait(kPatience), 0) << blast.output() << blast.errors();
   server.wait_until_idle(300);
   ended = true;

@@ -1,5 +1,5 @@
 // More than the server can do, under the policy `block`: receive waits, the kernel's buffer fills
-// and its drops are counted. Memory does not grow and the books are exact to the last datagram.
+// and its drops are counted. Memory does not grow and the ledger is exact to the last datagram.
 #include <thread>
 
 #include <gtest/gtest.h>

@@ -244,7 +244,7 @@ TEST_F(Watched, AMessageThatHasToWaitForItsProcessDoesNotHangTheServer) {
   server.process().signal(SIGTERM);
   EXPECT_EQ(server.process().wait(20s), 1);
   EXPECT_EQ(server.reason("failed.forced_end"), 1u);
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(times("makes no progress", server.process().errors()), 0u);
 }
 

@@ -105,7 +105,7 @@ void ServerProcess::wait_until_draining() const {
   })) << process_.errors();
 }
 
-void ServerProcess::expect_books_balance() const {
+void ServerProcess::expect_ledger_balances() const {
   const Finished verify = run_program({program::kGetstat, "--verify", "--file", stats_file_});
   EXPECT_EQ(verify.code, 0) << verify.output << verify.errors;
   nlohmann::json now;
@@ -123,7 +123,7 @@ void ServerProcess::expect_clean_end() {
 
 void ServerProcess::expect_to_end_well() {
   EXPECT_EQ(process_.wait(kPatience), 0) << process_.errors();
-  expect_books_balance();
+  expect_ledger_balances();
   EXPECT_EQ(ledger("in_flight"), 0u);
   EXPECT_EQ(stats().at("state"), "stopped");
 }

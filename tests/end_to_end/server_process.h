@@ -51,8 +51,8 @@ class ServerProcess {
   // yet; at most 20 s.
   void wait_until_draining() const;
   // getstat --verify says 0: every identity holds. The residual is 0, under traffic at some moment.
-  void expect_books_balance() const;
-  // SIGTERM; exit code 0; nothing is left inside; and the books balance.
+  void expect_ledger_balances() const;
+  // SIGTERM; exit code 0; nothing is left inside; and the ledger balances.
   void expect_clean_end();
   // The same of a server that has been told to end.
   void expect_to_end_well();

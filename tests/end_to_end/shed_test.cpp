@@ -454,7 +454,7 @@ TEST_F(Shed, DrainUnderOverload) {
     server.process().signal(run % 2 == 0 ? SIGTERM : SIGINT);
     EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
     flood.end();
-    server.expect_books_balance();
+    server.expect_ledger_balances();
     EXPECT_EQ(server.ledger("received"), server.ledger("answered") + server.ledger("shed"));
     EXPECT_EQ(server.ledger("in_flight"), 0u);
     EXPECT_EQ(server.stats().at("state"), "stopped");
@@ -472,7 +472,7 @@ TEST_F(Shed, SecondSignalUnderOverload) {
   server.process().signal(SIGINT);
   EXPECT_EQ(server.process().wait(kPatience), 1) << server.process().errors();
   flood.end();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(server.reason("failed.forced_end"), kSlots);
   EXPECT_EQ(server.ledger("received"), kSlots + server.ledger("shed"));
   EXPECT_EQ(server.ledger("in_flight"), 0u);

@@ -89,12 +89,12 @@ TEST_P(SignalsOfModels, QuitBooksBeforeItDumpsCore) {
   ASSERT_TRUE(eventually([&] { return server.ledger("in_flight") == 1; }));
   server.process().signal(SIGQUIT);
   EXPECT_EQ(server.process().wait(kPatience), ended_by(SIGQUIT)) << server.process().errors();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(server.reason("failed.forced_end"), 1u);
   EXPECT_EQ(server.stats().at("state"), "stopped");
 }
 
-TEST_P(SignalsOfModels, OfADefectLeaveTheBooksAsTheyAre) {
+TEST_P(SignalsOfModels, OfADefectLeaveTheLedgerAsTheyAre) {
   ServerProcess server({"/bin/sh", "-c", "ulimit -c 0; exec \"$0\"", program::kServer},
                        under(GetParam(), {{"CPSS_SERVICE", "echo"}}));
   UdpClient client(server.address());
@@ -183,7 +183,7 @@ TEST(Signals, QuitInTheDrainForcesTheEnd) {
   server.wait_until_draining();
   server.process().signal(SIGQUIT);
   EXPECT_EQ(server.process().wait(kPatience), ended_by(SIGQUIT)) << server.process().errors();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(server.reason("failed.forced_end"), 1u);
 }
 

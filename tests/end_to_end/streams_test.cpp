@@ -73,7 +73,7 @@ TEST(Streams, AHangupEndsTheServerInGoodOrder) {
   ServerProcess server(program::kServer, {});
   server.process().signal(SIGHUP);
   EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
-  server.expect_books_balance();
+  server.expect_ledger_balances();
   EXPECT_EQ(server.stats().at("state"), "stopped");
 }
 

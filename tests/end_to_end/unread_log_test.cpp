@@ -48,7 +48,7 @@ class UnreadLog : public testing::Test {
   }
   static void expect_forced_end(ServerProcess& server, std::uint64_t inside) {
     EXPECT_EQ(server.process().wait(kPatience), 1);
-    server.expect_books_balance();
+    server.expect_ledger_balances();
     EXPECT_EQ(server.reason("failed.forced_end"), inside);
     EXPECT_EQ(server.stats().at("state"), "stopped");
   }

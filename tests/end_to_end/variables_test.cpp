@@ -419,7 +419,7 @@ void expect_measured(const nlohmann::json& stage, bool measured) {
       EXPECT_EQ(stage.at(histogram).at("count"), 0) << histogram;
   }
   EXPECT_EQ(stage.at("entered"), 50);
-  EXPECT_EQ(stage.at("left").get<int>() + stage.at("completed").get<int>(), 50);
+  EXPECT_EQ(stage.at("forwarded").get<int>() + stage.at("completed").get<int>(), 50);
 }
 
 // The table's rows of a stage that is not measured: dashes, where zeros would be read as measured.

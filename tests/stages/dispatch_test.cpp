@@ -7,7 +7,7 @@
 #include "stages/message/memory.h"
 #include "stages/message/stage_input.h"
 #include "stages/message/stage_output.h"
-#include "tests/stages/books.h"
+#include "tests/stages/stage_ledger.h"
 
 namespace cpss {
 namespace {
@@ -24,28 +24,28 @@ class DispatchTest : public testing::Test {
     return {slots.begin(), slots.end()};
   }
 
-  test::Books books_;
+  test::StageLedger ledger_;
   Memory memory_{SlotQueue::bytes(kSlots)};
   SlotQueue& queue_ = *SlotQueue::create(memory_.data(), kSlots);
   SlotStore store_{kSlots, 64};
-  StatsWriter before_ = books_.open();
-  StatsWriter after_ = books_.open();
+  StatsWriter before_ = ledger_.open();
+  StatsWriter after_ = ledger_.open();
   StageOutput output_{queue_, 8, store_, before_};
   StageInput input_{queue_, 1, 8, store_, after_};
 };
 
 TEST_F(DispatchTest, KeepsTheOrderAndCountsBothEnds) {
   hand_on({3, 1, 2}, 1000);
-  EXPECT_EQ(books_.total(Counter::left), 3u);
+  EXPECT_EQ(ledger_.total(Counter::forwarded), 3u);
   EXPECT_EQ(copy(input_.take()), (std::vector<std::uint32_t>{3, 1, 2}));
-  EXPECT_EQ(books_.total(Counter::entered), 3u);
+  EXPECT_EQ(ledger_.total(Counter::entered), 3u);
   EXPECT_TRUE(input_.take().empty());
-  EXPECT_EQ(books_.total(Counter::entered), 3u);
+  EXPECT_EQ(ledger_.total(Counter::entered), 3u);
 }
 
 TEST_F(DispatchTest, NothingAddedNothingPut) {
   output_.hand_on(1000);
-  EXPECT_EQ(books_.total(Counter::left), 0u);
+  EXPECT_EQ(ledger_.total(Counter::forwarded), 0u);
   EXPECT_TRUE(input_.take().empty());
 }
 
@@ -61,7 +61,7 @@ TEST_F(DispatchTest, TheHighWaterIsTheMostThatWasReady) {
   hand_on({3, 4}, 1000);
   input_.take();
   hand_on({5}, 1000);
-  EXPECT_EQ(books_.largest(Gauge::queue_high_water), 5u);
+  EXPECT_EQ(ledger_.largest(Gauge::queue_high_water), 5u);
 }
 
 TEST_F(DispatchTest, EveryMessagesWaitIsRecordedWhereverItsStampDiffers) {
@@ -71,15 +71,15 @@ TEST_F(DispatchTest, EveryMessagesWaitIsRecordedWhereverItsStampDiffers) {
   const auto slots = input_.take();
   ASSERT_EQ(slots.size(), 4u);
   input_.book_waits(slots, 5000);
-  EXPECT_EQ(books_.recorded(HistogramId::wait_ns), 4u);
+  EXPECT_EQ(ledger_.recorded(HistogramId::wait_ns), 4u);
 }
 
 // Another CPU's clock may be a little ahead: that is no wait of 500 years.
 TEST_F(DispatchTest, AStampFromTheFutureIsAWaitOfNothing) {
   hand_on({0}, 5001);
   input_.book_waits(input_.take(), 5000);
-  EXPECT_EQ(books_.recorded(HistogramId::wait_ns), 1u);
-  EXPECT_EQ(books_.largest(HistogramId::wait_ns), 0u);
+  EXPECT_EQ(ledger_.recorded(HistogramId::wait_ns), 1u);
+  EXPECT_EQ(ledger_.largest(HistogramId::wait_ns), 0u);
 }
 
 TEST_F(DispatchTest, StampsAreThoseOfTheHandOn) {

@@ -102,7 +102,7 @@ class Script {
   void play() {
     for (int i = 0; i < 150; ++i) {
       act();
-      ASSERT_EQ(rig_.total(Counter::received), rig_.books.outcomes() + rig_.books.in_flight());
+      ASSERT_EQ(rig_.total(Counter::received), rig_.ledger.outcomes() + rig_.ledger.in_flight());
     }
     const bool settled = rig_.settle();
     ASSERT_TRUE(settled) << "it does not come to rest";
@@ -263,7 +263,7 @@ class Script {
 
 class RandomScript : public testing::TestWithParam<std::uint32_t> {};
 
-TEST_P(RandomScript, EveryMessageEndsOnceAndTheBooksBalance) {
+TEST_P(RandomScript, EveryMessageEndsOnceAndTheLedgerBalances) {
   for (unsigned seed = 1; seed <= 1000; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Script(GetParam(), seed).play();
@@ -271,7 +271,7 @@ TEST_P(RandomScript, EveryMessageEndsOnceAndTheBooksBalance) {
   }
 }
 
-TEST_P(RandomScript, SheddingTheBooksBalanceAfterEveryStep) {
+TEST_P(RandomScript, SheddingTheLedgerBalancesAfterEveryStep) {
   for (unsigned seed = 1; seed <= 500; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Script(GetParam(), seed, seed % 3 == 0 ? seed % 5 : 10'000'000).play();

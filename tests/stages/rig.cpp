@@ -26,7 +26,7 @@ void take_all(EventRing& ring, std::vector<Event>& into) {
 }  // namespace
 
 WorkerSide::WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQueue& responses,
-                       Books& books, const RigOptions& options)
+                       StageLedger& ledger, const RigOptions& options)
     : memory(WorkerQueue::bytes()),
       queue(*WorkerQueue::create(memory.data(), options.worker_queue)),
       occupancy(options.workers, options.on_demand),
@@ -36,15 +36,15 @@ WorkerSide::WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQ
   for (std::uint32_t i = 0; i < options.workers; ++i)
     steps.emplace_back(
         WorkerStep::Wiring{{service, store, queue, responses}, occupancy, {}, new_state()},
-        worker_lanes.emplace_back(pool, 0U, kPoolLanes), books.open());
+        worker_lanes.emplace_back(pool, 0U, kPoolLanes), ledger.open());
   if (options.on_demand == 0) return;
   std::vector<OnDemandStarter::Place> places;
   for (std::uint32_t i = 0; i < options.on_demand; ++i)
-    places.push_back({"demand-" + std::to_string(i), books.open(),
+    places.push_back({"demand-" + std::to_string(i), ledger.open(),
                       thread_lanes.emplace_back(pool, 0U, kPoolLanes), new_state()});
   starter.emplace(
       OnDemandStarter::Wiring{service, store, queue, responses, occupancy, options.on_demand_cpus},
-      std::move(places), starter_lane, books.open());
+      std::move(places), starter_lane, ledger.open());
 }
 
 std::size_t WorkerSide::run() {
@@ -96,7 +96,7 @@ Rig::Rig(Service& user, RigOptions options)
       reply_address_(options.reply_address),
       access_control_(options.access_control),
       sockets_(make_sockets(options)),
-      main_(books.open()),
+      main_(ledger.open()),
       pool(*SlotPool::create(pool_memory_.data(), options.slots)),
       requests(*SlotQueue::create(request_memory_.data(), options.slots)),
       responses(*SlotQueue::create(response_memory_.data(), options.slots)),
@@ -105,19 +105,19 @@ Rig::Rig(Service& user, RigOptions options)
       response_lane(pool, 2 * options.batch, kPoolLanes),
       workers(options.workers == 0
                   ? nullptr
-                  : std::make_unique<WorkerSide>(user, store, pool, responses, books, options)),
+                  : std::make_unique<WorkerSide>(user, store, pool, responses, ledger, options)),
       receive({sockets_, store, pool, requests, access_control_, options.batch, 1, options.merged,
                options.coalesces,
                options.busy_rate ? std::optional(Shedding::Wiring{user, budget_, reply_address(),
                                                                   options.outlook})
                                  : std::nullopt},
-              receive_lane, books.open()),
+              receive_lane, ledger.open()),
       service({user, store, requests, responses, service_cost, options.batch, 1,
                deferral(workers.get(), options), false, service_state_.get()},
-              service_lane, books.open()),
+              service_lane, ledger.open()),
       response({sockets_, store, responses, response_cost, options.batch, 1, options.grouped,
                 reply_address(), options.send_wait, options.sockets, options.outlook},
-               response_lane, books.open()),
+               response_lane, ledger.open()),
       main_cache_(pool, 0, kPoolLanes) {}
 
 std::vector<DatagramSocket*> Rig::make_sockets(const RigOptions& options) {
@@ -177,24 +177,24 @@ std::vector<Event> Rig::events() {
   return result;
 }
 
-void Rig::expect_books(std::uint64_t held_segments) const {
+void Rig::expect_ledger(std::uint64_t held_segments) const {
   std::uint64_t inside = held_segments;
   for (std::uint32_t slot = 0; slot < store.slots(); ++slot)
     if (store.holds(store.message_in(slot))) ++inside;
-  EXPECT_EQ(books.in_flight(), inside);
+  EXPECT_EQ(ledger.in_flight(), inside);
   // A stale index stands for a message that was booked before: it is one outcome too many, so that
   // the ledger of a server with such a defect does not balance.
   const std::uint64_t stale = total(Reason::failed_stale_slot);
-  EXPECT_EQ(total(Counter::received) + stale, books.outcomes() + inside);
-  EXPECT_EQ(total(Counter::completed) + stale, books.outcomes());
+  EXPECT_EQ(total(Counter::received) + stale, ledger.outcomes() + inside);
+  EXPECT_EQ(total(Counter::completed) + stale, ledger.outcomes());
 }
 
 void Rig::expect_at_rest() {
   receive.before_wait();
   service.before_wait();
   response.before_wait();
-  expect_books();
-  EXPECT_EQ(books.in_flight(), 0u);
+  expect_ledger();
+  EXPECT_EQ(ledger.in_flight(), 0u);
   std::vector<std::uint32_t> slots(store.slots() + 1);
   const std::size_t free = main_cache_.claim(slots);
   slots.resize(free);

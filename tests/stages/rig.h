@@ -29,7 +29,7 @@
 #include "stages/service/on_demand.h"
 #include "stages/service/service.h"
 #include "stages/service/worker.h"
-#include "tests/stages/books.h"
+#include "tests/stages/stage_ledger.h"
 #include "tests/support/fake_socket.h"
 
 namespace cpss::test {
@@ -70,8 +70,8 @@ struct RigOptions {
 
 // The worker queue, who takes from it, and who starts threads for it.
 struct WorkerSide {
-  WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQueue& responses, Books& books,
-             const RigOptions& options);
+  WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQueue& responses,
+             StageLedger& ledger, const RigOptions& options);
 
   // The steps of all workers, until the queue is empty. Returns how many messages.
   std::size_t run();
@@ -110,7 +110,7 @@ class Rig {
 
   // A message is in a slot or among the leftovers (`held_segments`), or it is in the outcomes; what
   // the counters call in flight is what is really there.
-  void expect_books(std::uint64_t held_segments = 0) const;
+  void expect_ledger(std::uint64_t held_segments = 0) const;
   // Nothing is inside, and every slot is free, exactly once.
   void expect_at_rest();
 
@@ -123,10 +123,10 @@ class Rig {
   void intrude(std::uint32_t slot);
   void end_intruder(std::uint32_t slot);
 
-  std::uint64_t total(Counter counter) const { return books.total(counter); }
-  std::uint64_t total(Reason reason) const { return books.total(reason); }
+  std::uint64_t total(Counter counter) const { return ledger.total(counter); }
+  std::uint64_t total(Reason reason) const { return ledger.total(reason); }
 
-  Books books;
+  StageLedger ledger;
   SlotStore store;
 
  private:

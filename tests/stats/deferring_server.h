@@ -37,12 +37,12 @@ class DeferringServer {
     receive.add(Counter::received, n);
     receive.add(Counter::filled, n);
     receive.add(Counter::entered, n);
-    receive.add(Counter::left, n);
+    receive.add(Counter::forwarded, n);
   }
   // ... that the service stage has taken from there and put into the response or the worker queue.
   void serve(std::uint64_t n) {
     enter(service, n);
-    service.add(Counter::left, n);
+    service.add(Counter::forwarded, n);
   }
   void defer(std::uint64_t n) {
     serve(n);
@@ -52,7 +52,7 @@ class DeferringServer {
   // into the response queue.
   void work(StatsWriter& lane, std::uint64_t n) {
     enter(lane, n);
-    lane.add(Counter::left, n);
+    lane.add(Counter::forwarded, n);
   }
   void answer(std::uint64_t n) {
     enter(response, n);

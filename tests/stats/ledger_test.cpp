@@ -34,7 +34,7 @@ class LedgerTest : public testing::Test {
   test::SampleServer server_{folder_.file("stats")};
 };
 
-constexpr const char* kBooks =
+constexpr const char* kReceived =
     "received = answered + no_answer + invalid + refused + shed + failed + in_flight";
 constexpr const char* kMemory = "filled = given_back";
 constexpr const char* kCompleted = "completed by all stages = all outcomes";
@@ -70,31 +70,31 @@ TEST_F(LedgerTest, MessagesThatStandInsideBreakNothingButEmptiness) {
   server_.answered(10);
   server_.take_in(4);
   server_.serve(3);
-  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kMemory, "left receive = entered service",
-                                                    "left service = entered response"));
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kMemory, "forwarded receive = entered service",
+                                                    "forwarded service = entered response"));
   EXPECT_THAT(broken(ledger().standing), IsEmpty());
   EXPECT_EQ(ledger().standing.size(), ledger().at_rest.size() - 1);
-  server_.service.add(Counter::left, 2);
-  EXPECT_THAT(broken(ledger().standing), ElementsAre("service: entered >= left + completed"));
+  server_.service.add(Counter::forwarded, 2);
+  EXPECT_THAT(broken(ledger().standing), ElementsAre("service: entered >= forwarded + completed"));
 }
 
 // One wrong count each, and what it breaks: all of it and nothing else.
 TEST_F(LedgerTest, ReceivedTooOften) {
   server_.receive.add(Counter::received);
-  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kBooks));
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kReceived));
   EXPECT_EQ(ledger().residual, 1);
 }
 TEST_F(LedgerTest, AnOutcomeBookedTwice) {
   server_.answered(1);
   server_.main.add(Counter::sent);
   server_.response.book(Reason::answered);
-  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kBooks, kCompleted));
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kReceived, kCompleted));
   EXPECT_EQ(ledger().residual, -1);
   EXPECT_THAT(broken(ledger().live), ElementsAre("received after - outcomes >= 0"));
 }
 TEST_F(LedgerTest, ASlotNotGivenBack) {
   server_.receive.add(Counter::filled);
-  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kBooks, kMemory));
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kReceived, kMemory));
   EXPECT_EQ(ledger().in_flight, 1);
 }
 TEST_F(LedgerTest, AnAnswerThatWasNotSent) {
@@ -116,24 +116,24 @@ TEST_F(LedgerTest, CompletedWithoutAnOutcome) {
   server_.main.add(Counter::sent);
   server_.response.add(Counter::completed);
   EXPECT_THAT(broken(ledger().at_rest),
-              ElementsAre(kCompleted, "response: entered = left + completed"));
+              ElementsAre(kCompleted, "response: entered = forwarded + completed"));
 }
 TEST_F(LedgerTest, LostInsideAStage) {
   server_.receive.add(Counter::entered);
-  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("receive: entered = left + completed"));
-  server_.service.add(Counter::left);
-  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("receive: entered = left + completed",
-                                                    "service: entered = left + completed",
-                                                    "left service = entered response"));
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("receive: entered = forwarded + completed"));
+  server_.service.add(Counter::forwarded);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("receive: entered = forwarded + completed",
+                                                    "service: entered = forwarded + completed",
+                                                    "forwarded service = entered response"));
 }
 TEST_F(LedgerTest, LostBetweenReceiveAndService) {
   server_.receive.add(Counter::entered);
-  server_.receive.add(Counter::left);
-  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("left receive = entered service"));
+  server_.receive.add(Counter::forwarded);
+  EXPECT_THAT(broken(ledger().at_rest), ElementsAre("forwarded receive = entered service"));
 }
 TEST_F(LedgerTest, AWaitNotRecorded) {
   server_.receive.add(Counter::entered);
-  server_.receive.add(Counter::left);
+  server_.receive.add(Counter::forwarded);
   server_.service.add(Counter::entered);
   server_.service.add(Counter::completed);
   server_.service.book(Reason::no_answer);
@@ -178,7 +178,7 @@ class DeferringLedgerTest : public testing::Test {
 
 constexpr const char* kIntoWorkers = "deferred = entered worker + on_demand";
 constexpr const char* kIntoResponse =
-    "left service - deferred + left worker + left on_demand = entered response";
+    "forwarded service - deferred + forwarded worker + forwarded on_demand = entered response";
 
 TEST_F(DeferringLedgerTest, BalancesAtRest) {
   server_.run_some();
@@ -188,7 +188,7 @@ TEST_F(DeferringLedgerTest, BalancesAtRest) {
   EXPECT_THAT(ledger.outcomes, ElementsAre(20, 2, 0, 0, 0, 0));
   EXPECT_THAT(broken(ledger.at_rest), IsEmpty());
   EXPECT_THAT(broken(ledger.live), IsEmpty());
-  // The books, five stages, three queues, the waits of four.
+  // The ledger, five stages, three queues, the waits of four.
   EXPECT_EQ(ledger.at_rest.size(), 4u + 5 + 3 + 4);
 }
 
@@ -201,8 +201,8 @@ TEST_F(DeferringLedgerTest, MessagesThatStandInsideBreakNothingButEmptiness) {
   EXPECT_EQ(ledger().in_flight, 5);
   EXPECT_EQ(ledger().residual, 0);
   EXPECT_THAT(broken(ledger().at_rest),
-              ElementsAre(kMemory, "worker: entered = left + completed",
-                          "left receive = entered service", kIntoWorkers, kIntoResponse));
+              ElementsAre(kMemory, "worker: entered = forwarded + completed",
+                          "forwarded receive = entered service", kIntoWorkers, kIntoResponse));
   EXPECT_THAT(broken(ledger().standing), IsEmpty());
 }
 
@@ -211,10 +211,10 @@ TEST_F(DeferringLedgerTest, LostInTheWorkerQueue) {
   server_.run_some();
   server_.service.add(Counter::entered);
   server_.service.record(HistogramId::wait_ns, 1);
-  server_.service.add(Counter::left);
+  server_.service.add(Counter::forwarded);
   server_.service.add(Counter::deferred);
   server_.receive.add(Counter::entered);
-  server_.receive.add(Counter::left);
+  server_.receive.add(Counter::forwarded);
   EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kIntoWorkers));
 }
 TEST_F(DeferringLedgerTest, TakenTwiceFromTheWorkerQueue) {
@@ -228,22 +228,24 @@ TEST_F(DeferringLedgerTest, LostInsideAnOnDemandThread) {
   server_.service.add(Counter::deferred);
   server_.enter(server_.on_demand, 1);
   EXPECT_THAT(broken(ledger().at_rest),
-              ElementsAre("on_demand: entered = left + completed", kIntoResponse));
-  EXPECT_THAT(broken(ledger().standing),
-              ElementsAre("left service - deferred + left worker + left on_demand >= entered "
-                          "response"));
+              ElementsAre("on_demand: entered = forwarded + completed", kIntoResponse));
+  EXPECT_THAT(
+      broken(ledger().standing),
+      ElementsAre(
+          "forwarded service - deferred + forwarded worker + forwarded on_demand >= entered "
+          "response"));
 }
 TEST_F(DeferringLedgerTest, LostBetweenAWorkerAndResponse) {
   server_.run_some();
   server_.worker.add(Counter::entered);
   server_.worker.record(HistogramId::wait_ns, 1);
-  server_.worker.add(Counter::left);
+  server_.worker.add(Counter::forwarded);
   server_.service.add(Counter::deferred);
-  server_.service.add(Counter::left);
+  server_.service.add(Counter::forwarded);
   server_.service.add(Counter::entered);
   server_.service.record(HistogramId::wait_ns, 1);
   server_.receive.add(Counter::entered);
-  server_.receive.add(Counter::left);
+  server_.receive.add(Counter::forwarded);
   EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kIntoResponse));
 }
 TEST_F(DeferringLedgerTest, AWaitNotRecorded) {
@@ -303,11 +305,12 @@ TEST_F(LanesOfAllStagesLedgerTest, BalancesWithEachLanesMessages) {
   server_.take_in(1);
   EXPECT_EQ(ledger().in_flight, 1);
   EXPECT_THAT(broken(ledger().standing), IsEmpty());
-  EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kMemory, "left receive = entered service"));
+  EXPECT_THAT(broken(ledger().at_rest),
+              ElementsAre(kMemory, "forwarded receive = entered service"));
 }
 
 // A process took in 5, answered 2 and died; its parent goes on with its blocks.
-TEST_F(LanesOfAllStagesLedgerTest, BalancesAgainWhenTheBooksOfADeadProcessAreClosed) {
+TEST_F(LanesOfAllStagesLedgerTest, BalancesAgainWhenTheLedgerOfADeadProcessAreClosed) {
   server_.take_in(5);
   server_.serve(3);
   server_.service.add(Counter::entered, 2);  // it died here
@@ -319,8 +322,10 @@ TEST_F(LanesOfAllStagesLedgerTest, BalancesAgainWhenTheBooksOfADeadProcessAreClo
               response = server_.region.writer(2);
   service.record(HistogramId::wait_ns, 0,
                  service.value(Counter::entered) - service.recorded(HistogramId::wait_ns));
-  service.add(Counter::left, service.value(Counter::entered) - service.value(Counter::left));
-  response.add(Counter::entered, service.value(Counter::left) - response.value(Counter::entered));
+  service.add(Counter::forwarded,
+              service.value(Counter::entered) - service.value(Counter::forwarded));
+  response.add(Counter::entered,
+               service.value(Counter::forwarded) - response.value(Counter::entered));
   response.record(HistogramId::wait_ns, 0,
                   response.value(Counter::entered) - response.recorded(HistogramId::wait_ns));
   const std::uint64_t lost = receive.value(Counter::received) - response.value(Counter::completed);

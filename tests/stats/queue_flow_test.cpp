@@ -16,7 +16,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// "service: left receive 5, entered service 3, most 2", one line for each queue.
+// "service: forwarded receive 5, entered service 3, most 2", one line for each queue.
 std::vector<std::string> lines(const Snapshot& snapshot) {
   std::vector<std::string> result;
   for (const QueueFlow& flow : queue_flows(snapshot))
@@ -39,8 +39,8 @@ TEST_F(QueueFlowTest, WithoutWorkersThereAreTwoQueues) {
   server.receive.raise(Gauge::queue_high_water, 4);
   server.service.raise(Gauge::queue_high_water, 3);
   EXPECT_THAT(lines(server.region.snapshot()),
-              ElementsAre("service: left receive 5, entered service 3, most 4",
-                          "response: left service 3, entered response 2, most 3"));
+              ElementsAre("service: forwarded receive 5, entered service 3, most 4",
+                          "response: forwarded service 3, entered response 2, most 3"));
 }
 
 TEST_F(QueueFlowTest, TheWorkerQueueLiesBetweenServiceAndBothThatTakeFromIt) {
@@ -56,27 +56,31 @@ TEST_F(QueueFlowTest, TheWorkerQueueLiesBetweenServiceAndBothThatTakeFromIt) {
   server.service.raise(Gauge::worker_queue_high_water, 7);
   server.worker.raise(Gauge::queue_high_water, 5);
   server.on_demand.raise(Gauge::queue_high_water, 6);
-  EXPECT_THAT(lines(server.region.snapshot()),
-              ElementsAre("service: left receive 20, entered service 15, most 8",
-                          "worker: deferred 10, entered worker + on_demand 7, most 7",
-                          "response: left service - deferred + left worker + left on_demand 12, "
-                          "entered response 9, "
-                          "most 6"));
+  EXPECT_THAT(
+      lines(server.region.snapshot()),
+      ElementsAre(
+          "service: forwarded receive 20, entered service 15, most 8",
+          "worker: deferred 10, entered worker + on_demand 7, most 7",
+          "response: forwarded service - deferred + forwarded worker + forwarded on_demand 12, "
+          "entered response 9, "
+          "most 6"));
 }
 
 TEST_F(QueueFlowTest, WithoutOnDemandThreadsTheirPartIsLeftOut) {
   RegionOptions options = test::deferring_options(folder_.file("stats"));
   options.blocks.erase(options.blocks.begin() + 3, options.blocks.begin() + 5);
   StatsRegion region(options);
-  region.writer(1).add(Counter::left, 5);
+  region.writer(1).add(Counter::forwarded, 5);
   region.writer(1).add(Counter::deferred, 4);
   region.writer(2).add(Counter::entered, 3);
-  region.writer(2).add(Counter::left, 2);
-  EXPECT_THAT(lines(region.snapshot()),
-              ElementsAre("service: left receive 0, entered service 0, most 0",
-                          "worker: deferred 4, entered worker 3, most 0",
-                          "response: left service - deferred + left worker 3, entered response 0, "
-                          "most 0"));
+  region.writer(2).add(Counter::forwarded, 2);
+  EXPECT_THAT(
+      lines(region.snapshot()),
+      ElementsAre(
+          "service: forwarded receive 0, entered service 0, most 0",
+          "worker: deferred 4, entered worker 3, most 0",
+          "response: forwarded service - deferred + forwarded worker 3, entered response 0, "
+          "most 0"));
 }
 
 // Messages go straight on: what is between two steps is with the lane.
@@ -88,11 +92,11 @@ TEST_F(QueueFlowTest, WhereLanesRunAllStagesTheQueuesHoldNothing) {
                     {"lane-1", StageId::response}};
   test::SampleServer server(options);
   server.answered(5);
-  server.region.writer(4).add(Counter::left, 2);
+  server.region.writer(4).add(Counter::forwarded, 2);
   server.region.writer(5).add(Counter::entered, 2);
   EXPECT_THAT(lines(server.region.snapshot()),
-              ElementsAre("service: left receive 7, entered service 7, most 0",
-                          "response: left service 5, entered response 5, most 0"));
+              ElementsAre("service: forwarded receive 7, entered service 7, most 0",
+                          "response: forwarded service 5, entered response 5, most 0"));
 }
 
 // One event loop, and helpers for what is deferred.
@@ -111,13 +115,15 @@ TEST_F(QueueFlowTest, BesideALaneOfAllStagesThereIsTheWorkerQueue) {
   server.service.raise(Gauge::worker_queue_high_water, 3);
   StatsWriter worker = server.region.writer(4);
   worker.add(Counter::entered, 3);
-  worker.add(Counter::left, 2);
+  worker.add(Counter::forwarded, 2);
   worker.raise(Gauge::queue_high_water, 1);
-  EXPECT_THAT(lines(server.region.snapshot()),
-              ElementsAre("service: left receive 9, entered service 9, most 0",
-                          "worker: deferred 4, entered worker 3, most 3",
-                          "response: left service - deferred + left worker 7, entered response 5, "
-                          "most 1"));
+  EXPECT_THAT(
+      lines(server.region.snapshot()),
+      ElementsAre(
+          "service: forwarded receive 9, entered service 9, most 0",
+          "worker: deferred 4, entered worker 3, most 3",
+          "response: forwarded service - deferred + forwarded worker 7, entered response 5, "
+          "most 1"));
 }
 
 TEST_F(QueueFlowTest, ASnapshotWithoutStagesHasNoQueues) {

@@ -39,7 +39,7 @@ class SampleServer {
     receive.add(Counter::received, n);
     receive.add(Counter::filled, n);
     receive.add(Counter::entered, n);
-    receive.add(Counter::left, n);
+    receive.add(Counter::forwarded, n);
   }
   void serve(std::uint64_t n) {
     service.add(Counter::entered, n);
@@ -47,7 +47,7 @@ class SampleServer {
     service.record(HistogramId::service_ns, 64000, n);
     service.record(HistogramId::cost_ns, 1000, n);
     service.record(HistogramId::batch, n);
-    service.add(Counter::left, n);
+    service.add(Counter::forwarded, n);
   }
   void answer(std::uint64_t n) {
     response.add(Counter::entered, n);

@@ -78,7 +78,7 @@ TEST_F(WriterTest, WithoutHistogramsNothingBeyondTheSmallerBlockIsTouched) {
   const std::size_t small = block_bytes(Detail::counters) / sizeof(Value);
   ASSERT_LT(small, 128u);
   constexpr std::uint64_t kForeign = 77;
-  for (const Detail detail : {Detail::counters, Detail::books}) {
+  for (const Detail detail : {Detail::counters, Detail::essential}) {
     for (std::size_t place = small; place < block_.size(); ++place)
       block_[place].store(kForeign, std::memory_order_relaxed);
     StatsWriter writer(block_.data(), detail);
@@ -101,14 +101,15 @@ TEST_F(WriterTest, TheLastValueOfTheLastHistogramIsInsideTheBlock) {
   EXPECT_EQ(at(kValuesInBlock - 2), 1u);
 }
 
-TEST_F(WriterTest, OfTheBooksAloneNothingElseIsKeptButGauges) {
-  StatsWriter writer(block_.data(), Detail::books);
+TEST_F(WriterTest, OfTheLedgerAloneNothingElseIsKeptButGauges) {
+  StatsWriter writer(block_.data(), Detail::essential);
   for (const CounterInfo& counter : kCounters) writer.add(counter.id, 3);
   writer.book(Reason::answered, 5);
   writer.raise(Gauge::queue_high_water, 7);
   for (const HistogramInfo& histogram : kHistograms) writer.record(histogram.id, 9);
   for (const CounterInfo& counter : kCounters)
-    EXPECT_EQ(writer.value(counter.id), is_of_the_books(counter.id) ? 3u : 0u) << counter.info.name;
+    EXPECT_EQ(writer.value(counter.id), is_essential(counter.id) ? 3u : 0u)
+        << counter.info.name;
   EXPECT_EQ(writer.value(Reason::answered), 5u);
   EXPECT_EQ(at(kGaugeOffset), 7u);
   for (std::size_t place = kHistogramOffset; place < block_.size(); ++place)

@@ -65,7 +65,7 @@ std::string format_receivers(const Reading& reading, const Snapshot* before) {
     rows.push_back(others);
   }
   const StageSnapshot* stage = snapshot.stage("receive");
-  const bool measured = stage != nullptr && !stage->books_only;
+  const bool measured = stage != nullptr && !stage->essential_only;
   const double elapsed = elapsed_ns(reading, before);
   std::vector<std::string> header = {"receiving lanes", "received", "share", "lost races"};
   if (before != nullptr) header.emplace_back("received/s");

@@ -69,7 +69,7 @@ std::string threads_text(const StageFigures& figures) {
 }
 
 std::string format_stages(const std::vector<StageFigures>& stages, bool rates) {
-  std::vector<std::string> header = {"stage",     "threads", "entered",     "left",
+  std::vector<std::string> header = {"stage",     "threads", "entered",     "forwarded",
                                      "completed", "queued",  "queued most", "busy"};
   if (rates) header.emplace_back("entered/s");
   Grid grid(header);
@@ -78,11 +78,11 @@ std::string format_stages(const std::vector<StageFigures>& stages, bool rates) {
     std::vector<std::string> row = {stage.name,
                                     threads_text(figures),
                                     format_count(stage.counter("entered")),
-                                    format_count(stage.counter("left")),
+                                    format_count(stage.counter("forwarded")),
                                     format_count(stage.counter("completed")),
                                     count_or_dash(figures.queue_depth),
                                     count_or_dash(figures.queue_high_water),
-                                    stage.books_only ? "-" : format_share(figures.busy)};
+                                    stage.essential_only ? "-" : format_share(figures.busy)};
     if (rates) row.push_back(format_rate(figures.entered_per_s));
     grid.add(row);
   }
@@ -116,10 +116,10 @@ std::string format_waits(const std::vector<StageFigures>& stages) {
   for (const StageFigures& figures : stages) {
     const StageSnapshot& stage = *figures.stage;
     const auto count = [&stage](const char* name) {
-      return stage.books_only ? "-" : format_count(stage.counter(name));
+      return stage.essential_only ? "-" : format_count(stage.counter(name));
     };
     const auto time = [&stage](const char* name) {
-      return stage.books_only ? "-" : format_time(stage.counter(name));
+      return stage.essential_only ? "-" : format_time(stage.counter(name));
     };
     grid.add({stage.name, count("syscalls"), time("syscall_ns"), count("sem_waits"),
               time("sem_wait_ns"), count("futex_wakes"), time("slot_wait_ns")});

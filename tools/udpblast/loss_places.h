@@ -1,4 +1,4 @@
-// Where each message that was not answered right was lost: the client's books held against the
+// Where each message that was not answered right was lost: the client's ledger held against the
 // server's, as of before and after the run.
 //
 // A message's way: from here to the server's socket; the server's kernel; the server, which ends it
@@ -8,14 +8,14 @@
 // not say "busy"):
 //   to_server     = S - R - D
 //   server_kernel = D
-//   invalid, refused, shed, no_answer, failed, in_server: the server's books, R less A in all
+//   invalid, refused, shed, no_answer, failed, in_server: the server's ledger, R less A in all
 //   client_kernel = of A - a, as many as were dropped at the client's sockets
 //   to_client     = A - a less those
 //   too_late      = late replies that do not say "busy"
 //   wrong         = wrong, unknown and malformed replies
 // A busy reply belongs to a message that was shed, whether or not and whenever it arrived. The sum
 // of all places is S - right, and `unexplained`, what is left of that, is 0, as long as the
-// server's own books balance and nobody else sends to it. A place that comes out negative counts
+// server's own ledger balances and nobody else sends to it. A place that comes out negative counts
 // as 0.
 //
 // Pure functions; any thread.

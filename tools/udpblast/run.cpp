@@ -190,7 +190,7 @@ bool watch(const Loops& loops, SignalsAsEvents& signals, Endings& endings, StopF
 void demand_balance(const Totals& totals, Part part) {
   const auto imbalance = part == Part::send ? totals.imbalance_of_sending() : totals.imbalance();
   if (!imbalance) return;
-  say("udpblast: defect: its own books do not balance: " + *imbalance + '\n');
+  say("udpblast: defect: its own ledger does not balance: " + *imbalance + '\n');
   flush_standard_error();
   std::abort();
 }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPoll{20};
 
-// What must not change any more before the books are compared.
+// What must not change any more before the ledgers are compared.
 bool same_counts(const Ledger& one, const Ledger& other) {
   return one.received == other.received && one.outcomes == other.outcomes &&
          one.in_flight == other.in_flight && one.kernel_dropped == other.kernel_dropped;
@@ -22,7 +22,7 @@ bool same_counts(const Ledger& one, const Ledger& other) {
 std::vector<std::string> notes_on(const Reading& after, const LossPlaces& places) {
   std::vector<std::string> notes;
   if (after.state == RegionState::stale)
-    notes.push_back("the server has ended without closing its books: these are its last values");
+    notes.push_back("the server has ended without closing its ledger: these are its last values");
   else if (after.no_sign_of_life())
     notes.push_back(
         "the server gives no sign of life: what its kernel dropped since then is counted as lost "

@@ -32,8 +32,8 @@ class Text {
     fmt::format_to(std::back_inserter(text_), "  {:<11} {}\n", name, value);
   }
   // "sent 10 = right 8 + wrong 2"
-  void books(std::string_view name, const Totals& totals, Count whole,
-             std::initializer_list<Count> parts) {
+  void ledger(std::string_view name, const Totals& totals, Count whole,
+              std::initializer_list<Count> parts) {
     std::string value = counted(totals, whole);
     for (const Count part : parts)
       value += (part == *parts.begin() ? " = " : " + ") + counted(totals, part);
@@ -123,12 +123,12 @@ void add_whole(Text& text, const RunResult& result, const Options& options) {
   if (options.open_loop())
     text.line("", "from the planned time; messages that timed out are counted in");
   add_cpu(text, result);
-  text.books("books", totals, Count::planned, {Count::sent, Count::missed});
-  text.books("", totals, Count::sent,
-             {Count::right, Count::wrong, Count::busy, Count::timed_out, Count::outstanding});
-  text.books("", totals, Count::packets_in,
-             {Count::right, Count::wrong, Count::busy, Count::late, Count::duplicate,
-              Count::unknown, Count::malformed});
+  text.ledger("ledger", totals, Count::planned, {Count::sent, Count::missed});
+  text.ledger("", totals, Count::sent,
+              {Count::right, Count::wrong, Count::busy, Count::timed_out, Count::outstanding});
+  text.ledger("", totals, Count::packets_in,
+              {Count::right, Count::wrong, Count::busy, Count::late, Count::duplicate,
+               Count::unknown, Count::malformed});
   add_places(text, result);
 }
 
@@ -138,7 +138,7 @@ void add_send(Text& text, const RunResult& result, const Options& options) {
   text.line("sent", fmt::format("{}, {:.0f} messages/s", grouped(result.totals[Count::sent]),
                                 result.sent_per_second()));
   add_cpu(text, result);
-  text.books("books", result.totals, Count::planned, {Count::sent, Count::missed});
+  text.ledger("ledger", result.totals, Count::planned, {Count::sent, Count::missed});
   text.line("seed", fmt::format("{}; udpblast verify needs it, and --count {}", result.seed,
                                 result.totals[Count::planned]));
 }
@@ -154,9 +154,9 @@ void add_verify(Text& text, const RunResult& result, const Options& options) {
                                 grouped(totals[Count::busy])));
   text.line("throughput", fmt::format("{:.0f} messages/s for {:.3f} s",
                                       result.messages_per_second(), result.seconds));
-  text.books("books", totals, Count::packets_in,
-             {Count::right, Count::wrong, Count::busy, Count::duplicate, Count::unknown,
-              Count::malformed});
+  text.ledger("ledger", totals, Count::packets_in,
+              {Count::right, Count::wrong, Count::busy, Count::duplicate, Count::unknown,
+               Count::malformed});
 }
 
 std::string_view verdict(const RunResult& result, const Options& options) {

@@ -130,7 +130,7 @@ bool is_refused(const SocketAddress& to) {
   return (told.revents & POLLERR) != 0;
 }
 
-// The end of the books: what comes later was never ours, and its sender is told so.
+// The end of the ledger: what comes later was never ours, and its sender is told so.
 void expect_last_drops(const ListenerOptions& options, const SocketAddress& asked) {
   Listeners listeners(options);
   const SocketAddress to(asked.ip(), listeners.addresses()[0].port());

@@ -277,7 +277,7 @@ TEST(Plan, SharingAndStatisticsAreThoseOfTheSettings) {
   LoadResult loaded = load({"--synch-process=1", "--recv-stats=0"});
   const Plan made = plan(loaded);
   EXPECT_EQ(made.pipeline.sharing, Sharing::process_shared);
-  EXPECT_EQ(made.pipeline.receive.detail, Detail::books);
+  EXPECT_EQ(made.pipeline.receive.detail, Detail::essential);
   EXPECT_EQ(made.pipeline.response.detail, Detail::histograms);
 }
 

@@ -232,7 +232,7 @@ std::vector<std::string> block_table(const PipelineOptions& options) {
   for (const RegionBlock& block : blocks_of(assignment_of(options), options))
     lines.push_back(block.lane + " " + std::string(name_of(block.stage)) +
                     (block.helper ? " helper" : "") +
-                    (block.detail == Detail::books ? " books" : ""));
+                    (block.detail == Detail::essential ? " essential" : ""));
   return lines;
 }
 
@@ -251,14 +251,14 @@ TEST(Assignment, ALaneHasABlockForEachStepThenForEachItRunsInlineAndMainsIsTheLa
 
 TEST(Assignment, TheDetailOfAStageIsThatOfItsBlocksInWhateverLane) {
   PipelineOptions options = helping_seda();
-  options.response.detail = Detail::books;
-  EXPECT_THAT(block_table(options),
-              ElementsAre("recv-0 receive", "recv-0 service helper", "recv-0 response helper books",
-                          "svc-0 service", "svc-0 response helper books", "resp-0 response books",
-                          "main server"));
+  options.response.detail = Detail::essential;
+  EXPECT_THAT(block_table(options), ElementsAre("recv-0 receive", "recv-0 service helper",
+                                                "recv-0 response helper essential", "svc-0 service",
+                                                "svc-0 response helper essential",
+                                                "resp-0 response essential", "main server"));
   options = options_of(ServerModel::sped);
-  options.receive.detail = Detail::books;
-  EXPECT_THAT(block_table(options), ElementsAre("lane-0 receive books", "lane-0 service",
+  options.receive.detail = Detail::essential;
+  EXPECT_THAT(block_table(options), ElementsAre("lane-0 receive essential", "lane-0 service",
                                                 "lane-0 response", "main server"));
 }
 

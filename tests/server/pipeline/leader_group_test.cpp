@@ -13,7 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/stages/books.h"
+#include "tests/stages/stage_ledger.h"
 #include "tests/support/eventually.h"
 
 namespace cpss {
@@ -61,8 +61,8 @@ class LeaderGroupTest : public testing::Test {
                        }};
   const LeaderSeat& seat_ = leaders_.seat(0);
   Scoreboard scoreboard_{{"lane-0", "lane-1"}, 0, 1, 1, Sharing::process_private};
-  test::Books books_;
-  StatsWriter stats_ = books_.open();
+  test::StageLedger ledger_;
+  StatsWriter stats_ = ledger_.open();
 };
 
 TEST_F(LeaderGroupTest, WhatAStartThrowsIsAnErrorOfThatStart) {
@@ -78,9 +78,9 @@ TEST_F(LeaderGroupTest, AfterAFailedStartMainStartsTheLaneThoughNoneComesBy) {
   start_ = [] {};
   EXPECT_TRUE(tick_until([&] { return token().is_leader(1); }));
   EXPECT_THAT(asked_, ElementsAre(1u));
-  EXPECT_EQ(books_.total(Counter::threads_started), 1u);
-  EXPECT_EQ(books_.total(Counter::handoffs), 1u);
-  EXPECT_EQ(books_.total(Counter::thread_start_errors), 0u);
+  EXPECT_EQ(ledger_.total(Counter::threads_started), 1u);
+  EXPECT_EQ(ledger_.total(Counter::handoffs), 1u);
+  EXPECT_EQ(ledger_.total(Counter::thread_start_errors), 0u);
   EXPECT_FALSE(scoreboard_.troubles(1).look(Trouble::thread_start));
 }
 
@@ -89,8 +89,8 @@ TEST_F(LeaderGroupTest, MainSaysThatAStartFailedAndTriesAgainAfterAPause) {
   EXPECT_TRUE(tick_until([&] { return asked_.size() == 2; }));
   EXPECT_TRUE(token().parked_guess());
   EXPECT_EQ(token().open_guess(), 1u);
-  EXPECT_EQ(books_.total(Counter::thread_start_errors), 2u);
-  EXPECT_EQ(books_.total(Counter::handoffs), 0u);
+  EXPECT_EQ(ledger_.total(Counter::thread_start_errors), 2u);
+  EXPECT_EQ(ledger_.total(Counter::handoffs), 0u);
   ASSERT_TRUE(scoreboard_.troubles(1).look(Trouble::thread_start));
   EXPECT_EQ(scoreboard_.troubles(1).look(Trouble::thread_start)->number, EAGAIN);
   Event event;

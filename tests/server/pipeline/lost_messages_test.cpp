@@ -73,13 +73,13 @@ std::vector<Update> batch_of_a_whole_lane() {
       {count(kReceive, Counter::received, 7), count(kReceive, Counter::filled, 7),
        count(kReceive, Counter::entered, 7)},
       complete(kReceive, {Reason::refused_not_allowed}),
-      {count(kReceive, Counter::left, 6)},
+      {count(kReceive, Counter::forwarded, 6)},
       take(kService, 6),
       complete(kService, {Reason::invalid_too_short, Reason::no_answer}),
-      {count(kService, Counter::left, 3), count(kResponse, Counter::sent, 1)},
+      {count(kService, Counter::forwarded, 3), count(kResponse, Counter::sent, 1)},
       take(kResponse, 2),
       complete(kResponse, {Reason::answered, Reason::failed_send_other}),
-      {count(kService, Counter::deferred_in_place), count(kService, Counter::left),
+      {count(kService, Counter::deferred_in_place), count(kService, Counter::forwarded),
        count(kResponse, Counter::sent)},
       take(kResponse, 1),
       complete(kResponse, {Reason::answered}),
@@ -93,12 +93,12 @@ std::vector<Update> batch_of_a_whole_lane() {
 std::vector<std::vector<Update>> messages_of_a_process() {
   return {
       all_of({take(kService, 1),
-              {count(kService, Counter::left), count(kResponse, Counter::sent)},
+              {count(kService, Counter::forwarded), count(kResponse, Counter::sent)},
               take(kResponse, 1),
               complete(kResponse, {Reason::answered})}),
       all_of({take(kService, 1), complete(kService, {Reason::no_answer})}),
       all_of({take(kService, 1),
-              {count(kService, Counter::left)},
+              {count(kService, Counter::forwarded)},
               take(kResponse, 1),
               complete(kResponse, {Reason::failed_send_refused})}),
   };
@@ -112,12 +112,12 @@ class Place {
         region_(options(folder_.file("stats"), receives, detail)),
         blocks_{region_.writer(0), region_.writer(1), region_.writer(2)},
         main_(region_.writer(3)),
-        books_(receives ? std::vector{blocks_.receive, blocks_.service, blocks_.response}
-                        : std::vector{blocks_.service, blocks_.response},
-               receives) {}
+        ledger_(receives ? std::vector{blocks_.receive, blocks_.service, blocks_.response}
+                         : std::vector{blocks_.service, blocks_.response},
+                receives) {}
 
   // A process that dies after so many of its updates, or ends with the last; then the parent's
-  // books.
+  // ledger.
   void live_and_die(const std::vector<Update>& updates, std::size_t after) {
     std::uint64_t expected = receives_ ? 0 : give_one();
     for (std::size_t i = 0; i < after; ++i) {
@@ -125,14 +125,14 @@ class Place {
       expected += updates[i].received;
       expected -= updates[i].ended;
     }
-    EXPECT_EQ(books_.all_ended(), expected == 0) << after;
-    EXPECT_EQ(books_.book(Reason::failed_dead_process, main_), expected) << after;
-    EXPECT_TRUE(books_.all_ended()) << after;
+    EXPECT_EQ(ledger_.all_ended(), expected == 0) << after;
+    EXPECT_EQ(ledger_.book(Reason::failed_dead_process, main_), expected) << after;
+    EXPECT_TRUE(ledger_.all_ended()) << after;
     lost_ += expected;
     EXPECT_EQ(main_.value(Reason::failed_dead_process), lost_) << after;
     EXPECT_TRUE(ledger_holds()) << "after update " << after;
   }
-  std::uint64_t book_again() { return books_.book(Reason::failed_dead_process, main_); }
+  std::uint64_t book_again() { return ledger_.book(Reason::failed_dead_process, main_); }
   const StatsWriter& main() const { return main_; }
 
  private:
@@ -153,9 +153,9 @@ class Place {
   // The parent's receive lane hands the process its message.
   std::uint64_t give_one() {
     for (const Counter counter :
-         {Counter::received, Counter::filled, Counter::entered, Counter::left})
+         {Counter::received, Counter::filled, Counter::entered, Counter::forwarded})
       blocks_.receive.add(counter);
-    books_.given(1);
+    ledger_.given(1);
     return 1;
   }
   bool ledger_holds() const {
@@ -175,11 +175,11 @@ class Place {
   StatsRegion region_;
   Blocks blocks_;
   StatsWriter main_;
-  LostMessages books_;
+  LostMessages ledger_;
   std::uint64_t lost_ = 0;
 };
 
-// Whatever is measured of a stage, its books must balance.
+// Whatever is measured of a stage, its ledger must balance.
 class LostMessagesTest : public testing::TestWithParam<Detail> {};
 
 TEST_P(LostMessagesTest, AProcessThatReceivesMayDieAnywhere) {
@@ -240,9 +240,9 @@ TEST_P(LostMessagesTest, OneThatEndsWellHasLostNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Details, LostMessagesTest,
-                         testing::Values(Detail::histograms, Detail::books),
+                         testing::Values(Detail::histograms, Detail::essential),
                          [](const auto& detail) {
-                           return detail.param == Detail::books ? "Books" : "Histograms";
+                           return detail.param == Detail::essential ? "Essential" : "Histograms";
                          });
 
 // A message that no process could be started for was not given.
@@ -253,12 +253,12 @@ TEST(LostMessages, WhatWasTakenBackIsNotLost) {
   options.blocks = {{"proc-0", StageId::service}, {"main", StageId::server}};
   StatsRegion region(options);
   StatsWriter main = region.writer(1);
-  LostMessages books({region.writer(0)}, false);
-  books.given(1);
-  books.given(static_cast<std::uint64_t>(-1));
-  EXPECT_EQ(books.book(Reason::failed_forced_end, main), 0u);
-  books.given(1);
-  EXPECT_EQ(books.book(Reason::failed_forced_end, main), 1u);
+  LostMessages ledger({region.writer(0)}, false);
+  ledger.given(1);
+  ledger.given(static_cast<std::uint64_t>(-1));
+  EXPECT_EQ(ledger.book(Reason::failed_forced_end, main), 0u);
+  ledger.given(1);
+  EXPECT_EQ(ledger.book(Reason::failed_forced_end, main), 1u);
   EXPECT_EQ(main.value(Reason::failed_forced_end), 1u) << "for the reason that is said";
 }
 

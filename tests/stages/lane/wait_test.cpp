@@ -17,8 +17,8 @@
 #include "stages/lane/queue_wait.h"
 #include "stages/message/memory.h"
 #include "stages/service/worker.h"
-#include "tests/stages/books.h"
 #include "tests/stages/full_socket.h"
+#include "tests/stages/stage_ledger.h"
 #include "tests/support/failing_calls.h"
 
 namespace cpss {
@@ -70,23 +70,23 @@ class QueueWaitTest : public testing::Test {
   SlotQueue& queue_ = *SlotQueue::create(memory_.data(), kSlots);
   SlotQueue::Consumer consumer_{queue_, 1};
   LaneContext lane_{*SlotPool::create(pool_memory_.data(), kSlots), 0, 1};
-  test::Books books_;
-  StatsWriter stats_ = books_.open();
+  test::StageLedger ledger_;
+  StatsWriter stats_ = ledger_.open();
 };
 
 TEST_F(QueueWaitTest, EndsAtTheLatestAfterTheLongest) {
   QueueWait place = this->place(kLongest);
   expect_no_longer_than_the_longest(place);
-  EXPECT_EQ(books_.total(Counter::sem_waits), 0u) << "nothing was waited for";
-  EXPECT_EQ(books_.total(Counter::sem_wait_ns), 0u);
+  EXPECT_EQ(ledger_.total(Counter::sem_waits), 0u) << "nothing was waited for";
+  EXPECT_EQ(ledger_.total(Counter::sem_wait_ns), 0u);
 }
 
 TEST_F(QueueWaitTest, WithoutALongestItEndsWhenWoken) {
   QueueWait place = this->place({});
   const std::array<std::uint32_t, 1> slot = {3};
   expect_until_woken(place, [&] { SlotQueue::Producer(queue_).put(slot); });
-  EXPECT_EQ(books_.total(Counter::sem_waits), 1u);
-  EXPECT_GT(books_.total(Counter::sem_wait_ns), 0u);
+  EXPECT_EQ(ledger_.total(Counter::sem_waits), 1u);
+  EXPECT_GT(ledger_.total(Counter::sem_wait_ns), 0u);
   std::array<std::uint32_t, 1> taken{};
   EXPECT_EQ(consumer_.try_take(taken), 1u);
   EXPECT_EQ(taken, slot);
@@ -111,7 +111,7 @@ TEST_F(QueueWaitTest, WhileRepliesWaitForRoomItLooksAfterThem) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(place.wait());
   queue_.close();
   EXPECT_TRUE(place.wait()) << "they are sent first";
-  EXPECT_EQ(books_.total(Counter::wait_calls), 4u);
+  EXPECT_EQ(ledger_.total(Counter::wait_calls), 4u);
 }
 
 TEST_F(QueueWaitTest, AWaitForRoomThatIsRefusedIsTroubleUntilOneIsNot) {
@@ -121,7 +121,7 @@ TEST_F(QueueWaitTest, AWaitForRoomThatIsRefusedIsTroubleUntilOneIsNot) {
     test::let_calls_fail({SYS_poll, SYS_ppoll}, ENOMEM);
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(place.wait());
   }).join();
-  EXPECT_EQ(books_.total(Counter::wait_errors), 3u);
+  EXPECT_EQ(ledger_.total(Counter::wait_errors), 3u);
   ASSERT_TRUE(lane_.troubles.look(Trouble::wait));
   EXPECT_EQ(lane_.troubles.look(Trouble::wait)->number, ENOMEM);
   EXPECT_TRUE(place.wait());
@@ -132,7 +132,7 @@ class WorkerWaitTest : public testing::Test {
  protected:
   WorkerStep step(LongestWait longest) {
     return WorkerStep({{service_, store_, queue_, responses_}, occupancy_, longest}, lane_,
-                      books_.open());
+                      ledger_.open());
   }
 
   Memory pool_memory_{SlotPool::bytes(kSlots)};
@@ -145,7 +145,7 @@ class WorkerWaitTest : public testing::Test {
   WorkerOccupancy occupancy_{1, 0};
   EchoService service_;
   LaneContext lane_{pool_, 0, 1};
-  test::Books books_;
+  test::StageLedger ledger_;
 };
 
 TEST_F(WorkerWaitTest, EndsAtTheLatestAfterTheLongest) {
@@ -153,7 +153,7 @@ TEST_F(WorkerWaitTest, EndsAtTheLatestAfterTheLongest) {
   WorkerWait place(worker);
   expect_no_longer_than_the_longest(place);
   EXPECT_EQ(worker.run(), 0u) << "a wait that brought nothing is no claim";
-  EXPECT_EQ(books_.total(Counter::sem_waits), 0u) << "nothing was waited for";
+  EXPECT_EQ(ledger_.total(Counter::sem_waits), 0u) << "nothing was waited for";
 }
 
 TEST_F(WorkerWaitTest, WithoutALongestItEndsWhenWoken) {

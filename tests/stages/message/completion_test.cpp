@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/stages/books.h"
+#include "tests/stages/stage_ledger.h"
 
 namespace cpss {
 namespace {
@@ -24,15 +24,15 @@ class CompletionTest : public testing::Test {
   }
   std::uint32_t free_slots() { return pool_.free_slots().value_guess(); }
   std::int64_t residual() const {
-    return static_cast<std::int64_t>(books_.total(Counter::received) - books_.outcomes() -
-                                     books_.in_flight());
+    return static_cast<std::int64_t>(ledger_.total(Counter::received) - ledger_.outcomes() -
+                                     ledger_.in_flight());
   }
 
-  test::Books books_;
+  test::StageLedger ledger_;
   Memory memory_{SlotPool::bytes(kSlots)};
   SlotPool& pool_ = *SlotPool::create(memory_.data(), kSlots);
   SlotStore store_{kSlots, 64};
-  StatsWriter stats_ = books_.open();
+  StatsWriter stats_ = ledger_.open();
   SlotPool::SlotCache cache_{pool_, 0, 1};
   Completion completion_{store_, cache_, stats_, kSlots};
 };
@@ -40,12 +40,12 @@ class CompletionTest : public testing::Test {
 TEST_F(CompletionTest, BooksAndGivesBackAtTheEndOfTheStep) {
   const MessageRef ref = message();
   completion_.complete(ref, Reason::no_answer);
-  EXPECT_EQ(books_.outcomes(), 0u);
-  EXPECT_EQ(books_.in_flight(), 1u);
+  EXPECT_EQ(ledger_.outcomes(), 0u);
+  EXPECT_EQ(ledger_.in_flight(), 1u);
   EXPECT_EQ(free_slots(), kSlots - 1);
   completion_.finish();
-  EXPECT_EQ(books_.total(Reason::no_answer), 1u);
-  EXPECT_EQ(books_.in_flight(), 0u);
+  EXPECT_EQ(ledger_.total(Reason::no_answer), 1u);
+  EXPECT_EQ(ledger_.in_flight(), 0u);
   EXPECT_EQ(free_slots(), kSlots);
   EXPECT_EQ(residual(), 0);
 }
@@ -55,10 +55,10 @@ TEST_F(CompletionTest, EachMessageOfABatchIsBookedForItsReason) {
   for (const Reason reason : {answered, answered, no_answer, answered, failed_no_verdict})
     completion_.complete(message(), reason);
   completion_.finish();
-  EXPECT_EQ(books_.total(answered), 3u);
-  EXPECT_EQ(books_.total(no_answer), 1u);
-  EXPECT_EQ(books_.total(failed_no_verdict), 1u);
-  EXPECT_EQ(books_.total(Counter::completed), 5u);
+  EXPECT_EQ(ledger_.total(answered), 3u);
+  EXPECT_EQ(ledger_.total(no_answer), 1u);
+  EXPECT_EQ(ledger_.total(failed_no_verdict), 1u);
+  EXPECT_EQ(ledger_.total(Counter::completed), 5u);
   EXPECT_EQ(residual(), 0);
 }
 
@@ -67,9 +67,9 @@ TEST_F(CompletionTest, ASecondCompletionOfTheSameMessageIsAStaleSlotAndGivesNoth
   completion_.complete(ref, Reason::answered);
   completion_.complete(ref, Reason::answered);
   completion_.finish();
-  EXPECT_EQ(books_.total(Reason::answered), 1u);
-  EXPECT_EQ(books_.total(Reason::failed_stale_slot), 1u);
-  EXPECT_EQ(books_.total(Counter::completed), 1u);
+  EXPECT_EQ(ledger_.total(Reason::answered), 1u);
+  EXPECT_EQ(ledger_.total(Reason::failed_stale_slot), 1u);
+  EXPECT_EQ(ledger_.total(Counter::completed), 1u);
   EXPECT_EQ(free_slots(), kSlots);
   EXPECT_EQ(residual(), -1) << "the defect must show in the ledger";
 }
@@ -80,8 +80,8 @@ TEST_F(CompletionTest, ASeizedMessageIsNotBookedAgain) {
   completion_.complete(ref, Reason::answered);
   EXPECT_FALSE(completion_.still_held(ref));
   completion_.finish();
-  EXPECT_EQ(books_.outcomes(), 0u);
-  EXPECT_EQ(books_.total(Counter::given_back), 0u);
+  EXPECT_EQ(ledger_.outcomes(), 0u);
+  EXPECT_EQ(ledger_.total(Counter::given_back), 0u);
   EXPECT_EQ(free_slots(), kSlots - 1) << "main keeps it";
 }
 
@@ -91,7 +91,7 @@ TEST_F(CompletionTest, StillHeldTellsStaleFromSeizedAndBooksOnlyTheFirst) {
   const MessageRef stale = message();
   completion_.complete(stale, Reason::answered);
   EXPECT_FALSE(completion_.still_held(stale));
-  EXPECT_EQ(books_.total(Reason::failed_stale_slot), 1u);
+  EXPECT_EQ(ledger_.total(Reason::failed_stale_slot), 1u);
   completion_.complete(good, Reason::answered);
   completion_.finish();
   EXPECT_EQ(free_slots(), kSlots);
@@ -101,9 +101,9 @@ TEST_F(CompletionTest, DroppedDatagramsLeaveMemoryWithoutASlot) {
   stats_.add(Counter::received, 5);
   stats_.add(Counter::filled, 5);
   completion_.drop(Reason::refused_not_allowed, 5);
-  EXPECT_EQ(books_.total(Reason::refused_not_allowed), 5u);
-  EXPECT_EQ(books_.total(Counter::completed), 5u);
-  EXPECT_EQ(books_.in_flight(), 0u);
+  EXPECT_EQ(ledger_.total(Reason::refused_not_allowed), 5u);
+  EXPECT_EQ(ledger_.total(Counter::completed), 5u);
+  EXPECT_EQ(ledger_.in_flight(), 0u);
   EXPECT_EQ(residual(), 0);
 }
 

@@ -53,10 +53,10 @@ class InlineDispatchTest : public testing::Test {
                    .lanes = 1,
                    .longest_wait = std::chrono::seconds(60),
                    .keeps_unsent = runs_all},
-                  lane_, response_books_),
+                  lane_, response_stats_),
         responses_({rig_.responses, 1, rig_.response_cost, kMostNs, one_cpu}, response_, lane_),
         service_({user_, rig_.store, rig_.requests, rig_.responses, rig_.service_cost, 32, 1},
-                 lane_, service_books_, responses_),
+                 lane_, service_stats_, responses_),
         requests_({rig_.requests, 1, rig_.service_cost, kMostNs, one_cpu}, service_, lane_) {
     rig_.service_cost.note(1'000, 1);
     rig_.response_cost.note(1'000, 1);
@@ -65,7 +65,7 @@ class InlineDispatchTest : public testing::Test {
   // A batch of so many messages leaves receive.
   void hand_on(std::size_t messages) { hand_on(messages, requests_); }
   void hand_on(std::size_t messages, const InlineDispatch& inline_dispatch) {
-    StatsWriter receive = rig_.books.open();
+    StatsWriter receive = rig_.ledger.open();
     StageOutput output(rig_.requests, 32, rig_.store, receive, inline_dispatch);
     std::vector<std::uint32_t> slots(messages);
     ASSERT_EQ(lane_.cache.claim(slots), messages);
@@ -94,8 +94,8 @@ class InlineDispatchTest : public testing::Test {
   }};
   Rig rig_{user_};
   LaneContext lane_{rig_.pool, 64, 4};
-  StatsWriter response_books_ = rig_.books.open();
-  StatsWriter service_books_ = rig_.books.open();
+  StatsWriter response_stats_ = rig_.ledger.open();
+  StatsWriter service_stats_ = rig_.ledger.open();
   ResponseStep response_;
   InlineDispatch responses_;
   ServiceStep service_;
@@ -110,9 +110,9 @@ TEST_F(InlineDispatchTest, WithNothingElseToDoItGoesAllTheWay) {
   EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(futex_calls(), 0u);
   EXPECT_EQ(rig_.total(Counter::queue_wait_ns), 0u);
-  EXPECT_EQ(rig_.books.recorded(HistogramId::wait_ns), 6u) << "of both stages, none";
-  EXPECT_EQ(service_books_.value(Counter::entered), 3u);
-  EXPECT_EQ(response_books_.value(Counter::completed), 3u);
+  EXPECT_EQ(rig_.ledger.recorded(HistogramId::wait_ns), 6u) << "of both stages, none";
+  EXPECT_EQ(service_stats_.value(Counter::entered), 3u);
+  EXPECT_EQ(response_stats_.value(Counter::completed), 3u);
   lane_.cache.give_all_back();
   rig_.expect_at_rest();
 }
@@ -122,7 +122,7 @@ TEST_F(InlineDispatchTest, WithMoreToTakeItHandsOver) {
   lane_.input_empty = false;
   hand_on(3);
   EXPECT_EQ(rig_.socket().sent().size(), 0u);
-  EXPECT_EQ(service_books_.value(Counter::entered), 0u);
+  EXPECT_EQ(service_stats_.value(Counter::entered), 0u);
 }
 
 TEST_F(InlineDispatchTest, WhereTheNextStageIsAtWorkItHandsOver) {
@@ -146,7 +146,7 @@ TEST_F(InlineDispatchTest, ItRunsServiceInlineAndQueuesForABusyResponse) {
   const Idler service(rig_.requests);
   lane_.input_empty = true;
   hand_on(3);
-  EXPECT_EQ(service_books_.value(Counter::entered), 3u);
+  EXPECT_EQ(service_stats_.value(Counter::entered), 3u);
   EXPECT_EQ(rig_.responses.ready_guess(), 3u);
   ASSERT_TRUE(rig_.settle());
   lane_.cache.give_all_back();
@@ -162,7 +162,7 @@ TEST_F(InlineDispatchTest, RepliesThatFindNoRoomGoToTheResponseLanes) {
     rig_.socket().accept_at_most(1);
     rig_.socket().fail_sends(EAGAIN);
     hand_on(3);
-    EXPECT_EQ(response_books_.value(Counter::entered), 1u);
+    EXPECT_EQ(response_stats_.value(Counter::entered), 1u);
     EXPECT_EQ(rig_.socket().counts().wait_calls, 0u);
     EXPECT_EQ(futex_calls(), 1u);
   }
@@ -187,7 +187,7 @@ TEST_F(InlineDispatchTest, WhatTheServiceDefersIsLeftToTheServiceLanes) {
   ASSERT_TRUE(rig_.settle());
   lane_.cache.give_all_back();
   rig_.expect_at_rest();
-  EXPECT_EQ(service_books_.value(Counter::entered), 1u);
+  EXPECT_EQ(service_stats_.value(Counter::entered), 1u);
   EXPECT_EQ(rig_.total(Reason::answered), 3u);
 }
 
@@ -212,7 +212,7 @@ class RunsAllStepsTest : public InlineDispatchTest {
                             .lanes = 1,
                             .keeps_deferred = true},
                            lane_,
-                           service_books_,
+                           service_stats_,
                            to_response_};
   InlineDispatch to_service_{always(rig_.requests, rig_.service_cost), all_service_, lane_};
 };
@@ -250,7 +250,7 @@ TEST_F(RunsAllStepsTest, WhatTheServiceDefersIsProcessedInPlace) {
   EXPECT_EQ(rig_.total(Counter::deferred_in_place), 2u);
   EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(rig_.requests.ready_guess(), 0u);
-  EXPECT_EQ(service_books_.value(Counter::entered), 3u);
+  EXPECT_EQ(service_stats_.value(Counter::entered), 3u);
   EXPECT_EQ(rig_.total(Reason::answered), 3u);
   lane_.cache.give_all_back();
   rig_.expect_at_rest();
@@ -262,10 +262,10 @@ TEST_F(RunsAllStepsTest, RepliesThatFindNoRoomWaitInTheStepForItsNextRound) {
   hand_on(3, to_service_);
   EXPECT_EQ(rig_.responses.ready_guess(), 0u);
   EXPECT_EQ(response_.blocked_on(), &rig_.socket());
-  EXPECT_EQ(response_books_.value(Counter::entered), 3u);
+  EXPECT_EQ(response_stats_.value(Counter::entered), 3u);
   EXPECT_EQ(response_.run(), 2u);
   EXPECT_EQ(rig_.socket().sent().size(), 3u);
-  EXPECT_EQ(response_books_.value(Counter::entered), 3u);
+  EXPECT_EQ(response_stats_.value(Counter::entered), 3u);
   lane_.cache.give_all_back();
   rig_.expect_at_rest();
 }

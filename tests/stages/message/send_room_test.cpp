@@ -142,7 +142,7 @@ class BusyReplyRoomTest : public SendRoomTest {
   void shed(const SocketAddress& peer, const char* text) {
     rig_.deliver(text, peer, 1);
     EXPECT_EQ(rig_.receive.run(), 0u);
-    rig_.expect_books();
+    rig_.expect_ledger();
   }
 
   test::BusyService busy_;

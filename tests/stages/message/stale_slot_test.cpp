@@ -36,7 +36,7 @@ TEST(StaleSlot, GenerationChangedBetweenTakeAndHandOn) {
   EXPECT_THAT(rig->replies(), ElementsAre("a", "b")) << "someone else's message is not answered";
   EXPECT_EQ(rig->total(Reason::failed_stale_slot), 1u);
   EXPECT_TRUE(rig->store.holds(rig->store.message_in(slot))) << "nor touched";
-  rig->expect_books();
+  rig->expect_ledger();
   rig->end_intruder(slot);
   rig->expect_at_rest();
 }
@@ -139,11 +139,11 @@ TEST(StaleSlot, HandedOnTwice) {
 class ForcedEndTest : public testing::Test {
  protected:
   // Seized slots stay with main; no lane may book or give back any of them.
-  static void expect_books_of_main_alone(Rig& rig, std::uint64_t seized) {
+  static void expect_entries_of_main_alone(Rig& rig, std::uint64_t seized) {
     EXPECT_EQ(rig.total(Reason::failed_forced_end), seized);
     EXPECT_EQ(rig.total(Reason::failed_stale_slot), 0u);
-    EXPECT_EQ(rig.books.in_flight(), 0u);
-    rig.expect_books();
+    EXPECT_EQ(rig.ledger.in_flight(), 0u);
+    rig.expect_ledger();
     rig.receive.before_wait();
     rig.service.before_wait();
     rig.response.before_wait();
@@ -160,7 +160,7 @@ TEST_F(ForcedEndTest, MessagesInTheRequestQueue) {
   EXPECT_EQ(rig.seize_all(), 0u) << "a second time there is nothing to book";
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), IsEmpty());
-  expect_books_of_main_alone(rig, 5);
+  expect_entries_of_main_alone(rig, 5);
 }
 
 TEST_F(ForcedEndTest, MessagesInsideTheService) {
@@ -181,7 +181,7 @@ TEST_F(ForcedEndTest, MessagesInsideTheService) {
   ASSERT_TRUE(rig->settle());
   EXPECT_EQ(seized, 3u);
   EXPECT_THAT(rig->replies(), IsEmpty());
-  expect_books_of_main_alone(*rig, 3);
+  expect_entries_of_main_alone(*rig, 3);
 }
 
 TEST_F(ForcedEndTest, MessagesInTheResponseQueue) {
@@ -193,7 +193,7 @@ TEST_F(ForcedEndTest, MessagesInTheResponseQueue) {
   EXPECT_EQ(rig.seize_all(), 4u);
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), IsEmpty());
-  expect_books_of_main_alone(rig, 4);
+  expect_entries_of_main_alone(rig, 4);
 }
 
 TEST_F(ForcedEndTest, MessagesBeingSentAreBookedByWhoeverIsFirst) {
@@ -214,7 +214,7 @@ TEST_F(ForcedEndTest, MessagesBeingSentAreBookedByWhoeverIsFirst) {
   EXPECT_EQ(seized, 2u);
   EXPECT_EQ(rig.total(Reason::answered), 2u);
   EXPECT_EQ(rig.total(Counter::sent), 4u) << "the kernel did take them";
-  expect_books_of_main_alone(rig, 2);
+  expect_entries_of_main_alone(rig, 2);
 }
 
 TEST_F(ForcedEndTest, WhatIsReceivedMeanwhileIsTakenByTheNextLook) {
@@ -227,7 +227,7 @@ TEST_F(ForcedEndTest, WhatIsReceivedMeanwhileIsTakenByTheNextLook) {
   rig.receive.run();
   EXPECT_EQ(rig.seize_all(), 1u);
   ASSERT_TRUE(rig.settle());
-  expect_books_of_main_alone(rig, 2);
+  expect_entries_of_main_alone(rig, 2);
 }
 
 TEST_F(ForcedEndTest, WhatHasEndedBeforeStaysAsItWas) {

@@ -61,7 +61,7 @@ TEST(HeldDatagrams, OfALaneAndMainExactlyOneEndsEach) {
     while (!runs.load(std::memory_order_relaxed)) std::this_thread::yield();
     std::optional<std::uint64_t> taken;
     for (; !taken; taken = held.take_away()) std::this_thread::yield();
-    // As main closes the books: the lane may not have come to its end yet.
+    // As main closes the ledger: the lane may not have come to its end yet.
     const std::uint64_t read_by_then = read.load(std::memory_order_relaxed);
     lane.join();
     ASSERT_EQ(read.load(), read_by_then) << "something was read after main had taken all";

@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "stages/message/memory.h"
-#include "tests/stages/books.h"
 #include "tests/stages/full_socket.h"
+#include "tests/stages/stage_ledger.h"
 #include "tests/support/asleep.h"
 
 namespace cpss {
@@ -119,7 +119,7 @@ class HandoffTest : public testing::Test {
             return start_error_;
           },
           LeaderWait::Wiring{datagrams_, sender_, pool_, events_[i], stop_event_, idle_end_},
-          books_.open()));
+          ledger_.open()));
   }
   LaneUnderTest& lane(std::uint32_t number) { return *lanes_[number]; }
   std::span<const std::uint32_t> promote(std::uint32_t from, std::size_t messages) {
@@ -149,7 +149,7 @@ class HandoffTest : public testing::Test {
     return result;
   }
 
-  test::Books books_;
+  test::StageLedger ledger_;
   std::array<int, kLanes> events_{};
   int stop_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   Memory memory_{SlotPool::bytes(kSlots)};
@@ -203,9 +203,9 @@ TEST_F(HandoffTest, TheTurnIsPassedOnBeforeTheMessagesAreProcessed) {
   EXPECT_THAT(lane(0).next.got, ElementsAre(5u, 6u, 7u));
   EXPECT_GT(lane(0).next.got_at, 1234u) << "what passing took is not the next step's";
   EXPECT_EQ(turn_->load_guess(0), 0u) << "all are answered";
-  EXPECT_EQ(books_.total(Counter::handoffs), 1u);
-  EXPECT_EQ(books_.total(Counter::futex_wakes), 0u) << "the other lane was awake";
-  EXPECT_EQ(books_.total(Counter::threads_started), 0u);
+  EXPECT_EQ(ledger_.total(Counter::handoffs), 1u);
+  EXPECT_EQ(ledger_.total(Counter::futex_wakes), 0u) << "the other lane was awake";
+  EXPECT_EQ(ledger_.total(Counter::threads_started), 0u);
 }
 
 TEST_F(HandoffTest, WhatTheStepBehindDoesNotTakeIsHandedBack) {
@@ -225,7 +225,7 @@ TEST_F(HandoffTest, ALaneAloneKeepsTheTurnAndNothingIsCounted) {
   EXPECT_THAT(promote(0, kLimit - 1), IsEmpty());
   EXPECT_TRUE(turn_->is_leader(0));
   EXPECT_THAT(asked_to_start_, IsEmpty());
-  EXPECT_EQ(books_.total(Counter::handoffs), 0u);
+  EXPECT_EQ(ledger_.total(Counter::handoffs), 0u);
 }
 
 TEST_F(HandoffTest, WhereAllAreFullAnotherLaneIsStarted) {
@@ -233,8 +233,8 @@ TEST_F(HandoffTest, WhereAllAreFullAnotherLaneIsStarted) {
   lane(0).next.look = [this] { EXPECT_TRUE(turn_->is_leader(1)); };
   promote(0, kLimit);
   EXPECT_THAT(asked_to_start_, ElementsAre(1u));
-  EXPECT_EQ(books_.total(Counter::threads_started), 1u);
-  EXPECT_EQ(books_.total(Counter::handoffs), 1u);
+  EXPECT_EQ(ledger_.total(Counter::threads_started), 1u);
+  EXPECT_EQ(ledger_.total(Counter::handoffs), 1u);
   EXPECT_EQ(turn_->open_guess(), 2u);
 }
 
@@ -250,10 +250,10 @@ TEST_F(HandoffTest, WhereNoneCanBeStartedTheLaneTakesTheTurnWhenItHasAnswered) {
     EXPECT_FALSE(turn_->parked_guess());
     EXPECT_EQ(turn_->open_guess(), 1u);
   }
-  EXPECT_EQ(books_.total(Counter::threads_started), 0u);
-  EXPECT_EQ(books_.total(Counter::handoffs), 0u);
+  EXPECT_EQ(ledger_.total(Counter::threads_started), 0u);
+  EXPECT_EQ(ledger_.total(Counter::handoffs), 0u);
   // Once: the other time nobody had tried.
-  EXPECT_EQ(books_.total(Counter::thread_start_errors), 1u);
+  EXPECT_EQ(ledger_.total(Counter::thread_start_errors), 1u);
   Event event;
   ASSERT_TRUE(lane(0).events.take(event));
   EXPECT_EQ(event.kind, EventKind::thread_not_started);
@@ -291,7 +291,7 @@ TEST_F(HandoffTest, WithoutItItSleepsUntilItComes) {
   EXPECT_TRUE(wait_while(1, [this] { promote(0, 2); }));
   EXPECT_TRUE(turn_->is_leader(1));
   EXPECT_EQ(datagrams_.waits, 0);
-  EXPECT_EQ(books_.total(Counter::futex_wakes), 1u);
+  EXPECT_EQ(ledger_.total(Counter::futex_wakes), 1u);
   EXPECT_TRUE(lane(1).place.wait());
   EXPECT_EQ(datagrams_.waits, 1);
 }
@@ -300,7 +300,7 @@ TEST_F(HandoffTest, ATurnThatHasComeMeanwhileIsNotSleptOver) {
   make(2);
   promote(0, 2);
   EXPECT_TRUE(lane(1).place.wait());
-  EXPECT_EQ(books_.total(Counter::wait_calls), 0u);
+  EXPECT_EQ(ledger_.total(Counter::wait_calls), 0u);
 }
 
 TEST_F(HandoffTest, AnIdleLaneEndsUnlessTooFewWouldRemain) {
@@ -308,10 +308,10 @@ TEST_F(HandoffTest, AnIdleLaneEndsUnlessTooFewWouldRemain) {
   make(3, 2);
   EXPECT_FALSE(lane(2).place.wait());
   EXPECT_EQ(turn_->open_guess(), 2u);
-  EXPECT_EQ(books_.total(Counter::threads_ended), 1u);
+  EXPECT_EQ(ledger_.total(Counter::threads_ended), 1u);
   EXPECT_TRUE(lane(1).place.wait());
   EXPECT_EQ(turn_->open_guess(), 2u);
-  EXPECT_EQ(books_.total(Counter::threads_ended), 1u);
+  EXPECT_EQ(ledger_.total(Counter::threads_ended), 1u);
   promote(0, 2);
   EXPECT_TRUE(turn_->is_leader(1)) << "it can still be given the token";
 }
@@ -331,7 +331,7 @@ TEST_F(HandoffTest, WithRepliesThatWaitForRoomAnIdleLaneStays) {
   idle_end_ = 1ms;
   make(2);
   EXPECT_TRUE(lane(1).place.wait());
-  EXPECT_EQ(books_.total(Counter::threads_ended), 0u);
+  EXPECT_EQ(ledger_.total(Counter::threads_ended), 0u);
   EXPECT_EQ(turn_->open_guess(), 2u);
 }
 
@@ -348,7 +348,7 @@ TEST_F(HandoffTest, AtTheStopALaneWithoutTheTurnEnds) {
   EXPECT_TRUE(wait_while(1, [this] { stop(); })) << "its steps run once more";
   EXPECT_FALSE(lane(1).place.wait()) << "however few remain";
   EXPECT_EQ(turn_->open_guess(), 2u);
-  EXPECT_EQ(books_.total(Counter::threads_ended), 0u) << "it was no transient one";
+  EXPECT_EQ(ledger_.total(Counter::threads_ended), 0u) << "it was no transient one";
   promote(0, 2);
   EXPECT_TRUE(turn_->is_leader(2)) << "no token for one that has ended";
 }
@@ -379,7 +379,7 @@ TEST_F(HandoffTest, AClosedPoolEndsALaneWithoutTheTurnAtOnce) {
   make(2);
   pool_.free_slots().close();
   EXPECT_FALSE(lane(1).place.wait());
-  EXPECT_EQ(books_.total(Counter::wait_calls), 0u);
+  EXPECT_EQ(ledger_.total(Counter::wait_calls), 0u);
 }
 
 }  // namespace

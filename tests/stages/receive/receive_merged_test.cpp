@@ -64,7 +64,7 @@ TEST_F(ReceiveMergedTest, SegmentsWithoutASlotWaitAndCountAsInFlight) {
   rig.deliver("later");
   EXPECT_EQ(rig.receive.run(), 3u);
   EXPECT_EQ(rig.total(Counter::received), 7u);
-  rig.expect_books(4);
+  rig.expect_ledger(4);
   EXPECT_EQ(rig.receive.run(), 0u);
   EXPECT_TRUE(rig.receive.starved());
   EXPECT_EQ(rig.socket().counts().receive_calls, 1u)
@@ -73,7 +73,7 @@ TEST_F(ReceiveMergedTest, SegmentsWithoutASlotWaitAndCountAsInFlight) {
   rig.service.run();
   rig.response.run();
   EXPECT_EQ(rig.receive.run(), 3u);
-  rig.expect_books(1);
+  rig.expect_ledger(1);
   EXPECT_EQ(rig.socket().counts().receive_calls, 1u);
 
   ASSERT_TRUE(rig.settle());
@@ -110,7 +110,7 @@ TEST_F(ReceiveMergedTest, TokensWaitedForServeLeftoversFirst) {
   rig.response.before_wait();
   rig.receive.accept_tokens(rig.pool.free_slots().try_take(1));
   EXPECT_EQ(rig.receive.run(), 1u);
-  rig.expect_books();
+  rig.expect_ledger();
   EXPECT_EQ(rig.socket().counts().receive_calls, 1u);
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("a1", "a2", "later"));
@@ -145,7 +145,7 @@ TEST_F(ReceiveMergedTest, ATruncatedBufferWithTooFewSlots) {
   Rig rig(echo_, std::move(options));
   rig.deliver_merged("aabbccddee", 2, true);
   rig.receive.run();
-  rig.expect_books(3);
+  rig.expect_ledger(3);
   ASSERT_TRUE(rig.settle());
   EXPECT_EQ(rig.total(Counter::received), 5u);
   EXPECT_EQ(rig.total(Reason::invalid_truncated), 1u);
@@ -176,7 +176,7 @@ TEST_F(ReceiveMergedTest, SlotsOfRefusedArrivalsAreUsedByOthers) {
   rig.deliver("stranger", address("198.51.100.1", 4000));
   rig.deliver_merged("aabbcc", 2);
   EXPECT_EQ(rig.receive.run(), 5u);
-  rig.expect_books();
+  rig.expect_ledger();
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("aa", "bb", "cc"));
   rig.expect_at_rest();
@@ -211,14 +211,14 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndEndWithIt) {
   Rig rig(echo_, std::move(options));
   rig.deliver_merged("a1a2a3a4a5", 2);
   EXPECT_EQ(rig.receive.run(), 2u);
-  rig.expect_books(3);
+  rig.expect_ledger(3);
   rig.pool.free_slots().close();
   EXPECT_EQ(rig.receive.run(), 0u);
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 3u);
-  rig.expect_books();
+  rig.expect_ledger();
   EXPECT_EQ(rig.seize_all(), 2u);
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
-  rig.expect_books();
+  rig.expect_ledger();
   EXPECT_EQ(rig.total(Counter::filled), rig.total(Counter::given_back)) << "nothing is inside";
   EXPECT_EQ(rig.take_away_held(), 0u) << "the lane was first";
 }
@@ -234,13 +234,13 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndAreTakenFromALaneThatStand
   rig.pool.free_slots().close();
   EXPECT_EQ(rig.take_away_held(), 3u);
   EXPECT_EQ(rig.seize_all(), 2u);
-  rig.expect_books();
-  EXPECT_EQ(rig.books.in_flight(), 0u);
+  rig.expect_ledger();
+  EXPECT_EQ(rig.ledger.in_flight(), 0u);
 
   // The lane comes back from wherever it was.
   EXPECT_EQ(rig.receive.run(), 0u);
   EXPECT_EQ(rig.take_away_held(), 0u);
-  rig.expect_books();
+  rig.expect_ledger();
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
   EXPECT_EQ(rig.total(Counter::received), 5u) << "nothing is read after that";
 }
@@ -261,7 +261,7 @@ class WatchedSocket final : public ForwardingSocket {
   std::function<void()> meanwhile_;
 };
 
-// Main must not close the books while a lane has datagrams that it has not counted yet.
+// Main must not close the ledger while a lane has datagrams that it has not counted yet.
 TEST_F(ReceiveMergedTest, AForcedEndDuringAReceiveWaitsForIt) {
   Rig* main = nullptr;
   int asked = 0;
@@ -282,9 +282,9 @@ TEST_F(ReceiveMergedTest, AForcedEndDuringAReceiveWaitsForIt) {
   EXPECT_EQ(rig.take_away_held(), 3u);
   EXPECT_EQ(rig.seize_all(), 2u);
   EXPECT_EQ(rig.receive.run(), 0u);
-  rig.expect_books();
+  rig.expect_ledger();
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
-  EXPECT_EQ(rig.books.in_flight(), 0u);
+  EXPECT_EQ(rig.ledger.in_flight(), 0u);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ TEST_F(ReceiveTest, ADatagramBecomesAMessage) {
   Rig rig(echo_);
   rig.deliver("hello", client(3));
   EXPECT_EQ(rig.receive.run(), 1u);
-  rig.expect_books();
+  rig.expect_ledger();
   const auto slots = take_requests(rig);
   ASSERT_EQ(slots.size(), 1u);
   const SlotHeader& header = rig.store.header(slots[0]);
@@ -100,7 +100,7 @@ TEST_F(ReceiveTest, MoreDatagramsThanSlotsWaitInTheKernel) {
   EXPECT_EQ(rig.receive.run(), 0u);
   EXPECT_TRUE(rig.receive.starved());
   EXPECT_EQ(rig.socket().counts().receive_calls, 1u) << "without a slot nothing is read";
-  rig.expect_books();
+  rig.expect_ledger();
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3", "4"));
   rig.expect_at_rest();
@@ -173,7 +173,7 @@ TEST_F(ReceiveTest, EveryPortInTurnABatchAtATime) {
     const char first = static_cast<char>(rig.store.request(slot)[0]);
     EXPECT_EQ(header.socket_index, static_cast<unsigned>(first - '0'));
   }
-  rig.expect_books();
+  rig.expect_ledger();
 }
 
 // With fewer slots than the first socket can use, the one behind it must still get its turn.
@@ -380,15 +380,15 @@ TEST_F(ReceiveTest, TimesAndBatchesAreBookedForWorkOnly) {
   rig.receive.run();
   EXPECT_EQ(rig.total(Counter::syscalls), 1u);
   EXPECT_GT(rig.total(Counter::syscall_ns), 0u) << "a call that found nothing took its time too";
-  EXPECT_EQ(rig.books.recorded(HistogramId::batch), 0u);
+  EXPECT_EQ(rig.ledger.recorded(HistogramId::batch), 0u);
   for (int i = 0; i < 3; ++i) rig.deliver("x");
   rig.receive.run();
   EXPECT_EQ(rig.total(Counter::batches), 1u);
-  EXPECT_EQ(rig.books.recorded(HistogramId::batch), 1u);
-  EXPECT_EQ(rig.books.recorded(HistogramId::service_ns), 3u);
-  EXPECT_EQ(rig.books.recorded(HistogramId::cost_ns), 3u);
+  EXPECT_EQ(rig.ledger.recorded(HistogramId::batch), 1u);
+  EXPECT_EQ(rig.ledger.recorded(HistogramId::service_ns), 3u);
+  EXPECT_EQ(rig.ledger.recorded(HistogramId::cost_ns), 3u);
   EXPECT_EQ(rig.total(Counter::entered), 3u);
-  EXPECT_EQ(rig.total(Counter::left), 3u);
+  EXPECT_EQ(rig.total(Counter::forwarded), 3u);
 }
 
 // Small batches, one behind the other, are what a lane tries pauses with.
@@ -424,7 +424,7 @@ class ReceiveStepTest : public ReceiveTest {
             1};
   }
   ReceiveStep step_of(ReceiveStep::Wiring wiring) {
-    return {std::move(wiring), lane_, rig_.books.open()};
+    return {std::move(wiring), lane_, rig_.ledger.open()};
   }
   void deliver_to_both(int each) {
     for (int i = 0; i < each; ++i)
@@ -500,7 +500,7 @@ TEST_F(ReceiveStepTest, AfterTheSignWhatTheLaneHoldsStillGoesOn) {
   EXPECT_EQ(step.run(), 0u);
   EXPECT_FALSE(rig_.socket().all_received());
   EXPECT_EQ(rig_.total(Counter::received), 6u);
-  rig_.expect_books();
+  rig_.expect_ledger();
 }
 
 TEST_F(ReceiveStepTest, ARaceIsLostByWhoWasWokenForASocketAndReadNothing) {

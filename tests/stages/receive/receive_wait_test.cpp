@@ -24,9 +24,9 @@
 
 #include "base/clock.h"
 #include "net/udp_socket.h"
-#include "tests/stages/books.h"
 #include "tests/stages/full_socket.h"
 #include "tests/stages/rig.h"
+#include "tests/stages/stage_ledger.h"
 #include "tests/support/eventually.h"
 #include "tests/support/failing_calls.h"
 #include "tests/support/forwarding_socket.h"
@@ -56,7 +56,7 @@ class ReceiveWaitTest : public testing::Test {
                .lanes = 1,
                .shedding = shedding,
                .stop_reading = &leave_},
-              lane_, books_.open()) {
+              lane_, ledger_.open()) {
     place();
   }
   ~ReceiveWaitTest() override {
@@ -94,7 +94,7 @@ class ReceiveWaitTest : public testing::Test {
 
   int slots_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   int stop_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  test::Books books_;
+  test::StageLedger ledger_;
   Memory pool_memory_{SlotPool::bytes(kSlots)};
   Memory request_memory_{SlotQueue::bytes(kSlots)};
   SlotStore store_{kSlots, 64};
@@ -146,9 +146,9 @@ TEST_F(ReceiveWaitTest, WithoutAFreeSlotItWaitsForOneNotForTheSocket) {
   EXPECT_TRUE(place_->wait());
   downstream.join();
   EXPECT_EQ(step_.run(), 1u);
-  EXPECT_EQ(books_.total(Counter::sem_waits), 1u);
-  EXPECT_GE(books_.total(Counter::slot_wait_ns), slept_ns);
-  EXPECT_EQ(books_.total(Counter::slot_wait_ns), books_.total(Counter::sem_wait_ns));
+  EXPECT_EQ(ledger_.total(Counter::sem_waits), 1u);
+  EXPECT_GE(ledger_.total(Counter::slot_wait_ns), slept_ns);
+  EXPECT_EQ(ledger_.total(Counter::slot_wait_ns), ledger_.total(Counter::sem_wait_ns));
 }
 
 // Slots always come back, so a lane that is to stop still takes what the socket holds.
@@ -180,7 +180,7 @@ TEST_F(ReceiveWaitTest, EndsAtTheLatestAfterTheLongest) {
       EXPECT_EQ(step_.run(), 0u);
     }
   }
-  EXPECT_EQ(books_.total(Counter::sem_waits), 3u) << "for slots";
+  EXPECT_EQ(ledger_.total(Counter::sem_waits), 3u) << "for slots";
   EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
 }
 
@@ -214,7 +214,7 @@ TEST_F(ReceiveWaitTest, AClosedPoolEndsTheLaneAtOnce) {
   EXPECT_EQ(step_.run(), 0u);
   step_.before_wait();
   EXPECT_FALSE(place_->wait());
-  EXPECT_EQ(books_.total(Counter::received), 2u);
+  EXPECT_EQ(ledger_.total(Counter::received), 2u);
 }
 
 // --- what fails ---
@@ -244,7 +244,7 @@ class FailingReceiveWaitTest : public ReceiveWaitTest {
                        .access_control = access_control_,
                        .batch = kBatch,
                        .lanes = 1},
-                      lane_, books_.open()),
+                      lane_, ledger_.open()),
         failing_place_({{&failing_, &healthy_}, pool_, kBatch, 1, stop_event_}, failing_step_) {}
 
   // As a lane does it, until it ends; gives each message's slot back.
@@ -273,10 +273,10 @@ TEST_F(FailingReceiveWaitTest, ASocketWhoseReadsFailDoesNotKeepTheLaneAwake) {
   const OutgoingDatagram other{reinterpret_cast<const std::byte*>("y"), 1,
                                &healthy_.local_address(), nullptr};
   ASSERT_EQ(client_.send({&other, 1}).accepted, 1u);
-  EXPECT_TRUE(eventually([this] { return books_.total(Counter::received) == 1; }))
+  EXPECT_TRUE(eventually([this] { return ledger_.total(Counter::received) == 1; }))
       << "the other socket is still served";
   failing_.error = 0;
-  EXPECT_TRUE(eventually([this] { return books_.total(Counter::received) == 2; }))
+  EXPECT_TRUE(eventually([this] { return ledger_.total(Counter::received) == 2; }))
       << "it was tried again";
   stop();
   lane.join();
@@ -316,8 +316,8 @@ TEST_F(FailingReceiveWaitTest, ALaneThatMayNotWaitLooksInsteadAndDoesNotSpin) {
   failing_.error = 0;
   for (const bool all : {true, false}) {
     rounds_ = 0;
-    const std::uint64_t received = books_.total(Counter::received);
-    const std::uint64_t errors = books_.total(Counter::wait_errors);
+    const std::uint64_t received = ledger_.total(Counter::received);
+    const std::uint64_t errors = ledger_.total(Counter::wait_errors);
     std::atomic<bool> over = false;
     std::thread lane([&] {
       std::vector<long> calls{SYS_epoll_wait, SYS_epoll_pwait};
@@ -332,10 +332,10 @@ TEST_F(FailingReceiveWaitTest, ALaneThatMayNotWaitLooksInsteadAndDoesNotSpin) {
     std::this_thread::sleep_for(300ms);
     const int rounds = rounds_;
     EXPECT_LT(rounds, milliseconds_since(begin) + 20) << "1 ms at least";
-    EXPECT_TRUE(eventually([&] { return books_.total(Counter::wait_errors) > errors; }));
+    EXPECT_TRUE(eventually([&] { return ledger_.total(Counter::wait_errors) > errors; }));
     EXPECT_TRUE(eventually([&] { return lane_.troubles.look(Trouble::wait).has_value(); }));
     send("x");
-    EXPECT_TRUE(eventually([&] { return books_.total(Counter::received) == received + 1; }))
+    EXPECT_TRUE(eventually([&] { return ledger_.total(Counter::received) == received + 1; }))
         << "it serves all the same";
     // Where nothing can be waited for the stop is not seen either, only a forced end.
     if (all)
@@ -360,7 +360,7 @@ class SheddingWaitTest : public ReceiveWaitTest {
     send("x");
     ASSERT_EQ(step_.run(), 0u);
     ASSERT_TRUE(step_.starved());
-    ASSERT_EQ(books_.total(Reason::shed_no_slot), 1u);
+    ASSERT_EQ(ledger_.total(Reason::shed_no_slot), 1u);
   }
 
   BusyBudget budget_{0};
@@ -375,7 +375,7 @@ TEST_F(SheddingWaitTest, TheWaitForASlotEndsWithoutOne) {
   EXPECT_GE(waited, 900'000u);
   EXPECT_LT(waited, 2'000'000'000u);
   EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u);
-  EXPECT_GE(books_.total(Counter::slot_wait_ns), 900'000u);
+  EXPECT_GE(ledger_.total(Counter::slot_wait_ns), 900'000u);
   EXPECT_EQ(step_.run(), 0u);
   EXPECT_FALSE(step_.starved()) << "nothing is left to shed";
 }
@@ -405,7 +405,7 @@ TEST_F(SheddingWaitTest, AGatheringThatIsRefusedIsCounted) {
   std::thread([&] {
     test::let_calls_fail({SYS_ppoll}, ENOMEM);
     // Where the thread is held up for long between two steps, it is not short of slots any more.
-    for (int i = 0; i < 100 && books_.total(Counter::wait_errors) == 0; ++i) {
+    for (int i = 0; i < 100 && ledger_.total(Counter::wait_errors) == 0; ++i) {
       EXPECT_TRUE(place_->wait());
       while (step_.run() > 0 || step_.starved()) EXPECT_TRUE(place_->wait());
       send("x");
@@ -413,7 +413,7 @@ TEST_F(SheddingWaitTest, AGatheringThatIsRefusedIsCounted) {
       EXPECT_EQ(step_.run(), 0u);
     }
   }).join();
-  EXPECT_EQ(books_.total(Counter::wait_errors), 1u);
+  EXPECT_EQ(ledger_.total(Counter::wait_errors), 1u);
 }
 
 TEST_F(SheddingWaitTest, AStopEndsTheGathering) {
@@ -437,8 +437,8 @@ TEST_F(SheddingWaitTest, AStopWhileStarvedEmptiesTheSocketAndEndsTheLane) {
     step_.before_wait();
   } while (place_->wait() && ++waits < 1000);
   EXPECT_LT(waits, 1000);
-  EXPECT_EQ(books_.total(Counter::received), 53u);
-  EXPECT_EQ(books_.total(Reason::shed_no_slot), 51u);
+  EXPECT_EQ(ledger_.total(Counter::received), 53u);
+  EXPECT_EQ(ledger_.total(Reason::shed_no_slot), 51u);
 }
 
 TEST_F(SheddingWaitTest, AClosedPoolEndsTheLaneAtOnce) {
@@ -447,8 +447,8 @@ TEST_F(SheddingWaitTest, AClosedPoolEndsTheLaneAtOnce) {
   pool_.free_slots().close();
   EXPECT_EQ(step_.run(), 0u);
   EXPECT_FALSE(place_->wait());
-  EXPECT_EQ(books_.total(Counter::received), 3u);
-  EXPECT_EQ(books_.in_flight(), 2u);
+  EXPECT_EQ(ledger_.total(Counter::received), 3u);
+  EXPECT_EQ(ledger_.in_flight(), 2u);
 }
 
 // Without a slot and without a datagram the lane sleeps.
@@ -464,8 +464,8 @@ TEST_F(SheddingWaitTest, AnIdleLaneDoesNotSpin) {
   std::this_thread::sleep_for(300ms);
   stop();
   lane.join();
-  EXPECT_LT(books_.total(Counter::syscalls), 20u);
-  EXPECT_LT(books_.total(Counter::sem_waits), 10u);
+  EXPECT_LT(ledger_.total(Counter::syscalls), 20u);
+  EXPECT_LT(ledger_.total(Counter::sem_waits), 10u);
 }
 
 // --- a lane that also answers: it waits for replies, and for room ---
@@ -597,7 +597,7 @@ TEST_F(AnsweringWaitTest, WithoutASlotItStillLooksAfterItsRepliesThatFindNoRoom)
 TEST_F(AnsweringWaitTest, AReplyIsNoLostRace) {
   EXPECT_TRUE(wait_while([this] { put_reply(); }));
   EXPECT_EQ(step_.run(), 0u);
-  EXPECT_EQ(books_.total(Counter::lost_races), 0u);
+  EXPECT_EQ(ledger_.total(Counter::lost_races), 0u);
 }
 
 TEST_F(AnsweringWaitTest, AfterTheLastDatagramItGoesOnUntilTheRepliesEnd) {
@@ -664,7 +664,7 @@ TEST_F(AnsweringWaitTest, WhatComesAfterItHasSaidThatItIsTheLastIsNotRead) {
   ASSERT_EQ(all_received_.value_guess(), 1u);
   send("x");
   EXPECT_EQ(step_.run(), 0u);
-  EXPECT_EQ(books_.total(Counter::received), 0u);
+  EXPECT_EQ(ledger_.total(Counter::received), 0u);
 }
 
 // --- what the socket holds is for the next server ---
@@ -681,7 +681,7 @@ TEST_F(AnsweringWaitTest, AfterTheSignASocketThatStaysReadableIsNoReasonToWakeUp
   sender_.full = nullptr;
   EXPECT_TRUE(wait_while([this] { replies_.close(); }));
   EXPECT_FALSE(place_->wait());
-  EXPECT_EQ(books_.total(Counter::received), 0u);
+  EXPECT_EQ(ledger_.total(Counter::received), 0u);
 }
 
 TEST_F(AnsweringWaitTest, AfterTheSignALaneWithNothingElseToWaitForEnds) {
@@ -691,8 +691,8 @@ TEST_F(AnsweringWaitTest, AfterTheSignALaneWithNothingElseToWaitForEnds) {
   stop();
   EXPECT_EQ(step_.run(), 0u);
   EXPECT_FALSE(place_->wait());
-  EXPECT_EQ(books_.total(Counter::received), 0u);
-  EXPECT_EQ(books_.total(Counter::wait_calls), 0u);
+  EXPECT_EQ(ledger_.total(Counter::received), 0u);
+  EXPECT_EQ(ledger_.total(Counter::wait_calls), 0u);
 }
 
 TEST_F(AnsweringWaitTest, TheSignReachesALaneThatSleeps) {
@@ -718,18 +718,18 @@ TEST_F(ReceiveWaitTest, ARaceIsLostByWhoIsWokenForADatagramThatAnotherLaneTakes)
   Arrival arrival;
   ASSERT_EQ(socket_.receive({&buffer, 1}, {&arrival, 1}).filled, 1u);
   EXPECT_EQ(step_.run(), 0u);
-  EXPECT_EQ(books_.total(Counter::lost_races), 1u);
+  EXPECT_EQ(ledger_.total(Counter::lost_races), 1u);
 
   send("x");
   ASSERT_TRUE(place_->wait());
   EXPECT_EQ(step_.run(), 1u);
   EXPECT_EQ(step_.run(), 0u);
-  EXPECT_EQ(books_.total(Counter::lost_races), 1u) << "this one it has won";
+  EXPECT_EQ(ledger_.total(Counter::lost_races), 1u) << "this one it has won";
 
   stop();
   ASSERT_TRUE(place_->wait());
   EXPECT_EQ(step_.run(), 0u);
-  EXPECT_EQ(books_.total(Counter::lost_races), 1u) << "woken to stop";
+  EXPECT_EQ(ledger_.total(Counter::lost_races), 1u) << "woken to stop";
 }
 
 // What every epoll of this process wants to know of a descriptor, as the kernel says it (proc(5)).

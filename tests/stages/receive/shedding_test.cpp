@@ -45,7 +45,7 @@ class SheddingTest : public testing::Test {
   static void shed(Rig& rig) {
     EXPECT_EQ(rig.receive.run(), 0u);
     EXPECT_TRUE(rig.receive.starved());
-    rig.expect_books();
+    rig.expect_ledger();
   }
   static void finish(Rig& rig) {
     ASSERT_TRUE(rig.settle());
@@ -69,7 +69,7 @@ TEST_F(SheddingTest, ADatagramWithoutASlotIsAnsweredBusyAndBookedAsShed) {
   EXPECT_EQ(rig.total(Counter::busy_replies), 1u);
   EXPECT_EQ(rig.total(Counter::received), 2u);
   EXPECT_EQ(rig.total(Counter::completed), 1u);
-  EXPECT_EQ(rig.books.in_flight(), 1u) << "the spare batch is left at once";
+  EXPECT_EQ(rig.ledger.in_flight(), 1u) << "the spare batch is left at once";
   finish(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("first"));
 }
@@ -84,7 +84,7 @@ TEST_F(SheddingTest, WithoutThePolicyNothingIsShed) {
   EXPECT_TRUE(rig.receive.starved());
   EXPECT_EQ(rig.total(Counter::received), 1u);
   finish(rig);
-  EXPECT_EQ(rig.books.outcomes(), 2u);
+  EXPECT_EQ(rig.ledger.outcomes(), 2u);
   EXPECT_EQ(rig.total(Reason::answered), 2u);
 }
 
@@ -411,10 +411,10 @@ TEST_F(SheddingTest, WhatIsLeftOfABatchAtAForcedEndIsTakenOnce) {
   EXPECT_EQ(asked, 3);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 2u);
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 6u);
-  EXPECT_EQ(rig.books.in_flight(), 0u);
-  rig.expect_books();
+  EXPECT_EQ(rig.ledger.in_flight(), 0u);
+  rig.expect_ledger();
   EXPECT_EQ(rig.receive.run(), 0u);
-  rig.expect_books();
+  rig.expect_ledger();
 }
 
 // However many datagrams were merged, no more replies go out than a batch has.

@@ -165,7 +165,7 @@ TEST_F(ResponseTest, EveryKindOfErrorHasItsReason) {
     EXPECT_EQ(rig.response.run(), 3u);
     EXPECT_THAT(rig.replies(), ElementsAre("1", "2")) << error;
     EXPECT_EQ(rig.total(reason), 1u) << error;
-    EXPECT_EQ(rig.books.outcomes(), 3u);
+    EXPECT_EQ(rig.ledger.outcomes(), 3u);
     rig.expect_at_rest();
   }
 }
@@ -212,9 +212,9 @@ TEST_F(ResponseTest, WithoutRoomInTheKernelItHoldsOnlyWhatWaits) {
   rig.socket().fail_send_at(4, EAGAIN);
   EXPECT_EQ(rig.response.run(), 10u);
   rig.response.before_wait();
-  EXPECT_EQ(rig.books.in_flight(), 6u);
+  EXPECT_EQ(rig.ledger.in_flight(), 6u);
   EXPECT_EQ(rig.pool.free_slots().value_guess(), 1024u - 6u);
-  rig.expect_books();
+  rig.expect_ledger();
   EXPECT_EQ(rig.response.run(), 6u);
   EXPECT_EQ(rig.replies(), numbers(0, 9));
   EXPECT_EQ(rig.total(Reason::answered), 10u);
@@ -248,7 +248,7 @@ TEST_F(ResponseTest, PortsMixedWithinABatchAreSentInOneCallEach) {
   StepCost cost;
   ResponseStep response(
       {{&mixed.socket(0), &mixed.socket(1)}, mixed.store, mixed.responses, cost, 16, 1}, lane,
-      mixed.books.open());
+      mixed.ledger.open());
   while (mixed.receive.run() + mixed.service.run() > 0) {
   }
   mixed.socket(0).accept_at_most(2);
@@ -272,7 +272,7 @@ TEST_F(ResponseTest, AFullSocketDoesNotHoldBackTheOthers) {
   EXPECT_EQ(rig.socket(0).sent().size(), 1u);
   EXPECT_EQ(rig.socket(1).sent().size(), 3u);
   EXPECT_EQ(rig.socket(2).sent().size(), 0u);
-  rig.expect_books();
+  rig.expect_ledger();
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(0), ElementsAre("0", "1", "2"));
   EXPECT_THAT(rig.replies(1), ElementsAre("10", "11", "12"));

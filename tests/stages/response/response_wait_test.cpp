@@ -44,7 +44,7 @@ class ResponseWaitTest : public testing::Test {
                             const SendOutlook* outlook = nullptr)
       : rig_(echo_, {.slots = slots, .batch = kBatch, .sockets = sockets}),
         lane_(rig_.pool, 0, 4),
-        step_(wiring(sockets, longest, outlook), lane_, rig_.books.open()) {}
+        step_(wiring(sockets, longest, outlook), lane_, rig_.ledger.open()) {}
 
   ResponseStep::Wiring wiring(std::size_t sockets, std::chrono::nanoseconds longest,
                               const SendOutlook* outlook) {
@@ -115,8 +115,8 @@ TEST_F(ResponseWaitTest, WithoutRoomItNamesTheSocketAndSendsTheRestLater) {
   rig_.socket().fail_send_at(4, EAGAIN);
   EXPECT_EQ(step_.run(), 10u) << "taken";
   EXPECT_EQ(step_.blocked_on(), &rig_.socket());
-  EXPECT_EQ(rig_.books.in_flight(), 6u) << "what was sent is given back at once";
-  rig_.expect_books();
+  EXPECT_EQ(rig_.ledger.in_flight(), 6u) << "what was sent is given back at once";
+  rig_.expect_ledger();
 
   rig_.socket().fail_sends(EAGAIN);
   EXPECT_EQ(step_.run(), 0u);
@@ -125,7 +125,7 @@ TEST_F(ResponseWaitTest, WithoutRoomItNamesTheSocketAndSendsTheRestLater) {
   rig_.socket().fail_send_at(1, EAGAIN);
   EXPECT_EQ(step_.run(), 1u);
   EXPECT_EQ(step_.blocked_on(), &rig_.socket());
-  rig_.expect_books();
+  rig_.expect_ledger();
 
   EXPECT_EQ(step_.run(), 5u);
   EXPECT_EQ(step_.blocked_on(), nullptr);
@@ -149,7 +149,7 @@ TEST_F(ResponseWaitTest, AllOfAListGoesOutWhenThereIsRoom) {
   fill(60);
   while (step_.run() > 0) {
   }
-  EXPECT_EQ(rig_.books.in_flight(), 60u);
+  EXPECT_EQ(rig_.ledger.in_flight(), 60u);
   EXPECT_EQ(rig_.responses.ready_guess(), 0u);
   make_room();
   EXPECT_EQ(step_.run(), 60u) << "more than a batch";
@@ -185,7 +185,7 @@ TEST_F(ResponseWaitTest, ItRunsInlineWhileThereIsRoomInItsListAndKeepsWhatFindsN
   const std::uint64_t entered = rig_.total(Counter::entered);
   EXPECT_THAT(step_.run_inline(take(3), now_ns()), IsEmpty());
   EXPECT_EQ(rig_.total(Counter::entered), entered + 3);
-  EXPECT_EQ(rig_.books.in_flight(), 5u);
+  EXPECT_EQ(rig_.ledger.in_flight(), 5u);
   make_room();
   EXPECT_EQ(step_.run(), 5u);
   EXPECT_EQ(rig_.replies(), numbers(0, 4));
@@ -195,7 +195,7 @@ TEST_F(ResponseWaitTest, ItRunsInlineWhileThereIsRoomInItsListAndKeepsWhatFindsN
 TEST_F(ResponseWaitTest, InlineOnALaneThatAnswersNotItselfItGivesBackAndKeepsNothing) {
   ResponseStep::Wiring not_its_own = wiring(1, 60s, nullptr);
   not_its_own.keeps_unsent = false;
-  ResponseStep helper(not_its_own, lane_, rig_.books.open());
+  ResponseStep helper(not_its_own, lane_, rig_.ledger.open());
   fill(3);
   const std::vector<std::uint32_t> slots = take(3);
   rig_.socket().fail_send_at(1, EAGAIN);
@@ -215,8 +215,8 @@ TEST_F(ResponseWaitTest, WithoutRoomWhatWasShedIsDropped) {
   EXPECT_EQ(step_.run(), 10u);
   EXPECT_EQ(step_.blocked_on(), &rig_.socket());
   EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 5u) << "0, 2 and those that found none";
-  EXPECT_EQ(rig_.books.in_flight(), 4u);
-  rig_.expect_books();
+  EXPECT_EQ(rig_.ledger.in_flight(), 4u);
+  rig_.expect_ledger();
   EXPECT_EQ(step_.run(), 4u);
   EXPECT_THAT(rig_.replies(), ElementsAre("0", "1", "2", "3", "5", "7", "9"));
   EXPECT_EQ(rig_.total(Counter::busy_replies), 2u);
@@ -250,14 +250,14 @@ TEST_F(ResponseWaitTest, AForcedEndTakesWhatWaitsAndTheStepBooksNothing) {
   rig_.socket().fail_sends(EAGAIN);
   EXPECT_EQ(step_.run(), 6u);
   EXPECT_EQ(rig_.seize_all(), 6u);
-  rig_.expect_books();
+  rig_.expect_ledger();
   step_.run();
   EXPECT_EQ(step_.blocked_on(), nullptr);
   EXPECT_THAT(rig_.replies(), IsEmpty());
   EXPECT_EQ(rig_.total(Reason::failed_forced_end), 6u);
   EXPECT_EQ(rig_.total(Reason::answered), 0u);
   EXPECT_EQ(rig_.total(Reason::failed_stale_slot), 0u);
-  rig_.expect_books();
+  rig_.expect_ledger();
 }
 
 // --- the end of a wait ---
@@ -374,7 +374,7 @@ TEST_F(ResponseSocketsWaitTest, AListTakesHalfOfAnEighthOfTheSlotsAndWhatFindsIt
   fill(20, 1, 1000);
   while (step_.run() > 0) {
   }
-  EXPECT_EQ(rig_.books.in_flight(), 64u);
+  EXPECT_EQ(rig_.ledger.in_flight(), 64u);
   EXPECT_EQ(ended_without_room(), 300u - 64u);
   EXPECT_EQ(rig_.replies(1), numbers(1000, 1019)) << "behind all of them in the queue";
   make_room(0);
@@ -408,7 +408,7 @@ TEST_F(ResponseManySocketsTest, AllListsTogetherTakeAQuarterOfTheSlots) {
   for (std::size_t p = 0; p < 8; ++p) fill(100, p);
   while (step_.run() > 0) {
   }
-  EXPECT_EQ(rig_.books.in_flight(), 256u);
+  EXPECT_EQ(rig_.ledger.in_flight(), 256u);
   for (std::size_t p = 0; p < 8; ++p) make_room(p);
   EXPECT_EQ(step_.run(), 256u);
   expect_at_rest();
@@ -482,7 +482,7 @@ TEST_F(ResponsePressureTest, SilentPeersTakeHalfOfTheListAndTheRestEndsAtOnce) {
   fill_from(silent_, "silent", 200);
   while (step_.run() > 0) {
   }
-  EXPECT_EQ(rig_.books.in_flight(), 64u);
+  EXPECT_EQ(rig_.ledger.in_flight(), 64u);
   EXPECT_EQ(ended_without_room(), 200u - 64u);
   EXPECT_EQ(rig_.responses.ready_guess(), 0u) << "they keep nobody from being taken";
   EXPECT_EQ(rig_.socket().counts().send_calls, 0u);
@@ -502,7 +502,7 @@ TEST_F(ResponseFewSlotsTest, SilentPeersKeepNobodyFromBeingTaken) {
   rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 5);
   EXPECT_EQ(step_.run(), 5u);
-  EXPECT_EQ(rig_.books.in_flight(), 2u) << "half of an eighth of 32 slots";
+  EXPECT_EQ(rig_.ledger.in_flight(), 2u) << "half of an eighth of 32 slots";
   for (int i = 0; i < 5; ++i) {
     fill_from(open_, "open", 3);
     EXPECT_EQ(step_.run(), 3u);
@@ -518,7 +518,7 @@ TEST_F(ResponsePressureTest, AReplyAloneWaitsForRoomButNotAside) {
   ResponseStep::Wiring alone = wiring(1, 60s, &outlook_);
   alone.batch = 1;
   alone.lanes = 0;
-  ResponseStep step(alone, lane_, rig_.books.open());
+  ResponseStep step(alone, lane_, rig_.ledger.open());
   pressure_[0].rise();
   rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent");
@@ -546,7 +546,7 @@ TEST_F(ResponseFewestSlotsTest, OneMayStillWaitAside) {
   rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 2);
   EXPECT_EQ(step_.run(), 2u);
-  EXPECT_EQ(rig_.books.in_flight(), 1u);
+  EXPECT_EQ(rig_.ledger.in_flight(), 1u);
   EXPECT_EQ(ended_without_room(), 1u);
   rig_.socket().set_send_buffer_use({0, 1'000'000});
   EXPECT_EQ(step_.run(), 1u);
@@ -565,7 +565,7 @@ TEST_F(ResponseManySlotsTest, AListHasABoundOfItsOwn) {
   fill_from(silent_, "silent", 3000);
   while (step_.run() > 0) {
   }
-  EXPECT_EQ(rig_.books.in_flight(), 2048u);
+  EXPECT_EQ(rig_.ledger.in_flight(), 2048u);
   EXPECT_EQ(ended_without_room(), 3000u - 2048u);
   rig_.socket().set_send_buffer_use({0, 10'000'000});
   EXPECT_EQ(step_.run(), 2048u);

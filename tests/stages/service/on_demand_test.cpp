@@ -88,7 +88,7 @@ class OnDemand : public testing::Test {
   static void expect_at_rest(Rig& rig, std::uint64_t threads) {
     ASSERT_TRUE(rig.settle());
     EXPECT_EQ(rig.total(Counter::threads_started), threads);
-    EXPECT_EQ(rig.books.largest(Gauge::threads_now), 0u);
+    EXPECT_EQ(rig.ledger.largest(Gauge::threads_now), 0u);
     EXPECT_EQ(rig.total(Counter::thread_start_errors), 0u);
     rig.expect_at_rest();
   }
@@ -142,7 +142,7 @@ TEST_F(OnDemand, StartsForTheOldestUpToTheMostAndAPlaceIsUsedAgain) {
   EXPECT_EQ(starter.run(), 2u) << "not more than the most";
   ASSERT_TRUE(service_.wait_until_inside(2));
   EXPECT_THAT(demand_threads(), ElementsAre("demand-0", "demand-1"));
-  EXPECT_EQ(rig.books.largest(Gauge::threads_now), 2u);
+  EXPECT_EQ(rig.ledger.largest(Gauge::threads_now), 2u);
   EXPECT_EQ(rig.workers->queue.ready_guess(), 2u);
   EXPECT_EQ(starter.run(), 0u);
 
@@ -154,7 +154,7 @@ TEST_F(OnDemand, StartsForTheOldestUpToTheMostAndAPlaceIsUsedAgain) {
 
   rig.workers->occupancy.leave();
   service_.let_go(2);
-  while (rig.books.largest(Gauge::threads_now) > 0) {
+  while (rig.ledger.largest(Gauge::threads_now) > 0) {
     ASSERT_TRUE(starter.wait());
     EXPECT_EQ(starter.run(), 0u) << "the worker is idle: the last message is its own";
   }
@@ -166,8 +166,8 @@ TEST_F(OnDemand, StartsForTheOldestUpToTheMostAndAPlaceIsUsedAgain) {
   end(rig);
   expect_at_rest(rig, 3);
   EXPECT_THAT(rig.replies(), ElementsAre("4"));
-  EXPECT_EQ(rig.books.largest(Gauge::threads_most), 2u);
-  EXPECT_EQ(rig.books.recorded(HistogramId::wait_ns), 4u + 4 + 4) << "service, deferred, response";
+  EXPECT_EQ(rig.ledger.largest(Gauge::threads_most), 2u);
+  EXPECT_EQ(rig.ledger.recorded(HistogramId::wait_ns), 4u + 4 + 4) << "service, deferred, response";
 }
 
 // A thread's message is the oldest when the thread looks, and its events come by its own ring.
@@ -225,8 +225,8 @@ TEST_F(OnDemand, SeizedWhileAThreadHasItItIsBookedOnce) {
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), IsEmpty());
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 2u);
-  EXPECT_EQ(rig.books.outcomes(), 2u);
-  rig.expect_books();
+  EXPECT_EQ(rig.ledger.outcomes(), 2u);
+  rig.expect_ledger();
 }
 
 // No thread is to be had.
@@ -260,7 +260,7 @@ TEST_F(NoThread, IsReportedAndTheWorkersGetTheMessage) {
   EXPECT_EQ(run_without_threads(rig), 0u);
   EXPECT_EQ(rig.workers->queue.ready_guess(), 2u) << "the claim is given back";
   EXPECT_TRUE(rig.workers->occupancy.wanted(waiting(rig))) << "nor is the thread counted";
-  EXPECT_EQ(rig.books.largest(Gauge::threads_now), 0u);
+  EXPECT_EQ(rig.ledger.largest(Gauge::threads_now), 0u);
   EXPECT_EQ(rig.total(Counter::threads_started), 0u);
   EXPECT_EQ(rig.total(Counter::thread_start_errors), 1u);
   const std::vector<Event> events = rig.workers->on_demand_events();
@@ -400,7 +400,7 @@ TEST_F(OnDemand, ManyMessagesOneAfterTheOtherInFewPlaces) {
   end(rig);
   expect_at_rest(rig, kMessages);
   EXPECT_EQ(service.shared, 0) << "two threads with one state";
-  EXPECT_LE(rig.books.largest(Gauge::threads_most), 3u);
+  EXPECT_LE(rig.ledger.largest(Gauge::threads_most), 3u);
   EXPECT_EQ(rig.total(Reason::answered), kMessages);
 }
 

@@ -57,7 +57,7 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
     step_ = std::make_unique<ServiceStep>(
         ServiceStep::Wiring{user_, rig_.store, rig_.requests, rig_.responses, cost_, kBatch, 1,
                             ServiceStep::Deferral{queue_, occupancy_, GetParam(), budget_.get()}},
-        lane_, rig_.books.open());
+        lane_, rig_.ledger.open());
   }
   // The messages of one batch reach the service step.
   void serve(const std::vector<std::string>& requests) {
@@ -65,7 +65,7 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
       rig_.deliver(requests[i], client(static_cast<unsigned>(i)));
     ASSERT_EQ(rig_.receive.run(), requests.size());
     ASSERT_EQ(step_->run(), requests.size());
-    rig_.expect_books();
+    rig_.expect_ledger();
   }
   std::vector<std::string> respond() {
     while (rig_.response.run() > 0) {
@@ -93,7 +93,7 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
   std::unique_ptr<BusyBudget> budget_;
   std::unique_ptr<ServiceStep> step_;
   WorkerStep worker_{
-      {{user_, rig_.store, queue_, rig_.responses}, occupancy_}, worker_lane_, rig_.books.open()};
+      {{user_, rig_.store, queue_, rig_.responses}, occupancy_}, worker_lane_, rig_.ledger.open()};
 };
 
 TEST_P(ServiceShedTest, WhatFindsNoPlaceIsAnsweredBusyThroughResponse) {

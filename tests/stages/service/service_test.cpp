@@ -36,7 +36,7 @@ Ended one_message(Service& service, std::string_view request, Reason reason) {
   rig.deliver(request);
   EXPECT_TRUE(rig.settle());
   rig.expect_at_rest();
-  EXPECT_EQ(rig.books.outcomes(), 1u);
+  EXPECT_EQ(rig.ledger.outcomes(), 1u);
   return {rig.total(reason), rig.replies()};
 }
 
@@ -293,9 +293,9 @@ TEST(ServiceStep, NothingWaitsForDeferredWorkOfTheSameBatch) {
         rig->response.run();
         rig->response.before_wait();
         for (const std::string& reply : rig->replies()) replied_before.push_back(reply);
-        inside = rig->books.in_flight();
+        inside = rig->ledger.in_flight();
         free_slots = rig->pool.free_slots().value_guess();
-        rig->expect_books();
+        rig->expect_ledger();
         echo(message);
       });
   Rig the_rig(service);
@@ -376,7 +376,7 @@ TEST(ServiceStep, ABatchIsWhatIsThereUpToTheLimit) {
   }
   EXPECT_THAT(batches, ElementsAre(4, 4, 1));
   EXPECT_EQ(rig.total(Counter::entered), 18u) << "nine into receive, nine into service";
-  EXPECT_EQ(rig.books.recorded(HistogramId::wait_ns), 9u);
+  EXPECT_EQ(rig.ledger.recorded(HistogramId::wait_ns), 9u);
   rig.expect_at_rest();
 }
 
@@ -404,7 +404,7 @@ TEST(ServiceStepWithWorkers, OnlyWhatIsDeferredGoesToThem) {
   EXPECT_EQ(rig.workers->queue.ready_guess(), 2u);
   EXPECT_EQ(rig.total(Counter::deferred), 2u);
   EXPECT_EQ(rig.total(Counter::deferred_in_place), 0u);
-  EXPECT_EQ(rig.books.largest(Gauge::worker_queue_high_water), 2u);
+  EXPECT_EQ(rig.ledger.largest(Gauge::worker_queue_high_water), 2u);
   rig.response.run();
   EXPECT_THAT(rig.replies(), ElementsAre("a", "b"));
   ASSERT_TRUE(rig.settle());
@@ -448,7 +448,7 @@ TEST(ServiceStepWithWorkers, WithBlockTheLaneWaitsForRoomAndHoldsOnlyWhatWaits) 
     workers_side.push_back(expected);
   }
   lane.join();
-  EXPECT_EQ(rig.books.largest(Gauge::worker_queue_high_water), 1u);
+  EXPECT_EQ(rig.ledger.largest(Gauge::worker_queue_high_water), 1u);
   EXPECT_EQ(rig.total(Counter::deferred), 3u);
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("a", "b", "d1", "d2", "d3"));
@@ -612,8 +612,8 @@ TEST(ServiceStepWithWorkers, WhatIsSeizedBeforeItIsHandedOverGoesNoFurther) {
   ASSERT_TRUE(rig->settle());
   EXPECT_EQ(rig->total(Counter::deferred), 0u);
   EXPECT_EQ(rig->total(Reason::failed_forced_end), 1u);
-  EXPECT_EQ(rig->books.outcomes(), 1u);
-  rig->expect_books();
+  EXPECT_EQ(rig->ledger.outcomes(), 1u);
+  rig->expect_ledger();
 }
 
 }  // namespace

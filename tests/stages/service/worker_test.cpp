@@ -97,8 +97,8 @@ TEST(WorkerStep, NothingElseWaitsWhileTheServiceBlocks) {
     for (const std::string& reply : rig->replies()) replied_before.push_back(reply);
     EXPECT_EQ(rig->workers->occupancy.inside_guess(), 0u)
         << "nobody counts where no thread may start";
-    EXPECT_EQ(rig->pool.free_slots().value_guess(), rig->store.slots() - rig->books.in_flight());
-    rig->expect_books();
+    EXPECT_EQ(rig->pool.free_slots().value_guess(), rig->store.slots() - rig->ledger.in_flight());
+    rig->expect_ledger();
     if (test::request_of(message) == "silent")
       message.no_reply();
     else
@@ -109,7 +109,7 @@ TEST(WorkerStep, NothingElseWaitsWhileTheServiceBlocks) {
   bring_to_workers(*rig, {"a", "silent", "b"});
   EXPECT_EQ(rig->workers->run(), 3u);
   EXPECT_THAT(replied_before, ElementsAre("a"));
-  EXPECT_EQ(rig->books.in_flight(), 1u) << "b waits for the response stage";
+  EXPECT_EQ(rig->ledger.in_flight(), 1u) << "b waits for the response stage";
   ASSERT_TRUE(rig->settle());
   EXPECT_THAT(rig->replies(), ElementsAre("b"));
   rig->expect_at_rest();
@@ -125,10 +125,10 @@ TEST(WorkerStep, CountsWhatItTakesAndHowLongThatWaited) {
   Rig rig(service, with_workers());
   bring_to_workers(rig, {"a", "n", "b"});
   EXPECT_EQ(rig.total(Counter::deferred), 3u);
-  EXPECT_EQ(rig.books.largest(Gauge::worker_queue_high_water), 3u);
+  EXPECT_EQ(rig.ledger.largest(Gauge::worker_queue_high_water), 3u);
   const std::uint64_t entered = rig.total(Counter::entered);
-  const std::uint64_t left = rig.total(Counter::left);
-  const std::uint64_t waits = rig.books.recorded(HistogramId::wait_ns);
+  const std::uint64_t left = rig.total(Counter::forwarded);
+  const std::uint64_t waits = rig.ledger.recorded(HistogramId::wait_ns);
   const std::uint64_t waited_ns = rig.total(Counter::queue_wait_ns);
   const std::uint64_t batches = rig.total(Counter::batches);
   // Longer ago than any clock is behind another.
@@ -136,12 +136,12 @@ TEST(WorkerStep, CountsWhatItTakesAndHowLongThatWaited) {
     rig.store.header(slot_with(rig, request)).published_ns -= 1'000'000'000;
   EXPECT_EQ(rig.workers->run(), 3u);
   EXPECT_EQ(rig.total(Counter::entered) - entered, 3u);
-  EXPECT_EQ(rig.total(Counter::left) - left, 2u);
+  EXPECT_EQ(rig.total(Counter::forwarded) - left, 2u);
   EXPECT_EQ(rig.total(Counter::completed), 1u);
   EXPECT_EQ(rig.total(Counter::batches) - batches, 3u) << "one by one";
-  EXPECT_EQ(rig.books.recorded(HistogramId::wait_ns) - waits, 3u);
+  EXPECT_EQ(rig.ledger.recorded(HistogramId::wait_ns) - waits, 3u);
   EXPECT_GE(rig.total(Counter::queue_wait_ns) - waited_ns, 3'000'000'000u);
-  EXPECT_GE(rig.books.largest(HistogramId::wait_ns), 1'000'000'000u);
+  EXPECT_GE(rig.ledger.largest(HistogramId::wait_ns), 1'000'000'000u);
   ASSERT_TRUE(rig.settle());
   rig.expect_at_rest();
 }
@@ -195,8 +195,8 @@ TEST(WorkerStep, SeizedInTheWorkerQueueItIsBookedOnce) {
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), IsEmpty());
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 3u);
-  EXPECT_EQ(rig.books.outcomes(), 3u);
-  rig.expect_books();
+  EXPECT_EQ(rig.ledger.outcomes(), 3u);
+  rig.expect_ledger();
 }
 
 TEST(WorkerStep, SeizedWhileTheServiceHasItItIsBookedOnce) {
@@ -215,8 +215,8 @@ TEST(WorkerStep, SeizedWhileTheServiceHasItItIsBookedOnce) {
   ASSERT_TRUE(rig->settle());
   EXPECT_THAT(rig->replies(), IsEmpty());
   EXPECT_EQ(rig->total(Reason::failed_forced_end), 2u);
-  EXPECT_EQ(rig->books.outcomes(), 2u);
-  rig->expect_books();
+  EXPECT_EQ(rig->ledger.outcomes(), 2u);
+  rig->expect_ledger();
 }
 
 TEST(WorkerStep, GenerationChangedWhileTheServiceHasIt) {
@@ -238,7 +238,7 @@ TEST(WorkerStep, GenerationChangedWhileTheServiceHasIt) {
     EXPECT_THAT(rig->replies(), IsEmpty()) << "someone else's message is not answered";
     EXPECT_EQ(rig->total(Reason::failed_stale_slot), 1u);
     EXPECT_TRUE(rig->store.holds(rig->store.message_in(slot))) << "nor touched";
-    rig->expect_books();
+    rig->expect_ledger();
     rig->end_intruder(slot);
     rig->expect_at_rest();
   }

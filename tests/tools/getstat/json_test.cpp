@@ -101,7 +101,7 @@ TEST_F(JsonTest, ALiveServerKeyByKey) {
   EXPECT_EQ(stages[1]["name"], "service");
   EXPECT_EQ(stages[2]["name"], "response");
   EXPECT_EQ(stages[0]["entered"], 15);
-  EXPECT_EQ(stages[0]["left"], 13);
+  EXPECT_EQ(stages[0]["forwarded"], 13);
   EXPECT_EQ(stages[0]["completed"], 2);
   EXPECT_EQ(stages[0]["queue_depth"], 0);
   EXPECT_EQ(stages[0]["queue_high_water"], 0);

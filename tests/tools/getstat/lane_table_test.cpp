@@ -97,7 +97,7 @@ TEST_F(LaneTableTest, MoreThanSixteenLanesShareARow) {
 
 // Zeros would be read as measured.
 TEST_F(LaneTableTest, WhatIsNotMeasuredHasADash) {
-  start(2, Detail::books);
+  start(2, Detail::essential);
   count(0, Counter::received, 3);
   EXPECT_THAT(table(), ContainsRegex("lane-0 +3 +100.0 % +-\n"));
 }

@@ -55,7 +55,7 @@ TEST_F(TableTest, ShowsServerStagesLedgerAndReasons) {
 TEST_F(TableTest, AStageThatIsNotMeasuredHasDashes) {
   const std::string path = folder_.file("receive-not-measured");
   RegionOptions options = test::sample_options(path);
-  options.blocks[0].detail = Detail::books;
+  options.blocks[0].detail = Detail::essential;
   test::SampleServer server(options);
   server.region.set_live();
   server.answered(50);

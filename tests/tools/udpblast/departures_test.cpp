@@ -15,7 +15,7 @@ class DeparturesTest : public testing::Test {
   Departures plan(std::uint64_t end, std::optional<std::uint64_t> ends_ns = std::nullopt) {
     return {{Schedule::at_rate(1'000), end, 0, 1}, kStart, ends_ns, tally_};
   }
-  void expect_books(const Departures& departures, std::uint64_t sent, std::uint64_t missed) {
+  void expect_ledger(const Departures& departures, std::uint64_t sent, std::uint64_t missed) {
     EXPECT_EQ(departures.planned(), sent + missed);
     EXPECT_EQ(tally_[Count::missed], missed);
     EXPECT_EQ(tally_.read().lag.count(), sent);
@@ -29,7 +29,7 @@ TEST_F(DeparturesTest, LagIsFromThePlannedTime) {
   departures.sent(3, kStart + 5 * kMillisecond);  // 5, 4 and 3 ms late
   EXPECT_TRUE(departures.done(kStart + 5 * kMillisecond));
   EXPECT_EQ(tally_.read().lag.max, 5 * kMillisecond);
-  expect_books(departures, 3, 0);
+  expect_ledger(departures, 3, 0);
 }
 
 TEST_F(DeparturesTest, FallingBehindMissesNothingAndShiftsNothing) {
@@ -47,7 +47,7 @@ TEST_F(DeparturesTest, WhatFindsNoRoomIsMissedAndTheRestKeepsItsTime) {
   departures.missed(8);
   EXPECT_EQ(departures.planned_ns(), kStart + 10 * kMillisecond);
   departures.end(kStart + 9 * kMillisecond);
-  expect_books(departures, 2, 8);
+  expect_ledger(departures, 2, 8);
 }
 
 TEST_F(DeparturesTest, AKernelThatTakesNothingForLongCostsWhatIsDue) {
@@ -74,7 +74,7 @@ TEST_F(DeparturesTest, TheEndMissesWhatIsDueAndPlansNoMore) {
   departures.sent(5, kStart + 10 * kMillisecond);
   departures.end(kStart + 10 * kMillisecond);
   EXPECT_TRUE(departures.done(kStart + 10 * kMillisecond));
-  expect_books(departures, 5, 6);
+  expect_ledger(departures, 5, 6);
 }
 
 TEST_F(DeparturesTest, CatchingUpEndsAWhileAfterTheTimeLimit) {
@@ -82,7 +82,7 @@ TEST_F(DeparturesTest, CatchingUpEndsAWhileAfterTheTimeLimit) {
   departures.sent(500, kStart + 2 * kSecond);
   EXPECT_FALSE(departures.done(kStart + 2 * kSecond + kCatchUpNs - 1));
   EXPECT_TRUE(departures.done(kStart + 2 * kSecond + kCatchUpNs));
-  expect_books(departures, 500, 1'500);
+  expect_ledger(departures, 500, 1'500);
 }
 
 }  // namespace

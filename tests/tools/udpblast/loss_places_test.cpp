@@ -18,7 +18,7 @@ Totals totals(Counts counts) {
   return tally.read();
 }
 
-// A server whose own books balance: what it received is in an outcome or inside.
+// A server whose own ledger balances: what it received is in an outcome or inside.
 Ledger ledger(Outcomes outcomes, std::int64_t in_flight = 0, std::uint64_t kernel_dropped = 0) {
   Ledger result;
   for (const auto& [outcome, count] : outcomes) {
@@ -112,7 +112,7 @@ TEST(LossPlaces, OtherClientsMessagesAreNegative) {
   expect_identity(places);
 }
 
-TEST(LossPlaces, AServerWhoseBooksDoNotBalance) {
+TEST(LossPlaces, AServerWhoseLedgerDoesNotBalance) {
   Ledger after = ledger({{Outcome::answered, 99}});
   after.received += 1;
   const LossPlaces places = loss_places(

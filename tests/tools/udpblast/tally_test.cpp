@@ -42,7 +42,7 @@ TEST(Tally, ThreadsAddUp) {
   EXPECT_EQ(sum.latency.max, 20u);
 }
 
-TEST(Tally, ClassesHaveBooksOfTheirOwn) {
+TEST(Tally, ClassesHaveLedgersOfTheirOwn) {
   Tally one;
   one.class_sent(0);
   one.class_sent(1);
@@ -72,7 +72,7 @@ TEST(Tally, LossIsWhatWasNotAnsweredInTime) {
   EXPECT_EQ(tally.read().loss(), 0.5);
 }
 
-TEST(Tally, BooksThatBalance) {
+TEST(Tally, ALedgerThatBalances) {
   Tally tally;
   EXPECT_EQ(tally.read().imbalance(), std::nullopt);
   tally.add(Count::planned, 14);
@@ -91,7 +91,7 @@ TEST(Tally, BooksThatBalance) {
   EXPECT_EQ(tally.read().imbalance(), std::nullopt);
 }
 
-TEST(Tally, BooksThatDoNot) {
+TEST(Tally, ALedgerThatDoesNot) {
   Tally planned;
   planned.add(Count::planned, 2);
   planned.add(Count::sent, 1);

@@ -12,9 +12,9 @@
 
 namespace cpss::test {
 
-class Books {
+class StageLedger {
  public:
-  // A writer of a new, zeroed block; valid as long as the books.
+  // A writer of a new, zeroed block; valid as long as the ledger.
   StatsWriter open();
 
   // Over all blocks.

@@ -1,28 +1,28 @@
-#include "tests/stages/books.h"
+#include "tests/stages/stage_ledger.h"
 
 #include <algorithm>
 
 namespace cpss::test {
 
-StatsWriter Books::open() {
+StatsWriter StageLedger::open() {
   return StatsWriter(blocks_.emplace_back().values.data(), Detail::histograms);
 }
 
-std::uint64_t Books::total(Counter counter) const {
+std::uint64_t StageLedger::total(Counter counter) const {
   return sum(kCounterOffset + static_cast<std::size_t>(counter));
 }
 
-std::uint64_t Books::total(Reason reason) const {
+std::uint64_t StageLedger::total(Reason reason) const {
   return sum(kReasonOffset + static_cast<std::size_t>(reason));
 }
 
-std::uint64_t Books::outcomes() const {
+std::uint64_t StageLedger::outcomes() const {
   std::uint64_t result = 0;
   for (const ReasonInfo& reason : kReasons) result += total(reason.id);
   return result;
 }
 
-std::uint64_t Books::recorded(HistogramId histogram) const {
+std::uint64_t StageLedger::recorded(HistogramId histogram) const {
   const std::size_t base =
       kHistogramOffset + static_cast<std::size_t>(histogram) * kHistogramValues;
   std::uint64_t result = 0;
@@ -31,22 +31,22 @@ std::uint64_t Books::recorded(HistogramId histogram) const {
   return result;
 }
 
-std::uint64_t Books::largest(Gauge gauge) const {
+std::uint64_t StageLedger::largest(Gauge gauge) const {
   return most(kGaugeOffset + static_cast<std::size_t>(gauge));
 }
 
-std::uint64_t Books::largest(HistogramId histogram) const {
+std::uint64_t StageLedger::largest(HistogramId histogram) const {
   return most(kHistogramOffset + static_cast<std::size_t>(histogram) * kHistogramValues +
               kHistogramMax);
 }
 
-std::uint64_t Books::sum(std::size_t at) const {
+std::uint64_t StageLedger::sum(std::size_t at) const {
   std::uint64_t result = 0;
   for (const Block& block : blocks_) result += block.values[at].load(std::memory_order_relaxed);
   return result;
 }
 
-std::uint64_t Books::most(std::size_t at) const {
+std::uint64_t StageLedger::most(std::size_t at) const {
   std::uint64_t result = 0;
   for (const Block& block : blocks_)
     result = std::max(result, block.values[at].load(std::memory_order_relaxed));

@@ -20,7 +20,7 @@ namespace cpss {
 // them may be there: the one that has the token of `turn` takes and writes, which is what makes it
 // the queue's one consumer, and it passes the token on once there is a newer one.
 struct AsyncWriter::Shared {
-  Shared(int where, std::size_t most) : descriptor(where), capacity(most), texts(most) {}
+  Shared(int where, std::size_t max) : descriptor(where), capacity(max), texts(max) {}
 
   const int descriptor;
   const std::size_t capacity;

@@ -69,9 +69,9 @@ ParsedIp masked(ParsedIp ip, unsigned length) {
   return ip;
 }
 
-std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
+std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
   unsigned number = 0;
-  if (read_count(text, {0, most}, number)) return std::nullopt;
+  if (read_count(text, {0, max}, number)) return std::nullopt;
   return number;
 }
 

@@ -17,7 +17,7 @@
 namespace cpss {
 namespace {
 
-constexpr std::size_t kMostErrorsOfAFile = 100;  // a file of rubbish must not fill the terminal
+constexpr std::size_t kMaxErrorsOfAFile = 100;  // a file of rubbish must not fill the terminal
 
 // Where a user finds what an error is about.
 std::string place(const Origin& origin, const SettingInfo& row) {
@@ -72,9 +72,9 @@ class Loader {
     RawSettings raw = settings_of(read_yaml_file(path, result_.input_patience), path);
     std::vector<std::string> others = std::exchange(result_.errors, std::move(raw.errors));
     apply(raw);
-    if (result_.errors.size() > kMostErrorsOfAFile) {
-      const std::size_t more = result_.errors.size() - kMostErrorsOfAFile;
-      result_.errors.resize(kMostErrorsOfAFile);
+    if (result_.errors.size() > kMaxErrorsOfAFile) {
+      const std::size_t more = result_.errors.size() - kMaxErrorsOfAFile;
+      result_.errors.resize(kMaxErrorsOfAFile);
       result_.errors.push_back(fmt::format("{}: {} more errors", path, more));
     }
     std::swap(result_.errors, others);

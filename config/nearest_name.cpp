@@ -9,7 +9,7 @@ namespace cpss {
 namespace {
 
 constexpr std::size_t kLongest = 64;  // no name of ours is longer; bounds the work
-constexpr std::size_t kMostSuggestions = 3;
+constexpr std::size_t kMaxSuggestions = 3;
 constexpr std::size_t kShortestBeginning = 3;
 
 std::string folded(std::string_view text) {
@@ -58,7 +58,7 @@ std::vector<std::string> nearest_names(std::string_view unknown, std::span<const
     nearest = d;
     if (std::ranges::find(names, candidate.name) == names.end()) names.push_back(candidate.name);
   }
-  names.resize(std::min(names.size(), kMostSuggestions));
+  names.resize(std::min(names.size(), kMaxSuggestions));
   return names;
 }
 

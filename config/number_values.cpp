@@ -27,7 +27,7 @@ std::optional<std::uint64_t> take_digits(std::string_view& text) {
 }
 
 bool within(std::uint64_t number, SettingRange range) {
-  return range.least <= number && number <= range.most;
+  return range.min <= number && number <= range.max;
 }
 
 struct Suffix {
@@ -66,7 +66,7 @@ Complaint read_bytes(std::string_view text, SettingRange range, std::size_t& out
     if (suffix == kSuffixes.end()) return "is not a number of bytes";
     factor = suffix->factor;
   }
-  if (*number > range.most / factor || !within(*number * factor, range))
+  if (*number > range.max / factor || !within(*number * factor, range))
     return std::string(kOutOfRange);
   out = *number * factor;
   return {};
@@ -80,7 +80,7 @@ std::string bytes_text(std::size_t bytes) {
 }
 
 Complaint read_seconds(std::string_view text, SettingRange range, std::chrono::nanoseconds& out) {
-  constexpr std::size_t kMostFractionDigits = 9;
+  constexpr std::size_t kMaxFractionDigits = 9;
   constexpr std::string_view kNotSeconds = "is not a number of seconds";
   const std::optional<std::uint64_t> whole = take_digits(text);
   if (!whole) return std::string(kNotSeconds);
@@ -92,11 +92,11 @@ Complaint read_seconds(std::string_view text, SettingRange range, std::chrono::n
     const std::size_t digits = text.size();
     const std::optional<std::uint64_t> fraction = take_digits(text);
     if (!fraction || !text.empty()) return std::string(kNotSeconds);
-    if (digits > kMostFractionDigits) return "is finer than a nanosecond";
+    if (digits > kMaxFractionDigits) return "is finer than a nanosecond";
     fraction_ns = *fraction;
-    for (std::size_t i = digits; i < kMostFractionDigits; ++i) fraction_ns *= 10;
+    for (std::size_t i = digits; i < kMaxFractionDigits; ++i) fraction_ns *= 10;
   }
-  if (!within(*whole, range) || (*whole == range.most && fraction_ns > 0))
+  if (!within(*whole, range) || (*whole == range.max && fraction_ns > 0))
     return std::string(kOutOfRange);
   out = std::chrono::seconds(*whole) +
         std::chrono::nanoseconds(static_cast<std::int64_t>(fraction_ns));

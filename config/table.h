@@ -44,8 +44,8 @@ using SettingMember = std::variant<            //
 
 // Inclusive; only for counts, bytes and (whole) seconds.
 struct SettingRange {
-  std::uint64_t least = 0;
-  std::uint64_t most = 0;
+  std::uint64_t min = 0;
+  std::uint64_t max = 0;
 };
 
 // The models that use a setting; in any other it is an error if it is set.

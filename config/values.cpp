@@ -253,14 +253,14 @@ Words words_for(const SettingInfo& row, Notation notation) {
   if constexpr (std::is_same_v<Value, std::optional<ListenAddress>>)
     return {"source, or a.b.c.d:port or [IPv6]:port", "ADDRESS"};
   if constexpr (std::is_same_v<Value, unsigned> || std::is_same_v<Value, std::optional<unsigned>>)
-    return {fmt::format("{} to {} {}", row.range.least, row.range.most, row.unit), "N"};
+    return {fmt::format("{} to {} {}", row.range.min, row.range.max, row.unit), "N"};
   if constexpr (std::is_same_v<Value, std::size_t>)
     return {fmt::format("{} to {}, in {} or with k, M, G, KiB, MiB or GiB behind (powers of 1024)",
-                        bytes_text(row.range.least), bytes_text(row.range.most), row.unit),
+                        bytes_text(row.range.min), bytes_text(row.range.max), row.unit),
             "BYTES"};
   if constexpr (std::is_same_v<Value, std::chrono::nanoseconds>)
-    return {fmt::format("{} to {} {}, also with a fraction such as 0.5", row.range.least,
-                        row.range.most, row.unit),
+    return {fmt::format("{} to {} {}, also with a fraction such as 0.5", row.range.min,
+                        row.range.max, row.unit),
             "SECONDS"};
   if constexpr (kIsList<Value>)
     return {std::string(ListReader<Value>::kAllowed), ListReader<Value>::kPlaceholder};

@@ -66,9 +66,9 @@ bool AddressWatch::may_have_changed() noexcept {
 // What they say does not matter, so they may be cut.
 bool AddressWatch::take_messages() noexcept {
   // At the next call the rest: nobody is to be kept here by a host that never rests.
-  constexpr int kMost = 10'000;
+  constexpr int kMax = 10'000;
   bool any = false;
-  for (int i = 0; i < kMost; ++i) {
+  for (int i = 0; i < kMax; ++i) {
     std::array<std::byte, 64> message;
     if (::recv(fd_, message.data(), message.size(), MSG_DONTWAIT) >= 0 || errno == ENOBUFS) {
       any = true;

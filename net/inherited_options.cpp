@@ -171,10 +171,10 @@ void refuse_timed(int fd, const SocketAddress& address) {
 // option away empties it of errors of both families, whether it was set or not; time stamps of what
 // was sent, and notices of MSG_ZEROCOPY, stay there since Linux 6.2 or so until they are read.
 void discard_errors(int fd) noexcept {
-  constexpr int kMost = 1'000'000;  // somebody else may go on sending
+  constexpr int kMax = 1'000'000;  // somebody else may go on sending
   const int off = 0;
   ::setsockopt(fd, IPPROTO_IP, IP_RECVERR, &off, sizeof off);
-  for (int i = 0; i < kMost && ::recv(fd, nullptr, 0, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0; ++i) {
+  for (int i = 0; i < kMax && ::recv(fd, nullptr, 0, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0; ++i) {
   }
   int pending = 0;
   socklen_t size = sizeof pending;

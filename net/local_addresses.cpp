@@ -76,10 +76,10 @@ LocalAddressSet LocalAddressSet::of_this_host() {
   return LocalAddressSet(std::move(addresses), std::move(broadcasts), std::move(networks));
 }
 
-void LocalAddressSet::reserve(std::size_t most) {
-  addresses_.reserve(most);
-  broadcasts_.reserve(most);
-  networks_.reserve(most);
+void LocalAddressSet::reserve(std::size_t max) {
+  addresses_.reserve(max);
+  broadcasts_.reserve(max);
+  networks_.reserve(max);
 }
 
 void LocalAddressSet::assign_sorted(std::span<const IpAddress> addresses,

@@ -33,7 +33,7 @@ class LocalAddressSet {
   bool is_network_broadcast(const IpAddress& address) const noexcept;
 
   // For a set that is to be assigned to without allocating: so many of each kind fit from now on.
-  void reserve(std::size_t most);
+  void reserve(std::size_t max);
   // Of all, what another set has.
   void assign_sorted(std::span<const IpAddress> addresses, std::span<const IpAddress> broadcasts,
                      std::span<const Prefix> networks) noexcept;

@@ -84,7 +84,7 @@ void ReachMap::add(const IpAddress& peer, Reach reach) noexcept {
     const std::uint64_t there = cell.load(std::memory_order_relaxed);
     const bool the_same = (there & ~kReachMask) == hash && there != 0;
     if (there != 0 && !the_same) continue;
-    if (there == 0 && peers_ == kMostPeers) return;
+    if (there == 0 && peers_ == kMaxPeers) return;
     if (there == 0) ++peers_;
     if (there == 0 || reach < reach_in(there))
       cell.store(hash | code_of(reach), std::memory_order_relaxed);
@@ -95,7 +95,7 @@ void ReachMap::add(const IpAddress& peer, Reach reach) noexcept {
 void ReachMap::add_network(const Prefix& network) noexcept {
   Edition& edition = next_edition();
   const std::uint32_t count = edition.network_count.load(std::memory_order_relaxed);
-  if (count == kMostNetworks) return;
+  if (count == kMaxNetworks) return;
   const auto words = words_of(network.ip);
   for (std::size_t i = 0; i < words.size(); ++i)
     edition.networks[count].ip[i].store(words[i], std::memory_order_relaxed);

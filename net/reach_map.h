@@ -29,8 +29,8 @@ enum class Reach : std::uint8_t {
 
 class ReachMap {
  public:
-  static constexpr std::size_t kMostPeers = 6144;
-  static constexpr std::size_t kMostNetworks = 64;
+  static constexpr std::size_t kMaxPeers = 6144;
+  static constexpr std::size_t kMaxNetworks = 64;
   static constexpr std::chrono::nanoseconds kValid = std::chrono::seconds(1);
 
   // `secret`: nobody outside may know it, or peers could be made up that are taken for others.
@@ -60,7 +60,7 @@ class ReachMap {
   struct Edition {
     // {hash of the peer, Reach + 1} by hash, to the next empty one; 0: empty.
     std::array<std::atomic<std::uint64_t>, kCells> cells{};
-    std::array<Network, kMostNetworks> networks{};
+    std::array<Network, kMaxNetworks> networks{};
     std::atomic<std::uint32_t> network_count{0};
   };
 

@@ -25,14 +25,14 @@ bool leaves_the_same_way(const OutgoingDatagram& a, const OutgoingDatagram& b) n
 }
 
 std::size_t segments_of_one_packet(std::span<const OutgoingDatagram> datagrams,
-                                   std::size_t most) noexcept {
+                                   std::size_t max) noexcept {
   const OutgoingDatagram& first = datagrams.front();
   if (first.size == 0) return 1;  // a segment has at least a byte
   std::size_t bytes = first.size;
   std::size_t count = 1;
-  while (count < datagrams.size() && count < most) {
+  while (count < datagrams.size() && count < max) {
     const OutgoingDatagram& next = datagrams[count];
-    if (next.size == 0 || next.size > first.size || bytes + next.size > kMostSegmentedBytes ||
+    if (next.size == 0 || next.size > first.size || bytes + next.size > kMaxSegmentedBytes ||
         !leaves_the_same_way(first, next))
       break;
     bytes += next.size;
@@ -42,22 +42,22 @@ std::size_t segments_of_one_packet(std::span<const OutgoingDatagram> datagrams,
   return count;
 }
 
-std::size_t most_segments() noexcept {
+std::size_t max_segments() noexcept {
   const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
-  if (fd < 0) return kLeastSegments;
+  if (fd < 0) return kMinSegments;
   sockaddr_in self{};
   self.sin_family = AF_INET;
   self.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof self;
   const int segment = 1;
-  const std::array<std::byte, kMostSegments> payload{};
+  const std::array<std::byte, kMaxSegments> payload{};
   auto* const address = reinterpret_cast<sockaddr*>(&self);
   const bool more = ::bind(fd, address, size) == 0 && ::getsockname(fd, address, &size) == 0 &&
                     ::setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment) == 0 &&
                     ::sendto(fd, payload.data(), payload.size(), MSG_DONTWAIT, address, size) ==
                         static_cast<ssize_t>(payload.size());
   ::close(fd);
-  return more ? kMostSegments : kLeastSegments;
+  return more ? kMaxSegments : kMinSegments;
 }
 
 }  // namespace cpss

@@ -13,30 +13,30 @@ namespace cpss {
 
 // How many datagrams the kernel takes in one such packet: UDP_MAX_SEGMENTS of the kernel, which is
 // not in its user headers. At least this many on every kernel that knows UDP_SEGMENT.
-inline constexpr std::size_t kLeastSegments = 64;
+inline constexpr std::size_t kMinSegments = 64;
 
 // What no kernel takes, or merges, more of: UDP_MAX_SEGMENTS since Linux 6.9.
-inline constexpr std::size_t kMostSegments = 128;
+inline constexpr std::size_t kMaxSegments = 128;
 
 // Room for whatever the kernel merges (UDP_GRO): it goes up to the largest IP packet.
 inline constexpr std::size_t kMergedBytes = 64 << 10;
 
 // Bytes of payload in one such packet, all its datagrams together: what a UDP length field and an
 // IPv4 packet allow (65,535 less two headers).
-inline constexpr std::size_t kMostSegmentedBytes = 65'507;
+inline constexpr std::size_t kMaxSegmentedBytes = 65'507;
 
 // Whether two datagrams go to one peer, from one local address.
 bool leaves_the_same_way(const OutgoingDatagram& a, const OutgoingDatagram& b) noexcept;
 
 // How many datagrams from the beginning of `datagrams` (not empty) can leave as one packet: to one
 // peer, from one local address, all of one size but the last, which may be shorter. At least 1, at
-// most `most`.
+// most `max`.
 std::size_t segments_of_one_packet(std::span<const OutgoingDatagram> datagrams,
-                                   std::size_t most) noexcept;
+                                   std::size_t max) noexcept;
 
 // The most datagrams this kernel takes in one packet, found by sending some to a socket of our own
-// on loopback; kLeastSegments where that cannot be found out. Makes system calls: not for the hot
+// on loopback; kMinSegments where that cannot be found out. Makes system calls: not for the hot
 // path.
-std::size_t most_segments() noexcept;
+std::size_t max_segments() noexcept;
 
 }  // namespace cpss

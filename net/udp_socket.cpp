@@ -35,12 +35,12 @@ namespace {
 // of the process, the short-lived ones included.)
 template <std::size_t ControlBytes>
 struct MessageArrays {
-  std::array<mmsghdr, UdpSocket::kMostPerCall> headers;
-  std::array<iovec, UdpSocket::kMostPerCall> vectors;
+  std::array<mmsghdr, UdpSocket::kMaxPerCall> headers;
+  std::array<iovec, UdpSocket::kMaxPerCall> vectors;
   struct alignas(cmsghdr) Control {
     std::array<std::byte, ControlBytes> bytes;
   };
-  std::array<Control, UdpSocket::kMostPerCall> controls;
+  std::array<Control, UdpSocket::kMaxPerCall> controls;
 };
 
 int open_socket(sa_family_t family) noexcept {
@@ -179,8 +179,8 @@ std::size_t small_datagram_cost() noexcept {
 std::size_t segments_per_packet(int fd) noexcept {
   const int none = 0;  // no segmentation but where a send asks for it
   if (!set_option(fd, IPPROTO_UDP, UDP_SEGMENT, none)) return 1;
-  static const std::size_t most = most_segments();
-  return most;
+  static const std::size_t max = max_segments();
+  return max;
 }
 
 }  // namespace
@@ -241,7 +241,7 @@ void UdpSocket::ask_for(const UdpSocketOptions& options, int fd, const SocketAdd
   // merged, and its datagrams can be told apart only while the option is on.
   merges_ = (options.gro && set_option(fd, IPPROTO_UDP, UDP_GRO, on)) ||
             int_option(fd, IPPROTO_UDP, UDP_GRO) != 0;
-  if (options.gso) most_segments_ = segments_per_packet(fd);
+  if (options.gso) max_segments_ = segments_per_packet(fd);
   set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.buffer_bytes, inherited_);
   set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, options.buffer_bytes, inherited_);
 }
@@ -278,8 +278,8 @@ UdpSocket::~UdpSocket() {
 ReceiveResult UdpSocket::receive(std::span<const ReceiveBuffer> buffers,
                                  std::span<Arrival> arrivals) noexcept {
   MessageArrays<kReceiveControlBytes> arrays;
-  const std::size_t most = std::min(buffers.size(), kMostPerCall);
-  for (std::size_t i = 0; i < most; ++i) {
+  const std::size_t max = std::min(buffers.size(), kMaxPerCall);
+  for (std::size_t i = 0; i < max; ++i) {
     arrays.vectors[i] = {buffers[i].data, buffers[i].size};
     msghdr header{};
     header.msg_name = arrivals[i].peer.data();
@@ -296,7 +296,7 @@ ReceiveResult UdpSocket::receive(std::span<const ReceiveBuffer> buffers,
   int filled = 0;
   do {
     filled =
-        ::recvmmsg(fd_, arrays.headers.data(), static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
+        ::recvmmsg(fd_, arrays.headers.data(), static_cast<unsigned>(max), MSG_DONTWAIT, nullptr);
   } while (filled < 0 && errno == EINTR);
   if (filled < 0) return {0, errno == EAGAIN ? 0 : errno};
 
@@ -315,26 +315,26 @@ ReceiveResult UdpSocket::receive(std::span<const ReceiveBuffer> buffers,
 }
 
 SendResult UdpSocket::send(std::span<const OutgoingDatagram> datagrams) noexcept {
-  datagrams = datagrams.first(std::min(datagrams.size(), kMostPerCall));
+  datagrams = datagrams.first(std::min(datagrams.size(), kMaxPerCall));
   // The clock is read only after a refusal.
   const bool pause = offload_pause_.begun() && !offload_pause_.over(now_ns());
-  const std::size_t most = pause ? 1 : most_segments_;
-  const SendResult result = send_as_packets(datagrams, most);
-  if (result.error == 0 || result.error == EAGAIN || most == 1) return result;
-  const std::size_t refused = segments_of_one_packet(datagrams, most);
+  const std::size_t max = pause ? 1 : max_segments_;
+  const SendResult result = send_as_packets(datagrams, max);
+  if (result.error == 0 || result.error == EAGAIN || max == 1) return result;
+  const std::size_t refused = segments_of_one_packet(datagrams, max);
   if (refused == 1) return result;
   if (result.error == EIO) offload_pause_.begin(now_ns());
   return send_as_packets(datagrams.first(refused), 1);
 }
 
 SendResult UdpSocket::send_as_packets(std::span<const OutgoingDatagram> datagrams,
-                                      std::size_t most_segments) noexcept {
+                                      std::size_t max_segments) noexcept {
   MessageArrays<kSendControlBytes> arrays;
   std::size_t packets = 0;
   for (std::size_t done = 0; done < datagrams.size(); ++packets) {
     const auto rest = datagrams.subspan(done);
     const auto packet =
-        rest.first(most_segments == 1 ? 1 : segments_of_one_packet(rest, most_segments));
+        rest.first(max_segments == 1 ? 1 : segments_of_one_packet(rest, max_segments));
     // The kernel only reads these; the structs are shared with recvmsg and so not const.
     for (std::size_t i = 0; i < packet.size(); ++i)
       arrays.vectors[done + i] = {const_cast<std::byte*>(packet[i].data), packet[i].size};
@@ -423,9 +423,9 @@ bool UdpSocket::turn_away() noexcept {
 // MSG_TRUNC without a buffer takes a datagram and copies nothing (recv(2)). An error that was
 // pending at the socket is told once; a second one in a row ends it.
 std::uint64_t UdpSocket::discard_unread() noexcept {
-  constexpr std::uint64_t kMost = 1'000'000;
+  constexpr std::uint64_t kMax = 1'000'000;
   std::uint64_t packets = 0;
-  for (int failed = 0; failed < 2 && packets < kMost;) {
+  for (int failed = 0; failed < 2 && packets < kMax;) {
     if (::recv(fd_, nullptr, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0) {
       ++packets;
       failed = 0;

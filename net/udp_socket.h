@@ -1,7 +1,7 @@
 // The real side of the seam: a bound UDP socket, ours or inherited, that never blocks its caller.
 //
 // receive() and send() may be called by several lanes at once (one recvmmsg or sendmmsg each, no
-// allocation, at most kMostPerCall arrivals or datagrams a call). The other functions are for
+// allocation, at most kMaxPerCall arrivals or datagrams a call). The other functions are for
 // set-up and for the main thread.
 //
 // send() lets datagrams that follow each other leave as one packet where they can (segmentation.h).
@@ -78,7 +78,7 @@ constexpr std::uint64_t extend_counter(std::uint64_t total, std::uint32_t now) n
 
 class UdpSocket final : public DatagramSocket {
  public:
-  static constexpr std::size_t kMostPerCall = 1024;
+  static constexpr std::size_t kMaxPerCall = 1024;
 
   // Binds. The local address of arrivals is asked for (IP_PKTINFO, IPV6_RECVPKTINFO) only where
   // `address` is a wildcard. Throws SocketError: EADDRNOTAVAIL where the host does not have the
@@ -105,7 +105,7 @@ class UdpSocket final : public DatagramSocket {
   // Arrivals may hold several datagrams, up to 64 KiB together.
   bool merges() const noexcept { return merges_; }
   // The most datagrams that leave as one packet; 1: none do.
-  std::size_t most_segments() const noexcept { return most_segments_; }
+  std::size_t max_segments() const noexcept { return max_segments_; }
   bool wildcard() const noexcept { return wildcard_; }
   bool inherited() const noexcept { return inherited_; }
   // What had to be changed of an inherited socket, a line each, for the log.
@@ -145,7 +145,7 @@ class UdpSocket final : public DatagramSocket {
                         bool takes_v4) const;
   void ask_for(const UdpSocketOptions& options, int fd, const SocketAddress& address);
   SendResult send_as_packets(std::span<const OutgoingDatagram> datagrams,
-                             std::size_t most_segments) noexcept;
+                             std::size_t max_segments) noexcept;
 
   int fd_ = -1;
   SocketAddress local_;
@@ -153,7 +153,7 @@ class UdpSocket final : public DatagramSocket {
   bool inherited_ = false;
   bool merges_ = false;
   std::vector<std::string> notes_;
-  std::size_t most_segments_ = 1;
+  std::size_t max_segments_ = 1;
   OffloadPause offload_pause_;
   std::uint64_t dropped_ = 0;
 };

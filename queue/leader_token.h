@@ -96,7 +96,7 @@ namespace cpss {
 
 struct LeaderTokenOptions {
   std::uint32_t started = 1;  // lanes that run from the beginning, from 0 on; lane 0 is the leader
-  std::uint32_t least = 1;    // lanes that stay, however idle
+  std::uint32_t min = 1;      // lanes that stay, however idle
   std::uint32_t limit = 5;    // messages with which a lane has no room for more
 };
 
@@ -114,7 +114,7 @@ class BasicLeaderToken {
  public:
   // A lane for each event fd (nonblocking), which wakes it while it has no token.
   BasicLeaderToken(std::span<const int> event_fds, const LeaderTokenOptions& options)
-      : limit_(options.limit), least_(options.least), lanes_(event_fds.size()), open_(0) {
+      : limit_(options.limit), min_(options.min), lanes_(event_fds.size()), open_(0) {
     invariant(limit_ > 0, "a lane has room for a message");
     invariant(options.started > 0 && options.started <= lanes_.size(), "some lane can listen");
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
@@ -194,7 +194,7 @@ class BasicLeaderToken {
   }
 
   // Whether it may end its thread; false: the token has come, or too few lanes would remain.
-  bool try_end(std::uint32_t self) noexcept { return end(self, least_); }
+  bool try_end(std::uint32_t self) noexcept { return end(self, min_); }
   // The same when the server stops, however few remain. The last one that is the leader needs no
   // leave to end.
   bool close_for_good(std::uint32_t self) noexcept { return end(self, 0); }
@@ -278,19 +278,19 @@ class BasicLeaderToken {
   // The open lane with the least load of those with room, and not late: the caller or, with less,
   // the first.
   std::optional<std::uint32_t> least_loaded(std::optional<std::uint32_t> self) const noexcept {
-    std::optional<std::uint32_t> least;
+    std::optional<std::uint32_t> best;
     std::uint32_t least_load = limit_;
     const auto look_at = [&](std::uint32_t lane) {
       const std::uint32_t load = lanes_[lane].load.load(std::memory_order_seq_cst);  // (c)
       if (load >= least_load) return;
       const Mailbox state = state_of(lane);
       if (state != Mailbox::awake && state != Mailbox::asleep) return;
-      least = lane;
+      best = lane;
       least_load = load;
     };
     if (self) look_at(*self);
     for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) look_at(lane);
-    return least;
+    return best;
   }
 
   std::optional<std::uint32_t> first_with(Mailbox state) const noexcept {
@@ -341,10 +341,10 @@ class BasicLeaderToken {
     return changed;
   }
 
-  bool end(std::uint32_t self, std::uint32_t least) noexcept {
+  bool end(std::uint32_t self, std::uint32_t min) noexcept {
     std::uint32_t open = open_.load(std::memory_order_relaxed);
     do {
-      if (open <= least) return false;
+      if (open <= min) return false;
     } while (!open_.compare_exchange_weak(open, open - 1, std::memory_order_relaxed));
     Platform::pause(PausePoint::token_counted_out);
     if (change(self, Mailbox::awake, Mailbox::closed)) return true;
@@ -353,7 +353,7 @@ class BasicLeaderToken {
   }
 
   const std::uint32_t limit_;
-  const std::uint32_t least_;
+  const std::uint32_t min_;
   std::vector<Lane> lanes_;
   std::optional<std::uint32_t> offered_before_;  // at the last look of who relieves
   alignas(64) Atomic<bool> parked_{false};

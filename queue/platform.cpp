@@ -42,9 +42,8 @@ bool NativePlatform::park(const std::atomic<std::uint64_t>& word, std::uint32_t 
   return result == 0 || errno != ETIMEDOUT;
 }
 
-void NativePlatform::unpark(const std::atomic<std::uint64_t>& word, int most,
-                            Scope scope) noexcept {
-  futex(word, FUTEX_WAKE, scope, static_cast<std::uint32_t>(most), nullptr);
+void NativePlatform::unpark(const std::atomic<std::uint64_t>& word, int max, Scope scope) noexcept {
+  futex(word, FUTEX_WAKE, scope, static_cast<std::uint32_t>(max), nullptr);
 }
 
 void NativePlatform::signal(int event_fd) noexcept {

@@ -86,7 +86,7 @@ struct NativePlatform {
   // return early. Returns false if the deadline has passed.
   static bool park(const std::atomic<std::uint64_t>& word, std::uint32_t expected, Scope scope,
                    Deadline deadline) noexcept;
-  static void unpark(const std::atomic<std::uint64_t>& word, int most, Scope scope) noexcept;
+  static void unpark(const std::atomic<std::uint64_t>& word, int max, Scope scope) noexcept;
   static void signal(int event_fd) noexcept;
   static void drain(int event_fd) noexcept;
 };

@@ -52,7 +52,7 @@ namespace cpss {
 template <class Platform>
 class alignas(64) BasicSlotPool {
  public:
-  static constexpr std::uint32_t kMostSlots = 16'000'000;  // index + 1 fits 24 bits
+  static constexpr std::uint32_t kMaxSlots = 16'000'000;  // index + 1 fits 24 bits
 
   static std::size_t bytes(std::uint32_t slots) noexcept {
     return sizeof(BasicSlotPool) + std::size_t{slots} * sizeof(Link);
@@ -60,7 +60,7 @@ class alignas(64) BasicSlotPool {
   // Builds a pool of `slots` free slots in zeroed memory of bytes(slots), aligned to 64; the caller
   // keeps the memory until nobody uses the pool.
   static BasicSlotPool* create(void* memory, std::uint32_t slots, WakeOptions wake = {}) noexcept {
-    invariant(slots > 0 && slots <= kMostSlots, "slots are within range");
+    invariant(slots > 0 && slots <= kMaxSlots, "slots are within range");
     return new (memory) BasicSlotPool(slots, wake);
   }
 
@@ -75,11 +75,11 @@ class alignas(64) BasicSlotPool {
   // A lane's own end: claims slots, gives them back, and keeps a few in between.
   class SlotCache {
    public:
-    // Keeps at most `most` slots. A lane of `lanes` that could keep a noticeable share of a small
+    // Keeps at most `max` slots. A lane of `lanes` that could keep a noticeable share of a small
     // pool from the others keeps none.
-    SlotCache(BasicSlotPool& pool, std::uint32_t most, std::uint32_t lanes)
-        : pool_(&pool), most_(std::min(most, pool.slots() / (8 * std::max(lanes, 1u)))) {
-      kept_.reserve(most_ + kPart);
+    SlotCache(BasicSlotPool& pool, std::uint32_t max, std::uint32_t lanes)
+        : pool_(&pool), max_(std::min(max, pool.slots() / (8 * std::max(lanes, 1u)))) {
+      kept_.reserve(max_ + kPart);
     }
     ~SlotCache() { give_all_back(); }
     SlotCache(const SlotCache&) = delete;
@@ -115,8 +115,8 @@ class alignas(64) BasicSlotPool {
         slots = slots.subspan(part.size());
         if (pool_->free_.waiters_guess() > 0) {
           wakes += give_oldest_back(kept_.size());
-        } else if (kept_.size() > most_) {
-          wakes += give_oldest_back(kept_.size() - most_ / 2);
+        } else if (kept_.size() > max_) {
+          wakes += give_oldest_back(kept_.size() - max_ / 2);
         }
       }
       return wakes;
@@ -126,7 +126,7 @@ class alignas(64) BasicSlotPool {
     std::uint32_t give_all_back() noexcept { return give_oldest_back(kept_.size()); }
 
    private:
-    // Slots added to kept_ at a time: it never grows past most_ + kPart, so nothing is allocated.
+    // Slots added to kept_ at a time: it never grows past max_ + kPart, so nothing is allocated.
     static constexpr std::uint32_t kPart = 256;
 
     std::uint32_t give_oldest_back(std::size_t count) noexcept {
@@ -137,7 +137,7 @@ class alignas(64) BasicSlotPool {
     }
 
     BasicSlotPool* pool_;
-    std::uint32_t most_;
+    std::uint32_t max_;
     std::vector<std::uint32_t> kept_;
   };
 

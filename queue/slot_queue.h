@@ -103,9 +103,9 @@ class alignas(64) BasicSlotQueue {
 
     // Takes up to out.size() slots, oldest first, without waiting.
     std::size_t try_take(std::span<std::uint32_t> out) noexcept {
-      const auto most = static_cast<std::uint32_t>(out.size());
-      if (tokens_ == 0) tokens_ = queue_->ready_.try_take(most, lanes_);
-      const std::uint32_t count = std::min(tokens_, most);
+      const auto max = static_cast<std::uint32_t>(out.size());
+      if (tokens_ == 0) tokens_ = queue_->ready_.try_take(max, lanes_);
+      const std::uint32_t count = std::min(tokens_, max);
       if (count == 0) return 0;
       queue_->read(out.first(count));
       tokens_ -= count;
@@ -113,10 +113,10 @@ class alignas(64) BasicSlotQueue {
     }
 
     // Waits until try_take() will yield something (taken), or the queue is closed and empty
-    // (closed), or the deadline has passed. At most `most` slots are set aside for this lane.
-    TakeResult wait(std::uint32_t most, Deadline deadline = kNoDeadline) noexcept {
+    // (closed), or the deadline has passed. At most `max` slots are set aside for this lane.
+    TakeResult wait(std::uint32_t max, Deadline deadline = kNoDeadline) noexcept {
       if (tokens_ > 0) return {TakeStatus::taken, tokens_, 0};
-      const TakeResult result = queue_->ready_.take(most, lanes_, deadline);
+      const TakeResult result = queue_->ready_.take(max, lanes_, deadline);
       tokens_ = result.tokens;
       return result;
     }
@@ -124,8 +124,8 @@ class alignas(64) BasicSlotQueue {
     // A wait in steps, for lanes that sleep elsewhere: see BasicSemaphore. What a look sets aside
     // is for try_take().
     void begin_wait() noexcept { queue_->ready_.begin_wait(); }
-    TakeResult poll_wait(std::uint32_t most) noexcept {
-      const TakeResult result = queue_->ready_.poll_wait(most, lanes_);
+    TakeResult poll_wait(std::uint32_t max) noexcept {
+      const TakeResult result = queue_->ready_.poll_wait(max, lanes_);
       tokens_ += result.tokens;
       return result;
     }

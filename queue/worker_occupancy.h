@@ -31,27 +31,27 @@ namespace cpss {
 
 class alignas(64) WorkerOccupancy {
  public:
-  // `workers` lanes; at most `most_threads` on-demand threads, 0: nobody is ever called.
-  WorkerOccupancy(std::uint32_t workers, std::uint32_t most_threads, Scope scope = {}) noexcept
-      : workers_(workers), most_threads_(most_threads), calls_(0, {scope, -1}) {}
+  // `workers` lanes; at most `max_threads` on-demand threads, 0: nobody is ever called.
+  WorkerOccupancy(std::uint32_t workers, std::uint32_t max_threads, Scope scope = {}) noexcept
+      : workers_(workers), max_threads_(max_threads), calls_(0, {scope, -1}) {}
 
   // A producer has put messages; `waiting()`: how many wait now. Returns the system calls made.
   template <class Waiting>
   std::uint32_t message_put(Waiting waiting) noexcept {
-    if (most_threads_ == 0) return 0;
+    if (max_threads_ == 0) return 0;
     return wanted(state_.fetch_add(0, std::memory_order_acq_rel), waiting) ? call() : 0;
   }
 
   // A worker goes into a message; otherwise as above.
   template <class Waiting>
   std::uint32_t enter(Waiting waiting) noexcept {
-    if (most_threads_ == 0) return 0;
+    if (max_threads_ == 0) return 0;
     const std::uint64_t now = state_.fetch_add(kOneInside, std::memory_order_acq_rel) + kOneInside;
     return wanted(now, waiting) ? call() : 0;
   }
   // ... and comes out of it.
   void leave() noexcept {
-    if (most_threads_ > 0) state_.fetch_sub(kOneInside, std::memory_order_acq_rel);
+    if (max_threads_ > 0) state_.fetch_sub(kOneInside, std::memory_order_acq_rel);
   }
 
   // An on-demand thread has done its message and is about to end.
@@ -89,12 +89,12 @@ class alignas(64) WorkerOccupancy {
   }
   template <class Waiting>
   bool wanted(std::uint64_t state, Waiting waiting) const noexcept {
-    return threads(state) < most_threads_ && waiting() > workers_ - inside(state);
+    return threads(state) < max_threads_ && waiting() > workers_ - inside(state);
   }
   std::uint32_t call() noexcept { return calls_.post(1).wakes; }
 
   const std::uint32_t workers_;
-  const std::uint32_t most_threads_;
+  const std::uint32_t max_threads_;
   std::atomic<std::uint64_t> state_{0};
   Semaphore calls_;
 };

@@ -17,7 +17,7 @@
 // ecosystem limits: at most 65,534 entries).
 //
 // Invariants
-//   W1  entries in the queue <= limit <= kMostEntries: a push never fails, because its place was
+//   W1  entries in the queue <= limit <= kMaxEntries: a push never fails, because its place was
 //       taken from room_ before and is given back only after the pop.
 //   W2  tokens of ready_ taken or free <= pushes completed: a pop by the holder of a token finds an
 //       entry, because Boost's queue is linearizable.
@@ -48,23 +48,23 @@ namespace cpss {
 
 class WorkerQueue {
  public:
-  static constexpr std::uint32_t kMostEntries = 65'534;
+  static constexpr std::uint32_t kMaxEntries = 65'534;
 
   static std::size_t bytes() noexcept { return sizeof(WorkerQueue); }
-  // Builds a queue of `limit` places (1 to kMostEntries) in memory of bytes(), aligned to 64; the
+  // Builds a queue of `limit` places (1 to kMaxEntries) in memory of bytes(), aligned to 64; the
   // caller keeps the memory until nobody uses the queue.
   static WorkerQueue* create(void* memory, std::uint32_t limit, Scope scope = {}) {
-    invariant(limit > 0 && limit <= kMostEntries, "the limit is within range");
+    invariant(limit > 0 && limit <= kMaxEntries, "the limit is within range");
     return new (memory) WorkerQueue(limit, scope);
   }
 
   // --- producers ---
 
-  // Takes up to `most` places without waiting; returns how many.
-  std::uint32_t reserve(std::uint32_t most) noexcept { return room_.try_take(most); }
-  // Waits for 1 to `most` places.
-  TakeResult wait_for_room(std::uint32_t most, Deadline deadline = kNoDeadline) noexcept {
-    return room_.take(most, 1, deadline);
+  // Takes up to `max` places without waiting; returns how many.
+  std::uint32_t reserve(std::uint32_t max) noexcept { return room_.try_take(max); }
+  // Waits for 1 to `max` places.
+  TakeResult wait_for_room(std::uint32_t max, Deadline deadline = kNoDeadline) noexcept {
+    return room_.take(max, 1, deadline);
   }
   // Puts the slots, in order; the caller holds as many places. PostResult.value: see Semaphore.
   PostResult put(std::span<const std::uint32_t> slots) noexcept {
@@ -107,7 +107,7 @@ class WorkerQueue {
 
   Semaphore room_;
   Semaphore ready_;
-  boost::lockfree::queue<std::uint32_t, boost::lockfree::capacity<kMostEntries>> entries_;
+  boost::lockfree::queue<std::uint32_t, boost::lockfree::capacity<kMaxEntries>> entries_;
 };
 
 }  // namespace cpss

@@ -3,7 +3,7 @@
 namespace cpss {
 
 std::optional<E164> E164::parse_digits(std::string_view text) noexcept {
-  if (text.empty() || text.size() > kMostDigits) return std::nullopt;
+  if (text.empty() || text.size() > kMaxDigits) return std::nullopt;
   std::uint64_t packed = 0;
   for (const char c : text) {
     if (c < '0' || c > '9') return std::nullopt;

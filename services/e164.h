@@ -15,7 +15,7 @@ namespace cpss {
 
 class E164 {
  public:
-  static constexpr std::size_t kMostDigits = 15;
+  static constexpr std::size_t kMaxDigits = 15;
 
   // Nothing where `text` is not 1 to 15 ASCII digits and nothing else.
   static std::optional<E164> parse_digits(std::string_view text) noexcept;

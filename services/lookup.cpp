@@ -52,14 +52,14 @@ std::optional<E164> number_in(std::span<const std::byte> body) {
 // only where the peer may get more and the body needs it.
 void answer(Message& message, std::uint64_t transaction, native::ReplyCode code,
             std::string_view row = {}) {
-  const std::size_t most = message.reply_window().size();
-  if (most < native::kHeaderBytes) {
+  const std::size_t max = message.reply_window().size();
+  if (max < native::kHeaderBytes) {
     message.no_reply();
     return;
   }
   const std::size_t asked = message.request().size();
-  const std::string_view body = leading_pairs(row, most - native::kHeaderBytes);
-  const std::size_t length = std::min(most, std::max(asked, native::kHeaderBytes + body.size()));
+  const std::string_view body = leading_pairs(row, max - native::kHeaderBytes);
+  const std::size_t length = std::min(max, std::max(asked, native::kHeaderBytes + body.size()));
   const bool in_place = length <= asked;
   const std::span<std::byte> reply =
       (in_place ? message.request_in_place() : message.reply_window()).first(length);

@@ -22,21 +22,21 @@ namespace {
 
 constexpr std::string_view kPrefixColumn = "prefix";
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // spreadsheets write one
-constexpr std::size_t kMostShown = 20;                       // problems told in full
+constexpr std::size_t kMaxShown = 20;                        // problems told in full
 
-// What was wrong, by line; the first kMostShown in words.
+// What was wrong, by line; the first kMaxShown in words.
 class Problems {
  public:
   void add(std::size_t line, std::string text) {
     ++count_;
-    if (told_.size() < kMostShown) told_.push_back({line, std::move(text)});
+    if (told_.size() < kMaxShown) told_.push_back({line, std::move(text)});
   }
 
   void add_all(const Problems& other) {
     count_ += other.count_;
     told_.insert(told_.end(), other.told_.begin(), other.told_.end());
     std::ranges::stable_sort(told_, {}, &Problem::line);
-    if (told_.size() > kMostShown) told_.resize(kMostShown);
+    if (told_.size() > kMaxShown) told_.resize(kMaxShown);
   }
 
   void throw_if_any(std::string_view source) const {
@@ -61,16 +61,16 @@ class Problems {
 
 // For messages: short, and harmless to a terminal.
 std::string quoted(std::string_view value) {
-  constexpr std::size_t kMost = 40;
+  constexpr std::size_t kMax = 40;
   std::string text = "\"";
-  for (const char c : value.substr(0, kMost)) {
+  for (const char c : value.substr(0, kMax)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7f)
       text += fmt::format("\\x{:02x}", byte);
     else
       text += c;
   }
-  return text + (value.size() > kMost ? "...\"" : "\"");
+  return text + (value.size() > kMax ? "...\"" : "\"");
 }
 
 constexpr std::array<bool, 256> kForbidden = [] {
@@ -109,11 +109,11 @@ bool same_name(std::string_view a, std::string_view b) noexcept {
 
 // For a message: the first of them, quoted.
 std::string list_of(const std::vector<std::string>& names) {
-  constexpr std::size_t kMost = 10;
+  constexpr std::size_t kMax = 10;
   std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i)
+  for (std::size_t i = 0; i < std::min(names.size(), kMax); ++i)
     text += (i == 0 ? "" : ", ") + quoted(names[i]);
-  if (names.size() > kMost) text += fmt::format(" and {} more", names.size() - kMost);
+  if (names.size() > kMax) text += fmt::format(" and {} more", names.size() - kMax);
   return text;
 }
 
@@ -157,12 +157,12 @@ class NumberParser {
   // Splits the line at the separator that makes one of its names "prefix"; where none does, at the
   // one that makes the most of it.
   bool split_header(std::string_view line) {
-    std::size_t most = 0;
+    std::size_t max = 0;
     for (const char separator : {',', ';', '\t'}) {
       if (!fields_.split(line, separator)) continue;
       const std::size_t names = names_prefix() ? SIZE_MAX : fields_.fields().size();
-      if (names > most) separator_ = separator;
-      most = std::max(most, names);
+      if (names > max) separator_ = separator;
+      max = std::max(max, names);
     }
     return fields_.split(line, separator_);
   }
@@ -207,7 +207,7 @@ class NumberParser {
     const std::optional<E164> prefix = E164::parse_number(digits);
     if (!prefix)
       problems_.add(
-          line, fmt::format("prefix {} is not 1 to {} digits", quoted(digits), E164::kMostDigits));
+          line, fmt::format("prefix {} is not 1 to {} digits", quoted(digits), E164::kMaxDigits));
     // With it or without, it is the same prefix, and has the same reply.
     if (digits.starts_with('+')) digits.remove_prefix(1);
 
@@ -222,9 +222,9 @@ class NumberParser {
       }
       reply_.append(1, ';').append(columns_[i]).append(1, '=').append(fields[i]);
     }
-    if (reply_.size() > TextPool::kMostBytes) {
+    if (reply_.size() > TextPool::kMaxBytes) {
       problems_.add(line, fmt::format("the row makes a reply of {} bytes, more than {}",
-                                      reply_.size(), TextPool::kMostBytes));
+                                      reply_.size(), TextPool::kMaxBytes));
       good = false;
     }
     if (good) found_.push_back({{*prefix, texts_.add(reply_)}, line});

@@ -52,7 +52,7 @@ TextPool::TextPool() {
 
 TextPool::Offset TextPool::add(std::string_view text) {
   const std::size_t offset = bytes_.size();
-  if (text.size() > kMostBytes || offset > std::numeric_limits<Offset>::max())
+  if (text.size() > kMaxBytes || offset > std::numeric_limits<Offset>::max())
     throw std::length_error("reply texts of a number table: more than 4 GiB, or one over 65535");
   const auto length = static_cast<std::uint16_t>(text.size());
   std::array<char, kLengthBytes> prefix;

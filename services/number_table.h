@@ -32,11 +32,11 @@ namespace cpss {
 class TextPool {
  public:
   using Offset = std::uint32_t;
-  static constexpr Offset kNone = 0;                 // where an empty text is
-  static constexpr std::size_t kMostBytes = 0xffff;  // of one text; more than any datagram holds
+  static constexpr Offset kNone = 0;                // where an empty text is
+  static constexpr std::size_t kMaxBytes = 0xffff;  // of one text; more than any datagram holds
 
   TextPool();
-  // At most kMostBytes. Throws std::length_error when the pool would pass 4 GiB.
+  // At most kMaxBytes. Throws std::length_error when the pool would pass 4 GiB.
   Offset add(std::string_view text);
 
   std::string_view at(Offset offset) const noexcept;

@@ -137,7 +137,7 @@ class Service {
   virtual void busy_reply(Message& message) const { message.no_reply(); }
 
   // The least CPSS_MSGSIZE, in bytes, with which the service works.
-  virtual std::size_t least_window() const { return 512; }
+  virtual std::size_t min_window() const { return 512; }
 
   // Whether it sends back what it got, whatever that was. The server then refuses requests from
   // ports on which other reflecting services live, so that two of them cannot be made to talk to

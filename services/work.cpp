@@ -10,7 +10,7 @@ constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 
 // A sleeping thread is woken up to 50 us late (its timer slack, prctl(2)) and then has to get a
 // CPU: a shorter sleep would mostly be that.
-constexpr std::uint64_t kLeastSleepNs = 100'000;
+constexpr std::uint64_t kMinSleepNs = 100'000;
 
 std::uint64_t now_ns(clockid_t clock) noexcept {
   timespec now;
@@ -43,7 +43,7 @@ void sleep(std::uint64_t time_ns) noexcept {
 
 // Says so where the message is none of ours.
 bool valid(Message& message) noexcept {
-  if (message.request().size() >= WorkProfile::kLeastPayload) return true;
+  if (message.request().size() >= WorkProfile::kMinPayload) return true;
   message.invalid(InvalidReason::too_short);
   return false;
 }
@@ -78,7 +78,7 @@ std::optional<std::uint64_t> WorkService::time_ns_of(Message& message) const noe
 }
 
 void WorkService::answer_after(Message& message, std::uint64_t time_ns) const noexcept {
-  if (profile_.sleeps() && time_ns >= kLeastSleepNs) {
+  if (profile_.sleeps() && time_ns >= kMinSleepNs) {
     sleep(time_ns);
   } else if (time_ns > 0) {  // no time must cost nothing, not even a look at a clock
     burn(time_ns);

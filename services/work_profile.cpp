@@ -9,7 +9,7 @@
 namespace cpss {
 namespace {
 
-constexpr double kMostUs = 10'000'000;
+constexpr double kMaxUs = 10'000'000;
 constexpr double kNsPerUs = 1000;
 
 constexpr std::string_view kFixed = "fixed:";
@@ -36,19 +36,18 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
-// Nothing where it is no number from 0 to `most`.
-std::optional<double> read_number(std::string_view text, double most) {
+// Nothing where it is no number from 0 to `max`.
+std::optional<double> read_number(std::string_view text, double max) {
   // from_chars() takes signs, inf and nan as well.
   if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number > most)
-    return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || number > max) return std::nullopt;
   return number;
 }
 
 std::uint64_t read_time_ns(std::string_view text, const char* which) {
-  const std::optional<double> us = read_number(text, kMostUs);
+  const std::optional<double> us = read_number(text, kMaxUs);
   if (!us) refuse(std::string("has no number of microseconds, 0 to 10000000, as ") + which);
   return static_cast<std::uint64_t>(std::llround(*us * kNsPerUs));
 }

@@ -27,11 +27,11 @@ class WorkProfileError : public std::invalid_argument {
 class WorkProfile {
  public:
   // A shorter payload has no key.
-  static constexpr std::size_t kLeastPayload = 16;  // bytes
+  static constexpr std::size_t kMinPayload = 16;  // bytes
 
   // Throws WorkProfileError. A missing mode is burn; times are rounded to nanoseconds.
   static WorkProfile parse(std::string_view text);
-  // Bytes 8 to 15, big-endian, of at least kLeastPayload.
+  // Bytes 8 to 15, big-endian, of at least kMinPayload.
   static std::uint64_t key_of(std::span<const std::byte> payload) noexcept;
 
   WorkProfile() noexcept = default;  // fixed:0;burn

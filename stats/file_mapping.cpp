@@ -27,7 +27,7 @@ static_assert(std::atomic<std::byte*>::is_always_lock_free &&
                   std::atomic<bool>::is_always_lock_free,
               "used in a signal handler");
 
-std::array<Guard, FileMapping::kMostMappings> table;
+std::array<Guard, FileMapping::kMaxMappings> table;
 std::mutex table_mutex;
 struct sigaction previous_action;
 

@@ -19,7 +19,7 @@ namespace cpss {
 class FileMapping {
  public:
   enum class Access { read, write };
-  static constexpr std::size_t kMostMappings = 64;  // at once, in one process
+  static constexpr std::size_t kMaxMappings = 64;  // at once, in one process
 
   // Maps `bytes` > 0 bytes from the beginning of the file; the descriptor may be closed after. With
   // Access::write the pages are made present at once, so that no first write waits for one.

@@ -67,7 +67,7 @@ struct Header {
   Value live_ns;                  // the live mark: when the server was ready; 0 before
   Value heartbeat_ns;             // the main thread's last tick, at least one a second
   Value ended_ns;                 // the clean-end mark; 0 without
-  std::uint64_t most_inside;      // datagrams that can be inside and in no outcome yet
+  std::uint64_t max_inside;       // datagrams that can be inside and in no outcome yet
   std::uint64_t slots;
   std::uint32_t histograms;            // 1: histograms are recorded; 0: the file has none
   std::uint32_t kernel_dropped_exact;  // 1: kernel_dropped counts datagrams; 0: merged packets

@@ -136,7 +136,7 @@ Ledger ledger_of(const Snapshot& snapshot) {
   ledger.standing = unmoved_identities(snapshot, ledger, ended, false);
   ledger.live = {{"received before - outcomes <= most that fit inside",
                   difference(snapshot.received_before, ended), Relation::at_most,
-                  as_signed(snapshot.facts.most_inside)},
+                  as_signed(snapshot.facts.max_inside)},
                  {"received after - outcomes >= 0", difference(ledger.received, ended),
                   Relation::at_least, 0}};
   return ledger;

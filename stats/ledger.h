@@ -6,7 +6,7 @@
 // none, all of them hold but those that say that nothing is inside. The live bounds hold in every
 // snapshot, because of the order in which it is read (stats/snapshot.h) and written
 // (stats/writer.h):
-//   r1 - T <= most_inside and r2 - T >= 0
+//   r1 - T <= max_inside and r2 - T >= 0
 // with r1 and r2 what was received before and after the outcomes T were read. An outcome is booked
 // before its slot is given back, so what was received by r1 and is in no outcome of T is inside;
 // and what is in an outcome of T was received before, so r2 has seen it.

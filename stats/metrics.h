@@ -253,7 +253,7 @@ enum class Gauge : std::uint8_t {
   queue_high_water,
   worker_queue_high_water,
   threads_now,
-  threads_most
+  threads_max
 };
 
 struct GaugeInfo {
@@ -272,9 +272,9 @@ inline constexpr auto kGauges = std::to_array<GaugeInfo>({
      {"worker_queue_high_water", "messages",
       "most that were ever ready at once in the queue that feeds the workers"}},
     {Gauge::threads_now, Merge::sum, {"threads_now", "threads", "transient ones that run now"}},
-    {Gauge::threads_most,
+    {Gauge::threads_max,
      Merge::max,
-     {"threads_most", "threads", "transient ones that ever ran at once"}},
+     {"threads_max", "threads", "transient ones that ever ran at once"}},
 });
 
 enum class HistogramId : std::uint8_t { wait_ns, service_ns, cost_ns, batch };
@@ -301,7 +301,7 @@ constexpr bool rows_match_ids(const Table& table) {
 }
 static_assert(kReasons.size() == static_cast<std::size_t>(Reason::failed_forced_end) + 1);
 static_assert(kCounters.size() == static_cast<std::size_t>(Counter::log_lines_lost) + 1);
-static_assert(kGauges.size() == static_cast<std::size_t>(Gauge::threads_most) + 1);
+static_assert(kGauges.size() == static_cast<std::size_t>(Gauge::threads_max) + 1);
 static_assert(kHistograms.size() == static_cast<std::size_t>(HistogramId::batch) + 1);
 static_assert(rows_match_ids(kReasons) && rows_match_ids(kCounters) && rows_match_ids(kGauges) &&
               rows_match_ids(kHistograms));

@@ -23,7 +23,7 @@ std::string path_for(const RegionOptions& options) {
 std::vector<Detail> details_of(const RegionOptions& options) {
   std::vector<Detail> details;
   for (const RegionBlock& block : options.blocks)
-    details.push_back(std::min(block.detail, options.most_detail()));
+    details.push_back(std::min(block.detail, options.max_detail()));
   return details;
 }
 

@@ -50,7 +50,7 @@ class StatsRegion {
   StatsRegion& operator=(const StatsRegion&) = delete;
 
   // The writer of options.blocks[block]; valid as long as the region. It keeps no more than a block
-  // has room for (RegionOptions::most_detail()).
+  // has room for (RegionOptions::max_detail()).
   StatsWriter writer(std::size_t block) const noexcept;
 
   // In place of what is at the path, which is a region or nothing; does nothing if it is there

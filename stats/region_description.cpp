@@ -35,7 +35,7 @@ layout::MetricEntry* describe(layout::MetricEntry* entry, layout::MetricKind kin
   return entry;
 }
 
-void describe_metrics(layout::MetricEntry* entry, Detail most) {
+void describe_metrics(layout::MetricEntry* entry, Detail max) {
   using layout::MetricKind;
   std::size_t value = kCounterOffset;
   for (const CounterInfo& counter : kCounters)
@@ -47,16 +47,16 @@ void describe_metrics(layout::MetricEntry* entry, Detail most) {
   for (const GaugeInfo& gauge : kGauges)
     describe(entry++, MetricKind::gauge, value++, gauge.info)->merge =
         gauge.merge == Merge::max ? 1 : 0;
-  if (most != Detail::histograms) return;
+  if (max != Detail::histograms) return;
   for (const HistogramInfo& histogram : kHistograms) {
     describe(entry++, MetricKind::histogram, value, histogram.info);
     value += kHistogramValues;
   }
 }
 
-constexpr std::size_t metrics_kept(Detail most) noexcept {
+constexpr std::size_t metrics_kept(Detail max) noexcept {
   return kCounters.size() + kReasons.size() + kGauges.size() +
-         (most == Detail::histograms ? kHistograms.size() : 0);
+         (max == Detail::histograms ? kHistograms.size() : 0);
 }
 
 // A text that would be cut off does not compile.
@@ -111,8 +111,8 @@ void describe_blocks(layout::BlockEntry* entry, const RegionPlan& plan,
 }  // namespace
 
 RegionPlan::RegionPlan(const RegionOptions& options)
-    : block_bytes(cpss::block_bytes(options.most_detail())),
-      metric_count(metrics_kept(options.most_detail())),
+    : block_bytes(cpss::block_bytes(options.max_detail())),
+      metric_count(metrics_kept(options.max_detail())),
       listen(sizeof(layout::Header)),
       metrics(rounded_up(listen + options.listen.size() * sizeof(layout::ListenEntry))),
       block_entries(rounded_up(metrics + metric_count * sizeof(layout::MetricEntry))),
@@ -139,7 +139,7 @@ void describe_region(std::byte* file, const RegionPlan& plan, const RegionOption
   header->started_unix_ns = clock_ns(CLOCK_REALTIME);
   header->started_ns = machine_ns();
   header->heartbeat_ns.store(header->started_ns, std::memory_order_relaxed);
-  header->most_inside = options.most_inside;
+  header->max_inside = options.max_inside;
   header->slots = options.slots;
   header->histograms = options.histograms ? 1 : 0;
   header->kernel_dropped_exact = options.kernel_dropped_exact ? 1 : 0;
@@ -158,7 +158,7 @@ void describe_region(std::byte* file, const RegionPlan& plan, const RegionOption
   auto* listen = reinterpret_cast<layout::ListenEntry*>(file + plan.listen);
   for (const std::string& address : options.listen) put((listen++)->address, address);
   describe_metrics(reinterpret_cast<layout::MetricEntry*>(file + plan.metrics),
-                   options.most_detail());
+                   options.max_detail());
   describe_troubles(file + plan.troubles);
   describe_blocks(reinterpret_cast<layout::BlockEntry*>(file + plan.block_entries), plan, options);
 

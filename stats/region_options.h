@@ -13,7 +13,7 @@ namespace cpss {
 struct RegionBlock {
   std::string lane;  // the thread's name: svc-0
   StageId stage;
-  Detail detail = Detail::histograms;  // cut down to RegionOptions::most_detail()
+  Detail detail = Detail::histograms;  // cut down to RegionOptions::max_detail()
   bool helper = false;                 // the lane is another stage's and helps this one
 };
 
@@ -25,13 +25,13 @@ struct RegionOptions {
   std::vector<RegionBlock> blocks;
   // Most datagrams that can be received and in no outcome yet: slots + spare batches + held
   // segments + one batch a lane.
-  std::uint64_t most_inside = 0;
+  std::uint64_t max_inside = 0;
   std::uint64_t slots = 0;
   bool histograms = true;            // false: nor is there room for them
   bool kernel_dropped_exact = true;  // false: kernel_dropped counts merged packets (UDP_GRO)
 
   // What a block has room for, and so the most that a writer may keep: one answer for both.
-  Detail most_detail() const noexcept { return histograms ? Detail::histograms : Detail::counters; }
+  Detail max_detail() const noexcept { return histograms ? Detail::histograms : Detail::counters; }
 };
 
 }  // namespace cpss

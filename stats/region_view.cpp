@@ -15,7 +15,7 @@ namespace {
 using layout::MetricKind;
 
 // More than any server has; a damaged count must not make a reader fill its memory.
-constexpr std::uint32_t kMostEntries = 65536;
+constexpr std::uint32_t kMaxEntries = 65536;
 
 // What is counted first in a message's life in a stage is read last (stats/snapshot.h).
 bool is_read_last(std::string_view counter) noexcept {
@@ -85,7 +85,7 @@ RegionFacts facts_in(const layout::Header& header) {
           .service = text(header.service),
           .listen = {},
           .metrics = {},
-          .most_inside = header.most_inside,
+          .max_inside = header.max_inside,
           .slots = header.slots,
           .histograms = header.histograms != 0,
           .kernel_dropped_exact = header.kernel_dropped_exact != 0,
@@ -183,7 +183,7 @@ template <class Entry>
 std::vector<const Entry*> RegionView::entries(const layout::Table& table, const char* name) const {
   const layout::Table copy = table;
   const std::uint64_t bytes = std::uint64_t{copy.count} * copy.entry_bytes;
-  if (copy.count > kMostEntries || (copy.count != 0 && copy.entry_bytes < sizeof(Entry)) ||
+  if (copy.count > kMaxEntries || (copy.count != 0 && copy.entry_bytes < sizeof(Entry)) ||
       copy.entry_bytes % alignof(Entry) != 0 || copy.offset % alignof(std::uint64_t) != 0 ||
       copy.offset > file_.size() || file_.size() - copy.offset < bytes)
     throw IncompatibleRegion(fmt::format("is damaged: its table '{}' lies outside the file", name));

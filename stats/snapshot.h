@@ -91,7 +91,7 @@ struct RegionFacts {
   std::string service;
   std::vector<std::string> listen;
   std::vector<MetricFacts> metrics;  // in the region's order; every stage has each of them
-  std::uint64_t most_inside = 0;     // datagrams
+  std::uint64_t max_inside = 0;      // datagrams
   std::uint64_t slots = 0;
   bool histograms = false;
   bool kernel_dropped_exact = false;

@@ -34,9 +34,9 @@ inline constexpr std::size_t kHistogramOffset = kGaugeOffset + kGauges.size();
 inline constexpr std::size_t kValuesInBlock =
     kHistogramOffset + kHistograms.size() * kHistogramValues;
 inline constexpr std::size_t kCacheLine = 64;
-// Of a block whose writers keep no more than `most`.
-constexpr std::size_t block_bytes(Detail most) noexcept {
-  const std::size_t values = most == Detail::histograms ? kValuesInBlock : kHistogramOffset;
+// Of a block whose writers keep no more than `max`.
+constexpr std::size_t block_bytes(Detail max) noexcept {
+  const std::size_t values = max == Detail::histograms ? kValuesInBlock : kHistogramOffset;
   return (values * sizeof(Value) + kCacheLine - 1) / kCacheLine * kCacheLine;
 }
 inline constexpr std::size_t kBlockBytes = block_bytes(Detail::histograms);

@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kBeforeAnotherTry{1};
 
 // ` +10.0.0.5 -10.0.0.4`, not without end.
 std::string difference(const LocalAddressSet& before, const LocalAddressSet& after) {
-  constexpr std::size_t kMostNamed = 8;
+  constexpr std::size_t kMaxNamed = 8;
   const auto only_in = [](const LocalAddressSet& a, const LocalAddressSet& b) {
     std::vector<IpAddress> only;
     std::ranges::set_difference(a.addresses(), b.addresses(), std::back_inserter(only));
@@ -27,12 +27,12 @@ std::string difference(const LocalAddressSet& before, const LocalAddressSet& aft
   std::size_t named = 0;
   const auto name = [&](char sign, const std::vector<IpAddress>& list) {
     for (const IpAddress& ip : list)
-      if (named++ < kMostNamed) text += fmt::format(" {}{}", sign, ip.to_string());
+      if (named++ < kMaxNamed) text += fmt::format(" {}{}", sign, ip.to_string());
   };
   name('+', only_in(after, before));
   name('-', only_in(before, after));
   if (named == 0) return " networks or broadcast addresses";
-  if (named > kMostNamed) text += fmt::format(" and {} more", named - kMostNamed);
+  if (named > kMaxNamed) text += fmt::format(" and {} more", named - kMaxNamed);
   return text;
 }
 

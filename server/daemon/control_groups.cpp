@@ -123,26 +123,25 @@ std::vector<ControlGroups::Folders> ControlGroups::folders_of(const std::string&
 }
 
 std::optional<MemoryLimit> ControlGroups::memory_limit() const {
-  std::optional<MemoryLimit> least;
+  std::optional<MemoryLimit> min;
   for (const Folders& folders : folders_of("memory")) {
     for (const std::string& path : folders.paths) {
       const std::string file =
           path + (folders.version_2 ? "/memory.max" : "/memory.limit_in_bytes");
       const auto bytes = number_in(first_line(file).value_or(""));
-      if (bytes && (!least || *bytes < least->bytes)) least = {*bytes, file};
+      if (bytes && (!min || *bytes < min->bytes)) min = {*bytes, file};
     }
   }
-  return least;
+  return min;
 }
 
 std::optional<double> ControlGroups::cpu_quota() const {
-  std::optional<double> least;
+  std::optional<double> min;
   for (const Folders& folders : folders_of("cpu"))
     for (const std::string& path : folders.paths)
-      if (const auto quota = quota_in(path, folders.version_2);
-          quota && (!least || *quota < *least))
-        least = quota;
-  return least;
+      if (const auto quota = quota_in(path, folders.version_2); quota && (!min || *quota < *min))
+        min = quota;
+  return min;
 }
 
 }  // namespace cpss

@@ -31,19 +31,19 @@ int ask_kernel(CpuSet& set) {
 }  // namespace
 
 unsigned Machine::at_once(std::size_t usable) const noexcept {
-  const double most = std::min(static_cast<double>(usable), cpu_quota.value_or(HUGE_VAL));
-  return std::max(static_cast<unsigned>(most), 1U);
+  const double max = std::min(static_cast<double>(usable), cpu_quota.value_or(HUGE_VAL));
+  return std::max(static_cast<unsigned>(max), 1U);
 }
 
 // EINVAL: the set is smaller than the kernel's, whose size nobody tells. No kernel has more CPUs
 // than the last that is tried.
 std::vector<unsigned> usable_cpus(const std::function<int(CpuSet&)>& ask) {
-  constexpr std::size_t kMost = std::size_t{1} << 20;
+  constexpr std::size_t kMax = std::size_t{1} << 20;
   for (std::size_t cpus = CPU_SETSIZE;; cpus *= 2) {
     CpuSet set(cpus);
     const int error = ask(set);
     if (error == 0) return set.members();
-    if (error != EINVAL || cpus >= kMost)
+    if (error != EINVAL || cpus >= kMax)
       throw std::system_error(error, std::generic_category(), "sched_getaffinity");
   }
 }

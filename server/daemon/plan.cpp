@@ -146,11 +146,11 @@ void check_workers(LoadResult& loaded) {
       refuse(loaded, Setting::worker_threads, "leaves the model amped without helpers");
     // The loop must not wait for room in the worker queue, so that holds every slot.
     const bool blocks = settings.overload == OverloadPolicy::block;
-    if (blocks && settings.slots > WorkerQueue::kMostEntries)
+    if (blocks && settings.slots > WorkerQueue::kMaxEntries)
       refuse(loaded, Setting::slots,
              fmt::format("is more than the worker queue can hold, {}, and in the model amped that "
                          "holds every slot",
-                         WorkerQueue::kMostEntries));
+                         WorkerQueue::kMaxEntries));
     if (blocks && settings.worker_queue)
       refuse(loaded, Setting::worker_queue,
              "would make the loop of the model amped wait for room: choose CPSS_OVERLOAD=shed");
@@ -190,7 +190,7 @@ void set_model(PipelineOptions& options, const Settings& settings, const Machine
   options.lanes = settings.lanes.value_or(cpus);
   options.exclusive_wake = settings.exclusive_wake;
   options.handoff_limit = settings.handoff_limit;
-  options.most_lanes = std::max(2 * cpus, options.lanes);
+  options.max_lanes = std::max(2 * cpus, options.lanes);
   if (settings.model != ServerModel::mp) return;
   // Each process has a slot at least; of those for one message each, one.
   options.slots = forks_for_each(settings) ? std::min(settings.slots, kForksPerLane * options.lanes)
@@ -201,7 +201,7 @@ unsigned worker_queue_places(const Settings& settings) {
   const bool holds_all =
       settings.model == ServerModel::amped && settings.overload == OverloadPolicy::block;
   return settings.worker_queue.value_or(
-      std::clamp(holds_all ? settings.slots : settings.slots / 2, 1U, WorkerQueue::kMostEntries));
+      std::clamp(holds_all ? settings.slots : settings.slots / 2, 1U, WorkerQueue::kMaxEntries));
 }
 
 PipelineOptions pipeline_options(const LoadResult& loaded, const Machine& machine) {
@@ -264,13 +264,13 @@ std::string service_names(const ServiceRegistry& services) {
 // A service may raise a window that nobody set; one that was set too small is an error.
 void fit_window(LoadResult& loaded, const Service& service) {
   Settings& settings = loaded.settings;
-  if (settings.message_size >= service.least_window()) return;
+  if (settings.message_size >= service.min_window()) return;
   if (loaded.is_set(Setting::message_size)) {
     refuse(loaded, Setting::message_size,
            fmt::format("is too small for service '{}', which needs at least {} bytes",
-                       settings.service, service.least_window()));
+                       settings.service, service.min_window()));
   }
-  settings.message_size = service.least_window();
+  settings.message_size = service.min_window();
 }
 
 PrefixSet prefixes(const std::vector<AddressPrefix>& list) {
@@ -338,11 +338,11 @@ void check_activation(LoadResult& loaded, unsigned socket_groups, bool activated
            "is for sockets of our own, and the service manager has opened some (LISTEN_FDS): use "
            "its own setting (FreeBind=)");
   // Slots name their socket by a number of 16 bits.
-  constexpr std::size_t kMostSockets = 65'536;
-  if (settings.listen.size() * socket_groups > kMostSockets)
+  constexpr std::size_t kMaxSockets = 65'536;
+  if (settings.listen.size() * socket_groups > kMaxSockets)
     refuse(loaded, Setting::listen,
            fmt::format("is {} addresses with {} sockets each: there may be {} sockets in all",
-                       settings.listen.size(), socket_groups, kMostSockets));
+                       settings.listen.size(), socket_groups, kMaxSockets));
   if (activated && settings.sockets == SocketSharing::reuseport)
     refuse(loaded, Setting::sockets,
            "opens sockets of its own, and the service manager has opened "

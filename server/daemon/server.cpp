@@ -104,7 +104,7 @@ RegionOptions region_options(const Settings& settings, const PipelineOptions& pi
   options.service = settings.service;
   options.listen = std::move(listen);
   options.blocks = blocks_of(assignment, pipeline);
-  options.most_inside = most_inside(assignment, pipeline);
+  options.max_inside = max_inside(assignment, pipeline);
   options.slots = pipeline.slots;
   options.histograms = settings.histograms;
   options.kernel_dropped_exact = !pipeline.merged;
@@ -132,7 +132,7 @@ std::string model_text(const PipelineOptions& options, const Assignment& assignm
                          counted(options.response.lanes, "response lane"));
     if (assignment.leader_followers)
       return fmt::format("{} lanes of which one at a time is the leader, {} at most", options.lanes,
-                         options.most_lanes);
+                         options.max_lanes);
     return workers + counted(lanes_with(assignment, StageId::receive), "lane") +
            " that run all steps";
   }();
@@ -211,7 +211,7 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   plan.pipeline.stop_reading = listeners.inherited();
   for (const auto& socket : listeners.sockets()) {
     plan.pipeline.merged |= socket->merges();
-    plan.pipeline.grouped |= socket->most_segments() > 1;
+    plan.pipeline.grouped |= socket->max_segments() > 1;
   }
   check_merging(loaded, plan.pipeline.merged);
   AddressFollower addresses;

@@ -22,10 +22,10 @@ namespace {
 
 constexpr int kFirstInherited = 3;  // SD_LISTEN_FDS_START
 // More is a mistake: each would be one of our sockets.
-constexpr std::int64_t kMostInherited = 4096;
+constexpr std::int64_t kMaxInherited = 4096;
 
-constexpr std::int64_t kMostPid = std::numeric_limits<pid_t>::max();
-constexpr std::int64_t kMostMicroseconds =
+constexpr std::int64_t kMaxPid = std::numeric_limits<pid_t>::max();
+constexpr std::int64_t kMaxMicroseconds =
     std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::nanoseconds::max()).count();
 
 struct Variable {
@@ -50,17 +50,17 @@ Variable read_variable(const char* const* environment, const char* name) {
 }
 
 // Of a variable that is set.
-std::int64_t number_of(const Variable& variable, std::int64_t most) {
+std::int64_t number_of(const Variable& variable, std::int64_t max) {
   const std::string& text = *variable.value;
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 1 || number > most)
-    refuse(variable, fmt::format("is not a number from 1 to {}", most));
+  if (error != std::errc() || end != text.data() + text.size() || number < 1 || number > max)
+    refuse(variable, fmt::format("is not a number from 1 to {}", max));
   return number;
 }
 
 bool is_this_process(const Variable& pid) {
-  return number_of(pid, kMostPid) == ::getpid();
+  return number_of(pid, kMaxPid) == ::getpid();
 }
 
 // The length of the address that `name` stands for, a path or, after an @, an abstract name
@@ -95,7 +95,7 @@ std::optional<std::chrono::nanoseconds> watchdog_interval(const char* const* env
   if (!interval.value) return std::nullopt;
   const Variable pid = read_variable(environment, "WATCHDOG_PID");
   if (pid.value && !is_this_process(pid)) return std::nullopt;
-  return std::chrono::microseconds(number_of(interval, kMostMicroseconds));
+  return std::chrono::microseconds(number_of(interval, kMaxMicroseconds));
 }
 
 // Nobody reads these sockets: the manager waits for a server that has them.
@@ -127,7 +127,7 @@ InheritedSockets inherited_sockets(const char* const* environment) {
   if (!count.value) return {};
   if (!pid.value || !is_this_process(pid)) return {{}, not_ours(pid, count)};
   std::vector<int> sockets;
-  const int end = kFirstInherited + static_cast<int>(number_of(count, kMostInherited));
+  const int end = kFirstInherited + static_cast<int>(number_of(count, kMaxInherited));
   for (int fd = kFirstInherited; fd < end; ++fd) {
     const int flags = ::fcntl(fd, F_GETFD);
     if (flags < 0 || ::fcntl(fd, F_SETFD, flags | FD_CLOEXEC) != 0)

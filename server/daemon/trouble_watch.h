@@ -16,7 +16,7 @@ namespace cpss {
 
 class TroubleWatch {
  public:
-  // Of what tries again, one failure is at most the longest pause (Backoff::kMost) after the other:
+  // Of what tries again, one failure is at most the longest pause (Backoff::kMax) after the other:
   // after twice that it has got through, or is not wanted any more.
   static constexpr std::uint64_t kFadesAfterNs = 2'000'000'000;
 

@@ -65,6 +65,6 @@ std::vector<StatsWriter> writers_of(const StatsRegion& region, const Assignment&
 std::vector<std::string> lane_names(const Assignment& assignment);
 
 // The most datagrams that can be inside (RegionOptions).
-std::uint64_t most_inside(const Assignment& assignment, const PipelineOptions& options);
+std::uint64_t max_inside(const Assignment& assignment, const PipelineOptions& options);
 
 }  // namespace cpss

@@ -53,9 +53,9 @@ InlineDispatch LaneRuntime::inline_dispatch_to(StageId step, const SlotQueue& qu
                                                InlineStep& next) const {
   const PipelineOptions& options = resources_.in.options;
   const bool its_own = plan().runs(step) || p_.messages_go_to != nullptr;
-  const auto most =
+  const auto max =
       its_own ? std::uint64_t{0} : static_cast<std::uint64_t>(options.inline_max->count());
-  return InlineDispatch({queue, lanes, cost, most, options.cpus == 1, its_own}, next, context_);
+  return InlineDispatch({queue, lanes, cost, max, options.cpus == 1, its_own}, next, context_);
 }
 
 void LaneRuntime::make_response() {

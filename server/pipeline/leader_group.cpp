@@ -34,11 +34,11 @@ std::vector<int> make_events(unsigned lanes) {
 LeaderGroup::LeaderGroup(const PipelineOptions& options,
                          std::function<void(std::uint32_t lane)> start_lane)
     : start_lane_(std::move(start_lane)),
-      events_(make_events(options.most_lanes)),
+      events_(make_events(options.max_lanes)),
       token_(events_, {options.lanes, options.lanes, options.handoff_limit}) {
-  for (std::uint32_t lane = 0; lane < options.most_lanes; ++lane)
-    seats_.push_back(
-        {token_, lane, options.handoff_limit, [this](std::uint32_t other) { return start(other); }});
+  for (std::uint32_t lane = 0; lane < options.max_lanes; ++lane)
+    seats_.push_back({token_, lane, options.handoff_limit,
+                      [this](std::uint32_t other) { return start(other); }});
 }
 
 LeaderGroup::~LeaderGroup() {

@@ -29,7 +29,7 @@ struct PipelineOptions {
   ProcessUse process_use = ProcessUse::prefork;
   // With SocketSharing::handoff:
   unsigned handoff_limit = 5;                      // messages received and not yet answered, a lane
-  unsigned most_lanes = 1;                         // not below `lanes`
+  unsigned max_lanes = 1;                          // not below `lanes`
   std::chrono::milliseconds idle_lane_end{10000};  // after so long without the token a lane ends
 
   PoolOptions receive;  // in models whose lanes run all steps: of these lanes, but their number

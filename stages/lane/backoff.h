@@ -16,13 +16,13 @@ namespace cpss {
 class Backoff {
  public:
   using Pause = std::chrono::milliseconds;
-  static constexpr Pause kMost{1000};
+  static constexpr Pause kMax{1000};
 
-  constexpr explicit Backoff(Pause first = Pause(10), Pause most = kMost) noexcept
-      : first_ns_(ns(first)), most_ns_(ns(most)) {}
+  constexpr explicit Backoff(Pause first = Pause(10), Pause max = kMax) noexcept
+      : first_ns_(ns(first)), max_ns_(ns(max)) {}
 
   void failed(std::uint64_t now_ns) noexcept {
-    pause_ns_ = pause_ns_ == 0 ? first_ns_ : std::min(2 * pause_ns_, most_ns_);
+    pause_ns_ = pause_ns_ == 0 ? first_ns_ : std::min(2 * pause_ns_, max_ns_);
     not_before_ns_ = now_ns + pause_ns_;
   }
   void succeeded() noexcept { pause_ns_ = not_before_ns_ = 0; }
@@ -43,7 +43,7 @@ class Backoff {
   }
 
   std::uint64_t first_ns_;
-  std::uint64_t most_ns_;
+  std::uint64_t max_ns_;
   std::uint64_t pause_ns_ = 0;
   std::uint64_t not_before_ns_ = 0;
 };

@@ -80,15 +80,15 @@ class AwakeLanes {
 template <std::uint64_t (*Clock)() noexcept>
 class BasicSpin {
  public:
-  // `most_ns` 0: the lane always goes to sleep at once.
-  explicit BasicSpin(std::uint64_t most_ns) noexcept : most_ns_(most_ns) {}
+  // `max_ns` 0: the lane always goes to sleep at once.
+  explicit BasicSpin(std::uint64_t max_ns) noexcept : max_ns_(max_ns) {}
 
   // The lane found nothing to do: whether it is to look again.
   bool look_again(const AwakeLanes& lanes) noexcept {
-    if (most_ns_ == 0) return false;
+    if (max_ns_ == 0) return false;
     const std::uint64_t now = Clock();
     if (!idle_) {
-      spinning_ = skip_ == 0 && now - since_ns_ < most_ns_;
+      spinning_ = skip_ == 0 && now - since_ns_ < max_ns_;
       begin(true, now);
       yielded_ = false;
     }
@@ -98,7 +98,7 @@ class BasicSpin {
       sched_yield();
       return true;
     }
-    if (!spinning_ || now - since_ns_ >= most_ns_) return false;
+    if (!spinning_ || now - since_ns_ >= max_ns_) return false;
     relax_cpu();
     return true;
   }
@@ -112,9 +112,9 @@ class BasicSpin {
   void slept() noexcept {
     if (!idle_) return;
     const std::uint64_t now = Clock();
-    const bool soon = now - since_ns_ < 2 * most_ns_;
+    const bool soon = now - since_ns_ < 2 * max_ns_;
     if (spinning_) {
-      in_vain_ = in_vain_ < kMostSkipped ? 2 * in_vain_ + 1 : in_vain_;
+      in_vain_ = in_vain_ < kMaxSkipped ? 2 * in_vain_ + 1 : in_vain_;
       skip_ = in_vain_;
     } else if (soon && skip_ > 0) {
       --skip_;
@@ -123,14 +123,14 @@ class BasicSpin {
   }
 
  private:
-  static constexpr unsigned kMostSkipped = 255;
+  static constexpr unsigned kMaxSkipped = 255;
 
   void begin(bool idle, std::uint64_t now) noexcept {
     idle_ = idle;
     since_ns_ = now;
   }
 
-  const std::uint64_t most_ns_;
+  const std::uint64_t max_ns_;
   bool idle_ = false;           // the lane has nothing to do;
   std::uint64_t since_ns_ = 0;  // since when it has, or has not
   bool spinning_ = false;       // in this idle time

@@ -19,7 +19,7 @@ class StepCost {
     const std::uint64_t now = ns * kScale / messages + 1;
     // A lane that lost its CPU meanwhile says little about the step: no sample counts for more than
     // several times the mean.
-    const std::uint64_t sample = mean == 0 ? now : std::min(now, kMostGrowth * mean + kSamples);
+    const std::uint64_t sample = mean == 0 ? now : std::min(now, kMaxGrowth * mean + kSamples);
     mean_.store(mean == 0 ? now : mean - mean / kSamples + sample / kSamples,
                 std::memory_order_relaxed);
   }
@@ -36,9 +36,9 @@ class StepCost {
   }
 
  private:
-  static constexpr std::uint64_t kSamples = 8;     // batches that the mean remembers, about
-  static constexpr std::uint64_t kMostGrowth = 8;  // of one sample over the mean
-  static constexpr std::uint64_t kScale = 256;     // keeps fractions of a nanosecond
+  static constexpr std::uint64_t kSamples = 8;    // batches that the mean remembers, about
+  static constexpr std::uint64_t kMaxGrowth = 8;  // of one sample over the mean
+  static constexpr std::uint64_t kScale = 256;    // keeps fractions of a nanosecond
 
   // A line of its own: written for every batch by whoever runs the step.
   alignas(64) std::atomic<std::uint64_t> mean_{0};

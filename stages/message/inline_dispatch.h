@@ -42,7 +42,7 @@ struct InlineWiring {
   const SlotQueue& queue;  // between the two
   std::uint32_t lanes;     // of the other stage
   const StepCost& cost;    // of its step
-  std::uint64_t most_ns;   // longest batch to run inline
+  std::uint64_t max_ns;    // longest batch to run inline
   bool one_cpu;            // the server may use one CPU only
   bool always = false;     // the lane runs that step for all it has, as its own
 };
@@ -56,15 +56,15 @@ class InlineDispatch {
   bool due(std::size_t messages) const noexcept {
     if (w_.always) return true;
     return (w_.one_cpu || lane_.input_empty) && w_.queue.idle_guess(w_.lanes) &&
-           w_.cost.is_within(w_.most_ns, messages);
+           w_.cost.is_within(w_.max_ns, messages);
   }
   // How many messages the lane is to take at most, so that it can run them inline. On several CPUs
   // there is no limit: what is too much for that is better shared. On one CPU a queue only costs,
   // so the lane takes less and looks at its own input more often.
-  std::size_t most() const noexcept {
+  std::size_t max() const noexcept {
     if (w_.always) return step_.max_inline();
     if (!w_.one_cpu || !w_.queue.idle_guess(w_.lanes)) return kNoLimit;
-    const std::size_t messages = std::min(w_.cost.messages_within(w_.most_ns), step_.max_inline());
+    const std::size_t messages = std::min(w_.cost.messages_within(w_.max_ns), step_.max_inline());
     return messages > 0 ? messages : kNoLimit;
   }
   static constexpr std::size_t kNoLimit = SIZE_MAX;

@@ -5,7 +5,7 @@ namespace {
 
 // What the kernel charges at most for a datagram of this size: its data lie in a block whose size
 // is a power of two, together with headers and the kernel's own structures (skb->truesize).
-constexpr std::size_t most_charged(std::size_t bytes) noexcept {
+constexpr std::size_t max_charged(std::size_t bytes) noexcept {
   return 2 * bytes + 1024;
 }
 
@@ -24,7 +24,7 @@ bool SendRoom::admits_under_pressure(const SocketAddress& peer, std::size_t byte
     if (reach == Reach::open) return true;
     if (reach == Reach::silent || use_.taken >= use_.size / 4 * 3) return false;
   }
-  use_.taken += most_charged(bytes);
+  use_.taken += max_charged(bytes);
   return true;
 }
 

@@ -10,9 +10,9 @@ StageInput::StageInput(SlotQueue& queue, std::uint32_t lanes, std::uint32_t batc
                        StatsWriter& stats)
     : queue_(queue), consumer_(queue, lanes), store_(store), stats_(stats), slots_(batch) {}
 
-std::span<const std::uint32_t> StageInput::take(std::size_t most) noexcept {
+std::span<const std::uint32_t> StageInput::take(std::size_t max) noexcept {
   const std::size_t count =
-      consumer_.try_take(std::span(slots_).first(std::min(most, slots_.size())));
+      consumer_.try_take(std::span(slots_).first(std::min(max, slots_.size())));
   if (count > 0) stats_.add(Counter::entered, count);
   return std::span(slots_).first(count);
 }

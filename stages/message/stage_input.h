@@ -21,8 +21,8 @@ class StageInput {
   // For the lane's wait place.
   SlotQueue::Consumer& consumer() noexcept { return consumer_; }
 
-  // Takes what is there, up to a batch and `most`; the span is valid until the next call.
-  std::span<const std::uint32_t> take(std::size_t most = SIZE_MAX) noexcept;
+  // Takes what is there, up to a batch and `max`; the span is valid until the next call.
+  std::span<const std::uint32_t> take(std::size_t max = SIZE_MAX) noexcept;
   // There was nothing to take a moment ago.
   bool empty_guess() const noexcept { return queue_.ready_guess() == 0; }
   // Books messages that came past the queue: they have not waited.

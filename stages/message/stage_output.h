@@ -26,7 +26,7 @@ class StageOutput {
 
   void add(std::uint32_t slot) noexcept { slots_.push_back(slot); }
   // Most messages to add, so that the lane can run them inline; at least 1.
-  std::size_t most() const noexcept { return inline_ ? inline_->most() : InlineDispatch::kNoLimit; }
+  std::size_t max() const noexcept { return inline_ ? inline_->max() : InlineDispatch::kNoLimit; }
   bool empty() const noexcept { return slots_.empty(); }
 
   // Hands on what was added; `now_ns` is now.

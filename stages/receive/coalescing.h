@@ -22,10 +22,10 @@ namespace cpss {
 
 class Coalescing {
  public:
-  // The lane has taken so many `arrivals`, of at most `most`. True: decide() is to be called.
-  bool note(std::size_t arrivals, std::size_t most) noexcept {
+  // The lane has taken so many `arrivals`, of at most `max`. True: decide() is to be called.
+  bool note(std::size_t arrivals, std::size_t max) noexcept {
     arrivals_ += arrivals;
-    due_ = on_ && arrivals > 1 && arrivals < most / 2;
+    due_ = on_ && arrivals > 1 && arrivals < max / 2;
     return arrivals_ >= kEpoch;
   }
   // Whether to pause before looking again.
@@ -37,7 +37,7 @@ class Coalescing {
     begin_ = {now_ns, cpu_ns};
     arrivals_ = 0;
     const bool in_vain = trying_ && !pays(cost);
-    if (trying_) epochs_off_ = in_vain ? std::min(2 * epochs_off_, kMostEpochsOff) : 1;
+    if (trying_) epochs_off_ = in_vain ? std::min(2 * epochs_off_, kMaxEpochsOff) : 1;
     trying_ = false;
     if (--remaining_ > 0 && !in_vain) return;
     on_ = !on_;
@@ -53,9 +53,9 @@ class Coalescing {
     std::uint64_t cpu_ns = 0;
   };
 
-  static constexpr std::uint64_t kEpoch = 4096;    // arrivals from one decision to the next
-  static constexpr unsigned kEpochsOn = 64;        // before the lane compares again
-  static constexpr unsigned kMostEpochsOff = 256;  // before it tries again
+  static constexpr std::uint64_t kEpoch = 4096;   // arrivals from one decision to the next
+  static constexpr unsigned kEpochsOn = 64;       // before the lane compares again
+  static constexpr unsigned kMaxEpochsOff = 256;  // before it tries again
 
   // At most an eighth more time, at least a sixteenth less CPU time: less is noise.
   bool pays(const Cost& cost) const noexcept {

@@ -10,7 +10,7 @@ namespace cpss {
 namespace {
 
 // Hosts with many addresses get more of the same; 24 KiB for the others.
-constexpr std::size_t kLeastCapacity = 1'024;
+constexpr std::size_t kMinCapacity = 1'024;
 
 std::size_t size_of(const LocalAddressSet& set) {
   return set.addresses().size() + set.broadcasts().size() + set.networks().size();
@@ -22,7 +22,7 @@ constexpr unsigned kOfOneAddress = 128;
 }  // namespace
 
 HostAddresses::HostAddresses(const LocalAddressSet& now, Sharing sharing)
-    : capacity_(std::max(kLeastCapacity, 4 * size_of(now))),
+    : capacity_(std::max(kMinCapacity, 4 * size_of(now))),
       memory_(kHeadBytes + capacity_ * sizeof(Entry), sharing, "host-addresses"),
       head_(new (memory_.data()) Head{}),
       words_(reinterpret_cast<Word*>(memory_.data() + kHeadBytes)) {

@@ -107,7 +107,7 @@ void ReceiveStep::give_back_free() noexcept {
 
 std::size_t ReceiveStep::arrivals_wanted() const noexcept {
   // What is shed needs no slot.
-  const std::size_t room = free_.empty() ? w_.batch : std::min(free_.size(), output_.most());
+  const std::size_t room = free_.empty() ? w_.batch : std::min(free_.size(), output_.max());
   return std::clamp<std::size_t>(room / per_arrival_, 1, w_.batch);
 }
 
@@ -137,13 +137,13 @@ std::size_t ReceiveStep::receive_from(std::uint16_t socket_index) noexcept {
 // An error that was pending at the socket is gone once it has been told, and datagrams may wait
 // behind it: only after a second one in a row does the socket count as empty. So a lane that is to
 // stop leaves nothing behind.
-void ReceiveStep::read(std::uint16_t socket_index, std::size_t most_arrivals) noexcept {
+void ReceiveStep::read(std::uint16_t socket_index, std::size_t max_arrivals) noexcept {
   DatagramSocket& socket = *w_.sockets[socket_index];
   ReceiveResult result;
   for (int attempt = 0; attempt < 2; ++attempt) {
     result = book_call(stats_, [&] {
-      return socket.receive(std::span(buffers_).first(most_arrivals),
-                            std::span(arrivals_).first(most_arrivals));
+      return socket.receive(std::span(buffers_).first(max_arrivals),
+                            std::span(arrivals_).first(max_arrivals));
     });
     if (result.error == 0) break;
     stats_.add(Counter::receive_errors);
@@ -214,12 +214,12 @@ bool ReceiveStep::too_long() const noexcept {
 }
 
 std::size_t ReceiveStep::place_batch(BatchClock& clock, std::uint64_t held) noexcept {
-  const std::size_t most = std::min<std::size_t>(w_.batch, output_.most());
+  const std::size_t max = std::min<std::size_t>(w_.batch, output_.max());
   for (std::size_t placed = 0; held_ > 0; next_datagram()) {
     if (too_long()) {
       completion_.drop(Reason::invalid_truncated, 1);
     } else {
-      if (free_.empty() || placed == most) break;
+      if (free_.empty() || placed == max) break;
       place_datagram(cursor_.bytes());
       ++placed;
     }

@@ -111,7 +111,7 @@ class ReceiveStep final : public Step {
   // there are slots for if each is one.
   std::size_t arrivals_wanted() const noexcept;
   // Reads arrivals: counts them as received, and holds them.
-  void read(std::uint16_t socket_index, std::size_t most_arrivals) noexcept;
+  void read(std::uint16_t socket_index, std::size_t max_arrivals) noexcept;
   void note_read(std::size_t socket, int error) noexcept;
 
   // The cursor to the first datagram that may become a message, of this arrival or a later one.

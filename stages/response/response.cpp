@@ -32,32 +32,32 @@ Reason reason_for_send_error(int error) noexcept {
 }
 
 // All of a list is looked at with each batch.
-constexpr std::size_t kMostInList = 4096;
-constexpr std::size_t kLeastInList = 2;  // one for each half
+constexpr std::size_t kMaxInList = 4096;
+constexpr std::size_t kMinInList = 2;  // one for each half
 
 // Of the list of one socket, see the head of response.h. All lists of all lanes together hold at
 // most half of the slots, or a batch and one more each.
-std::size_t most_in_list(const ResponseStep::Wiring& wiring) noexcept {
+std::size_t max_in_list(const ResponseStep::Wiring& wiring) noexcept {
   if (wiring.lanes == 0) return wiring.batch;
   const std::size_t share = std::max<std::size_t>(8, 2 * wiring.reply_sockets);
-  return std::clamp(wiring.store.slots() / (share * wiring.lanes), kLeastInList, kMostInList);
+  return std::clamp(wiring.store.slots() / (share * wiring.lanes), kMinInList, kMaxInList);
 }
 
 }  // namespace
 
 ResponseStep::ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
     : w_(std::move(wiring)),
-      most_aside_(w_.lanes == 0 ? 0 : most_in_list(w_) / 2),
-      most_full_(std::max<std::size_t>(w_.batch, most_in_list(w_) - most_aside_)),
+      max_aside_(w_.lanes == 0 ? 0 : max_in_list(w_) / 2),
+      max_full_(std::max<std::size_t>(w_.batch, max_in_list(w_) - max_aside_)),
       lane_(lane),
       stats_(stats),
       completion_(w_.store, lane.cache, stats_,
-                  w_.reply_sockets * (most_aside_ + most_full_) + w_.batch),
+                  w_.reply_sockets * (max_aside_ + max_full_) + w_.batch),
       input_(w_.responses, w_.lanes, w_.batch, w_.store, stats_),
       room_(w_.outlook),
       lists_(w_.sockets.size()),
       groups_(w_.batch) {
-  for (Replies& list : lists_) list.reserve(most_aside_ + most_full_ + w_.batch);
+  for (Replies& list : lists_) list.reserve(max_aside_ + max_full_ + w_.batch);
   waiting_sockets_.reserve(w_.sockets.size());
   group_.reserve(w_.batch);
   outgoing_.reserve(w_.batch);
@@ -70,7 +70,7 @@ void ResponseStep::before_wait() noexcept {
 
 std::size_t ResponseStep::run() noexcept {
   std::span<const std::uint32_t> slots;
-  if (const std::size_t most = most_to_take(); most > 0) slots = input_.take(most);
+  if (const std::size_t max = max_to_take(); max > 0) slots = input_.take(max);
   if (slots.empty() && waiting_sockets_.empty()) return 0;
   BatchClock clock(stats_);
   input_.book_waits(slots, clock.begin_ns());
@@ -80,7 +80,7 @@ std::size_t ResponseStep::run() noexcept {
 
 std::span<const std::uint32_t> ResponseStep::run_inline(std::span<const std::uint32_t> slots,
                                                         std::uint64_t begin_ns) noexcept {
-  if (most_to_take() == 0) return slots;
+  if (max_to_take() == 0) return slots;
   BatchClock clock(stats_, begin_ns);
   add(slots);
   const std::size_t ended = send(begin_ns);
@@ -114,8 +114,8 @@ std::size_t ResponseStep::waiting() const noexcept {
       [this](std::size_t sum, std::uint16_t socket) { return sum + lists_[socket].size(); });
 }
 
-std::size_t ResponseStep::most_to_take() const noexcept {
-  const bool might_overflow = waiting_for_room_ > 0 && waiting_for_room_ + w_.batch > most_full_;
+std::size_t ResponseStep::max_to_take() const noexcept {
+  const bool might_overflow = waiting_for_room_ > 0 && waiting_for_room_ + w_.batch > max_full_;
   return w_.reply_sockets == 1 && might_overflow ? 0 : w_.batch;
 }
 
@@ -230,7 +230,7 @@ void ResponseStep::keep(Replies& list, PendingReply reply, std::uint64_t now_ns,
   }
   if (reply.deadline_ns == 0)
     reply.deadline_ns = now_ns + static_cast<std::uint64_t>(w_.longest_wait.count());
-  const bool full = aside ? kept_aside_ == most_aside_ : kept_ - kept_aside_ == most_full_;
+  const bool full = aside ? kept_aside_ == max_aside_ : kept_ - kept_aside_ == max_full_;
   if (full || now_ns >= reply.deadline_ns) {
     no_room_ = true;
     end(reply.message, Reason::failed_send_no_room);

@@ -80,7 +80,7 @@ class ResponseStep final : public Step, public InlineStep {
  private:
   using Replies = std::vector<PendingReply>;
 
-  std::size_t most_to_take() const noexcept;
+  std::size_t max_to_take() const noexcept;
   void add(std::span<const std::uint32_t> slots) noexcept;
   // Offers all replies to their sockets; returns how many messages are dealt with.
   std::size_t send(std::uint64_t now_ns) noexcept;
@@ -105,8 +105,8 @@ class ResponseStep final : public Step, public InlineStep {
   void keep(Replies& list, PendingReply reply, std::uint64_t now_ns, bool aside) noexcept;
 
   Wiring w_;
-  const std::size_t most_aside_;  // in the list of one socket,
-  const std::size_t most_full_;   // and of those that found no room
+  const std::size_t max_aside_;  // in the list of one socket,
+  const std::size_t max_full_;   // and of those that found no room
   LaneContext& lane_;
   StatsWriter stats_;
   Completion completion_;

@@ -142,7 +142,7 @@ void OnDemandStarter::join_ended() noexcept {
 
 void OnDemandStarter::show_threads() noexcept {
   stats_.set(Gauge::threads_now, running_);
-  stats_.raise(Gauge::threads_most, running_);
+  stats_.raise(Gauge::threads_max, running_);
 }
 
 bool OnDemandStarter::wait() noexcept {

@@ -31,7 +31,7 @@ void ServiceStep::before_wait() noexcept {
 }
 
 std::size_t ServiceStep::run() noexcept {
-  const std::span<const std::uint32_t> slots = input_.take(runner_.most());
+  const std::span<const std::uint32_t> slots = input_.take(runner_.max());
   if (slots.empty()) return 0;
   BatchClock clock(stats_);
   input_.book_waits(slots, clock.begin_ns());
@@ -138,9 +138,9 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
   drop_what_was_seized();
   std::uint64_t now = now_ns();
   for (std::span<const std::size_t> rest = deferred_; !rest.empty();) {
-    const auto most = static_cast<std::uint32_t>(rest.size());
-    std::uint32_t places = std::min(std::exchange(reserved_, 0), most);
-    if (places == 0) places = to.queue.reserve(most);
+    const auto max = static_cast<std::uint32_t>(rest.size());
+    std::uint32_t places = std::min(std::exchange(reserved_, 0), max);
+    if (places == 0) places = to.queue.reserve(max);
     if (places == 0 && to.budget != nullptr) {
       shed(rest);
       return runner_.finish();
@@ -149,7 +149,7 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
       before_wait();
       places = book_wait_for(stats_, [&] {
                  const LongWait wait(lane_.progress);
-                 return to.queue.wait_for_room(most, deadline_after(to.longest));
+                 return to.queue.wait_for_room(max, deadline_after(to.longest));
                }).tokens;
       now = now_ns();
       if (places == 0) continue;

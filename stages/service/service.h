@@ -60,7 +60,7 @@ class ServiceStep final : public Step, public InlineStep {
   // the service defers, with them what finds no room in their queue and is not to be shed.
   std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t> slots,
                                             std::uint64_t begin_ns) noexcept override;
-  std::size_t max_inline() const noexcept override { return runner_.most(); }
+  std::size_t max_inline() const noexcept override { return runner_.max(); }
   void before_wait() noexcept override;
 
   StageInput& input() noexcept { return input_; }

@@ -53,7 +53,7 @@ class ServiceRunner {
   std::uint64_t finish() noexcept;
 
   // Most messages at a time, so that the lane can send the replies itself.
-  std::size_t most() const noexcept { return output_.most(); }
+  std::size_t max() const noexcept { return output_.max(); }
 
   // The lane is about to wait: gives up the free slots it keeps.
   void before_wait() noexcept;

@@ -70,8 +70,8 @@ std::vector<E164> make_queries(const std::vector<std::string>& prefixes) {
   for (std::size_t i = 0; i < kQueries; ++i) {
     const std::string& prefix = prefixes[random() % prefixes.size()];
     const std::string number =
-        prefix + random_digits(random, 1 + random() % (E164::kMostDigits - 1));
-    queries.push_back(*E164::parse_digits(std::string_view(number).substr(0, E164::kMostDigits)));
+        prefix + random_digits(random, 1 + random() % (E164::kMaxDigits - 1));
+    queries.push_back(*E164::parse_digits(std::string_view(number).substr(0, E164::kMaxDigits)));
   }
   return queries;
 }
@@ -120,7 +120,7 @@ void run(int argc, char** argv) {
            [&] { return find_all(table, queries, batch); });
 
   std::unordered_map<std::uint64_t, std::string> hashed;
-  std::array<bool, E164::kMostDigits + 1> lengths{};
+  std::array<bool, E164::kMaxDigits + 1> lengths{};
   for (const std::string& prefix : prefixes) {
     hashed[E164::parse_digits(prefix)->packed()] = "prefix=" + prefix + ";gateway=gw1.example.net";
     lengths[prefix.size()] = true;

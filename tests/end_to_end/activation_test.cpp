@@ -67,11 +67,11 @@ class RestlessClient {
     std::uint64_t unanswered = 0;
   };
   static constexpr std::uint64_t kBurst = 20;
-  static constexpr std::uint64_t kMostUnanswered = 100;  // so that they fit into a small buffer
+  static constexpr std::uint64_t kMaxUnanswered = 100;  // so that they fit into a small buffer
 
   void run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
-      if (sent_ - replies_.size() + kBurst <= kMostUnanswered) send_burst();
+      if (sent_ - replies_.size() + kBurst <= kMaxUnanswered) send_burst();
       const std::chrono::milliseconds pause(pause_(random_));
       receive_for(pause);
       receive_from(peers_.front(), pause);

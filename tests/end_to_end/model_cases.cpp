@@ -20,7 +20,7 @@ Names numbered(const std::string& kind, std::size_t count) {
 }  // namespace
 
 std::vector<ModelCase> model_cases() {
-  const std::size_t most_lanes = 2 * test::allowed_cpus().size();
+  const std::size_t max_lanes = 2 * test::allowed_cpus().size();
   return {
       // Its one receive lane would run the service inline, rather than receive on while a service
       // stands still.
@@ -86,7 +86,7 @@ std::vector<ModelCase> model_cases() {
                     {"CPSS_HANDOFF_LIMIT", "2"}},
        .model = "symped",
        .stages = kDirect,
-       .receivers = numbered("lane", most_lanes),
+       .receivers = numbered("lane", max_lanes),
        // A lane below its limit keeps the turn to itself, so there is nobody to shed.
        .others = kReceiveThreads},
       {.name = "amped",

@@ -59,7 +59,7 @@ class Handoff : public testing::Test {
     return more;
   }
 
-  const std::size_t most_lanes_ = 2 * test::allowed_cpus().size();
+  const std::size_t max_lanes_ = 2 * test::allowed_cpus().size();
 };
 
 // With a limit of 1 every message fills a lane.
@@ -69,17 +69,17 @@ TEST_F(Handoff, FurtherLanesStartUpToTwiceTheCpusWhenAllAreFull) {
                        one_lane("1", {{"CPSS_SERVICE", "gated"}, {"TEST_GATE", gate.path()}}));
   EXPECT_EQ(threads_called("lane-", server.pid()), 1u);
   Peers peers(server.address(), 4);
-  peers.send(most_lanes_);
-  server.wait_until_inside(most_lanes_);
-  EXPECT_EQ(threads_called("lane-", server.pid()), most_lanes_);
+  peers.send(max_lanes_);
+  server.wait_until_inside(max_lanes_);
+  EXPECT_EQ(threads_called("lane-", server.pid()), max_lanes_);
   const nlohmann::json now = server.stats();
   EXPECT_THAT(received_by_lane(now), Each(1u));
   gate.open();
-  EXPECT_EQ(peers.receive().echoes, 4 * most_lanes_);
+  EXPECT_EQ(peers.receive().echoes, 4 * max_lanes_);
   server.expect_clean_end();
-  EXPECT_EQ(server.ledger("answered"), 4 * most_lanes_);
-  EXPECT_EQ(server.stage("receive").at("threads_started"), most_lanes_ - 1);
-  EXPECT_GE(server.stage("receive").at("handoffs"), most_lanes_ - 1);
+  EXPECT_EQ(server.ledger("answered"), 4 * max_lanes_);
+  EXPECT_EQ(server.stage("receive").at("threads_started"), max_lanes_ - 1);
+  EXPECT_GE(server.stage("receive").at("handoffs"), max_lanes_ - 1);
   EXPECT_EQ(server.stage("receive").at("lost_races"), 0) << "one listens at a time";
 }
 

@@ -206,7 +206,7 @@ TEST_F(Processes, GoWithTheirParent) {
 
 class ProcessPerMessage : public Processes {
  protected:
-  static constexpr std::size_t kMost = 8;  // of one CPSS_LANES
+  static constexpr std::size_t kMax = 8;  // of one CPSS_LANES
 
   static Environment fork_for(const std::string& service, Environment more = {}) {
     more["CPSS_LANES"] = "1";
@@ -224,10 +224,10 @@ TEST_F(ProcessPerMessage, NeverMoreAtOnceThanEightForEachLane) {
   EXPECT_TRUE(children_of(server.pid()).empty());
   Peers peers(server.address(), 4);
   peers.send(10);
-  ASSERT_TRUE(eventually([&] { return children_of(server.pid()).size() == kMost; }));
-  server.wait_until_inside(kMost);
+  ASSERT_TRUE(eventually([&] { return children_of(server.pid()).size() == kMax; }));
+  server.wait_until_inside(kMax);
   server.expect_ledger_balances();
-  EXPECT_EQ(children_of(server.pid()).size(), kMost) << "the others wait for a place";
+  EXPECT_EQ(children_of(server.pid()).size(), kMax) << "the others wait for a place";
   gate_.open();
   EXPECT_EQ(peers.receive().echoes, 40u);
   server.wait_until_idle(40);
@@ -255,21 +255,21 @@ TEST_F(ProcessPerMessage, WhatTheyHeldWhenTheyWereKilledIsFailedAndTheRestIsAnsw
   ServerProcess server(program::kTestServer, gated_fork());
   Peers peers(server.address(), 4);
   peers.send(5);
-  ASSERT_TRUE(eventually([&] { return children_of(server.pid()).size() == kMost; }));
+  ASSERT_TRUE(eventually([&] { return children_of(server.pid()).size() == kMax; }));
   for (const auto& [process, name] : children_of(server.pid())) kill(process, SIGKILL);
-  ASSERT_TRUE(eventually([&] { return server.reason("failed.dead_process") == kMost; }));
+  ASSERT_TRUE(eventually([&] { return server.reason("failed.dead_process") == kMax; }));
   gate_.open();
   server.wait_until_idle(20);
   server.expect_clean_end();
-  EXPECT_EQ(server.reason("failed.dead_process"), kMost);
-  EXPECT_EQ(server.ledger("answered"), 20 - kMost);
-  EXPECT_EQ(processes(server, "lost"), kMost);
+  EXPECT_EQ(server.reason("failed.dead_process"), kMax);
+  EXPECT_EQ(server.ledger("answered"), 20 - kMax);
+  EXPECT_EQ(processes(server, "lost"), kMax);
 }
 
 TEST_F(ProcessPerMessage, OneThatIsKilledDuringTheDrainIsBooked) {
   ServerProcess server(program::kTestServer, gated_fork());
   Peers(server.address(), 4).send(5);
-  ASSERT_TRUE(eventually([&] { return children_of(server.pid()).size() == kMost; }));
+  ASSERT_TRUE(eventually([&] { return children_of(server.pid()).size() == kMax; }));
   server.process().signal(SIGTERM);
   server.wait_until_draining();
   const Children children = children_of(server.pid());
@@ -285,7 +285,7 @@ TEST_F(ProcessPerMessage, OneThatIsKilledDuringTheDrainIsBooked) {
 TEST_F(ProcessPerMessage, EndWithTheirMessagesWhenTheParentIsKilled) {
   ServerProcess server(program::kTestServer, gated_fork());
   Peers(server.address(), 4).send(5);
-  ASSERT_TRUE(eventually([&] { return children_of(server.pid()).size() == kMost; }));
+  ASSERT_TRUE(eventually([&] { return children_of(server.pid()).size() == kMax; }));
   const Children children = children_of(server.pid());
   server.process().signal(SIGKILL);
   EXPECT_EQ(server.process().wait(kPatience), 128 + SIGKILL);

@@ -53,7 +53,7 @@ void expect_one_message_a_thread(const ServerProcess& server) {
 // closed.
 class OnDemand : public testing::Test {
  protected:
-  static constexpr int kMost = 3;
+  static constexpr int kMax = 3;
 
   OnDemand() { close_gate(); }
   void close_gate() const { write_file(gate_, ""); }
@@ -62,7 +62,7 @@ class OnDemand : public testing::Test {
     return {{"CPSS_SERVICE", "gated-deferral"},
             {"TEST_GATE", gate_},
             {"CPSS_WORKER_THREADS", std::to_string(workers)},
-            {"CPSS_ONDEMAND_THREADS", std::to_string(kMost)}};
+            {"CPSS_ONDEMAND_THREADS", std::to_string(kMax)}};
   }
   static void send_slow(UdpClient& client, int count) {
     for (int i = 0; i < count; ++i) ASSERT_EQ(client.send("!slow " + std::to_string(i)), 0);
@@ -76,11 +76,11 @@ class OnDemand : public testing::Test {
   // The worker and all threads are inside a message, two more wait.
   static void fill(const ServerProcess& server, UdpClient& client) {
     send_slow(client, kInside);
-    ASSERT_TRUE(eventually([&] { return on_demand_threads(server).size() == kMost; }));
+    ASSERT_TRUE(eventually([&] { return on_demand_threads(server).size() == kMax; }));
     ASSERT_TRUE(eventually([&] { return server.stage("worker").at("queue_depth") == 2; }));
     server.wait_until_inside(kInside);
   }
-  static constexpr int kInside = 1 + kMost + 2;
+  static constexpr int kInside = 1 + kMax + 2;
 
   TemporaryFolder folder_;
   const std::string gate_ = folder_.file("gate");
@@ -94,7 +94,7 @@ TEST_F(OnDemand, ThreadsComeAndGo) {
     close_gate();
     fill(server, client);
     const std::set<pid_t> now = on_demand_threads(server);
-    EXPECT_EQ(now.size(), static_cast<std::size_t>(kMost));
+    EXPECT_EQ(now.size(), static_cast<std::size_t>(kMax));
     for (const pid_t id : now)
       EXPECT_TRUE(seen.insert(id).second) << "a thread of an earlier round";
     server.expect_ledger_balances();
@@ -103,7 +103,7 @@ TEST_F(OnDemand, ThreadsComeAndGo) {
     EXPECT_TRUE(eventually([&] { return on_demand_threads(server).empty(); }));
   }
   server.wait_until_idle(3 * kInside);
-  EXPECT_EQ(server.stage("on_demand").at("threads_most"), kMost);
+  EXPECT_EQ(server.stage("on_demand").at("threads_max"), kMax);
   EXPECT_GE(server.stage("on_demand").at("threads_started"), seen.size());
   server.expect_clean_end();
   expect_one_message_a_thread(server);
@@ -221,7 +221,7 @@ TEST_F(OnDemand, AFullWorkerQueueIsShed) {
   // One by one, until all are inside, so that none is shed yet.
   for (int i = 0; i < kInside; ++i) {
     ASSERT_EQ(slow.send("!slow " + std::to_string(i)), 0);
-    const auto threads = static_cast<std::size_t>(std::clamp(i, 0, kMost));
+    const auto threads = static_cast<std::size_t>(std::clamp(i, 0, kMax));
     ASSERT_TRUE(eventually([&] {
       return server.stage("service").at("deferred") == i + 1 &&
              server.stage("worker").at("entered") == 1 &&
@@ -241,19 +241,19 @@ TEST_F(OnDemand, AFullWorkerQueueIsShed) {
 
 // Long messages at random, with readers all the while.
 TEST(OnDemandUnderLoad, NeverMoreThreadsThanTheMostAndTheLedgerHoldThroughout) {
-  constexpr std::size_t kMost = 4;
+  constexpr std::size_t kMax = 4;
   const std::string work = "bimodal:10,60000,0.3;sleep;defer=100";
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "work"},
                                           {"CPSS_WORK", work},
                                           {"CPSS_WORKER_THREADS", "1"},
-                                          {"CPSS_ONDEMAND_THREADS", std::to_string(kMost)}});
+                                          {"CPSS_ONDEMAND_THREADS", std::to_string(kMax)}});
   std::atomic<bool> ended = false;
   std::set<pid_t> seen;
-  std::size_t most = 0;
+  std::size_t max = 0;
   std::thread watcher([&] {
     while (!ended) {
       const std::set<pid_t> now = on_demand_threads(server);
-      most = std::max(most, now.size());
+      max = std::max(max, now.size());
       seen.insert(now.begin(), now.end());
       std::this_thread::sleep_for(1ms);
     }
@@ -265,7 +265,7 @@ TEST(OnDemandUnderLoad, NeverMoreThreadsThanTheMostAndTheLedgerHoldThroughout) {
   server.wait_until_idle(300);
   ended = true;
   watcher.join();
-  EXPECT_LE(most, kMost);
+  EXPECT_LE(max, kMax);
   EXPECT_GE(seen.size(), 1u);
   EXPECT_LE(seen.size(), server.stage("on_demand").at("threads_started").get<std::size_t>());
   server.expect_clean_end();

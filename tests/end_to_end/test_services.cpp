@@ -77,7 +77,7 @@ class WrongLookup : public Service {
  public:
   explicit WrongLookup(std::unique_ptr<Service> lookup) : lookup_(std::move(lookup)) {}
   std::unique_ptr<LaneState> make_lane_state() const override { return lookup_->make_lane_state(); }
-  std::size_t least_window() const override { return lookup_->least_window(); }
+  std::size_t min_window() const override { return lookup_->min_window(); }
   void process(std::span<Message> batch, LaneState* state) override {
     lookup_->process(batch, state);
     for (Message& message : batch)

@@ -122,7 +122,7 @@ TEST_F(Variables, CPSS_ONDEMAND_THREADS) {
   for (int i = 0; i < 6; ++i) EXPECT_TRUE(client.receive(std::chrono::seconds(20))) << i;
   EXPECT_TRUE(eventually([&] { return names_of(server, "demand").empty(); })) << "they stay";
   EXPECT_EQ(seen, (Names{"demand-0", "demand-1"}));
-  EXPECT_EQ(server.stage("on_demand").at("threads_most"), 2);
+  EXPECT_EQ(server.stage("on_demand").at("threads_max"), 2);
   server.expect_clean_end();
   EXPECT_EQ(server.ledger("answered"), 6u);
 }
@@ -354,11 +354,11 @@ TEST_F(Variables, AKilledServerLeavesNoSharedMemoryAndARegionThatSaysSo) {
 
 // Of all queues.
 std::uint64_t high_water(const ServerProcess& server) {
-  std::uint64_t most = 0;
+  std::uint64_t max = 0;
   const nlohmann::json stats = server.stats();
   for (const nlohmann::json& stage : stats.at("stages"))
-    most = std::max<std::uint64_t>(most, stage.at("queue_high_water"));
-  return most;
+    max = std::max<std::uint64_t>(max, stage.at("queue_high_water"));
+  return max;
 }
 
 TEST_F(Variables, CPSS_QSLOTS) {

@@ -88,9 +88,9 @@ TEST_F(ReachMapTest, WhatIsOldSaysNothing) {
 TEST_F(ReachMapTest, WhatDoesNotFitIsLeftOut) {
   map_->begin();
   map_->add_network(Prefix::make("10.0.0.0", 8).value());
-  constexpr std::size_t kMore = ReachMap::kMostPeers + 1000;
+  constexpr std::size_t kMore = ReachMap::kMaxPeers + 1000;
   for (std::size_t i = 0; i < kMore; ++i) map_->add(numbered(i), Reach::silent);
-  for (std::size_t i = 0; i < 2 * ReachMap::kMostNetworks; ++i)
+  for (std::size_t i = 0; i < 2 * ReachMap::kMaxNetworks; ++i)
     map_->add_network({numbered(0xffff00 - i), 128});
   map_->publish(kNow);
   std::size_t silent = 0;
@@ -99,7 +99,7 @@ TEST_F(ReachMapTest, WhatDoesNotFitIsLeftOut) {
     if (reach == Reach::silent) ++silent;
     EXPECT_NE(reach, Reach::open);
   }
-  EXPECT_EQ(silent, ReachMap::kMostPeers);
+  EXPECT_EQ(silent, ReachMap::kMaxPeers);
 }
 
 // Guesses, but never one that was not true at some time: of what is the same in each edition only a

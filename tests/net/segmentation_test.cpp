@@ -103,7 +103,7 @@ TEST(SegmentsOfOnePacket, OnePeerAndOneLocalAddress) {
 }
 
 TEST(MostSegments, IsWhatKernelsHaveHad) {
-  EXPECT_THAT((std::array{64u, 128u}), testing::Contains(most_segments()));
+  EXPECT_THAT((std::array{64u, 128u}), testing::Contains(max_segments()));
 }
 
 class SegmentationTest : public testing::TestWithParam<const char*> {
@@ -112,7 +112,7 @@ class SegmentationTest : public testing::TestWithParam<const char*> {
     const std::string reason = why_no_address(any_port());
     if (!reason.empty()) GTEST_SKIP() << reason;
     sender_.emplace(any_port(), with_offload());
-    if (sender_->most_segments() == 1) GTEST_SKIP() << "this kernel has no UDP_SEGMENT";
+    if (sender_->max_segments() == 1) GTEST_SKIP() << "this kernel has no UDP_SEGMENT";
   }
   static SocketAddress any_port() { return address_of(GetParam()); }
   static UdpSocketOptions with_offload() {
@@ -187,10 +187,10 @@ TEST_P(SegmentationTest, MixedSizesAndPeersOfOneCall) {
 
 TEST_P(SegmentationTest, MoreThanOnePacketHolds) {
   UdpSocket receiver(any_port(), with_offload());
-  const std::size_t most = sender_->most_segments();
-  const Outgoing outgoing = Outgoing(receiver.local_address()).add_many(2 * most + 3, 100);
-  EXPECT_EQ(sender_->send(outgoing.datagrams()).accepted, 2 * most + 3);
-  EXPECT_EQ(receive(receiver, 2 * most + 3), outgoing.texts());
+  const std::size_t max = sender_->max_segments();
+  const Outgoing outgoing = Outgoing(receiver.local_address()).add_many(2 * max + 3, 100);
+  EXPECT_EQ(sender_->send(outgoing.datagrams()).accepted, 2 * max + 3);
+  EXPECT_EQ(receive(receiver, 2 * max + 3), outgoing.texts());
   EXPECT_EQ(arrivals_, 3u);
 }
 
@@ -204,7 +204,7 @@ TEST_P(SegmentationTest, LargeOnesAreAsManyAsAPacketHolds) {
 
 TEST_P(SegmentationTest, SwitchedOffEachGoesByItself) {
   UdpSocket plain(any_port(), {});
-  EXPECT_EQ(plain.most_segments(), 1u);
+  EXPECT_EQ(plain.max_segments(), 1u);
   UdpSocket receiver(any_port(), with_offload());
   const Outgoing outgoing = Outgoing(receiver.local_address()).add_many(5, 100);
   EXPECT_EQ(plain.send(outgoing.datagrams()).accepted, 5u);

@@ -186,7 +186,7 @@ TEST_P(UdpSocketInheritedTest, AsksForWhatOursHave) {
     EXPECT_EQ(server.buffer_info().receive_bytes, ours.buffer_info().receive_bytes);
     EXPECT_EQ(server.buffer_info().send_bytes, ours.buffer_info().send_bytes);
     EXPECT_EQ(server.merges(), ours.merges());
-    EXPECT_EQ(server.most_segments(), ours.most_segments());
+    EXPECT_EQ(server.max_segments(), ours.max_segments());
   }
   EXPECT_LT(::fcntl(fd, F_GETFD), 0) << "closed with the object";
 }

@@ -243,9 +243,9 @@ TEST(UdpSocketPath, AnInheritedIpv6SocketCutsRepliesAsOursDo) {
         const int fd = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         const SocketAddress any_port = address_of(own);
         ASSERT_EQ(::bind(fd, any_port.data(), any_port.size()), 0);
-        const int least = 1280;
+        const int min = 1280;
         ASSERT_EQ(::setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &how, sizeof how), 0);
-        ASSERT_EQ(::setsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &least, sizeof least), 0);
+        ASSERT_EQ(::setsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &min, sizeof min), 0);
         UdpSocket server(InheritedDescriptor{fd}, {});
         UdpSocket client(address_of("::1"), {});
         EXPECT_EQ(fragments_of_reply(server, client, client.local_address(), 1400), 0U);
@@ -395,7 +395,7 @@ TEST(UdpSocketPath, ARefusalOfPacketsIsNotForEver) {
   options.gro = options.gso = true;
   UdpSocket server(address_of("127.0.0.1"), options);
   UdpSocket client(address_of("127.0.0.1"), options);
-  if (server.most_segments() == 1 || !client.merges()) GTEST_SKIP() << "this kernel has no offload";
+  if (server.max_segments() == 1 || !client.merges()) GTEST_SKIP() << "this kernel has no offload";
   const SocketAddress to = client.local_address();
   const std::string text = "reply";
   const std::vector<OutgoingDatagram> datagrams(

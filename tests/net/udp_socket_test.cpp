@@ -184,15 +184,15 @@ TEST_P(UdpSocketTest, CarriesTheLongestDatagramAndRefusesALongerOne) {
 }
 
 TEST_P(UdpSocketTest, HandlesAtMostKMostPerCallInACall) {
-  constexpr std::size_t kMany = UdpSocket::kMostPerCall + 76;
+  constexpr std::size_t kMany = UdpSocket::kMaxPerCall + 76;
   UdpSocket server(any_port(), {});
   UdpSocket client(any_port(), {});
   const std::byte payload{1};
   const std::vector<OutgoingDatagram> out(kMany, {&payload, 1, &server.local_address(), nullptr});
-  EXPECT_EQ(client.send(out).accepted, UdpSocket::kMostPerCall);
-  EXPECT_EQ(client.send(std::span(out).subspan(UdpSocket::kMostPerCall)).accepted, 76U);
+  EXPECT_EQ(client.send(out).accepted, UdpSocket::kMaxPerCall);
+  EXPECT_EQ(client.send(std::span(out).subspan(UdpSocket::kMaxPerCall)).accepted, 76U);
   Inbox inbox(kMany, 8);
-  EXPECT_EQ(inbox.wait_and_receive(server).filled, UdpSocket::kMostPerCall);
+  EXPECT_EQ(inbox.wait_and_receive(server).filled, UdpSocket::kMaxPerCall);
   EXPECT_EQ(inbox.wait_and_receive(server).filled, 76U);
 }
 

@@ -29,7 +29,7 @@
 namespace cpss {
 namespace {
 
-constexpr std::uint32_t kMostLanes = 4;
+constexpr std::uint32_t kMaxLanes = 4;
 
 class EventFd {
  public:
@@ -48,9 +48,9 @@ class EventFd {
 };
 
 struct Events {
-  std::array<EventFd, kMostLanes> of_lane;
-  std::array<int, kMostLanes> fds{of_lane[0].fd(), of_lane[1].fd(), of_lane[2].fd(),
-                                  of_lane[3].fd()};
+  std::array<EventFd, kMaxLanes> of_lane;
+  std::array<int, kMaxLanes> fds{of_lane[0].fd(), of_lane[1].fd(), of_lane[2].fd(),
+                                 of_lane[3].fd()};
   std::span<const int> first(std::uint32_t lanes) const { return std::span(fds).first(lanes); }
 };
 
@@ -59,8 +59,8 @@ struct Events {
 class LeaderTokenTest : public testing::Test {
  protected:
   // Lanes of which `started` run; a lane with two messages has no room.
-  LeaderToken lanes(std::uint32_t most, std::uint32_t started, std::uint32_t least = 1) {
-    return LeaderToken(events_.first(most), {.started = started, .least = least, .limit = 2});
+  LeaderToken lanes(std::uint32_t max, std::uint32_t started, std::uint32_t min = 1) {
+    return LeaderToken(events_.first(max), {.started = started, .min = min, .limit = 2});
   }
 
   static void expect_promotion(const Promotion& got, TokenGoes token, std::uint32_t lane,
@@ -444,7 +444,7 @@ TEST_F(ListenerTokenAtPauses, OneThatWakesUpLateFindsTheTokenParkedOrIsFound) {
 }
 
 TEST_F(ListenerTokenAtPauses, OfTwoThatEndTheLeastStay) {
-  GatedToken token(events_.first(3), {.started = 3, .least = 2, .limit = 2});
+  GatedToken token(events_.first(3), {.started = 3, .min = 2, .limit = 2});
   interleave(
       PausePoint::token_counted_out, [&] { EXPECT_TRUE(token.try_end(1)); },
       [&] { EXPECT_FALSE(token.try_end(2)); });
@@ -524,10 +524,10 @@ class Lanes {
  public:
   explicit Lanes(const StressRun& run)
       : run_(run),
-        most_burst_((run.lanes + 1) * run.limit),
+        max_burst_((run.lanes + 1) * run.limit),
         token_(events_.first(run.lanes), {.limit = run.limit}),
         threads_(run.lanes),
-        answers_(run.rounds * most_burst_) {}
+        answers_(run.rounds * max_burst_) {}
 
   void run() {
     start(0);
@@ -575,7 +575,7 @@ class Lanes {
   void send_all() {
     std::minstd_rand random(run_.seed);
     for (std::uint32_t round = 0; round < run_.rounds; ++round) {
-      const std::uint64_t burst = 1 + random() % most_burst_;
+      const std::uint64_t burst = 1 + random() % max_burst_;
       sent_ += static_cast<std::uint32_t>(burst);
       ASSERT_EQ(write(socket_.fd(), &burst, sizeof burst), ssize_t{sizeof burst});
       // Other bursts, and the end, meet lanes that are still busy with the last.
@@ -607,7 +607,7 @@ class Lanes {
     std::thread& thread = threads_[lane].thread;
     if (thread.joinable()) thread.join();
     running_.fetch_add(1, std::memory_order_relaxed);
-    const unsigned seed = run_.seed + lane + kMostLanes * starts_.fetch_add(1, kNoOrder);
+    const unsigned seed = run_.seed + lane + kMaxLanes * starts_.fetch_add(1, kNoOrder);
     thread = std::thread([this, lane, seed] {
       Pauser pauser{std::minstd_rand(seed), run_.hot};
       this_threads_pauser = &pauser;
@@ -690,7 +690,7 @@ class Lanes {
   static constexpr std::memory_order kNoOrder = std::memory_order_relaxed;
 
   const StressRun run_;
-  const std::uint32_t most_burst_;
+  const std::uint32_t max_burst_;
   Events events_;
   EventFd socket_{EFD_SEMAPHORE};
   BasicLeaderToken<PausingPlatform> token_;

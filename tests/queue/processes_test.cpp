@@ -128,8 +128,8 @@ class Party {
   std::size_t claim(std::span<std::uint32_t> out) {
     if (const std::size_t got = cache_.claim(out); got > 0) return got;
     const auto begin = std::chrono::steady_clock::now();
-    const auto most = static_cast<std::uint32_t>(out.size());
-    const TakeResult result = edge_.pool().free_slots().take(most, 1, begin + kWait);
+    const auto max = static_cast<std::uint32_t>(out.size());
+    const TakeResult result = edge_.pool().free_slots().take(max, 1, begin + kWait);
     EXPECT_LT(std::chrono::steady_clock::now() - begin, kHang);
     cache_.accept(out.first(result.tokens));
     return result.tokens;

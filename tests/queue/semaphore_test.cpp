@@ -47,9 +47,9 @@ struct CountingPlatform : NativePlatform {
     ++parks;
     return NativePlatform::park(word, expected, scope, deadline);
   }
-  static void unpark(const std::atomic<std::uint64_t>& word, int most, Scope scope) noexcept {
+  static void unpark(const std::atomic<std::uint64_t>& word, int max, Scope scope) noexcept {
     ++unparks;
-    NativePlatform::unpark(word, most, scope);
+    NativePlatform::unpark(word, max, scope);
   }
 };
 

@@ -37,8 +37,8 @@ struct OwnPool {
 };
 
 template <class Cache>
-Slots claim(Cache& cache, std::size_t most) {
-  Slots out(most);
+Slots claim(Cache& cache, std::size_t max) {
+  Slots out(max);
   out.resize(cache.claim(out));
   return out;
 }
@@ -125,7 +125,7 @@ TEST(SlotPool, FourMillionSlotsEachOnce) {
 }
 
 TEST(SlotPool, MemoryOfSlotsThatAreNotNeededIsNotTouched) {
-  for (const std::uint32_t slots : {4'000'000u, SlotPool::kMostSlots}) {
+  for (const std::uint32_t slots : {4'000'000u, SlotPool::kMaxSlots}) {
     OwnPool<NativePlatform> own(slots);
     // A huge page would be resident as a whole.
     madvise(own.memory.get(), own.memory.bytes(), MADV_NOHUGEPAGE);
@@ -142,7 +142,7 @@ TEST(SlotPoolDeathTest, KnowsItsRange) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   ZeroedMemory memory(SlotPool::bytes(1));
   EXPECT_DEATH(SlotPool::create(memory.get(), 0), "broken invariant: slots are within range");
-  EXPECT_DEATH(SlotPool::create(memory.get(), SlotPool::kMostSlots + 1), "broken invariant");
+  EXPECT_DEATH(SlotPool::create(memory.get(), SlotPool::kMaxSlots + 1), "broken invariant");
 }
 
 TEST(SlotCache, KeepsAFewWhenSlotsAreMany) {

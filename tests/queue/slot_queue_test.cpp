@@ -45,8 +45,8 @@ PostResult put(Queue& queue, std::initializer_list<std::uint32_t> slots) {
 }
 
 template <class Consumer>
-std::vector<std::uint32_t> take(Consumer& consumer, std::size_t most = 64) {
-  std::vector<std::uint32_t> out(most);
+std::vector<std::uint32_t> take(Consumer& consumer, std::size_t max = 64) {
+  std::vector<std::uint32_t> out(max);
   out.resize(consumer.try_take(out));
   return out;
 }
@@ -190,8 +190,8 @@ TEST(SlotQueue, BehavesLikeADeque) {
         std::uint32_t ready = 0;
         for (int step = 0; step < 1000; ++step) {
           const std::size_t who = random() % 3;
-          const std::uint32_t most = 1 + static_cast<std::uint32_t>(random() % 8);
-          const std::uint32_t share = std::min(most, (ready + 1) / 2);
+          const std::uint32_t max = 1 + static_cast<std::uint32_t>(random() % 8);
+          const std::uint32_t share = std::min(max, (ready + 1) / 2);
           switch (random() % 4) {
             case 0:
             case 1: {
@@ -205,7 +205,7 @@ TEST(SlotQueue, BehavesLikeADeque) {
               break;
             }
             case 2: {
-              const TakeResult result = consumers[who]->wait(most, Deadline{});
+              const TakeResult result = consumers[who]->wait(max, Deadline{});
               if (aside[who] == 0) {
                 aside[who] = share;
                 ready -= share;
@@ -218,11 +218,11 @@ TEST(SlotQueue, BehavesLikeADeque) {
                 aside[who] = share;
                 ready -= share;
               }
-              const std::uint32_t count = std::min(most, aside[who]);
+              const std::uint32_t count = std::min(max, aside[who]);
               aside[who] -= count;
               const Slots expected(inside.begin(), inside.begin() + count);
               inside.erase(inside.begin(), inside.begin() + count);
-              ASSERT_EQ(take(*consumers[who], most), expected)
+              ASSERT_EQ(take(*consumers[who], max), expected)
                   << slots << " slots, start " << start << ", step " << step;
               free.insert(free.end(), expected.begin(), expected.end());
             }

@@ -142,19 +142,19 @@ TEST(WorkerOccupancy, ACallWakesTheStarter) {
 // stages/service/on_demand.cpp does.
 class Rounds {
  public:
-  Rounds(std::uint32_t workers, std::uint32_t most_threads, std::uint32_t rounds)
+  Rounds(std::uint32_t workers, std::uint32_t max_threads, std::uint32_t rounds)
       : workers_(workers),
-        most_threads_(most_threads),
+        max_threads_(max_threads),
         rounds_(rounds),
-        per_round_(workers + most_threads + 2),
+        per_round_(workers + max_threads + 2),
         memory_(WorkerQueue::bytes()),
         queue_(*WorkerQueue::create(memory_.get(), per_round_)),
-        occupancy_(workers, most_threads) {}
+        occupancy_(workers, max_threads) {}
 
   void run() {
     std::vector<std::thread> workers, helpers, producers;
     for (std::uint32_t i = 0; i < workers_; ++i) workers.emplace_back([this] { work(); });
-    for (std::uint32_t i = 0; i < most_threads_; ++i) helpers.emplace_back([this] { help(); });
+    for (std::uint32_t i = 0; i < max_threads_; ++i) helpers.emplace_back([this] { help(); });
     std::thread starter([this] { start(); });
     for (std::uint32_t i = 0; i < kProducers; ++i)
       producers.emplace_back([this, i] { produce(i); });
@@ -168,7 +168,7 @@ class Rounds {
     EXPECT_FALSE(stuck_) << "a message was left waiting after " << taken_ << " of "
                          << rounds_ * per_round_;
     EXPECT_EQ(taken_, rounds_ * per_round_);
-    EXPECT_LE(most_helping_, most_threads_);
+    EXPECT_LE(max_helping_, max_threads_);
     EXPECT_EQ(queue_.ready_guess(), 0u);
     EXPECT_EQ(occupancy_.inside_guess(), 0u);
   }
@@ -221,7 +221,7 @@ class Rounds {
 
   void start() {
     while (occupancy_.wait().status == TakeStatus::taken) {
-      for (std::uint32_t ended = helpers_out_.try_take(most_threads_); ended > 0; --ended)
+      for (std::uint32_t ended = helpers_out_.try_take(max_threads_); ended > 0; --ended)
         occupancy_.count_out();
       while (occupancy_.wanted(waiting_) && queue_.try_claim()) {
         occupancy_.count_in();
@@ -233,7 +233,7 @@ class Rounds {
   void help() {
     while (helpers_in_.take(1).status == TakeStatus::taken) {
       const std::uint32_t now = ++helping_;
-      if (now > most_helping_) most_helping_ = now;
+      if (now > max_helping_) max_helping_ = now;
       queue_.pop();
       ++taken_;
       --helping_;
@@ -244,7 +244,7 @@ class Rounds {
 
   const std::function<std::uint32_t()> waiting_ = [this] { return queue_.ready_guess(); };
   const std::uint32_t workers_;
-  const std::uint32_t most_threads_;
+  const std::uint32_t max_threads_;
   const std::uint32_t rounds_;
   const std::uint32_t per_round_;
   ZeroedMemory memory_;
@@ -254,15 +254,15 @@ class Rounds {
   Semaphore helpers_out_;
   std::atomic<std::uint32_t> taken_{0};
   std::atomic<std::uint32_t> helping_{0};
-  std::atomic<std::uint32_t> most_helping_{0};
+  std::atomic<std::uint32_t> max_helping_{0};
   std::atomic<bool> stuck_{false};
 };
 
 TEST(WorkerOccupancyStorm, NoCallIsLost) {
   for (const std::uint32_t workers : {1u, 2u, 3u})
-    for (const std::uint32_t most_threads : {1u, 2u}) {
-      SCOPED_TRACE(testing::Message() << workers << " workers, " << most_threads << " threads");
-      Rounds(workers, most_threads, kThreadSanitizer ? 200 : 2'000).run();
+    for (const std::uint32_t max_threads : {1u, 2u}) {
+      SCOPED_TRACE(testing::Message() << workers << " workers, " << max_threads << " threads");
+      Rounds(workers, max_threads, kThreadSanitizer ? 200 : 2'000).run();
       if (HasFailure()) return;
     }
 }

@@ -82,7 +82,7 @@ TEST(WorkerQueue, SaysHowManyWereReady) {
 }
 
 TEST(WorkerQueue, TheBoundIsExact) {
-  for (const std::uint32_t limit : {1u, 2u, 3u, 64u, WorkerQueue::kMostEntries}) {
+  for (const std::uint32_t limit : {1u, 2u, 3u, 64u, WorkerQueue::kMaxEntries}) {
     SCOPED_TRACE(limit);
     Made made(limit);
     std::vector<std::uint32_t> slots(limit);
@@ -108,7 +108,7 @@ TEST(WorkerQueue, TheBoundIsExact) {
 TEST(WorkerQueueDeathTest, ALimitOutOfRangeIsADefect) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(Made(0), "limit is within range");
-  EXPECT_DEATH(Made(WorkerQueue::kMostEntries + 1), "limit is within range");
+  EXPECT_DEATH(Made(WorkerQueue::kMaxEntries + 1), "limit is within range");
 }
 
 TEST(WorkerQueueDeathTest, APopWithoutAClaimIsADefect) {
@@ -214,7 +214,7 @@ class Storm {
     made_.queue.close();
     for (std::thread& taker : takers) taker.join();
     for (const auto& count : seen_) ASSERT_EQ(count, 1u) << "lost, or taken twice";
-    EXPECT_LE(most_inside_, limit_);
+    EXPECT_LE(max_inside_, limit_);
     EXPECT_EQ(made_.queue.ready_guess(), 0u);
     EXPECT_EQ(made_.queue.reserve(limit_ + 1), limit_) << "each place has come back, once";
   }
@@ -236,9 +236,9 @@ class Storm {
   void produce(std::uint32_t producer) {
     Random random(producer + 1);
     for (std::uint32_t sent = 0; sent < each_;) {
-      const auto most = std::min(each_ - sent, static_cast<std::uint32_t>(1 + random() % 5));
-      std::uint32_t places = made_.queue.reserve(most);
-      if (places == 0) places = made_.queue.wait_for_room(most, patience()).tokens;
+      const auto max = std::min(each_ - sent, static_cast<std::uint32_t>(1 + random() % 5));
+      std::uint32_t places = made_.queue.reserve(max);
+      if (places == 0) places = made_.queue.wait_for_room(max, patience()).tokens;
       if (places == 0) return ADD_FAILURE() << "no room for ever";
       pause(random);
       std::vector<std::uint32_t> slots(places);
@@ -276,9 +276,8 @@ class Storm {
   // Counted before the put and until before the pop: less than is in the queue, never more.
   void note_inside(std::uint32_t entries) {
     const std::uint32_t now = inside_.fetch_add(entries, std::memory_order_relaxed) + entries;
-    std::uint32_t most = most_inside_.load(std::memory_order_relaxed);
-    while (now > most &&
-           !most_inside_.compare_exchange_weak(most, now, std::memory_order_relaxed)) {
+    std::uint32_t max = max_inside_.load(std::memory_order_relaxed);
+    while (now > max && !max_inside_.compare_exchange_weak(max, now, std::memory_order_relaxed)) {
     }
   }
 
@@ -288,7 +287,7 @@ class Storm {
   std::vector<std::atomic<std::uint32_t>> seen_;
   // Relaxed: they must not order what the queue does not order.
   std::atomic<std::uint32_t> inside_ = 0;
-  std::atomic<std::uint32_t> most_inside_ = 0;
+  std::atomic<std::uint32_t> max_inside_ = 0;
 };
 
 TEST(WorkerQueueStorm, NothingIsLostOrDoubledWhateverTheBound) {

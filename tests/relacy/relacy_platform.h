@@ -98,10 +98,10 @@ struct RelacyPlatform {
     const bool timed = deadline != kNoDeadline;
     return word.inner().wait(context, timed, true, RL_INFO) != rl::unpark_reason_timeout;
   }
-  static void unpark(const RelacyAtomic<std::uint64_t>& word, int most, Scope) noexcept {
+  static void unpark(const RelacyAtomic<std::uint64_t>& word, int max, Scope) noexcept {
     rl::context& context = rl::ctx();
     context.sched();
-    word.inner().wake(context, most, RL_INFO);
+    word.inner().wake(context, max, RL_INFO);
   }
   static void signal(int) noexcept {}
   static void drain(int) noexcept {}

@@ -26,7 +26,7 @@ RegionOptions region_options(std::string path, const PipelineOptions& options) {
   region.service = "test";
   const Assignment assignment = assignment_of(options);
   region.blocks = blocks_of(assignment, options);
-  region.most_inside = most_inside(assignment, options);
+  region.max_inside = max_inside(assignment, options);
   region.slots = options.slots;
   return region;
 }

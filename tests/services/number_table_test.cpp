@@ -165,7 +165,7 @@ TEST(NumberTable, MayBeSearchedByManyThreads) {
 
 TEST(TextPool, KeepsTextsOfEveryLength) {
   TextPool texts;
-  const std::string longest(TextPool::kMostBytes, 'x');
+  const std::string longest(TextPool::kMaxBytes, 'x');
   const TextPool::Offset a = texts.add("a");
   const TextPool::Offset x = texts.add(longest);
   const TextPool::Offset nothing = texts.add("");

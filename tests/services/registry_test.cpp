@@ -32,7 +32,7 @@ TEST(Registry, DescribesEachService) {
   for (const ServiceEntry& entry : registry.entries()) {
     EXPECT_FALSE(entry.summary.empty()) << entry.name;
     EXPECT_EQ(entry.summary.find('\n'), std::string::npos) << entry.name;
-    EXPECT_GE(entry.make({})->least_window(), 1U) << entry.name;
+    EXPECT_GE(entry.make({})->min_window(), 1U) << entry.name;
   }
 }
 

@@ -123,7 +123,7 @@ TEST(WorkProfile, TheKeyIsBytes8To15BigEndian) {
   std::array<std::byte, 40> payload;
   for (std::size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<std::byte>(0xf0 + i);
   EXPECT_EQ(WorkProfile::key_of(payload), 0xf8f9fafbfcfdfeffu);
-  EXPECT_EQ(WorkProfile::key_of(std::span(payload).first(WorkProfile::kLeastPayload)),
+  EXPECT_EQ(WorkProfile::key_of(std::span(payload).first(WorkProfile::kMinPayload)),
             0xf8f9fafbfcfdfeffu);
 }
 

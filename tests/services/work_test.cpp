@@ -28,7 +28,7 @@ WorkService work(const char* text) {
 }
 
 // A payload of 16 bytes or more; those from 8 on are the key.
-std::string payload(std::uint64_t key, std::size_t size = WorkProfile::kLeastPayload) {
+std::string payload(std::uint64_t key, std::size_t size = WorkProfile::kMinPayload) {
   std::string bytes(size, 'x');
   for (std::size_t i = 0; i < 8; ++i) bytes[8 + i] = static_cast<char>(key >> (56 - 8 * i));
   return bytes;

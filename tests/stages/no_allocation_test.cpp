@@ -47,9 +47,9 @@ class TirelessSocket final : public DatagramSocket {
   SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override {
     if (++sends_ % 5 == 0) return {0, EAGAIN};
     if (sends_ % 7 == 0) return {0, EPERM};
-    const std::size_t most = sends_ % 3 == 0 ? (datagrams.size() + 1) / 2 : datagrams.size();
+    const std::size_t max = sends_ % 3 == 0 ? (datagrams.size() + 1) / 2 : datagrams.size();
     bytes_sent += datagrams[0].size;
-    return {most, 0};
+    return {max, 0};
   }
   void wait_writable(std::chrono::milliseconds) noexcept override {}
   int descriptor() const noexcept override { return -1; }

@@ -32,12 +32,12 @@ std::uint64_t StageLedger::recorded(HistogramId histogram) const {
 }
 
 std::uint64_t StageLedger::largest(Gauge gauge) const {
-  return most(kGaugeOffset + static_cast<std::size_t>(gauge));
+  return max(kGaugeOffset + static_cast<std::size_t>(gauge));
 }
 
 std::uint64_t StageLedger::largest(HistogramId histogram) const {
-  return most(kHistogramOffset + static_cast<std::size_t>(histogram) * kHistogramValues +
-              kHistogramMax);
+  return max(kHistogramOffset + static_cast<std::size_t>(histogram) * kHistogramValues +
+             kHistogramMax);
 }
 
 std::uint64_t StageLedger::sum(std::size_t at) const {
@@ -46,7 +46,7 @@ std::uint64_t StageLedger::sum(std::size_t at) const {
   return result;
 }
 
-std::uint64_t StageLedger::most(std::size_t at) const {
+std::uint64_t StageLedger::max(std::size_t at) const {
   std::uint64_t result = 0;
   for (const Block& block : blocks_)
     result = std::max(result, block.values[at].load(std::memory_order_relaxed));

@@ -33,7 +33,7 @@ class StageLedger {
     std::array<Value, kBlockBytes / sizeof(Value)> values{};
   };
   std::uint64_t sum(std::size_t at) const;
-  std::uint64_t most(std::size_t at) const;
+  std::uint64_t max(std::size_t at) const;
 
   std::deque<Block> blocks_;  // does not move its elements
 };

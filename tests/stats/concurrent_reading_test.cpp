@@ -39,7 +39,7 @@ class CountingPipeline {
   static RegionOptions options(const std::string& path) {
     RegionOptions result = test::sample_options(path);
     result.slots = kSlots;
-    result.most_inside = kSlots;
+    result.max_inside = kSlots;
     return result;
   }
 

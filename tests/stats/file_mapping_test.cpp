@@ -102,9 +102,9 @@ TEST_F(FileMappingTest, MoreMappingsThanTheTableHoldsAreRefused) {
     mappings.push_back(
         std::make_unique<FileMapping>(file.get(), kBytes, FileMapping::Access::read));
   };
-  EXPECT_THROW(for (std::size_t i = 0; i <= FileMapping::kMostMappings; ++i) map(),
+  EXPECT_THROW(for (std::size_t i = 0; i <= FileMapping::kMaxMappings; ++i) map(),
                std::system_error);
-  EXPECT_EQ(mappings.size(), FileMapping::kMostMappings);
+  EXPECT_EQ(mappings.size(), FileMapping::kMaxMappings);
   mappings.pop_back();
   EXPECT_NO_THROW(map()) << "a place that was given back is free again";
 }

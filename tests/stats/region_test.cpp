@@ -457,8 +457,8 @@ TEST_F(RegionTest, TooFewFileDescriptorsAreNoFaultOfThePath) {
     ForkedProcess child([&] {
       const int next = ::dup(0);
       ::close(next);
-      const rlim_t most = static_cast<rlim_t>(next) + more;
-      const rlimit limit{most, most};
+      const rlim_t max = static_cast<rlim_t>(next) + more;
+      const rlimit limit{max, max};
       EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
       const StatsRegionError error = error_at(path_);
       EXPECT_EQ(error.code(), EMFILE);

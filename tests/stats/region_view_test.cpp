@@ -67,7 +67,7 @@ TEST(RegionViewTest, ReadsFactsAndValuesFromTheBytesAlone) {
   EXPECT_THAT(snapshot.facts.listen, testing::ElementsAre("127.0.0.1:40001", "[::1]:40002"));
   EXPECT_EQ(snapshot.facts.generation, 1u);
   EXPECT_EQ(snapshot.facts.slots, 8192u);
-  EXPECT_EQ(snapshot.facts.most_inside, 8256u);
+  EXPECT_EQ(snapshot.facts.max_inside, 8256u);
   EXPECT_TRUE(snapshot.facts.histograms);
   EXPECT_TRUE(snapshot.facts.kernel_dropped_exact);
   EXPECT_GT(snapshot.facts.started_unix_ns, 1'500'000'000'000'000'000u);

@@ -19,7 +19,7 @@ inline RegionOptions sample_options(std::string path) {
                     {"svc-0", StageId::service},
                     {"resp-0", StageId::response},
                     {"main", StageId::server}};
-  options.most_inside = 8192 + 64;
+  options.max_inside = 8192 + 64;
   options.slots = 8192;
   return options;
 }

@@ -60,8 +60,8 @@ class Pipeline {
     bool full = false;
   };
 
-  static constexpr std::uint32_t kMostBatch = 16;
-  static constexpr std::uint32_t kMostCached = 32;
+  static constexpr std::uint32_t kMaxBatch = 16;
+  static constexpr std::uint32_t kMaxCached = 32;
 
   std::uint64_t each() const { return run_.messages / run_.producers; }
   std::uint32_t lanes() const { return run_.producers + run_.consumers; }
@@ -75,11 +75,11 @@ class Pipeline {
 
   void produce(Worker& me, std::uint32_t producer) {
     typename Queue::Producer out(queue_);
-    typename Pool::SlotCache cache(pool_, kMostCached, lanes());
-    std::vector<std::uint32_t> batch(kMostBatch);
+    typename Pool::SlotCache cache(pool_, kMaxCached, lanes());
+    std::vector<std::uint32_t> batch(kMaxBatch);
     for (std::uint64_t sent = 0; sent < each();) {
       const auto wanted = static_cast<std::uint32_t>(
-          std::min<std::uint64_t>(each() - sent, me.random().up_to(kMostBatch)));
+          std::min<std::uint64_t>(each() - sent, me.random().up_to(kMaxBatch)));
       std::span<std::uint32_t> slots = std::span(batch).first(wanted);
       slots = slots.first(claim(me, cache, slots));
       // Now and then some go back unused.
@@ -128,21 +128,21 @@ class Pipeline {
 
   void consume(Worker& me) {
     typename Queue::Consumer in(queue_, run_.consumers);
-    typename Pool::SlotCache cache(pool_, kMostCached, lanes());
-    std::vector<std::uint32_t> batch(kMostBatch);
+    typename Pool::SlotCache cache(pool_, kMaxCached, lanes());
+    std::vector<std::uint32_t> batch(kMaxBatch);
     std::vector<std::uint64_t> next(run_.producers, 0);
     for (;;) {
-      const std::uint32_t most = me.random().up_to(kMostBatch);
+      const std::uint32_t max = me.random().up_to(kMaxBatch);
       if (!me.random().one_in(4)) {
         cache.give_all_back();
         me.doing("waits for entries");
-        const TakeResult result = in.wait(most, me.deadline());
+        const TakeResult result = in.wait(max, me.deadline());
         if ((result.status == TakeStatus::taken) != (result.tokens > 0))
           wrong("status {} with {} tokens", static_cast<int>(result.status), result.tokens);
         if (result.status == TakeStatus::closed) return;
       }
       me.doing("takes");
-      const auto slots = std::span(batch).first(in.try_take(std::span(batch).first(most)));
+      const auto slots = std::span(batch).first(in.try_take(std::span(batch).first(max)));
       for (const std::uint32_t slot : slots) check(slot, next);
       cache.give_back(slots);
       taken_.fetch_add(slots.size(), std::memory_order_relaxed);

@@ -173,12 +173,12 @@ class SemaphoreRuns {
  private:
   using Semaphore = BasicSemaphore<StressPlatform<kMutant>>;
 
-  // 1 to `most` tokens; 0: closed.
-  std::uint32_t take(Worker& me, Semaphore& semaphore, std::uint32_t most) {
+  // 1 to `max` tokens; 0: closed.
+  std::uint32_t take(Worker& me, Semaphore& semaphore, std::uint32_t max) {
     for (;;) {
       me.doing("waits");
       const TakeResult result = semaphore.take(
-          me.random().up_to(most), me.random().one_in(2) ? 1 : run_.consumers, me.deadline());
+          me.random().up_to(max), me.random().one_in(2) ? 1 : run_.consumers, me.deadline());
       if ((result.status == TakeStatus::taken) != (result.tokens > 0))
         fail(run_, fmt::format("status {} with {} tokens", static_cast<int>(result.status),
                                result.tokens));
@@ -187,12 +187,12 @@ class SemaphoreRuns {
     }
   }
 
-  std::uint32_t poll_take(Worker& me, Semaphore& semaphore, std::uint64_t most) {
+  std::uint32_t poll_take(Worker& me, Semaphore& semaphore, std::uint64_t max) {
     me.doing("waits");
     semaphore.begin_wait();
     for (;;) {
       const TakeResult result =
-          semaphore.poll_wait(std::min(me.random().up_to(4), static_cast<std::uint32_t>(most)));
+          semaphore.poll_wait(std::min(me.random().up_to(4), static_cast<std::uint32_t>(max)));
       if (result.status != TakeStatus::waiting) {
         me.progressed(result.tokens);
         return result.tokens;

@@ -137,8 +137,8 @@ SendResult FakeSocket::send(std::span<const OutgoingDatagram> datagrams) noexcep
   if (plan.error != 0) return {0, plan.error};
 
   std::bernoulli_distribution lost(loss_share_);
-  const std::size_t most = std::min(datagrams.size(), plan.most);
-  for (std::size_t i = 0; i < most; ++i) {
+  const std::size_t max = std::min(datagrams.size(), plan.max);
+  for (std::size_t i = 0; i < max; ++i) {
     const int error = judge_ ? judge_(datagrams[i]) : 0;
     if (error != 0) return {i, i == 0 ? error : 0};  // as the kernel: only a first one is named
     ++counts_.accepted;
@@ -147,7 +147,7 @@ SendResult FakeSocket::send(std::span<const OutgoingDatagram> datagrams) noexcep
     else
       sent_.push_back(copy_of(datagrams[i]));
   }
-  return {most, 0};
+  return {max, 0};
 }
 
 void FakeSocket::wait_writable(std::chrono::milliseconds) noexcept {

@@ -87,7 +87,7 @@ class FakeSocket final : public DatagramSocket {
     int error;
   };
   struct SendPlan {
-    std::size_t most;
+    std::size_t max;
     int error;  // for a call that accepts nothing
   };
 

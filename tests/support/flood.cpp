@@ -52,14 +52,14 @@ Flood::Sent Flood::send(std::uint64_t datagrams_each, std::span<const std::byte>
 }
 
 Flood::Sent Flood::send_as(std::size_t client, std::uint64_t datagrams, const Fill& fill) {
-  std::vector<std::byte> memory(kBatch * kMostBytes);
+  std::vector<std::byte> memory(kBatch * kMaxBytes);
   std::array<OutgoingDatagram, kBatch> batch;
   UdpSocket& socket = *clients_[client];
   Sent sent;
   for (std::uint64_t number = 0; number < datagrams;) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kBatch, datagrams - number));
     for (std::size_t i = 0; i < size; ++i) {
-      const auto room = std::span(memory).subspan(i * kMostBytes, kMostBytes);
+      const auto room = std::span(memory).subspan(i * kMaxBytes, kMaxBytes);
       batch[i] = {room.data(), fill(client, number++, room), &server_, nullptr};
     }
     for (std::size_t done = 0; done < size;) {
@@ -79,11 +79,10 @@ Flood::Sent Flood::send_as(std::size_t client, std::uint64_t datagrams, const Fi
 }
 
 Flood::Replies Flood::receive_replies(std::uint64_t expected, std::chrono::milliseconds quiet) {
-  std::vector<std::byte> memory(kBatch * kMostBytes);
+  std::vector<std::byte> memory(kBatch * kMaxBytes);
   std::array<ReceiveBuffer, kBatch> buffers;
   std::array<Arrival, kBatch> arrivals;
-  for (std::size_t i = 0; i < kBatch; ++i)
-    buffers[i] = {memory.data() + i * kMostBytes, kMostBytes};
+  for (std::size_t i = 0; i < kBatch; ++i) buffers[i] = {memory.data() + i * kMaxBytes, kMaxBytes};
   std::vector<pollfd> readable;
   for (const auto& client : clients_) readable.push_back({client->descriptor(), POLLIN, 0});
 

@@ -19,11 +19,11 @@ namespace cpss {
 
 class Flood {
  public:
-  // Writes datagram number `number` of client `client` into `room` (kMostBytes) and returns its
+  // Writes datagram number `number` of client `client` into `room` (kMaxBytes) and returns its
   // size. Called by one thread for each client.
   using Fill = std::function<std::size_t(std::size_t client, std::uint64_t number,
                                          std::span<std::byte> room)>;
-  static constexpr std::size_t kMostBytes = 65'507;  // of a UDP datagram over IPv4
+  static constexpr std::size_t kMaxBytes = 65'507;  // of a UDP datagram over IPv4
 
   struct Sent {
     std::uint64_t datagrams = 0;  // that the kernel took

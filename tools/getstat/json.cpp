@@ -70,7 +70,7 @@ void write_stage(JsonWriter& json, const RegionFacts& facts, const StageFigures&
   json.begin_object();
   json.key("name").value(stage.name);
   json.key("threads").value(figures.threads);
-  json.key("threads_most").value(figures.threads_most);
+  json.key("threads_max").value(figures.threads_max);
   json.key("measured").value(!stage.essential_only);
   json.key("queue_depth").value(figures.queue_depth.value_or(0));
   json.key("queue_high_water").value(figures.queue_high_water.value_or(0));

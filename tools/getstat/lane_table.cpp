@@ -19,7 +19,7 @@
 namespace cpss::getstat {
 namespace {
 
-constexpr std::size_t kMostRows = 16;  // of one lane each
+constexpr std::size_t kMaxRows = 16;  // of one lane each
 
 // One lane, or several added up.
 struct Receiver {
@@ -59,9 +59,9 @@ std::string format_receivers(const Reading& reading, const Snapshot* before) {
   if (snapshot.receivers.size() < 2) return "";
   const LaneShares shares = lane_shares(snapshot, before);
   std::vector<Receiver> rows = receivers_of(snapshot, shares);
-  if (rows.size() > kMostRows) {
-    const Receiver others = added_up(std::span(rows).subspan(kMostRows));
-    rows.resize(kMostRows);
+  if (rows.size() > kMaxRows) {
+    const Receiver others = added_up(std::span(rows).subspan(kMaxRows));
+    rows.resize(kMaxRows);
     rows.push_back(others);
   }
   const StageSnapshot* stage = snapshot.stage("receive");

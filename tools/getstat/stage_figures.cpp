@@ -33,7 +33,7 @@ std::vector<StageFigures> stage_figures(const Reading& reading, const Snapshot* 
     StageFigures figures{.stage = &stage, .queue_depth = {}, .queue_high_water = {}};
     const bool transient = is_transient(stage);
     figures.threads = transient ? stage.gauge("threads_now") : stage.lanes;
-    figures.threads_most = transient ? stage.gauge("threads_most") : stage.lanes;
+    figures.threads_max = transient ? stage.gauge("threads_max") : stage.lanes;
     for (const QueueFlow& flow : flows) {
       if (flow.stage != stage.name) continue;
       figures.queue_depth = flow.put - flow.taken;

@@ -11,9 +11,9 @@
 namespace cpss::getstat {
 
 struct StageFigures {
-  const StageSnapshot* stage;      // in the reading's snapshot
-  std::uint64_t threads = 0;       // now
-  std::uint64_t threads_most = 0;  // that ever ran at once
+  const StageSnapshot* stage;     // in the reading's snapshot
+  std::uint64_t threads = 0;      // now
+  std::uint64_t threads_max = 0;  // that ever ran at once
   // Of the queue that feeds the stage, in messages; nothing for the first stage, which the kernel's
   // socket buffer feeds, and for on-demand threads, which share the workers' queue.
   std::optional<std::uint64_t> queue_depth;

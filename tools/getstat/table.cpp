@@ -64,13 +64,13 @@ std::string time_or_dash(const HistogramSnapshot& histogram, double share) {
 // 2 (most 8), where threads come and go.
 std::string threads_text(const StageFigures& figures) {
   const std::string now = format_count(figures.threads);
-  if (figures.threads_most == figures.threads) return now;
-  return fmt::format("{} (most {})", now, format_count(figures.threads_most));
+  if (figures.threads_max == figures.threads) return now;
+  return fmt::format("{} (max {})", now, format_count(figures.threads_max));
 }
 
 std::string format_stages(const std::vector<StageFigures>& stages, bool rates) {
-  std::vector<std::string> header = {"stage",     "threads", "entered",     "forwarded",
-                                     "completed", "queued",  "queued most", "busy"};
+  std::vector<std::string> header = {"stage",     "threads", "entered",    "forwarded",
+                                     "completed", "queued",  "queued max", "busy"};
   if (rates) header.emplace_back("entered/s");
   Grid grid(header);
   for (const StageFigures& figures : stages) {

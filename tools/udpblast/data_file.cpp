@@ -15,11 +15,11 @@
 namespace cpss::udpblast {
 namespace {
 
-constexpr std::size_t kMostDigits = 15;
+constexpr std::size_t kMaxDigits = 15;
 
 bool is_number(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
-  return !text.empty() && text.size() <= kMostDigits &&
+  return !text.empty() && text.size() <= kMaxDigits &&
          std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
@@ -80,7 +80,7 @@ void DataFile::index_lines() {
     const std::string_view body = whole.substr(tab + 1);
     if (!is_number(number))
       fail(line, fmt::format("{} is not a number of 1 to {} digits with or without a + before",
-                             in_quotes(number), kMostDigits));
+                             in_quotes(number), kMaxDigits));
     if (body.size() > kLongestBody)
       fail(line,
            fmt::format("a body of {} bytes; a reply has room for {}", body.size(), kLongestBody));

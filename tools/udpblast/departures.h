@@ -29,8 +29,8 @@ class Departures {
     if (ends_ns) last_chance_ns_ = *ends_ns + kCatchUpNs;
   }
 
-  std::size_t due(std::uint64_t now_ns, std::size_t most) const noexcept {
-    return pacer_.due(now_ns, most);
+  std::size_t due(std::uint64_t now_ns, std::size_t max) const noexcept {
+    return pacer_.due(now_ns, max);
   }
   std::uint64_t message(std::size_t ahead) const noexcept { return pacer_.message(ahead); }
   std::uint64_t planned_ns(std::size_t ahead = 0) const noexcept {

@@ -8,15 +8,15 @@
 namespace cpss::udpblast {
 
 std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kMost = 300;
+  constexpr std::size_t kMax = 300;
   std::string result = "\"";
-  for (const char c : text.substr(0, kMost)) {
+  for (const char c : text.substr(0, kMax)) {
     if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\')
       result.push_back(c);
     else
       fmt::format_to(std::back_inserter(result), "\\x{:02x}", static_cast<unsigned char>(c));
   }
-  return result + (text.size() > kMost ? "\"..." : "\"");
+  return result + (text.size() > kMax ? "\"..." : "\"");
 }
 
 std::optional<std::string> first_difference(std::span<const std::byte> expected,

@@ -89,7 +89,7 @@ void add_loss(JsonObject& json, const RunResult& result, const Options& options)
 
 void add_sending(JsonObject& json, const RunResult& result, const Options& options) {
   json.number("missed_ratio", result.totals.missed());
-  json.number("max_missed_ratio", options.most_missed());
+  json.number("max_missed_ratio", options.max_missed());
   if (result.schedule)
     json.number("asked_rate_per_s", result.schedule->asked_per_s);
   else
@@ -108,10 +108,10 @@ void add_part(JsonObject& json, const RunResult& result, const Options& options)
   switch (options.part) {
     case Part::both:
       if (options.outstanding || !options.open_loop())
-        json.number("most_outstanding",
+        json.number("max_outstanding",
                     std::uint64_t{options.outstanding.value_or(kDefaultOutstanding)});
       else
-        json.null("most_outstanding");
+        json.null("max_outstanding");
       json.number("timeout_ns", options.timeout_ns);
       json.boolean("checked", options.check);
       add_loss(json, result, options);

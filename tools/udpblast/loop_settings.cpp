@@ -30,7 +30,7 @@ std::uint32_t room_for(const Schedule& schedule, const Options& options, std::ui
   const std::uint64_t in_one_timeout =
       std::min(messages, schedule.due_by(options.timeout_ns)) / options.threads + 1;
   return static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(2 * in_one_timeout + kSpareRoom, kMostSlots - kRemembered));
+      std::min<std::uint64_t>(2 * in_one_timeout + kSpareRoom, kMaxSlots - kRemembered));
 }
 
 }  // namespace
@@ -44,11 +44,11 @@ std::optional<Schedule> schedule_of(const Options& options) {
 std::uint64_t messages_of(const Options& options, std::optional<std::uint64_t> one_pass) {
   // Who verifies has to know how many there are, however long it listens.
   const bool one_round = !options.count && (!options.run_ns || options.part == Part::verify);
-  if (one_round) return one_pass.value_or(kMostMessages);
-  const std::uint64_t most = options.count.value_or(kMostMessages);
+  if (one_round) return one_pass.value_or(kMaxMessages);
+  const std::uint64_t max = options.count.value_or(kMaxMessages);
   const auto schedule = schedule_of(options);
-  if (!schedule || !options.run_ns) return most;
-  return std::min(most, schedule->due_by(*options.run_ns - 1));
+  if (!schedule || !options.run_ns) return max;
+  return std::min(max, schedule->due_by(*options.run_ns - 1));
 }
 
 LoopSettings settings_of(const Options& options, std::uint64_t messages, std::uint32_t thread) {

@@ -11,10 +11,10 @@ MessageIdPool::Range MessageIdPool::take_block() noexcept {
   return {std::min(first, count_), std::min(first + kBlock, count_)};
 }
 
-MessageIdPool::Range MessageIdAllocator::take(std::uint64_t most) noexcept {
+MessageIdPool::Range MessageIdAllocator::take(std::uint64_t max) noexcept {
   if (block_.first == block_.end) block_ = pool_.take_block();
   const std::uint64_t first = block_.first;
-  block_.first = std::min(block_.end, first + most);
+  block_.first = std::min(block_.end, first + max);
   return {first, block_.first};
 }
 

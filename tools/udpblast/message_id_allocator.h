@@ -35,8 +35,8 @@ class MessageIdAllocator {
  public:
   explicit MessageIdAllocator(MessageIdPool& pool) noexcept : pool_(pool) {}
 
-  // At most `most` (not 0) numbers that follow each other; none: all are taken.
-  MessageIdPool::Range take(std::uint64_t most) noexcept;
+  // At most `max` (not 0) numbers that follow each other; none: all are taken.
+  MessageIdPool::Range take(std::uint64_t max) noexcept;
   // The last `count` numbers of the last take() were not used; they come again.
   void give_back(std::uint64_t count) noexcept { block_.first -= count; }
 

@@ -35,10 +35,10 @@ bool leading_pairs_of(std::string_view whole, std::string_view part) {
 
 NativeWorkload::NativeWorkload(std::size_t size, std::unique_ptr<const DataFile> data)
     : size_(size), data_(std::move(data)), zeros_(size) {
-  const std::size_t least = native::kHeaderBytes + (data_ ? data_->longest_number() : 0);
-  if (size < least)
+  const std::size_t min = native::kHeaderBytes + (data_ ? data_->longest_number() : 0);
+  if (size < min)
     throw WorkloadError(fmt::format(
-        "--size {}: must be at least {}, for the header{}", size, least,
+        "--size {}: must be at least {}, for the header{}", size, min,
         data_ ? fmt::format(" ({}) and the longest number", native::kHeaderBytes) : ""));
 }
 

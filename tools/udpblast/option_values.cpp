@@ -26,11 +26,11 @@ std::optional<double> parse_decimal(std::string_view text) {
 
 }  // namespace
 
-std::uint64_t parse_whole(std::string_view text, std::uint64_t least, std::uint64_t most) {
+std::uint64_t parse_whole(std::string_view text, std::uint64_t min, std::uint64_t max) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
-    throw BadValue(fmt::format("must be a whole number from {} to {}", least, most));
+  if (error != std::errc{} || end != text.data() + text.size() || value < min || value > max)
+    throw BadValue(fmt::format("must be a whole number from {} to {}", min, max));
   return value;
 }
 

@@ -18,7 +18,7 @@ class BadValue : public std::runtime_error {
 };
 
 // Digits only, least to most.
-std::uint64_t parse_whole(std::string_view text, std::uint64_t least, std::uint64_t most);
+std::uint64_t parse_whole(std::string_view text, std::uint64_t min, std::uint64_t max);
 
 // Seconds with or without a fraction ("0.25"), more than 0 and at most a year. Returns ns.
 std::uint64_t parse_seconds_ns(std::string_view text);

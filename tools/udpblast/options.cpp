@@ -25,8 +25,8 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr std::uint32_t kMostClients = 65'535;
-constexpr std::uint32_t kMostThreads = 128;
+constexpr std::uint32_t kMaxClients = 65'535;
+constexpr std::uint32_t kMaxThreads = 128;
 
 constexpr std::array kServices = {
     std::pair<std::string_view, ServiceKind>{"lookup", ServiceKind::lookup},
@@ -292,23 +292,22 @@ void read_values(Reader& reader, Options& options) {
     }
   });
   reader.read("data", [&](const std::string& text) { options.data_file = file_name(text); });
-  reader.read("count", [&](const std::string& text) {
-    options.count = parse_whole(text, 1, kMostMessages);
-  });
+  reader.read("count",
+              [&](const std::string& text) { options.count = parse_whole(text, 1, kMaxMessages); });
   reader.read("limit", [&](const std::string& text) { options.run_ns = parse_seconds_ns(text); });
   reader.read("size", [&](const std::string& text) {
-    options.size = parse_whole(text, 1, kMostSegmentedBytes);
+    options.size = parse_whole(text, 1, kMaxSegmentedBytes);
   });
-  const auto read_number = [&](const char* name, std::uint32_t& value, std::uint32_t most) {
+  const auto read_number = [&](const char* name, std::uint32_t& value, std::uint32_t max) {
     reader.read(name, [&](const std::string& text) {
-      value = static_cast<std::uint32_t>(parse_whole(text, 1, most));
+      value = static_cast<std::uint32_t>(parse_whole(text, 1, max));
     });
   };
-  read_number("clients", options.clients, kMostClients);
-  read_number("threads", options.threads, kMostThreads);
-  read_number("segment", options.segments, std::uint32_t{kLeastSegments});
+  read_number("clients", options.clients, kMaxClients);
+  read_number("threads", options.threads, kMaxThreads);
+  read_number("segment", options.segments, std::uint32_t{kMinSegments});
   reader.read("outstanding", [&](const std::string& text) {
-    options.outstanding = static_cast<std::uint32_t>(parse_whole(text, 1, kMostOutstanding));
+    options.outstanding = static_cast<std::uint32_t>(parse_whole(text, 1, kMaxOutstanding));
   });
   reader.read("timeout",
               [&](const std::string& text) { options.timeout_ns = parse_seconds_ns(text); });
@@ -348,9 +347,9 @@ void check_verify(Reader& reader, const Options& options) {
     reader.fail("--seed is missing: udpblast verify needs the one that udpblast send printed");
   if (!options.data_file && !options.count)
     reader.fail("--count is missing: udpblast verify has to know how many messages to expect");
-  if (options.count.value_or(0) > kMostVerified)
+  if (options.count.value_or(0) > kMaxVerified)
     reader.fail(fmt::format("--count {}: must be at most {} for udpblast verify", *options.count,
-                            kMostVerified));
+                            kMaxVerified));
 }
 
 void check_combination(Reader& reader, const Options& options) {
@@ -366,11 +365,11 @@ void check_combination(Reader& reader, const Options& options) {
         fmt::format("{} clients for {} outstanding message(s): each client needs at least "
                     "one; raise -q or lower -c",
                     options.clients, outstanding));
-  if (options.segments * options.size > kMostSegmentedBytes)
+  if (options.segments * options.size > kMaxSegmentedBytes)
     reader.fail(fmt::format(
         "--segment {} of --size {}: {} bytes do not fit into one packet, which "
         "has {} at most",
-        options.segments, options.size, options.segments * options.size, kMostSegmentedBytes));
+        options.segments, options.size, options.segments * options.size, kMaxSegmentedBytes));
   if (options.part == Part::both && limited && options.segments > 1 &&
       options.segments > outstanding / options.clients)
     reader.fail(

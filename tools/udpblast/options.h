@@ -29,8 +29,8 @@ struct Burst {
 
 inline constexpr std::uint32_t kDefaultOutstanding = 100;  // of a closed loop
 inline constexpr double kDefaultMaxMissed = 0.01;
-inline constexpr std::uint32_t kMostOutstanding = 1'000'000;
-inline constexpr std::uint64_t kMostVerified = std::uint64_t{1} << 32;  // messages, a bit each
+inline constexpr std::uint32_t kMaxOutstanding = 1'000'000;
+inline constexpr std::uint64_t kMaxVerified = std::uint64_t{1} << 32;  // messages, a bit each
 
 // At least one of data_file, run_ns and count is set, so every run ends; for `verify` at least one
 // of data_file and count, so the messages are known. At most one of rate and burst is set; if one
@@ -66,7 +66,7 @@ struct Options {
 
   bool open_loop() const noexcept { return rate || burst; }
   // Half a run that sends is as good as what it sent: the other half misses the rest.
-  double most_missed() const noexcept {
+  double max_missed() const noexcept {
     return max_missed.value_or(part == Part::send ? 0 : kDefaultMaxMissed);
   }
   // `localhost (127.0.0.1:7700)`, `127.0.0.1:7700`.

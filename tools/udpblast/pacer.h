@@ -33,11 +33,11 @@ class Pacer {
   std::uint64_t planned_ns(std::size_t ahead = 0) const noexcept {
     return start_ns_ + share_.schedule.planned_ns(message(ahead));
   }
-  // How many of the next messages are due, at most `most`.
-  std::size_t due(std::uint64_t now_ns, std::size_t most) const noexcept {
+  // How many of the next messages are due, at most `max`.
+  std::size_t due(std::uint64_t now_ns, std::size_t max) const noexcept {
     if (now_ns < start_ns_) return 0;
     const std::uint64_t due_end = std::min(share_.end, share_.schedule.due_by(now_ns - start_ns_));
-    return static_cast<std::size_t>(std::min<std::uint64_t>(most, from(next_, due_end)));
+    return static_cast<std::size_t>(std::min<std::uint64_t>(max, from(next_, due_end)));
   }
   void advance(std::size_t count) noexcept { next_ += count * share_.stride; }
 

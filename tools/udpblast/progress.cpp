@@ -54,8 +54,8 @@ int Progress::due_in_ms(std::uint64_t now_ns) const noexcept {
   const std::uint64_t due_ns = std::min(next_status_ns_, next_interval_ns_.value_or(kNever));
   if (due_ns == kNever) return -1;
   if (due_ns <= now_ns) return 0;
-  constexpr std::uint64_t kMostMs = 1'000'000;
-  return static_cast<int>(std::min(kMostMs, (due_ns - now_ns) / 1'000'000 + 1));
+  constexpr std::uint64_t kMaxMs = 1'000'000;
+  return static_cast<int>(std::min(kMaxMs, (due_ns - now_ns) / 1'000'000 + 1));
 }
 
 void Progress::show(std::uint64_t now_ns, const std::function<Totals()>& read) {
@@ -88,7 +88,7 @@ std::string Progress::status_line(std::uint64_t now_ns, const Totals& totals) co
   const std::uint64_t messages = moved(totals, options_.part);
   const double rate = static_cast<double>(messages - status_moved_) / seconds(now_ns - status_ns_);
   double done = 0;
-  if (messages_ < kMostMessages)
+  if (messages_ < kMaxMessages)
     done = static_cast<double>(std::max(totals[Count::sent], messages)) /
            static_cast<double>(messages_);
   if (options_.run_ns) done = std::max(done, elapsed_s / seconds(*options_.run_ns));

@@ -24,7 +24,7 @@ ReplyBatch::ReplyBatch(std::size_t bytes, bool merged)
       controls_(merged ? kMergedArrivals : 0),
       vectors_(memory_.size() / stride_),
       headers_(vectors_.size()) {
-  datagrams_.reserve(headers_.size() * (merged ? kMostSegments : 1));
+  datagrams_.reserve(headers_.size() * (merged ? kMaxSegments : 1));
   for (std::size_t i = 0; i < headers_.size(); ++i) {
     vectors_[i] = {memory_.data() + i * stride_, bytes_};
     headers_[i].msg_hdr.msg_iov = &vectors_[i];

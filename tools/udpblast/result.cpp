@@ -16,7 +16,7 @@ bool loss_allowed(const RunResult& result, const Options& options) {
 }
 
 bool missed_allowed(const RunResult& result, const Options& options) {
-  return result.totals.missed() <= options.most_missed();
+  return result.totals.missed() <= options.max_missed();
 }
 
 bool anything_wrong(const Totals& totals) {
@@ -55,7 +55,7 @@ std::string missed_line(const RunResult& result, const Options& options) {
       "there was no room for them among those under way, the kernel took nothing, or the time was "
       "over",
       totals[Count::missed], totals[Count::planned], 100 * totals.missed(),
-      missed_allowed(result, options) ? "within" : "more than", 100 * options.most_missed());
+      missed_allowed(result, options) ? "within" : "more than", 100 * options.max_missed());
 }
 
 std::string schedule_line(const RunResult& result) {
@@ -64,7 +64,7 @@ std::string schedule_line(const RunResult& result) {
       "did not keep its schedule: {:.2f} % of the asked {:.0f} messages/s achieved (at least "
       "{:g} %), 99 % sent at most {:.3f} ms late (at most {:g} ms); the figures are not of the "
       "load asked for",
-      100 * result.schedule->achieved_ratio, result.schedule->asked_per_s, 100 * kLeastAchieved,
+      100 * result.schedule->achieved_ratio, result.schedule->asked_per_s, 100 * kMinAchieved,
       static_cast<double>(lag.percentile(0.99)) / 1e6,
       static_cast<double>(result.schedule->allowed_lag_ns) / 1e6);
 }
@@ -126,7 +126,7 @@ ScheduleQuality judge_schedule(const Options& options, const Totals& totals, dou
   quality.achieved_ratio = static_cast<double>(totals[Count::sent]) / static_cast<double>(planned) *
                            planned_s(options, totals) / sending_s;
   quality.kept = totals.lag.percentile(0.99) <= quality.allowed_lag_ns &&
-                 quality.achieved_ratio >= kLeastAchieved;
+                 quality.achieved_ratio >= kMinAchieved;
   return quality;
 }
 

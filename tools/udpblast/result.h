@@ -17,7 +17,7 @@
 namespace cpss::udpblast {
 
 // How well an open loop kept to its plan. It kept it, and so its figures are of the load that was
-// asked for, if 99 % of the messages were sent at most allowed_lag_ns late and kLeastAchieved of
+// asked for, if 99 % of the messages were sent at most allowed_lag_ns late and kMinAchieved of
 // the rate was achieved.
 struct ScheduleQuality {
   double asked_per_s = 0;
@@ -26,7 +26,7 @@ struct ScheduleQuality {
   bool kept = false;
 };
 
-inline constexpr double kLeastAchieved = 0.99;
+inline constexpr double kMinAchieved = 0.99;
 // Enough for what the scheduler of a machine that is not overloaded does; of bursts, which take a
 // while to send, a tenth of the time between them if that is more.
 std::uint64_t allowed_lag_ns(const Options& options);

@@ -95,7 +95,7 @@ struct Latencies : HistogramSnapshot {
 };
 
 // Of a class of messages (tools/udpblast/workload.h), where there are any.
-inline constexpr std::size_t kMostClasses = 2;
+inline constexpr std::size_t kMaxClasses = 2;
 struct ClassTotals {
   std::uint64_t sent = 0;
   std::uint64_t answered = 0;  // in time, right or wrong
@@ -110,7 +110,7 @@ struct Totals {
   Latencies latency;  // ns, of the messages answered in time; in an open loop also of those that
                       // timed out
   Latencies lag;      // ns, open loop: from when a message was planned to when it was sent
-  std::array<ClassTotals, kMostClasses> classes;
+  std::array<ClassTotals, kMaxClasses> classes;
 
   std::uint64_t operator[](Count count) const noexcept {
     return counts[static_cast<std::size_t>(count)];
@@ -189,7 +189,7 @@ class Tally {
   std::array<Value, kCounts.size()> counts_{};
   Histogram latency_;
   Histogram lag_;
-  std::array<Class, kMostClasses> classes_;
+  std::array<Class, kMaxClasses> classes_;
 };
 
 }  // namespace cpss::udpblast

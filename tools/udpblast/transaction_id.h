@@ -11,8 +11,8 @@
 
 namespace cpss::udpblast {
 
-inline constexpr std::uint64_t kMostMessages = std::uint64_t{1} << 40;
-inline constexpr std::uint32_t kMostSlots = std::uint32_t{1} << 24;
+inline constexpr std::uint64_t kMaxMessages = std::uint64_t{1} << 40;
+inline constexpr std::uint32_t kMaxSlots = std::uint32_t{1} << 24;
 
 class TransactionIds {
  public:
@@ -22,19 +22,19 @@ class TransactionIds {
     std::uint64_t message;
     std::uint32_t slot;
   };
-  // `message` is below kMostMessages, `slot` below kMostSlots.
+  // `message` is below kMaxMessages, `slot` below kMaxSlots.
   std::uint64_t encode(std::uint64_t message, std::uint32_t slot) const noexcept {
     return (message << kSlotBits | slot) * kScatter + seed_;
   }
   Decoded decode(std::uint64_t transaction) const noexcept {
     const std::uint64_t plain = (transaction - seed_) * kGather;
-    return {plain >> kSlotBits, static_cast<std::uint32_t>(plain & (kMostSlots - 1))};
+    return {plain >> kSlotBits, static_cast<std::uint32_t>(plain & (kMaxSlots - 1))};
   }
 
  private:
   static constexpr unsigned kSlotBits = 24;
-  static_assert(kMostSlots == std::uint64_t{1} << kSlotBits);
-  static_assert(kMostMessages << kSlotBits == 0, "message number and slot fill an id");
+  static_assert(kMaxSlots == std::uint64_t{1} << kSlotBits);
+  static_assert(kMaxMessages << kSlotBits == 0, "message number and slot fill an id");
 
   // Odd, so it has an inverse; with many bits set, so that a change in any bit of an id changes the
   // message number it decodes to.

@@ -3,10 +3,10 @@
 #include <algorithm>
 
 namespace cpss::udpblast {
-TransactionTable::TransactionTable(std::uint32_t most_outstanding, std::uint32_t remembered,
+TransactionTable::TransactionTable(std::uint32_t max_outstanding, std::uint32_t remembered,
                                    std::uint64_t timeout_ns, std::uint64_t seed)
-    : most_outstanding_(most_outstanding),
-      slots_end_(most_outstanding + remembered),
+    : max_outstanding_(max_outstanding),
+      slots_end_(max_outstanding + remembered),
       slots_(std::make_unique_for_overwrite<Slot[]>(slots_end_)),
       timeout_ns_(timeout_ns),
       ids_(seed) {}

@@ -26,13 +26,13 @@ inline constexpr std::uint32_t kRemembered = 65'536;  // timed-out messages, at 
 
 class TransactionTable {
  public:
-  // `most_outstanding` messages under way, `remembered` timed-out ones; together at most
-  // kMostSlots.
-  TransactionTable(std::uint32_t most_outstanding, std::uint32_t remembered,
+  // `max_outstanding` messages under way, `remembered` timed-out ones; together at most
+  // kMaxSlots.
+  TransactionTable(std::uint32_t max_outstanding, std::uint32_t remembered,
                    std::uint64_t timeout_ns, std::uint64_t seed);
 
-  // A message is about to be sent. At most `most_outstanding` may be under way; `now_ns` never goes
-  // back; `message` is below kMostMessages; `behind_ns` ago it should have been sent. Returns its
+  // A message is about to be sent. At most `max_outstanding` may be under way; `now_ns` never goes
+  // back; `message` is below kMaxMessages; `behind_ns` ago it should have been sent. Returns its
   // transaction id.
   std::uint64_t open(std::uint64_t message, std::uint32_t client, std::uint64_t now_ns,
                      std::uint64_t behind_ns = 0) noexcept;
@@ -70,7 +70,7 @@ class TransactionTable {
   std::optional<std::uint64_t> next_deadline_ns() const noexcept;
 
   std::uint32_t outstanding() const noexcept { return outstanding_; }
-  std::uint32_t room() const noexcept { return most_outstanding_ - outstanding_; }
+  std::uint32_t room() const noexcept { return max_outstanding_ - outstanding_; }
   // Timed-out messages that are remembered and still without a reply.
   std::uint32_t awaited_late() const noexcept { return awaited_late_; }
 
@@ -101,7 +101,7 @@ class TransactionTable {
   std::uint32_t take_free() noexcept;
   void give_free(std::uint32_t index) noexcept;
 
-  const std::uint32_t most_outstanding_;
+  const std::uint32_t max_outstanding_;
   const std::uint32_t slots_end_;
   std::unique_ptr<Slot[]> slots_;
   std::uint32_t used_ = 0;      // of the slots; the rest was never written

@@ -27,7 +27,7 @@ namespace cpss::udpblast {
 class VerifyLoop final : public Loop {
  public:
   // Binds to settings.server, where the replies arrive. Throws SocketError. `messages` is at most
-  // kMostVerified. `workload` and `stop` outlive the loop.
+  // kMaxVerified. `workload` and `stop` outlive the loop.
   VerifyLoop(const LoopSettings& settings, const Workload& workload, std::uint64_t messages,
              const StopFlag& stop);
 

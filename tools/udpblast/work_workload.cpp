@@ -8,9 +8,9 @@ namespace cpss::udpblast {
 
 WorkWorkload::WorkWorkload(std::size_t size, const std::optional<WorkProfile>& profile)
     : EchoWorkload(size), profile_(profile) {
-  if (size < WorkProfile::kLeastPayload)
+  if (size < WorkProfile::kMinPayload)
     throw WorkloadError(fmt::format("--size {}: must be at least {} for service work", size,
-                                    WorkProfile::kLeastPayload));
+                                    WorkProfile::kMinPayload));
 }
 
 std::string WorkWorkload::title() const {
@@ -25,7 +25,7 @@ std::vector<std::string> WorkWorkload::classes() const {
 
 std::size_t WorkWorkload::class_of(std::uint64_t transaction) const noexcept {
   if (!profile_ || profile_->modes() == 1) return 0;
-  std::array<std::byte, WorkProfile::kLeastPayload> payload;
+  std::array<std::byte, WorkProfile::kMinPayload> payload;
   build(0, transaction, payload);
   return profile_->is_long(WorkProfile::key_of(payload)) ? 1 : 0;
 }

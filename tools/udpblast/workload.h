@@ -48,7 +48,7 @@ class Workload {
   virtual std::string explain(std::uint64_t message, std::uint64_t transaction,
                               std::span<const std::byte> reply) const = 0;
 
-  // Messages whose latencies are told apart have classes: their names, at most kMostClasses, and
+  // Messages whose latencies are told apart have classes: their names, at most kMaxClasses, and
   // the index of a message's. None: there is nothing to tell apart.
   virtual std::vector<std::string> classes() const { return {}; }
   virtual std::size_t class_of(std::uint64_t) const noexcept { return 0; }

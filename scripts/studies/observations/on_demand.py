@@ -48,7 +48,7 @@ twice what they and {FEW} more threads can; {SLOTS:,} slots.
 """
     columns = (CASE, RATE, SENT, ANSWERED, ANSWERS_PER_S,
                *CLASS_LATENCIES,
-               Column("most threads", of(lambda results: _on_demand(results)["threads_most"])),
+               Column("most threads", of(lambda results: _on_demand(results)["threads_max"])),
                Column("threads started",
                       of(lambda results: _on_demand(results)["threads_started"])),
                LOST, LOST_WHERE, *OUTCOME)

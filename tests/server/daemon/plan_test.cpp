@@ -39,7 +39,7 @@ ServiceRegistry services() {
   class Wide final : public Service {
    public:
     void process(std::span<Message>, LaneState*) override {}
-    std::size_t least_window() const override { return 4096; }
+    std::size_t min_window() const override { return 4096; }
     bool reflects() const override { return true; }
   };
   ServiceRegistry registry = built_in_services();
@@ -363,7 +363,7 @@ std::string another_value(const SettingInfo& row) {
         else if constexpr (std::is_same_v<T, unsigned> ||
                            std::is_same_v<T, std::optional<unsigned>>)
           return not_default(
-              std::array{std::to_string(row.range.least), std::to_string(row.range.least + 1)});
+              std::array{std::to_string(row.range.min), std::to_string(row.range.min + 1)});
         else if constexpr (std::is_same_v<T, std::vector<unsigned>>)
           return std::to_string(test::first_allowed_cpu());
         else
@@ -424,7 +424,7 @@ TEST(PlanOfModels, WhatIsNotSetIsSensible) {
   EXPECT_EQ(pipeline_of({"--model=mp"}).process_use, ProcessUse::prefork);
   const PipelineOptions handoff = pipeline_of({"--model=symped", "--sockets=handoff"});
   EXPECT_EQ(handoff.handoff_limit, 5u);
-  EXPECT_EQ(handoff.most_lanes, 2 * cpus);
+  EXPECT_EQ(handoff.max_lanes, 2 * cpus);
   EXPECT_EQ(handoff.idle_lane_end, std::chrono::seconds(10));
   EXPECT_EQ(handoff.coalesce, std::chrono::nanoseconds(0));
   EXPECT_GT(pipeline_of({"--model=symped"}).coalesce, std::chrono::nanoseconds(0));
@@ -435,9 +435,9 @@ TEST(PlanOfModels, WhatIsNotSetIsSensible) {
 TEST(PlanOfModels, WithHandoffThereMayBeTwiceTheCpusOrWhatIsSet) {
   const auto cpus = static_cast<unsigned>(test::allowed_cpus().size());
   const std::string lanes = "--lanes=" + std::to_string(2 * cpus + 1);
-  EXPECT_EQ(pipeline_of({"--model=symped", "--sockets=handoff", lanes.c_str()}).most_lanes,
+  EXPECT_EQ(pipeline_of({"--model=symped", "--sockets=handoff", lanes.c_str()}).max_lanes,
             2 * cpus + 1);
-  EXPECT_EQ(pipeline_of({"--model=symped", "--sockets=handoff", "--lanes=1"}).most_lanes, 2 * cpus);
+  EXPECT_EQ(pipeline_of({"--model=symped", "--sockets=handoff", "--lanes=1"}).max_lanes, 2 * cpus);
 }
 
 TEST(PlanOfModels, OnlyLanesThatThereAreCountForTheCpusOfTheServer) {

@@ -245,11 +245,11 @@ TEST_F(ServiceManagerTest, HearsAtAnAbstractName) {
 }
 
 TEST_F(ServiceManagerTest, HearsAtTheLongestNamesThereAre) {
-  constexpr std::size_t kMost = sizeof(sockaddr_un::sun_path);
+  constexpr std::size_t kMax = sizeof(sockaddr_un::sun_path);
   std::string path = path_;
-  path.resize(kMost - 1, 'x');
+  path.resize(kMax - 1, 'x');
   std::string abstract = "@cpss-test-" + kOurs;
-  abstract.resize(kMost, 'x');
+  abstract.resize(kMax, 'x');
   for (const std::string& name : {path, abstract}) {
     const ManagerEnd end(name);
     EXPECT_TRUE(manager_at(name).alive());

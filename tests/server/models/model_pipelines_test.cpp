@@ -44,7 +44,7 @@ PipelineOptions options_of(const ModelCase& chosen, std::uint32_t slots = 64) {
   options.model = chosen.model;
   options.sockets = chosen.sockets;
   options.lanes = 3;
-  options.most_lanes = 5;
+  options.max_lanes = 5;
   options.idle_lane_end = 5ms;
   options.inline_max = 50us;
   options.cpus = 2;
@@ -224,13 +224,13 @@ INSTANTIATE_TEST_SUITE_P(
                     ModelCase{"Amped", ServerModel::amped, SocketSharing::shared, 1, true}),
     [](const auto& chosen) { return chosen.param.name; });
 
-// One lane at first, `most` if they are full; `limit` messages fill one.
-PipelineOptions handoff(unsigned most, unsigned limit) {
+// One lane at first, `max` if they are full; `limit` messages fill one.
+PipelineOptions handoff(unsigned max, unsigned limit) {
   PipelineOptions options = small_pipeline();
   options.model = ServerModel::symped;
   options.sockets = SocketSharing::handoff;
   options.lanes = 1;
-  options.most_lanes = most;
+  options.max_lanes = max;
   options.handoff_limit = limit;
   return options;
 }

@@ -132,7 +132,7 @@ TEST(Sped, OneLaneRunsAll) {
 TEST(Symped, SeveralLanesRunAll) {
   PipelineOptions options = options_of(ServerModel::symped);
   options.lanes = 2;
-  options.most_lanes = 4;
+  options.max_lanes = 4;
   EXPECT_THAT(table_of(options), ElementsAre("lane-0: receive, service, response; sockets 0",
                                              "lane-1: receive, service, response; sockets 0"));
   expect_plain(assignment_of(options));
@@ -151,7 +151,7 @@ TEST(Symped, WithReuseportEachHasItsSockets) {
 TEST(Symped, WithHandoffThereIsRoomForLanesThatCome) {
   PipelineOptions options = options_of(ServerModel::symped);
   options.lanes = 1;
-  options.most_lanes = 3;
+  options.max_lanes = 3;
   options.sockets = SocketSharing::handoff;
   EXPECT_THAT(table_of(options), ElementsAre("lane-0: receive, service, response; sockets 0",
                                              "lane-1: receive, service, response; sockets 0",
@@ -262,27 +262,27 @@ TEST(Assignment, TheDetailOfAStageIsThatOfItsBlocksInWhateverLane) {
                                                 "lane-0 response", "main server"));
 }
 
-std::uint64_t most_inside_of(const PipelineOptions& options) {
-  return most_inside(assignment_of(options), options);
+std::uint64_t max_inside_of(const PipelineOptions& options) {
+  return max_inside(assignment_of(options), options);
 }
 
 TEST(Assignment, MostInsideIsSlotsAndABatchOfEachLaneAndWhatWaitsForSlots) {
   PipelineOptions options = options_of(ServerModel::sped);
-  EXPECT_EQ(most_inside_of(options), 100u + 10);
+  EXPECT_EQ(max_inside_of(options), 100u + 10);
   options.shed = true;
-  EXPECT_EQ(most_inside_of(options), 100u + 10 + 10) << "and a spare batch";
+  EXPECT_EQ(max_inside_of(options), 100u + 10 + 10) << "and a spare batch";
   options.merged = true;
-  EXPECT_EQ(most_inside_of(options), 100u + 10 + 10 * kMostSegments);
+  EXPECT_EQ(max_inside_of(options), 100u + 10 + 10 * kMaxSegments);
 
   options = options_of(ServerModel::symped);
   options.lanes = 3;
-  EXPECT_EQ(most_inside_of(options), 100u + 3 * 10);
+  EXPECT_EQ(max_inside_of(options), 100u + 3 * 10);
   options.shed = true;
-  EXPECT_EQ(most_inside_of(options), 100u + 3 * 10 + 3 * 10);
+  EXPECT_EQ(max_inside_of(options), 100u + 3 * 10 + 3 * 10);
 
   options = options_of(ServerModel::amped);
   options.worker.lanes = 2;
-  EXPECT_EQ(most_inside_of(options), 100u + 3 * 10);
+  EXPECT_EQ(max_inside_of(options), 100u + 3 * 10);
 }
 
 TEST(Assignment, NoneOfTheModelsLeavesAMessageWithoutALane) {

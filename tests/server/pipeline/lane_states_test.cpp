@@ -111,7 +111,7 @@ TEST(LaneStates, ProcessesMakeTheirOwn) {
 TEST(LaneStates, EachLaneHasItsOwn) {
   PipelineOptions leader_followers = options_of(ServerModel::symped);
   leader_followers.sockets = SocketSharing::handoff;
-  leader_followers.most_lanes = 4;
+  leader_followers.max_lanes = 4;
   for (const PipelineOptions& options :
        {seda_with_workers(), options_of(ServerModel::sped), options_of(ServerModel::symped),
         leader_followers, amped()})

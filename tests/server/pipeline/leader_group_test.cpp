@@ -26,7 +26,7 @@ using testing::IsEmpty;
 PipelineOptions one_of_two_lanes() {
   PipelineOptions options;
   options.lanes = 1;
-  options.most_lanes = 2;
+  options.max_lanes = 2;
   options.handoff_limit = 1;
   return options;
 }

@@ -146,7 +146,7 @@ class Place {
                      {process, StageId::service},
                      {process, StageId::response, detail},
                      {"main", StageId::server}};
-    region.most_inside = 100;
+    region.max_inside = 100;
     region.slots = 100;
     return region;
   }

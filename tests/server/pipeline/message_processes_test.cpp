@@ -183,7 +183,7 @@ TEST_F(MessageProcessesTest, WithoutProcessesTheLaneWaitsAndTriesLessAndLessOfte
   EXPECT_EQ(troubles.look(Trouble::process_start)->number, EAGAIN);
   std::this_thread::sleep_for(500ms);
   const unsigned times = troubles.look(Trouble::process_start)->times;
-  EXPECT_LE(times, most_failures_in(Clock::now() - begin));
+  EXPECT_LE(times, max_failures_in(Clock::now() - begin));
   EXPECT_TRUE(eventually([&] { return live.engine().pulses().front().waiting; }));
   // A stop is a reason to try at once, and no reason to give up; a forced end is.
   int asked = 0;

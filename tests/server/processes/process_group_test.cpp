@@ -229,7 +229,7 @@ TEST_F(DyingProcessesTest, WhatDiesAtItsStartIsStartedLessAndLessOften) {
   EXPECT_GE(started, 2u + 2u);
   // One that took 100 ms to die is followed at once, and the pauses begin anew: of each place four
   // in 170 ms at most.
-  EXPECT_LE(started, 2 + 2 * (most_failures_in(time) + static_cast<unsigned>(time / 40ms)));
+  EXPECT_LE(started, 2 + 2 * (max_failures_in(time) + static_cast<unsigned>(time / 40ms)));
   for (const std::size_t lane : {0u, 1u}) {
     ASSERT_TRUE(trouble(Trouble::process_death, lane));
     EXPECT_EQ(trouble(Trouble::process_death, lane)->number, SIGTERM);

@@ -52,11 +52,11 @@ inline PipelineOptions processes(ProcessUse use, unsigned lanes = 3) {
 }
 
 // Of what pauses 10, 20, 40 ... ms after each failure in a row, 1 s at most.
-inline unsigned most_failures_in(std::chrono::nanoseconds time) {
+inline unsigned max_failures_in(std::chrono::nanoseconds time) {
   unsigned failures = 1;
   for (std::chrono::nanoseconds pause = std::chrono::milliseconds(10); time >= pause; ++failures) {
     time -= pause;
-    pause = std::min<std::chrono::nanoseconds>(2 * pause, Backoff::kMost);
+    pause = std::min<std::chrono::nanoseconds>(2 * pause, Backoff::kMax);
   }
   return failures;
 }

@@ -14,7 +14,7 @@ std::uint64_t fake_clock() noexcept {
 
 class SpinTest : public testing::Test {
  protected:
-  static constexpr std::uint64_t kMost = 100;
+  static constexpr std::uint64_t kMax = 100;
   using TestedSpin = BasicSpin<fake_clock>;
 
   SpinTest() {
@@ -31,22 +31,22 @@ class SpinTest : public testing::Test {
     pass(1);
   }
   // Makes the lane one that spins when it is idle next.
-  void encourage() { park(kMost / 2); }
+  void encourage() { park(kMax / 2); }
 
   std::array<AwakeLanes::Word, 1> bits_{};
   AwakeLanes lanes_{2, bits_};
-  TestedSpin spin_{kMost};
+  TestedSpin spin_{kMax};
 };
 
 TEST_F(SpinTest, TheFirstIdleTimeAndLongOnesAreSleptThrough) {
   pass(1);
-  for (int i = 0; i < 10; ++i) park(10 * kMost);
+  for (int i = 0; i < 10; ++i) park(10 * kMax);
 }
 
 TEST_F(SpinTest, WhereWorkCameSoonItLooksForAsLongAsItIsTold) {
   encourage();
   EXPECT_TRUE(spin_.look_again(lanes_));
-  pass(kMost - 1);
+  pass(kMax - 1);
   EXPECT_TRUE(spin_.look_again(lanes_));
   pass(1);
   EXPECT_FALSE(spin_.look_again(lanes_));
@@ -56,7 +56,7 @@ TEST_F(SpinTest, WhatItFindsEncouragesIt) {
   encourage();
   for (int i = 0; i < 10; ++i) {
     EXPECT_TRUE(spin_.look_again(lanes_));
-    pass(kMost / 2);
+    pass(kMax / 2);
     EXPECT_TRUE(spin_.look_again(lanes_));
     spin_.worked();
     pass(1);
@@ -67,18 +67,18 @@ TEST_F(SpinTest, EachAttemptInVainLetsTwiceAsManyWaitsGoBy) {
   encourage();
   for (const int waits : {1, 3, 7, 15}) {
     EXPECT_TRUE(spin_.look_again(lanes_)) << waits;
-    pass(kMost);
+    pass(kMax);
     EXPECT_FALSE(spin_.look_again(lanes_));
-    pass(kMost);
+    pass(kMax);
     spin_.slept();
     pass(1);
-    for (int i = 0; i < waits; ++i) park(kMost / 2);
+    for (int i = 0; i < waits; ++i) park(kMax / 2);
   }
 }
 
 TEST_F(SpinTest, ALongBusyTimePaysForAWakeUp) {
   encourage();
-  pass(kMost);
+  pass(kMax);
   EXPECT_FALSE(spin_.look_again(lanes_));
 }
 

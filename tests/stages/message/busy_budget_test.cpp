@@ -31,9 +31,9 @@ class AnySecond {
     sum_ += granted;
     for (; now_ns - grants_.front().at_ns >= kSecond; grants_.pop_front())
       sum_ -= grants_.front().count;
-    most_ = std::max(most_, sum_);
+    max_ = std::max(max_, sum_);
   }
-  std::uint64_t most() const { return most_; }
+  std::uint64_t max() const { return max_; }
 
  private:
   struct Grant {
@@ -42,7 +42,7 @@ class AnySecond {
   };
   std::deque<Grant> grants_;
   std::uint64_t sum_ = 0;
-  std::uint64_t most_ = 0;
+  std::uint64_t max_ = 0;
 };
 
 TEST(BusyBudget, ARateOfZeroGrantsNothing) {
@@ -73,7 +73,7 @@ TEST(BusyBudget, AtMostTheRateAndTheBurstInAnySecond) {
       any_second.add(got, now);
       now += random() % 1000 == 0 ? random() % (3 * kSecond) : random() % kMs;
     }
-    EXPECT_LE(any_second.most(), rate + burst(rate)) << rate;
+    EXPECT_LE(any_second.max(), rate + burst(rate)) << rate;
     const double seconds = static_cast<double>(now - begin) / 1e9;
     EXPECT_LE(static_cast<double>(granted), rate * seconds + static_cast<double>(burst(rate)));
     EXPECT_GT(granted, 0u) << rate;

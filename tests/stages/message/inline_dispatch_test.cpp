@@ -21,7 +21,7 @@ using test::Rig;
 // threads that wait there as the lanes of those stages do.
 class InlineDispatchTest : public testing::Test {
  protected:
-  static constexpr std::uint64_t kMostNs = 50'000;
+  static constexpr std::uint64_t kMaxNs = 50'000;
 
   // A consumer of a queue that waits until it is given something, or to its own end, which closes
   // the queue.
@@ -54,10 +54,10 @@ class InlineDispatchTest : public testing::Test {
                    .longest_wait = std::chrono::seconds(60),
                    .keeps_unsent = runs_all},
                   lane_, response_stats_),
-        responses_({rig_.responses, 1, rig_.response_cost, kMostNs, one_cpu}, response_, lane_),
+        responses_({rig_.responses, 1, rig_.response_cost, kMaxNs, one_cpu}, response_, lane_),
         service_({user_, rig_.store, rig_.requests, rig_.responses, rig_.service_cost, 32, 1},
                  lane_, service_stats_, responses_),
-        requests_({rig_.requests, 1, rig_.service_cost, kMostNs, one_cpu}, service_, lane_) {
+        requests_({rig_.requests, 1, rig_.service_cost, kMaxNs, one_cpu}, service_, lane_) {
     rig_.service_cost.note(1'000, 1);
     rig_.response_cost.note(1'000, 1);
   }
@@ -199,7 +199,7 @@ class RunsAllStepsTest : public InlineDispatchTest {
 
   static InlineWiring always(const SlotQueue& queue, const StepCost& cost) {
     return {
-        .queue = queue, .lanes = 1, .cost = cost, .most_ns = 0, .one_cpu = false, .always = true};
+        .queue = queue, .lanes = 1, .cost = cost, .max_ns = 0, .one_cpu = false, .always = true};
   }
 
   InlineDispatch to_response_{always(rig_.responses, rig_.response_cost), response_, lane_};
@@ -231,7 +231,7 @@ TEST_F(RunsAllStepsTest, NothingKeepsItFromGoingOn) {
 }
 
 TEST_F(RunsAllStepsTest, ItTakesWhatTheStepsBehindItCanTakeAtATime) {
-  EXPECT_EQ(to_service_.most(), InlineDispatch::kNoLimit);
+  EXPECT_EQ(to_service_.max(), InlineDispatch::kNoLimit);
   class OfFive final : public InlineStep {
    public:
     std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t>,
@@ -240,7 +240,7 @@ TEST_F(RunsAllStepsTest, ItTakesWhatTheStepsBehindItCanTakeAtATime) {
     }
     std::size_t max_inline() const noexcept override { return 5; }
   } five;
-  EXPECT_EQ(InlineDispatch(always(rig_.requests, rig_.service_cost), five, lane_).most(), 5u);
+  EXPECT_EQ(InlineDispatch(always(rig_.requests, rig_.service_cost), five, lane_).max(), 5u);
 }
 
 // There is no service lane to leave it to.
@@ -288,21 +288,21 @@ TEST_F(OnOneCpu, ItRunsInlineAlsoWithMoreToTake) {
 
 TEST_F(OnOneCpu, ItTakesNoMoreThanItCanRunInline) {
   const Idler service(rig_.requests);
-  EXPECT_NEAR(static_cast<double>(requests_.most()), 50, 1) << "50 us at 1 us each";
+  EXPECT_NEAR(static_cast<double>(requests_.max()), 50, 1) << "50 us at 1 us each";
   const Idler response(rig_.responses);
   for (int i = 0; i < 200; ++i) rig_.response_cost.note(20'000, 10);
-  EXPECT_NEAR(static_cast<double>(requests_.most()), 25, 1) << "2 us to send one";
+  EXPECT_NEAR(static_cast<double>(requests_.max()), 25, 1) << "2 us to send one";
   for (int i = 0; i < 200; ++i) rig_.service_cost.note(100'000, 1);
-  EXPECT_EQ(requests_.most(), InlineDispatch::kNoLimit) << "no number would do";
+  EXPECT_EQ(requests_.max(), InlineDispatch::kNoLimit) << "no number would do";
 }
 
 TEST_F(OnOneCpu, WhereTheNextStageIsAtWorkItTakesWhatIsThere) {
-  EXPECT_EQ(requests_.most(), InlineDispatch::kNoLimit);
+  EXPECT_EQ(requests_.max(), InlineDispatch::kNoLimit);
 }
 
 TEST_F(InlineDispatchTest, OnSeveralCpusItTakesWhatIsThere) {
   const Idler service(rig_.requests);
-  EXPECT_EQ(requests_.most(), InlineDispatch::kNoLimit);
+  EXPECT_EQ(requests_.max(), InlineDispatch::kNoLimit);
 }
 
 TEST(StepCost, OneLongBatchIsNotTheRuleButSeveralAre) {

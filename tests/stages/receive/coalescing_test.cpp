@@ -7,7 +7,7 @@ namespace {
 
 class CoalescingTest : public testing::Test {
  protected:
-  static constexpr std::size_t kMost = 64;
+  static constexpr std::size_t kMax = 64;
 
   struct Cost {
     std::uint64_t time_ns;
@@ -22,7 +22,7 @@ class CoalescingTest : public testing::Test {
       const Cost& cost = coalescing_.due() ? with : without;
       now_ += {3 * cost.time_ns, 3 * cost.cpu_ns};
       paused = paused || coalescing_.due();
-      if (!coalescing_.note(3, kMost)) continue;
+      if (!coalescing_.note(3, kMax)) continue;
       coalescing_.decide(now_.time_ns, now_.cpu_ns);
       return paused;
     }
@@ -73,7 +73,7 @@ TEST_F(CoalescingTest, OnlySmallBatchesOfSeveralArrivalsArePausedAfter) {
     bool due;
   } cases[] = {{0, false}, {1, false}, {2, true}, {31, true}, {32, false}, {64, false}};
   for (const auto& [arrivals, due] : cases) {
-    coalescing_.note(arrivals, kMost);
+    coalescing_.note(arrivals, kMax);
     EXPECT_EQ(coalescing_.due(), due) << arrivals;
   }
 }

@@ -109,8 +109,8 @@ class HandoffTest : public testing::Test {
     close(stop_event_);
   }
 
-  void make(std::uint32_t started, std::uint32_t least = 1) {
-    turn_.emplace(events_, LeaderTokenOptions{started, least, kLimit});
+  void make(std::uint32_t started, std::uint32_t min = 1) {
+    turn_.emplace(events_, LeaderTokenOptions{started, min, kLimit});
     for (std::uint32_t i = 0; i < kLanes; ++i)
       lanes_.push_back(std::make_unique<LaneUnderTest>(
           *turn_, i, kLimit,

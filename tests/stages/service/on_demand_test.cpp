@@ -62,10 +62,10 @@ class HeldEcho final : public Service {
 
 class OnDemand : public testing::Test {
  protected:
-  static RigOptions options(std::uint32_t most) {
+  static RigOptions options(std::uint32_t max) {
     RigOptions options;
     options.workers = 1;
-    options.on_demand = most;
+    options.on_demand = max;
     return options;
   }
   // Up to the worker queue.
@@ -166,7 +166,7 @@ TEST_F(OnDemand, StartsForTheOldestUpToTheMostAndAPlaceIsUsedAgain) {
   end(rig);
   expect_at_rest(rig, 3);
   EXPECT_THAT(rig.replies(), ElementsAre("4"));
-  EXPECT_EQ(rig.ledger.largest(Gauge::threads_most), 2u);
+  EXPECT_EQ(rig.ledger.largest(Gauge::threads_max), 2u);
   EXPECT_EQ(rig.ledger.recorded(HistogramId::wait_ns), 4u + 4 + 4) << "service, deferred, response";
 }
 
@@ -400,7 +400,7 @@ TEST_F(OnDemand, ManyMessagesOneAfterTheOtherInFewPlaces) {
   end(rig);
   expect_at_rest(rig, kMessages);
   EXPECT_EQ(service.shared, 0) << "two threads with one state";
-  EXPECT_LE(rig.ledger.largest(Gauge::threads_most), 3u);
+  EXPECT_LE(rig.ledger.largest(Gauge::threads_max), 3u);
   EXPECT_EQ(rig.total(Reason::answered), kMessages);
 }
 

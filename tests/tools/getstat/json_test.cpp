@@ -50,7 +50,7 @@ class JsonTest : public testing::Test {
 TEST(JsonPage, SaysWhatEachKeyIs) {
   const std::string page = read_file(CPSS_GETSTAT_PAGE);
   std::set<std::string> keys = kKeys;
-  keys.insert({"gauges", "threads", "threads_most", "measured", "queue_depth", "queue_high_water",
+  keys.insert({"gauges", "threads", "threads_max", "measured", "queue_depth", "queue_high_water",
                "busy", "for_s", "in_flight", "residual", "lane", "share"});
   for (const std::string& key : keys) EXPECT_THAT(page, testing::HasSubstr("`" + key + "`"));
 }
@@ -87,11 +87,11 @@ TEST_F(JsonTest, ALiveServerKeyByKey) {
   ASSERT_EQ(stages.size(), 3u) << "the main thread is no stage";
   std::set<std::string> stage_keys = metric_keys();
   stage_keys.insert(
-      {"name", "threads", "threads_most", "measured", "queue_depth", "queue_high_water", "busy"});
+      {"name", "threads", "threads_max", "measured", "queue_depth", "queue_high_water", "busy"});
   for (const json& stage : stages) {
     EXPECT_EQ(keys_of(stage), stage_keys);
     EXPECT_EQ(stage["threads"], 1);
-    EXPECT_EQ(stage["threads_most"], 1);
+    EXPECT_EQ(stage["threads_max"], 1);
     EXPECT_EQ(stage["measured"], true);
     for (const char* histogram : {"wait_ns", "service_ns", "cost_ns", "batch"})
       EXPECT_EQ(keys_of(stage[histogram]),

@@ -8,7 +8,7 @@ namespace {
 
 TEST(JsonObject, EveryKindOfValue) {
   JsonObject inner;
-  inner.number("least", std::int64_t{-5});
+  inner.number("min", std::int64_t{-5});
   JsonObject object;
   object.number("whole", ~std::uint64_t{0});
   object.number("share", 0.125);
@@ -23,7 +23,7 @@ TEST(JsonObject, EveryKindOfValue) {
   EXPECT_EQ(json.at("yes"), true);
   EXPECT_EQ(json.at("text"), "a \"b\" \\ \n \x01 \u00c3\u00a4") << "byte by byte";
   EXPECT_EQ(json.at("nothing"), nullptr);
-  EXPECT_EQ(json.at("inner").at("least"), -5);
+  EXPECT_EQ(json.at("inner").at("min"), -5);
   EXPECT_EQ(json.at("list"), (std::vector<std::string>{"one", "t\"wo"}));
 }
 

@@ -29,11 +29,11 @@ TEST(LoopSettings, AnOpenLoopHasRoomForAllOfATimeOutTwice) {
   Options options;
   options.rate = 100'000;
   options.timeout_ns = 5'000'000'000;
-  EXPECT_GE(settings_of(options, kMostMessages, 0).outstanding, 1'000'000u);
-  EXPECT_LE(settings_of(options, kMostMessages, 0).outstanding, 1'010'000u);
+  EXPECT_GE(settings_of(options, kMaxMessages, 0).outstanding, 1'000'000u);
+  EXPECT_LE(settings_of(options, kMaxMessages, 0).outstanding, 1'010'000u);
   options.clients = options.threads = 4;
   for (std::uint32_t thread = 0; thread < 4; ++thread) {
-    const LoopSettings settings = settings_of(options, kMostMessages, thread);
+    const LoopSettings settings = settings_of(options, kMaxMessages, thread);
     EXPECT_GE(settings.outstanding, 250'000u);
     EXPECT_LE(settings.outstanding, 260'000u);
     ASSERT_TRUE(settings.plan);
@@ -46,14 +46,14 @@ TEST(LoopSettings, RoomForNoMoreThanThereIs) {
   Options options;
   options.rate = 10'000'000;
   options.timeout_ns = 3'600'000'000'000;
-  EXPECT_EQ(settings_of(options, kMostMessages, 0).outstanding, kMostSlots - kRemembered);
+  EXPECT_EQ(settings_of(options, kMaxMessages, 0).outstanding, kMaxSlots - kRemembered);
   EXPECT_LE(settings_of(options, 1'000, 0).outstanding, 4'000u);
 }
 
 TEST(LoopSettings, RoomForAWholeBurst) {
   Options options;
   options.burst = Burst{50'000, 3'600'000'000'000};
-  EXPECT_GE(settings_of(options, kMostMessages, 0).outstanding, 50'000u);
+  EXPECT_GE(settings_of(options, kMaxMessages, 0).outstanding, 50'000u);
 }
 
 TEST(LoopSettings, AskedForOutstandingHoldsInAnOpenLoopToo) {
@@ -69,7 +69,7 @@ TEST(LoopSettings, HowManyMessages) {
   Options options;
   EXPECT_EQ(messages_of(options, 7), 7u);
   options.run_ns = 1'000'000'000;
-  EXPECT_EQ(messages_of(options, 7), kMostMessages);
+  EXPECT_EQ(messages_of(options, 7), kMaxMessages);
   options.rate = 500;
   EXPECT_EQ(messages_of(options, 7), 500u);
   options.count = 499;

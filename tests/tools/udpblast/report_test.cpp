@@ -94,7 +94,7 @@ TEST(Report, JsonHasEveryFigure) {
   EXPECT_EQ(json.at("source"), nullptr);
   EXPECT_EQ(json.at("missed_ratio"), 0.0);
   EXPECT_EQ(json.at("max_missed_ratio"), 0.01);
-  EXPECT_EQ(json.at("most_outstanding"), 100);
+  EXPECT_EQ(json.at("max_outstanding"), 100);
   EXPECT_EQ(json.at("cpu_user_ns"), 1'000'000);
   EXPECT_EQ(json.at("cpu_system_ns"), 2'000'000);
   EXPECT_EQ(json.at("problems").size(), 0u);
@@ -135,7 +135,7 @@ TEST(Report, ThePageNamesEveryOption) {
 TEST(Report, AnOpenLoopTellsItsSchedule) {
   const auto json = open_loop_json();
   EXPECT_EQ(json.at("asked_rate_per_s"), 1'000.0);
-  EXPECT_EQ(json.at("most_outstanding"), nullptr);
+  EXPECT_EQ(json.at("max_outstanding"), nullptr);
   const auto& schedule = json.at("schedule");
   EXPECT_EQ(schedule.at("kept"), false);
   EXPECT_EQ(schedule.at("achieved_ratio"), 0.5);

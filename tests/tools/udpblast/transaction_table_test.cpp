@@ -70,8 +70,8 @@ TEST(TransactionTable, EveryMessageHasItsOwnId) {
 
 TEST(TransactionTable, HoldsTheLargestNumbers) {
   TransactionTable table(1, 0, kTimeout, kSeed);
-  const std::uint64_t id = table.open(kMostMessages - 1, kClient, 0);
-  EXPECT_EQ(table.close(id, kClient, 0).message, kMostMessages - 1);
+  const std::uint64_t id = table.open(kMaxMessages - 1, kClient, 0);
+  EXPECT_EQ(table.close(id, kClient, 0).message, kMaxMessages - 1);
 }
 
 TEST(TransactionTable, LatencyCountsFromThePlannedTime) {

@@ -17,12 +17,12 @@ constexpr std::uint64_t kLostInARow = 10;  // with few outstanding, two may be l
 
 }  // namespace
 
-BlastLoop::BlastLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& numbers,
-                     const StopFlag& stop)
+BlastLoop::BlastLoop(const LoopSettings& settings, const Workload& workload,
+                     MessageIdPool& message_ids, const StopFlag& stop)
     : Loop(workload, stop),
       settings_(settings),
       classes_(!workload.classes().empty()),
-      ids_(numbers),
+      allocator_(message_ids),
       transactions_(settings.outstanding, kRemembered, settings.timeout_ns, settings.seed),
       requests_(kBatch, settings.size, settings.segments),
       // One byte more than a right reply can have: a longer one shows by its length.
@@ -45,8 +45,8 @@ BlastLoop::BlastLoop(const LoopSettings& settings, const Workload& workload, Mes
 void BlastLoop::work() {
   std::optional<std::uint64_t> until_ns;
   if (settings_.run_ns) until_ns = start_ns_ + *settings_.run_ns;
-  if (settings_.plan)
-    departures_.emplace(*settings_.plan, start_ns_, until_ns, tally_);
+  if (settings_.schedule)
+    schedule_.emplace(*settings_.schedule, start_ns_, until_ns, tally_);
   else
     send_until_ns_ = until_ns;
 
@@ -54,7 +54,7 @@ void BlastLoop::work() {
     const std::uint64_t now_ns = monotonic_ns();
     expire(now_ns);
     if (finished(now_ns)) break;
-    if (sending_ && departures_)
+    if (sending_ && schedule_)
       send_what_is_due();
     else if (sending_)
       send_where_there_is_room();
@@ -63,14 +63,14 @@ void BlastLoop::work() {
     for (const std::uint32_t index : wait(before_wait_ns, wait_until_ns(before_wait_ns)))
       for (int i = 0; i < kReceivesInARow && receive(index); ++i) continue;
   }
-  tally_.set(Count::planned, departures_ ? departures_->planned() : tally_[Count::sent]);
+  tally_.set(Count::planned, schedule_ ? schedule_->planned() : tally_[Count::sent]);
   tally_.set(Count::outstanding, transactions_.outstanding());
   for (const Client& client : clients_)
     tally_.add(Count::kernel_dropped, client.socket.kernel_dropped());
 }
 
 void BlastLoop::send_no_more(std::uint64_t now_ns) noexcept {
-  if (departures_ && sending_) departures_->end(now_ns);
+  if (schedule_ && sending_) schedule_->end(now_ns);
   sending_ = false;
 }
 
@@ -82,7 +82,7 @@ bool BlastLoop::finished(std::uint64_t now_ns) noexcept {
     return true;
   }
   if (stop == Stop::sending || (send_until_ns_ && now_ns >= *send_until_ns_)) send_no_more(now_ns);
-  if (departures_ && departures_->done(now_ns)) sending_ = false;
+  if (schedule_ && schedule_->done(now_ns)) sending_ = false;
   if (sending_ || transactions_.outstanding() != 0) return false;
 
   if (!all_ended_ns_) all_ended_ns_ = now_ns;
@@ -99,7 +99,7 @@ bool BlastLoop::silent_for_too_long(std::uint64_t now_ns) const noexcept {
   const bool never_heard = tally_[Count::packets_in] == 0;
   const bool told_why = tally_[Count::connection_refused] != 0 || tally_[Count::send_errors] != 0;
   if (told_why && never_heard && silence_ns >= kHopelessNs) return true;
-  if (departures_ && !never_heard) return false;
+  if (schedule_ && !never_heard) return false;
   return sending_ && silence_ns >= 2 * settings_.timeout_ns && lost_in_a_row_ >= kLostInARow;
 }
 
@@ -110,7 +110,7 @@ std::uint64_t BlastLoop::wait_until_ns(std::uint64_t now_ns) const noexcept {
   if (!sending_) return until_ns;
   if (send_until_ns_) until_ns = std::min(until_ns, *send_until_ns_);
   if (send_blocked_) return std::min(until_ns, now_ns + kRetryNs);
-  if (departures_) return std::min(until_ns, departures_->planned_ns());
+  if (schedule_) return std::min(until_ns, schedule_->planned_ns());
   return with_room_.empty() ? until_ns : now_ns;
 }
 
@@ -128,7 +128,7 @@ void BlastLoop::send_where_there_is_room() {
 void BlastLoop::send_next(std::uint32_t index) {
   const Client& client = clients_[index];
   const std::size_t room = std::min<std::size_t>(client.window - client.outstanding, kBatch);
-  const MessageIdPool::Range range = ids_.take(room - room % settings_.segments);
+  const MessageIdPool::Range range = allocator_.take(room - room % settings_.segments);
   const std::size_t count = range.end - range.first;
   if (count == 0) {
     sending_ = false;
@@ -136,25 +136,25 @@ void BlastLoop::send_next(std::uint32_t index) {
   }
   for (std::size_t i = 0; i < count; ++i) next_[i] = {range.first + i, 0, 0};
   const std::size_t sent = send_batch(index, count, monotonic_ns());
-  ids_.give_back(count - sent);
+  allocator_.give_back(count - sent);
 }
 
 // One batch, for the same reason: what else is due follows at once, after a look at the replies.
 void BlastLoop::send_what_is_due() {
   send_blocked_ = false;
   const std::uint64_t now_ns = monotonic_ns();
-  const std::size_t due = departures_->due(now_ns, kBatch);
+  const std::size_t due = schedule_->due(now_ns, kBatch);
   const std::size_t count = std::min<std::size_t>(due, transactions_.room());
   if (due == 0) return;
   for (std::size_t i = 0; i < count; ++i)
-    next_[i] = {departures_->message(i), now_ns - departures_->planned_ns(i), 0};
+    next_[i] = {schedule_->message(i), now_ns - schedule_->planned_ns(i), 0};
   const std::size_t sent = send_batch(next_client_, count, now_ns);
   next_client_ = next_client_ + 1 == settings_.clients ? 0 : next_client_ + 1;
-  departures_->sent(sent, monotonic_ns());
+  schedule_->sent(sent, monotonic_ns());
   if (send_blocked_)
-    departures_->blocked(now_ns);
+    schedule_->blocked(now_ns);
   else
-    departures_->missed(due - count);
+    schedule_->missed(due - count);
 }
 
 // Sends the first `count` of next_. Returns how many the kernel took.
@@ -177,7 +177,7 @@ std::size_t BlastLoop::send_batch(std::uint32_t index, std::size_t count, std::u
 void BlastLoop::expire(std::uint64_t now_ns) {
   while (const auto expired = transactions_.expire(now_ns)) {
     tally_.add(Count::timed_out);
-    if (departures_) record_latency(expired->transaction, now_ns - expired->planned_ns);
+    if (schedule_) record_latency(expired->transaction, now_ns - expired->planned_ns);
     ++lost_in_a_row_;
     findings_.note(Fault::lost, now_ns, [&] {
       return fmt::format("{}, sent {:.3f} s after the start",

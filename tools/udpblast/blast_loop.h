@@ -2,8 +2,8 @@
 //
 // Closed loop: a fixed number of messages is kept under way; each reply and each time-out makes
 // room for one more. Open loop: what the plan says is due is sent, whatever comes back
-// (tools/udpblast/departures.h); latency counts from the planned time, and a message that timed out
-// counts among the latencies with what it had waited.
+// (tools/udpblast/send_schedule.h); latency counts from the planned time, and a message that timed
+// out counts among the latencies with what it had waited.
 //
 // After sending it waits until every message is answered or timed out. Then it listens on for
 // kListenOnNs, or, if messages have timed out, for at most another time-out, so that late and
@@ -25,11 +25,11 @@
 
 #include "tools/udpblast/client_socket.h"
 #include "tools/udpblast/datagram_batch.h"
-#include "tools/udpblast/departures.h"
 #include "tools/udpblast/loop.h"
 #include "tools/udpblast/loop_settings.h"
 #include "tools/udpblast/message_id_allocator.h"
 #include "tools/udpblast/reply_batch.h"
+#include "tools/udpblast/send_schedule.h"
 #include "tools/udpblast/transaction_table.h"
 #include "tools/udpblast/transmitter.h"
 
@@ -39,9 +39,9 @@ inline constexpr std::uint64_t kListenOnNs = 250'000'000;
 
 class BlastLoop final : public Loop {
  public:
-  // Opens the sockets. Throws SocketError. `workload`, `numbers` and `stop` outlive the loop; of
-  // `numbers` a closed loop takes its messages.
-  BlastLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& numbers,
+  // Opens the sockets. Throws SocketError. `workload`, `message_ids` and `stop` outlive the loop;
+  // of `message_ids` a closed loop takes its messages.
+  BlastLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& message_ids,
             const StopFlag& stop);
 
  private:
@@ -82,8 +82,8 @@ class BlastLoop final : public Loop {
 
   const LoopSettings settings_;
   const bool classes_;  // there are classes of messages to tell apart
-  MessageIdAllocator ids_;
-  std::optional<Departures> departures_;        // open loop
+  MessageIdAllocator allocator_;
+  std::optional<SendSchedule> schedule_;        // open loop
   std::optional<std::uint64_t> send_until_ns_;  // closed loop
   TransactionTable transactions_;
   std::vector<Client> clients_;

@@ -89,7 +89,7 @@ void add_loss(JsonObject& json, const RunResult& result, const Options& options)
 
 void add_sending(JsonObject& json, const RunResult& result, const Options& options) {
   json.number("missed_ratio", result.totals.missed());
-  json.number("max_missed_ratio", options.max_missed());
+  json.number("max_missed_ratio", options.missed_allowed());
   if (result.schedule)
     json.number("asked_rate_per_s", result.schedule->asked_per_s);
   else

@@ -26,18 +26,18 @@ std::uint32_t share_of_clients(std::uint32_t whole, std::uint32_t clients, std::
 
 // In an open loop as much is under way as was sent within the last time-out, and after a pause,
 // when what was held up is sent at once, twice that. It costs memory only where it is used.
-std::uint32_t room_for(const Schedule& schedule, const Options& options, std::uint64_t messages) {
+std::uint32_t room_for(const SendTimes& times, const Options& options, std::uint64_t messages) {
   const std::uint64_t in_one_timeout =
-      std::min(messages, schedule.due_by(options.timeout_ns)) / options.threads + 1;
+      std::min(messages, times.due_by(options.timeout_ns)) / options.threads + 1;
   return static_cast<std::uint32_t>(
       std::min<std::uint64_t>(2 * in_one_timeout + kSpareRoom, kMaxSlots - kRemembered));
 }
 
 }  // namespace
 
-std::optional<Schedule> schedule_of(const Options& options) {
-  if (options.rate) return Schedule::at_rate(*options.rate);
-  if (options.burst) return Schedule::in_bursts(options.burst->messages, options.burst->gap_ns);
+std::optional<SendTimes> send_times_of(const Options& options) {
+  if (options.rate) return SendTimes::at_rate(*options.rate);
+  if (options.burst) return SendTimes::in_bursts(options.burst->messages, options.burst->gap_ns);
   return std::nullopt;
 }
 
@@ -46,9 +46,9 @@ std::uint64_t messages_of(const Options& options, std::optional<std::uint64_t> o
   const bool one_round = !options.count && (!options.run_ns || options.part == Part::verify);
   if (one_round) return one_pass.value_or(kMaxMessages);
   const std::uint64_t max = options.count.value_or(kMaxMessages);
-  const auto schedule = schedule_of(options);
-  if (!schedule || !options.run_ns) return max;
-  return std::min(max, schedule->due_by(*options.run_ns - 1));
+  const auto times = send_times_of(options);
+  if (!times || !options.run_ns) return max;
+  return std::min(max, times->due_by(*options.run_ns - 1));
 }
 
 LoopSettings settings_of(const Options& options, std::uint64_t messages, std::uint32_t thread) {
@@ -61,10 +61,10 @@ LoopSettings settings_of(const Options& options, std::uint64_t messages, std::ui
   settings.timeout_ns = options.timeout_ns;
   settings.run_ns = options.run_ns;
   settings.check = options.check;
-  if (const auto schedule = schedule_of(options)) {
-    settings.plan = PlanShare{*schedule, messages, thread, options.threads};
+  if (const auto times = send_times_of(options)) {
+    settings.schedule = ScheduleShare{*times, messages, thread, options.threads};
     if (!options.outstanding) {
-      settings.outstanding = room_for(*schedule, options, messages);
+      settings.outstanding = room_for(*times, options, messages);
       return settings;
     }
   }

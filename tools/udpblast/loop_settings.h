@@ -8,7 +8,7 @@
 
 #include "net/address.h"
 #include "tools/udpblast/options.h"
-#include "tools/udpblast/pacer.h"
+#include "tools/udpblast/send_schedule.h"
 
 namespace cpss::udpblast {
 
@@ -20,14 +20,14 @@ struct LoopSettings {
   std::size_t size = 0;           // bytes of a message
   std::size_t segments = 1;       // messages in one packet
   std::uint64_t timeout_ns = 0;
-  std::optional<std::uint64_t> run_ns;  // how long to send
-  std::optional<PlanShare> plan;        // open loop
-  std::uint64_t seed = 0;               // of its transaction ids
+  std::optional<std::uint64_t> run_ns;    // how long to send
+  std::optional<ScheduleShare> schedule;  // open loop
+  std::uint64_t seed = 0;                 // of its transaction ids
   bool check = true;
 };
 
 // The plan of an open loop, nothing for a closed one.
-std::optional<Schedule> schedule_of(const Options& options);
+std::optional<SendTimes> send_times_of(const Options& options);
 
 // How many messages the run has, as far as that is known before: `one_pass` is the workload's.
 std::uint64_t messages_of(const Options& options, std::optional<std::uint64_t> one_pass);

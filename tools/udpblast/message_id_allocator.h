@@ -1,4 +1,4 @@
-// Message numbers 0, 1, 2, ... shared out among the threads: each message is sent by one thread.
+// Message ids 0, 1, 2, ... shared out among the threads: each message is sent by one thread.
 //
 // Threads take whole blocks from one shared counter, so that a fast thread takes over from a slow
 // one and none waits for another; within its block a thread counts for itself.
@@ -25,7 +25,7 @@ class MessageIdPool {
  private:
   static constexpr std::uint64_t kBlock = 256;
 
-  // Relaxed: the numbers themselves are all that is handed over.
+  // Relaxed: the ids themselves are all that is handed over.
   std::atomic<std::uint64_t> next_{0};
   const std::uint64_t count_;
 };
@@ -35,9 +35,9 @@ class MessageIdAllocator {
  public:
   explicit MessageIdAllocator(MessageIdPool& pool) noexcept : pool_(pool) {}
 
-  // At most `max` (not 0) numbers that follow each other; none: all are taken.
+  // At most `max` (not 0) ids that follow each other; none: all are taken.
   MessageIdPool::Range take(std::uint64_t max) noexcept;
-  // The last `count` numbers of the last take() were not used; they come again.
+  // The last `count` ids of the last take() were not used; they come again.
   void give_back(std::uint64_t count) noexcept { block_.first -= count; }
 
  private:

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "tools/udpblast/schedule.h"
+#include "tools/udpblast/send_schedule.h"
 
 namespace cpss::udpblast {
 namespace {

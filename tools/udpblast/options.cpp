@@ -17,7 +17,7 @@
 #include "net/segmentation.h"
 #include "tools/udpblast/host.h"
 #include "tools/udpblast/option_values.h"
-#include "tools/udpblast/schedule.h"
+#include "tools/udpblast/send_schedule.h"
 #include "tools/udpblast/transaction_id.h"
 
 namespace cpss::udpblast {

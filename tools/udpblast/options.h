@@ -66,7 +66,7 @@ struct Options {
 
   bool open_loop() const noexcept { return rate || burst; }
   // Half a run that sends is as good as what it sent: the other half misses the rest.
-  double max_missed() const noexcept {
+  double missed_allowed() const noexcept {
     return max_missed.value_or(part == Part::send ? 0 : kDefaultMaxMissed);
   }
   // `localhost (127.0.0.1:7700)`, `127.0.0.1:7700`.

@@ -16,7 +16,7 @@ bool loss_allowed(const RunResult& result, const Options& options) {
 }
 
 bool missed_allowed(const RunResult& result, const Options& options) {
-  return result.totals.missed() <= options.max_missed();
+  return result.totals.missed() <= options.missed_allowed();
 }
 
 bool anything_wrong(const Totals& totals) {
@@ -55,7 +55,7 @@ std::string missed_line(const RunResult& result, const Options& options) {
       "there was no room for them among those under way, the kernel took nothing, or the time was "
       "over",
       totals[Count::missed], totals[Count::planned], 100 * totals.missed(),
-      missed_allowed(result, options) ? "within" : "more than", 100 * options.max_missed());
+      missed_allowed(result, options) ? "within" : "more than", 100 * options.missed_allowed());
 }
 
 std::string schedule_line(const RunResult& result) {
@@ -115,11 +115,11 @@ std::uint64_t allowed_lag_ns(const Options& options) {
 }
 
 double planned_s(const Options& options, const Totals& totals) {
-  return static_cast<double>(schedule_of(options)->span_ns(totals[Count::planned])) / 1e9;
+  return static_cast<double>(send_times_of(options)->span_ns(totals[Count::planned])) / 1e9;
 }
 
 ScheduleQuality judge_schedule(const Options& options, const Totals& totals, double sending_s) {
-  ScheduleQuality quality{.asked_per_s = schedule_of(options)->messages_per_second(),
+  ScheduleQuality quality{.asked_per_s = send_times_of(options)->messages_per_second(),
                           .allowed_lag_ns = allowed_lag_ns(options)};
   const std::uint64_t planned = totals[Count::planned];
   if (planned == 0) return quality;

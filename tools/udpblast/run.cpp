@@ -137,7 +137,7 @@ std::uint64_t seed_of(const Options& options) {
 }
 
 Loops make_loops(const Options& options, const Workload& workload, std::uint64_t seed,
-                 std::uint64_t messages, MessageIdPool& numbers, const StopFlag& stop) {
+                 std::uint64_t messages, MessageIdPool& message_ids, const StopFlag& stop) {
   Loops loops;
   for (std::uint32_t i = 0; i < options.threads; ++i) {
     LoopSettings settings = settings_of(options, messages, i);
@@ -146,10 +146,10 @@ Loops make_loops(const Options& options, const Workload& workload, std::uint64_t
       case Part::both:
         // Each thread has its own table of messages, so ids must not be common to them.
         settings.seed = seed_of(options);
-        loops.push_back(std::make_unique<BlastLoop>(settings, workload, numbers, stop));
+        loops.push_back(std::make_unique<BlastLoop>(settings, workload, message_ids, stop));
         break;
       case Part::send:
-        loops.push_back(std::make_unique<SendLoop>(settings, workload, numbers, stop));
+        loops.push_back(std::make_unique<SendLoop>(settings, workload, message_ids, stop));
         break;
       case Part::verify: {
         auto loop = std::make_unique<VerifyLoop>(settings, workload, messages, stop);
@@ -230,8 +230,8 @@ RunResult run_blast(const Options& options, const Workload& workload) {
   StopFlag stop{Stop::no};
   const std::uint64_t seed = seed_of(options);
   const std::uint64_t messages = messages_of(options, workload.one_pass());
-  MessageIdPool numbers(messages);
-  const Loops loops = make_loops(options, workload, seed, messages, numbers, stop);
+  MessageIdPool message_ids(messages);
+  const Loops loops = make_loops(options, workload, seed, messages, message_ids, stop);
   std::promise<StartTime> start;
   std::vector<std::jthread> threads = start_threads(loops, start, endings);
   const StopAtTheEnd stop_at_the_end(stop);

@@ -6,12 +6,12 @@
 
 namespace cpss::udpblast {
 
-SendLoop::SendLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& numbers,
-                   const StopFlag& stop)
+SendLoop::SendLoop(const LoopSettings& settings, const Workload& workload,
+                   MessageIdPool& message_ids, const StopFlag& stop)
     : Loop(workload, stop),
       settings_(settings),
       ids_(settings.seed),
-      ids_(numbers),
+      allocator_(message_ids),
       requests_(kBatch, settings.size, settings.segments),
       transmitter_(tally_, findings_) {
   clients_.reserve(settings.clients);
@@ -22,31 +22,31 @@ SendLoop::SendLoop(const LoopSettings& settings, const Workload& workload, Messa
 }
 
 void SendLoop::work() {
-  if (settings_.plan) {
+  if (settings_.schedule) {
     std::optional<std::uint64_t> until_ns;
     if (settings_.run_ns) until_ns = start_ns_ + *settings_.run_ns;
-    Departures departures(*settings_.plan, start_ns_, until_ns, tally_);
-    send_by_plan(departures);
-    tally_.set(Count::planned, departures.planned());
+    SendSchedule schedule(*settings_.schedule, start_ns_, until_ns, tally_);
+    send_by_schedule(schedule);
+    tally_.set(Count::planned, schedule.planned());
   } else {
     send_flat_out();
     tally_.set(Count::planned, tally_[Count::sent]);
   }
 }
 
-void SendLoop::send_by_plan(Departures& departures) {
+void SendLoop::send_by_schedule(SendSchedule& schedule) {
   for (;;) {
     const std::uint64_t now_ns = monotonic_ns();
-    if (told() != Stop::no) departures.end(now_ns);
-    if (departures.done(now_ns)) return;
-    const std::size_t due = departures.due(now_ns, kBatch);
-    std::uint64_t until_ns = std::min(now_ns + kLongestWaitNs, departures.planned_ns());
+    if (told() != Stop::no) schedule.end(now_ns);
+    if (schedule.done(now_ns)) return;
+    const std::size_t due = schedule.due(now_ns, kBatch);
+    std::uint64_t until_ns = std::min(now_ns + kLongestWaitNs, schedule.planned_ns());
     if (due > 0) {
-      for (std::size_t i = 0; i < due; ++i) messages_[i] = departures.message(i);
+      for (std::size_t i = 0; i < due; ++i) messages_[i] = schedule.message(i);
       const std::size_t sent = send_batch(due);
-      departures.sent(sent, monotonic_ns());
+      schedule.sent(sent, monotonic_ns());
       if (sent == due) continue;
-      departures.blocked(now_ns);
+      schedule.blocked(now_ns);
       until_ns = now_ns + kRetryNs;
     }
     wait(now_ns, until_ns);
@@ -57,13 +57,13 @@ void SendLoop::send_flat_out() {
   for (;;) {
     const std::uint64_t now_ns = monotonic_ns();
     if (told() != Stop::no || (settings_.run_ns && now_ns >= start_ns_ + *settings_.run_ns)) return;
-    const MessageIdPool::Range range = ids_.take(kBatch);
+    const MessageIdPool::Range range = allocator_.take(kBatch);
     const std::size_t count = range.end - range.first;
     if (count == 0) return;
     for (std::size_t i = 0; i < count; ++i) messages_[i] = range.first + i;
     const std::size_t sent = send_batch(count);
     if (sent == count) continue;
-    ids_.give_back(count - sent);
+    allocator_.give_back(count - sent);
     if (nothing_gets_out(now_ns)) return;
     wait(now_ns, now_ns + kRetryNs);
   }

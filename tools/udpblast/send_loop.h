@@ -12,10 +12,10 @@
 
 #include "tools/udpblast/client_socket.h"
 #include "tools/udpblast/datagram_batch.h"
-#include "tools/udpblast/departures.h"
 #include "tools/udpblast/loop.h"
 #include "tools/udpblast/loop_settings.h"
 #include "tools/udpblast/message_id_allocator.h"
+#include "tools/udpblast/send_schedule.h"
 #include "tools/udpblast/transaction_id.h"
 #include "tools/udpblast/transmitter.h"
 
@@ -23,21 +23,21 @@ namespace cpss::udpblast {
 
 class SendLoop final : public Loop {
  public:
-  // Opens the sockets. Throws SocketError. `workload`, `numbers` and `stop` outlive the loop; of
-  // `numbers` it takes its messages if there is no plan.
-  SendLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& numbers,
+  // Opens the sockets. Throws SocketError. `workload`, `message_ids` and `stop` outlive the loop;
+  // of `message_ids` it takes its messages if there is no plan.
+  SendLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& message_ids,
            const StopFlag& stop);
 
  private:
   void work() override;
-  void send_by_plan(Departures& departures);
+  void send_by_schedule(SendSchedule& schedule);
   void send_flat_out();
   bool nothing_gets_out(std::uint64_t now_ns) noexcept;
   std::size_t send_batch(std::size_t count);
 
   const LoopSettings settings_;
   const TransactionIds ids_;
-  MessageIdAllocator ids_;
+  MessageIdAllocator allocator_;
   std::vector<ClientSocket> clients_;
   std::size_t next_client_ = 0;
   DatagramBatch requests_;

@@ -16,7 +16,7 @@ TEST(LoopSettings, AClosedLoopSharesOutClientsAndWhatIsOutstanding) {
   std::uint32_t outstanding = 0;
   for (std::uint32_t thread = 0; thread < 3; ++thread) {
     const LoopSettings settings = settings_of(options, 1'000, thread);
-    EXPECT_FALSE(settings.plan);
+    EXPECT_FALSE(settings.schedule);
     EXPECT_GE(settings.outstanding, settings.clients * (100 / 7));
     clients += settings.clients;
     outstanding += settings.outstanding;
@@ -36,9 +36,9 @@ TEST(LoopSettings, AnOpenLoopHasRoomForAllOfATimeOutTwice) {
     const LoopSettings settings = settings_of(options, kMaxMessages, thread);
     EXPECT_GE(settings.outstanding, 250'000u);
     EXPECT_LE(settings.outstanding, 260'000u);
-    ASSERT_TRUE(settings.plan);
-    EXPECT_EQ(settings.plan->first, thread);
-    EXPECT_EQ(settings.plan->stride, 4u);
+    ASSERT_TRUE(settings.schedule);
+    EXPECT_EQ(settings.schedule->first, thread);
+    EXPECT_EQ(settings.schedule->stride, 4u);
   }
 }
 

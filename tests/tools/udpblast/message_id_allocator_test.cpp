@@ -35,7 +35,7 @@ TEST(MessageIdAllocator, WhatIsGivenBackComesAgain) {
   EXPECT_EQ(rest.end, 10u);
 }
 
-TEST(MessageIdAllocator, ThreadsShareAllNumbersOutOnce) {
+TEST(MessageIdAllocator, ThreadsShareAllIdsOutOnce) {
   constexpr std::uint64_t kCount = 100'003;
   constexpr std::size_t kThreads = 4;
   MessageIdPool pool(kCount);

@@ -147,9 +147,9 @@ TEST(Options, TheSourceIsOfTheServersFamily) {
 }
 
 TEST(Options, MostMissed) {
-  EXPECT_EQ(parse({"-Q", "5", "-l", "1"}).max_missed(), 0.01);
-  EXPECT_EQ(parse({"-Q", "5", "-l", "1", "--max-missed", "20%"}).max_missed(), 0.2);
-  EXPECT_EQ(parse({"send", "-Q", "5", "-l", "1"}).max_missed(), 0);
+  EXPECT_EQ(parse({"-Q", "5", "-l", "1"}).missed_allowed(), 0.01);
+  EXPECT_EQ(parse({"-Q", "5", "-l", "1", "--max-missed", "20%"}).missed_allowed(), 0.2);
+  EXPECT_EQ(parse({"send", "-Q", "5", "-l", "1"}).missed_allowed(), 0);
   EXPECT_THAT(error_of({"-l", "1", "--max-missed", "0.1"}), HasSubstr("--max-missed belongs to"));
 }
 

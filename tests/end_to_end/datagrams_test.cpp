@@ -44,18 +44,18 @@ class Datagrams : public testing::Test {
   std::uint64_t transaction_ = 0;
 };
 
-TEST_F(Datagrams, A01Empty) {
+TEST_F(Datagrams, Empty) {
   expect_counted("", "invalid.empty");
   server_.expect_clean_end();
 }
 
-TEST_F(Datagrams, A02ShorterThanTheHeader) {
+TEST_F(Datagrams, ShorterThanTheHeader) {
   for (std::size_t size = 1; size < 16; ++size)
     expect_counted(lookup_request("1202").substr(0, size), "invalid.too_short");
   server_.expect_clean_end();
 }
 
-TEST_F(Datagrams, A03LargerThanTheWindow) {
+TEST_F(Datagrams, LargerThanTheWindow) {
   // Exactly the window is a good request.
   ASSERT_TRUE(client_.ask(lookup_request("12025550123", 7, 1024)));
   ++sent_;
@@ -77,7 +77,7 @@ TEST_F(Datagrams, WrongMagicVersionKind) {
   server_.expect_clean_end();
 }
 
-TEST_F(Datagrams, B04OwnReplySentBack) {
+TEST_F(Datagrams, OwnReplySentBack) {
   const auto reply = client_.ask(lookup_request("12025550123"));
   ++sent_;
   ASSERT_TRUE(reply);
@@ -103,7 +103,7 @@ TEST_F(Datagrams, BadRequestsAreAnsweredAsSuch) {
   server_.expect_clean_end();
 }
 
-TEST_F(Datagrams, A05SourcePortZero) {
+TEST_F(Datagrams, SourcePortZero) {
   const std::string request = lookup_request("12025550123");
   const int error = send_forged(SocketAddress(*IpAddress::parse("127.0.0.1"), 0), server_.address(),
                                 std::as_bytes(std::span(request)));
@@ -116,7 +116,7 @@ TEST_F(Datagrams, A05SourcePortZero) {
   server_.expect_clean_end();
 }
 
-TEST_F(Datagrams, A06FromOurOwnAddressAndPort) {
+TEST_F(Datagrams, FromOurOwnAddressAndPort) {
   const std::string request = lookup_request("12025550123");
   const int error =
       send_forged(server_.address(), server_.address(), std::as_bytes(std::span(request)));

@@ -24,8 +24,8 @@ Finished getstat(const ServerProcess& server) {
   return run_program({program::kGetstat, "--file", server.stats_file()});
 }
 
-// A15: replies to clients that have gone come back as ICMP errors, charged to nobody else.
-TEST(Faults, A15ClientsThatLeave) {
+// Replies to clients that have gone come back as ICMP errors, charged to nobody else.
+TEST(Faults, ClientsThatLeave) {
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}});
   for (int i = 0; i < 200; ++i) UdpClient(server.address()).send("and away");
   UdpClient client(server.address());
@@ -35,10 +35,10 @@ TEST(Faults, A15ClientsThatLeave) {
   server.expect_clean_end();
 }
 
-// A21: interrupted system calls, injected into every lane. Not into futex: an injected error
+// Interrupted system calls, injected into every lane. Not into futex: an injected error
 // replaces the call, and a wake that is not made is no interruption; StopsAndContinuesUnderLoad
 // interrupts waits.
-TEST(Faults, A21InterruptedCalls) {
+TEST(Faults, InterruptedCalls) {
   if (kSanitized) GTEST_SKIP() << "sanitizers and ptrace do not go together";
   const std::string strace = "/usr/bin/strace";
   if (access(strace.c_str(), X_OK) != 0) GTEST_SKIP() << "needs strace";
@@ -75,9 +75,9 @@ TEST(Faults, StopsAndContinuesUnderLoad) {
   server.expect_clean_end();
 }
 
-// B06: a packet to A that claims to come from B. Two echo servers on the same port, as two default
+// A packet to A that claims to come from B. Two echo servers on the same port, as two default
 // installations have it.
-TEST(Faults, B06TwoServersDoNotTalkToEachOther) {
+TEST(Faults, TwoServersDoNotTalkToEachOther) {
   ServerProcess a(program::kServer, {{"CPSS_SERVICE", "echo"}, {"CPSS_LISTEN", "127.0.0.1:0"}});
   ServerProcess b(program::kServer, {{"CPSS_SERVICE", "echo"},
                                      {"CPSS_LISTEN", "127.0.0.2:" + std::to_string(a.port())}});
@@ -91,8 +91,8 @@ TEST(Faults, B06TwoServersDoNotTalkToEachOther) {
   EXPECT_EQ(a.reason("refused.service_port"), 1u);
 }
 
-// B07: an echo is never longer than what it answers.
-TEST(Faults, B07EchoDoesNotAmplify) {
+// An echo is never longer than what it answers.
+TEST(Faults, EchoDoesNotAmplify) {
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}});
   UdpClient client(server.address());
   for (const std::size_t size : {1u, 2u, 15u, 16u, 100u, 511u, 512u, 1023u, 1024u}) {
@@ -134,8 +134,8 @@ TEST(Faults, H02RegionReplacedByAnotherFile) {
   EXPECT_EQ(server.process().wait(std::chrono::seconds(10)), 0) << server.process().errors();
 }
 
-// A07, A08: from and to addresses of groups, on a wire of our own.
-TEST(Faults, A07A08GroupAddresses) {
+// From and to addresses of groups, on a wire of our own.
+TEST(Faults, GroupAddresses) {
   run_isolated([] {
     OtherNamespace other;
     other.connect("near", "far");
@@ -166,8 +166,8 @@ TEST(Faults, A07A08GroupAddresses) {
   });
 }
 
-// A17: replies that the kernel refuses, among others that it takes.
-TEST(Faults, A17UnreachablePeerAmongOthers) {
+// Replies that the kernel refuses, among others that it takes.
+TEST(Faults, UnreachablePeerAmongOthers) {
   run_isolated([] {
     OtherNamespace other;
     other.connect("near", "far");

@@ -43,13 +43,13 @@ TEST(Overload, EchoWithOneSlot) {
   EXPECT_EQ(server.stats().at("stages").at(1).at("queue_high_water"), 1);
 }
 
-TEST(Overload, A04LargestDatagrams) {
+TEST(Overload, LargestDatagrams) {
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}});
   flood_twice_and_check(server, 500, 65'507);
   EXPECT_EQ(server.ledger("invalid"), server.ledger("received"));
 }
 
-TEST(Overload, A22StoppedServer) {
+TEST(Overload, StoppedServer) {
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}});
   FloodAccount account(server);
   Flood flood(server.address(), 2);
@@ -94,13 +94,13 @@ class PausedConsumers : public testing::Test {
   TemporaryFolder folder_;
 };
 
-TEST_F(PausedConsumers, E10BurstOfAllSlots) {
+TEST_F(PausedConsumers, BurstOfAllSlots) {
   run("TEST_GATE", 64, 0);
 }
-TEST_F(PausedConsumers, E10BurstOfAllSlotsAndOne) {
+TEST_F(PausedConsumers, BurstOfAllSlotsAndOne) {
   run("TEST_GATE", 64, 1);
 }
-TEST_F(PausedConsumers, E03ResponsePaused) {
+TEST_F(PausedConsumers, ResponsePaused) {
   run("TEST_SEND_GATE", 64, 200);
 }
 TEST_F(PausedConsumers, OneSlot) {

@@ -107,8 +107,8 @@ class Shed : public testing::Test {
   const std::string gate_ = folder_.file("gate");
 };
 
-// E01. Everything is accounted for, memory does not grow, the busy replies keep to their rate.
-TEST_F(Shed, E01FarMoreThanTheCapacity) {
+// Everything is accounted for, memory does not grow, the busy replies keep to their rate.
+TEST_F(Shed, FarMoreThanTheCapacity) {
   constexpr std::uint64_t kRate = 500;
   ServerProcess server(program::kTestServer, {{"CPSS_SERVICE", "slow"},
                                               {"TEST_SLEEP_US", "50"},
@@ -140,7 +140,7 @@ TEST_F(Shed, E01FarMoreThanTheCapacity) {
   EXPECT_EQ(server.ledger("sent"), server.ledger("answered") + busy_replies(server));
 }
 
-TEST_F(Shed, E01ServiceWork) {
+TEST_F(Shed, ServiceWork) {
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "work"},
                                           {"CPSS_WORK", "fixed:50;burn"},
                                           {"CPSS_QSLOTS", "32"},
@@ -161,8 +161,8 @@ TEST_F(Shed, E01ServiceWork) {
   EXPECT_EQ(server.ledger("sent"), server.ledger("answered"));
 }
 
-// E02. Every slot's message may wait in its queue, the worker queue alone is bounded.
-TEST_F(Shed, E02WorkerQueueFull) {
+// Every slot's message may wait in its queue, the worker queue alone is bounded.
+TEST_F(Shed, WorkerQueueFull) {
   constexpr int kRequests = 50;
   for (const char* policy : {"shed", "block"}) {
     SCOPED_TRACE(policy);
@@ -197,7 +197,7 @@ TEST_F(Shed, E02WorkerQueueFull) {
 }
 
 // Slots and worker queue run out together.
-TEST_F(Shed, E02AllStagesFullInTheirTurn) {
+TEST_F(Shed, AllStagesFullInTheirTurn) {
   for (const char* policy : {"shed", "block"}) {
     SCOPED_TRACE(policy);
     Environment environment = gated(policy, 8);
@@ -223,8 +223,8 @@ TEST_F(Shed, E02AllStagesFullInTheirTurn) {
   }
 }
 
-// E03. Twice, because the second time finds every slot free again or fails.
-TEST_F(Shed, E03ResponsePaused) {
+// Twice, because the second time finds every slot free again or fails.
+TEST_F(Shed, ResponsePaused) {
   constexpr std::uint64_t kSlots = 64;
   constexpr std::uint64_t kMore = 200;
   Environment environment = gated("shed", kSlots, "TEST_SEND_GATE");
@@ -251,8 +251,8 @@ TEST_F(Shed, E03ResponsePaused) {
   EXPECT_EQ(server.ledger("answered"), 2 * (kSlots + 20));
 }
 
-// E10. A burst that the slots hold is answered whole, under either policy.
-TEST_F(Shed, E10BurstOfAllSlots) {
+// A burst that the slots hold is answered whole, under either policy.
+TEST_F(Shed, BurstOfAllSlots) {
   for (const int slots : {64, 8192}) {
     for (const char* policy : {"shed", "block"}) {
       SCOPED_TRACE(testing::Message() << policy << ' ' << slots);
@@ -277,7 +277,7 @@ TEST_F(Shed, E10BurstOfAllSlots) {
   }
 }
 
-TEST_F(Shed, E10BurstOfAllSlotsAndOne) {
+TEST_F(Shed, BurstOfAllSlotsAndOne) {
   ServerProcess server(program::kTestServer, gated("shed", 64));
   UdpClient client(server.address());
   send(client, 64);
@@ -292,7 +292,7 @@ TEST_F(Shed, E10BurstOfAllSlotsAndOne) {
 }
 
 // Slots, socket buffer and 1,000 more: what is lost is what the counters say, to the last datagram.
-TEST_F(Shed, E10BurstBeyondSlotsAndSocketBuffer) {
+TEST_F(Shed, BurstBeyondSlotsAndSocketBuffer) {
   for (const char* policy : {"shed", "block"}) {
     SCOPED_TRACE(policy);
     Environment environment = gated(policy, 64);

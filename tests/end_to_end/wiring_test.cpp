@@ -97,7 +97,7 @@ TEST(Wiring, SeveralAddressesOfBothFamilies) {
   server.expect_clean_end();
 }
 
-// A09: the reply leaves from the address that was asked, for IPv4 and IPv6 through one socket.
+// The reply leaves from the address that was asked, for IPv4 and IPv6 through one socket.
 TEST(Wiring, WildcardAnswersFromTheAddressAsked) {
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}, {"CPSS_LISTEN", "[::]:0"}});
   const std::uint16_t port = server.port();

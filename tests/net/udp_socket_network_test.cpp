@@ -64,7 +64,6 @@ std::unique_ptr<UdpSocket> wildcard(const char* ip, bool ipv6_only = true, bool 
                                      UdpSocketOptions{1 << 20, ipv6_only, offload, offload});
 }
 
-// A09
 void expect_reply_from_the_address_asked(UdpSocket& server, UdpSocket& client, const char* ip) {
   SCOPED_TRACE(std::string(ip) + " at " + server.local_address().to_string());
   const SocketAddress asked = address_of(ip, server.local_address().port());
@@ -329,7 +328,6 @@ TEST_F(UdpSocketNetwork, RepliesThroughAnotherRoute) {
   });
 }
 
-// A08
 void expect_group(UdpSocket& server, UdpSocket& client, const SocketAddress& to, bool group) {
   SCOPED_TRACE(to.to_string() + " at " + server.local_address().to_string());
   ASSERT_EQ(send_text(client, "request", to).error, 0);
@@ -383,7 +381,7 @@ TEST_F(UdpSocketNetwork, RefusesToListenOnABroadcastAddressOfANetwork) {
   });
 }
 
-// A05, A06: these do arrive; refusing them is the receive stage's part.
+// These do arrive; refusing them is the receive stage's part.
 TEST_F(UdpSocketNetwork, ShowsForgedSendersAsTheyAre) {
   run_isolated([] {
     UdpSocket server(address_of("127.0.0.1"), {});
@@ -404,7 +402,7 @@ TEST_F(UdpSocketNetwork, ShowsForgedSendersAsTheyAre) {
   });
 }
 
-// A07, and A06 from outside: the kernel drops these before the socket (martian sources).
+// The kernel drops these before the socket (martian sources).
 TEST_F(UdpSocketNetwork, ImpossibleSendersDoNotArrive) {
   run_isolated([] {
     const Wire wire;

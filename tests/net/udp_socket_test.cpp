@@ -99,7 +99,6 @@ TEST_P(UdpSocketTest, NoBuffersAndNoDatagramsAreNoError) {
   EXPECT_EQ(server.send({}).accepted, 0U);
 }
 
-// A01
 TEST_P(UdpSocketTest, AnEmptyDatagramIsAnArrivalAndNotAnEnd) {
   UdpSocket server(any_port(), {});
   UdpSocket client(any_port(), {});
@@ -113,7 +112,6 @@ TEST_P(UdpSocketTest, AnEmptyDatagramIsAnArrivalAndNotAnEnd) {
   EXPECT_EQ(inbox.arrival(3).length, 0U);
 }
 
-// A03
 TEST_P(UdpSocketTest, SaysWhenADatagramWasLongerThanItsBuffer) {
   constexpr std::size_t kRoom = 100;
   UdpSocket server(any_port(), {});
@@ -196,7 +194,6 @@ TEST_P(UdpSocketTest, HandlesAtMostKMostPerCallInACall) {
   EXPECT_EQ(inbox.wait_and_receive(server).filled, 76U);
 }
 
-// A17
 TEST_P(UdpSocketTest, OneBadAddressAmong32CostsOnlyItsOwnDatagram) {
   constexpr std::size_t kBatch = 32;
   for (const std::size_t bad : {std::size_t{0}, std::size_t{1}, std::size_t{17}, kBatch - 1}) {
@@ -233,7 +230,7 @@ TEST_P(UdpSocketTest, OneBadAddressAmong32CostsOnlyItsOwnDatagram) {
   }
 }
 
-// A15: ICMP port unreachable for what we send must not disturb anybody.
+// ICMP port unreachable for what we send must not disturb anybody.
 TEST_P(UdpSocketTest, ClosedPeersEndNoLoopAndHarmNoOtherPeer) {
   UdpSocket server(any_port(), {});
   UdpSocket alive(any_port(), {});
@@ -261,7 +258,6 @@ TEST_P(UdpSocketTest, GivesTheBufferThatWasAskedFor) {
   EXPECT_EQ(socket.buffer_info().send_bytes, 2U * small_buffer().buffer_bytes);
 }
 
-// A22
 TEST_P(UdpSocketTest, AFloodedUnreadSocketAccountsForEveryDatagram) {
   UdpSocket server(any_port(), small_buffer());
   EXPECT_EQ(server.kernel_dropped(), 0U);
@@ -377,7 +373,6 @@ TEST_P(UdpSocketTest, SeveralLanesShareASocket) {
   several_lanes_share_a_socket(any_port());
 }
 
-// A21
 TEST_P(UdpSocketTest, SignalsLoseNothingAndCountNothingTwice) {
   static std::atomic<std::uint64_t> signals{0};
   signals = 0;
@@ -493,7 +488,7 @@ TEST(UdpSocketPrivilege, SaysThatAPortIsPrivileged) {
   EXPECT_EQ(code, kRight);
 }
 
-// A09 on loopback, where 127.0.0.2 needs no set-up.
+// On loopback, where 127.0.0.2 needs no set-up.
 class UdpSocketWildcard : public testing::TestWithParam<std::pair<const char*, bool>> {};
 
 TEST_P(UdpSocketWildcard, ReplyLeavesFromTheAddressAsked) {

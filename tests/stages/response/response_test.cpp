@@ -113,7 +113,7 @@ TEST_F(ResponseTest, AnErrorForMessageKOf32FailsThatOneAlone_A17) {
   }
 }
 
-// As A17, but the socket names the error in the same call that accepted something.
+// As above, but the socket names the error in the same call that accepted something.
 TEST_F(ResponseTest, AnErrorBelongsToTheFirstMessageThatWasNotAccepted) {
   struct ErrorAfterThree final : DatagramSocket {
     explicit ErrorAfterThree(FakeSocket& socket) : fake(socket) {}

@@ -17,7 +17,7 @@ def lanes_summary(before: Sequence[Mapping], after: Sequence[Mapping]) -> dict:
     received = [grown(lane, "received") for lane in after]
     total = sum(received)
     return {"lanes": len(after), "received": total,
-            "most_share": max(received) / total if total else None,
+            "max_share": max(received) / total if total else None,
             "imbalance": max(received) * len(after) / total if total else None,
             "lost_races": sum(grown(lane, "lost_races") for lane in after),
             "handoffs": sum(grown(lane, "handoffs") for lane in after)}
@@ -60,7 +60,7 @@ FIGURES: dict[str, Callable[[Mapping], object]] = {
     "answered_per_s": answers_per_s, "cpu_us": cpu_us, "p50_us": p50_us, "p99_us": p99_us,
     "p999_us": p999_us, "short_p99_us": short_p99_us, "switches": switches,
     "memory_mib": memory_mib, "imbalance": imbalance,
-    "most_share": lambda results: results["lanes"]["most_share"],
+    "max_share": lambda results: results["lanes"]["max_share"],
     "lost_races_per_1000": lost_races_per_1000,
     "handoffs": lambda results: results["lanes"]["handoffs"], "lost": lost,
     "schedule": schedule}

@@ -34,7 +34,7 @@ _COLUMNS = (
         ("p50 us", "p50_us", 1, False), ("p99 us", "p99_us", 1, True),
         ("p99.9 us", "p999_us", 1, False), ("short p99 us", "short_p99_us", 1, False),
         ("switches a reply", "switches", 3, False), ("memory MiB", "memory_mib", 1, False),
-        ("largest share", "most_share", 3, False), ("imbalance", "imbalance", 2, False),
+        ("largest share", "max_share", 3, False), ("imbalance", "imbalance", 2, False),
         ("lost races per 1000", "lost_races_per_1000", 1, False), ("lost", "lost", 0, False),
         ("schedule", "schedule", 0, False))),
     Column("client", client),

@@ -50,7 +50,7 @@ class Plan:
         self._bench = bench
         self.first = experiment.named(experiment.first_cases(bench))
         self.first_repeats = 1 if bench.quick else experiment.first_repeats
-        self.repeats = max(repeats, 1 if bench.quick else experiment.least_repeats) if repeats \
+        self.repeats = max(repeats, 1 if bench.quick else experiment.min_repeats) if repeats \
             else experiment.quick_repeats if bench.quick else experiment.repeats
 
     def cases(self, known: Mapping[str, float]) -> list[Case]:

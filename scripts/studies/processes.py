@@ -46,7 +46,7 @@ def reap(child: subprocess.Popen, limit_s: float) -> dict | None:
         if pid != 0:
             child.returncode = os.waitstatus_to_exitcode(status)
             return {"user_s": usage.ru_utime, "system_s": usage.ru_stime,
-                    "most_resident_kib": usage.ru_maxrss,
+                    "max_resident_kib": usage.ru_maxrss,
                     "voluntary_switches": usage.ru_nvcsw,
                     "involuntary_switches": usage.ru_nivcsw}
         if time.monotonic() >= end:

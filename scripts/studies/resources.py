@@ -14,7 +14,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 class Sample:
     cpu_s: float
     resident_kib: int
-    most_resident_kib: int
+    max_resident_kib: int
     threads: int
     descriptors: int
 

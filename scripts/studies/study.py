@@ -63,16 +63,16 @@ def write_charts(name: str, report: Report, folder: Path, link: str) -> list[str
 
 
 def write_report(study: Study, records: Sequence[Record], folder: Path, link: str,
-                 most_lines: int | None = None) -> str:
+                 max_lines: int | None = None) -> str:
     """Writes NAME.csv and the charts into the folder; returns the Markdown with links to them that
-    begin with `link`. A longer table than `most_lines` is cut; the CSV file never is."""
+    begin with `link`. A longer table than `max_lines` is cut; the CSV file never is."""
     report = study.report(records)
     write_whole(folder / f"{study.name}.csv", report.table.csv())
     parts = [report.text, *write_charts(study.name, report, folder, link)]
-    if most_lines is not None and len(report.table) > most_lines:
-        parts.append(f"The first {most_lines} of {len(report.table)} lines; all of them are in "
+    if max_lines is not None and len(report.table) > max_lines:
+        parts.append(f"The first {max_lines} of {len(report.table)} lines; all of them are in "
                      f"[{study.name}.csv]({link}{study.name}.csv):\n")
     else:
         parts.append(f"As a file: [{study.name}.csv]({link}{study.name}.csv)\n")
-    parts.append(report.table.markdown(most_lines))
+    parts.append(report.table.markdown(max_lines))
     return "\n".join(parts)

@@ -73,13 +73,13 @@ class Table:
             writer.writerow(row)
         return text.getvalue()
 
-    def markdown(self, most_lines: int | None = None) -> str:
+    def markdown(self, max_lines: int | None = None) -> str:
         head = "| " + " | ".join(column.name for column in self._columns) + " |"
         rule = "|" + "|".join("---:" if self._is_number(i) else "---"
                               for i in range(len(self._columns))) + "|"
         lines = ["| " + " | ".join(self._markdown_cell(column, cell)
                                    for column, cell in zip(self._columns, line)) + " |"
-                 for line in self._lines[:most_lines]]
+                 for line in self._lines[:max_lines]]
         return "\n".join([head, rule, *lines]) + "\n"
 
     def _spread(self, column: Column) -> bool:

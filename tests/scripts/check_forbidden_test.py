@@ -7,7 +7,7 @@ import unittest
 from script_test import PROJECT, ScriptTest
 
 FOLDERS = ("queue", "base", "stats", "config", "net", "services", "stages", "server", "tools", "tests",
-           "cmake")
+           "cmake", "scripts", "docs")
 
 
 class CheckForbidden(ScriptTest):
@@ -54,6 +54,11 @@ class CheckForbidden(ScriptTest):
         with open(self.root / "stages/lane/lane.cpp", "a", encoding="utf-8") as file:
             file.write("// no std::condition_variable here\n")
         self.assertEqual(self.check()[0], 0)
+
+    def test_a_word_that_was_given_up(self):
+        self.expect_problem("stages/lane/lane.cpp", "// A message is retired.\n", "say Completion")
+        self.expect_problem("docs/overload.md", "the crowd\n", "WorkerOccupancy")
+        self.expect_problem("scripts/demo", "# CPSS_HANDOVER=strict\n", "inline dispatch")
 
     def test_an_exception_that_is_not_needed(self):
         path = self.root / "stages/lane/events.h"

@@ -58,7 +58,7 @@ def results(answers_per_s=1000.0, right=1000, sent=None, p99_us=100.0, short_p99
                          "latency_ns": latency, "classes": [short],
                          "schedule": {"kept": kept, "achieved_ratio": achieved,
                                       "lag_ns": {"p99": 1000 * lag_us}}},
-            "lanes": {"lanes": 2, "received": right, "most_share": imbalance / 2,
+            "lanes": {"lanes": 2, "received": right, "max_share": imbalance / 2,
                       "imbalance": imbalance, "lost_races": lost_races, "handoffs": 0},
             "usage": {"cpu_s": cpu_s, "switches_per_reply": 0.25, "memory_mib": 12.5,
                       "processes": 1}}
@@ -171,7 +171,7 @@ class Lanes(unittest.TestCase):
     def test_what_was_received_before_does_not_count(self):
         found = compare_figures.lanes_summary(self.lanes(100, 0, lost_races=1),
                                               self.lanes(400, 100, lost_races=3))
-        self.assertEqual(found, {"lanes": 2, "received": 400, "most_share": 0.75,
+        self.assertEqual(found, {"lanes": 2, "received": 400, "max_share": 0.75,
                                  "imbalance": 1.5, "lost_races": 4, "handoffs": 0})
 
     def test_a_lane_that_was_not_there_before(self):
@@ -180,7 +180,7 @@ class Lanes(unittest.TestCase):
 
     def test_nothing_received(self):
         found = compare_figures.lanes_summary(self.lanes(5), self.lanes(5))
-        self.assertEqual((found["imbalance"], found["most_share"]), (None, None))
+        self.assertEqual((found["imbalance"], found["max_share"]), (None, None))
 
     def test_figures_are_for_each_reply(self):
         found = results(right=2000, sent=2500, cpu_s=0.5, lost_races=100)

@@ -47,7 +47,7 @@ def results(answers_per_s=1000.0, sent=10_000, right=None, sent_per_s=1000.0, p9
                         "stages": []},
             "resources": {"first": {"resident_kib": 1000}, "settled": {"resident_kib": 1000},
                           "last": {"resident_kib": 1000 + grown_kib,
-                                   "most_resident_kib": 1000 + grown_kib},
+                                   "max_resident_kib": 1000 + grown_kib},
                           "cpu_s": cpu_s, **ends}, **more}
 
 

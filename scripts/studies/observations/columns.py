@@ -75,7 +75,7 @@ def cpu_us_per_reply(results: dict) -> float:
 
 def memory_grown_kib(results: dict) -> int:
     resources = results["resources"]
-    return resources["last"]["most_resident_kib"] - resources["first"]["resident_kib"]
+    return resources["last"]["max_resident_kib"] - resources["first"]["resident_kib"]
 
 
 def _schedule(results: dict) -> str | None:

@@ -79,12 +79,12 @@ of it, when the slots it needs have been used, and at its end.
     def judge(self, measured: Measured) -> Verdict:
         runs = [name for name in (PLAIN, RAISED) if name == PLAIN or name in measured]
         found = [results for name in runs for results in measured.of(name)]
-        most_lost, most_grown = max(map(lost, found)), max(map(grown_kib, found))
+        max_lost, max_grown = max(map(lost, found)), max(map(grown_kib, found))
         constant = all(is_constant(results, what) for results in found
                        for what in ("threads", "descriptors"))
         without = "" if RAISED in runs else " (raised priority could not be run)"
         seconds = min(results["udpblast"]["elapsed_s"] for results in found)
         return confirmed_if(
-            most_lost == 0 and most_grown <= MOST_GROWTH_KIB and constant,
-            f"in {seconds:,.0f} s at most {most_lost:,} messages lost, {most_grown:,} KiB grown, "
+            max_lost == 0 and max_grown <= MOST_GROWTH_KIB and constant,
+            f"in {seconds:,.0f} s at most {max_lost:,} messages lost, {max_grown:,} KiB grown, "
             f"threads and descriptors {'constant' if constant else 'NOT constant'}{without}")

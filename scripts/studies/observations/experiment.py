@@ -107,7 +107,7 @@ class Experiment:
     about: str = ""
     columns: tuple[Column, ...] = ()
     # How often each case is run: normally, at least, and in quick mode.
-    repeats, least_repeats, quick_repeats = 3, 1, 1
+    repeats, min_repeats, quick_repeats = 3, 1, 1
     # How often what is measured first; not an option, for the other cases depend on it.
     first_repeats = 3
     at_rate = False  # whether there is a verdict only where the client sent at the rate asked for

@@ -28,7 +28,7 @@ after the other.
     columns = (CASE, ANSWERS_PER_S,
                Column("server CPU us a reply", of(cpu_us_per_reply), 2, spread=True), *LATENCIES,
                LOST, LOST_WHERE, *OUTCOME)
-    repeats, least_repeats, quick_repeats = 10, 10, 2
+    repeats, min_repeats, quick_repeats = 10, 10, 2
 
     def cases(self, bench: Bench, known):
         load = bench.closed_loop(OUTSTANDING)

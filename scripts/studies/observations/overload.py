@@ -124,12 +124,12 @@ and latency are of the second part, `step ...` of the first.
             raise Missing(f"the client could not send {STEP:g} times the capacity")
         everything = after + [results for kind in KINDS
                               for results in measured.of(overload_name(kind))]
-        most_lost, most_grown = max(map(lost, after)), max(map(memory_grown_kib, everything))
+        max_lost, max_grown = max(map(lost, after)), max(map(memory_grown_kib, everything))
         text = ", ".join(f"{kind} {goodput:.2f} ({step_goodputs[kind]:.2f} at {STEP:g} x)"
                          for kind, goodput in goodputs.items())
         return confirmed_if(
             min(goodputs[kind] for kind in SHED) >= LEAST_GOODPUT
-            and min(step_goodputs[kind] for kind in SHED) >= LEAST_STEP_GOODPUT and most_lost == 0
-            and most_grown <= MOST_GROWTH_KIB,
-            f"goodput: {text}; memory grown by at most {most_grown:,} KiB; at most {most_lost:,} "
+            and min(step_goodputs[kind] for kind in SHED) >= LEAST_STEP_GOODPUT and max_lost == 0
+            and max_grown <= MOST_GROWTH_KIB,
+            f"goodput: {text}; memory grown by at most {max_grown:,} KiB; at most {max_lost:,} "
             "lost after the step")

@@ -32,7 +32,7 @@ closed loop of {OUTSTANDING:,} messages; pairs of runs one after the other.
     columns = (CASE, Column("readers", label("readers")),
                Column("server CPU us a reply", of(cpu_us_per_reply), 3, spread=True),
                ANSWERS_PER_S, *LATENCIES, LOST, LOST_WHERE, *OUTCOME)
-    repeats, least_repeats, quick_repeats = 10, 10, 2
+    repeats, min_repeats, quick_repeats = 10, 10, 2
 
     def cases(self, bench: Bench, known):
         load = bench.closed_loop(OUTSTANDING)

@@ -91,7 +91,7 @@ less what its kernel dropped.
         for burst in QUICK_BURSTS:
             measured.of(name_of(BUFFERS[0], burst))  # without that there is no verdict
         small_lost = large_lost = 0
-        most_beyond = 0.0
+        max_beyond = 0.0
         for buffer in BUFFERS:
             if held_name(buffer) not in measured:
                 continue
@@ -104,11 +104,11 @@ less what its kernel dropped.
                     else:
                         beyond = (burst - holds) / burst * results["udpblast"]["sent"]
                         large_lost += drops
-                        most_beyond = max(most_beyond, drops / beyond)
+                        max_beyond = max(max_beyond, drops / beyond)
         return confirmed_if(
-            small_lost == 0 and most_beyond <= 1,
+            small_lost == 0 and max_beyond <= 1,
             f"bursts that the buffer holds lost {small_lost:,} messages at the server's kernel; "
-            f"larger ones lost {large_lost:,}, at most {most_beyond:.2f} times what was beyond it")
+            f"larger ones lost {large_lost:,}, at most {max_beyond:.2f} times what was beyond it")
 
     def charts(self, cases):
         series: dict[str, list[tuple[float, float]]] = {}

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "net/open_descriptor.h"
+#include "base/file_descriptor.h"
 
 namespace cpss::netlink {
 namespace {
@@ -84,7 +84,7 @@ bool read_part(Bytes part, const OnItem& on_message) {
 }  // namespace
 
 void dump(std::uint16_t type, Bytes request, const OnItem& on_message) {
-  const OpenDescriptor netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  const FileDescriptor netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (netlink.get() < 0) fail(errno);
   const int on = 1;
   ::setsockopt(netlink.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);

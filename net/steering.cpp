@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "net/open_descriptor.h"
+#include "base/file_descriptor.h"
 
 namespace cpss {
 namespace {
@@ -102,9 +102,9 @@ int load_turns(int counter, unsigned members) noexcept {
 
 // The group keeps the program, and the program its counter: both live as long as the group.
 void take_turns(UdpSocket& member, unsigned members) {
-  const OpenDescriptor counter(make_counter());
+  const FileDescriptor counter(make_counter());
   if (counter.get() < 0) fail_to_take_turns(member, "bpf(BPF_MAP_CREATE)", errno);
-  const OpenDescriptor program(load_turns(counter.get(), members));
+  const FileDescriptor program(load_turns(counter.get(), members));
   if (program.get() < 0) fail_to_take_turns(member, "bpf(BPF_PROG_LOAD)", errno);
   const int fd = program.get();
   if (::setsockopt(member.descriptor(), SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &fd, sizeof fd) != 0)

@@ -18,10 +18,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/file_descriptor.h"
 #include "net/control_messages.h"
 #include "net/inherited_options.h"
 #include "net/inherited_socket.h"
-#include "net/open_descriptor.h"
 #include "net/segmentation.h"
 
 namespace cpss {
@@ -140,7 +140,7 @@ bool is_group(const SocketAddress& address) noexcept {
   const IpAddress ip = address.ip();
   if (ip.is_multicast() || ip.is_broadcast()) return true;
   if (!ip.is_v4() || ip.is_unspecified()) return false;
-  const OpenDescriptor probe(open_socket(AF_INET));
+  const FileDescriptor probe(open_socket(AF_INET));
   return ::connect(probe.get(), address.data(), address.size()) != 0 && errno == EACCES;
 }
 
@@ -162,7 +162,7 @@ std::size_t small_datagram_cost() noexcept {
   constexpr std::size_t kUsual = 1280;
 
   const SocketAddress any_port(*IpAddress::parse("127.0.0.1"), 0);
-  const OpenDescriptor socket(open_socket(AF_INET));
+  const FileDescriptor socket(open_socket(AF_INET));
   if (::bind(socket.get(), any_port.data(), any_port.size()) != 0) return kUsual;
   const SocketAddress self = bound_address(socket.get());
   const std::array<std::byte, 256> payload{};
@@ -188,7 +188,7 @@ std::size_t segments_per_packet(int fd) noexcept {
 UdpSocket::UdpSocket(const SocketAddress& address, const UdpSocketOptions& options)
     : wildcard_(address.ip().is_unspecified()) {
   refuse_group(address);
-  OpenDescriptor socket(open_socket(address.family()));
+  FileDescriptor socket(open_socket(address.family()));
   const int fd = socket.get();
   if (fd < 0) fail(address, "socket", errno);
   if (address.family() == AF_INET6) {

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <string>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 
 namespace cpss {
 

@@ -11,7 +11,7 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "stats/layout.h"
 #include "stats/process_identity.h"
 #include "stats/region_lock.h"

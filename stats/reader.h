@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "stats/file_mapping.h"
 #include "stats/region_state.h"
 #include "stats/region_view.h"

@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "stats/server_lock.h"
 #include "stats/snapshot.h"
 

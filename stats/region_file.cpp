@@ -12,7 +12,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "stats/layout.h"
 #include "stats/reader.h"
 #include "stats/region_description.h"

@@ -15,7 +15,7 @@
 
 #include <sys/types.h>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 
 namespace cpss {
 

@@ -10,13 +10,13 @@
 #include <sched.h>
 #include <sys/socket.h>
 
+#include "base/file_descriptor.h"
 #include "net/local_addresses.h"
 #include "server/daemon/listeners.h"
 #include "server/daemon/main_stack.h"
 #include "server/daemon/service_manager.h"
 #include "server/models/models.h"
 #include "stages/lane/stack.h"
-#include "stats/file_descriptor.h"
 #include "stats/region_place.h"
 
 namespace cpss {

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "stats/location.h"
 
 namespace cpss {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/file_descriptor.h"
 #include "net/address.h"
-#include "stats/file_descriptor.h"
 
 namespace cpss {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss {

@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file_descriptor.h"
 #include "net/udp_socket.h"
-#include "stats/file_descriptor.h"
 #include "tests/end_to_end/child_processes.h"
 #include "tests/end_to_end/every_model.h"
 #include "tests/end_to_end/gate_file.h"

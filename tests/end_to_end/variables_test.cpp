@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "tests/end_to_end/programs.h"
 #include "tests/end_to_end/server_process.h"
 #include "tests/end_to_end/udp_client.h"

@@ -23,8 +23,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "base/file_descriptor.h"
 #include "net/offload_pause.h"
-#include "net/open_descriptor.h"
 #include "net/udp_socket.h"
 #include "tests/net/inbox.h"
 #include "tests/support/eventually.h"
@@ -126,7 +126,7 @@ void send_too_big(const SocketAddress& from, const SocketAddress& to, std::uint1
     const std::uint16_t sum = checksum(message.data(), message.size());
     std::memcpy(message.data() + offsetof(icmphdr, checksum), &sum, sizeof sum);
   }
-  const OpenDescriptor raw(::socket(from.family(), SOCK_RAW | SOCK_CLOEXEC,
+  const FileDescriptor raw(::socket(from.family(), SOCK_RAW | SOCK_CLOEXEC,
                                     v6 ? int{IPPROTO_ICMPV6} : int{IPPROTO_ICMP}));
   SocketAddress route = from;
   route.set_port(0);

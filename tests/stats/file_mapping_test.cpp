@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "tests/support/forked_process.h"
 #include "tests/support/temporary_folder.h"
 

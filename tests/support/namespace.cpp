@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "tests/support/eventually.h"
 #include "tests/support/temporary_folder.h"
 

@@ -13,7 +13,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 
 namespace cpss {
 

@@ -9,8 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/file_descriptor.h"
 #include "net/address.h"
-#include "stats/file_descriptor.h"
 #include "tools/udpblast/datagram_batch.h"
 #include "tools/udpblast/reply_batch.h"
 

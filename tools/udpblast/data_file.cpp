@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "tools/udpblast/difference.h"
 
 namespace cpss::udpblast {

@@ -21,10 +21,10 @@
 #include <unistd.h>
 
 #include "base/early_signals.h"
+#include "base/file_descriptor.h"
 #include "base/standard_error.h"
 #include "net/udp_socket.h"
 #include "stats/clock.h"
-#include "stats/file_descriptor.h"
 #include "tools/udpblast/blast_loop.h"
 #include "tools/udpblast/loop_settings.h"
 #include "tools/udpblast/progress.h"

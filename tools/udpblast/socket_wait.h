@@ -9,7 +9,7 @@
 
 #include <sys/epoll.h>
 
-#include "stats/file_descriptor.h"
+#include "base/file_descriptor.h"
 
 namespace cpss::udpblast {
 

@@ -16,8 +16,8 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/file_descriptor.h"
 #include "stats/clock.h"
-#include "stats/file_descriptor.h"
 #include "tests/stats/region_bytes.h"
 #include "tests/stats/sample_server.h"
 #include "tests/support/eventually.h"

@@ -16,8 +16,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/file_descriptor.h"
 #include "net/address.h"
-#include "stats/file_descriptor.h"
 
 namespace cpss::udpblast {
 

@@ -1,4 +1,4 @@
-// An open file that is closed with its scope.
+// An open descriptor that is closed with its scope, unless it is released.
 #pragma once
 
 #include <utility>
@@ -20,6 +20,8 @@ class FileDescriptor {
   }
 
   int get() const noexcept { return fd_; }
+  // The caller's to close from here on.
+  int release() noexcept { return std::exchange(fd_, -1); }
   bool valid() const noexcept { return fd_ >= 0; }
 
  private:

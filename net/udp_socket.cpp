@@ -83,7 +83,7 @@ std::string advice(const SocketAddress& address, int code) {
                     code);
 }
 
-std::int64_t now_ns() noexcept {
+std::int64_t monotonic_ns() noexcept {
   return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
 }
 
@@ -317,13 +317,13 @@ ReceiveResult UdpSocket::receive(std::span<const ReceiveBuffer> buffers,
 SendResult UdpSocket::send(std::span<const OutgoingDatagram> datagrams) noexcept {
   datagrams = datagrams.first(std::min(datagrams.size(), kMaxPerCall));
   // The clock is read only after a refusal.
-  const bool pause = offload_pause_.begun() && !offload_pause_.over(now_ns());
+  const bool pause = offload_pause_.begun() && !offload_pause_.over(monotonic_ns());
   const std::size_t max = pause ? 1 : max_segments_;
   const SendResult result = send_as_packets(datagrams, max);
   if (result.error == 0 || result.error == EAGAIN || max == 1) return result;
   const std::size_t refused = segments_of_one_packet(datagrams, max);
   if (refused == 1) return result;
-  if (result.error == EIO) offload_pause_.begin(now_ns());
+  if (result.error == EIO) offload_pause_.begin(monotonic_ns());
   return send_as_packets(datagrams.first(refused), 1);
 }
 

@@ -28,7 +28,8 @@
 //
 // Numbers are in the machine's byte order: the region never leaves the machine. Texts are padded
 // with zeros and have at least one. Times are CLOCK_MONOTONIC of the initial time namespace in ns,
-// the same for every process of the machine (stats/clock.h), except where the name says otherwise.
+// the same for every process of the machine (stats/machine_clock.h), except where the name says
+// otherwise.
 //
 // The version is stored last, by a release store, when everything else is in place; it is 0 before.
 // Only the marks, the values and the troubles' states change after that, all as 64-bit atomics

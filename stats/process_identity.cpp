@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "stats/clock.h"
+#include "stats/machine_clock.h"
 
 namespace cpss {
 namespace {

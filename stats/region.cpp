@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "stats/clock.h"
 #include "stats/location.h"
+#include "stats/machine_clock.h"
 
 namespace cpss {
 namespace {

@@ -6,8 +6,8 @@
 #include <new>
 #include <string_view>
 
-#include "stats/clock.h"
 #include "stats/layout.h"
+#include "stats/machine_clock.h"
 #include "stats/process_identity.h"
 #include "stats/troubles.h"
 

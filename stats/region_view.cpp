@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "stats/clock.h"
+#include "stats/machine_clock.h"
 #include "stats/troubles.h"
 
 namespace cpss {

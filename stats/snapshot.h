@@ -96,7 +96,7 @@ struct RegionFacts {
   bool histograms = false;
   bool kernel_dropped_exact = false;
   std::uint64_t started_unix_ns = 0;  // CLOCK_REALTIME
-  std::uint64_t started_ns = 0;       // machine_ns() of stats/clock.h, as the times below
+  std::uint64_t started_ns = 0;       // machine_ns() of stats/machine_clock.h, as the times below
 
   bool same_server(const RegionFacts& other) const noexcept {
     return generation == other.generation && pid == other.pid && start_ticks == other.start_ticks &&

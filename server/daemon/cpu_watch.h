@@ -19,8 +19,8 @@ class CpuWatch {
  public:
   explicit CpuWatch(const Assignment& assignment);
 
-  // Several times a second; asks the kernel once a second. `now_ns`: base/clock.h. Returns a line
-  // for the log when it has become so for more lanes, else nothing.
+  // Several times a second; asks the kernel once a second. `now_ns`: base/clock.h. Returns
+  // a line for the log when it has become so for more lanes, else nothing.
   std::string look(Scoreboard& scoreboard, std::uint64_t now_ns);
   // The same with what the kernel has said: the CPUs that the process may use.
   std::string look(Scoreboard& scoreboard, const std::vector<unsigned>& usable);

@@ -41,7 +41,7 @@ void NeighbourWatch::publish() {
     const Neighbours& found = reading_.value();
     for (const Neighbours::Entry& entry : found.entries) map_.add(entry.ip, entry.reach);
     for (const Prefix& network : found.networks) map_.add_network(network);
-    map_.publish(now_ns());
+    map_.publish(monotonic_ns());
     ++looks_;
   }
 }

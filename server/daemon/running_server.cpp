@@ -140,7 +140,7 @@ void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
 void RunningServer::tick() {
   p_.region.heartbeat();
   p_.engine.tick();
-  const std::uint64_t now = now_ns();
+  const std::uint64_t now = monotonic_ns();
   if (const std::string line = cpus_.look(p_.engine.scoreboard(), now); !line.empty())
     log::warning(line);
   troubles_.look(p_.engine.scoreboard(), p_.region, now);

@@ -51,7 +51,7 @@ int LeaderGroup::start(std::uint32_t lane) noexcept {
 }
 
 bool LeaderGroup::may_try() const noexcept {
-  return may_start_ && (!failures_.failing() || failures_.due(now_ns()));
+  return may_start_ && (!failures_.failing() || failures_.due(monotonic_ns()));
 }
 
 int LeaderGroup::try_start(std::uint32_t lane) noexcept {
@@ -65,7 +65,7 @@ int LeaderGroup::try_start(std::uint32_t lane) noexcept {
   } catch (const std::exception&) {
     number = ENOMEM;  // std::bad_alloc
   }
-  failures_.failed(now_ns());
+  failures_.failed(monotonic_ns());
   return number;
 }
 

@@ -49,7 +49,7 @@ void MessageProcesses::start_process(std::uint32_t slot) noexcept {
   Place& at = places_[place];
   at.slot = slot;
   at.ledger.given(1);
-  resources_.store.header(slot).published_ns = now_ns();
+  resources_.store.header(slot).published_ns = monotonic_ns();
   // Not killed with the receive lane, which ends before the last of them.
   for (;;) {
     // What ends from here on may be what the next try waits for.
@@ -64,7 +64,7 @@ void MessageProcesses::start_process(std::uint32_t slot) noexcept {
       troubles_.over(Trouble::process_start);
       return;
     }
-    failures_.failed(now_ns());
+    failures_.failed(monotonic_ns());
     events_.report(EventKind::process_not_started, error);
     troubles_.failed(Trouble::process_start, error);
     if (resources_.pool.free_slots().closed()) break;
@@ -101,12 +101,12 @@ void MessageProcesses::note_end(bool has_ended_message, int signal) noexcept {
     troubles_.over(Trouble::process_death);
     return;
   }
-  died_ns_ = now_ns();
+  died_ns_ = monotonic_ns();
   troubles_.failed(Trouble::process_death, signal);
 }
 
 void MessageProcesses::note_time() noexcept {
-  if (died_ns_ == 0 || now_ns() - died_ns_ < kDeathLastsNs) return;
+  if (died_ns_ == 0 || monotonic_ns() - died_ns_ < kDeathLastsNs) return;
   died_ns_ = 0;
   troubles_.over(Trouble::process_death);
 }

@@ -108,7 +108,7 @@ void ProcessGroup::throw_why_not_started(std::size_t lane, ProcessEnd end) {
 
 int ProcessGroup::start_process(std::size_t lane) {
   Place& place = places_[lane];
-  place.started_ns = now_ns();
+  place.started_ns = monotonic_ns();
   place.rounds_at_start = scoreboard_.progress(lane).rounds();
   place.received_at_start = place.ledger.received();
   place.ended_at_start = place.ledger.ended();
@@ -150,7 +150,7 @@ void ProcessGroup::run_process(std::size_t lane) {
 void ProcessGroup::tick() {
   reap();
   start_missing();
-  const std::uint64_t now = now_ns();
+  const std::uint64_t now = monotonic_ns();
   for (std::size_t lane = 0; lane < places_.size(); ++lane) note_steady(lane, now);
 }
 
@@ -176,7 +176,7 @@ void ProcessGroup::book_end_of(std::size_t lane, ProcessEnd end) {
   main_.add(Counter::processes_lost);
   scoreboard_.events(lane).report(EventKind::process_died, end.signal);
   place.missing = true;
-  const std::uint64_t now = now_ns();
+  const std::uint64_t now = monotonic_ns();
   const std::uint64_t age = now - place.started_ns;
   place.shaky = !has_ended_messages(place) && (age < kSteadyAfterNs || !has_run(lane));
   if (place.shaky) scoreboard_.troubles(lane).failed(Trouble::process_death, end.signal);
@@ -200,14 +200,14 @@ void ProcessGroup::note_steady(std::size_t lane, std::uint64_t now) noexcept {
 void ProcessGroup::start_missing() {
   for (std::size_t lane = 0; lane < places_.size(); ++lane) {
     Place& place = places_[lane];
-    if (!place.missing || !place.failures.due(now_ns())) continue;
+    if (!place.missing || !place.failures.due(monotonic_ns())) continue;
     const int error = start_process(lane);
     place.missing = error != 0;
     if (error == 0) {
       scoreboard_.troubles(lane).over(Trouble::process_start);
       continue;
     }
-    place.failures.failed(now_ns());
+    place.failures.failed(monotonic_ns());
     scoreboard_.events(lane).report(EventKind::process_not_started, error);
     scoreboard_.troubles(lane).failed(Trouble::process_start, error);
   }

@@ -2,7 +2,7 @@
 // the one before, up to a bound. What fails for good then costs next to nothing, and what fails
 // once is tried again soon.
 //
-// Pure logic; times are now_ns() (base/clock.h). One thread at a time.
+// Pure logic; times are monotonic_ns() (base/clock.h). One thread at a time.
 #pragma once
 
 #include <algorithm>

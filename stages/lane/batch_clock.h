@@ -19,16 +19,16 @@ inline void book_wait(StatsWriter& stats, std::uint64_t wait_ns, std::uint64_t m
 template <class Call>
 auto book_call(StatsWriter& stats, const Call& call) noexcept {
   if constexpr (!kCounted) return call();
-  const std::uint64_t begin = now_ns();
+  const std::uint64_t begin = monotonic_ns();
   const auto result = call();
   stats.add(Counter::syscalls);
-  stats.add(Counter::syscall_ns, now_ns() - begin);
+  stats.add(Counter::syscall_ns, monotonic_ns() - begin);
   return result;
 }
 
 class BatchClock {
  public:
-  explicit BatchClock(StatsWriter& stats) noexcept : BatchClock(stats, now_ns()) {}
+  explicit BatchClock(StatsWriter& stats) noexcept : BatchClock(stats, monotonic_ns()) {}
   BatchClock(StatsWriter& stats, std::uint64_t begin_ns) noexcept
       : stats_(stats), begin_ns_(begin_ns) {}
 

@@ -17,7 +17,7 @@ bool FailedWaits::pause_after(int ready) noexcept {
     return false;
   }
   const int error = errno;
-  failures_.failed(now_ns());
+  failures_.failed(monotonic_ns());
   stats_.add(Counter::wait_errors);
   lane_.events.report(EventKind::wait_error, error);
   lane_.troubles.failed(Trouble::wait, error);

@@ -15,12 +15,12 @@ namespace cpss {
 // `wait` returns a TakeResult.
 template <class Wait>
 TakeResult book_wait_for(StatsWriter& stats, Wait wait) noexcept {
-  const std::uint64_t begin = now_ns();
+  const std::uint64_t begin = monotonic_ns();
   const TakeResult result = wait();
   stats.add(Counter::futex_wakes, result.wakes);
   if (result.status == TakeStatus::timed_out) return result;
   stats.add(Counter::sem_waits);
-  stats.add(Counter::sem_wait_ns, now_ns() - begin);
+  stats.add(Counter::sem_wait_ns, monotonic_ns() - begin);
   return result;
 }
 

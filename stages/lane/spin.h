@@ -139,6 +139,6 @@ class BasicSpin {
   unsigned in_vain_ = 0;        // grows with each attempt that failed: 1, 3, 7 ... 255
 };
 
-using Spin = BasicSpin<now_ns>;
+using Spin = BasicSpin<monotonic_ns>;
 
 }  // namespace cpss

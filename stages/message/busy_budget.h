@@ -22,7 +22,8 @@ class alignas(64) BusyBudget {
       : interval_ns_(per_second == 0 ? 0 : (kSecond + per_second - 1) / per_second),
         burst_ns_(std::max(kBurst, interval_ns_)) {}
 
-  // Takes up to `wanted` replies at `now_ns` (now_ns() of base/clock.h); returns how many.
+  // Takes up to `wanted` replies at `now_ns` (monotonic_ns() of base/clock.h); returns how
+  // many.
   std::uint32_t take(std::uint32_t wanted, std::uint64_t now_ns) noexcept {
     if (interval_ns_ == 0 || wanted == 0) return 0;
     // Relaxed: the number itself is all that is agreed on.

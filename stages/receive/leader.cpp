@@ -48,7 +48,7 @@ std::span<const std::uint32_t> PromotingStep::run_inline(std::span<const std::ui
   const TokenGoes goes = promote(static_cast<std::uint32_t>(slots.size()));
   // What passing took is not the next step's.
   const std::span<const std::uint32_t> rest =
-      next_.run_inline(slots, goes == TokenGoes::kept ? begin_ns : now_ns());
+      next_.run_inline(slots, goes == TokenGoes::kept ? begin_ns : monotonic_ns());
   seat_.token.done(seat_.lane);
   return rest;
 }

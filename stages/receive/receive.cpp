@@ -57,7 +57,7 @@ std::size_t ReceiveStep::run() noexcept {
   std::size_t moved = place_held();
   if (held_ == 0 && !starved_ && may_receive()) moved += receive_from_ports();
   if (w_.coalesces && coalescing_.note(run_arrivals_, run_wanted_))
-    coalescing_.decide(now_ns(), thread_cpu_ns());
+    coalescing_.decide(monotonic_ns(), thread_cpu_ns());
   must_coalesce_ = coalescing_.due() && !starved_ && held_ == 0 && emptied_ >= w_.sockets.size();
   return starved_ && shedding_ ? 0 : moved;
 }
@@ -65,7 +65,7 @@ std::size_t ReceiveStep::run() noexcept {
 std::size_t ReceiveStep::receive_from_ports() noexcept {
   std::size_t moved = 0;
   for (std::size_t i = 0; i < w_.sockets.size() && held_ == 0 && !starved_; ++i) {
-    if (failing_ > 0 && !failures_[next_socket_].due(now_ns())) {
+    if (failing_ > 0 && !failures_[next_socket_].due(monotonic_ns())) {
       ++emptied_;
       next_socket_ = (next_socket_ + 1) % w_.sockets.size();
       continue;
@@ -166,7 +166,7 @@ void ReceiveStep::note_read(std::size_t socket, int error) noexcept {
   Backoff& failures = failures_[socket];
   if (error != 0) {
     if (!failures.failing()) ++failing_;
-    failures.failed(now_ns());
+    failures.failed(monotonic_ns());
     lane_.troubles.failed(Trouble::receive, error);
   } else if (failures.failing()) {
     failures.succeeded();
@@ -286,7 +286,7 @@ void ReceiveStep::abandon_held() noexcept {
 
 // What may take long comes last: with it the lane holds nothing that others could use.
 void ReceiveStep::finish(BatchClock& clock, std::size_t datagrams) noexcept {
-  const std::uint64_t end_ns = now_ns();
+  const std::uint64_t end_ns = monotonic_ns();
   clock.end(end_ns, datagrams);
   completion_.finish();
   give_back_free();

@@ -143,7 +143,7 @@ bool ReceiveWait::went_well(int ready) noexcept {
 }
 
 void ReceiveWait::wait_for_datagrams() noexcept {
-  if (step_.sheds() && now_ns() < short_until_ns_) coalesce(*kShedCoalesce);
+  if (step_.sheds() && monotonic_ns() < short_until_ns_) coalesce(*kShedCoalesce);
   epoll_event events[8];
   const int count = wait_in_epoll(events);
   went_well(count);
@@ -159,7 +159,7 @@ int ReceiveWait::wait_in_epoll(std::span<epoll_event> events) noexcept {
                        milliseconds(w_.longest));
   };
   if (w_.shared)
-    step_.stats().add(Counter::lost_races, lost_races_.during(now_ns(), wait));
+    step_.stats().add(Counter::lost_races, lost_races_.during(monotonic_ns(), wait));
   else
     wait();
   return count;
@@ -197,7 +197,7 @@ ReceiveWait::Polled ReceiveWait::poll_also(Deadline deadline) noexcept {
 // again, to shed, or to answer.
 void ReceiveWait::wait_for_slot() noexcept {
   StatsWriter& stats = step_.stats();
-  const std::uint64_t begin = now_ns();
+  const std::uint64_t begin = monotonic_ns();
   stats.add(Counter::sem_waits);
   Semaphore& free_slots = w_.pool.free_slots();
   free_slots.begin_wait();
@@ -217,7 +217,7 @@ void ReceiveWait::wait_for_slot() noexcept {
     polled_.assign(1, {free_slots.event_fd(), POLLIN, 0});
     polled = poll_also(deadline);
   }
-  const std::uint64_t end = now_ns();
+  const std::uint64_t end = monotonic_ns();
   stats.add(Counter::sem_wait_ns, end - begin);
   stats.add(Counter::slot_wait_ns, end - begin);
   short_until_ns_ = end + kShortForNs;

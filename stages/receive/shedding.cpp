@@ -37,7 +37,7 @@ Reason Shedding::answer(const Arrival& arrival, std::span<std::byte> request,
 
 void Shedding::send(DatagramSocket& socket, std::size_t place) noexcept {
   if (outgoing_.empty()) return;
-  const std::uint64_t now = now_ns();
+  const std::uint64_t now = monotonic_ns();
   room_.begin(place, socket, now);
   if (room_.pressed())
     std::erase_if(outgoing_, [this](const OutgoingDatagram& reply) {

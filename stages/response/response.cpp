@@ -104,7 +104,7 @@ void ResponseStep::give_back_all() noexcept {
 std::size_t ResponseStep::finish(BatchClock& clock, std::size_t ended) noexcept {
   if (ended == 0) return 0;
   completion_.finish();
-  w_.cost.note(clock.end(now_ns(), ended), ended);
+  w_.cost.note(clock.end(monotonic_ns(), ended), ended);
   return ended;
 }
 

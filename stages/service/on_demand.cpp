@@ -102,7 +102,7 @@ bool OnDemandStarter::wanted() const noexcept {
 }
 
 bool OnDemandStarter::pausing() const noexcept {
-  return failures_.failing() && !failures_.due(now_ns());
+  return failures_.failing() && !failures_.due(monotonic_ns());
 }
 
 bool OnDemandStarter::start_one() noexcept {
@@ -117,7 +117,7 @@ bool OnDemandStarter::start_one() noexcept {
     w_.occupancy.count_out();
     --running_;
     w_.queue.unclaim();
-    failures_.failed(now_ns());
+    failures_.failed(monotonic_ns());
     stats_.add(Counter::thread_start_errors);
     lane_.events.report(EventKind::thread_not_started, 0, error.what());
     lane_.troubles.failed(Trouble::thread_start, number_of(error));

@@ -88,7 +88,7 @@ void ServiceStep::process_batch(std::span<const std::uint32_t> slots) noexcept {
 void ServiceStep::finish_batch(std::size_t messages, BatchClock& clock) noexcept {
   std::uint64_t end_ns = runner_.finish();
   if (!deferred_.empty()) {
-    aside_ns_ = now_ns() - end_ns;
+    aside_ns_ = monotonic_ns() - end_ns;
     end_ns = w_.deferral ? hand_to_workers() : process_in_place();
     end_ns -= aside_ns_;
   }
@@ -119,7 +119,7 @@ void ServiceStep::process() noexcept {
 std::uint64_t ServiceStep::process_in_place() noexcept {
   std::uint64_t end_ns = 0;
   for (const std::size_t i : deferred_) {
-    if (end_ns != 0) aside_ns_ += now_ns() - end_ns;
+    if (end_ns != 0) aside_ns_ += monotonic_ns() - end_ns;
     before_wait();
     stats_.add(Counter::deferred_in_place);
     messages_[i].clear_verdict();
@@ -136,7 +136,7 @@ std::uint64_t ServiceStep::process_in_place() noexcept {
 std::uint64_t ServiceStep::hand_to_workers() noexcept {
   const Deferral& to = *w_.deferral;
   drop_what_was_seized();
-  std::uint64_t now = now_ns();
+  std::uint64_t now = monotonic_ns();
   for (std::span<const std::size_t> rest = deferred_; !rest.empty();) {
     const auto max = static_cast<std::uint32_t>(rest.size());
     std::uint32_t places = std::min(std::exchange(reserved_, 0), max);
@@ -151,7 +151,7 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
                  const LongWait wait(lane_.progress);
                  return to.queue.wait_for_room(max, deadline_after(to.longest));
                }).tokens;
-      now = now_ns();
+      now = monotonic_ns();
       if (places == 0) continue;
     }
     to_queue_.clear();
@@ -177,7 +177,7 @@ void ServiceStep::shed(std::span<const std::size_t> deferred) noexcept {
   std::uint32_t replies = 0;
   for (const std::size_t i : deferred)
     if (has_busy_reply(w_.service, messages_[i], lane_.events)) ++replies;
-  std::uint32_t granted = w_.deferral->budget->take(replies, now_ns());
+  std::uint32_t granted = w_.deferral->budget->take(replies, monotonic_ns());
   for (const std::size_t i : deferred) {
     Message& message = messages_[i];
     if (message.verdict() == Verdict::reply) {

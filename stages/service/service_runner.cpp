@@ -68,7 +68,7 @@ void ServiceRunner::hand_on(MessageRef ref, const Message& message, bool shed) n
 }
 
 std::uint64_t ServiceRunner::finish() noexcept {
-  const std::uint64_t end_ns = now_ns();
+  const std::uint64_t end_ns = monotonic_ns();
   output_.hand_on(end_ns);
   completion_.finish();
   return end_ns;

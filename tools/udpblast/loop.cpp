@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "stats/clock.h"
+#include "base/clock.h"
 #include "tools/udpblast/difference.h"
 
 namespace cpss::udpblast {

@@ -20,11 +20,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/early_signals.h"
 #include "base/file_descriptor.h"
 #include "base/standard_error.h"
 #include "net/udp_socket.h"
-#include "stats/clock.h"
 #include "tools/udpblast/blast_loop.h"
 #include "tools/udpblast/loop_settings.h"
 #include "tools/udpblast/progress.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "stats/clock.h"
+#include "base/clock.h"
 
 namespace cpss::udpblast {
 

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "stats/clock.h"
+#include "base/clock.h"
 
 namespace cpss::udpblast {
 

@@ -49,10 +49,10 @@ class SendRoomTest : public testing::Test {
     reach_.add(open_.ip(), Reach::open);
     reach_.add(silent_.ip(), Reach::silent);
     reach_.add_network(test::prefix("192.0.2.0", 24));
-    reach_.publish(now_ns() + kAhead);
+    reach_.publish(monotonic_ns() + kAhead);
   }
   // Whether it admits one reply of a byte to the peer while so much of the buffer is taken.
-  bool admits(const SocketAddress& peer, std::size_t taken, std::uint64_t now = now_ns()) {
+  bool admits(const SocketAddress& peer, std::size_t taken, std::uint64_t now = monotonic_ns()) {
     socket_.set_send_buffer_use({taken, kSize});
     room_.begin(1, socket_, now);
     return room_.admits(peer, 1);
@@ -60,7 +60,7 @@ class SendRoomTest : public testing::Test {
   // How many replies of so many bytes it admits in a row.
   int admitted(const SocketAddress& peer, std::size_t taken, std::size_t bytes) {
     socket_.set_send_buffer_use({taken, kSize});
-    room_.begin(1, socket_, now_ns());
+    room_.begin(1, socket_, monotonic_ns());
     int count = 0;
     while (count < 1000 && room_.admits(peer, bytes)) ++count;
     return count;
@@ -111,13 +111,13 @@ TEST_F(SendRoomTest, WhatIsAdmittedCountsAsTaken) {
 TEST_F(SendRoomTest, WhereNothingIsKnownEverybodyMay) {
   pressure_[1].rise();
   EXPECT_TRUE(
-      admits(silent_, kSize, now_ns() + kAhead + 2 * std::uint64_t{ReachMap::kValid.count()}))
+      admits(silent_, kSize, monotonic_ns() + kAhead + 2 * std::uint64_t{ReachMap::kValid.count()}))
       << "out of date";
   socket_.set_send_buffer_use({});
-  room_.begin(1, socket_, now_ns());
+  room_.begin(1, socket_, monotonic_ns());
   EXPECT_TRUE(room_.admits(silent_, 1)) << "a socket that cannot tell";
   SendRoom without(nullptr);
-  without.begin(1, socket_, now_ns());
+  without.begin(1, socket_, monotonic_ns());
   EXPECT_TRUE(without.admits(silent_, 1));
   without.found_full(1);
 }

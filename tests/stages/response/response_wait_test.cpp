@@ -166,7 +166,7 @@ TEST_F(ResponseWaitTest, WithOneSocketItTakesNoMoreThanItsListHoldsAndLosesNothi
   }
   EXPECT_EQ(rig_.responses.ready_guess(), 300u - 64u);
   const std::vector<std::uint32_t> slots = take(2);
-  EXPECT_EQ(step_.run_inline(slots, now_ns()).size(), 2u) << "nor inline";
+  EXPECT_EQ(step_.run_inline(slots, monotonic_ns()).size(), 2u) << "nor inline";
   SlotQueue::Producer(rig_.responses).put(slots);
   make_room();
   while (step_.run() > 0) {
@@ -183,7 +183,7 @@ TEST_F(ResponseWaitTest, ItRunsInlineWhileThereIsRoomInItsListAndKeepsWhatFindsN
   EXPECT_EQ(step_.run(), 2u);
   fill(3, 0, 2);
   const std::uint64_t entered = rig_.total(Counter::entered);
-  EXPECT_THAT(step_.run_inline(take(3), now_ns()), IsEmpty());
+  EXPECT_THAT(step_.run_inline(take(3), monotonic_ns()), IsEmpty());
   EXPECT_EQ(rig_.total(Counter::entered), entered + 3);
   EXPECT_EQ(rig_.ledger.in_flight(), 5u);
   make_room();
@@ -199,7 +199,7 @@ TEST_F(ResponseWaitTest, InlineOnALaneThatAnswersNotItselfItGivesBackAndKeepsNot
   fill(3);
   const std::vector<std::uint32_t> slots = take(3);
   rig_.socket().fail_send_at(1, EAGAIN);
-  EXPECT_THAT(helper.run_inline(slots, now_ns()), ElementsAre(slots[1], slots[2]));
+  EXPECT_THAT(helper.run_inline(slots, monotonic_ns()), ElementsAre(slots[1], slots[2]));
   EXPECT_EQ(helper.blocked_on(), nullptr) << "they are the caller's again";
   SlotQueue::Producer(rig_.responses).put(std::span(slots).subspan(1));
   EXPECT_EQ(step_.run(), 2u);
@@ -424,7 +424,7 @@ class ResponsePressureTest : public ResponseWaitTest {
     reach_.add(open_.ip(), Reach::open);
     reach_.add(silent_.ip(), Reach::silent);
     // Ahead: it stays valid, however long a test takes.
-    reach_.publish(now_ns() + 3'600'000'000'000);
+    reach_.publish(monotonic_ns() + 3'600'000'000'000);
   }
   void fill_from(const SocketAddress& peer, const std::string& text, int count = 1) {
     for (int i = 0; i < count; ++i) rig_.deliver(text, peer);

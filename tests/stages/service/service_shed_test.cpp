@@ -119,7 +119,7 @@ TEST_P(ServiceShedTest, InlineWhereItMayNotShedItLeavesWhatFindsNoPlaceToTheServ
   SlotQueue::Consumer taker(rig_.requests, 1);
   ASSERT_EQ(taker.try_take(slots), slots.size());
 
-  const auto rest = step_->run_inline(slots, now_ns());
+  const auto rest = step_->run_inline(slots, monotonic_ns());
   EXPECT_THAT(rest, ElementsAre(slots[2], slots[3], slots[4]));
   EXPECT_EQ(rig_.total(Counter::deferred), kPlaces);
   EXPECT_EQ(queue_.ready_guess(), kPlaces);
@@ -130,7 +130,7 @@ TEST_P(ServiceShedTest, InlineWhereItMayNotShedItLeavesWhatFindsNoPlaceToTheServ
   }
   slots.resize(kPlaces);
   ASSERT_EQ(taker.try_take(slots), slots.size());
-  EXPECT_THAT(step_->run_inline(slots, now_ns()), IsEmpty());
+  EXPECT_THAT(step_->run_inline(slots, monotonic_ns()), IsEmpty());
   while (worker_.run() > 0) {
   }
   ASSERT_EQ(step_->run(), 1u);

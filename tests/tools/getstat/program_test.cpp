@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 #include "base/file_descriptor.h"
-#include "stats/clock.h"
+#include "stats/machine_clock.h"
 #include "tests/stats/region_bytes.h"
 #include "tests/stats/sample_server.h"
 #include "tests/support/eventually.h"

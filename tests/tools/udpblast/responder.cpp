@@ -11,8 +11,8 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "services/native_wire.h"
-#include "stats/clock.h"
 
 namespace cpss::udpblast {
 namespace {

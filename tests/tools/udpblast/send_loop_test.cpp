@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "stats/clock.h"
+#include "base/clock.h"
 #include "tests/tools/udpblast/responder.h"
 #include "tools/udpblast/echo_workload.h"
 

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 
+#include "base/clock.h"
 #include "net/udp_socket.h"
-#include "stats/clock.h"
 
 namespace cpss::udpblast {
 namespace {

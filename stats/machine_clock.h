@@ -1,22 +1,11 @@
-// The clocks of the stats region, in ns.
+// The clock of the stats region, in ns: one for all processes of a machine.
 #pragma once
 
 #include <cstdint>
-#include <ctime>
+
+#include "base/clock.h"
 
 namespace cpss {
-
-inline std::uint64_t clock_ns(clockid_t clock) noexcept {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-// Never set back; the same for every process of a time namespace (time_namespaces(7)).
-inline std::uint64_t monotonic_ns() noexcept {
-  return clock_ns(CLOCK_MONOTONIC);
-}
 
 // How far the clocks of this process's time namespace are ahead of the machine's; 0 in the initial
 // one, and where the kernel has no others or /proc does not show them.

@@ -1,4 +1,4 @@
-#include "stats/clock.h"
+#include "stats/machine_clock.h"
 
 #include <array>
 #include <cstdio>

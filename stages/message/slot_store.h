@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/stride.h"
 #include "net/address.h"
 #include "queue/shared_word.h"
 #include "stages/message/memory.h"

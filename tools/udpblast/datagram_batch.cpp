@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
-#include "tools/udpblast/stride.h"
+#include "base/stride.h"
 
 namespace cpss::udpblast {
 
 DatagramBatch::DatagramBatch(std::size_t count, std::size_t bytes, std::size_t segments)
     : bytes_(bytes),
       segments_(segments),
-      stride_(segments == 1 ? stride_for(bytes) : bytes),
+      stride_(segments == 1 ? stride_of(bytes) : bytes),
       memory_(count * stride_),
       vectors_((count + segments - 1) / segments),
       headers_(vectors_.size()) {

@@ -1,70 +1,62 @@
 #include <algorithm>
 #include <array>
+#include <string>
 
-#include "tools/udpblast/json_object.h"
+#include <nlohmann/json.hpp>
+
 #include "tools/udpblast/report.h"
 
 namespace cpss::udpblast {
 namespace {
 
-// Of no values there is no percentile: null, which nobody takes for a very good one.
-template <typename Number>
-void add_figure(JsonObject& json, std::string_view key, const HistogramSnapshot& values,
-                Number figure) {
-  if (values.count() == 0)
-    json.null(key);
-  else
-    json.number(key, figure);
+using Json = nlohmann::ordered_json;
+
+Json histogram(const HistogramSnapshot& values) {
+  // Of no values there is no percentile: null, which nobody takes for a very good one.
+  const auto figure = [&values](std::uint64_t value) {
+    return values.count() == 0 ? Json() : Json(value);
+  };
+  return {{"count", values.count()},
+          {"p50", figure(values.percentile(0.5))},
+          {"p90", figure(values.percentile(0.9))},
+          {"p99", figure(values.percentile(0.99))},
+          {"p999", figure(values.percentile(0.999))},
+          {"max", figure(values.max)}};
 }
 
-JsonObject histogram(const HistogramSnapshot& values) {
-  JsonObject json;
-  json.number("count", values.count());
-  add_figure(json, "p50", values, values.percentile(0.5));
-  add_figure(json, "p90", values, values.percentile(0.9));
-  add_figure(json, "p99", values, values.percentile(0.99));
-  add_figure(json, "p999", values, values.percentile(0.999));
-  add_figure(json, "max", values, values.max);
+Json latency(const Latencies& values) {
+  Json json = histogram(values);
+  json["mean"] = values.count() == 0 ? Json() : Json(values.mean_ns());
   return json;
 }
 
-std::string latency(const Latencies& values) {
-  JsonObject json = histogram(values);
-  add_figure(json, "mean", values, values.mean_ns());
-  return json.end();
-}
-
-std::string classes(const RunResult& result) {
-  std::string list;
+Json classes(const RunResult& result) {
+  Json list = Json::array();
   for (std::size_t i = 0; i < result.classes.size(); ++i) {
     const ClassTotals& totals = result.totals.classes[i];
-    JsonObject json;
-    json.string("name", result.classes[i]);
-    json.number("messages", totals.sent);
-    json.number("lost", totals.lost());
-    json.raw("latency_ns", latency(totals.latency));
-    list += (list.empty() ? "" : ", ") + json.end();
+    list.push_back({{"name", result.classes[i]},
+                    {"messages", totals.sent},
+                    {"lost", totals.lost()},
+                    {"latency_ns", latency(totals.latency)}});
   }
-  return "[" + list + "]";
+  return list;
 }
 
-std::string schedule(const RunResult& result) {
-  if (!result.schedule) return "null";
-  JsonObject json;
-  json.boolean("kept", result.schedule->kept);
-  json.number("achieved_ratio", result.schedule->achieved_ratio);
-  json.number("allowed_lag_ns", result.schedule->allowed_lag_ns);
-  json.raw("lag_ns", histogram(result.totals.lag).end());
-  return json.end();
+Json schedule(const RunResult& result) {
+  if (!result.schedule) return {};
+  return {{"kept", result.schedule->kept},
+          {"achieved_ratio", result.schedule->achieved_ratio},
+          {"allowed_lag_ns", result.schedule->allowed_lag_ns},
+          {"lag_ns", histogram(result.totals.lag)}};
 }
 
-std::string loss(const RunResult& result) {
-  if (!result.loss || !result.loss->places) return "null";
-  JsonObject json;
-  json.number("total", result.loss->places->total);
-  for (const PlaceInfo& place : kPlaces) json.number(place.name, (*result.loss->places)[place.id]);
-  json.number("unexplained", result.loss->places->unexplained);
-  return json.end();
+Json loss(const RunResult& result) {
+  if (!result.loss || !result.loss->places) return {};
+  Json json = {{"total", result.loss->places->total}};
+  for (const PlaceInfo& place : kPlaces)
+    json[std::string(place.name)] = (*result.loss->places)[place.id];
+  json["unexplained"] = result.loss->places->unexplained;
+  return json;
 }
 
 // What a half says nothing about.
@@ -81,57 +73,51 @@ bool counted_by(Part part, Count count) {
   return true;
 }
 
-void add_loss(JsonObject& json, const RunResult& result, const Options& options) {
-  json.number("lost", result.totals.lost());
-  json.number("loss_ratio", result.totals.loss());
-  json.number("max_loss_ratio", options.max_loss);
+void add_loss(Json& json, const RunResult& result, const Options& options) {
+  json["lost"] = result.totals.lost();
+  json["loss_ratio"] = result.totals.loss();
+  json["max_loss_ratio"] = options.max_loss;
 }
 
-void add_sending(JsonObject& json, const RunResult& result, const Options& options) {
-  json.number("missed_ratio", result.totals.missed());
-  json.number("max_missed_ratio", options.missed_allowed());
-  if (result.schedule)
-    json.number("asked_rate_per_s", result.schedule->asked_per_s);
-  else
-    json.null("asked_rate_per_s");
-  json.number("sent_per_s", result.sent_per_second());
-  json.raw("schedule", schedule(result));
+void add_sending(Json& json, const RunResult& result, const Options& options) {
+  json["missed_ratio"] = result.totals.missed();
+  json["max_missed_ratio"] = options.missed_allowed();
+  json["asked_rate_per_s"] = result.schedule ? Json(result.schedule->asked_per_s) : Json();
+  json["sent_per_s"] = result.sent_per_second();
+  json["schedule"] = schedule(result);
 }
 
-void add_replies(JsonObject& json, const RunResult& result) {
-  json.number("replied", result.replied());
-  json.number("elapsed_s", result.seconds);
-  json.number("messages_per_s", result.messages_per_second());
+void add_replies(Json& json, const RunResult& result) {
+  json["replied"] = result.replied();
+  json["elapsed_s"] = result.seconds;
+  json["messages_per_s"] = result.messages_per_second();
 }
 
-void add_part(JsonObject& json, const RunResult& result, const Options& options) {
+void add_part(Json& json, const RunResult& result, const Options& options) {
   switch (options.part) {
     case Part::both:
-      if (options.outstanding || !options.open_loop())
-        json.number("max_outstanding",
-                    std::uint64_t{options.outstanding.value_or(kDefaultOutstanding)});
-      else
-        json.null("max_outstanding");
-      json.number("timeout_ns", options.timeout_ns);
-      json.boolean("checked", options.check);
+      json["max_outstanding"] = options.outstanding || !options.open_loop()
+                                    ? Json(options.outstanding.value_or(kDefaultOutstanding))
+                                    : Json();
+      json["timeout_ns"] = options.timeout_ns;
+      json["checked"] = options.check;
       add_loss(json, result, options);
       add_sending(json, result, options);
       add_replies(json, result);
-      json.raw("latency_ns", latency(result.totals.latency));
-      json.raw("classes", classes(result));
-      json.raw("loss", loss(result));
-      json.raw("loss_notes",
-               json_strings(result.loss ? result.loss->notes : std::vector<std::string>()));
+      json["latency_ns"] = latency(result.totals.latency);
+      json["classes"] = classes(result);
+      json["loss"] = loss(result);
+      json["loss_notes"] = result.loss ? Json(result.loss->notes) : Json::array();
       break;
     case Part::send:
-      json.number("seed", result.seed);
+      json["seed"] = result.seed;
       add_sending(json, result, options);
       break;
     case Part::verify:
-      json.number("seed", result.seed);
-      json.boolean("checked", options.check);
-      json.number("expected", result.totals[Count::sent]);
-      json.number("missing", result.totals[Count::timed_out]);
+      json["seed"] = result.seed;
+      json["checked"] = options.check;
+      json["expected"] = result.totals[Count::sent];
+      json["missing"] = result.totals[Count::timed_out];
       add_loss(json, result, options);
       add_replies(json, result);
       break;
@@ -141,28 +127,25 @@ void add_part(JsonObject& json, const RunResult& result, const Options& options)
 }  // namespace
 
 std::string json_report(const RunResult& result, const Options& options) {
-  JsonObject json;
-  json.string("server", options.server.to_string());
-  if (options.source)
-    json.string("source", options.source->ip().to_string());
-  else
-    json.null("source");
-  json.string("workload", result.title);
-  json.number("size", std::uint64_t{options.size});
-  json.number("clients", std::uint64_t{options.clients});
-  json.number("threads", std::uint64_t{options.threads});
-  json.number("segment", std::uint64_t{options.segments});
+  Json json = {{"server", options.server.to_string()},
+               {"source", options.source ? Json(options.source->ip().to_string()) : Json()},
+               {"workload", result.title},
+               {"size", options.size},
+               {"clients", options.clients},
+               {"threads", options.threads},
+               {"segment", options.segments}};
   for (const CountInfo& count : kCounts)
-    if (counted_by(options.part, count.id)) json.number(count.name, result.totals[count.id]);
+    if (counted_by(options.part, count.id)) json[std::string(count.name)] = result.totals[count.id];
   add_part(json, result, options);
-  json.number("cpu_user_ns", result.cpu.user_ns);
-  json.number("cpu_system_ns", result.cpu.system_ns);
-  json.number("cpu_us_per_message", result.cpu_us_per_message());
-  json.boolean("interrupted", result.interrupted);
-  json.boolean("gave_up", result.gave_up);
-  json.raw("problems", json_strings(problems(result, options)));
-  json.number("exit_code", static_cast<std::uint64_t>(exit_code(result, options)));
-  return json.end() + "\n";
+  json["cpu_user_ns"] = result.cpu.user_ns;
+  json["cpu_system_ns"] = result.cpu.system_ns;
+  json["cpu_us_per_message"] = result.cpu_us_per_message();
+  json["interrupted"] = result.interrupted;
+  json["gave_up"] = result.gave_up;
+  json["problems"] = problems(result, options);
+  json["exit_code"] = exit_code(result, options);
+  // A path in a note may be no UTF-8: what is not is replaced.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace cpss::udpblast

@@ -6,8 +6,8 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 
+#include "base/stride.h"
 #include "net/segmentation.h"
-#include "tools/udpblast/stride.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -19,7 +19,7 @@ constexpr std::size_t kMergedArrivals = 16;
 
 ReplyBatch::ReplyBatch(std::size_t bytes, bool merged)
     : bytes_(merged ? kMergedBytes : bytes),
-      stride_(stride_for(bytes_)),
+      stride_(stride_of(bytes_)),
       memory_((merged ? kMergedArrivals : kArrivals) * stride_),
       controls_(merged ? kMergedArrivals : 0),
       vectors_(memory_.size() / stride_),

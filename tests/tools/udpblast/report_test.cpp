@@ -145,6 +145,14 @@ TEST(Report, AnOpenLoopTellsItsSchedule) {
                     HasSubstr("did not keep its schedule")));
 }
 
+// The path of a stats region, for instance.
+TEST(Report, WhatIsNotUtf8IsReplaced) {
+  RunResult result;
+  result.loss.emplace().notes = {"/tmp/\xff\"\xc3\xa9: is not there"};
+  const auto json = nlohmann::json::parse(json_report(result, Options{}));
+  EXPECT_EQ(json.at("loss_notes").at(0), "/tmp/\xef\xbf\xbd\"\xc3\xa9: is not there");
+}
+
 // A latency of 0 would be the best there is.
 TEST(Report, WithoutAReplyThereIsNoLatency) {
   Tally tally;

@@ -15,6 +15,7 @@
 #include "server/daemon/listeners.h"
 #include "server/daemon/main_stack.h"
 #include "server/daemon/service_manager.h"
+#include "server/daemon/settings_checks.h"
 #include "server/models/models.h"
 #include "stages/lane/stack.h"
 #include "stats/region_place.h"

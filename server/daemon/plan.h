@@ -34,23 +34,10 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machin
 // Whether arrivals are to hold several datagrams, where the kernel can do that.
 bool wants_merging(const Settings& settings);
 
-// What speaks against sockets that a service manager has opened, or will have (`activated`), or
-// against opening our own is added to `loaded`.
-void check_activation(LoadResult& loaded, unsigned socket_groups, bool activated);
-
-// What sockets to open, or those to take over that a service manager has opened, checked as above.
+// What sockets to open, or those to take over that a service manager has opened, checked by
+// check_activation() (server/daemon/settings_checks.h).
 ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
                                  std::vector<int> inherited);
-
-// Whether the sockets, as they are, suit the model: `merges`, some arrivals may hold several
-// datagrams. What does not is added to `loaded`.
-void check_merging(LoadResult& loaded, bool merges);
-
-// The fixed address for replies, if there is one, against the bound addresses: what is wrong with
-// it is added to `loaded`.
-// Throws SocketError where its interface is not there.
-void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own,
-                         const LocalAddressSet& host);
 
 // What the settings and the service say about who may ask; `own`: the bound addresses, `host`:
 // those of the host, now.

@@ -29,6 +29,7 @@
 #include "server/daemon/privileges.h"
 #include "server/daemon/running_server.h"
 #include "server/daemon/service_manager.h"
+#include "server/daemon/settings_checks.h"
 #include "server/daemon/signals.h"
 #include "server/daemon/standard_streams.h"
 #include "server/models/models.h"

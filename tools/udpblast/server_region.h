@@ -23,7 +23,7 @@ class UnusableRegion : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// What the server's ledger say of a run.
+// What the server's ledger says of a run.
 struct LossReport {
   std::optional<LossPlaces> places;
   // What is to be known about them, or why there are none; lines without end.

@@ -18,6 +18,7 @@
 #include "config/choices.h"
 #include "config/table.h"
 #include "config/values.h"
+#include "server/daemon/settings_checks.h"
 #include "services/echo.h"
 #include "services/service_settings.h"
 #include "tests/support/threads.h"

@@ -16,21 +16,21 @@ class OffloadPause {
  public:
   static constexpr std::chrono::nanoseconds kLength = std::chrono::seconds(1);
 
-  // Times are of one clock that starts above 0 and never goes back, in ns.
-  void begin(std::int64_t now_ns) noexcept {
-    end_ns_.store(now_ns + kLength.count(), std::memory_order_relaxed);
+  // Times are monotonic_ns() (base/clock.h).
+  void begin(std::uint64_t now_ns) noexcept {
+    end_ns_.store(now_ns + static_cast<std::uint64_t>(kLength.count()), std::memory_order_relaxed);
   }
   // While this is false nobody need know the time.
   bool begun() const noexcept { return end_ns_.load(std::memory_order_relaxed) != 0; }
   // Whether it is over; then nothing has begun.
-  bool over(std::int64_t now_ns) noexcept {
+  bool over(std::uint64_t now_ns) noexcept {
     if (now_ns < end_ns_.load(std::memory_order_relaxed)) return false;
     end_ns_.store(0, std::memory_order_relaxed);
     return true;
   }
 
  private:
-  std::atomic<std::int64_t> end_ns_{0};  // 0: none
+  std::atomic<std::uint64_t> end_ns_{0};  // 0: none
 };
 
 }  // namespace cpss

@@ -6,8 +6,8 @@ namespace cpss {
 namespace {
 
 TEST(OffloadPause, LastsAsLongAsItIsAndThenHasNotBegun) {
-  constexpr std::int64_t kStart = 1'000'000;
-  constexpr std::int64_t kEnd = kStart + OffloadPause::kLength.count();
+  constexpr std::uint64_t kStart = 1'000'000;
+  constexpr std::uint64_t kEnd = kStart + OffloadPause::kLength.count();
   OffloadPause pause;
   EXPECT_FALSE(pause.begun());
   for (int i = 0; i < 2; ++i) {
@@ -22,7 +22,7 @@ TEST(OffloadPause, LastsAsLongAsItIsAndThenHasNotBegun) {
 }
 
 TEST(OffloadPause, AnotherRefusalBeginsItAnew) {
-  constexpr std::int64_t kLength = OffloadPause::kLength.count();
+  constexpr std::uint64_t kLength = OffloadPause::kLength.count();
   OffloadPause pause;
   pause.begin(1);
   pause.begin(kLength);

@@ -2,6 +2,8 @@
 // stopped, a disk that hangs. A thread of its own does the writing, so that it alone waits. The
 // descriptor's file status flags stay as they are: O_NONBLOCK belongs to the open file description,
 // which a log shares with the shell and with whatever else was started from there (open(2)).
+// (spdlog's own asynchronous mode joins its thread at exit, which a full pipe holds for ever, and
+// drops the oldest lines without a word.)
 //
 // Texts wait in a queue of fixed capacity. A text that finds it full is dropped and counted, never
 // an older one, and so are those that follow until half of the queue is free and the owner has

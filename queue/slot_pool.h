@@ -5,7 +5,8 @@
 // A slot that has never been used is on no list: it is handed out, lowest index first, when the
 // stack is empty. So memory that is never needed is never touched.
 //
-//   free_   semaphore: tokens = slots on the stack + slots never used, less those being taken
+//   free_   semaphore: tokens = slots on the stack + slots never used, less those being taken; with
+//           an eventfd, because lanes that wait for slots wait for sockets, too
 //   top_    {change count, index + 1} of the stack's top; index + 1 = 0: empty
 //   next_[] the stack's links; next_[i] belongs to whoever owns slot i while it is not on the stack
 //   fresh_  slots from here on have never been used

@@ -1,5 +1,5 @@
-// The server's side of the stats region: makes the file, hands each lane its writer, sets the
-// marks.
+// The server's side of the stats region, a mapped file: reading it costs the server nothing, and
+// it survives it. Makes the file, hands each lane its writer, sets the marks.
 //
 // What the file looks like: stats/layout.h. Who may have it: one server at a time for a path, held
 // by a lock file beside it (stats/server_lock.h). It is made without a name (stats/new_file.h),

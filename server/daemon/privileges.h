@@ -1,5 +1,7 @@
 // What the process may do, given up once it is set up: sockets are open, the region is made, data
-// are read, and nothing that is left to do needs more rights than any user has.
+// are read, and nothing that is left to do needs more rights than any user has. Before the first
+// lane is started, since capabilities are a thread's own. Real-time lanes that replace others get
+// their class by RLIMIT_RTPRIO, so that no capability has to be kept for them.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,7 @@
 // Which lanes a server has, which steps each of them runs, and on which sockets: all that a server
 // model says (server/models/). What is built of it, and how, is not a model's business
-// (lane_runtime.cpp, pipeline.cpp).
+// (lane_runtime.cpp, pipeline.cpp). Stages, services, counters and tools are the same under all of
+// them, so a comparison compares the models.
 //
 // Pure data and functions.
 #pragma once

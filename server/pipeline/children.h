@@ -1,4 +1,5 @@
-// The child processes of the server, by places: at most one in each at a time.
+// The child processes of the server, by places: at most one in each at a time. The main thread
+// reaps them and gives their slots back: one writer closes the ledger, in one thread.
 //
 // Thread-safety: any thread. A child is a copy of the process with the calling thread alone.
 #pragma once

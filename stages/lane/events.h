@@ -1,5 +1,6 @@
 // What a lane has to tell the log, without formatting, allocating or waiting: fixed-size records in
-// a ring between the lane and the main thread. A full ring drops the record and counts it.
+// a ring between the lane and the main thread. A full ring drops the record and counts it: one
+// producer, one consumer, fixed capacity, exactly what Boost.Lockfree's spsc_queue is for.
 //
 // Thread-safety: report() by the lane alone, take() by the main thread alone.
 #pragma once

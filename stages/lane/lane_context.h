@@ -1,5 +1,7 @@
 // What the steps of one lane have in common: those it runs as its own, and those of
 // the stages behind it that it runs inline (stages/message/inline_dispatch.h).
+// Among it one cache of free slots: the slot that the lane has just answered from is the next that
+// it receives into.
 //
 // One thread at a time: the lane's.
 #pragma once

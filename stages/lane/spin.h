@@ -4,8 +4,9 @@
 //
 // Bounded: a lane looks for at most as long as it is told, and only while no more lanes are awake
 // than the server has CPUs, so that it keeps no other lane from running (unless lanes are pinned to
-// fewer); where there are more, it lets the others run once, since they may bring work, before it
-// sleeps. Adaptive: it does not spin where work has come later than twice that time, nor after a
+// fewer); where there are more, it lets the others run once before it sleeps: they may bring work,
+// and asleep it would be woken by the next message and take the CPU from the lane that has a batch
+// in hand. Adaptive: it does not spin where work has come later than twice that time, nor after a
 // busy time longer than that, which pays for a wake-up; and after each attempt in vain it lets
 // twice as many waits go by before the next.
 #pragma once

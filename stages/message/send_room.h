@@ -7,6 +7,10 @@
 // does not know yet three quarters, and everybody else all of it. Without pressure, or where
 // nothing is known (ReachMap), everybody may.
 //
+// Why not the error queue (IP_RECVERR): it tells of a silent neighbour after three seconds, and
+// makes sends to other peers fail. Why not a second socket on the port, for those replies alone: it
+// would have to be kept from receiving, and cannot be had beside an inherited one.
+//
 // One object per step that sends; its lane's thread alone. Costs a load for each begin() without
 // pressure; with it a system call for each begin(), and above half of the buffer a look into the
 // map for each reply.

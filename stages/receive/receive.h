@@ -2,7 +2,8 @@
 //
 // One object per receive lane. Every lane serves every socket in turn, a batch at a time. Arrivals
 // are read into memory of the lane, since the kernel may have merged several datagrams into one
-// (UDP_GRO), and each datagram is copied into a slot of its own.
+// (UDP_GRO: 128 of them, say), and each datagram is copied into a slot of its own: 256 bytes cost
+// about 10 ns.
 //
 // Slots are claimed before anything is read, and no more arrivals are read than there are slots.
 // Merged arrivals may still hold more datagrams than that: these wait in the lane, count as in

@@ -10,6 +10,9 @@
 // none is longer than kLongestForRoom (wait.h).
 //
 // A socket whose reads fail is not waited for, only the time until it is tried again.
+//
+// Lanes that share a socket wait for it with EPOLLEXCLUSIVE: a datagram wakes one of them, not all
+// (CPSS_EPOLLEXCLUSIVE=false shows the difference: counter lost_races).
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,6 @@
 // What a receive lane does with datagrams for which there is no slot, under CPSS_OVERLOAD=shed: it
-// receives them all the same, and answers them with the service's busy reply or not at all.
+// receives them all the same, and answers them with the service's busy reply or not at all. So the
+// kernel's buffer is emptied and every message counted, although no slot is free.
 //
 // One object per receive lane. The datagrams lie where the lane receives, outside the pool. Each
 // ends as shed, or as the service says: invalid or refused; who may ask has been decided. A busy

@@ -3,6 +3,7 @@
 // The starter is a lane. When it is called (queue/worker_occupancy.h) it starts threads, as long as
 // they are wanted and a message waits, each of which takes the oldest message and ends with it; it
 // joins those that have ended. Starting a thread allocates: here alone that is done for a message.
+// It takes as long as several messages, so no service lane waits for it.
 //
 // The starter claims the message before it starts the thread, so that the thread finds one. If
 // there is no thread to be had the claim is given back, and the workers get to the message; at the

@@ -1,5 +1,31 @@
 // A server between its start and its end, as the main thread sees it: the tick, the drain, the
 // forced end.
+//
+// The end, after a signal (docs/signals.md) or silence for CPSS_IDLE_EXIT:
+//   1. Every socket that we opened gets a filter that accepts nothing: from then on the kernel
+//      drops and counts what arrives. membarrier(2) waits for deliveries under way, so that nothing
+//      slips in later. Inherited sockets get none: they are read no further, and the next start
+//      reads what they hold.
+//   2. Receive lanes take what the sockets still hold, then end (in `amped`: go on with replies
+//      alone). The request queue is closed: service lanes finish what is in it, then end. So do
+//      workers, on-demand threads and response lanes, in this order.
+//   3. Every socket that we opened is connected to its own address, so that nothing finds it any
+//      more, and membarrier waits once more: then the kernel's count of drops is final. It is read,
+//      the region gets its clean-end mark, the ledger is logged. What comes later is answered by
+//      the kernel with "port unreachable", and was never ours. (A socket whose address has gone
+//      from the host cannot be connected, nor a wildcard where loopback is down: of such a socket
+//      what comes between that reading and its closing, some milliseconds later, is in no ledger.)
+//
+// If that takes longer than CPSS_DRAIN_TIMEOUT, or a second signal comes, main closes the pool, so
+// that nobody begins to receive any more, takes every message away from the lanes, books it as
+// failed, and leaves without joining them. It is taken by a compare-exchange of the occupancy word
+// of its slot (stages/message/slot_store.h), or, for merged datagrams without a slot, of one word
+// of the receive lane (stages/receive/held_datagrams.h): a lane that later tries to end such a
+// message finds it taken and books nothing. What a lane has in hand at that moment, for the length
+// of a system call or of one entry in the ledger, is waited for, up to 2 s. What the sockets still
+// hold is counted as dropped by the kernel. Processes are killed, and what they held is booked as
+// that of others that die. Only if then nothing is in flight does the region get its clean-end
+// mark; if not, the log says how much is, and the region looks like that of a server that died.
 #pragma once
 
 #include <chrono>

@@ -39,13 +39,11 @@ inline constexpr std::array<std::pair<std::string_view, Dispatch>, 2> kChoices<D
 }};
 
 template <>
-inline constexpr std::array<std::pair<std::string_view, ServerModel>, 5> kChoices<ServerModel>{{
-    {"seda", ServerModel::seda},
-    {"sped", ServerModel::sped},
-    {"symped", ServerModel::symped},
-    {"amped", ServerModel::amped},
-    {"mp", ServerModel::mp},
-}};
+inline constexpr auto kChoices<ServerModel> = [] {
+  std::array<std::pair<std::string_view, ServerModel>, kModels.size()> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = {kModels[i].name, kModels[i].id};
+  return names;
+}();
 template <>
 inline constexpr std::array<std::pair<std::string_view, SocketSharing>, 3> kChoices<SocketSharing>{{
     {"shared", SocketSharing::shared},

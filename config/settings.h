@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "config/server_models.h"
+
 namespace cpss {
 
 // Names a setting in code. The order is that of the table, of --help and of the documentation.
@@ -113,16 +115,6 @@ enum class MemoryCheck : std::uint8_t {
 enum class Dispatch : std::uint8_t {
   run_inline,  // the lane that has it, if that saves a hop; else the next stage's lanes
   queued,      // the next stage's lanes
-};
-
-// Which lanes run which steps on which sockets (server/models/).
-enum class ServerModel : std::uint8_t { seda, sped, symped, amped, mp };
-
-// Which lanes receive from which sockets.
-enum class SocketSharing : std::uint8_t {
-  shared,     // all from the same
-  reuseport,  // each from its own (SO_REUSEPORT)
-  handoff,    // from the same, one at a time
 };
 
 // How the kernel chooses among the sockets of an address.

@@ -9,7 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,8 +53,11 @@ class UsedBy {
  public:
   // All of them.
   constexpr UsedBy() = default;
-  constexpr UsedBy(std::initializer_list<ServerModel> models) : bits_(0) {
-    for (const ServerModel model : models) bits_ |= bit(model);
+  // Those of which this is true, a member of ModelTraits mostly.
+  template <class Traits>
+  constexpr explicit UsedBy(Traits traits) : bits_(0) {
+    for (const ModelTraits& model : kModels)
+      if (std::invoke(traits, model)) bits_ |= bit(model.id);
   }
   constexpr bool contains(ServerModel model) const { return (bits_ & bit(model)) != 0; }
   constexpr bool all() const { return bits_ == ~0U; }
@@ -197,7 +200,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .member = &Settings::lanes,
      .unit = "threads or processes",
      .range = {1, 4096},
-     .models = {ServerModel::symped, ServerModel::mp},
+     .models = UsedBy(&ModelTraits::several_loops),
      .empty_means = "as many as CPUs the process may use, or as its control group has CPU quota "
                     "for, rounded down, but at least one",
      .help = "Threads or processes that do everything. With handoff: at least, there may be more, "
@@ -210,7 +213,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "sockets",
      .member = &Settings::sockets,
      .default_text = "shared",
-     .models = {ServerModel::seda, ServerModel::symped, ServerModel::mp},
+     .models = UsedBy(&ModelTraits::several_receive),
      .help = "Which threads or processes receive from which sockets. shared: all from one for each "
              "address. reuseport: each from its own (SO_REUSEPORT). handoff: all from one, but one "
              "thread at a time, the leader, which promotes another one before it processes what it "
@@ -223,7 +226,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "steering",
      .member = &Settings::steering,
      .default_text = "hash",
-     .models = {ServerModel::seda, ServerModel::symped, ServerModel::mp},
+     .models = UsedBy(&ModelTraits::several_receive),
      .help = "With reuseport: how the kernel chooses the socket for a datagram. hash: by the "
              "addresses and ports of both ends, so that a peer always meets the same thread. "
              "random. cpu: by the CPU that delivers it. round_robin: in turn, where the kernel "
@@ -238,7 +241,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "messages",
      .range = {1, 1024},
      .default_text = "5",
-     .models = {ServerModel::symped},
+     .models = UsedBy(&ModelTraits::handoff),
      .help = "With handoff: most messages that a thread has received and not yet answered"},
 
     {.id = Setting::exclusive_wake,
@@ -248,7 +251,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "epollexclusive",
      .member = &Settings::exclusive_wake,
      .default_text = "true",
-     .models = {ServerModel::seda, ServerModel::symped, ServerModel::mp},
+     .models = UsedBy(&ModelTraits::several_receive),
      .help = "Where several threads or processes share a socket: whether a datagram wakes one of "
              "those that wait for it (EPOLLEXCLUSIVE), or all, of which one gets it"},
 
@@ -259,7 +262,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "mp",
      .member = &Settings::multi_process,
      .default_text = "prefork",
-     .models = {ServerModel::mp},
+     .models = UsedBy(&ModelTraits::processes),
      .help = "prefork: processes are started once and serve message after message. fork: one is "
              "started for each message"},
 
@@ -281,7 +284,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "threads",
      .range = {1, 256},
      .default_text = "1",
-     .models = {ServerModel::seda},
+     .models = UsedBy(&ModelTraits::staged),
      .help = "Threads of the service stage"},
 
     {.id = Setting::service_cpus,
@@ -290,7 +293,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .variable = "CPSS_SERVICE_CPUS",
      .option = "service-cpus",
      .member = &Settings::service_cpus,
-     .models = {ServerModel::seda},
+     .models = UsedBy(&ModelTraits::staged),
      .empty_means = kAllCpus,
      .help = "CPUs of the service stage"},
 
@@ -301,7 +304,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "defer",
      .member = &Settings::defer,
      .default_text = "service",
-     .models = {ServerModel::seda, ServerModel::amped},
+     .models = UsedBy(&ModelTraits::has_workers),
      .help = "Which messages the workers process: those the service defers, or all. Without "
              "workers, what the service defers is processed in place"},
 
@@ -343,7 +346,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "threads",
      .range = {1, 256},
      .default_text = "1",
-     .models = {ServerModel::seda},
+     .models = UsedBy(&ModelTraits::staged),
      .help = "Threads of the receive stage"},
 
     {.id = Setting::receive_cpus,
@@ -386,7 +389,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "threads",
      .range = {0, 256},
      .default_text = "0",
-     .models = {ServerModel::seda, ServerModel::amped},
+     .models = UsedBy(&ModelTraits::has_workers),
      .help = "Threads of the worker stage, where messages that are deferred may block. The model "
              "amped has one where this is not set"},
 
@@ -396,7 +399,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .variable = "CPSS_WORKER_CPUS",
      .option = "worker-cpus",
      .member = &Settings::worker_cpus,
-     .models = {ServerModel::seda, ServerModel::amped},
+     .models = UsedBy(&ModelTraits::has_workers),
      .empty_means = kAllCpus,
      .help = "CPUs of the worker stage and of on-demand threads"},
 
@@ -408,7 +411,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .member = &Settings::worker_queue,
      .unit = "messages",
      .range = {1, 65'534},
-     .models = {ServerModel::seda, ServerModel::amped},
+     .models = UsedBy(&ModelTraits::has_workers),
      .empty_means = "half the slots, in the model amped with overload policy block all of them, "
                     "within the same limits",
      .help = "Most messages that wait for a worker; what a full queue means is for the overload "
@@ -422,7 +425,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .member = &Settings::on_demand_threads,
      .unit = "threads",
      .range = {1, 256},
-     .models = {ServerModel::seda, ServerModel::amped},
+     .models = UsedBy(&ModelTraits::has_workers),
      .empty_means = "none",
      .help = "Most transient threads at once. One is started when more messages wait than workers "
              "are free; it takes the oldest and ends with it"},
@@ -436,7 +439,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "threads",
      .range = {1, 256},
      .default_text = "1",
-     .models = {ServerModel::seda},
+     .models = UsedBy(&ModelTraits::staged),
      .help = "Threads of the response stage"},
 
     {.id = Setting::response_cpus,
@@ -445,7 +448,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .variable = "CPSS_RESP_CPUS",
      .option = "resp-cpus",
      .member = &Settings::response_cpus,
-     .models = {ServerModel::seda},
+     .models = UsedBy(&ModelTraits::staged),
      .empty_means = kAllCpus,
      .help = "CPUs of the response stage"},
 
@@ -457,7 +460,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .member = &Settings::response_priority,
      .unit = "(SCHED_FIFO priority)",
      .range = {1, 99},
-     .models = {ServerModel::seda},
+     .models = UsedBy(&ModelTraits::staged),
      .empty_means = "not in the real-time class",
      .help = "Puts the response stage into the real-time class, at this priority"},
 
@@ -544,7 +547,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "synch-process",
      .member = &Settings::process_shared,
      .default_text = "false",
-     .models = {ServerModel::seda, ServerModel::sped, ServerModel::symped, ServerModel::amped},
+     .models = UsedBy(std::not_fn(&ModelTraits::processes)),
      .help = "Whether slots, queues and semaphores live in shared memory and can be used by "
              "several processes"},
 
@@ -567,7 +570,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "dispatch",
      .member = &Settings::dispatch,
      .default_text = "inline",
-     .models = {ServerModel::seda},
+     .models = UsedBy(&ModelTraits::staged),
      .help = "How messages get to the next stage. queued: always by its queue, to its own threads. "
              "inline: a thread that has nothing else to do goes on with them itself, if the next "
              "stage is idle and has the same CPUs and scheduling class; if the server may use one "
@@ -582,7 +585,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "microseconds",
      .range = {0, 1'000'000},
      .default_text = "50",
-     .models = {ServerModel::seda},
+     .models = UsedBy(&ModelTraits::staged),
      .help = "Longest time that a batch is expected to take which a thread runs inline"},
 
     {.id = Setting::spin_us,

@@ -46,10 +46,10 @@ std::set<unsigned> all_cpus(const Settings& settings, const Machine& machine) {
     all.insert(usable.begin(), usable.end());
   };
   add(settings.receive_cpus);
-  const bool staged = settings.model == ServerModel::seda;
-  if (staged) add(settings.service_cpus);
-  if (staged) add(settings.response_cpus);
-  if (settings.model == ServerModel::amped || settings.worker_threads > 0)
+  const ModelTraits& model = traits_of(settings.model);
+  if (model.staged) add(settings.service_cpus);
+  if (model.staged) add(settings.response_cpus);
+  if (model.workers == WorkerUse::required || settings.worker_threads > 0)
     add(settings.worker_cpus);
   return all;
 }
@@ -64,7 +64,7 @@ void set_model(PipelineOptions& options, const Settings& settings, const Machine
   options.exclusive_wake = settings.exclusive_wake;
   options.handoff_limit = settings.handoff_limit;
   options.max_lanes = std::max(2 * cpus, options.lanes);
-  if (settings.model != ServerModel::mp) return;
+  if (!traits_of(settings.model).processes) return;
   // Each process has a slot at least; of those for one message each, one.
   options.slots = forks_for_each(settings) ? std::min(settings.slots, kForksPerLane * options.lanes)
                                            : std::max(settings.slots, options.lanes);
@@ -72,7 +72,7 @@ void set_model(PipelineOptions& options, const Settings& settings, const Machine
 
 unsigned worker_queue_places(const Settings& settings) {
   const bool holds_all =
-      settings.model == ServerModel::amped && settings.overload == OverloadPolicy::block;
+      traits_of(settings.model).one_loop && settings.overload == OverloadPolicy::block;
   return settings.worker_queue.value_or(
       std::clamp(holds_all ? settings.slots : settings.slots / 2, 1U, WorkerQueue::kMaxEntries));
 }

@@ -91,7 +91,7 @@ void check_model(LoadResult& loaded) {
   };
   const bool leader_followers = settings.sockets == SocketSharing::handoff;
   const bool own_sockets = settings.sockets == SocketSharing::reuseport;
-  if (leader_followers && settings.model != ServerModel::symped)
+  if (leader_followers && !traits_of(settings.model).handoff)
     refuse_if_used(Setting::sockets, "is for the model symped only");
   if (forks_for_each(settings)) {
     refuse_if_used(Setting::sockets, "means nothing with CPSS_MP=fork: there is one that receives");
@@ -114,21 +114,25 @@ void check_model(LoadResult& loaded) {
 // Settings that mean nothing without workers are mistakes, where there may be some.
 void check_workers(LoadResult& loaded) {
   const Settings& settings = loaded.settings;
-  if (settings.model == ServerModel::amped) {
-    if (worker_lanes(loaded) == 0)
-      refuse(loaded, Setting::worker_threads, "leaves the model amped without helpers");
+  const ModelTraits& model = traits_of(settings.model);
+  if (model.workers == WorkerUse::required && worker_lanes(loaded) == 0)
+    refuse(loaded, Setting::worker_threads,
+           fmt::format("leaves the model {} without helpers", model.name));
+  if (model.one_loop && model.has_workers()) {
     // The loop must not wait for room in the worker queue, so that holds every slot.
     const bool blocks = settings.overload == OverloadPolicy::block;
     if (blocks && settings.slots > WorkerQueue::kMaxEntries)
       refuse(loaded, Setting::slots,
-             fmt::format("is more than the worker queue can hold, {}, and in the model amped that "
+             fmt::format("is more than the worker queue can hold, {}, and in the model {} that "
                          "holds every slot",
-                         WorkerQueue::kMaxEntries));
+                         WorkerQueue::kMaxEntries, model.name));
     if (blocks && settings.worker_queue)
       refuse(loaded, Setting::worker_queue,
-             "would make the loop of the model amped wait for room: choose CPSS_OVERLOAD=shed");
+             fmt::format("would make the loop of the model {} wait for room: choose "
+                         "CPSS_OVERLOAD=shed",
+                         model.name));
   }
-  if (worker_lanes(loaded) > 0 || settings.model != ServerModel::seda) return;
+  if (worker_lanes(loaded) > 0 || model.workers != WorkerUse::optional) return;
   const auto needs_workers = [&](Setting setting, bool used) {
     if (used) refuse(loaded, setting, "needs workers: set CPSS_WORKER_THREADS");
   };
@@ -150,14 +154,14 @@ void check_work(LoadResult& loaded) {
 
 }  // namespace
 
-// Helpers are what the model amped is about.
+// A model that needs workers, as amped does, has one unless told otherwise.
 unsigned worker_lanes(const LoadResult& loaded) {
-  const bool needs_one = loaded.settings.model == ServerModel::amped;
+  const bool needs_one = traits_of(loaded.settings.model).workers == WorkerUse::required;
   return needs_one && !loaded.is_set(Setting::worker_threads) ? 1 : loaded.settings.worker_threads;
 }
 
 bool forks_for_each(const Settings& settings) {
-  return settings.model == ServerModel::mp && settings.multi_process == ProcessUse::fork;
+  return traits_of(settings.model).processes && settings.multi_process == ProcessUse::fork;
 }
 
 void check_settings(LoadResult& loaded, const std::vector<unsigned>& usable_cpus) {

@@ -1,0 +1,65 @@
+// The server models as settings see them: what a setting can mean to each. Which lanes a model has
+// says its function in server/models/.
+//
+// Pure data.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace cpss {
+
+// Which lanes run which steps on which sockets (server/models/).
+enum class ServerModel : std::uint8_t { seda, sped, symped, amped, mp };
+
+// Which lanes receive from which sockets.
+enum class SocketSharing : std::uint8_t {
+  shared,     // all from the same
+  reuseport,  // each from its own (SO_REUSEPORT)
+  handoff,    // from the same, one at a time
+};
+
+// Lanes for what a service defers.
+enum class WorkerUse : std::uint8_t {
+  none,      // it is processed in place
+  optional,  // as many as are wanted, or none
+  required,  // one at least
+};
+
+struct ModelTraits {
+  ServerModel id;
+  std::string_view name;
+  bool staged = false;     // each stage has lanes of its own, and queues between them
+  bool one_loop = false;   // one lane runs all steps, and must never wait for a queue
+  bool processes = false;  // lanes are processes
+  WorkerUse workers = WorkerUse::none;
+  bool handoff = false;  // CPSS_SOCKETS=handoff has a meaning
+
+  constexpr bool has_workers() const { return workers != WorkerUse::none; }
+  constexpr bool several_receive() const { return !one_loop; }
+  // Lanes that each run all steps, as many as are wanted.
+  constexpr bool several_loops() const { return !staged && !one_loop; }
+};
+
+inline constexpr std::array<ModelTraits, 5> kModels{{
+    {.id = ServerModel::seda, .name = "seda", .staged = true, .workers = WorkerUse::optional},
+    {.id = ServerModel::sped, .name = "sped", .one_loop = true},
+    {.id = ServerModel::symped, .name = "symped", .handoff = true},
+    {.id = ServerModel::amped, .name = "amped", .one_loop = true, .workers = WorkerUse::required},
+    {.id = ServerModel::mp, .name = "mp", .processes = true},
+}};
+
+constexpr const ModelTraits& traits_of(ServerModel model) {
+  return kModels[static_cast<std::size_t>(model)];
+}
+static_assert(
+    [] {
+      for (const ModelTraits& row : kModels)
+        if (&traits_of(row.id) != &row) return false;
+      return true;
+    }(),
+    "the rows stand in the enumeration's order");
+
+}  // namespace cpss

@@ -51,13 +51,12 @@ inline constexpr std::array<std::pair<std::string_view, SocketSharing>, 3> kChoi
     {"handoff", SocketSharing::handoff},
 }};
 template <>
-inline constexpr std::array<std::pair<std::string_view, SocketSteering>, 4>
-    kChoices<SocketSteering>{{
-        {"hash", SocketSteering::hash},
-        {"random", SocketSteering::random},
-        {"cpu", SocketSteering::cpu},
-        {"round_robin", SocketSteering::round_robin},
-    }};
+inline constexpr std::array<std::pair<std::string_view, Steering>, 4> kChoices<Steering>{{
+    {"hash", Steering::hash},
+    {"random", Steering::random},
+    {"cpu", Steering::cpu},
+    {"round_robin", Steering::round_robin},
+}};
 template <>
 inline constexpr std::array<std::pair<std::string_view, ProcessUse>, 2> kChoices<ProcessUse>{{
     {"prefork", ProcessUse::prefork},

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/steering.h"
 #include "config/server_models.h"
 
 namespace cpss {
@@ -117,14 +118,6 @@ enum class Dispatch : std::uint8_t {
   queued,      // the next stage's lanes
 };
 
-// How the kernel chooses among the sockets of an address.
-enum class SocketSteering : std::uint8_t {
-  hash,         // by the addresses and ports of both ends
-  random,       //
-  cpu,          // by the CPU that delivers the datagram
-  round_robin,  //
-};
-
 // What the processes of the model `mp` are for.
 enum class ProcessUse : std::uint8_t {
   prefork,  // each serves message after message
@@ -147,7 +140,7 @@ struct Settings {
   ServerModel model = ServerModel::seda;
   std::optional<unsigned> lanes;  // none: as many as can run at once (server/daemon/machine.h)
   SocketSharing sockets = SocketSharing::shared;
-  SocketSteering steering = SocketSteering::hash;
+  Steering steering = Steering::hash;
   unsigned handoff_limit = 0;   // messages that a lane takes before it promotes another lane
   bool exclusive_wake = false;  // a datagram wakes one of the lanes that wait for it
   ProcessUse multi_process = ProcessUse::prefork;

@@ -35,7 +35,7 @@ using SettingMember = std::variant<            //
     Dispatch Settings::*,                      //
     ServerModel Settings::*,                   //
     SocketSharing Settings::*,                 //
-    SocketSteering Settings::*,                //
+    Steering Settings::*,                      //
     ProcessUse Settings::*,                    //
     std::optional<ListenAddress> Settings::*,  // an address with a port, or `source`
     std::vector<unsigned> Settings::*,         // CPU numbers

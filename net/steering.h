@@ -4,18 +4,10 @@
 // Main thread, at set-up.
 #pragma once
 
-#include <cstdint>
-
+#include "base/steering.h"
 #include "net/udp_socket.h"
 
 namespace cpss {
-
-enum class Steering : std::uint8_t {
-  hash,         // by the addresses and ports of both ends: a peer always meets the same socket
-  random,       // any socket, each with the same chance
-  cpu,          // by the number of the CPU that delivers it, modulo the sockets
-  round_robin,  // in turn; datagrams that the kernel has merged (UDP_GRO) are one
-};
 
 // Steers the whole group that `member` belongs to. Its sockets, `members` of them, are numbered as
 // they joined; where the number that comes out has no socket, the kernel goes by the hash.

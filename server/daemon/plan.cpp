@@ -24,20 +24,6 @@
 namespace cpss {
 namespace {
 
-Steering steering_of(SocketSteering steering) {
-  switch (steering) {
-    case SocketSteering::hash:
-      return Steering::hash;
-    case SocketSteering::random:
-      return Steering::random;
-    case SocketSteering::cpu:
-      return Steering::cpu;
-    case SocketSteering::round_robin:
-      break;
-  }
-  return Steering::round_robin;
-}
-
 // Every CPU that some stage may use.
 std::set<unsigned> all_cpus(const Settings& settings, const Machine& machine) {
   std::set<unsigned> all;
@@ -187,7 +173,7 @@ ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
           .freebind = settings.freebind,
           .dscp = settings.dscp,
           .per_address = socket_groups,
-          .steering = steering_of(settings.steering),
+          .steering = settings.steering,
           .inherited = std::move(inherited)};
 }
 

@@ -40,7 +40,7 @@ TEST(Load, HasTheseDefaults) {
   EXPECT_EQ(settings.model, ServerModel::seda);
   EXPECT_EQ(settings.lanes, std::nullopt);
   EXPECT_EQ(settings.sockets, SocketSharing::shared);
-  EXPECT_EQ(settings.steering, SocketSteering::hash);
+  EXPECT_EQ(settings.steering, Steering::hash);
   EXPECT_EQ(settings.handoff_limit, 5U);
   EXPECT_TRUE(settings.exclusive_wake);
   EXPECT_EQ(settings.multi_process, ProcessUse::prefork);

@@ -1,7 +1,6 @@
 // Lists of CPUs, addresses and prefixes: reading entry by entry, and writing.
 #pragma once
 
-#include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -11,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ip_address.h"
 #include "config/number_values.h"
 #include "config/settings.h"
 
@@ -19,10 +19,9 @@ namespace cpss {
 // The entries of a comma list, without the blanks around them; at least one, perhaps empty.
 std::vector<std::string_view> split_at_commas(std::string_view list);
 
-// An address with what goes with it, for comparing: IPv4 is held as the v4-mapped IPv6 address, so
-// that both ways to write one address are equal.
+// An address with what goes with it, for comparing: both ways to write an IPv4 address are equal.
 struct AddressKey {
-  std::array<std::uint8_t, 16> ip;
+  IpAddress ip;
   unsigned number;        // port, or length
   std::string interface;  // of a link-local address
   auto operator<=>(const AddressKey&) const = default;

@@ -1,4 +1,4 @@
-// IP addresses, UDP socket addresses and address prefixes.
+// UDP socket addresses and address prefixes.
 //
 // All types are plain values: trivially copyable, no allocation except in to_string(), safe to use
 // from any thread as long as nobody writes the same object.
@@ -16,41 +16,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/ip_address.h"
+
 namespace cpss {
-
-// An address without a port, 16 bytes in network order. IPv4 is held as a v4-mapped address
-// (::ffff:a.b.c.d, RFC 4291 section 2.5.5.2), so that a v4-mapped peer and the IPv4 peer it stands
-// for are equal in every check.
-struct IpAddress {
-  std::array<std::uint8_t, 16> bytes{};
-
-  // Text as inet_pton(3) takes it; nothing where it is not an address.
-  static std::optional<IpAddress> parse(std::string_view text);
-
-  bool is_v4() const noexcept;
-  bool is_unspecified() const noexcept;  // 0.0.0.0 or ::
-  bool is_loopback() const noexcept;     // 127.0.0.0/8 or ::1
-  bool is_link_local() const noexcept;   // fe80::/10: of one link, so nothing without its interface
-  bool is_multicast() const noexcept;    // 224.0.0.0/4 or ff00::/8
-  bool is_broadcast() const noexcept;    // 255.255.255.255
-  std::string to_string() const;
-
-  auto operator<=>(const IpAddress&) const = default;
-};
-
-// An address as a person writes it: a link-local one with its interface, `fe80::1%eth0` or, by the
-// interface's number, `fe80::1%3` (RFC 4007 section 11).
-struct ScopedAddress {
-  IpAddress ip;
-  std::string interface;  // empty: none was written
-
-  // Nothing where it is not an address, or one with an interface that is not link-local. Whether
-  // there is such an interface does not matter.
-  static std::optional<ScopedAddress> parse(std::string_view text);
-  // The interface's number, 0 where none was written; nothing where this host has no such
-  // interface now (if_nametoindex(3)).
-  std::optional<std::uint32_t> interface_index() const noexcept;
-};
 
 // An IPv4 or IPv6 address with a UDP port, laid out as the kernel takes it (28 bytes).
 class SocketAddress {

@@ -1,0 +1,91 @@
+#include "base/ip_address.h"
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+
+namespace cpss {
+
+std::optional<IpAddress> IpAddress::parse(std::string_view text) {
+  // inet_pton wants a terminated string; a longer text, or one with a NUL in it, is no address.
+  std::array<char, INET6_ADDRSTRLEN> terminated{};
+  if (text.size() >= terminated.size() || text.find('\0') != std::string_view::npos) return {};
+  std::copy(text.begin(), text.end(), terminated.begin());
+
+  IpAddress ip;
+  if (inet_pton(AF_INET6, terminated.data(), ip.bytes.data()) == 1) return ip;
+  std::copy(kV4Mapped.begin(), kV4Mapped.end(), ip.bytes.begin());
+  if (inet_pton(AF_INET, terminated.data(), ip.bytes.data() + kV4Offset) == 1) return ip;
+  return {};
+}
+
+bool IpAddress::is_v4() const noexcept {
+  return std::equal(kV4Mapped.begin(), kV4Mapped.end(), bytes.begin());
+}
+
+bool IpAddress::is_unspecified() const noexcept {
+  const auto first = bytes.begin() + (is_v4() ? kV4Offset : 0);
+  return std::all_of(first, bytes.end(), [](std::uint8_t byte) { return byte == 0; });
+}
+
+bool IpAddress::is_loopback() const noexcept {
+  if (is_v4()) return bytes[kV4Offset] == 127;
+  IpAddress one;
+  one.bytes.back() = 1;
+  return *this == one;
+}
+
+bool IpAddress::is_link_local() const noexcept {
+  return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
+}
+
+bool IpAddress::is_multicast() const noexcept {
+  if (is_v4()) return (bytes[kV4Offset] & 0xf0) == 0xe0;
+  return bytes[0] == 0xff;
+}
+
+bool IpAddress::is_broadcast() const noexcept {
+  return is_v4() && std::all_of(bytes.begin() + kV4Offset, bytes.end(),
+                                [](std::uint8_t byte) { return byte == 0xff; });
+}
+
+std::string IpAddress::to_string() const {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (is_v4())
+    inet_ntop(AF_INET, bytes.data() + kV4Offset, text.data(), text.size());
+  else
+    inet_ntop(AF_INET6, bytes.data(), text.data(), text.size());
+  return text.data();
+}
+
+std::optional<ScopedAddress> ScopedAddress::parse(std::string_view text) {
+  const std::size_t percent = text.find('%');
+  const auto ip = IpAddress::parse(text.substr(0, percent));
+  if (!ip) return {};
+  if (percent == std::string_view::npos) return ScopedAddress{*ip, {}};
+  const std::string_view interface = text.substr(percent + 1);
+  // What a name cannot hold: dev_valid_name() of the kernel.
+  constexpr std::string_view kNeverInAName("/: \t\n\v\f\r\0", 9);
+  if (!ip->is_link_local() || interface.empty() || interface.size() >= IF_NAMESIZE ||
+      interface.find_first_of(kNeverInAName) != std::string_view::npos)
+    return {};
+  return ScopedAddress{*ip, std::string(interface)};
+}
+
+std::optional<std::uint32_t> ScopedAddress::interface_index() const noexcept {
+  if (interface.empty()) return 0;
+  if (const std::uint32_t named = ::if_nametoindex(interface.c_str()); named != 0) return named;
+  std::uint32_t number = 0;
+  const char* const end = interface.data() + interface.size();
+  const auto [rest, error] = std::from_chars(interface.data(), end, number);
+  std::array<char, IF_NAMESIZE> name{};
+  if (error != std::errc() || rest != end || ::if_indextoname(number, name.data()) == nullptr)
+    return {};
+  return number;
+}
+
+}  // namespace cpss

@@ -6,12 +6,13 @@ namespace cpss {
 enum ExitCode : int {
   kExitOk = 0,
   kExitForced = 1,        // forced end, or the drain took longer than CPSS_DRAIN_TIMEOUT
+  kExitUsage = 64,        // unknown option, missing argument
   kExitData = 66,         // data file missing, unreadable or wrong
   kExitUnavailable = 69,  // an address in use, or not there yet: another start may succeed
   kExitInternal = 70,
   kExitRegion = 73,  // stats region cannot be had
   kExitPermission = 77,
-  // 64 (usage) and 78 (bad value) come from config/load.h.
+  kExitConfig = 78,  // bad value, whatever its source
 };
 
 }  // namespace cpss

@@ -12,15 +12,13 @@
 #include <string>
 #include <vector>
 
+#include "base/exit_codes.h"
 #include "base/patient_file.h"
 #include "config/action.h"
 #include "config/origin.h"
 #include "config/settings.h"
 
 namespace cpss {
-
-inline constexpr int kExitUsage = 64;   // unknown option, missing argument (EX_USAGE, sysexits.h)
-inline constexpr int kExitConfig = 78;  // bad value, whatever its source (EX_CONFIG, sysexits.h)
 
 struct LoadResult {
   Settings settings;                      // complete only where there are no errors

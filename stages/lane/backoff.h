@@ -1,6 +1,6 @@
-// How long to leave alone what keeps failing: after each failure in a row twice as long as after
-// the one before, up to a bound. What fails for good then costs next to nothing, and what fails
-// once is tried again soon.
+// A growing pause between attempts at something that keeps failing: each failure in a row doubles
+// the pause, up to a bound. A permanent failure then costs next to nothing, and after a single
+// failure the caller soon tries again.
 //
 // Pure logic; times are monotonic_ns() (base/clock.h). One thread at a time.
 #pragma once
@@ -26,7 +26,7 @@ class Backoff {
     not_before_ns_ = now_ns + pause_ns_;
   }
   void succeeded() noexcept { pause_ns_ = not_before_ns_ = 0; }
-  // The next try may come at once; the one after it, if it fails, not sooner than without this.
+  // Allows the next try at once. If that one fails, the pause is as long as without this call.
   void end_pause() noexcept { not_before_ns_ = 0; }
 
   // The last try has failed.

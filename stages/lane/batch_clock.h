@@ -1,5 +1,5 @@
-// How a stage books time: of messages in the queue before it, and of a batch in its step, which
-// begins when the batch is taken and ends when it has been handed on. And time in system calls.
+// How a stage books time: how long messages waited in the queue before it, how long its step took
+// for a batch (from taking it until it is handed on), and how long system calls took.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,7 @@ class BatchClock {
 
   std::uint64_t begin_ns() const noexcept { return begin_ns_; }
 
-  // `messages` > 0 were processed until `end_ns`. Returns the time that took.
+  // The step has processed `messages` (> 0) by `end_ns`. Returns the time it took, in ns.
   std::uint64_t end(std::uint64_t end_ns, std::uint64_t messages) noexcept {
     const std::uint64_t spent = end_ns - begin_ns_;
     stats_.add(Counter::busy_ns, spent);

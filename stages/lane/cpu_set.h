@@ -1,4 +1,4 @@
-// A set of CPUs as the kernel takes it, as large as need be: cpu_set_t ends at 1,024 (CPU_SET(3)).
+// A set of CPUs in the kernel's format, as large as needed: cpu_set_t ends at 1,024 (CPU_SET(3)).
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@ class CpuSet {
   std::size_t bytes() const noexcept { return bytes_; }
   cpu_set_t* get() noexcept { return set_.get(); }
   const cpu_set_t* get() const noexcept { return set_.get(); }
-  // Rising.
+  // In ascending order.
   std::vector<unsigned> members() const {
     std::vector<unsigned> cpus;
     for (unsigned cpu = 0; cpu < 8 * bytes_; ++cpu)

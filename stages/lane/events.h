@@ -1,6 +1,6 @@
-// What a lane has to tell the log, without formatting, allocating or waiting: fixed-size records in
-// a ring between the lane and the main thread. A full ring drops the record and counts it: one
-// producer, one consumer, fixed capacity, exactly what Boost.Lockfree's spsc_queue is for.
+// Events from a lane to the log. The lane does not format, allocate or wait: it puts fixed-size
+// records into a ring, from which the main thread takes them. A full ring drops the record and
+// counts it. One producer, one consumer, fixed capacity: Boost.Lockfree's spsc_queue fits exactly.
 //
 // Thread-safety: report() by the lane alone, take() by the main thread alone.
 #pragma once

@@ -1,9 +1,9 @@
-// What a lane does when the kernel refuses it a wait for descriptors (epoll_wait(2), poll(2): no
-// memory for it, a descriptor that is none any more): the lane goes on by looking, after a pause of
-// 1 ms that grows to 10 ms. So it still serves, and costs next to nothing. The pause ends early for
-// the stop event, where at least waiting for that works.
+// What a lane does when the kernel refuses a wait for descriptors (epoll_wait(2), poll(2)), because
+// it has no memory or a descriptor is no longer valid: the lane pauses, 1 ms at first and at most
+// 10 ms, and then looks for work. So it still serves, and costs next to nothing. The stop event
+// ends the pause early, if at least the wait for that event works.
 //
-// One of each per lane, called by its thread alone.
+// One object per wait place, called by the lane's thread alone.
 #pragma once
 
 #include <chrono>
@@ -20,10 +20,10 @@ class FailedWaits {
   FailedWaits(LaneContext& lane, StatsWriter stats, int stop_event) noexcept
       : lane_(lane), stats_(stats), stop_event_(stop_event) {}
 
-  // `ready`: what a wait has returned, just now. Where it failed, pauses and returns true; a signal
-  // (EINTR) is no failure.
+  // `ready`: the result of a wait that has just returned; errno is still its own. If the wait
+  // failed, pauses and returns true; a signal (EINTR) is no failure.
   bool pause_after(int ready) noexcept;
-  // Whether the stop event was seen in a pause.
+  // Whether a pause saw the stop event.
   bool saw_stop() const noexcept { return saw_stop_; }
 
  private:

@@ -18,7 +18,7 @@ sched_param at_priority(unsigned priority) {
   return parameters;
 }
 
-// What pthread_create(3) is to make of a lane's options.
+// A lane's options as attributes for pthread_create(3).
 class Attributes {
  public:
   explicit Attributes(const LaneOptions& options) {
@@ -57,8 +57,8 @@ Lane::~Lane() {
   invariant(!thread_, "a lane is joined before it goes");
 }
 
-// With attributes, so that the thread never runs on another CPU or in another class than its own,
-// and what is not allowed is known before it runs.
+// Passes attributes, so that the thread never runs on another CPU or in another class than its own,
+// and the caller learns before the thread runs whether something is not allowed.
 void Lane::start() {
   pthread_t thread{};
   const auto create = [&](bool with_cpus) {
@@ -68,12 +68,12 @@ void Lane::start() {
   };
   const bool with_cpus = !options_.cpus.empty();
   int error = create(with_cpus);
-  // None of its CPUs is left: those of whoever starts it are.
+  // The process may use none of these CPUs: the lane gets those of the thread that starts it.
   if (error == EINVAL && with_cpus) error = create(false);
   if (error != 0)
     throw std::system_error(error, std::generic_category(), "thread " + options_.name);
   thread_ = thread;
-  // Here for whoever looks from outside once this returns, in enter() for the steps.
+  // Named here so that others see the name once start() returns, and in enter() for the steps.
   pthread_setname_np(thread, options_.name.c_str());
 }
 
@@ -85,7 +85,7 @@ void Lane::run_here() {
   if (!options_.cpus.empty()) {
     const CpuSet set(options_.cpus);
     const int error = pthread_setaffinity_np(pthread_self(), set.bytes(), set.get());
-    if (error != EINVAL) apply(error);  // EINVAL: none of them is left, those it has now are
+    if (error != EINVAL) apply(error);  // EINVAL: it may use none of them, and keeps those it has
   }
   if (options_.real_time_priority) {
     const sched_param parameters = at_priority(*options_.real_time_priority);

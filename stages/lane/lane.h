@@ -18,30 +18,31 @@ namespace cpss {
 
 struct LaneOptions {
   std::string name;  // at most 15 characters, shown by ps -L and top -H
-  // May run on these, as far as the process may use them; if there is none left of them (a cpuset
-  // that has shrunk, cpuset(7)), or if the list is empty, on those of the thread that starts it.
+  // The CPUs the lane may run on. If the process may use none of them (a cpuset has shrunk,
+  // cpuset(7)), or if the list is empty: the CPUs of the thread that starts the lane.
   std::vector<unsigned> cpus;
-  // SCHED_FIFO, sched(7); none: in the class of the process.
+  // Priority in SCHED_FIFO, sched(7); none: the scheduling class of the process.
   std::optional<unsigned> real_time_priority = {};
   std::uint64_t spin_ns = 0;    // how long to look again before it waits (spin.h)
   AwakeLanes* awake = nullptr;  // the server's; null: this lane is not counted and does not spin
-  std::size_t number = 0;       // its own among those
-  LaneProgress* progress = nullptr;  // null: nobody watches
+  std::size_t number = 0;       // of this lane in `awake`
+  LaneProgress* progress = nullptr;  // null: not watched
 };
 
 class Lane {
  public:
-  // Steps and place are the caller's and outlive the lane.
+  // The caller owns the steps and the place; they outlive the lane.
   Lane(LaneOptions options, std::vector<Step*> steps, WaitPlace& place);
   ~Lane();  // must have been joined, or never started
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  // Throws std::system_error if there is no thread to be had or the real-time class is not
-  // permitted (EPERM), and std::bad_alloc.
+  // Throws std::system_error if no thread can be created or the real-time class is not permitted
+  // (EPERM), and std::bad_alloc.
   void start();
-  // Runs the lane in the calling thread, which gets its CPUs and class, until its end. That it has
-  // as much stack as a thread of ours (stack.h) is the caller's to see to. Throws as start() does.
+  // Runs the lane in the calling thread, which takes on the lane's CPUs and class, until the lane
+  // ends. The caller provides as much stack as a thread of ours has (stack.h). Throws as start()
+  // does.
   void run_here();
   // Waits for the lane's end. False: it has not ended by the deadline.
   bool join(Deadline deadline);

@@ -1,7 +1,6 @@
-// What the steps of one lane have in common: those it runs as its own, and those of
-// the stages behind it that it runs inline (stages/message/inline_dispatch.h).
-// Among it one cache of free slots: the slot that the lane has just answered from is the next that
-// it receives into.
+// What the steps of one lane share: the lane's own steps, and the steps of later stages that it
+// runs inline (stages/message/inline_dispatch.h). They share one cache of free slots, so the lane
+// receives next into the slot from which it has just answered.
 //
 // One thread at a time: the lane's.
 #pragma once
@@ -16,10 +15,10 @@
 namespace cpss {
 
 struct LaneContext {
-  // `kept_slots`: free slots the lane keeps at most, `pool_lanes`: all lanes that keep some.
-  // `shared_events`: where the lane reports, if another process is to read it; null: here.
-  // `watched_progress`: where it shows that it does not hang; null: nobody looks.
-  // `watched_troubles`: where it shows what it is in trouble with; null: nobody looks.
+  // `kept_slots`: max free slots the lane keeps; `pool_lanes`: the number of lanes that keep some.
+  // `shared_events`: where the lane reports if another process reads its events; null: here.
+  // `watched_progress`: where the lane shows that it does not hang; null: not watched.
+  // `watched_troubles`: where the lane shows its troubles; null: not watched.
   LaneContext(SlotPool& pool, std::uint32_t kept_slots, std::uint32_t pool_lanes,
               EventRing* shared_events = nullptr, LaneProgress* watched_progress = nullptr,
               LaneTroubles* watched_troubles = nullptr)
@@ -34,8 +33,7 @@ struct LaneContext {
   EventRing& events;
   LaneProgress& progress;
   LaneTroubles& troubles;
-  // As of the last look there was nothing left to take for the lane's own step: it may dispatch
-  // inline.
+  // The last look of the lane's own step found nothing more to take: the lane may dispatch inline.
   bool input_empty = false;
 
  private:

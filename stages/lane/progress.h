@@ -1,7 +1,7 @@
-// What a lane shows of itself to whoever watches that it does not hang.
+// What a lane shows to the watchdog, to prove that it does not hang.
 //
-// One writer, the lane; any reader, in any process that shares the memory. Relaxed: no more than
-// these values is handed over with them.
+// One writer, the lane; any reader, in any process that shares the memory. Relaxed: only these
+// values are handed over, nothing else.
 #pragma once
 
 #include <atomic>
@@ -16,11 +16,11 @@ class LaneProgress {
   }
   void waits(bool in_its_place) noexcept { set(in_its_place ? Pace::waits : Pace::works); }
 
-  // Of its steps, so far.
+  // Rounds of the lane's steps, so far.
   std::uint64_t rounds() const noexcept { return rounds_.load(std::memory_order_relaxed); }
   // In its wait place, or not running.
   bool waiting() const noexcept { return pace() == Pace::waits; }
-  // It waits, there or within a step, and that may take as long as it likes.
+  // The lane waits, in its wait place or within a step, and may do so for any length of time.
   bool may_take_long() const noexcept { return pace() != Pace::works; }
 
  private:
@@ -34,8 +34,8 @@ class LaneProgress {
   std::atomic<Pace> pace_{Pace::waits};
 };
 
-// While it lives, the lane waits within a step: for a service with a deferred message, or for
-// others that do.
+// While it exists, the lane waits within a step: for a service that processes a deferred message,
+// or for workers that do (room in their queue).
 class LongWait {
  public:
   explicit LongWait(LaneProgress& progress) noexcept : progress_(progress) {

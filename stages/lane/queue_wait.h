@@ -1,7 +1,7 @@
-// Where a lane waits whose work comes from one slot queue. No wait is longer than `longest`.
+// The wait place of a lane whose work comes from one slot queue. No wait is longer than `longest`.
 //
-// A lane that also sends waits for room instead while something waits for that, but so shortly that
-// what is in the queue can wait, too.
+// A lane that also sends waits for room in a socket instead, as long as replies need that room.
+// Such a wait is short (kLongestForRoom), so the messages in the queue can wait meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,10 @@ class QueueWait final : public WaitPlace {
  public:
   struct Wiring {
     SlotQueue::Consumer& queue;
-    std::uint32_t batch;  // most messages the lane's step takes at once
+    std::uint32_t batch;  // max messages the lane's step takes at once
     int stop_event;       // as in ReceiveWait
     LongestWait longest = {};
-    const Step* sender = nullptr;  // blocked_on() is waited for
+    const Step* sender = nullptr;  // the lane waits for its blocked_on(); null: it does not send
   };
 
   QueueWait(const Wiring& wiring, LaneContext& lane, StatsWriter stats) noexcept

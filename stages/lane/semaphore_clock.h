@@ -1,7 +1,7 @@
 // Books one wait for a semaphore: how often, how long, and the wake-ups it passed on.
 //
-// A wait that times out is none: where waits are bounded (wait.h) a lane that has nothing to do
-// wakes up ten times a second, which says nothing about messages.
+// Timed-out waits are not counted: where waits are bounded (wait.h) an idle lane wakes up ten times
+// a second, which says nothing about messages.
 #pragma once
 
 #include <cstdint>

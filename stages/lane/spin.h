@@ -1,14 +1,16 @@
 // Spin, then park: a lane that finds nothing to do looks again for a little while before it goes to
-// sleep. A sleeping lane costs whoever wakes it a system call, and the message the time until the
-// lane runs; looking again costs CPU time, which is wasted if nothing comes.
+// sleep. Waking a sleeping lane costs the waking thread a system call, and delays the message until
+// the lane runs. Looking again costs CPU time, which is wasted if nothing comes.
 //
-// Bounded: a lane looks for at most as long as it is told, and only while no more lanes are awake
-// than the server has CPUs, so that it keeps no other lane from running (unless lanes are pinned to
-// fewer); where there are more, it lets the others run once before it sleeps: they may bring work,
-// and asleep it would be woken by the next message and take the CPU from the lane that has a batch
-// in hand. Adaptive: it does not spin where work has come later than twice that time, nor after a
-// busy time longer than that, which pays for a wake-up; and after each attempt in vain it lets
-// twice as many waits go by before the next.
+// Bounded: a lane looks for at most `max_ns`, and only while no more lanes are awake than the
+// server has CPUs, so that it keeps no other lane from running (unless lanes are pinned to fewer
+// CPUs). If more lanes are awake, it yields once to the others before it sleeps. They may bring
+// work; and if the lane slept at once, the next message would wake it, and it would take the CPU
+// from the lane that has a batch in hand.
+//
+// Adaptive: only idle times that end within twice `max_ns` bring the next attempt nearer. After a
+// busy time longer than `max_ns` the lane does not spin: that work pays for a wake-up. After each
+// attempt in vain the lane lets twice as many such idle times go by before the next attempt.
 #pragma once
 
 #include <atomic>
@@ -23,9 +25,9 @@
 
 namespace cpss {
 
-// Between two looks: tells the CPU that it waits, so that it leaves its execution units to the
-// other hardware thread of the core and does not speculate on the next look (Intel SDM, PAUSE; Arm
-// ARM, YIELD).
+// Called between two looks. Tells the CPU that the thread waits, so that the CPU leaves its
+// execution units to the other hardware thread of the core and does not speculate on the next look
+// (Intel SDM, PAUSE; Arm ARM, YIELD).
 inline void relax_cpu() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -34,15 +36,15 @@ inline void relax_cpu() noexcept {
 #endif
 }
 
-// The lanes that are not asleep, all of a server. A guess that lanes share: relaxed, because
-// nothing else is handed over with it.
+// The lanes of a server that are not asleep. A guess that lanes share: relaxed, because nothing
+// else is handed over with it.
 //
-// A bit for each lane and no count: a process may die before, between or after any two of its
-// stores, and whoever then says that its lane is asleep says what is so, whatever that one had
-// said last. A count that the dead one had changed already would be wrong from then on.
+// A bit for each lane, not a count: a process may die before, between or after any two of its
+// stores. The parent then clears the bit of that lane, which is right whatever the process stored
+// last. A count that the dead process had already changed would be wrong from then on.
 //
-// note_awake(), note_asleep(): one thread at a time for each lane, its own or that of whoever knows
-// its end.
+// note_awake(), note_asleep(): one thread at a time for each lane: the lane's own, or the thread
+// that knows that the lane has ended.
 class AwakeLanes {
  public:
   using Word = std::atomic<std::uint64_t>;
@@ -51,7 +53,7 @@ class AwakeLanes {
     return (lanes + kLanesInWord - 1) / kLanesInWord;
   }
 
-  // `bits`: words_for() all lanes there are, of zeros, nobody else's; they outlive this object.
+  // `bits`: words_for(all lanes) zeroed words, used for nothing else; they outlive this object.
   AwakeLanes(unsigned cpus, std::span<Word> bits) noexcept : cpus_(cpus), bits_(bits) {}
 
   void note_awake(std::size_t lane) noexcept {
@@ -77,14 +79,14 @@ class AwakeLanes {
   const std::span<Word> bits_;
 };
 
-// One lane's. One thread. `Clock`: the time in ns.
+// The spinning of one lane; called by its thread alone. `Clock` returns the time in ns.
 template <std::uint64_t (*Clock)() noexcept>
 class BasicSpin {
  public:
   // `max_ns` 0: the lane always goes to sleep at once.
   explicit BasicSpin(std::uint64_t max_ns) noexcept : max_ns_(max_ns) {}
 
-  // The lane found nothing to do: whether it is to look again.
+  // The lane has found nothing to do. Returns whether it is to look again.
   bool look_again(const AwakeLanes& lanes) noexcept {
     if (max_ns_ == 0) return false;
     const std::uint64_t now = Clock();
@@ -132,11 +134,11 @@ class BasicSpin {
   }
 
   const std::uint64_t max_ns_;
-  bool idle_ = false;           // the lane has nothing to do;
-  std::uint64_t since_ns_ = 0;  // since when it has, or has not
+  bool idle_ = false;           // the lane has nothing to do
+  std::uint64_t since_ns_ = 0;  // when idle_ last changed
   bool spinning_ = false;       // in this idle time
   bool yielded_ = false;        // in this idle time
-  unsigned skip_ = 1;           // so many soon-ended waits before the next attempt
+  unsigned skip_ = 1;           // short idle times to let go by before the next attempt
   unsigned in_vain_ = 0;        // grows with each attempt that failed: 1, 3, 7 ... 255
 };
 

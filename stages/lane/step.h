@@ -1,4 +1,4 @@
-// A stage is a step; what repeats it is a lane (lane.h).
+// Each stage implements Step; a Lane (lane.h) calls it in a loop.
 #pragma once
 
 #include <cstddef>
@@ -16,15 +16,15 @@ class Step {
   // back to fill it. Returns how many messages it moved; 0: there is nothing to do now.
   virtual std::size_t run() noexcept = 0;
 
-  // After a run(): whether another one at once may find something. If not, the lane waits, even if
-  // this one has moved messages.
+  // Called after run(). True: another run() at once may find something. False: the lane waits, even
+  // if this run() has moved messages.
   virtual bool may_look_again() const noexcept { return true; }
 
-  // The socket in which the step needs room before it can go on, null: none. Its lane waits for
-  // that, beside everything else.
+  // The socket in which the step needs room before it can go on; null: none. The lane waits for
+  // that room, beside everything else.
   virtual DatagramSocket* blocked_on() const noexcept { return nullptr; }
 
-  // The lane is about to wait: give up whatever others could use.
+  // The lane is about to wait: the step gives up everything that other lanes could use.
   virtual void before_wait() noexcept {}
 };
 

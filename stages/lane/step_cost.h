@@ -1,7 +1,7 @@
-// What a stage's step takes for a message, as the lanes that run it have seen it lately.
+// The time that a stage's step takes for a message, as seen lately by the lanes that run it.
 //
-// Any thread. A guess that all share, and all improve: relaxed, because nothing else is handed over
-// with it, and an update that another one overwrites is only a sample less.
+// Any thread. A guess that all lanes share and improve: relaxed, because nothing else is handed
+// over with it, and an update that another one overwrites is only one sample less.
 #pragma once
 
 #include <algorithm>
@@ -28,8 +28,8 @@ class StepCost {
     const std::uint64_t mean = mean_.load(std::memory_order_relaxed);
     return mean == 0 ? SIZE_MAX : static_cast<std::size_t>(ns * kScale / mean);
   }
-  // Whether a batch of `messages` is expected to take at most `ns`; of a step of which nothing is
-  // known yet it is not.
+  // Whether a batch of `messages` is expected to take at most `ns`; false while nothing is known of
+  // the step.
   bool is_within(std::uint64_t ns, std::uint64_t messages) const noexcept {
     const std::uint64_t mean = mean_.load(std::memory_order_relaxed);
     return mean != 0 && mean * messages / kScale <= ns;
@@ -40,7 +40,7 @@ class StepCost {
   static constexpr std::uint64_t kMaxGrowth = 8;  // of one sample over the mean
   static constexpr std::uint64_t kScale = 256;    // keeps fractions of a nanosecond
 
-  // A line of its own: written for every batch by whoever runs the step.
+  // A cache line of its own: each lane that runs the step writes it for every batch.
   alignas(64) std::atomic<std::uint64_t> mean_{0};
 };
 

@@ -1,9 +1,9 @@
-// The sign to read nothing more, whatever the sockets hold: they are not ours, and the next server
-// reads on.
+// Tells all lanes to read nothing more, whatever the sockets hold: the sockets are not ours, and
+// the next server reads on.
 //
 // Given once, by the main thread; any reader, in any process that shares the memory. Relaxed: a
-// lane that sees it late reads a batch more. A line of its own: every lane reads it before every
-// wait, and nobody writes to it.
+// lane that sees it late reads a batch more. A cache line of its own: every lane reads it before
+// every wait, and no thread writes to anything else on that line.
 #pragma once
 
 #include <atomic>

@@ -1,8 +1,8 @@
-// What a lane is in trouble with just now, for the main thread, which tells the stats region
+// The troubles that a lane is in just now. The main thread reads them and tells the stats region
 // (server/daemon/trouble_watch.h).
 //
 // failed(), over(): one thread at a time for each kind; look(): any thread, in any process that
-// shares the memory. Relaxed: no more than these values is handed over with them.
+// shares the memory. Relaxed: only these values are handed over, nothing else.
 #pragma once
 
 #include <array>
@@ -28,10 +28,10 @@ class LaneTroubles {
   }
 
   struct Look {
-    std::uint32_t times;  // that it has failed so far; wraps round
-    int number;           // of the last time
+    std::uint32_t times;  // failures so far; wraps round
+    int number;           // of the last failure
   };
-  // None: it is in no such trouble.
+  // None: the lane is not in this trouble.
   std::optional<Look> look(Trouble trouble) const noexcept {
     const std::uint64_t now =
         states_[static_cast<std::size_t>(trouble)].load(std::memory_order_relaxed);

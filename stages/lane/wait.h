@@ -8,15 +8,16 @@
 
 namespace cpss {
 
-// None: until it is woken. Where queues are shared by processes there is one, because a process
+// None: until it is woken. Where processes share the queues there is a limit, because a process
 // that is killed may take a wake-up with it.
 using LongestWait = std::optional<std::chrono::milliseconds>;
 inline constexpr std::chrono::milliseconds kSharedWait{100};
 
-// Of a wait for room in a socket before it, and others that may have got room, are tried again, and
-// replies that have waited for long enough are ended. Short, since it also holds up what could go
-// by other sockets or to other peers; and the kernel says that there is room only when half of the
-// buffer is free, although it takes datagrams as long as any of it is (sock_writeable()).
+// Max wait for room in a socket. After it the lane tries that socket again, and others that may
+// have got room, and ends replies that have waited too long. It is short for two reasons: the wait
+// also holds up replies by other sockets or to other peers; and the kernel reports room only when
+// half of the buffer is free, although it accepts datagrams as long as any of it is
+// (sock_writeable()).
 inline constexpr std::chrono::milliseconds kLongestForRoom{1};
 
 inline Deadline deadline_after(LongestWait longest) noexcept {

@@ -1,12 +1,12 @@
-// How many busy replies the whole server may still send: at most a given number a second.
+// Limits the busy replies of the whole server: at most a given number a second.
 //
 // A virtual schedule (the generic cell rate algorithm, ITU-T I.371, Annex A): each reply moves the
-// time up to which the budget is spent by one interval, and never past now; what nobody asked for
-// is saved up for 10 ms, or one reply. So any second sees at most the rate plus that burst: a
-// hundredth of it, at least one.
+// time up to which the budget is spent by one interval, and never past now. Unused budget is saved
+// up for 10 ms, or for one reply. So in any second the server sends at most the rate plus that
+// burst: a hundredth of the rate, at least one.
 //
-// Thread-safety: take() may be called by any lane; once for a batch that is shed, never for a
-// message. A line of its own: lanes that shed write to it again and again.
+// Thread-safety: any lane may call take(), once for each batch that it sheds, never for each
+// message. A cache line of its own, because lanes that shed write to it again and again.
 #pragma once
 
 #include <algorithm>
@@ -22,11 +22,10 @@ class alignas(64) BusyBudget {
       : interval_ns_(per_second == 0 ? 0 : (kSecond + per_second - 1) / per_second),
         burst_ns_(std::max(kBurst, interval_ns_)) {}
 
-  // Takes up to `wanted` replies at `now_ns` (monotonic_ns() of base/clock.h); returns how
-  // many.
+  // Takes up to `wanted` replies at `now_ns` (monotonic_ns() of base/clock.h); returns how many.
   std::uint32_t take(std::uint32_t wanted, std::uint64_t now_ns) noexcept {
     if (interval_ns_ == 0 || wanted == 0) return 0;
-    // Relaxed: the number itself is all that is agreed on.
+    // Relaxed: the lanes agree on this number alone.
     std::uint64_t spent = spent_until_ns_.load(std::memory_order_relaxed);
     for (;;) {
       const std::uint64_t from = std::max(spent, now_ns > burst_ns_ ? now_ns - burst_ns_ : 0);

@@ -1,8 +1,8 @@
 // The one way a message ends: its outcome is booked, then its slot is given back.
 //
-// Each stage of a lane has one of its own. Outcomes are booked and slots given back in batches:
-// finish() at the end of a step, and before any wait. Most messages of a batch end alike, so that
-// costs one store instead of 64.
+// Each stage of a lane has its own Completion. It books outcomes and gives slots back in batches,
+// in finish(), which the step calls at its end and before any wait. Most messages of a batch end
+// alike, so a batch costs one store instead of 64.
 #pragma once
 
 #include <array>
@@ -18,14 +18,15 @@ namespace cpss {
 
 class Completion {
  public:
-  // At most `batch` messages are completed between two finish().
+  // At most `batch` messages are completed between two calls of finish().
   Completion(SlotStore& store, SlotPool::SlotCache& cache, StatsWriter& stats, std::size_t batch)
       : store_(store), cache_(cache), stats_(stats) {
     freed_.reserve(batch);
   }
 
-  // Ends the message for `reason`. A slot that main has seized was booked by main. A stale one is a
-  // defect: it is counted, and belongs to someone else.
+  // Ends the message for `reason`. If main has seized the slot, main has booked the message. A
+  // stale index is a defect: it is counted, and the slot is not touched, since it may hold another
+  // message.
   void complete(MessageRef message, Reason reason) noexcept {
     switch (store_.release(message)) {
       case Release::released:
@@ -40,22 +41,22 @@ class Completion {
     }
   }
 
-  // Ends datagrams that never became messages: they were in memory, but hold no slot.
+  // Ends datagrams that never became messages: the lane has read them, but they hold no slot.
   void drop(Reason reason, std::uint64_t datagrams) noexcept {
     stats_.book(reason, datagrams);
     stats_.add(Counter::completed, datagrams);
     stats_.add(Counter::given_back, datagrams);
   }
 
-  // Whether the message may be handed on or sent; if not, it is dealt with as in complete().
+  // Whether the message may be handed on or sent; if not, seized and stale count as in complete().
   bool still_held(MessageRef message) noexcept {
     if (store_.holds(message)) return true;
-    // Cannot succeed: the word is known to differ. Tells seized from stale.
+    // This release cannot succeed, since the word is known to differ. It tells seized from stale.
     if (store_.release(message) == Release::stale) stats_.book(Reason::failed_stale_slot);
     return false;
   }
 
-  // Books and gives back what was completed since the last call.
+  // Books the messages completed since the last call, and gives their slots back.
   void finish() noexcept {
     if (freed_.empty()) return;
     for (std::size_t reason = 0; reason < ended_.size(); ++reason)
@@ -71,8 +72,8 @@ class Completion {
   SlotStore& store_;
   SlotPool::SlotCache& cache_;
   StatsWriter& stats_;
-  std::vector<std::uint32_t> freed_;                    // slots of what was completed,
-  std::array<std::uint32_t, kReasons.size()> ended_{};  // and how many for each reason
+  std::vector<std::uint32_t> freed_;                    // slots of completed messages
+  std::array<std::uint32_t, kReasons.size()> ended_{};  // completed messages for each reason
 };
 
 }  // namespace cpss

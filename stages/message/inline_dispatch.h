@@ -1,12 +1,11 @@
-// Inline dispatch: a lane with a batch in hand runs the next stage's step itself, past the queue
-// between.
+// Inline dispatch: a lane with a batch in hand runs the next stage's step itself, instead of
+// putting the batch into the queue.
 //
-// A hop to another thread costs a wake-up and a context switch, for a message as for a batch. While
-// there is little to do, or one CPU to do it on, it buys nothing: so the lane goes on by itself,
-// through the stages, for as long as it has nothing better to do and the next stage is idle. When
-// there is much to do its own input is not empty, and it queues the batch: then the stages run side
-// by side. due() decides, by guesses that need not be right: a wrong one costs a hop, or the chance
-// to save one.
+// A hop to another thread costs a wake-up and a context switch, for one message as for a batch.
+// With little to do, or with one CPU, the hop buys nothing. So the lane runs the next stages
+// itself, as long as its own input is empty and the next stage is idle. With much to do its input
+// is not empty, and the lane queues the batch: then the stages run side by side. due() decides by
+// guesses that need not be right: a wrong guess costs a hop, or the chance to save one.
 #pragma once
 
 #include <algorithm>
@@ -21,30 +20,30 @@
 
 namespace cpss {
 
-// A step fed by a slot queue, as seen by who feeds it.
+// A step fed by a slot queue, as the stage that feeds it sees it.
 class InlineStep {
  public:
   virtual ~InlineStep() = default;
 
   // Processes messages that never were in the queue; `begin_ns` is now. Does not wait, neither for
-  // room in the kernel nor for what a service may block on: returns the slots that would need it,
-  // which belong to the caller again, as if they had not been taken. The span is valid until the
-  // next call.
+  // room in the kernel nor for anything that a service may block on. Returns the slots that would
+  // need such a wait: the caller owns them again, as if the step had not taken them. The span is
+  // valid until the next call.
   virtual std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t> slots,
                                                     std::uint64_t begin_ns) noexcept = 0;
-  // Most messages to run at a time (InlineDispatch::most).
+  // Max messages to run at a time (InlineDispatch::max).
   virtual std::size_t max_inline() const noexcept = 0;
 };
 
-// What a lane has to know of the stage whose step it may run. That stage has the same CPUs and
-// scheduling class; who wires the lanes sees to that.
+// What a lane has to know of the stage whose step it may run. That stage must have the same CPUs
+// and scheduling class; the model sees to that (server/models/seda.cpp).
 struct InlineWiring {
   const SlotQueue& queue;  // between the two
-  std::uint32_t lanes;     // of the other stage
+  std::uint32_t lanes;     // that run the other stage
   const StepCost& cost;    // of its step
   std::uint64_t max_ns;    // longest batch to run inline
   bool one_cpu;            // the server may use one CPU only
-  bool always = false;     // the lane runs that step for all it has, as its own
+  bool always = false;     // the lane runs that step for every batch, as one of its own
 };
 
 class InlineDispatch {
@@ -58,9 +57,9 @@ class InlineDispatch {
     return (w_.one_cpu || lane_.input_empty) && w_.queue.idle_guess(w_.lanes) &&
            w_.cost.is_within(w_.max_ns, messages);
   }
-  // How many messages the lane is to take at most, so that it can run them inline. On several CPUs
-  // there is no limit: what is too much for that is better shared. On one CPU a queue only costs,
-  // so the lane takes less and looks at its own input more often.
+  // Max messages the lane is to take, so that it can run them inline. On several CPUs there is no
+  // limit: a batch too large for that is better shared with other lanes. On one CPU a queue only
+  // costs, so the lane takes less and looks at its own input more often.
   std::size_t max() const noexcept {
     if (w_.always) return step_.max_inline();
     if (!w_.one_cpu || !w_.queue.idle_guess(w_.lanes)) return kNoLimit;

@@ -1,5 +1,5 @@
-// Zeroed memory whose pages exist only once they are touched: the process's own, or shared with
-// those it starts.
+// Zeroed memory whose pages exist only once they are touched: private to the process, or shared
+// with the processes that it starts.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@ enum class Sharing : bool { process_private, process_shared };
 
 class Memory {
  public:
-  // `name` is what /proc/pid/maps calls shared memory. Throws std::bad_alloc where the address
-  // space is used up, std::system_error where there is no shared memory to be had.
+  // `name`: of shared memory in /proc/pid/maps. Throws std::bad_alloc if the address space is used
+  // up, std::system_error if the kernel provides no shared memory.
   explicit Memory(std::size_t bytes, Sharing sharing = Sharing::process_private,
                   const char* name = "cpss");
   ~Memory();

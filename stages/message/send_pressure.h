@@ -1,9 +1,9 @@
 // Whether replies that do not leave fill a socket's send buffer: a flag for each socket of the
-// server, for all lanes and processes.
+// server, shared by all lanes and processes.
 //
-// Raised by the main thread, which looks several times a second, or by a lane that found no room;
-// lowered by the main thread. While it is down a lane pays one load a batch for it. Relaxed: the
-// flag itself is all that is agreed on, and seen late it costs a few replies more or less.
+// The main thread, which looks several times a second, raises and lowers the flag; a lane that
+// finds no room raises it, too. While it is down a lane pays one load a batch for it. Relaxed: only
+// the flag itself is agreed on, and a lane that sees it late sends a few replies more or less.
 #pragma once
 
 #include <atomic>
@@ -21,8 +21,8 @@ class SendPressure {
   void rise() noexcept {
     if (!on()) on_.store(true, std::memory_order_relaxed);
   }
-  // The main thread: up from a quarter of the buffer on, so that who is reachable is known by the
-  // time when it matters; down below an eighth.
+  // Called by the main thread. Raises the flag from a quarter of the buffer on, so that the reach
+  // of peers is known by the time it matters (at half, send_room.h); lowers it below an eighth.
   void look(const SendBufferUse& use) noexcept {
     if (use.size == 0 || use.taken < use.size / 8)
       on_.store(false, std::memory_order_relaxed);
@@ -34,7 +34,7 @@ class SendPressure {
   std::atomic<bool> on_{false};
 };
 
-// What lanes go by.
+// Lanes decide by this whose replies may take room (send_room.h).
 struct SendOutlook {
   std::span<SendPressure> sockets;  // by the place of the socket in the server's list
   const ReachMap& reach;

@@ -1,19 +1,20 @@
-// Whose replies may take room in a socket's send buffer while replies that do not leave fill it.
+// Decides whose replies may take room in a socket's send buffer while replies that do not leave
+// fill it.
 //
-// A reply to a neighbour whose hardware address nobody tells stays in the kernel for about three
-// seconds, and in its socket's send buffer: a few hundred of them are all that the buffer holds,
-// and then nobody else gets a reply either. So while a socket is under pressure (send_pressure.h),
-// replies to silent neighbours may take half of the buffer, those to neighbours that the kernel
-// does not know yet three quarters, and everybody else all of it. Without pressure, or where
-// nothing is known (ReachMap), everybody may.
+// A neighbour may not answer when the kernel asks for its hardware address. A reply to such a
+// silent neighbour stays in the kernel for about three seconds, and in its socket's send buffer.
+// The buffer holds only a few hundred of them, and then no other peer gets a reply either. So while
+// a socket is under pressure (send_pressure.h), replies to silent neighbours may take half of the
+// buffer, those to neighbours that the kernel does not know yet three quarters, and all others the
+// whole of it. Without pressure, or where nothing is known (ReachMap), every reply may be sent.
 //
 // Why not the error queue (IP_RECVERR): it tells of a silent neighbour after three seconds, and
 // makes sends to other peers fail. Why not a second socket on the port, for those replies alone: it
 // would have to be kept from receiving, and cannot be had beside an inherited one.
 //
-// One object per step that sends; its lane's thread alone. Costs a load for each begin() without
-// pressure; with it a system call for each begin(), and above half of the buffer a look into the
-// map for each reply.
+// One object per step that sends, used by its lane's thread alone. Without pressure it costs a load
+// for each begin(); under pressure a system call for each begin() and, above half of the buffer, a
+// look into the map for each reply.
 #pragma once
 
 #include <cstddef>
@@ -26,10 +27,11 @@ namespace cpss {
 
 class SendRoom {
  public:
-  // Null: everybody may always.
+  // Null: every reply may always be sent.
   explicit SendRoom(const SendOutlook* outlook) noexcept : outlook_(outlook) {}
 
-  // What follows is about replies by this socket, now; `socket`: its place in the server's list.
+  // The calls that follow are about replies by this socket, now; `socket_index`: its place in the
+  // server's list.
   void begin(std::size_t socket_index, const DatagramSocket& socket,
              std::uint64_t now_ns) noexcept {
     pressed_ = outlook_ != nullptr && outlook_->sockets[socket_index].on();
@@ -42,7 +44,7 @@ class SendRoom {
     return !pressed_ || admits_under_pressure(peer, bytes);
   }
 
-  // The kernel had no room in that socket.
+  // The kernel had no room in the send buffer of that socket.
   void found_full(std::size_t socket_index) noexcept {
     if (outlook_ != nullptr) outlook_->sockets[socket_index].rise();
   }
@@ -54,7 +56,7 @@ class SendRoom {
   const SendOutlook* outlook_;
   bool pressed_ = false;
   std::uint64_t now_ns_ = 0;
-  SendBufferUse use_;  // as of begin(), and an estimate of what was admitted since
+  SendBufferUse use_;  // as of begin(), and an estimate of the replies admitted since
 };
 
 }  // namespace cpss

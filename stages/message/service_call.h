@@ -1,5 +1,5 @@
-// What lanes of more than one stage ask of the service: calls, of which what they throw is reported
-// and goes no further, and the reason that a verdict stands for.
+// Calls into the service from lanes of more than one stage. An exception of the service is reported
+// and goes no further. Also maps a verdict to the reason that is counted for it.
 #pragma once
 
 #include <exception>
@@ -24,8 +24,8 @@ bool call_threw(EventRing& events, Call call) noexcept {
   return true;
 }
 
-// Asks the service what it says to a message for which there is no room. True: it has a busy reply
-// that may be sent. A service that throws, or says more than it may, has said nothing.
+// Asks the service for its reply to a message for which there is no room. True: there is a busy
+// reply that may be sent. A service that throws, or whose reply is too long, has given none.
 inline bool has_busy_reply(const Service& service, Message& message, EventRing& events) noexcept {
   message.clear_verdict();
   if (call_threw(events, [&] { service.busy_reply(message); })) message.no_reply();
@@ -35,7 +35,7 @@ inline bool has_busy_reply(const Service& service, Message& message, EventRing& 
   return false;
 }
 
-// The counter for what a service calls invalid.
+// The counter for a message that the service calls invalid.
 Reason reason_for(InvalidReason why) noexcept;
 // The counter for a message without a busy reply: `shed`, unless the service calls it invalid or
 // refuses it, which comes before any question of room.

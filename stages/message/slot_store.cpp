@@ -33,7 +33,8 @@ SlotStore::SlotStore(std::uint32_t slots, std::size_t window_bytes, Sharing shar
 MessageRef SlotStore::occupy(std::uint32_t slot) noexcept {
   SharedWord<std::uint64_t>& occupancy = headers_[slot].occupancy;
   const std::uint32_t generation = generation_of(occupancy.load(std::memory_order_relaxed)) + 1;
-  // Release: whoever seizes the slot finds its occupant complete enough to be booked.
+  // Release, to the acquire in seize(): when main seizes the slot, the message is complete enough
+  // to be booked.
   occupancy.store(word(generation, kOccupied), std::memory_order_release);
   return {slot, generation};
 }

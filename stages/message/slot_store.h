@@ -1,10 +1,10 @@
 // The message slots: what a slot index stands for.
 //
 // A slot is a header and two windows of CPSS_MSGSIZE bytes, request and reply. Headers, request
-// windows and reply windows are three separate arrays. A slot is owned by whoever holds its index
-// (see queue/slot_pool.h, P1): its fields are plain memory, and the queues order their hand-over.
-// Only the occupancy word is atomic, because at a forced end the main thread takes slots from lanes
-// that still run.
+// windows and reply windows are three separate arrays. The lane or queue that holds a slot's index
+// owns the slot (see queue/slot_pool.h, P1): its fields are plain memory, and the queues order
+// their hand-over. Only the occupancy word is atomic, because at a forced end the main thread takes
+// slots from lanes that still run.
 //
 // Occupancy: {generation, free | occupied | seized}. The generation grows each time a slot is
 // filled.
@@ -12,9 +12,9 @@
 //   free ──occupy──► occupied ──release (its owner)──► free
 //                        └─────seize (main, at a forced end)──► seized, for good
 //
-// release and seize are compare-exchanges on the word, so of the two exactly one succeeds and books
-// the message. A lane that finds a slot it holds in another generation holds a stale index: that is
-// a defect, it is counted and the slot is not touched.
+// release and seize are compare-exchanges on the word, so exactly one of them succeeds, and its
+// caller books the message. If a lane finds another generation in a slot that it holds, its index
+// is stale: that is a defect, which is counted, and the slot is not touched.
 #pragma once
 
 #include <cstddef>
@@ -39,7 +39,7 @@ struct alignas(64) SlotHeader {
   bool shed = false;  // its reply says that the server is busy; it ends as shed, sent or not
   bool trusted = false;
   bool has_local = false;
-  // A line of its own, because only sockets bound to a wildcard need it: valid where has_local.
+  // On a second cache line, because only sockets bound to a wildcard need it. Valid if has_local.
   alignas(64) LocalAddress local;
 };
 static_assert(ImplicitLifetime<SlotHeader>, "zeroed memory is an array of free headers");
@@ -59,7 +59,7 @@ class SlotStore {
   SlotStore(std::uint32_t slots, std::size_t window_bytes,
             Sharing sharing = Sharing::process_private);
 
-  // What one comes to use, once every slot has been in use.
+  // Bytes that a store of this size uses once every slot has been in use.
   static std::uint64_t bytes(std::uint32_t slots, std::size_t window_bytes) noexcept {
     return slots * std::uint64_t{sizeof(SlotHeader) + 2 * stride_of(window_bytes)};
   }
@@ -71,15 +71,16 @@ class SlotStore {
   std::byte* request(std::uint32_t slot) noexcept { return requests_.data() + slot * stride_; }
   std::byte* reply(std::uint32_t slot) noexcept { return replies_.data() + slot * stride_; }
 
-  // A free slot that the caller owns now holds a message.
+  // Marks a free slot, which the caller owns, as holding a message.
   MessageRef occupy(std::uint32_t slot) noexcept;
   // The message in a slot just taken from a queue.
   MessageRef message_in(std::uint32_t slot) const noexcept;
-  // Whether the slot still holds that message: checked when it is handed on and when it is sent.
+  // Whether the slot still holds that message. Lanes check it when they hand it on and send it.
   bool holds(MessageRef message) const noexcept;
   // The end of a message; only after `released` may it be booked and the slot given back.
   Release release(MessageRef message) noexcept;
-  // Main thread, at a forced end. Whether the slot held a message that nobody else will book.
+  // Called by the main thread at a forced end. True: the slot held a message, which the caller has
+  // to book, since no lane will.
   bool seize(std::uint32_t slot) noexcept;
 
  private:

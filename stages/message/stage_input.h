@@ -14,18 +14,19 @@ namespace cpss {
 
 class StageInput {
  public:
-  // `lanes` share the queue; at most `batch` messages a take.
+  // `lanes` share the queue; each take() gets at most `batch` messages.
   StageInput(SlotQueue& queue, std::uint32_t lanes, std::uint32_t batch, SlotStore& store,
              StatsWriter& stats);
 
   // For the lane's wait place.
   SlotQueue::Consumer& consumer() noexcept { return consumer_; }
 
-  // Takes what is there, up to a batch and `max`; the span is valid until the next call.
+  // Takes the messages that are there, at most a batch and at most `max`. The span is valid until
+  // the next call.
   std::span<const std::uint32_t> take(std::size_t max = SIZE_MAX) noexcept;
-  // There was nothing to take a moment ago.
+  // Whether there was nothing to take a moment ago.
   bool empty_guess() const noexcept { return queue_.ready_guess() == 0; }
-  // Books messages that came past the queue: they have not waited.
+  // Books messages that were dispatched inline, past the queue: they have not waited.
   void book_inline(std::uint64_t messages) noexcept;
   // Books how long each of the slots just taken has waited, as of `taken_ns`.
   void book_waits(std::span<const std::uint32_t> slots, std::uint64_t taken_ns) noexcept;

@@ -1,5 +1,5 @@
-// How a stage hands messages on, as a batch: into the next stage's queue, or inline, by
-// running the next step itself.
+// How a stage hands messages on, as a batch: into the next stage's queue, or inline, by running the
+// next step itself.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ namespace cpss {
 
 class StageOutput {
  public:
-  // At most `batch` messages are added between two hand_on(). No `inline_dispatch`: always by the
-  // queue.
+  // At most `batch` messages are added between two calls of hand_on(). No `inline_dispatch`: always
+  // by the queue.
   StageOutput(SlotQueue& queue, std::uint32_t batch, SlotStore& store, StatsWriter& stats,
               std::optional<InlineDispatch> inline_dispatch = {})
       : producer_(queue), store_(store), stats_(stats), inline_(inline_dispatch) {
@@ -25,15 +25,15 @@ class StageOutput {
   }
 
   void add(std::uint32_t slot) noexcept { slots_.push_back(slot); }
-  // Most messages to add, so that the lane can run them inline; at least 1.
+  // Max messages to add so that the lane can run them inline; at least 1.
   std::size_t max() const noexcept { return inline_ ? inline_->max() : InlineDispatch::kNoLimit; }
   bool empty() const noexcept { return slots_.empty(); }
 
-  // Hands on what was added; `now_ns` is now.
+  // Hands on the messages that were added; `now_ns` is now.
   void hand_on(std::uint64_t now_ns) noexcept {
     if (slots_.empty()) return;
-    // Before anything else: no reader may see more messages enter the next stage than left this
-    // one.
+    // Counted first: no reader may see more messages enter the next stage than this one has
+    // forwarded.
     stats_.add(Counter::forwarded, slots_.size());
     std::span<const std::uint32_t> rest = slots_;
     if (inline_ && inline_->due(rest.size())) rest = inline_->run(rest, now_ns);

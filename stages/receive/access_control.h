@@ -1,7 +1,7 @@
 // Who may ask: decided for every arrival before it becomes a message.
 //
-// Any number of receive lanes call it at once; nothing of it changes but the host's addresses, of
-// which each lane has a copy (host_addresses.h). A v4-mapped peer is treated as IPv4 in every check
+// Any number of receive lanes call it at once. Nothing of it changes but the host's addresses, of
+// which each lane has a copy (host_addresses.h). Every check treats a v4-mapped peer as IPv4
 // (IpAddress compares them equal).
 #pragma once
 
@@ -19,15 +19,15 @@
 namespace cpss {
 
 struct AccessOptions {
-  PrefixSet allowed;                         // empty: everybody
+  PrefixSet allowed;                         // who may ask; empty: every peer
   PrefixSet trusted;                         // may get replies longer than their requests
   std::vector<SocketAddress> own_addresses;  // what the server listens on, with real ports
   LocalAddressSet
-      host;  // this host's addresses, for wildcard listeners, and its broadcast ones, now
+      host;  // this host's addresses now, for wildcard listeners, and its broadcast addresses
   // The service sends back what it gets: refuse peers that may do the same.
   bool reflects = false;
   Sharing sharing =
-      Sharing::process_private;  // of what is published: with lanes that are processes
+      Sharing::process_private;  // of the published addresses, with lanes that are processes
 };
 
 class AccessControl {
@@ -36,11 +36,11 @@ class AccessControl {
   explicit AccessControl(AccessOptions options)
       : options_(std::move(options)), host_(options_.host, options_.sharing) {}
 
-  // Of this host; the main thread publishes others when they have changed.
+  // The addresses of this host; the main thread publishes new ones when they have changed.
   HostAddresses& host() noexcept { return host_; }
   const HostAddresses& host() const noexcept { return host_; }
 
-  // Why the arrival must not become a message; nothing if it may. `host`: the lane's copy.
+  // Why the arrival must not become a message; none: it may. `host`: the lane's copy.
   std::optional<Reason> refusal(const Arrival& arrival, const HostAddressCopy& host) const noexcept;
   bool trusted(const SocketAddress& peer) const noexcept { return options_.trusted.contains(peer); }
 

@@ -1,4 +1,4 @@
-// Goes through the datagrams of one arrival, of which the kernel may have merged several.
+// Goes through the datagrams of one arrival: the kernel may have merged several into it.
 #pragma once
 
 #include <algorithm>
@@ -23,11 +23,11 @@ class ArrivalCursor {
   std::uint32_t left() const noexcept { return left_; }  // datagrams, this one included
   bool done() const noexcept { return left_ == 0; }
 
-  // While not done: the datagram's bytes; of one that was cut, those that are there.
+  // Only while not done(). The datagram's bytes; if it was truncated, the bytes received.
   std::span<std::byte> bytes() const noexcept {
     return bytes_.first(std::min<std::size_t>(segment_size_, bytes_.size()));
   }
-  // The buffer ended within this datagram. That can be said of the last one only.
+  // The buffer ended within this datagram. Only the last datagram of an arrival can be cut.
   bool cut() const noexcept { return truncated_ && left_ == 1; }
   void next() noexcept {
     bytes_ = bytes_.subspan(bytes().size());

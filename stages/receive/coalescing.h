@@ -1,15 +1,15 @@
-// Receive coalescing, as network adapters coalesce interrupts (ethtool(8), adaptive-rx): where
-// datagrams keep coming a few at a time, as fast as the lane can take them, it pauses and lets some
-// more come before it looks again.
+// Receive coalescing, as network adapters coalesce interrupts (ethtool(8), adaptive-rx): if
+// datagrams keep coming a few at a time, as fast as the lane can take them, the lane pauses and
+// lets some more come before it looks again.
 //
-// Such a lane is always busy and never has much in hand, so each message pays for a whole round of
-// system calls, and few replies to one peer leave together. After a short pause the same messages
-// come as one batch, which may cost far less, and the CPU idles in between.
+// Without pauses such a lane is always busy and never has much in hand: each message pays for a
+// whole round of system calls, and few replies to one peer leave together. After a short pause the
+// same messages come as one batch, which may cost far less, and the CPU idles in between.
 //
-// It may also cost more, where nothing can leave together; and a client that waits for replies
-// before it asks again may be slowed down. So the lane tries: it goes on with pauses only if
-// arrivals come as fast as without, and cost less CPU time. If not it does without, longer each
-// time.
+// A pause may also cost more, if no replies can leave together; and it may slow down a client that
+// waits for replies before it asks again. So the lane tries: it goes on with pauses only if
+// arrivals come as fast as without, and cost less CPU time. If not, it goes without pauses, each
+// time for longer.
 //
 // One thread.
 #pragma once
@@ -22,7 +22,7 @@ namespace cpss {
 
 class Coalescing {
  public:
-  // The lane has taken so many `arrivals`, of at most `max`. True: decide() is to be called.
+  // The lane has taken so many `arrivals`, of at most `max`. True: the lane has to call decide().
   bool note(std::size_t arrivals, std::size_t max) noexcept {
     arrivals_ += arrivals;
     due_ = on_ && arrivals > 1 && arrivals < max / 2;
@@ -31,7 +31,7 @@ class Coalescing {
   // Whether to pause before looking again.
   bool due() const noexcept { return due_; }
 
-  // `now_ns`, and `cpu_ns`, what the lane's thread has used until now.
+  // `now_ns`: the time; `cpu_ns`: the CPU time that the lane's thread has used until now.
   void decide(std::uint64_t now_ns, std::uint64_t cpu_ns) noexcept {
     const Cost cost{(now_ns - begin_.time_ns) / arrivals_, (cpu_ns - begin_.cpu_ns) / arrivals_};
     begin_ = {now_ns, cpu_ns};
@@ -47,7 +47,7 @@ class Coalescing {
   }
 
  private:
-  // At a moment, or of one arrival.
+  // Totals at a moment, or the cost of one arrival.
   struct Cost {
     std::uint64_t time_ns = 0;
     std::uint64_t cpu_ns = 0;
@@ -57,19 +57,19 @@ class Coalescing {
   static constexpr unsigned kEpochsOn = 64;       // before the lane compares again
   static constexpr unsigned kMaxEpochsOff = 256;  // before it tries again
 
-  // At most an eighth more time, at least a sixteenth less CPU time: less is noise.
+  // At most an eighth more time, and at least a sixteenth less CPU time; a smaller gain is noise.
   bool pays(const Cost& cost) const noexcept {
     return cost.time_ns <= without_.time_ns + without_.time_ns / 8 &&
            cost.cpu_ns <= without_.cpu_ns - without_.cpu_ns / 16;
   }
 
   bool due_ = false;
-  bool on_ = false;         // coalesces, in this epoch
-  bool trying_ = false;     // for the first one in a row
-  unsigned remaining_ = 2;  // epochs until that changes
+  bool on_ = false;         // the lane coalesces in this epoch
+  bool trying_ = false;     // this epoch is the first one on in a row
+  unsigned remaining_ = 2;  // epochs until on_ changes
   unsigned epochs_off_ = 1;
   std::uint64_t arrivals_ = 0;  // in this epoch
-  Cost begin_;                  // of the epoch
+  Cost begin_;                  // totals when the epoch began
   Cost without_;                // what an arrival cost before the last change
 };
 

@@ -1,16 +1,16 @@
-// The datagrams that a receive lane has read and that have no slot yet, counted where main can get
-// at them: at a forced end exactly one of the two ends them, as it is with slots (slot_store.h).
+// Counts the datagrams that a receive lane has read and that have no slot yet, in a word that main
+// can reach: at a forced end exactly one of the two ends them, as it is with slots (slot_store.h).
 //
 //   in hand ──put_down(n)──► n lie there ──pick_up()──► in hand
 //                                 └──take_away() (main, at a forced end)──► taken, for good
 //
 // The lane has them in hand while it reads, places and ends datagrams, for no longer than the
-// system calls of one batch take. It puts down what is left before all that may take long: a
-// service, the stages behind it, a wait. pick_up() and take_away() are compare-exchanges on one
-// word, so of the two exactly one succeeds, and books them. What was taken away stays so: the lane
-// reads no more.
+// system calls of one batch take. It puts the rest down before anything that may take long: a call
+// into the service, the next stages, a wait. pick_up() and take_away() are compare-exchanges on one
+// word, so exactly one of them succeeds, and its caller books the datagrams. Datagrams that were
+// taken away stay so: the lane reads no more.
 //
-// One lane, and main.
+// Called by one lane, and by main.
 #pragma once
 
 #include <atomic>
@@ -21,25 +21,25 @@ namespace cpss {
 
 class HeldDatagrams {
  public:
-  // The lane. False: main has taken what lay there, which is the lane's no more.
+  // Called by the lane. False: main has taken the datagrams, which are no longer the lane's.
   bool pick_up() noexcept {
     std::uint64_t there = word_.load(std::memory_order_relaxed);
-    // Fails for one reason alone: nobody else writes another word than kTaken.
+    // Fails for one reason alone: only take_away() writes meanwhile, and it writes kTaken.
     in_hand_ =
         there != kTaken && word_.compare_exchange_strong(there, kInHand, std::memory_order_relaxed);
     return in_hand_;
   }
-  // The lane. Of so many datagrams, all counted as received; nothing happens if it has none in
-  // hand.
+  // Called by the lane: puts down so many datagrams, all counted as received. Does nothing if the
+  // lane has none in hand.
   void put_down(std::uint64_t datagrams) noexcept {
     if (!in_hand_) return;
     in_hand_ = false;
-    // Release, to take_away(): who takes them sees them counted.
+    // Release, to the acquire in take_away(): main sees the datagrams that it takes as counted.
     word_.store(datagrams, std::memory_order_release);
   }
 
-  // Main, at a forced end, after the pool was closed. How many it has taken, which are its own to
-  // book; none: the lane has them in hand, and puts them down in a moment.
+  // Called by main at a forced end, after the pool was closed. Returns how many datagrams it has
+  // taken, which main has to book. None: the lane has them in hand, and puts them down in a moment.
   std::optional<std::uint64_t> take_away() noexcept {
     std::uint64_t there = word_.load(std::memory_order_acquire);
     if (there == kTaken) return 0;
@@ -54,7 +54,7 @@ class HeldDatagrams {
   static constexpr std::uint64_t kTaken = UINT64_MAX - 1;
 
   std::atomic<std::uint64_t> word_{0};
-  bool in_hand_ = false;  // the lane's own
+  bool in_hand_ = false;  // used by the lane alone
 };
 
 }  // namespace cpss

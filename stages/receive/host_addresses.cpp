@@ -9,7 +9,7 @@
 namespace cpss {
 namespace {
 
-// Hosts with many addresses get more of the same; 24 KiB for the others.
+// A host with many addresses gets room for more of them (the constructor); the others get 24 KiB.
 constexpr std::size_t kMinCapacity = 1'024;
 
 std::size_t size_of(const LocalAddressSet& set) {

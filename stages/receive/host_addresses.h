@@ -1,18 +1,18 @@
-// The addresses of this host as the lanes know them: the main thread publishes them, each lane has
-// a copy of its own, which it renews once a batch if there is something new.
+// The addresses of this host as the lanes know them: the main thread publishes them, and each lane
+// has its own copy, which it renews before a batch if there is a new publication.
 //
 //   main ─ publish() ─► version, words ◄─ refresh() ─ a lane's copy, of this process or another
 //
-// A lane that finds nothing new pays for one load of a word that hardly ever changes. One that
-// comes while something is being written keeps what it has and looks again with its next batch: no
-// lane ever waits, nor is one waited for. Copies take the place of generations that would have to
-// be kept for as long as somebody may read them; there is nothing to free.
+// A lane that finds nothing new pays for one load of a word that hardly ever changes. A lane that
+// comes while main writes keeps its copy and looks again with its next batch: no lane ever waits,
+// and main waits for no lane. With copies no old publication has to be kept for lanes that may
+// still read it, and there is nothing to free.
 //
-// Invariant: `version` is even and rises by two with each publication; it is odd while the words
-// are written. Memory orders: each word is stored with release after `version` has become odd, and
-// loaded with acquire; so a lane that has loaded a word of a later publication finds another
-// `version` afterwards, and throws away what it has read. `version` is stored with release when the
-// words are complete, and loaded with acquire before they are read.
+// Invariant: `version` is even and rises by two with each publication; it is odd while main writes
+// the words. Memory orders: main stores each word with release after it has made `version` odd, and
+// the lane loads it with acquire. So a lane that has loaded a word of a later publication finds
+// another `version` afterwards, and throws away all that it has read. Main stores `version` with
+// release when the words are complete, and the lane loads it with acquire before it reads them.
 #pragma once
 
 #include <array>
@@ -28,13 +28,13 @@ namespace cpss {
 
 class HostAddresses {
  public:
-  // There is room for several times as many as there are `now`. Throws std::bad_alloc,
+  // Has room for several times as many addresses as there are `now`. Throws std::bad_alloc,
   // std::system_error.
   HostAddresses(const LocalAddressSet& now, Sharing sharing);
 
-  // Main thread. False: there are more than there is room for, so that from now on every address is
-  // taken for one of this host: its own datagrams are never answered, at the price of peers that
-  // use a port of ours.
+  // Main thread. False: there are more addresses than there is room for. From then on every address
+  // counts as one of this host. So the server never answers its own datagrams, but it also refuses
+  // peers that use a port of ours.
   bool publish(const LocalAddressSet& now) noexcept;
 
  private:
@@ -47,7 +47,7 @@ class HostAddresses {
     std::atomic<bool> too_many;
   };
   using Word = std::atomic<std::uint64_t>;
-  // An address, or a network's first one, and the bits that its addresses share.
+  // An address, or the first address of a network, and the bits that all its addresses share.
   using Entry = std::array<std::uint64_t, 3>;
 
   void write(std::size_t place, const IpAddress& ip, unsigned length) noexcept;
@@ -59,10 +59,10 @@ class HostAddresses {
   Word* words_;
 };
 
-// One thread at a time: a lane's. Allocates nothing after its construction.
+// Used by one thread at a time: the lane's. Allocates nothing after its construction.
 class HostAddressCopy {
  public:
-  // Has what is published now, for which it waits if need be.
+  // Copies the addresses published now, and waits for a publication under way.
   explicit HostAddressCopy(const HostAddresses& source);
 
   // Once a batch.
@@ -84,7 +84,7 @@ class HostAddressCopy {
   std::uint64_t version_ = 0;
   bool too_many_ = false;
   LocalAddressSet held_;
-  std::vector<IpAddress> addresses_;  // as they are read, before they are known to be whole
+  std::vector<IpAddress> addresses_;  // as read, before they are known to be of one publication
   std::vector<Prefix> networks_;
 };
 

@@ -24,8 +24,8 @@ void book_promotion(const Promotion& goes, StatsWriter& stats) noexcept {
     stats.add(Counter::handoffs);
 }
 
-// A lane is started here, by the one that found that all are full: which takes as long as several
-// messages, while nobody listens.
+// If all running lanes are full, this lane starts another one here. That takes as long as several
+// messages, and no lane listens meanwhile.
 TokenGoes PromotingStep::promote(std::uint32_t messages) noexcept {
   Promotion goes = seat_.token.promote(seat_.lane, messages, true);
   if (goes.token == TokenGoes::start) {
@@ -46,7 +46,7 @@ TokenGoes PromotingStep::promote(std::uint32_t messages) noexcept {
 std::span<const std::uint32_t> PromotingStep::run_inline(std::span<const std::uint32_t> slots,
                                                          std::uint64_t begin_ns) noexcept {
   const TokenGoes goes = promote(static_cast<std::uint32_t>(slots.size()));
-  // What passing took is not the next step's.
+  // The time that promoting took is not booked on the next step.
   const std::span<const std::uint32_t> rest =
       next_.run_inline(slots, goes == TokenGoes::kept ? begin_ns : monotonic_ns());
   seat_.token.done(seat_.lane);
@@ -72,7 +72,8 @@ bool LeaderWait::wait() noexcept {
 
 bool LeaderWait::sleep() noexcept {
   std::array<pollfd, 3> events{{{w_.token_event, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLOUT, 0}}};
-  // It stays readable: who has seen it waits for the token, and ends without it.
+  // The stop event stays readable: a lane that has seen it waits for the token, and ends without
+  // it.
   if (!stopping_) events[1].fd = w_.stop_event;
   if (const DatagramSocket* full = w_.sender.blocked_on()) events[2].fd = full->descriptor();
   const auto longest = events[2].fd >= 0 ? std::min(w_.idle_end, kLongestForRoom) : w_.idle_end;

@@ -1,5 +1,5 @@
-// Lanes that share the server's sockets and listen one at a time (queue/leader_token.h): what each
-// does as the leader, and as one of its followers.
+// The steps and the wait place of lanes that share the server's sockets and listen one at a time
+// (queue/leader_token.h).
 //
 //   LeaderStep      runs the lane's receive step while the lane is the leader
 //   PromotingStep   stands between receive and service: promotes another lane, then goes on with
@@ -29,22 +29,22 @@ struct LeaderSeat {
   LeaderToken& token;
   std::uint32_t lane;   // its own number
   std::uint32_t limit;  // messages that it receives before it promotes another lane
-  // Starts the thread of another lane, after it has joined its last one. Returns 0, or the errno
-  // that says why there is none to be had (EBUSY: the last one has not ended); ECANCELED: it is not
-  // tried now.
+  // Starts the thread of another lane, after it has joined that lane's last one. Returns 0, or the
+  // errno that says why there is none (EBUSY: the last one has not ended); ECANCELED: the group
+  // does not try to start one now.
   std::function<int(std::uint32_t lane)> start;
 };
 
-// A lane could not be started: counts it and says so. The ring and the troubles are of a lane that
-// the caller speaks for.
+// Counts and reports that a lane could not be started. The ring and the troubles belong to the lane
+// for which the caller speaks.
 void report_not_started(int error, StatsWriter& stats, EventRing& events,
                         LaneTroubles& troubles) noexcept;
-// Counts where the token has gone.
+// Counts where the token has gone, and the wake-ups that it took.
 void book_promotion(const Promotion& goes, StatsWriter& stats) noexcept;
 
 class PromotingStep final : public InlineStep {
  public:
-  // `next`: what the messages are for. `stats`: of the lane's receive step.
+  // `next`: the step that gets the messages. `stats`: of the lane's receive step.
   PromotingStep(const LeaderSeat& seat, InlineStep& next, StatsWriter stats,
                 LaneContext& lane) noexcept
       : seat_(seat), next_(next), stats_(stats), lane_(lane) {}
@@ -82,11 +82,11 @@ class LeaderWait final : public WaitPlace {
  public:
   struct Wiring {
     WaitPlace& datagrams;                // where the lane waits while it is the leader
-    const Step& sender;                  // blocked_on() is waited for, too
+    const Step& sender;                  // the lane waits for its blocked_on(), too
     SlotPool& pool;                      // once closed (a forced end) the lane ends
     int token_event;                     // the lane's, as `token` knows it
     int stop_event;                      // as in ReceiveWait
-    std::chrono::milliseconds idle_end;  // after so long without the token the lane may end
+    std::chrono::milliseconds idle_end;  // the lane may end after so long without the token
   };
 
   LeaderWait(const LeaderSeat& seat, const Wiring& wiring, StatsWriter stats,
@@ -96,7 +96,7 @@ class LeaderWait final : public WaitPlace {
   bool wait() noexcept override;
 
  private:
-  // Until something comes; false: nothing did, for idle_end.
+  // Sleeps until there may be something to do. False: nothing came for idle_end.
   bool sleep() noexcept;
 
   const LeaderSeat& seat_;

@@ -1,10 +1,11 @@
 // How often a lane was woken for a datagram that another lane was quicker to take.
 //
-// A lane that is woken and finds, still in the kernel, that there is nothing goes to sleep again
-// there: epoll_wait(2) does not return, only the times its thread slept tell (getrusage(2)), before
-// and after. A total read now and then would not do: a service sleeps on the same thread. So of the
-// waits of each 100 ms the first few are measured, and what they showed stands for the others too.
-// That is all of them where there are few; where there are many, 640 system calls a second at most.
+// A lane that is woken and finds nothing, still in the kernel, goes to sleep again there, and
+// epoll_wait(2) does not return. Only the number of times that its thread slept tells
+// (getrusage(2)), taken before and after the wait. A total read now and then would not do, because
+// a service sleeps on the same thread. So the first few waits of each 100 ms are measured, and
+// their result stands for the other waits too. With few waits that is all of them; with many it
+// costs 640 system calls a second at most.
 //
 // One object per lane, used by its thread alone.
 #pragma once
@@ -26,9 +27,9 @@ template <std::uint64_t (*TimesSlept)() noexcept>
 class BasicLostRaces {
  public:
   static constexpr std::uint64_t kSpanNs = 100'000'000;
-  static constexpr std::uint64_t kMeasured = 32;  // waits of a span
+  static constexpr std::uint64_t kMeasured = 32;  // waits of a span that are measured
 
-  // Runs `wait`, which begins at `now_ns`; returns the races to be counted.
+  // Runs `wait`, which begins at `now_ns`; returns how many lost races the caller has to count.
   template <class Wait>
   std::uint64_t during(std::uint64_t now_ns, Wait wait) noexcept {
     std::uint64_t to_count = 0;
@@ -52,7 +53,7 @@ class BasicLostRaces {
  private:
   std::uint64_t since_ns_ = 0;
   std::uint64_t waits_ = 0;  // of this span
-  std::uint64_t lost_ = 0;   // in those that were measured
+  std::uint64_t lost_ = 0;   // races lost in the measured waits of this span
 };
 
 using LostRaces = BasicLostRaces<times_slept>;

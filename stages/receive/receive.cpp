@@ -10,7 +10,8 @@
 namespace cpss {
 namespace {
 
-// After a read that failed. Short, since an error that was pending at the socket is mostly gone.
+// The pause after a failed read. Short, since an error that was pending at the socket is mostly
+// gone.
 constexpr Backoff::Pause kFirstPause{1};
 
 std::size_t buffer_bytes(std::size_t window_bytes, bool merged) {
@@ -47,7 +48,7 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
 
 std::size_t ReceiveStep::run() noexcept {
   starved_ = false;
-  // A forced end: nothing more is received, so that the ledger can be closed.
+  // A forced end: the lane receives nothing more, so that the ledger can be closed.
   if (w_.pool.free_slots().closed()) {
     abandon_held();
     return 0;
@@ -71,8 +72,8 @@ std::size_t ReceiveStep::receive_from_ports() noexcept {
       continue;
     }
     moved += receive_from(static_cast<std::uint16_t>(next_socket_));
-    // Without a slot it stays this socket's turn, or one that others outpace would never get one. A
-    // batch that is shed was its turn.
+    // Without a slot it stays this socket's turn; otherwise sockets that others outpace would never
+    // get a slot. If the lane sheds, a shed batch was the socket's turn.
     if (!starved_ || shedding_) next_socket_ = (next_socket_ + 1) % w_.sockets.size();
     if (w_.one_batch && moved > 0) break;
   }
@@ -91,7 +92,8 @@ void ReceiveStep::accept_tokens(std::uint32_t tokens) noexcept {
   lane_.cache.accept(std::span(free_).subspan(held));
 }
 
-// No more than its share: what one lane holds and does not need, another one would shed for.
+// Claims no more than the lane's share: for a slot that it held without need, another lane would
+// shed a message.
 void ReceiveStep::claim() noexcept {
   const std::size_t held = free_.size();
   if (held >= w_.batch) return;
@@ -106,7 +108,7 @@ void ReceiveStep::give_back_free() noexcept {
 }
 
 std::size_t ReceiveStep::arrivals_wanted() const noexcept {
-  // What is shed needs no slot.
+  // Datagrams that the lane sheds need no slot.
   const std::size_t room = free_.empty() ? w_.batch : std::min(free_.size(), output_.max());
   return std::clamp<std::size_t>(room / per_arrival_, 1, w_.batch);
 }
@@ -134,9 +136,9 @@ std::size_t ReceiveStep::receive_from(std::uint16_t socket_index) noexcept {
   return starved_ ? shed_held(clock, datagrams) : place_batch(clock, datagrams);
 }
 
-// An error that was pending at the socket is gone once it has been told, and datagrams may wait
-// behind it: only after a second one in a row does the socket count as empty. So a lane that is to
-// stop leaves nothing behind.
+// The kernel reports a pending error of a socket once, and datagrams may wait behind it. So the
+// socket counts as empty only after a second error in a row, and a lane that is to stop leaves no
+// datagrams behind.
 void ReceiveStep::read(std::uint16_t socket_index, std::size_t max_arrivals) noexcept {
   DatagramSocket& socket = *w_.sockets[socket_index];
   ReceiveResult result;
@@ -153,7 +155,7 @@ void ReceiveStep::read(std::uint16_t socket_index, std::size_t max_arrivals) noe
   filled_ = result.filled;
   arrival_ = 0;
 
-  // Counted before any decision; in memory from here on.
+  // Counted before any decision; the datagrams are in memory from here on.
   for (std::size_t i = 0; i < filled_; ++i) held_ += arrivals_[i].datagrams();
   if (held_ == 0) return;
   stats_.add(Counter::received, held_);
@@ -256,7 +258,8 @@ std::size_t ReceiveStep::place_held() noexcept {
 }
 
 std::size_t ReceiveStep::shed_held(BatchClock& clock, std::uint64_t held) noexcept {
-  // Each of the datagrams that the kernel merged is asked for: one may be invalid and the next not.
+  // The service is asked about each datagram of a merged arrival: one may be invalid and the next
+  // not.
   for (; held_ > 0; next_datagram()) {
     const std::optional<Reason> reason = reason_to_shed();
     if (!reason) break;
@@ -268,7 +271,7 @@ std::size_t ReceiveStep::shed_held(BatchClock& clock, std::uint64_t held) noexce
   return held - held_;
 }
 
-// The service is asked, and that it is quick to answer is its promise, not ours.
+// Puts the datagrams down during the call: only the service can promise that it answers quickly.
 std::optional<Reason> ReceiveStep::reason_to_shed() noexcept {
   if (too_long()) return Reason::invalid_truncated;
   hold_.put_down(held_);
@@ -284,7 +287,7 @@ void ReceiveStep::abandon_held() noexcept {
   held_ = 0;
 }
 
-// What may take long comes last: with it the lane holds nothing that others could use.
+// hand_on() comes last, since it may take long: then the lane holds nothing that others could use.
 void ReceiveStep::finish(BatchClock& clock, std::size_t datagrams) noexcept {
   const std::uint64_t end_ns = monotonic_ns();
   clock.end(end_ns, datagrams);

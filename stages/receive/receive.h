@@ -1,20 +1,20 @@
 // Stage receive: takes datagrams from the sockets into slots, decides who may ask, hands on.
 //
-// One object per receive lane. Every lane serves every socket in turn, a batch at a time. Arrivals
-// are read into memory of the lane, since the kernel may have merged several datagrams into one
-// (UDP_GRO: 128 of them, say), and each datagram is copied into a slot of its own: 256 bytes cost
+// One object per receive lane. Every lane serves every socket in turn, a batch at a time. The lane
+// reads arrivals into memory of its own, since the kernel may have merged several datagrams into
+// one (UDP_GRO: 128 of them, say), and copies each datagram into a slot of its own: 256 bytes cost
 // about 10 ns.
 //
-// Slots are claimed before anything is read, and no more arrivals are read than there are slots.
-// Merged arrivals may still hold more datagrams than that: these wait in the lane, count as in
-// flight, and nothing more is read before they have slots. At a forced end they are the lane's or
-// main's (held_datagrams.h).
+// The lane claims slots before it reads, and reads no more arrivals than it has slots. Merged
+// arrivals may still hold more datagrams than that: these wait in the lane and count as in flight,
+// and the lane reads nothing more before they have slots. At a forced end either the lane or main
+// ends them (held_datagrams.h).
 //
 // A socket whose reads fail is left alone for a while (backoff.h), 1 ms at first, at most 1 s: the
 // lane goes on with the others, and need not be woken for this one.
 //
-// When there is no free slot, what happens is for the overload policy to say: the datagrams wait,
-// in the kernel or in the lane, or a batch of them is shed (shedding.h).
+// When there is no free slot, the overload policy decides: the datagrams wait, in the kernel or in
+// the lane, or the lane sheds a batch of them (shedding.h).
 #pragma once
 
 #include <cstdint>
@@ -51,20 +51,20 @@ class ReceiveStep final : public Step {
     SlotPool& pool;
     SlotQueue& requests;
     const AccessControl& access_control;
-    std::uint32_t batch;                            // most datagrams of one receive
+    std::uint32_t batch;                            // max datagrams of one receive
     std::uint32_t lanes;                            // receive lanes
     bool merged = false;                            // arrivals may hold several datagrams
-    bool coalesces = false;                         // pauses between small batches (coalescing.h)
+    bool coalesces = false;                         // the lane pauses between small batches
     std::optional<Shedding::Wiring> shedding = {};  // none: datagrams wait for slots
-    // Slot headers name a socket by its place in the server's list, in which `sockets` are one
-    // behind the other from this one on.
+    // Slot headers name a socket by its place in the server's list. There `sockets` stand one after
+    // the other, from this place on.
     std::size_t first_socket = 0;
-    bool one_batch = false;  // a run ends with the first batch that was handed on
-    // Once it is true nothing more is read, whatever the sockets hold. Null: never.
+    bool one_batch = false;  // a run ends with the first batch that it has handed on
+    // Once it is given the lane reads nothing more, whatever the sockets hold. Null: never.
     const StopReading* stop_reading = nullptr;
   };
 
-  // Memory of its own that one comes to use.
+  // Bytes of its own memory that a step uses at most.
   static std::uint64_t bytes(std::size_t window_bytes, std::uint32_t batch, bool merged,
                              bool sheds) noexcept;
 
@@ -73,30 +73,30 @@ class ReceiveStep final : public Step {
 
   std::size_t run() noexcept override;
   void before_wait() noexcept override;
-  // Not for slots: those are waited for, and what is shed is shed at a pace.
+  // Not for slots: the lane waits for those, and sheds at a pace.
   bool may_look_again() const noexcept override { return !starved_ && !must_coalesce_; }
 
   // The last run() stopped because there was no free slot, not because there was nothing to read. A
-  // run that has shed a batch says so too, and returns 0: the lane gives the others time before it
-  // sheds more.
+  // run that has shed a batch says so too, and returns 0: so the lane gives other lanes time before
+  // it sheds more.
   bool starved() const noexcept { return starved_; }
-  // After the last run() the lane is to pause, whatever it has moved.
+  // After the last run() the lane is to pause, however many messages it has moved.
   bool must_coalesce() const noexcept { return must_coalesce_; }
   bool sheds() const noexcept { return shedding_.has_value(); }
-  // Tokens of the pool that the lane has waited for; used by the next run().
+  // Tokens of the pool that the lane's wait has brought; the next run() uses them.
   void accept_tokens(std::uint32_t tokens) noexcept;
   // The lane goes on without receiving.
   void receive_no_more() noexcept { receives_ = false; }
   // The lane was woken because a socket had become readable: if the next run() reads nothing,
   // another lane was faster.
   void woken() noexcept { woken_ = true; }
-  // Main, at a forced end.
+  // Called by main at a forced end (HeldDatagrams::take_away()).
   std::optional<std::uint64_t> take_away_held() noexcept { return hold_.take_away(); }
-  // Whether the last read of this one of its sockets has failed.
+  // Whether the last read of this socket, by its place in `sockets`, has failed.
   bool fails(std::size_t socket) const noexcept { return failures_[socket].failing(); }
-  // When the first of those that fail is to be tried again; none fails: kNoDeadline.
+  // When the first failing socket is due for its next try; kNoDeadline if none fails.
   Deadline next_try() const noexcept;
-  // The next run() tries all of them, once: the lane is to stop.
+  // The next run() tries all sockets, once: the lane is to stop.
   void try_all_again() noexcept;
   StatsWriter& stats() noexcept { return stats_; }
   LaneContext& lane() noexcept { return lane_; }
@@ -105,35 +105,37 @@ class ReceiveStep final : public Step {
   bool may_receive() const noexcept {
     return receives_ && (w_.stop_reading == nullptr || !w_.stop_reading->given());
   }
-  // Of all sockets in turn.
+  // Receives from all sockets in turn.
   std::size_t receive_from_ports() noexcept;
   std::size_t receive_from(std::uint16_t socket_index) noexcept;
-  // How many arrivals to ask for, so that they are about a batch of datagrams, and no more than
-  // there are slots for if each is one.
+  // How many arrivals to ask for: about a batch of datagrams, and no more arrivals than there are
+  // slots, in case each is one datagram.
   std::size_t arrivals_wanted() const noexcept;
-  // Reads arrivals: counts them as received, and holds them.
+  // Reads arrivals, counts their datagrams as received, and holds them.
   void read(std::uint16_t socket_index, std::size_t max_arrivals) noexcept;
   void note_read(std::size_t socket, int error) noexcept;
 
-  // The cursor to the first datagram that may become a message, of this arrival or a later one.
+  // Moves the cursor to the first datagram that may become a message, of this arrival or a later
+  // one.
   void begin_arrival() noexcept;
-  // The datagram at the cursor is dealt with: on to the next.
+  // Moves the cursor on: the datagram at it is placed, shed or dropped.
   void next_datagram() noexcept;
-  // It fits into no slot.
+  // The datagram at the cursor fits into no slot.
   bool too_long() const noexcept;
-  // These deal with what is held and in hand, of `held` datagrams when the run of the step began,
-  // and return how many have gone since: one batch, as far as there are slots; all, without slots.
+  // Both place or end datagrams that are held and in hand. `held`: how many there were when the run
+  // of the step began. They return how many have gone since: place_batch() places one batch, as far
+  // as there are slots; shed_held() sheds all.
   std::size_t place_batch(BatchClock& clock, std::uint64_t held) noexcept;
   std::size_t shed_held(BatchClock& clock, std::uint64_t held) noexcept;
-  // What an earlier run could not deal with.
+  // Places or sheds datagrams that an earlier run still holds.
   std::size_t place_held() noexcept;
-  // Why the datagram at the cursor is shed. None: main has taken all that is held meanwhile.
+  // Why the datagram at the cursor is shed. None: main has meanwhile taken all that was held.
   std::optional<Reason> reason_to_shed() noexcept;
   void place_datagram(std::span<const std::byte> bytes) noexcept;
-  // At a forced end: what waits here for slots ends with it.
+  // At a forced end: ends the datagrams that wait here for slots.
   void abandon_held() noexcept;
-  // Books the run of the step, in which so many `datagrams` were dealt with, and hands on. Nothing
-  // is in hand.
+  // Books the run of the step, in which so many `datagrams` were placed or ended, and hands the
+  // batch on. The lane has nothing in hand.
   void finish(BatchClock& clock, std::size_t datagrams) noexcept;
 
   void claim() noexcept;
@@ -147,11 +149,11 @@ class ReceiveStep final : public Step {
   std::optional<Shedding> shedding_;
 
   std::vector<std::uint32_t> free_;  // claimed, not yet used; room for two batches
-  Memory memory_;                    // where arrivals are read into
+  Memory memory_;                    // the lane reads arrivals into it
   std::vector<ReceiveBuffer> buffers_;
   std::vector<Arrival> arrivals_;
-  // What was read and not yet dealt with: the datagrams from the cursor on, and the arrivals
-  // behind.
+  // What the lane has read and not yet placed or ended: the datagrams from the cursor on, and the
+  // arrivals behind it.
   HeldDatagrams hold_;
   std::uint64_t held_ = 0;   // datagrams
   std::size_t filled_ = 0;   // arrivals of the last read()
@@ -159,8 +161,8 @@ class ReceiveStep final : public Step {
   ArrivalCursor cursor_;
   HostAddressCopy host_;
   bool trusted_ = false;            // the arrival's peer
-  std::uint16_t socket_index_ = 0;  // they all came by it
-  std::size_t emptied_ = 0;         // reads in a row that left nothing in their sockets
+  std::uint16_t socket_index_ = 0;  // where the held datagrams came in, in w_.sockets
+  std::size_t emptied_ = 0;         // reads in a row that emptied their sockets
   std::size_t per_arrival_ = 1;     // datagrams, as of the last read() that brought any
   std::size_t next_socket_ = 0;
   std::vector<Backoff> failures_;  // by socket
@@ -169,8 +171,8 @@ class ReceiveStep final : public Step {
   bool woken_ = false;
   bool receives_ = true;
   Coalescing coalescing_;
-  std::size_t run_arrivals_ = 0;  // of the last run(), from all sockets,
-  std::size_t run_wanted_ = 0;    // of so many at most
+  std::size_t run_arrivals_ = 0;  // arrivals of the last run(), from all sockets
+  std::size_t run_wanted_ = 0;    // arrivals that it asked for
   bool must_coalesce_ = false;
 };
 

@@ -18,12 +18,12 @@ namespace {
 constexpr LongestWait kShedCoalesce = std::chrono::milliseconds(1);
 constexpr std::uint64_t kShortForNs = 10'000'000;  // after a wait for a slot
 
-// As poll(2) and epoll_wait(2) want it.
+// The timeout as poll(2) and epoll_wait(2) take it.
 int milliseconds(LongestWait longest) noexcept {
   return longest ? static_cast<int>(longest->count()) : -1;
 }
 
-// The same until a deadline, rounded up; 0: it has passed.
+// The timeout until a deadline, rounded up; 0: the deadline has passed.
 int milliseconds_until(Deadline deadline) noexcept {
   if (deadline == kNoDeadline) return -1;
   const auto left = deadline - std::chrono::steady_clock::now();
@@ -66,7 +66,7 @@ ReceiveWait::~ReceiveWait() {
 
 bool ReceiveWait::wait() noexcept {
   if (w_.pool.free_slots().closed()) {
-    step_.run();  // ends what it holds
+    step_.run();  // ends the datagrams that it holds
     announce_end();
     return false;
   }
@@ -75,7 +75,7 @@ bool ReceiveWait::wait() noexcept {
     return true;
   }
   if (w_.stop_reading != nullptr && w_.stop_reading->given()) stopping_ = true;
-  // The run before this wait came after the stop event and found nothing.
+  // The run before this wait came after the stop event and found nothing to read.
   if (received_all()) announce_end();
   if (w_.replies != nullptr) return wait_for_replies_too();
   if (received_all() && full_socket() == nullptr) return false;
@@ -102,7 +102,7 @@ bool ReceiveWait::wait_for_replies_too() noexcept {
   w_.replies->begin_wait();
   TakeResult result = w_.replies->poll_wait(w_.batch);
   if (result.status == TakeStatus::closed) {
-    // Nobody hands it replies any more, nor are there datagrams (Pipeline::end).
+    // No lane hands it replies any more, nor are there datagrams (Pipeline::end).
     if (full_socket() == nullptr) return false;
     sleep();
     return true;
@@ -165,7 +165,8 @@ int ReceiveWait::wait_in_epoll(std::span<epoll_event> events) noexcept {
   return count;
 }
 
-// Seldom: an epoll could not be told each time which of its descriptors count (EPOLLEXCLUSIVE).
+// Uses poll(2), since this is rare: with EPOLLEXCLUSIVE an epoll cannot be told each time which of
+// its descriptors count.
 void ReceiveWait::wait_for_the_rest() noexcept {
   polled_.clear();
   if (!received_all()) {
@@ -192,16 +193,16 @@ ReceiveWait::Polled ReceiveWait::poll_also(Deadline deadline) noexcept {
   return {ready != 0, also};
 }
 
-// Slots come back from downstream, which never waits for receive, or from what the lane itself does
-// with the replies that it holds: so this ends, at a stop too. Without a slot it ends only to look
-// again, to shed, or to answer.
+// Slots come back from lanes downstream, which never wait for receive, or from this lane itself,
+// once it has sent the replies that it holds: so the wait ends, at a stop too. It ends without a
+// slot only if the lane has to look again, to shed, or to answer.
 void ReceiveWait::wait_for_slot() noexcept {
   StatsWriter& stats = step_.stats();
   const std::uint64_t begin = monotonic_ns();
   stats.add(Counter::sem_waits);
   Semaphore& free_slots = w_.pool.free_slots();
   free_slots.begin_wait();
-  // Not begun anew by a signal whose token another lane was quicker to take.
+  // Set once: a signal whose token another lane was quicker to take does not begin the time anew.
   const Deadline deadline = deadline_after(step_.sheds() ? kShedCoalesce : longest());
   for (Polled polled{true, false};;) {
     const TakeResult result = free_slots.poll_wait(w_.batch, w_.lanes);
@@ -223,10 +224,10 @@ void ReceiveWait::wait_for_slot() noexcept {
   short_until_ns_ = end + kShortForNs;
 }
 
-// Ends early only for the stop event.
+// Only the stop event ends it early.
 void ReceiveWait::coalesce(std::chrono::nanoseconds time) noexcept {
   if (!precise_timer_) {
-    // As it is, the kernel may let the thread sleep for 50 us longer (prctl(2)).
+    // By default the kernel may let the thread sleep for 50 us longer (prctl(2)).
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     precise_timer_ = true;
   }

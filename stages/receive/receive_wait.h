@@ -1,15 +1,15 @@
-// Where a lane waits that receives: for a readable socket, or, if it ran out of slots, for a free
-// one. A lane that also answers waits here for what that needs, too: for replies that other lanes
-// hand to it, and for room in a socket.
+// Where a receive lane waits: for a readable socket or, if it has run out of slots, for a free
+// slot. A lane that also answers waits here for that, too: for replies that other lanes hand to it,
+// and for room in a socket.
 //
 // A lane that sheds waits for a slot for at most 1 ms at a time: long enough that the lanes which
-// free slots get the CPU, even from a lane in the real-time class. And as long as it has been short
-// of slots lately, it lets datagrams gather for 1 ms before it waits for one: woken by each of them
-// it would take the CPU from the lanes that answer, a context switch or two for every datagram,
-// most of which it can only shed. No wait is longer than `longest`, and while replies wait for room
-// none is longer than kLongestForRoom (wait.h).
+// free slots get the CPU, even from a lane in the real-time class. If it has lately been short of
+// slots, it coalesces for 1 ms before it waits for datagrams: woken by each of them it would take
+// the CPU from the lanes that answer, a context switch or two for every datagram, most of which it
+// can only shed. No wait is longer than `longest`, and while replies wait for room none is longer
+// than kLongestForRoom (wait.h).
 //
-// A socket whose reads fail is not waited for, only the time until it is tried again.
+// The lane does not wait for a socket whose reads fail, only until the time of its next try.
 //
 // Lanes that share a socket wait for it with EPOLLEXCLUSIVE: a datagram wakes one of them, not all
 // (CPSS_EPOLLEXCLUSIVE=false shows the difference: counter lost_races).
@@ -41,19 +41,19 @@ class ReceiveWait final : public WaitPlace {
   struct Wiring {
     std::vector<DatagramSocket*> sockets;
     SlotPool& pool;       // wakes by eventfd
-    std::uint32_t batch;  // most slots taken after one wait
+    std::uint32_t batch;  // max slots taken after one wait
     std::uint32_t lanes;  // receive lanes, which share the free slots
-    int stop_event;       // eventfd, readable from the moment on when receiving has to end
+    int stop_event;       // eventfd; readable for good once receiving has to end
     LongestWait longest = {};
-    std::chrono::nanoseconds coalesce = {};  // between small batches (coalescing.h)
+    std::chrono::nanoseconds coalesce = {};  // the pause between small batches (coalescing.h)
     // Whether a datagram wakes one of the lanes that wait for its socket (EPOLLEXCLUSIVE,
     // epoll_ctl(2)), or all.
     bool exclusive = true;
-    // Other lanes wait for the same sockets: what they were quicker to take is counted.
+    // Other lanes wait for the same sockets: count the datagrams that they were quicker to take.
     bool shared = false;
     const StopReading* stop_reading = nullptr;  // as in ReceiveStep
     Semaphore* all_received = nullptr;          // posted once, when the lane will receive no more
-    const Step* sender = nullptr;  // of a lane that also answers; blocked_on() is waited for
+    const Step* sender = nullptr;  // of a lane that also answers, which waits for its blocked_on()
     SlotQueue::Consumer* replies = nullptr;  // from other lanes; wakes by eventfd
   };
 
@@ -61,34 +61,34 @@ class ReceiveWait final : public WaitPlace {
   ReceiveWait(Wiring wiring, ReceiveStep& step);
   ~ReceiveWait() override;
 
-  // After the stop event the lane goes on until it finds nothing to read; then, if it has nothing
-  // else to wait for, wait() is false. Replies are waited for until their queue is closed. Once the
-  // pool is closed (a forced end) it is false at once.
+  // After the stop event the lane goes on until it finds nothing to read. Then wait() is false, if
+  // the lane has nothing else to wait for; it waits for replies until their queue is closed. Once
+  // the pool is closed (a forced end) wait() is false at once.
   bool wait() noexcept override;
 
  private:
-  // The lane has received its last: what it may still wait for are replies, and room for them.
+  // The lane will receive no more. It may still wait for replies, and for room for them.
   bool received_all() const noexcept { return stopping_ && !step_.starved(); }
   void announce_end() noexcept;
   DatagramSocket* full_socket() const noexcept;
   LongestWait longest() const noexcept;  // now
   bool wait_for_replies_too() noexcept;
-  // Until there is something to do for the lane, whatever it is.
+  // Sleeps until there is something to do for the lane, of any kind.
   void sleep() noexcept;
   void wait_for_datagrams() noexcept;
   int wait_in_epoll(std::span<epoll_event> events) noexcept;
   void wait_for_slot() noexcept;
   void wait_for_the_rest() noexcept;
-  // Waits for what is in polled_, and also for replies and for room in a socket.
+  // Waits for the descriptors in polled_, and also for replies and for room in a socket.
   struct Polled {
     bool in_time;
-    bool also;  // one of the latter is there
+    bool also;  // replies or room are there
   };
   Polled poll_also(Deadline deadline) noexcept;
   void coalesce(std::chrono::nanoseconds time) noexcept;
   void note_event(int descriptor) noexcept;
   void note_stop() noexcept;
-  // What a wait has returned: whether it went well, or only a signal ended it.
+  // `ready`: the result of a wait. True: it went well, or only a signal ended it.
   bool went_well(int ready) noexcept;
 
   Wiring w_;
@@ -97,7 +97,7 @@ class ReceiveWait final : public WaitPlace {
   int epoll_ = -1;
   bool stopping_ = false;
   bool announced_ = false;
-  bool precise_timer_ = false;  // set with the first pause
+  bool precise_timer_ = false;  // set with the first coalesce()
   LostRaces lost_races_;
   std::uint64_t short_until_ns_ = 0;  // a lane that sheds counts as short of slots until then
   std::vector<pollfd> polled_;

@@ -55,7 +55,7 @@ void Shedding::send(DatagramSocket& socket, std::size_t place) noexcept {
       room_.found_full(place);
       break;
     }
-    if (result.error != 0 && result.error != EINTR) ++done;  // this one cannot be sent
+    if (result.error != 0 && result.error != EINTR) ++done;  // this one cannot be sent: skip it
   }
   outgoing_.clear();
 }

@@ -1,11 +1,11 @@
-// What a receive lane does with datagrams for which there is no slot, under CPSS_OVERLOAD=shed: it
-// receives them all the same, and answers them with the service's busy reply or not at all. So the
-// kernel's buffer is emptied and every message counted, although no slot is free.
+// Shedding, under CPSS_OVERLOAD=shed: the receive lane also receives datagrams for which there is
+// no slot, and answers them with the service's busy reply or not at all. So the kernel's buffer is
+// emptied and every message counted, although no slot is free.
 //
-// One object per receive lane. The datagrams lie where the lane receives, outside the pool. Each
-// ends as shed, or as the service says: invalid or refused; who may ask has been decided. A busy
-// reply that the kernel does not take at once is dropped, and so is one that may not take room in
-// the send buffer now (send_room.h).
+// One object per receive lane. The datagrams lie in the lane's receive memory, outside the pool.
+// Each ends as shed, or as the service says: invalid or refused; access control has decided before
+// who may ask. A busy reply is dropped if the kernel does not take it at once, or if it may not
+// take room in the send buffer now (send_room.h).
 #pragma once
 
 #include <cstddef>
@@ -32,28 +32,29 @@ class Shedding {
     const SendOutlook* outlook = nullptr;  // null: nothing is known
   };
 
-  // What it shares with the receive step of its lane.
+  // Shared with the receive step of the lane.
   struct Shared {
     EventRing& events;
     StatsWriter& stats;
   };
 
-  // Memory that one comes to use: a window for each of a batch, and one for a reply too many.
+  // Memory that one uses at most: a window for each datagram of a batch, and one for a reply that
+  // finds no room.
   static std::uint64_t bytes(std::size_t window_bytes, std::uint32_t batch) noexcept {
     return (std::uint64_t{batch} + 1) * window_bytes;
   }
 
-  // At most `batch` replies between two send().
+  // At most `batch` replies between two calls of send().
   Shedding(const Wiring& wiring, const Shared& shared, std::size_t window_bytes,
            std::uint32_t batch);
 
   // Asks the service about a datagram of the arrival, which is no longer than a window; `trusted`:
   // its peer. Keeps the busy reply, if there is one and room for it, and returns the reason to book
-  // for the datagram. Arrival and request stay where they are until send().
+  // for the datagram. The caller leaves arrival and request where they are until send().
   Reason answer(const Arrival& arrival, std::span<std::byte> request, bool trusted) noexcept;
 
-  // Sends the busy replies that were kept, as far as the budget allows; `socket` is where it came
-  // by, and `place` its place in the server's list.
+  // Sends the busy replies that were kept, as far as the budget allows. `socket`: the one that the
+  // requests came by; `place`: its place in the server's list.
   void send(DatagramSocket& socket, std::size_t place) noexcept;
 
  private:

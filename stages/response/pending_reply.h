@@ -9,7 +9,7 @@ namespace cpss {
 
 struct PendingReply {
   MessageRef message;
-  // When its wait for room ends, on the clock of base/clock.h; 0: it was not tried yet.
+  // When its wait for room ends, on the clock of base/clock.h; 0: not tried yet.
   std::uint64_t deadline_ns = 0;
 };
 

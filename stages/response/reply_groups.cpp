@@ -13,7 +13,7 @@ bool belong_together(const OutgoingDatagram& a, const OutgoingDatagram& b) noexc
   return a.size == b.size && leaves_the_same_way(a, b);
 }
 
-// Of peer and length; local addresses are few.
+// Hashes peer and length alone; local addresses are few.
 std::size_t hash_of(const OutgoingDatagram& reply) noexcept {
   std::uint64_t words[4] = {};
   static_assert(sizeof(SocketAddress) <= sizeof words);
@@ -40,7 +40,8 @@ ReplyGroups::ReplyGroups(std::size_t batch)
 
 void ReplyGroups::gather(std::span<OutgoingDatagram> replies,
                          std::span<PendingReply> messages) noexcept {
-  // Most batches are of one peer, or of peers in turn with nothing to bring together.
+  // Most batches are of one peer, and end here; or of peers in turn with nothing to bring together,
+  // and end at in_order below.
   const auto differs = [](const OutgoingDatagram& a, const OutgoingDatagram& b) {
     return !belong_together(a, b);
   };
@@ -53,7 +54,7 @@ void ReplyGroups::gather(std::span<OutgoingDatagram> replies,
     const bool like_the_last = i > 0 && belong_together(replies[i - 1], replies[i]);
     group_[i] = like_the_last ? group_[i - 1] : group_of(replies, static_cast<std::uint16_t>(i));
     ++groups_[group_[i]].size;
-    // In order as long as every reply is of the newest group.
+    // In order as long as every reply belongs to the newest group.
     in_order = in_order && group_[i] + 1U == groups_.size();
   }
   if (in_order) return;

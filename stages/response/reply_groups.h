@@ -1,6 +1,6 @@
-// Brings the replies of a batch into an order in which those that can leave as one packet
-// (net/segmentation.h) stand together: same peer, same local address, same length. Inside such a
-// group, and of the groups' first replies, the order stays.
+// Reorders the replies of a batch, so that those that can leave as one packet (net/segmentation.h)
+// stand together: same peer, same local address, same length. The order within such a group stays,
+// and so does the order of the groups' first replies.
 //
 // One object per lane; nothing is allocated after construction.
 #pragma once
@@ -19,11 +19,11 @@ class ReplyGroups {
  public:
   explicit ReplyGroups(std::size_t batch);
 
-  // replies.size() == messages.size() <= batch; both are brought into the same order.
+  // replies.size() == messages.size() <= batch; puts both into the same order.
   void gather(std::span<OutgoingDatagram> replies, std::span<PendingReply> messages) noexcept;
 
  private:
-  // The group of the reply, which is a new one if there is none yet.
+  // The group of the reply; makes a new group if there is none yet.
   std::uint16_t group_of(std::span<const OutgoingDatagram> replies, std::uint16_t reply) noexcept;
 
   struct Group {
@@ -33,7 +33,7 @@ class ReplyGroups {
   std::vector<Group> groups_;
   std::vector<std::uint16_t> table_;  // groups + 1 by hash; 0: empty
   std::vector<std::uint16_t> group_;  // of each reply
-  std::vector<std::uint16_t> place_;  // of each group, where its next reply goes
+  std::vector<std::uint16_t> place_;  // of each group: where its next reply goes
   std::vector<OutgoingDatagram> replies_;
   std::vector<PendingReply> messages_;
 };

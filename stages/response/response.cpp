@@ -31,12 +31,13 @@ Reason reason_for_send_error(int error) noexcept {
   }
 }
 
-// All of a list is looked at with each batch.
+// The step looks at the whole list with each batch.
 constexpr std::size_t kMaxInList = 4096;
 constexpr std::size_t kMinInList = 2;  // one for each half
 
-// Of the list of one socket, see the head of response.h. All lists of all lanes together hold at
-// most half of the slots, or a batch and one more each.
+// The size of the list of one socket (see the head of response.h), before the constructor makes the
+// half for replies without room at least a batch. Lists of this size, of all lanes together, hold
+// at most half of the slots, or two replies each.
 std::size_t max_in_list(const ResponseStep::Wiring& wiring) noexcept {
   if (wiring.lanes == 0) return wiring.batch;
   const std::size_t share = std::max<std::size_t>(8, 2 * wiring.reply_sockets);
@@ -86,7 +87,7 @@ std::span<const std::uint32_t> ResponseStep::run_inline(std::span<const std::uin
   const std::size_t ended = send(begin_ns);
   unsent_.clear();
   if (!w_.keeps_unsent) give_back_all();
-  // Only now is it known which of them this stage has dealt with.
+  // Only now it is known which of them this stage has kept or ended.
   input_.book_inline(slots.size() - unsent_.size());
   finish(clock, ended);
   return unsent_;
@@ -133,7 +134,7 @@ std::size_t ResponseStep::send(std::uint64_t now_ns) noexcept {
   waiting_for_room_ = 0;
   for (const std::uint16_t socket : waiting_sockets_) send_by(socket, now_ns);
   std::erase_if(waiting_sockets_, [this](std::uint16_t socket) { return lists_[socket].empty(); });
-  // Once for all of them: there may be many, and one is like the other.
+  // Reported once for all of them: there may be many, and one is like the other.
   if (no_room_) lane_.events.report(EventKind::send_error, EAGAIN);
   return before - waiting();
 }
@@ -206,17 +207,17 @@ std::size_t ResponseStep::send_group(DatagramSocket& socket) noexcept {
   return done;
 }
 
-// The error belongs to exactly this datagram; the rest of the group is tried again after it.
+// The error belongs to exactly this datagram; send_group() tries the rest of the group after it.
 void ResponseStep::send_failed(MessageRef ref, int error) noexcept {
   const Reason reason = reason_for_send_error(error);
   lane_.events.report(EventKind::send_error, error);
-  // The others are for where the reply goes to say.
+  // The other errors come from the way to the peer: no trouble of this server.
   if (reason == Reason::failed_send_no_memory || reason == Reason::failed_send_other)
     lane_.troubles.failed(Trouble::send, error);
   end(ref, reason);
 }
 
-// What was shed ends as shed, whatever the send says.
+// A shed message ends as shed, whatever the send says.
 void ResponseStep::end(MessageRef ref, Reason reason) noexcept {
   const bool shed = w_.store.header(ref.slot).shed;
   completion_.complete(ref, shed ? Reason::shed_worker_queue_full : reason);

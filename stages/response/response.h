@@ -1,23 +1,23 @@
-// Stage response: sends the replies of a batch, grouped by socket and, where the kernel can send
-// several to one peer as one packet, by peer and length, and ends their messages.
+// Stage response: sends the replies of a batch and ends their messages. It groups the replies by
+// socket and, where the kernel can send several to one peer as one packet, by peer and length.
 //
 // It never waits. Replies that find no room in their socket's send buffer, or may not take it now
 // (send_room.h), wait in a list of that socket, at most an eighth of the slots and 4,096, while
-// replies of other sockets go on. Each waits until Wiring::longest_wait after it found no room
-// first in this list, and is then ended as failed (send_no_room); so a lane that only finishes what
-// it holds ends. Before its first try, and where a lane that ran it inline gives it back, it waits
-// in the queue without a limit of its own.
+// replies of other sockets go on. In this list each reply waits at most Wiring::longest_wait from
+// the time when it first found no room. Then it ends as failed (send_no_room); so a lane at its
+// end, which only finishes what it holds, ends too. A reply waits in the queue without a limit of
+// its own before its first try, and where a lane that ran it inline gives it back.
 //
-//   * Half of the list, at least one place, is for replies that may not take what room there is:
-//     one more is ended at once. The other half, at least a batch, is for those that found none.
-//   * Where no lane runs the step it is for one message, which waits only if it found no room: a
-//     process that waited for a silent peer would be one less for the others.
+//   * Half of the list, at least one place, is for replies that may not take the room there is: one
+//     more is ended at once. The other half, at least a batch, is for those that found none.
+//   * Where no lane runs the step, a process runs it for one message, which waits only if it found
+//     no room: a process that waited for a silent peer would be one less for the others.
 //   * A lane with a single socket takes no more from its queue while that other half might
 //     overflow: then replies wait in the queue, and requests in the kernel. With several sockets it
-//     goes on, and what finds its half full is ended at once.
+//     goes on, and a reply that finds its half full is ended at once.
 //
-// One object per lane that runs it: response lanes, lanes that run it inline, which give back
-// what finds no room, and lanes that run all steps.
+// One object per lane that runs it: response lanes; lanes that run it inline, which give back
+// replies that find no room; and lanes that run all steps.
 #pragma once
 
 #include <chrono>
@@ -49,26 +49,27 @@ class ResponseStep final : public Step, public InlineStep {
     SlotQueue& responses;
     StepCost& cost;  // of this stage
     std::uint32_t batch;
-    std::uint32_t lanes;                           // response lanes; 0: it has its message alone
+    std::uint32_t lanes;                           // response lanes; 0: runs for one message alone
     bool grouped = false;                          // by peer and length too
     const SocketAddress* reply_address = nullptr;  // null: to the source of each request
     std::chrono::nanoseconds longest_wait = std::chrono::milliseconds(50);  // of a reply for room
-    // Of those in `sockets`, how many its replies leave by.
+    // How many of the `sockets` its replies leave by.
     std::size_t reply_sockets = 1;
     const SendOutlook* outlook = nullptr;  // null: nothing is known
-    // Whether run_inline() keeps what found no room. False: the caller has it back.
+    // Whether run_inline() keeps replies that found no room. False: it gives them back.
     bool keeps_unsent = false;
   };
 
   ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats);
 
-  // Tries what waits, and takes more. Returns how many were taken or, if those are more, ended.
+  // Tries the replies that wait, and takes more. Returns how many it took or, if that is more, how
+  // many ended.
   std::size_t run() noexcept override;
   std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t> slots,
                                             std::uint64_t begin_ns) noexcept override;
   std::size_t max_inline() const noexcept override { return InlineDispatch::kNoLimit; }
-  // A socket whose replies wait: run() is to be called again when it has room, and every
-  // kLongestForRoom (wait.h), which is how exactly their deadlines are kept.
+  // A socket whose replies wait. The lane has to call run() again when the socket has room, and
+  // every kLongestForRoom (wait.h), which is how exactly deadlines are kept.
   DatagramSocket* blocked_on() const noexcept override {
     return waiting_sockets_.empty() ? nullptr : w_.sockets[waiting_sockets_.front()];
   }
@@ -82,47 +83,47 @@ class ResponseStep final : public Step, public InlineStep {
 
   std::size_t max_to_take() const noexcept;
   void add(std::span<const std::uint32_t> slots) noexcept;
-  // Offers all replies to their sockets; returns how many messages are dealt with.
+  // Offers all replies to their sockets; returns how many messages have ended.
   std::size_t send(std::uint64_t now_ns) noexcept;
-  // Books the run, in which so many messages have ended, and returns their number.
+  // Books the run, in which so many messages have `ended`, and returns their number.
   std::size_t finish(BatchClock& clock, std::size_t ended) noexcept;
-  // Moves what waits to unsent_.
+  // Moves all waiting replies to unsent_.
   void give_back_all() noexcept;
   std::size_t waiting() const noexcept;  // in all lists
-  // Those that have to wait, and only those, are in the socket's list when it returns.
+  // When it returns, the socket's list holds the replies that have to wait, and no others.
   void send_by(std::uint16_t socket_index, std::uint64_t now_ns) noexcept;
-  // Moves replies that may be sent from the socket's list to group_, from `first` on, at most a
+  // Moves replies that may be sent from the socket's list, from `first` on, to group_, at most a
   // batch. Returns where it stopped.
   std::size_t next_group(Replies& list, std::size_t first, std::uint64_t now_ns) noexcept;
   OutgoingDatagram datagram_of(std::uint32_t slot) noexcept;
-  // Returns how many of the group are dealt with; the others found no room in the kernel.
+  // Returns how many of the group are sent or failed; the others found no room in the kernel.
   std::size_t send_group(DatagramSocket& socket) noexcept;
   void send_failed(MessageRef ref, int error) noexcept;
-  // Ends a message for `reason`, or, if it was shed, as that.
+  // Ends a message for `reason`, or as shed if it was shed.
   void end(MessageRef ref, Reason reason) noexcept;
-  // The reply waits on in the list, unless its time is over or the list is full. What is shed never
-  // waits. `aside`: there may be room, but not for this one.
+  // The reply waits on in the list, unless its time is over or the list is full: then it ends. A
+  // reply to a shed message never waits. `aside`: there may be room, but not for this reply.
   void keep(Replies& list, PendingReply reply, std::uint64_t now_ns, bool aside) noexcept;
 
   Wiring w_;
-  const std::size_t max_aside_;  // in the list of one socket,
-  const std::size_t max_full_;   // and of those that found no room
+  const std::size_t max_aside_;  // replies aside in the list of one socket
+  const std::size_t max_full_;   // replies there that found no room
   LaneContext& lane_;
   StatsWriter stats_;
   Completion completion_;
   StageInput input_;
   SendRoom room_;
-  std::vector<Replies> lists_;                  // of each socket: to be sent, in order
+  std::vector<Replies> lists_;                  // by socket: to be sent, in order
   std::vector<std::uint16_t> waiting_sockets_;  // those with a list that is not empty
-  std::size_t waiting_for_room_ = 0;            // in all lists, those aside not counted
-  // While send_by() goes through a list: the first so many were looked at and stay in it,
+  std::size_t waiting_for_room_ = 0;            // in all lists, without those aside
+  // While send_by() goes through a list: how many replies it has looked at and keeps, at the front,
   std::size_t kept_ = 0;
-  std::size_t kept_aside_ = 0;       // and so many of them may not take what room there is
-  bool no_room_ = false;             // some reply was ended for that
+  std::size_t kept_aside_ = 0;       // and how many of these may not take the room there is
+  bool no_room_ = false;             // a reply was ended because there was no room
   std::vector<PendingReply> group_;  // of one socket, being sent
   std::vector<OutgoingDatagram> outgoing_;
   ReplyGroups groups_;
-  std::vector<std::uint32_t> unsent_;  // by run_inline()
+  std::vector<std::uint32_t> unsent_;  // slots that run_inline() returns
 };
 
 }  // namespace cpss

@@ -1,7 +1,7 @@
-// One deferred message from the worker queue to its end or to the response queue: what a worker and
-// an on-demand thread both do.
+// Processes one deferred message, from the worker queue to its end or to the response queue.
+// Workers and on-demand threads both use it.
 //
-// One object per lane, which is to keep no free slots: the service may block with them.
+// One object per lane, which must keep no free slots: the service may block while it holds them.
 #pragma once
 
 #include "queue/worker_queue.h"
@@ -22,7 +22,7 @@ class DeferredWork {
 
   DeferredWork(const Wiring& wiring, LaneContext& lane, StatsWriter& stats);
 
-  // Takes the oldest message and processes it. The caller holds a claim of the queue.
+  // Takes the oldest message and processes it. The caller holds a claim on the queue.
   void process_one(LaneState* lane_state) noexcept;
 
  private:

@@ -11,7 +11,7 @@
 namespace cpss {
 namespace {
 
-// The error of std::system_error, or none.
+// The error number of a std::system_error; 0 for any other exception.
 int number_of(const std::exception& error) {
   const auto* of_system = dynamic_cast<const std::system_error*>(&error);
   return of_system != nullptr ? of_system->code().value() : 0;
@@ -19,8 +19,8 @@ int number_of(const std::exception& error) {
 
 }  // namespace
 
-// One place, and the thread that runs in it now, if any: a lane that finds one message and then
-// nothing.
+// One place, and the thread that runs in it now, if any: a lane that finds one message, and then
+// nothing more.
 class OnDemandStarter::Thread final : private Step, private WaitPlace {
  public:
   Thread(const Wiring& wiring, const Place& place)
@@ -32,7 +32,7 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
 
   bool free() const noexcept { return !lane_; }
 
-  // The caller holds a claim, which is the thread's from now on. Throws where there is no thread.
+  // The caller holds a claim, which passes to the thread. Throws if no thread can be started.
   void start() {
     WaitPlace& place = *this;
     lane_.emplace(LaneOptions{name_, w_.cpus, {}}, std::vector<Step*>{this}, place);
@@ -45,14 +45,14 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
     }
   }
 
-  // Whether its message is done: then nothing keeps it from ending.
+  // Whether the thread is done with its message: then nothing keeps it from ending.
   bool take_end() noexcept { return ends_.try_take(1) == 1; }
-  // Waits for its end; then the place is free.
+  // Waits until the thread has ended; then the place is free.
   void join() {
     lane_->join(kNoDeadline);
     lane_.reset();
   }
-  // The same without a thread, on the caller's; the place is free, the caller holds a claim.
+  // Processes a message on the caller's thread. The place is free, and the caller holds a claim.
   void run_here() noexcept { work_.process_one(lane_state_); }
 
  private:
@@ -75,7 +75,7 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
   LaneState* lane_state_;
   std::optional<Lane> lane_;
   Semaphore ends_;
-  bool done_ = false;  // the thread's own while it runs
+  bool done_ = false;  // used by the thread alone while it runs
 };
 
 OnDemandStarter::OnDemandStarter(Wiring wiring, const std::vector<Place>& places, LaneContext& lane,
@@ -108,7 +108,7 @@ bool OnDemandStarter::pausing() const noexcept {
 bool OnDemandStarter::start_one() noexcept {
   const auto place = std::ranges::find_if(threads_, [](auto& thread) { return thread->free(); });
   invariant(place != threads_.end(), "fewer threads run than there are places");
-  // Counted before it runs, so that nobody sees more threads than are counted.
+  // Counted before it runs, so that never more threads run than are counted.
   w_.occupancy.count_in();
   ++running_;
   try {
@@ -147,13 +147,14 @@ void OnDemandStarter::show_threads() noexcept {
 
 bool OnDemandStarter::wait() noexcept {
   Deadline until = deadline_after(w_.longest);
-  // Also where that time has passed since the last run: then nobody may call any more.
+  // Waits until the end of the pause at most, and not at all if the pause has passed since the last
+  // run(): perhaps no lane calls any more.
   if (failures_.failing() && wanted()) until = std::min(until, failures_.not_before());
   const TakeResult result = book_wait_for(stats_, [&] { return w_.occupancy.wait(until); });
   if (result.status != TakeStatus::closed) return true;
   for (auto& thread : threads_)
     if (!thread->free()) thread->join();
-  // A claim that was given back when the workers had already ended: nobody else gets to its
+  // A claim may have been given back when the workers had already ended: no other lane takes its
   // message.
   while (w_.queue.try_claim()) threads_.front()->run_here();
   running_ = 0;

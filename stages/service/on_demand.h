@@ -1,14 +1,15 @@
-// Stage on_demand: one more thread for a deferred message that no free worker is there for.
+// Stage on_demand: one more thread for a deferred message for which no worker is free.
 //
 // The starter is a lane. When it is called (queue/worker_occupancy.h) it starts threads, as long as
-// they are wanted and a message waits, each of which takes the oldest message and ends with it; it
-// joins those that have ended. Starting a thread allocates: here alone that is done for a message.
-// It takes as long as several messages, so no service lane waits for it.
+// they are wanted and a message waits. Each thread takes the oldest message, processes it and ends;
+// the starter joins threads that have ended. Starting a thread allocates: this is the only place
+// that allocates for a message. Starting takes as long as several messages, so no service lane
+// waits for it.
 //
-// The starter claims the message before it starts the thread, so that the thread finds one. If
-// there is no thread to be had the claim is given back, and the workers get to the message; at the
-// end, when they may have gone, the starter itself does. It tries again after a pause (backoff.h),
-// called or not.
+// The starter claims the message before it starts the thread, so that the thread finds one. If no
+// thread can be started, the starter gives the claim back, and a worker takes the message; at the
+// end, when the workers may have gone, the starter processes it itself. It tries to start a thread
+// again after a pause (backoff.h), called or not.
 #pragma once
 
 #include <cstdint>
@@ -41,12 +42,12 @@ class OnDemandStarter final : public Step {
     std::vector<unsigned> cpus;  // of the threads; empty: all
     LongestWait longest = {};    // of one wait for a call
   };
-  // A place for one thread at a time, which alone writes its counters and uses its context.
+  // A place for one thread at a time. Only that thread writes its counters and uses its context.
   struct Place {
     std::string name;  // of the thread
     StatsWriter stats;
     LaneContext& lane;
-    // Its threads use it one after the other; null: the service needs none.
+    // The threads of the place use it one after the other; null: the service needs none.
     LaneState* lane_state = nullptr;
   };
 
@@ -54,17 +55,17 @@ class OnDemandStarter final : public Step {
                   StatsWriter stats);
   ~OnDemandStarter() override;
 
-  // Joins what has ended and starts what is wanted. Returns how many it started.
+  // Joins threads that have ended and starts those that are wanted. Returns how many it started.
   std::size_t run() noexcept override;
-  // Waits for a call. At the end, after that of the workers: waits for the threads that still run,
-  // processes what is left in the queue and returns false.
+  // Waits for a call. At the end, after the workers have ended: waits for the threads that still
+  // run, processes the messages that remain in the queue and returns false.
   bool wait() noexcept;
 
  private:
   class Thread;
 
   bool start_one() noexcept;
-  bool wanted() const noexcept;  // one more thread
+  bool wanted() const noexcept;  // whether one more thread is wanted
   bool pausing() const noexcept;
   void join_ended() noexcept;
   void show_threads() noexcept;
@@ -74,10 +75,10 @@ class OnDemandStarter final : public Step {
   StatsWriter stats_;
   std::vector<std::unique_ptr<Thread>> threads_;  // one for each place
   std::uint64_t running_ = 0;                     // started and not joined
-  Backoff failures_;                              // of starts
+  Backoff failures_;                              // failed starts
 };
 
-// Where the starter waits: for a call.
+// The wait place of the starter, where it waits for a call.
 class StarterWait final : public WaitPlace {
  public:
   explicit StarterWait(OnDemandStarter& starter) noexcept : starter_(starter) {}

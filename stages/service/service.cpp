@@ -25,7 +25,8 @@ ServiceStep::ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
 }
 
 void ServiceStep::before_wait() noexcept {
-  // Also before the waits within a batch: then messages may be set aside that others can take.
+  // Also called before the waits within a batch, when the consumer may have set aside messages that
+  // other lanes can take.
   stats_.add(Counter::futex_wakes, input_.consumer().give_back());
   runner_.before_wait();
 }
@@ -53,8 +54,8 @@ std::span<const std::uint32_t> ServiceStep::run_inline(std::span<const std::uint
   return not_taken_;
 }
 
-// Without workers that is everything deferred; with them what finds no place now, unless it is
-// shed.
+// Without workers these are all deferred messages; with workers those that find no place now,
+// unless they are shed.
 void ServiceStep::leave_what_would_wait() noexcept {
   if (w_.deferral) {
     if (w_.deferral->budget != nullptr) return;
@@ -66,7 +67,7 @@ void ServiceStep::leave_what_would_wait() noexcept {
   deferred_.resize(reserved_);
 }
 
-// A message that main has taken away at a forced end goes no further.
+// A message that main has seized at a forced end goes no further.
 void ServiceStep::drop_what_was_seized() noexcept {
   std::erase_if(deferred_, [this](std::size_t i) { return !runner_.still_held(refs_[i]); });
 }
@@ -83,8 +84,8 @@ void ServiceStep::process_batch(std::span<const std::uint32_t> slots) noexcept {
   }
 }
 
-// What is deferred may have to wait, so it comes last, when everything else of the batch has gone
-// on.
+// Deferred messages come last, since they may have to wait: by then everything else of the batch
+// has gone on.
 void ServiceStep::finish_batch(std::size_t messages, BatchClock& clock) noexcept {
   std::uint64_t end_ns = runner_.finish();
   if (!deferred_.empty()) {
@@ -115,7 +116,8 @@ void ServiceStep::process() noexcept {
   }
 }
 
-// Without workers; counted. It may block, so each goes on by itself.
+// Runs without workers; deferred_in_place counts it. The service may block, so each message goes on
+// by itself.
 std::uint64_t ServiceStep::process_in_place() noexcept {
   std::uint64_t end_ns = 0;
   for (const std::size_t i : deferred_) {
@@ -171,8 +173,8 @@ std::uint64_t ServiceStep::hand_to_workers() noexcept {
   return now;
 }
 
-// All are asked, since what is invalid ends as that; the response stage sends the busy replies, as
-// many as the budget allows.
+// Asks the service about all messages, since an invalid one ends as invalid. The response stage
+// sends the busy replies, as many as the budget allows.
 void ServiceStep::shed(std::span<const std::size_t> deferred) noexcept {
   std::uint32_t replies = 0;
   for (const std::size_t i : deferred)

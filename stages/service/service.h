@@ -1,8 +1,8 @@
 // Stage service: calls the service for a batch of messages and does what its verdicts say.
 //
-// One object per lane that runs it: service lanes, and receive lanes that run it inline. What is
-// deferred goes to the worker queue; where there are no workers it is processed here. A full worker
-// queue makes the lane wait, or shed, as the overload policy says.
+// One object per lane that runs it: service lanes, and receive lanes that run it inline. Deferred
+// messages go to the worker queue; without workers the lane processes them here. If the worker
+// queue is full the lane waits, or sheds, as the overload policy says.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ class ServiceStep final : public Step, public InlineStep {
   struct Deferral {
     WorkerQueue& queue;
     WorkerOccupancy& occupancy;
-    bool all = false;              // every message, without asking the service
+    bool all = false;              // defer every message, without asking the service
     BusyBudget* budget = nullptr;  // shed when the queue is full; null: wait for room
     LongestWait longest = {};      // of one such wait
   };
@@ -46,7 +46,7 @@ class ServiceStep final : public Step, public InlineStep {
     std::uint32_t batch;
     std::uint32_t lanes;                    // service lanes
     std::optional<Deferral> deferral = {};  // none: there are no workers
-    // run_inline() keeps what is deferred, too, because there is no service lane to leave it to.
+    // run_inline() keeps deferred messages, too, because no service lane could take them.
     bool keeps_deferred = false;
     LaneState* lane_state = nullptr;  // the lane's; null: the service needs none
   };
@@ -56,8 +56,9 @@ class ServiceStep final : public Step, public InlineStep {
               std::optional<InlineDispatch> inline_dispatch = {});
 
   std::size_t run() noexcept override;
-  // Where there are service lanes, what would have to wait is left to them: without workers what
-  // the service defers, with them what finds no room in their queue and is not to be shed.
+  // Where there are service lanes, it leaves to them the messages that would have to wait: without
+  // workers all that the service defers; with workers those that find no room in their queue and
+  // are not to be shed.
   std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t> slots,
                                             std::uint64_t begin_ns) noexcept override;
   std::size_t max_inline() const noexcept override { return runner_.max(); }
@@ -67,16 +68,17 @@ class ServiceStep final : public Step, public InlineStep {
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
-  // Calls the service; what it has deferred is in deferred_.
+  // Calls the service; deferred_ then holds the messages that it has deferred.
   void process_batch(std::span<const std::uint32_t> slots) noexcept;
-  // Hands on what was processed, of `messages`, and deals with deferred_.
+  // Hands on the processed messages of a batch of `messages`, then queues or processes deferred_.
   void finish_batch(std::size_t messages, BatchClock& clock) noexcept;
   void leave_what_would_wait() noexcept;
   void drop_what_was_seized() noexcept;
   void present(std::span<const std::uint32_t> slots) noexcept;
-  // Each has its verdict applied, or is in deferred_.
+  // Applies each verdict, or puts the message into deferred_.
   void process() noexcept;
-  // All of these deal with deferred_ and return when the last of it had gone on.
+  // These end or hand on the messages in deferred_. The first two return the time when the last one
+  // had gone on.
   std::uint64_t process_in_place() noexcept;
   std::uint64_t hand_to_workers() noexcept;
   void shed(std::span<const std::size_t> deferred) noexcept;
@@ -88,10 +90,10 @@ class ServiceStep final : public Step, public InlineStep {
   StageInput input_;
   std::vector<MessageRef> refs_;
   std::vector<Message> messages_;
-  std::vector<std::size_t> deferred_;     // places in the two above
+  std::vector<std::size_t> deferred_;     // indexes into the two above
   std::vector<std::uint32_t> to_queue_;   // slots of one put
   std::vector<std::uint32_t> not_taken_;  // slots that run_inline() returns
-  std::uint32_t reserved_ = 0;            // places in the worker queue for what it keeps
+  std::uint32_t reserved_ = 0;            // places in the worker queue for messages it keeps
   std::uint64_t aside_ns_ = 0;            // time since the batch began that is the response stage's
 };
 

@@ -57,7 +57,7 @@ void ServiceRunner::shed(MessageRef ref, const Message& message, Reason reason) 
     completion_.complete(ref, reason_when_shed(message, reason));
 }
 
-// The header is written only by who holds the message.
+// Checks first: only the holder of the message may write its header.
 void ServiceRunner::hand_on(MessageRef ref, const Message& message, bool shed) noexcept {
   if (!completion_.still_held(ref)) return;
   SlotHeader& header = w_.store.header(ref.slot);

@@ -1,7 +1,7 @@
-// What a stage that runs the service does with the service: makes its view of a message, survives
-// what it throws, and does what its verdict says. Used by the stages service, worker and on_demand.
+// Runs the service for a stage: makes the service's view of a message, catches what the service
+// throws, and applies its verdict. The stages service, worker and on_demand use it.
 //
-// One object per lane. Replies are collected and handed on, and slots given back, by finish().
+// One object per lane. finish() hands on the collected replies and gives slots back.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ class ServiceRunner {
   struct Wiring {
     SlotStore& store;
     SlotQueue& responses;
-    std::uint32_t batch;  // most messages between two finish()
+    std::uint32_t batch;  // max messages between two calls of finish()
   };
 
   // `inline_dispatch`: the lane may send the replies itself.
@@ -32,27 +32,29 @@ class ServiceRunner {
   // The service's view of a message, valid until its verdict is applied.
   Message present(std::uint32_t slot) noexcept;
 
-  // Runs one call into the service; what it throws is reported. True if it threw.
+  // Runs one call into the service and reports an exception. True if it threw.
   template <class Call>
   bool threw(Call call) noexcept {
     return call_threw(lane_.events, call);
   }
 
-  // Does what the verdict says. A message deferred by now was deferred for the second time.
-  // `it_threw`: the call that should have given the verdict.
+  // Applies the verdict. A message that is still deferred was deferred for the second time.
+  // `it_threw`: the call that should have given the verdict threw.
   void apply_verdict(MessageRef ref, const Message& message, bool it_threw) noexcept;
 
-  // Ends the message as shed for `reason`, after has_busy_reply(): sends the reply if there is
-  // one, whose fate does not matter. What is invalid or refused ends as that.
+  // Ends the message as shed for `reason`, after has_busy_reply(). Sends the busy reply if there is
+  // one; it ends as shed whether the send succeeds or not. An invalid or refused message ends as
+  // that.
   void shed(MessageRef ref, const Message& message, Reason reason) noexcept;
 
-  // Whether the message may be handed on; if not, it is dealt with.
+  // Whether the message may be handed on; if not, seized and stale count as in Completion.
   bool still_held(MessageRef ref) noexcept { return completion_.still_held(ref); }
 
-  // Hands on what has a reply and gives back what has ended; returns when that was.
+  // Hands on messages that have a reply, gives back slots of those that ended. Returns the time
+  // when it began to.
   std::uint64_t finish() noexcept;
 
-  // Most messages at a time, so that the lane can send the replies itself.
+  // Max messages at a time so that the lane can send the replies itself.
   std::size_t max() const noexcept { return output_.max(); }
 
   // The lane is about to wait: gives up the free slots it keeps.

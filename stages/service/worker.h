@@ -1,7 +1,7 @@
 // Stage worker: processes deferred messages, where the service may block.
 //
-// One object per worker lane. Messages are taken one by one: a worker that blocks keeps nobody but
-// its own message waiting.
+// One object per worker lane. It takes messages one by one: a worker that blocks holds up its own
+// message and no other.
 #pragma once
 
 #include <cstdint>
@@ -29,18 +29,18 @@ class WorkerStep final : public Step {
 
   std::size_t run() noexcept override;
 
-  // Waits until run() will find a message, at most `longest`; false once there will be none any
-  // more.
+  // Waits until run() will find a message, at most `longest`. False: there will be no more
+  // messages.
   bool wait() noexcept;
 
  private:
   Wiring w_;
   StatsWriter stats_;
   DeferredWork work_;
-  bool claimed_ = false;  // the claim that a wait brought
+  bool claimed_ = false;  // the lane holds the claim that a wait brought
 };
 
-// Where a worker lane waits: for a message in the worker queue.
+// The wait place of a worker lane, where it waits for a message in the worker queue.
 class WorkerWait final : public WaitPlace {
  public:
   explicit WorkerWait(WorkerStep& step) noexcept : step_(step) {}

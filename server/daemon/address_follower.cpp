@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::chrono::seconds kBeforeAnotherTry{1};
 
-// ` +10.0.0.5 -10.0.0.4`, not without end.
+// For instance ` +10.0.0.5 -10.0.0.4`; names at most kMaxNamed addresses.
 std::string difference(const LocalAddressSet& before, const LocalAddressSet& after) {
   constexpr std::size_t kMaxNamed = 8;
   const auto only_in = [](const LocalAddressSet& a, const LocalAddressSet& b) {
@@ -66,11 +66,11 @@ void AddressFollower::tick() {
   if (watch_.may_have_changed()) out_of_date_ = true;
   const auto now = std::chrono::steady_clock::now();
   if (!out_of_date_ || reading_.under_way() || now < next_try_) return;
-  out_of_date_ = false;  // what changes from here on is not in this reading for certain
+  out_of_date_ = false;  // changes from here on may not be in this reading: the next tick sees them
   if (const int error = reading_.begin(); error != 0) failed(error);
 }
 
-// Whether there is something new.
+// Returns whether there is something new.
 bool AddressFollower::take_what_was_read() {
   if (reading_.error() != 0) {
     failed(reading_.error());

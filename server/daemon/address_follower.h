@@ -1,10 +1,10 @@
-// Follows the addresses of this host for as long as the server runs: who counts as ourselves, and
-// what it means for the address that all replies go to.
+// Follows the addresses of this host for as long as the server runs: which addresses count as ours,
+// and whether the address that all replies go to has become one of them.
 //
-// Where something has changed they are read by a thread of its own
-// (server/daemon/background_reading.h): that is when others change the network, and hold the
-// kernel's lock of it. What was read counts from the next tick on. A reading that fails is made
-// again until one does not.
+// When something has changed, a thread of its own reads them (server/daemon/background_reading.h):
+// at such a time other processes change the network and hold the kernel's lock of it. The server
+// goes by the new addresses from the next tick on. A reading that fails is repeated until one
+// succeeds.
 //
 // Main thread.
 #pragma once
@@ -22,8 +22,8 @@
 
 namespace cpss {
 
-// The one of our `own` addresses that gets what is sent to `to`, if there is one. A wildcard gets
-// what is sent to any address of the host; an IPv6 one may take IPv4 too.
+// The one of our `own` addresses that gets datagrams sent to `to`; null: none does. A wildcard gets
+// datagrams sent to any address of the host; an IPv6 wildcard may take IPv4 too.
 const SocketAddress* own_address_for(const SocketAddress& to, std::span<const SocketAddress> own,
                                      const LocalAddressSet& host);
 
@@ -33,14 +33,14 @@ class AddressFollower {
   AddressFollower();
 
   const LocalAddressSet& now() const noexcept { return now_; }
-  // The last reading has failed: now() may be out of date.
+  // Whether the last reading has failed: then now() may be out of date.
   bool unreadable() const noexcept { return unreadable_; }
 
-  // Those that are to know of it. `access_control` is the caller's; it was made with now().
+  // Tells it whom to inform. The caller owns `access_control`, which was made with now().
   void serve(AccessControl& access_control, std::vector<SocketAddress> own,
              std::optional<SocketAddress> reply_address);
-  // Several times a second: where addresses have changed, says so in the log and publishes them.
-  // Never waits.
+  // To be called several times a second: if addresses have changed, says so in the log and
+  // publishes them. Never waits.
   void tick();
 
  private:
@@ -49,15 +49,15 @@ class AddressFollower {
   void publish();
   void look_at_reply_address();
 
-  AddressWatch watch_;  // before the addresses, so that nothing happens in between
+  AddressWatch watch_;  // made before the addresses are read, so that no change is missed
   LocalAddressSet now_;
   BackgroundReading<LocalAddressSet> reading_;
-  bool out_of_date_ = false;  // something has changed that no reading was begun for
+  bool out_of_date_ = false;  // something has changed and no reading was begun since
   std::chrono::steady_clock::time_point next_try_{};
   AccessControl* access_control_ = nullptr;
   std::vector<SocketAddress> own_;
   std::optional<SocketAddress> reply_address_;
-  bool unreadable_ = false;     // as of the last reading; so it is said once
+  bool unreadable_ = false;     // as of the last reading, so that the log says it once
   bool too_many_ = false;       // likewise
   bool replies_to_us_ = false;  // likewise
 };

@@ -1,10 +1,10 @@
-// A value that is read by a thread of its own, one reading at a time: for what the kernel may let
-// wait, and the main thread must not.
+// A value that a thread of its own reads, one reading at a time: for readings that the kernel may
+// let wait, while the main thread must not.
 //
-// The thread is started with the first reading. It touches nothing but what it shares with this
-// object, and is not waited for at the end.
+// The first reading starts the thread. It touches nothing but the part that it shares with this
+// object, and the destructor does not wait for it.
 //
-// One thread. Processes that are forked have no such thread: there no reading ends.
+// Used by one thread. Forked processes do not have the reading thread: there no reading ends.
 #pragma once
 
 #include <cerrno>
@@ -22,8 +22,8 @@ namespace cpss {
 template <typename Value>
 class BackgroundReading {
  public:
-  // `thread`: its name (base/detached_thread.h), which alone calls `read`. That throws
-  // std::system_error where there is nothing to be read, or std::bad_alloc.
+  // `thread`: the name of the reading thread (base/detached_thread.h), which alone calls `read`.
+  // `read` throws std::system_error if there is nothing to be read, or std::bad_alloc.
   BackgroundReading(const char* thread, std::function<Value()> read)
       : thread_(thread), shared_(std::make_shared<Shared>()) {
     shared_->read = std::move(read);
@@ -32,15 +32,15 @@ class BackgroundReading {
   BackgroundReading(const BackgroundReading&) = delete;
   BackgroundReading& operator=(const BackgroundReading&) = delete;
 
-  // Begins a reading; not while one is under way. Never waits. 0, or why there is no thread for it
-  // (pthread_create(3)).
+  // Begins a reading; must not be called while one is under way. Never waits. Returns 0, or why no
+  // thread could be started (pthread_create(3)).
   int begin() noexcept {
     if (const int error = started_ ? 0 : start(); error != 0) return error;
     started_ = under_way_ = true;
     shared_->asked.post(1);
     return 0;
   }
-  // Begun, and not collected.
+  // A reading has begun and was not collected.
   bool under_way() const noexcept { return under_way_; }
   // Whether the reading that was under way has ended since the last call. Never waits.
   bool collect() noexcept {
@@ -49,14 +49,14 @@ class BackgroundReading {
     return true;
   }
 
-  // What was collected last; not while another reading is under way. An error (errno), or 0 and the
-  // value, which may be moved from.
+  // The result of the reading collected last; not to be used while another one is under way.
+  // error(): an errno, or 0, and then value(), which may be moved from.
   int error() const noexcept { return shared_->error; }
   Value& value() noexcept { return shared_->value; }
 
  private:
-  // `value` and `error` belong to the thread while it has a token of `asked` and has not given one
-  // of `answered` for it, else to the owner: the semaphores order the hand-over.
+  // `value` and `error` belong to the thread from its token of `asked` until its token of
+  // `answered`, otherwise to the owner of this object: the semaphores order the hand-over.
   struct Shared {
     std::function<Value()> read;
     Value value{};
@@ -64,7 +64,7 @@ class BackgroundReading {
     Semaphore asked;  // closed: the thread ends
     Semaphore answered;
 
-    // The thread.
+    // Runs in the thread.
     void answer_all() noexcept {
       while (asked.take(1).status == TakeStatus::taken) {
         answer();

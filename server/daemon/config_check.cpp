@@ -23,7 +23,7 @@
 namespace cpss {
 namespace {
 
-// In a thread of its own, as lanes have it.
+// Tries it in a thread of its own, as lanes have the class.
 void require_real_time(const std::optional<unsigned>& priority, const char* setting) {
   if (!priority) return;
   int error = 0;
@@ -35,8 +35,9 @@ void require_real_time(const std::optional<unsigned>& priority, const char* sett
   if (error != 0) throw std::system_error(error, std::generic_category(), setting);
 }
 
-// The right to a low port is that to TCP's of the same number (ip_unprivileged_port_start, ip(7)):
-// that one is asked for, on a loopback address that nobody uses, without harm to anybody.
+// The right to a low UDP port is the same as that to the TCP port of this number
+// (ip_unprivileged_port_start, ip(7)). So the TCP port is bound for a moment, on a loopback address
+// that no program uses: this harms none.
 void require_right_to_port(const SocketAddress& address) {
   constexpr std::uint16_t kFirstOfEverybody = 1024;
   if (address.port() == 0 || address.port() >= kFirstOfEverybody) return;
@@ -51,8 +52,8 @@ void require_right_to_port(const SocketAddress& address) {
       EACCES);
 }
 
-// What `text` says of a socket that was opened on a port of the kernel's choice, said of the one
-// that is meant.
+// `text` is about a socket that was opened on a port that the kernel chose. Returns it with the
+// configured port instead.
 std::string with_ports(std::string text, const std::vector<ListenAddress>& listen) {
   for (const ListenAddress& entry : listen) {
     SocketAddress address = address_of(entry);
@@ -65,8 +66,8 @@ std::string with_ports(std::string text, const std::vector<ListenAddress>& liste
   return text;
 }
 
-// Opens the sockets as a start does, but on ports that the kernel chooses, and returns their
-// addresses with the ports that are meant.
+// Opens the sockets as a start does, but on ports that the kernel chooses. Returns their addresses
+// with the configured ports.
 std::vector<SocketAddress> require_listenable(const ListenerOptions& meant) {
   for (const ListenAddress& entry : meant.listen) require_right_to_port(address_of(entry));
   ListenerOptions options = meant;
@@ -94,7 +95,7 @@ std::vector<std::string> check_as_a_start(LoadResult& loaded, const Plan& plan,
   const LocalAddressSet host = LocalAddressSet::of_this_host();
   const Assignment assignment = assignment_of(plan.pipeline);
   const unsigned socket_groups = assignment.socket_groups;
-  // A server that ends in silence gets its sockets from a manager; whoever checks does not.
+  // A server that ends in silence gets its sockets from a manager; a check does not get them.
   const bool activated = settings.idle_exit.count() > 0;
   std::vector<std::string> not_checked;
   if (activated) {

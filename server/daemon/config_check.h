@@ -1,6 +1,6 @@
-// --check-config: the checks of a start, without a start.
+// --check-config: makes the checks of a start, without a start.
 //
-// Main thread, before there is another one.
+// Main thread, before there is any other.
 #pragma once
 
 #include <string>
@@ -12,14 +12,15 @@
 
 namespace cpss {
 
-// Checks all that a start with this plan would check, but takes no port and makes no region.
-// What is wrong with settings is added to `loaded`; what is wrong otherwise is thrown as a start
-// throws it (SocketError, StatsRegionError, ServiceManagerError, std::system_error). Returns what
-// only a start can tell, a line each.
+// Checks all that a start with this plan would check, but binds none of its ports and makes no
+// region. Problems of settings are added to `loaded`; any other problem is thrown as a start throws
+// it (SocketError, StatsRegionError, ServiceManagerError, std::system_error). Returns, a line each,
+// what only a start can tell.
 std::vector<std::string> check_as_a_start(LoadResult& loaded, const Plan& plan,
                                           const char* const* environment);
 
-// Of those that run on the main thread of a process. Throws as require_main_stack() does.
+// Requires the stack of lanes that run on a process's main thread. Throws as require_main_stack()
+// does.
 void require_stack_of_lanes(const Assignment& assignment);
 
 }  // namespace cpss

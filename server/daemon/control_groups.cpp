@@ -14,7 +14,7 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-// Blanks and the like are written as \040 there (proc_pid_mountinfo(5)).
+// mountinfo writes blanks and the like as \040 (proc_pid_mountinfo(5)).
 std::string unescaped(const std::string& text) {
   const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
   std::string result;
@@ -31,7 +31,7 @@ std::string unescaped(const std::string& text) {
   return result;
 }
 
-// Where a group is, seen from the group that is mounted; none: elsewhere.
+// The path of a group below the group that is mounted; none: it is elsewhere.
 std::optional<std::string> path_below(const std::string& root, const std::string& path) {
   if (path.find("/..") != std::string::npos) return std::nullopt;  // outside of our namespace
   if (root == "/") return path == "/" ? "" : path;
@@ -47,7 +47,7 @@ std::optional<std::string> first_line(const std::string& file) {
   return line;
 }
 
-// A number that is not negative; "max" and -1, no limit, are none.
+// A number that is not negative; none for "max" and -1, which mean no limit.
 std::optional<std::uint64_t> number_in(const std::string& text) {
   if (text.empty() || !std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; }))
     return std::nullopt;
@@ -56,7 +56,7 @@ std::optional<std::uint64_t> number_in(const std::string& text) {
   return in >> value ? std::optional(value) : std::nullopt;
 }
 
-// Both in microseconds.
+// `quota` and `period` in microseconds.
 std::optional<double> ratio_of(const std::string& quota, const std::string& period) {
   const auto time = number_in(quota);
   const auto each = number_in(period);
@@ -78,7 +78,7 @@ std::optional<double> quota_in(const std::string& folder, bool version_2) {
 ControlGroups::ControlGroups(const std::string& proc) {
   std::ifstream groups(proc + "/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
-    // hierarchy:controllers:path, and the path may hold colons.
+    // The format is hierarchy:controllers:path, and the path may hold colons.
     const std::size_t first = line.find(':');
     const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
     if (second == std::string::npos) continue;

@@ -28,7 +28,7 @@ std::string CpuWatch::look(Scoreboard& scoreboard, std::uint64_t now_ns) {
   try {
     return look(scoreboard, usable_cpus());
   } catch (const std::system_error&) {
-    return {};  // it does not say: nothing is known to be gone
+    return {};  // the kernel does not tell: no CPU is known to be gone
   }
 }
 

@@ -1,6 +1,7 @@
-// Notices that lanes may no longer use any of the CPUs they were given: a cpuset that has shrunk
-// under the running server (cpuset(7)). The kernel lets what runs go on with those that are left,
-// and so do lanes that are started then (stages/lane/lane.h). This says so.
+// Notices that lanes may no longer use any of the CPUs they were given: a cpuset has shrunk under
+// the running server (cpuset(7)). The kernel lets running lanes go on with the CPUs that the
+// process still has, and so do lanes that are started later (stages/lane/lane.h). CpuWatch says so
+// in the log, and in the troubles of the lanes.
 //
 // Main thread, whose own affinity is that of the process.
 #pragma once
@@ -19,18 +20,18 @@ class CpuWatch {
  public:
   explicit CpuWatch(const Assignment& assignment);
 
-  // Several times a second; asks the kernel once a second. `now_ns`: base/clock.h. Returns
-  // a line for the log when it has become so for more lanes, else nothing.
+  // To be called several times a second; asks the kernel once a second. `now_ns`: base/clock.h.
+  // Returns a line for the log if further lanes have lost all their CPUs, else nothing.
   std::string look(Scoreboard& scoreboard, std::uint64_t now_ns);
-  // The same with what the kernel has said: the CPUs that the process may use.
+  // The same, with the CPUs that the process may use as the kernel has told them.
   std::string look(Scoreboard& scoreboard, const std::vector<unsigned>& usable);
 
  private:
   struct Lane {
     std::vector<unsigned> cpus;  // given; empty: all
-    bool gone = false;
+    bool gone = false;           // none of them may be used
   };
-  std::vector<Lane> lanes_;  // of places for what runs for one message: as if none were given
+  std::vector<Lane> lanes_;  // transient lanes: as if no CPUs were given
   bool asks_ = false;        // some lane was given CPUs
   std::uint64_t next_ns_ = 0;
 };

@@ -1,5 +1,5 @@
-// Turns what lanes report into log lines, at most one a second for each kind, with the number that
-// was left out. Main thread.
+// Turns the events that lanes report into log lines, at most one a second for each kind, with the
+// number of events left out. Main thread.
 #pragma once
 
 #include <array>
@@ -15,14 +15,14 @@ class EventLog {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Takes what the lanes have reported since the last call.
+  // Takes the events that lanes have reported since the last call.
   void collect(Scoreboard& scoreboard, Clock::time_point now);
-  // The last lines, at the end of the server: what the limit has held back.
+  // Called at the end of the server: writes the lines that the limit has held back.
   void flush();
 
  private:
   struct Line {
-    std::uint64_t held_back = 0;  // events since it was last written
+    std::uint64_t held_back = 0;  // events since the line was last written
     std::string last;
     Clock::time_point written{};
   };

@@ -15,7 +15,7 @@ namespace cpss {
 namespace {
 
 struct User {
-  std::string name;  // empty: no user of the databases
+  std::string name;  // empty: the databases have no such user
   uid_t id = 0;
   std::optional<gid_t> group;
 };
@@ -30,7 +30,7 @@ std::optional<std::uint32_t> number_in(std::string_view text) {
   return number;
 }
 
-// By name before number: a user may be called 1000.
+// Looks for a name before a number: a user may be called 1000.
 User find_user(const std::string& text) {
   const passwd* entry = ::getpwnam(text.c_str());
   const auto number = number_in(text);

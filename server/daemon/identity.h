@@ -1,4 +1,4 @@
-// The user that the server is to be once it is set up (CPSS_USER).
+// The user that the server becomes once it is set up (CPSS_USER).
 //
 // For set-up: asks the system's user and group databases (nsswitch.conf(5)).
 #pragma once
@@ -19,15 +19,15 @@ struct Identity {
   bool operator==(const Identity&) const = default;
 };
 
-// what() follows the text in a message: "is no user of this host; ...".
+// what() follows the text in a message: "names no user of this host ...".
 class NoSuchIdentity : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// USER or USER:GROUP, each by name or number. Without GROUP it is the user's own. Supplementary
-// groups are those of the user (initgroups(3)); a number that no user of the databases has needs
-// its GROUP and has no others. Throws NoSuchIdentity.
+// USER or USER:GROUP, each by name or number. Without GROUP the group is the user's own.
+// Supplementary groups are those of the user (initgroups(3)). A number that no user in the
+// databases has needs its GROUP, and has no other groups. Throws NoSuchIdentity.
 Identity find_identity(const std::string& text);
 
 }  // namespace cpss

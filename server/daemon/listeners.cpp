@@ -23,9 +23,9 @@ bool takes_ipv4_too(const SocketAddress& address, const std::vector<SocketAddres
   });
 }
 
-// Waits until no CPU is still delivering a datagram past the filter as it was before: the receive
-// path runs inside an RCU read-side section, and MEMBARRIER_CMD_GLOBAL waits for all of those
-// (membarrier(2)). Where the kernel does not offer it, a pause far longer than any such section.
+// Waits until no CPU still delivers a datagram past the filter as it was before. The receive path
+// runs inside an RCU read-side section, and MEMBARRIER_CMD_GLOBAL waits for all of those
+// (membarrier(2)). If the kernel does not offer it: a pause far longer than any such section.
 void wait_for_deliveries_under_way() noexcept {
   if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -67,15 +67,15 @@ Listeners::Listeners(const ListenerOptions& options)
   for (const int fd : options.inherited)
     sockets_.push_back(
         std::make_unique<UdpSocket>(InheritedDescriptor{fd}, socket_options(options)));
-  read_drop_counter();  // what was dropped before is not ours
+  read_drop_counter();  // the drops before the sockets were ours are not counted
 }
 
 void Listeners::bind_groups(const ListenerOptions& options) {
   std::vector<SocketAddress> addresses;
   for (const ListenAddress& listen : options.listen) addresses.push_back(address_of(listen));
 
-  // The first of each group is bound as if it were to stay alone, so that nobody else's group is
-  // joined by mistake.
+  // The first socket of each group is bound as if it were to stay alone, so that the server does
+  // not join another program's group by mistake.
   const bool shared = per_address_ > 1;
   for (unsigned lane = 0; lane < per_address_; ++lane) {
     for (std::size_t i = 0; i < addresses.size(); ++i) {
@@ -144,7 +144,7 @@ std::vector<std::string> Listeners::buffer_notes() const {
     std::string note =
         fmt::format("{}: the kernel queues about {} small datagrams{} while the server is busy",
                     sockets_[i]->local_address().to_string(), info.receive_datagrams, each);
-    // The kernel doubles what is set, for its own bookkeeping (socket(7)).
+    // The kernel doubles the size that is set, for its own bookkeeping (socket(7)).
     if (info.receive_bytes < 2 * asked_bytes_)
       note +=
           fmt::format(" (asked for {} bytes, got {}; more with: sysctl -w net.core.rmem_max={})",

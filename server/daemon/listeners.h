@@ -1,5 +1,5 @@
-// The server's sockets: opened from the settings, or inherited; watched for drops, closed to new
-// datagrams at the end. Main thread.
+// The server's sockets: opens them from the settings, or takes over inherited ones; reads their
+// drops, and closes them to new datagrams at the end. Main thread.
 #pragma once
 
 #include <cstdint>
@@ -26,47 +26,49 @@ struct ListenerOptions {
   std::vector<int> inherited;  // bound sockets to take instead of `listen`; then one per address
 };
 
-// As the kernel takes it. Throws SocketError: ENODEV where its interface is not there (yet).
+// The address as the kernel takes it. Throws SocketError: ENODEV if its interface is not there
+// (yet).
 SocketAddress address_of(const ListenAddress& address);
 
 class Listeners {
  public:
-  // Binds, or takes over, all of them or throws SocketError and has none.
+  // Binds, or takes over, all sockets; or throws SocketError and has none.
   //
-  // Several sockets on an address share its port; where it is 0, the one the first was given.
-  // Another program that is bound to it, with or without SO_REUSEPORT, is an error (EADDRINUSE), as
-  // it is for a single socket.
+  // Several sockets on an address share its port; if that is 0, they share the port that the kernel
+  // gives the first. It is an error (EADDRINUSE) if another program is bound to the port, with or
+  // without SO_REUSEPORT, as it is for a single socket.
   explicit Listeners(const ListenerOptions& options);
 
-  // Lane by lane: the first socket of each address, then the second of each, and so on. With A
-  // addresses those of lane i are [i * A, (i + 1) * A).
+  // Group by group: the first socket of each address, then the second of each, and so on. With A
+  // addresses, group i has the sockets [i * A, (i + 1) * A).
   const std::vector<std::unique_ptr<UdpSocket>>& sockets() const noexcept { return sockets_; }
-  // In the order of `listen`; of inherited sockets, each one's own.
+  // In the order of `listen`; for inherited sockets, each one's own address.
   std::vector<SocketAddress> addresses() const;
   std::vector<std::string> address_texts() const;
   bool inherited() const noexcept { return sockets_.front()->inherited(); }
 
-  // What all buffers of the sockets may hold, as the kernel has granted them.
+  // Bytes that the buffers of all sockets may hold, as the kernel has granted them.
   std::uint64_t buffer_bytes() const noexcept;
 
-  // Datagrams the kernel dropped at our sockets since the last call, or since they are ours.
+  // Datagrams that the kernel dropped at our sockets since the last call; the first call counts
+  // from the time when the sockets became ours.
   std::uint64_t read_drop_counter() noexcept;
 
-  // From its return on nothing new gets into the sockets' queues. False: the kernel refused that
-  // for some socket, which goes on receiving. Inherited sockets are left alone and do not count:
-  // they outlive us, and the next start reads what they go on gathering.
+  // Once it has returned, nothing new gets into the sockets' queues. False: the kernel refused that
+  // for some socket, which goes on receiving. It leaves inherited sockets alone, and they do not
+  // count: they outlive us, and the next server reads the datagrams that they go on gathering.
   bool stop_arrivals() noexcept;
 
-  // At the very end, when nobody reads the sockets any more: from its return on nothing reaches
-  // them, as if they were closed. Returns what read_drop_counter() does, for the last time, and how
-  // many datagrams were still in the queues, which are lost with the sockets. Inherited sockets are
-  // left alone, with what they hold.
+  // To be called at the very end, when no lane reads the sockets any more. Once it has returned,
+  // nothing reaches the sockets, as if they were closed. Returns, for the last time, the result of
+  // read_drop_counter(), plus the datagrams that were still in the queues, which are lost with the
+  // sockets. It leaves inherited sockets alone, with the datagrams that they hold.
   std::uint64_t last_drops() noexcept;
 
-  // For the log: what the sockets of each address hold, and how to get more where less was given
-  // than asked.
+  // For the log: how much the sockets of each address hold, and how to get more if the kernel gave
+  // less than was asked for.
   std::vector<std::string> buffer_notes() const;
-  // For the log: what was changed of inherited sockets (UdpSocket::notes()).
+  // For the log: which options of inherited sockets were changed (UdpSocket::notes()).
   std::vector<std::string> inherited_notes() const;
 
  private:

@@ -12,7 +12,7 @@
 namespace cpss::log {
 namespace {
 
-// A line goes to the writer as it is to be read: the time in it is when it was said.
+// Formats each line before it goes to the writer: so its time is when it was said.
 class Sink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {

@@ -1,7 +1,7 @@
 // The server's log: lines on standard error, from the main thread only. Lanes report events instead
 // (stages/lane/events.h).
 //
-// Nothing waits for the log: where nobody reads it, lines are lost and counted, and one line says
+// Nothing waits for the log: if no process reads it, lines are lost and counted, and one line says
 // how many as soon as there is room again.
 #pragma once
 
@@ -16,11 +16,11 @@ void info(const std::string& line);
 void warning(const std::string& line);
 void error(const std::string& line);
 
-// Says how many lines were lost, if there are any and there is room. To be called now and then.
+// Says how many lines were lost, if any were and there is room. To be called now and then.
 void tell_losses();
 // Lines lost so far.
 std::uint64_t lost();
-// At the end of the process: waits until all is written, a second at most.
+// At the end of the process: waits until all lines are written, at most 1 s.
 void flush();
 
 }  // namespace cpss::log

@@ -12,7 +12,7 @@
 namespace cpss {
 namespace {
 
-// Of a line `field: N kB` (proc(5)), which is in KiB whatever it says. 0: not known.
+// The value of a line `field: N kB` (proc(5)), which is in KiB although it says kB. 0: not known.
 std::uint64_t bytes_in(const std::string& file, std::string_view field) {
   std::ifstream in(file);
   std::string name;
@@ -35,8 +35,8 @@ unsigned Machine::at_once(std::size_t usable) const noexcept {
   return std::max(static_cast<unsigned>(max), 1U);
 }
 
-// EINVAL: the set is smaller than the kernel's, whose size nobody tells. No kernel has more CPUs
-// than the last that is tried.
+// EINVAL: the set is smaller than the kernel's, whose size no call tells. No kernel has more CPUs
+// than the last size tried.
 std::vector<unsigned> usable_cpus(const std::function<int(CpuSet&)>& ask) {
   constexpr std::size_t kMax = std::size_t{1} << 20;
   for (std::size_t cpus = CPU_SETSIZE;; cpus *= 2) {

@@ -7,8 +7,8 @@
 
 namespace cpss {
 
-// The kernel asks for the limit whenever the stack is to grow, and leaves at least 128 MiB of
-// addresses below it free whatever the limit was at the start, so a later one holds
+// The kernel checks the limit whenever the stack is to grow, and leaves at least 128 MiB of
+// addresses below it free whatever the limit was at the start. So a limit set later holds
 // (acct_stack_growth() in mm/vma.c, mmap_base() in arch/x86/mm/mmap.c of Linux).
 void require_main_stack(std::size_t bytes, const std::string& user) {
   rlimit limit{};

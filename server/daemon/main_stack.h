@@ -7,9 +7,9 @@
 
 namespace cpss {
 
-// Makes sure that the main thread, and that of every process forked from it, may use `bytes` of
-// stack: raises the limit where that is allowed. Throws std::runtime_error where it is not; `user`:
-// who needs it, for the message. Main thread, before anything is started.
+// Makes sure that the main thread, and the main thread of every process forked from it, may use
+// `bytes` of stack: raises the limit if the process may. Throws std::runtime_error if it may not.
+// `user`: for the message, who needs the stack. Main thread, before anything is started.
 void require_main_stack(std::size_t bytes, const std::string& user);
 
 }  // namespace cpss

@@ -14,11 +14,11 @@
 namespace cpss {
 namespace {
 
-// Of a forked process, beside what it has of its own by design: pages that it writes to and page
-// tables. Measured: 0.2 MiB.
+// Memory of a forked process, beside what is counted for its slots and its lane: pages that it
+// writes to and page tables. Measured: 0.2 MiB.
 constexpr std::uint64_t kProcessBytes = std::uint64_t{1} << 19;
 
-// As PipelineResources makes it.
+// Bytes that PipelineResources makes for so many slots.
 std::uint64_t resources_bytes(const PipelineOptions& options, std::uint32_t slots) {
   std::uint64_t bytes = SlotStore::bytes(slots, options.window_bytes) + SlotPool::bytes(slots) +
                         2 * SlotQueue::bytes(slots);
@@ -46,7 +46,7 @@ std::string text_of(std::uint64_t bytes) {
 void add_memory_of(const PipelineOptions& options, const Assignment& assignment, MemoryNeed& need) {
   const auto lanes = static_cast<std::uint32_t>(assignment.lanes.size());
   if (assignment.separate_processes)
-    // Each has its share.
+    // Each process has its share.
     need.slots = lanes * resources_bytes(options, std::max(options.slots / lanes, 1U));
   else
     need.slots = resources_bytes(options, options.slots);

@@ -1,6 +1,6 @@
-// How much memory a server may come to use, compared with what there is. Slots and queues become
-// memory only as they are used: a server that is promised more than there is starts, and is killed
-// when it is busy.
+// How much memory a server may come to use, compared with the memory there is. Slots and queues
+// become memory only as they are used: a server that is promised more than there is starts all the
+// same, and is killed when it is busy.
 #pragma once
 
 #include <cstdint>
@@ -12,21 +12,21 @@
 
 namespace cpss {
 
-// At most, in bytes.
+// Max memory, in bytes.
 struct MemoryNeed {
-  std::uint64_t data = 0;     // what is in use before any lane runs: program, number table
+  std::uint64_t data = 0;     // in use before any lane runs: program, number table
   std::uint64_t slots = 0;    // and the queues that hold them
-  std::uint64_t lanes = 0;    // stacks, what they receive into, processes
+  std::uint64_t lanes = 0;    // stacks, receive memory, processes
   std::uint64_t sockets = 0;  // the kernel's buffers
   std::uint64_t region = 0;
 
   std::uint64_t total() const noexcept { return data + slots + lanes + sockets + region; }
 };
 
-// Fills in what slots and lanes may take; the rest is for the caller to say.
+// Fills in how much slots and lanes may use; the caller fills in the rest.
 void add_memory_of(const PipelineOptions& options, const Assignment& assignment, MemoryNeed& need);
 
-// What is wrong, with both figures and what to do; none: there is enough, or it is not known.
+// The problem, with both figures and a breakdown; none: there is enough memory, or it is not known.
 std::optional<std::string> memory_problem(const MemoryNeed& need, const PipelineOptions& options,
                                           const Machine& machine);
 

@@ -1,7 +1,7 @@
-// Keeps what lanes know of the reach of peers (net/reach_map.h) up to date while it is needed: at
-// most ten looks a second into the kernel's neighbour tables.
+// Keeps the map of which peers can be reached (net/reach_map.h) up to date for the lanes, while
+// they need it: at most ten looks a second into the kernel's neighbour tables.
 //
-// The looks are made by a thread of its own (server/daemon/background_reading.h).
+// A thread of its own makes the looks (server/daemon/background_reading.h).
 //
 // Main thread. Processes that were forked after a look have the map, not the thread.
 #pragma once
@@ -19,15 +19,15 @@ class NeighbourWatch {
  public:
   explicit NeighbourWatch(ReachMap& map);
 
-  // Several times a second while it is needed: publishes what the last look has found, and has the
-  // next one made. Never waits. Where looks are not possible the map stays as it is, and the log
-  // says so once.
+  // To be called several times a second while lanes need the map: publishes the result of the last
+  // look, and starts the next one. Never waits. If looks are not possible the map stays as it is,
+  // and the log says so once.
   void look();
-  // Publishes what the last look has found, if it is there; true: it is still being made, and worth
-  // being asked for again soon.
+  // Publishes the result of the last look, if it is there. True: a look is still under way, so the
+  // caller should ask again soon.
   bool collect();
 
-  // Looks that were published so far.
+  // Looks published so far.
   std::uint64_t looks() const noexcept { return looks_; }
 
  private:

@@ -40,7 +40,7 @@ std::set<unsigned> all_cpus(const Settings& settings, const Machine& machine) {
   return all;
 }
 
-// Which lanes there are, and what each may have of what the server has.
+// Sets which lanes there are, and each one's share of the server's resources.
 void set_model(PipelineOptions& options, const Settings& settings, const Machine& machine) {
   const unsigned cpus = machine.at_once();
   options.model = settings.model;
@@ -51,7 +51,7 @@ void set_model(PipelineOptions& options, const Settings& settings, const Machine
   options.handoff_limit = settings.handoff_limit;
   options.max_lanes = std::max(2 * cpus, options.lanes);
   if (!traits_of(settings.model).processes) return;
-  // Each process has a slot at least; of those for one message each, one.
+  // Each process has at least one slot; a process for one message has exactly one.
   options.slots = forks_for_each(settings) ? std::min(settings.slots, kForksPerLane * options.lanes)
                                            : std::max(settings.slots, options.lanes);
 }
@@ -110,7 +110,7 @@ std::string service_names(const ServiceRegistry& services) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-// A service may raise a window that nobody set; one that was set too small is an error.
+// A service may raise a window size that is not set; a window that was set too small is an error.
 void fit_window(LoadResult& loaded, const Service& service) {
   Settings& settings = loaded.settings;
   if (settings.message_size >= service.min_window()) return;
@@ -126,7 +126,7 @@ PrefixSet prefixes(const std::vector<AddressPrefix>& list) {
   std::vector<Prefix> result;
   for (const AddressPrefix& entry : list) {
     const auto prefix = Prefix::make(entry.ip, entry.length);
-    // A prefix left out could turn "these may ask" into "everybody may".
+    // Without this prefix "these may ask" could turn into "everybody may".
     invariant(prefix.has_value(), "the loader lets good prefixes through only");
     result.push_back(*prefix);
   }

@@ -1,5 +1,5 @@
-// From settings to what the server is built of: everything that can be wrong is found here, before
-// anything is started.
+// From the settings to the parts that the server is built of: all mistakes in the settings are
+// found here, before anything is started.
 #pragma once
 
 #include <cstdint>
@@ -22,25 +22,25 @@ namespace cpss {
 struct Plan {
   std::unique_ptr<Service> service;
   PipelineOptions pipeline;
-  std::optional<Identity> run_as;  // none: who has started it
+  std::optional<Identity> run_as;  // none: the user who has started it
 };
 
-// Makes the service, loading its data, and the pipeline's options. What is wrong with settings is
-// added to `loaded` as the loader does it (errors, exit code), all of it. Throws ServiceDataError,
-// and PrivilegeError (server/daemon/privileges.h).
+// Makes the service, loading its data, and the pipeline's options. Adds all problems of the
+// settings to `loaded` as the loader does it (errors, exit code). Throws ServiceDataError, and
+// PrivilegeError (server/daemon/privileges.h).
 Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machine& machine,
                std::function<void(const std::string&)> announce);
 
-// Whether arrivals are to hold several datagrams, where the kernel can do that.
+// Whether arrivals are to hold several datagrams, if the kernel can do that.
 bool wants_merging(const Settings& settings);
 
-// What sockets to open, or those to take over that a service manager has opened, checked by
-// check_activation() (server/daemon/settings_checks.h).
+// Which sockets to open, or which sockets of a service manager to take over; check_activation()
+// checks them (server/daemon/settings_checks.h).
 ListenerOptions listener_options(LoadResult& loaded, unsigned socket_groups,
                                  std::vector<int> inherited);
 
-// What the settings and the service say about who may ask; `own`: the bound addresses, `host`:
-// those of the host, now.
+// What the settings and the service say about who may ask. `own`: the bound addresses; `host`: the
+// addresses of the host, now.
 AccessOptions access_options(const Settings& settings, const Service& service,
                              std::vector<SocketAddress> own, const LocalAddressSet& host);
 

@@ -38,7 +38,7 @@ bool raise_real_time_limit(unsigned priority) noexcept {
   return ::setrlimit(RLIMIT_RTPRIO, &limit) == 0;
 }
 
-// By a descriptor that is not opened for anything, since closing one that is would drop the record
+// Uses a descriptor that is opened for nothing (O_PATH): closing any other would drop the record
 // lock on the file (fcntl_locking(2)).
 void give(const std::string& path, uid_t user, gid_t group) {
   const FileDescriptor file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
@@ -56,8 +56,9 @@ bool is_already(const Identity& identity) {
          ::getgid() == identity.group && ::getegid() == identity.group;
 }
 
-// By system calls, of this thread alone. The functions of the C library have every thread take part
-// and wait for each (nptl(7)), and the log's may stand in a write that no signal ends.
+// Uses system calls, which change this thread alone. The functions of the C library signal every
+// thread and wait for each (nptl(7)), and the log's thread may stand in a write that no signal
+// ends.
 bool take_user_and_groups(const Identity& identity) noexcept {
   return ::syscall(SYS_setgroups, identity.groups.size(), identity.groups.data()) == 0 &&
          ::syscall(SYS_setresgid, identity.group, identity.group, identity.group) == 0 &&
@@ -66,14 +67,14 @@ bool take_user_and_groups(const Identity& identity) noexcept {
          ::prctl(PR_SET_KEEPCAPS, 0) == 0;
 }
 
-// Keeps the permitted capabilities, to be given up later.
+// Keeps the permitted capabilities, which are given up later.
 void become(const Identity& identity) {
   if (is_already(identity)) return;
   const int dumpable = ::prctl(PR_GET_DUMPABLE);
   if (!take_user_and_groups(identity))
     throw PrivilegeError(fmt::format("cannot become user {}, group {} (CPSS_USER): {}; {}",
                                      identity.user, identity.group, std::strerror(errno), kNeeds));
-  // A process that has changed its user leaves no core file (PR_SET_DUMPABLE, prctl(2)), and one
+  // A process that has changed its user leaves no core file (PR_SET_DUMPABLE, prctl(2)), but one
   // that crashes is to leave one. It holds nothing that its user may not see.
   if (dumpable == 1) ::prctl(PR_SET_DUMPABLE, 1);
 }
@@ -90,7 +91,7 @@ void require_right_to_become(const Identity& identity) {
                                        identity.user, identity.group, kNeeds));
 }
 
-// In a folder of this user's own it takes no capability.
+// In a folder that this user owns, replacing a file takes no capability.
 bool may_lose_right_to_replace(const std::string& path, const std::optional<Identity>& run_as) {
   if (run_as && !is_already(*run_as)) return true;
   capng_get_caps_process();
@@ -112,8 +113,9 @@ void give_region_to(const Identity& identity, const std::string& region) {
 void give_up_privileges(const std::optional<Identity>& run_as,
                         std::optional<unsigned> real_time_priority) {
   const bool needs_nice = real_time_priority && !raise_real_time_limit(*real_time_priority);
-  // The bounding set first, for which a capability is needed. Without it there is nothing in the
-  // way either: no program that is executed gets what this process does not have.
+  // The bounding set comes first, since changing it needs a capability. Without that capability the
+  // set does no harm: no program that is executed gets capabilities that this process does not
+  // have.
   capng_clear(CAPNG_SELECT_BOTH);
   capng_apply(CAPNG_SELECT_BOUNDS);
   if (run_as) become(*run_as);

@@ -16,22 +16,22 @@
 namespace cpss {
 namespace {
 
-// How often the main thread shows that it is alive and reads what only the kernel knows.
+// How often the main thread shows that it is alive and reads counts that only the kernel has.
 constexpr std::chrono::milliseconds kTick{100};
-// Instead, while something is awaited that a moment will bring.
+// Used instead while a look at the neighbours, which takes a moment, is under way.
 constexpr std::chrono::milliseconds kSoon{5};
 
-// At a forced end: so long at most for lanes to put down what they have in hand, and to book what
-// they have just ended. Where they get no CPU, that is not soon.
+// At a forced end: max wait until lanes have put down what they have in hand, and have booked the
+// messages they have just ended. Lanes that get no CPU may take that long.
 constexpr std::chrono::seconds kHandsOff{2};
 constexpr std::chrono::milliseconds kHandsOffLook{1};
 
-// How often the service manager is told that the drain goes on, and how much longer it is to wait
-// each time: enough for some of these messages to be lost.
+// How often the server tells the service manager that the drain goes on, and how much longer the
+// manager is to wait each time: enough for some of these messages to be lost.
 constexpr std::chrono::seconds kTellDraining{1};
 constexpr std::chrono::seconds kDrainsLonger{10};
 
-// `told`: by a method of ServiceManager, just now. `consequence`: of what it was not told.
+// `told`: the result of a method of ServiceManager, just now. `consequence`: of not being told.
 void warn_unless(bool told, const char* message, const char* consequence) {
   if (told) return;
   const int error = errno;
@@ -68,7 +68,7 @@ void RunningServer::run() {
   auto next_tick = std::chrono::steady_clock::now();
   for (;;) {
     const int signal = next_signal(neighbours_.collect() ? kSoon : kTick);
-    // Processes of one message each end far more often.
+    // Processes of one message each end far more often than main ticks.
     const auto now = std::chrono::steady_clock::now();
     if (signal == 0 && now < next_tick) {
       p_.engine.tick();
@@ -94,8 +94,9 @@ int RunningServer::next_signal(std::chrono::milliseconds longest) {
   return signal;
 }
 
-// Not while a message is inside: what takes longer than the drain may would be lost. What arrives
-// after this look stays in the socket, or is answered in the drain: either way it is not lost.
+// False while a message is inside: one that takes longer than the drain may would be lost. A
+// datagram that arrives after this look stays in the socket, or is answered in the drain: either
+// way it is not lost.
 bool RunningServer::silent_for_too_long() {
   if (p_.idle_exit.count() == 0) return false;
   std::uint64_t received = 0;
@@ -173,7 +174,7 @@ void RunningServer::tell_watchdog() {
                              p_.engine.why_stuck(*stuck)));
 }
 
-// Sooner than the first reply that finds no room, where it can be: then none has to wait.
+// Raises the pressure before the first reply finds no room, if possible: then no reply has to wait.
 void RunningServer::watch_send_buffers() {
   bool pressed = false;
   const auto& sockets = p_.listeners.sockets();
@@ -190,7 +191,7 @@ void RunningServer::book_kernel_drops() {
   if (dropped > 0) p_.main.add(Counter::kernel_dropped, dropped);
 }
 
-// Lanes still run, so nothing they use may be destroyed.
+// Lanes still run, so nothing that they use may be destroyed.
 void RunningServer::force_end(const char* why) {
   p_.engine.stop_receiving();
   const auto deadline = std::chrono::steady_clock::now() + kHandsOff;
@@ -210,7 +211,8 @@ void RunningServer::force_end(const char* why) {
   _exit(kExitForced);
 }
 
-// What is still inside may yet be booked, or never: such a ledger is not called closed.
+// Messages that are still inside may yet be booked, or never: then the ledger does not count as
+// closed.
 void RunningServer::close_ledger(bool nobody_works) {
   const Ledger ledger = ledger_of(p_.region.snapshot());
   const bool closed = nobody_works && ledger.in_flight == 0;

@@ -42,7 +42,7 @@
 namespace cpss {
 namespace {
 
-// Reading a YAML file takes the most, some 70 KiB.
+// Reading a YAML file needs the most stack, some 70 KiB.
 constexpr std::size_t kMainStackBytes = std::size_t{256} << 10;
 
 int complain_about_settings(const LoadResult& loaded) {
@@ -57,7 +57,7 @@ std::string help(const ServiceRegistry& services) {
   return help_text(entries);
 }
 
-// What to do about it, where a limit of the process was reached.
+// What to do about an error, if the process has reached a limit or lacks a right.
 std::string advice(const std::error_code& error) {
   if (error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system)
     return ": raise 'ulimit -n'";
@@ -75,7 +75,7 @@ std::string advice(const std::error_code& error) {
   return {};
 }
 
-// Not the fault of what was asked for: the process may have no more of something.
+// Whether the process may have no more of something: then the settings are not at fault.
 bool is_limit(int code) {
   return code == EMFILE || code == ENFILE || code == ENOMEM || code == EFBIG || code == EAGAIN;
 }
@@ -112,12 +112,13 @@ RegionOptions region_options(const Settings& settings, const PipelineOptions& pi
   return options;
 }
 
-// `2 lanes`, `1 lane`.
+// For instance `2 lanes`, `1 lane`.
 std::string counted(std::size_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
-// `model symped: 2 lanes that do everything`, `model seda: 1 receive, 1 service, 1 response lane`.
+// For instance `model symped: 2 lanes that run all steps`, `model seda: 1 receive, 1 service, 1
+// response lane`.
 std::string model_text(const PipelineOptions& options, const Assignment& assignment) {
   std::string workers;
   if (options.worker.lanes > 0)
@@ -140,7 +141,7 @@ std::string model_text(const PipelineOptions& options, const Assignment& assignm
   return fmt::format("model {}: {}", name_of(options.model), lanes);
 }
 
-// Of what the region's blocks say.
+// The writers of the receive blocks, for reading.
 std::vector<StatsWriter> receivers_of(const std::vector<RegionBlock>& blocks,
                                       const StatsRegion& region) {
   std::vector<StatsWriter> receivers;
@@ -153,7 +154,7 @@ std::optional<unsigned> highest_priority(const PipelineOptions& pipeline) {
   return std::max(pipeline.receive.real_time_priority, pipeline.response.real_time_priority);
 }
 
-// Bad data do not hide what is wrong with the settings.
+// Bad data must not hide problems of the settings: those are told first.
 Plan plan_or_complain(LoadResult& loaded, const ServerParts& parts, const Machine& machine,
                       std::function<void(const std::string&)> announce) {
   try {
@@ -175,12 +176,12 @@ std::unique_ptr<Engine> make_engine(const PipelineOptions& options, const Assign
                                     access_control, region, std::move(lane_states));
 }
 
-// What the pipeline's options do not say, without the sockets' buffers.
+// The memory that the pipeline's options do not say, without the sockets' buffers.
 MemoryNeed known_need(const ServerParts& parts, const RegionOptions& region) {
   return {.data = memory_in_use(parts.proc), .region = RegionPlan(region).file_bytes};
 }
 
-// Throws, or warns, as the setting says.
+// Throws, or warns, as CPSS_MEMORY_CHECK says.
 void check_memory(const Settings& settings, const PipelineOptions& pipeline,
                   const Assignment& assignment, const Machine& machine, MemoryNeed known,
                   const std::function<void(const std::string&)>& warn) {
@@ -219,8 +220,9 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   check_reply_address(loaded, listeners.addresses(), addresses.now());
   if (!loaded.ok()) return complain_about_settings(loaded);
   LaneStates lane_states = make_lane_states(assignment, *plan.service);
-  // From here on an end signal ends the server in good order: the region it leaves says so. Nothing
-  // from here to the lanes' start may take its time, but for processes, whose start is given up.
+  // From here on an end signal ends the server in good order, and the region that it leaves says
+  // so. Nothing from here to the lanes' start may take its time, except the start of processes,
+  // which a signal ends.
   EndSignals signals(assignment.separate_processes || assignment.process_per_message);
   const RegionOptions about =
       region_options(settings, plan.pipeline, assignment, listeners.address_texts());
@@ -251,7 +253,7 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   RunningServer server({signals, manager, listeners, addresses, region, *engine, assignment,
                         region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),
                         settings.idle_exit});
-  // Nothing is left to open, and the log's is the only other thread.
+  // Nothing remains to be opened, and the log's thread is the only other one.
   if (may_lose_right_to_replace(region.path(), plan.run_as)) region.put_into_place();
   if (plan.run_as) give_region_to(*plan.run_as, region.path());
   give_up_privileges(plan.run_as, highest_priority(plan.pipeline));
@@ -267,7 +269,7 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   return kExitOk;
 }
 
-// Everything a start would check, short of binding.
+// Checks everything that a start would check, without binding its ports.
 int check(LoadResult& loaded, const ServerParts& parts, const char* const* environment) {
   const Machine machine = this_machine(parts.proc);
   Plan plan = plan_or_complain(loaded, parts, machine, [](const std::string&) {});
@@ -280,7 +282,7 @@ int check(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   for (const ListenAddress& address : loaded.settings.listen)
     listen.push_back(address_of(address).to_string());
   std::string text;
-  // Without the sockets' buffers, of which only the kernel knows how large it makes them.
+  // Without the sockets' buffers: only the kernel knows how large it makes them.
   check_memory(loaded.settings, plan.pipeline, assignment, machine,
                known_need(parts, region_options(loaded.settings, plan.pipeline, assignment,
                                                 std::move(listen))),
@@ -313,7 +315,7 @@ int act(LoadResult& loaded, const ServerParts& parts, const char* const* environ
   return serve(loaded, parts, environment);
 }
 
-// In any case with an exit code; what was wrong is said.
+// Turns every failure into a message and an exit code.
 int run_to_exit_code(int argc, const char* const* argv, const char* const* environment,
                      const ServerParts& parts) {
   try {

@@ -21,7 +21,7 @@ namespace cpss {
 namespace {
 
 constexpr int kFirstInherited = 3;  // SD_LISTEN_FDS_START
-// More is a mistake: each would be one of our sockets.
+// More sockets are a mistake: each would be one of ours.
 constexpr std::int64_t kMaxInherited = 4096;
 
 constexpr std::int64_t kMaxPid = std::numeric_limits<pid_t>::max();
@@ -49,7 +49,7 @@ Variable read_variable(const char* const* environment, const char* name) {
                                         problem));
 }
 
-// Of a variable that is set.
+// The variable must be set.
 std::int64_t number_of(const Variable& variable, std::int64_t max) {
   const std::string& text = *variable.value;
   std::int64_t number = 0;
@@ -63,8 +63,8 @@ bool is_this_process(const Variable& pid) {
   return number_of(pid, kMaxPid) == ::getpid();
 }
 
-// The length of the address that `name` stands for, a path or, after an @, an abstract name
-// (unix(7)); 0 where it is none.
+// Returns the length of the address that `name` stands for: a path or, after an @, an abstract name
+// (unix(7)); 0 if it is neither.
 socklen_t fill_address(std::string_view name, sockaddr_un& address) {
   const bool abstract = name.starts_with('@');
   if (!abstract && !name.starts_with('/')) return 0;
@@ -85,7 +85,7 @@ std::string cannot_tell(std::string_view address) {
       quoted_for_message(std::string(address)));
 }
 
-// Until then the manager waits for the next of these, whatever time it has set (sd_notify(3)).
+// For so long the manager waits for the next extension, whatever time it has set (sd_notify(3)).
 std::string extension(std::chrono::microseconds another) {
   return fmt::format("EXTEND_TIMEOUT_USEC={}", another.count());
 }
@@ -98,7 +98,7 @@ std::optional<std::chrono::nanoseconds> watchdog_interval(const char* const* env
   return std::chrono::microseconds(number_of(interval, kMaxMicroseconds));
 }
 
-// Nobody reads these sockets: the manager waits for a server that has them.
+// No process reads these sockets: the manager waits for a server that takes them.
 std::string not_ours(const Variable& pid, const Variable& count) {
   const std::string whose = pid.value
                                 ? fmt::format("for process {} (LISTEN_PID), and this is process {}",
@@ -110,7 +110,7 @@ std::string not_ours(const Variable& pid, const Variable& count) {
       quoted_for_message(*count.value), whose);
 }
 
-// A line's end would begin another assignment.
+// The end of a line would begin another assignment.
 std::string status_assignment(std::string_view line) {
   std::string assignment = "STATUS=" + std::string(line);
   std::replace(assignment.begin(), assignment.end(), '\n', ' ');
@@ -176,7 +176,7 @@ bool ServiceManager::retry() {
   return owed && !owes_alive_ && owed_state_.empty();
 }
 
-// What comes later says what holds then, and is all that is owed.
+// A later state replaces an earlier one, so only the last one is owed.
 bool ServiceManager::tell_state(std::string assignments) {
   const bool told = tell(assignments);
   owed_state_ = lost_ ? std::move(assignments) : std::string();

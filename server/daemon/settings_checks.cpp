@@ -25,7 +25,7 @@ void refuse(LoadResult& loaded, Setting setting, const std::string& problem) {
 
 namespace {
 
-// What is wrong now and may be right at another start.
+// For a problem that may be gone at another start.
 void refuse_for_now(LoadResult& loaded, Setting setting, const std::string& problem) {
   const bool alone = loaded.ok();
   refuse(loaded, setting, problem);
@@ -42,8 +42,8 @@ void check_cpus(LoadResult& loaded, Setting setting, const std::vector<unsigned>
                      fmt::join(entry_texts(others), ","), fmt::join(entry_texts(usable), ",")));
 }
 
-// A real-time thread that is always busy leaves the rest of its CPU 5 % of the time (sched(7),
-// sched_rt_runtime_us). On a large machine that is one CPU of many.
+// A real-time thread that is always busy leaves 5 % of the time of its CPU to all other threads
+// there (sched(7), sched_rt_runtime_us). On a large machine that is one CPU of many.
 void check_real_time(LoadResult& loaded, Setting setting, const std::optional<unsigned>& priority,
                      const std::vector<unsigned>& usable) {
   constexpr std::size_t kFewCpus = 2;
@@ -55,7 +55,7 @@ void check_real_time(LoadResult& loaded, Setting setting, const std::optional<un
                      usable.size(), usable.size() == 1 ? "" : "s"));
 }
 
-// Else an entry would stand for nobody, for as long as the server runs.
+// Without this check an entry would match no peer, for as long as the server runs.
 void check_interfaces(LoadResult& loaded, Setting setting,
                       const std::vector<AddressPrefix>& prefixes) {
   for (const AddressPrefix& prefix : prefixes) {
@@ -67,14 +67,14 @@ void check_interfaces(LoadResult& loaded, Setting setting,
   }
 }
 
-// The kernel would send what goes to 0.0.0.0 or :: to this very host.
+// The kernel would send a reply to 0.0.0.0 or :: to this very host.
 void check_reply_ip(LoadResult& loaded) {
   const std::optional<ListenAddress>& to = loaded.settings.reply_address;
   if (to && ScopedAddress::parse(to->ip).value().ip.is_unspecified())
     refuse(loaded, Setting::reply_address, "is an address to listen on, not one to send to");
 }
 
-// A setting that the model, as it is set up, does not use is a mistake.
+// It is a mistake to set a setting that the model, as it is set up, does not use.
 void check_model(LoadResult& loaded) {
   const Settings& settings = loaded.settings;
   const auto refuse_if_set = [&](Setting setting, const std::string& problem) {
@@ -85,7 +85,7 @@ void check_model(LoadResult& loaded) {
       refuse_if_set(row.id, fmt::format("means nothing to the model {}, only to: {}",
                                         name_of(settings.model), used_by_text(row)));
 
-  // From here on of settings that the model does use, or one mistake would be told twice.
+  // From here on only settings that the model uses, or one mistake would be told twice.
   const auto refuse_if_used = [&](Setting setting, const std::string& problem) {
     if (info(setting).models.contains(settings.model)) refuse_if_set(setting, problem);
   };
@@ -111,7 +111,7 @@ void check_model(LoadResult& loaded) {
                      "by one");
 }
 
-// Settings that mean nothing without workers are mistakes, where there may be some.
+// In a model that may have workers, settings that mean nothing without workers are mistakes.
 void check_workers(LoadResult& loaded) {
   const Settings& settings = loaded.settings;
   const ModelTraits& model = traits_of(settings.model);
@@ -119,7 +119,7 @@ void check_workers(LoadResult& loaded) {
     refuse(loaded, Setting::worker_threads,
            fmt::format("leaves the model {} without helpers", model.name));
   if (model.one_loop && model.has_workers()) {
-    // The loop must not wait for room in the worker queue, so that holds every slot.
+    // The loop must not wait for room in the worker queue, so the queue holds every slot.
     const bool blocks = settings.overload == OverloadPolicy::block;
     if (blocks && settings.slots > WorkerQueue::kMaxEntries)
       refuse(loaded, Setting::slots,
@@ -148,13 +148,13 @@ void check_work(LoadResult& loaded) {
     WorkProfile::parse(loaded.settings.work);
   } catch (const WorkProfileError& error) {
     refuse(loaded, Setting::work, error.what());
-    loaded.settings.work = WorkProfile().text();  // what follows needs a good one
+    loaded.settings.work = WorkProfile().text();  // the steps that follow need a good one
   }
 }
 
 }  // namespace
 
-// A model that needs workers, as amped does, has one unless told otherwise.
+// A model that needs workers, as amped does, has one unless it is set otherwise.
 unsigned worker_lanes(const LoadResult& loaded) {
   const bool needs_one = traits_of(loaded.settings.model).workers == WorkerUse::required;
   return needs_one && !loaded.is_set(Setting::worker_threads) ? 1 : loaded.settings.worker_threads;

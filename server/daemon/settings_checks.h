@@ -1,6 +1,6 @@
-// What is wrong with settings that are good one by one: with each other, with the model, with the
-// machine, with the sockets. All of it is added to `loaded` as the loader does it (errors, exit
-// code), and found before anything is started.
+// Finds conflicts of settings that are good one by one: with each other, with the model, with the
+// machine, with the sockets. The checks add all of them to `loaded` as the loader does it (errors,
+// exit code), before anything is started.
 #pragma once
 
 #include <string>
@@ -15,24 +15,25 @@ namespace cpss {
 // Adds an error about the setting, and exit code kExitConfig.
 void refuse(LoadResult& loaded, Setting setting, const std::string& problem);
 
-// Worker lanes that the settings ask for.
+// How many worker lanes the settings ask for.
 unsigned worker_lanes(const LoadResult& loaded);
 // Whether each message has a process of its own.
 bool forks_for_each(const Settings& settings);
 
-// What can be said before the service is made. `usable_cpus`: what this process may use.
+// The checks that are possible before the service is made. `usable_cpus`: those that this process
+// may use.
 void check_settings(LoadResult& loaded, const std::vector<unsigned>& usable_cpus);
 
-// Conflicts between the settings and sockets that a service manager has opened, or will have opened
-// (`activated`), or sockets of our own.
+// Conflicts between the settings and the sockets: a service manager has opened them, or will have
+// opened them (`activated`), or they are our own.
 void check_activation(LoadResult& loaded, unsigned socket_groups, bool activated);
 
-// Whether the sockets, as they are, suit the model: `merges`, some arrivals may hold several
+// Whether the sockets, as they are, suit the model. `merges`: some arrivals may hold several
 // datagrams.
 void check_merging(LoadResult& loaded, bool merges);
 
-// The fixed address for replies, if there is one, against the bound addresses.
-// Throws SocketError where its interface is not there.
+// Compares the fixed address for replies, if there is one, with the bound addresses. Throws
+// SocketError if its interface is not there.
 void check_reply_address(LoadResult& loaded, const std::vector<SocketAddress>& own,
                          const LocalAddressSet& host);
 

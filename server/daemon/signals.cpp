@@ -16,14 +16,14 @@
 namespace cpss {
 namespace {
 
-// Somebody asks for the end; by SIGQUIT for one with a core file.
+// Requests to end; SIGQUIT asks for a core file, too.
 constexpr std::array kRequests = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
-// The time that somebody has given us is over: alarm(2) and setitimer(2) outlive execve(2), and so
-// does 'ulimit -S -t'.
+// A time limit of the process is over. It may have been set before the server was executed:
+// alarm(2) and setitimer(2) outlive execve(2), and so does 'ulimit -S -t'.
 const std::vector<int> kTimeLimits = {SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
 
-// Those that would end the process and stand for nothing that concerns the server.
+// Signals that would end the process and mean nothing to the server.
 std::vector<int> meaningless() {
   std::vector<int> result = {SIGUSR1, SIGUSR2, SIGIO, SIGPWR, SIGSTKFLT};
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) result.push_back(signal);
@@ -51,13 +51,13 @@ void secure_signals() {
 }
 
 EndSignals::EndSignals(bool children) : set_(meaningless_set()) {
-  // (A blocked signal is not ignored: the set must not have those that are.)
+  // (A blocked signal is not ignored: the set must not hold those that were ignored.)
   for (const int signal : kRequests)
     if (!is_ignored(signal)) sigaddset(&set_, signal);
   add_default_ones(kTimeLimits, set_);
   if (children) {
-    // Whoever started us may ignore it, which outlives exec, and then the kernel keeps from us how
-    // a child has ended (sigaction(2)).
+    // The process that started us may ignore it, which outlives exec, and then the kernel does not
+    // tell us how a child has ended (sigaction(2)).
     signal(SIGCHLD, SIG_DFL);
     sigaddset(&set_, SIGCHLD);
   }

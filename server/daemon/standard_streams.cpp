@@ -17,8 +17,8 @@
 namespace cpss {
 namespace {
 
-// libstdc++'s says why, and would wait for ever for that to be read: then the process neither
-// serves nor ends.
+// libstdc++'s handler says why, and would wait for ever until that is read: then the process
+// neither serves nor ends.
 const std::terminate_handler kVerboseTerminate = std::get_terminate();
 
 [[noreturn]] void terminate_in_any_case() {
@@ -28,11 +28,11 @@ const std::terminate_handler kVerboseTerminate = std::get_terminate();
   std::abort();
 }
 
-// Nothing that is said of an error may keep the process from ending with its exit code.
+// Writing about an error must not keep the process from ending with its exit code.
 void say(const std::string& text) {
   try {
     standard_error().put(text);
-  } catch (const std::exception&) {  // no memory, no thread to be had
+  } catch (const std::exception&) {  // no memory, or no thread can be started
     say_at_once(text);
   }
 }
@@ -40,8 +40,7 @@ void say(const std::string& text) {
 }  // namespace
 
 void secure_standard_streams() {
-  // open() takes the lowest number that is free. For reading only, so that writing is still an
-  // error.
+  // open() takes the lowest free number. Read-only, so that writing is still an error.
   int fd = 0;
   while (fd >= STDIN_FILENO && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDONLY);
   if (fd > STDERR_FILENO) ::close(fd);

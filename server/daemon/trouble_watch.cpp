@@ -7,7 +7,7 @@ void TroubleWatch::look(Scoreboard& scoreboard, StatsRegion& region,
   for (const TroubleInfo& trouble : kTroubles) {
     std::uint32_t lanes = 0;
     int number = 0;
-    std::uint64_t latest_ns = 0;  // of the lanes' last failures, as far as they can be told apart
+    std::uint64_t latest_ns = 0;  // the last failure of any lane, as far as they can be told apart
     for (std::size_t lane = 0; lane < seen_.size(); ++lane) {
       const auto look = scoreboard.troubles(lane).look(trouble.id);
       if (!look) continue;

@@ -15,7 +15,7 @@ bool Watchdog::due(TimePoint now, std::span<const LanePulse> lanes) {
   return true;
 }
 
-// A lane that waits has nothing to do; one that waited the last time has been woken since.
+// A lane that waits now has nothing to do. A lane that waited the last time has been woken since.
 std::optional<std::size_t> Watchdog::find_stuck(std::span<const LanePulse> lanes) const {
   invariant(lanes.size() == last_lanes_.size(), "the lanes are the same at every look");
   for (std::size_t i = 0; i < lanes.size(); ++i) {

@@ -1,4 +1,4 @@
-// The server models: which lanes run which steps on which sockets. One file each, beside this one.
+// The server models: which lanes run which steps on which sockets. Each has a file of its own here.
 //
 // Pure functions.
 #pragma once
@@ -14,15 +14,16 @@ Assignment seda(const PipelineOptions& options);
 Assignment sped(const PipelineOptions& options);
 // Several such lanes (symmetric multi-process event-driven).
 Assignment symped(const PipelineOptions& options);
-// One such lane, and helpers for what may block (asymmetric multi-process event-driven).
+// One such lane, and workers (the paper's helpers) for messages that may block (asymmetric
+// multi-process event-driven).
 Assignment amped(const PipelineOptions& options);
 // Processes instead of threads.
 Assignment mp(const PipelineOptions& options);
 
-// The processes of one message each that `mp` may have at once, for each of options.lanes.
+// How many processes of one message each `mp` may have at once, for each of options.lanes.
 inline constexpr unsigned kForksPerLane = 8;
 
-// As options.model says.
+// The assignment of the model that options.model names.
 Assignment assignment_of(const PipelineOptions& options);
 
 }  // namespace cpss

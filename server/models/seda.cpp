@@ -3,7 +3,7 @@
 namespace cpss {
 namespace {
 
-// Whether lanes of one pool may do the work of another's: only where the scheduler would treat it
+// Whether lanes of one pool may do the work of another pool: only if the scheduler treats both
 // alike.
 bool may_run_inline(const PipelineOptions& options, const PoolOptions& from,
                     const PoolOptions& to) {
@@ -11,9 +11,9 @@ bool may_run_inline(const PipelineOptions& options, const PoolOptions& from,
          from.real_time_priority == to.real_time_priority;
 }
 
-// A receive lane must not wait for a service, or it would keep what others have sent from those
-// that could answer it: what would have to wait is left to a service lane
-// (ServiceStep::run_inline).
+// A receive lane must not wait for a service: meanwhile it would keep other clients' datagrams from
+// the service lanes that could answer them. So it leaves messages that would have to wait to a
+// service lane (ServiceStep::run_inline).
 std::vector<StageId> receive_runs_inline(const PipelineOptions& options) {
   if (!may_run_inline(options, options.receive, options.service)) return {};
   if (!may_run_inline(options, options.receive, options.response)) return {StageId::service};

@@ -107,9 +107,9 @@ std::vector<std::string> lane_names(const Assignment& assignment) {
   return names;
 }
 
-// Every message inside holds a slot, or is shed; or it came merged with others and waits for a slot
-// in its receive lane. A receive batch is counted before its messages hold theirs, and every lane
-// may have booked part of a batch.
+// Every message inside holds a slot, or is shed, or came merged with others and waits for a slot in
+// its receive lane. A receive lane counts a batch before its messages hold their slots, and every
+// lane may have booked part of a batch.
 std::uint64_t max_inside(const Assignment& assignment, const PipelineOptions& options) {
   const std::uint64_t per_arrival = options.merged ? kMaxSegments : options.shed ? 1 : 0;
   const std::uint64_t received = lanes_with(assignment, StageId::receive) * per_arrival;

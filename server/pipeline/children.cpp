@@ -15,12 +15,12 @@
 namespace cpss {
 namespace {
 
-// Neither destructors nor what exit(3) does: all of that is the parent's.
+// Runs neither destructors nor what exit(3) runs: all of that is the parent's.
 [[noreturn]] void run_child(const char* name, Outlives outlives, pid_t parent,
                             const std::function<void()>& body) {
   if (outlives == Outlives::no) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(kExitInternal);  // it was too late for that
+    if (getppid() != parent) _exit(kExitInternal);  // the parent has ended before prctl()
   }
   prctl(PR_SET_NAME, name);
   try {
@@ -61,7 +61,7 @@ void Children::reap(const std::function<void(std::size_t place, ProcessEnd end)>
     {
       const std::lock_guard lock(mutex_);
       if (place_of_.empty() && starting_.empty()) return;
-      siginfo_t seen{};  // as it stays where nobody has ended: waitid(2)
+      siginfo_t seen{};  // stays so if no child has ended: waitid(2)
       if (waitid(P_ALL, 0, &seen, WEXITED | WNOHANG | WNOWAIT) != 0 || seen.si_pid == 0) return;
       const auto found = place_of_.find(seen.si_pid);
       if (found == place_of_.end() && !starting_.empty()) {  // perhaps one of ours

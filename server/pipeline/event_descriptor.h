@@ -8,7 +8,7 @@
 
 namespace cpss {
 
-// The caller's to close. Throws std::system_error.
+// The caller closes it. Throws std::system_error.
 inline int make_event() {
   const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0) throw std::system_error(errno, std::generic_category(), "eventfd");

@@ -7,7 +7,8 @@
 namespace cpss {
 namespace {
 
-// Of a wait for room by a process with one message: nobody else waits for it, and many may wait.
+// The max wait for room in a process with one message: no other message waits for it, and many such
+// processes may wait.
 constexpr std::chrono::milliseconds kLongestAlone{10};
 
 }  // namespace
@@ -18,7 +19,7 @@ LaneRuntime::LaneRuntime(Parts parts)
       context_(resources_.pool, may_block() ? 0 : 2 * batch(), resources_.keepers,
                &resources_.in.scoreboard.events(p_.number), watched_progress(),
                &resources_.in.scoreboard.troubles(p_.number)) {
-  // Downstream first: each step is given the one behind it.
+  // Downstream first: each step gets the one behind it.
   if (has(StageId::response)) make_response();
   if (has(StageId::service)) make_service();
   if (plan().runs(StageId::receive)) make_receive();
@@ -26,7 +27,7 @@ LaneRuntime::LaneRuntime(Parts parts)
   if (plan().runs(StageId::on_demand)) make_starter();
   if (plan().transient) return;
   place_ = make_place();
-  // A real-time lane that looks again keeps everybody else from running.
+  // A real-time lane that spins would keep all other threads from running.
   const bool spins = !may_block() && !plan().real_time_priority;
   lane_.emplace(
       LaneOptions{plan().name, plan().cpus, plan().real_time_priority,
@@ -202,7 +203,7 @@ std::vector<Step*> LaneRuntime::repeated_steps() {
 bool LaneRuntime::received_all(Deadline deadline) noexcept {
   if (!received_all_)
     received_all_ = all_received_.take(1, 1, deadline).status == TakeStatus::taken;
-  // Or it was never started.
+  // It may never have been started: then join() returns at once.
   return received_all_ || lane_->join(deadline);
 }
 

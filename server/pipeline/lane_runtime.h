@@ -1,5 +1,5 @@
-// A lane of the server with everything it consists of: its steps, its wait place and what they
-// share, built as its plan says and wired to the resources.
+// A lane of the server with all its parts: its steps, its wait place and what they share, built as
+// its plan says and wired to the resources.
 //
 // Made and destroyed by the main thread; the lane runs in between. Stays where it is made: its
 // parts refer to each other.
@@ -37,11 +37,11 @@ class LaneRuntime {
     std::size_t number;                               // of the lane, on the scoreboard
     std::vector<StatsWriter> writers;                 // of its blocks, in the plan's order
     std::vector<OnDemandStarter::Place> places = {};  // of the threads that it starts
-    InlineStep* messages_go_to = nullptr;     // of a lane that receives; null: to its own steps
-    std::uint32_t batch = 0;                  // most messages at a time; 0: as the options say
+    InlineStep* messages_go_to = nullptr;     // from a lane that receives; null: to its own steps
+    std::uint32_t batch = 0;                  // max messages at a time; 0: as the options say
     const LeaderSeat* leader_seat = nullptr;  // of a lane that may be the leader
     int token_event = -1;                     // with it
-    LaneState* lane_state = nullptr;          // what the service keeps for the lane
+    LaneState* lane_state = nullptr;          // the service's own, for this lane
   };
 
   // Throws std::system_error.
@@ -51,24 +51,25 @@ class LaneRuntime {
 
   const LanePlan& plan() const noexcept { return p_.plan; }
   Lane& lane() noexcept { return *lane_; }
-  // Waits until the lane will receive no more. False: it has not come to that by the deadline.
+  // Waits until the lane will receive no more. False: it still may, at the deadline.
   bool received_all(Deadline deadline) noexcept;
 
   EventRing& events() noexcept { return context_.events; }
 
-  // At a forced end, after the pool was closed: of a lane that receives, how many datagrams without
-  // a slot were taken away from it, for good. None: it has some in hand, for a moment.
+  // At a forced end, after the pool was closed. Returns how many datagrams without a slot it has
+  // taken away from the lane, for good: 0 if the lane does not receive. None: the lane has some in
+  // hand, for a moment.
   std::optional<std::uint64_t> take_away_held() noexcept {
     return receive_ ? receive_->take_away_held() : 0;
   }
 
-  // The steps of one message, for a process that serves no other: of a lane that does not receive.
-  // Its header says when it was handed to the process.
+  // Runs the steps for one message, in a process that serves no other; for a lane that does not
+  // receive. The message's header says when it was handed to the process.
   void serve_one(std::uint32_t slot) noexcept;
 
  private:
   StatsWriter writer_of(StageId step) const;
-  // How the lane gets from one of its steps to the next one.
+  // How the lane gets from one of its steps to the next.
   InlineDispatch inline_dispatch_to(StageId step, const SlotQueue& queue, const StepCost& cost,
                                     unsigned lanes, InlineStep& next) const;
   void make_response();
@@ -79,20 +80,22 @@ class LaneRuntime {
   std::unique_ptr<WaitPlace> receive_place();
   std::unique_ptr<WaitPlace> make_place();
   std::vector<Step*> repeated_steps();
-  // Whether it has blocks of the step, as its own or to run it inline.
+  // Whether the lane has blocks for the step, as its own or to run it inline.
   bool has(StageId step) const { return plan().runs(step) || plan().runs_inline(step); }
-  // Null: nobody watches it. A service may take as long as it likes with what it has deferred, and
-  // what runs for one message holds up no other.
+  // Null: not watched. A service may take any length of time for a deferred message, and a thread
+  // or process that runs for one message holds up no other.
   LaneProgress* watched_progress() const;
   std::uint32_t batch() const { return p_.batch != 0 ? p_.batch : resources_.in.options.batch; }
-  // What lanes that dispatch inline have in common. One that runs all steps asks nobody.
+  // Shared by the lanes that dispatch inline. A lane that runs all steps never asks for a cost,
+  // since it always dispatches inline: it notes costs in memory of its own, which no other lane
+  // writes.
   StepCost& service_cost() {
     return receives_and_answers() ? own_costs_[0] : resources_.service_cost;
   }
   StepCost& response_cost() {
     return receives_and_answers() ? own_costs_[1] : resources_.response_cost;
   }
-  // A lane that blocks with a message keeps no slots from others, and its own waits are long.
+  // A lane that may block with a message keeps no free slots from others, and its waits are long.
   bool may_block() const { return plan().may_block(); }
   bool receives_and_answers() const {
     return plan().runs(StageId::receive) && plan().runs(StageId::response);
@@ -104,7 +107,7 @@ class LaneRuntime {
   std::array<StepCost, 2> own_costs_;  // of service and response
   Semaphore all_received_;
   bool received_all_ = false;
-  // Those it has.
+  // The steps that the lane has.
   std::optional<ResponseStep> response_;
   std::optional<ServiceStep> service_;
   std::optional<PromotingStep> promoting_;
@@ -112,7 +115,7 @@ class LaneRuntime {
   std::optional<LeaderStep> leading_;
   std::optional<WorkerStep> worker_;
   std::optional<OnDemandStarter> starter_;
-  std::unique_ptr<WaitPlace> datagrams_;  // the wait place beneath another one
+  std::unique_ptr<WaitPlace> datagrams_;  // where place_ waits as the leader, if it is a LeaderWait
   std::unique_ptr<WaitPlace> place_;      // none: no lane, but a place for one message at a time
   std::optional<Lane> lane_;
 };

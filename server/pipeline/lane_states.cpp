@@ -3,7 +3,7 @@
 namespace cpss {
 namespace {
 
-// On-demand threads run it without a step of their own.
+// Includes on-demand threads, which run the service without having its step.
 bool runs_service(const LanePlan& lane) {
   return lane.runs(StageId::service) || lane.runs_inline(StageId::service) ||
          lane.runs(StageId::worker) || lane.transient;

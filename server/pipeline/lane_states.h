@@ -1,5 +1,5 @@
-// What the service keeps for each lane (LaneState), made before there is anything that an end would
-// have to bring in order: that may take as long as the service likes, and can be ended at any time.
+// The service's LaneState for each lane. Made before there is anything that an end would have to
+// bring in order: so a service may take any length of time, and a signal can end it at any time.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace cpss {
 
-// By lane; null for one that runs no service, and for processes, which make their own.
+// By lane; null for a lane that runs no service, and for processes, which make their own.
 using LaneStates = std::vector<std::unique_ptr<LaneState>>;
 
 // Throws what the service throws.

@@ -15,7 +15,8 @@
 namespace cpss {
 namespace {
 
-// A lane that is woken and has not run for so long stands still. Not longer than two ticks of main.
+// A lane that was woken and has not run for so long stands still. Shorter than main's tick of 100
+// ms, so that each tick looks.
 constexpr std::chrono::milliseconds kReliefInterval{90};
 
 std::vector<int> make_events(unsigned lanes) {
@@ -88,7 +89,7 @@ void LeaderGroup::start_again(StatsWriter& stats, Scoreboard& scoreboard) noexce
       token_.start_succeeded();
       stats.add(Counter::threads_started);
     } else {
-      // Nobody else speaks for that lane while it is the leader and no thread.
+      // That lane has the token but no thread, so main alone writes its events and troubles.
       report_not_started(error, stats, scoreboard.events(goes->lane),
                          scoreboard.troubles(goes->lane));
       goes = token_.start_failed(std::nullopt, goes->lane);

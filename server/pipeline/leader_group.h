@@ -1,4 +1,4 @@
-// The lanes that listen one at a time: their token (queue/leader_token.h), and who starts them.
+// The lanes that listen one at a time: their token (queue/leader_token.h), and the start of lanes.
 //
 // Made and destroyed by the main thread, around the life of the lanes.
 #pragma once
@@ -20,7 +20,7 @@ namespace cpss {
 
 class LeaderGroup {
  public:
-  // `start_lane` may throw what is derived from std::exception, and waits for nothing for long.
+  // `start_lane` may throw exceptions derived from std::exception, and must not wait for long.
   // Throws std::system_error.
   LeaderGroup(const PipelineOptions& options, std::function<void(std::uint32_t lane)> start_lane);
   ~LeaderGroup();
@@ -30,13 +30,13 @@ class LeaderGroup {
   const LeaderSeat& seat(std::uint32_t lane) const noexcept { return seats_[lane]; }
   int event(std::uint32_t lane) const noexcept { return events_[lane]; }
 
-  // For the main thread, several times a second: takes the token away from a lane that does not
-  // wake up, and starts a lane where one could not be started before and all others are busy; not
-  // any more once none is to be started. `stats`: of the main thread's block; `scoreboard`: where
-  // it speaks for a lane that it cannot start.
+  // Called by the main thread several times a second. Takes the token away from a lane that does
+  // not wake up. Starts a lane where one could not be started before and all others are busy, but
+  // not after start_no_more(). `stats`: of the main thread's block; `scoreboard`: there it reports
+  // for a lane that it cannot start.
   void relieve(StatsWriter& stats, Scoreboard& scoreboard) noexcept;
-  // From its return with true on no lane begins to start another one. False: one is at it; to be
-  // asked again. Main thread.
+  // Called by the main thread. True: from now on no lane begins to start another one. False: a lane
+  // is at it; ask again.
   bool start_no_more() noexcept;
 
  private:
@@ -44,16 +44,16 @@ class LeaderGroup {
   // The caller has the mutex.
   bool may_try() const noexcept;
   int try_start(std::uint32_t lane) noexcept;
-  // Where all lanes may be inside messages for long, and none comes by.
+  // For the case that all lanes are inside messages for long, and none of them starts another one.
   void start_again(StatsWriter& stats, Scoreboard& scoreboard) noexcept;
 
   std::function<void(std::uint32_t lane)> start_lane_;
   std::vector<int> events_;
   LeaderToken token_;
   std::vector<LeaderSeat> seats_;
-  // Only for starting, and for the end of that. Held across the join of a thread that has closed
-  // its seat, and the start of the next: another lane may be about to start the same once more. Who
-  // holds it may stand still, its CPU taken by others: so main only tries to lock it.
+  // Guards starts, and may_start_. Held across the join of a thread that has closed its seat, and
+  // the start of the next: another lane may be about to start the same one once more. A lane that
+  // holds it may stand still, if others have its CPU: so main only tries to lock it.
   PriorityMutex mutex_;
   bool may_start_ = true;  // written by main, with the mutex
   Backoff failures_;       // of starts

@@ -25,8 +25,8 @@ bool LostMessages::all_ended() const noexcept {
   return ended() + lost_ == received();
 }
 
-// A process counts, in this order: received, filled, entered; entered, then the wait; an outcome,
-// completed, given back.
+// A process counts in this order: received, filled, entered; then entered and the wait of the next
+// stages; then an outcome, completed, given back.
 void LostMessages::complete_counts() noexcept {
   if (receives_) {
     StatsWriter& receive = blocks_.front();
@@ -42,7 +42,7 @@ void LostMessages::complete_counts() noexcept {
 
 std::uint64_t LostMessages::book(Reason reason, StatsWriter& main) noexcept {
   complete_counts();
-  // The difference to what was booked for earlier ones is for this one.
+  // What was booked for earlier processes is subtracted; the rest is for this one.
   const auto rest_of = [received = received()](std::uint64_t accounted, std::uint64_t& earlier) {
     return (received - accounted) - std::exchange(earlier, received - accounted);
   };

@@ -10,11 +10,11 @@
 namespace cpss {
 namespace {
 
-// So long after the last such death the server is in trouble with it no more.
+// The server counts as in trouble for so long after the last such death.
 constexpr std::uint64_t kDeathLastsNs = 1'000'000'000;
 
-// A process has the CPUs and the class of the thread that starts it. The CPUs are right, but the
-// class is for receiving.
+// A process inherits the CPUs and the class of the thread that starts it, the receive lane. The
+// CPUs are right for it, but the class is for receiving.
 void leave_real_time_class() {
   const sched_param none{};
   if (sched_getscheduler(0) == SCHED_FIFO) sched_setscheduler(0, SCHED_OTHER, &none);
@@ -50,9 +50,9 @@ void MessageProcesses::start_process(std::uint32_t slot) noexcept {
   at.slot = slot;
   at.ledger.given(1);
   resources_.store.header(slot).published_ns = monotonic_ns();
-  // Not killed with the receive lane, which ends before the last of them.
+  // Outlives::yes: the receive lane ends before the last of the processes, which go on.
   for (;;) {
-    // What ends from here on may be what the next try waits for.
+    // Taken before the try: a process that ends from here on ends the wait for the next try.
     wakes_.try_take(Semaphore::kMaxValue);
     const int error = children_.start(place, at.runtime->plan().name.c_str(), Outlives::yes, [&] {
       leave_real_time_class();
@@ -86,9 +86,10 @@ void MessageProcesses::reap(Reason lost_for, StatsWriter& main) {
       at.runtime->events().report(EventKind::process_died, end.signal);
     }
     wakes_.post(1);
-    // Before the slot, so that there is a place for whoever gets that.
+    // Before the slot, so that there is a place for the message that gets that slot.
     give_back_place(place);
-    // The process has booked the message; here its slot is given back, unless main has taken it.
+    // The process has booked the message. The parent gives the slot back, unless main has seized
+    // it.
     if (resources_.store.release(resources_.store.message_in(slot)) == Release::released)
       cache_.give_back(std::span(&slot, 1));
   });

@@ -1,15 +1,15 @@
-// A process for each message: what stands behind receive in the model `mp` with CPSS_MP=fork.
+// A process for each message: what follows receive in the model `mp` with CPSS_MP=fork.
 //
-// The receive lane, a thread of the parent, starts a process, which has a copy of the message, runs
-// the service and sends the reply, books that in blocks of its own, and ends. The slot stays the
-// parent's until then. There are as many places for processes as slots, so that a message that has
-// a slot has a place.
+// The receive lane, a thread of the parent, starts the process. The process has a copy of the
+// message, runs the service, sends the reply, books that in blocks of its own, and ends. The slot
+// stays the parent's until then. There are at least as many places for processes as slots, so that
+// a message that has a slot has a place.
 //
-// Where there is no process to be had the lane tries again after a pause (stages/lane/backoff.h),
-// or when another process has ended. It counts as waiting meanwhile: that may take as long as it
-// does.
+// If no process can be started, the lane tries again after a pause (stages/lane/backoff.h), or when
+// another process has ended. Meanwhile the lane counts as waiting, since that may take any length
+// of time.
 //
-// run_inline() is called by the receive lane, the rest by the main thread.
+// The receive lane calls run_inline(), the main thread all the rest.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ class MessageProcesses final : public InlineStep {
     std::uint32_t slot = 0;  // of its message
   };
 
-  // `lane`: which one the receive lane is, on the scoreboard; `stats`: its own.
+  // `lane`: the receive lane, by its number on the scoreboard; `stats`: its own.
   MessageProcesses(PipelineResources& resources, std::vector<Place> places, std::size_t lane,
                    StatsWriter stats);
 
@@ -48,19 +48,20 @@ class MessageProcesses final : public InlineStep {
                                             std::uint64_t begin_ns) noexcept override;
   std::size_t max_inline() const noexcept override { return InlineDispatch::kNoLimit; }
 
-  // Ends the messages of processes that have ended; books those that have not ended well.
+  // Gives back the slots of processes that have ended, and books the messages that they have lost.
   void reap(Reason lost_for, StatsWriter& main);
   std::size_t running() const { return children_.running(); }
-  // Whether one that runs has the message in this slot. After the receive lane has ended.
+  // Whether a running process has the message in this slot. To be called after the receive lane has
+  // ended.
   bool has(std::uint32_t slot) const;
   void kill_all() { children_.kill_all(); }
-  // A lane that pauses before another try does so at once: at a stop, and at a forced end after the
-  // pool was closed.
+  // Ends the lane's pause before another try: at a stop, and at a forced end after the pool was
+  // closed.
   void end_pause() noexcept { wakes_.post(1); }
 
  private:
   void start_process(std::uint32_t slot) noexcept;
-  // Trouble::process_death, written by main alone.
+  // These write Trouble::process_death; main alone calls them.
   void note_end(bool has_ended_message, int signal) noexcept;
   void note_time() noexcept;
   std::size_t take_free_place() noexcept;
@@ -72,11 +73,11 @@ class MessageProcesses final : public InlineStep {
   LaneProgress& progress_;
   LaneTroubles& troubles_;
   StatsWriter stats_;
-  Backoff failures_;  // of starts
+  Backoff failures_;  // failed starts
   Children children_;
   SlotPool::SlotCache cache_;
-  Semaphore wakes_;            // posted for a start that pauses
-  std::uint64_t died_ns_ = 0;  // the last whose message was lost; 0: over
+  Semaphore wakes_;            // posted for a lane that pauses before another start
+  std::uint64_t died_ns_ = 0;  // when the last process died whose message was lost; 0: over
   PriorityMutex mutex_;
   std::vector<std::size_t> free_places_;
 };

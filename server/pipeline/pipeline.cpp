@@ -10,11 +10,10 @@
 namespace cpss {
 namespace {
 
-// So long at most for processes that were killed, and for a fork(2) under way.
+// Max wait for the end of killed processes, and for a fork(2) under way.
 constexpr std::chrono::seconds kKilledEnd{1};
 constexpr std::chrono::seconds kForkEnd{1};
-// So long at most for a thread that has closed its seat, so that it is at its end, but may not get
-// a CPU for that.
+// Max wait for a thread that has closed its seat: it is at its end, but may not get a CPU for that.
 constexpr std::chrono::milliseconds kLastThreadEnd{10};
 
 // The message processes share the scoreboard with their parent.
@@ -45,7 +44,7 @@ Pipeline::Pipeline(const PipelineOptions& options, Assignment assignment, Servic
   build(region);
 }
 
-// Transient lanes first, since others are given them.
+// Builds transient lanes first, since other lanes are given them.
 void Pipeline::build(const StatsRegion& region) {
   if (assignment_.process_per_message)
     processes_.emplace(resources_, message_places(region), 0,
@@ -103,18 +102,18 @@ Pipeline::Runtimes Pipeline::lanes_of(StageId first_step) {
   return result;
 }
 
-// Downstream first, so that what is received finds its way.
+// Starts downstream lanes first, so that received messages find their way.
 void Pipeline::start() {
   try {
     for (const StageId stage : {StageId::response, StageId::on_demand, StageId::worker,
                                 StageId::service, StageId::receive}) {
       Runtimes runtimes = lanes_of(stage);
-      // The others are started when they are needed.
+      // Other lanes are started when they are needed.
       if (leaders_ && stage == StageId::receive) runtimes.resize(options_.lanes);
       for (LaneRuntime* runtime : runtimes) runtime->lane().start();
     }
   } catch (...) {
-    // Nobody has closed the sockets: without slots the receive lanes end all the same.
+    // The sockets still receive: a closed pool ends the receive lanes all the same.
     resources_.pool.free_slots().close();
     end([] { return false; });
     throw;
@@ -128,7 +127,8 @@ bool Pipeline::join_all(const Runtimes& runtimes, const std::function<bool()>& g
   return true;
 }
 
-// Lanes that receive and also wait for the replies of workers go on until there are none.
+// Lanes that also wait for workers' replies still run after it: they have received all, and go on
+// until no more replies can come.
 bool Pipeline::end_receiving(const std::function<bool()>& give_up) {
   scoreboard_.stop_receiving(options_.stop_reading);
   if (processes_) processes_->end_pause();
@@ -156,7 +156,7 @@ bool Pipeline::end(const std::function<bool()>& give_up) {
   if (resources_.has_workers()) {
     resources_.worker_queue->close();
     if (!join_all(lanes_of(StageId::worker), give_up)) return false;
-    // Threads that still run are joined by the starter.
+    // The starter joins threads that still run.
     resources_.occupancy->close();
     if (!join_all(lanes_of(StageId::on_demand), give_up)) return false;
   }
@@ -169,7 +169,7 @@ void Pipeline::stop_receiving() {
   resources_.pool.free_slots().close();
   if (!processes_) return;
   processes_->end_pause();
-  // The lane may be inside fork(2): a process that came later would not be killed.
+  // The lane may be inside fork(2): the process that comes out of it later would not be killed.
   const auto deadline = std::chrono::steady_clock::now() + kForkEnd;
   join_all(lanes_of(StageId::receive),
            [deadline] { return std::chrono::steady_clock::now() >= deadline; });
@@ -180,7 +180,7 @@ std::uint64_t Pipeline::seize_all() noexcept {
   if (processes_) end_processes();
   std::uint64_t seized = take_away_held();
   for (std::uint32_t slot = 0; slot < resources_.pool.ever_used(); ++slot) {
-    // One that lives may still book its message.
+    // A process that still lives may yet book its message.
     if (processes_ && processes_->has(slot)) continue;
     if (resources_.store.seize(slot)) ++seized;
   }
@@ -190,7 +190,7 @@ std::uint64_t Pipeline::seize_all() noexcept {
   return seized;
 }
 
-// Killed, they end at once, but for what keeps the kernel. Dead, they book nothing any more.
+// Killed processes end at once, unless the kernel keeps them. Dead ones book nothing any more.
 void Pipeline::end_processes() noexcept {
   processes_->kill_all();
   const auto deadline = std::chrono::steady_clock::now() + kKilledEnd;
@@ -203,8 +203,8 @@ void Pipeline::end_processes() noexcept {
   all_taken_ = false;
 }
 
-// Only once there is nothing to begin with any more: a lane from which they were taken is at its
-// end.
+// Takes datagrams only after the pool was closed: then no lane begins to receive, and a lane that
+// has lost its datagrams is at its end.
 std::uint64_t Pipeline::take_away_held() noexcept {
   std::uint64_t taken = 0;
   if (!resources_.pool.free_slots().closed()) {

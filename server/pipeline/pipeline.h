@@ -1,18 +1,18 @@
-// The server models that run in one process: its lanes, wired to the slots and queues between them
-// as the model's assignment says (assignment.h).
+// The engine of all server models that run in one process: its lanes, wired to the slots and queues
+// between them as the model's assignment says (assignment.h).
 //
 //   sockets ─► receive ─[requests]─► service ─────────────────────────┬─[responses]─► response
 //                                       └[worker queue]─► workers ────┤                └─► sockets
 //                                               └─► on-demand threads ┘
 //
-// Requests and responses hold every slot, so they are never full. Receive waits for sockets and
-// free slots, service for requests and room in the worker queue, workers for deferred messages,
-// response for responses and, each of them for a limited time, room in the kernel; a lane that does
-// several of these waits for all of them at once. Lanes wait only for what is downstream of them:
-// no cycle can block.
+// Requests and responses have a cell for every slot, so they are never full. Receive waits for
+// sockets and free slots, service for requests and room in the worker queue, workers for deferred
+// messages, response for responses and, for a limited time each, for room in the kernel; a lane
+// that does several of these waits for all of them at once. Lanes wait only for what is downstream
+// of them: no cycle can block.
 //
-// Main thread only. It outlives its lanes: after end() has returned true, or not at all (a forced
-// end leaves by _exit).
+// Main thread only. It outlives its lanes: it is destroyed after end() has returned true, or not at
+// all (a forced end leaves by _exit).
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,7 @@ namespace cpss {
 
 class Pipeline final : public Engine {
  public:
-  // Service, sockets, access_control and region are the caller's and outlive the pipeline;
+  // The caller owns service, sockets, access_control and region; they outlive the pipeline.
   // `lane_states`: make_lane_states(). Throws std::bad_alloc, std::system_error.
   Pipeline(const PipelineOptions& options, Assignment assignment, Service& service,
            std::vector<DatagramSocket*> sockets, const AccessControl& access_control,
@@ -57,11 +57,11 @@ class Pipeline final : public Engine {
   using Runtimes = std::vector<LaneRuntime*>;
 
   void build(const StatsRegion& region);
-  // What becomes of the transient lanes: threads on demand, or processes of a message each.
+  // The places made of transient lanes: for on-demand threads, or for processes of a message each.
   std::vector<OnDemandStarter::Place> on_demand_places(const StatsRegion& region);
   std::vector<MessageProcesses::Place> message_places(const StatsRegion& region);
   LaneRuntime::Parts parts_of(std::size_t lane, const StatsRegion& region);
-  // The lanes whose first step it is, in the plan's order.
+  // The lanes whose first step is `first_step`, in the plan's order.
   Runtimes lanes_of(StageId first_step);
   static bool join_all(const Runtimes& runtimes, const std::function<bool()>& give_up);
   bool end_receiving(const std::function<bool()>& give_up);
@@ -77,7 +77,7 @@ class Pipeline final : public Engine {
   PipelineResources resources_;
   StatsWriter main_;
   std::vector<std::unique_ptr<LaneContext>> on_demand_lanes_;
-  std::optional<LeaderGroup> leaders_;         // only where one lane at a time is the leader
+  std::optional<LeaderGroup> leaders_;         // only if one lane at a time listens
   std::optional<MessageProcesses> processes_;  // only with a process for each message
   std::vector<std::unique_ptr<LaneRuntime>> runtimes_;
   bool all_taken_ = false;

@@ -1,4 +1,4 @@
-// What the stages of a server are built with: settings, already checked and made into numbers.
+// Options that the stages of a server are built with: settings, checked and made into numbers.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@ struct PoolOptions {
   unsigned lanes = 1;
   std::vector<unsigned> cpus = {};                  // empty: all
   std::optional<unsigned> real_time_priority = {};  // none: not in the real-time class
-  Detail detail = Detail::histograms;               // what is counted of its stage
+  Detail detail = Detail::histograms;               // how much is counted of its stage
 };
 
 struct PipelineOptions {
@@ -28,26 +28,26 @@ struct PipelineOptions {
   bool exclusive_wake = true;  // a datagram wakes one of the lanes that wait for its socket
   ProcessUse process_use = ProcessUse::prefork;
   // With SocketSharing::handoff:
-  unsigned handoff_limit = 5;                      // messages received and not yet answered, a lane
+  unsigned handoff_limit = 5;                      // max received and not yet answered, for a lane
   unsigned max_lanes = 1;                          // not below `lanes`
-  std::chrono::milliseconds idle_lane_end{10000};  // after so long without the token a lane ends
+  std::chrono::milliseconds idle_lane_end{10000};  // a lane ends after so long without the token
 
-  PoolOptions receive;  // in models whose lanes run all steps: of these lanes, but their number
+  PoolOptions receive;  // also for lanes that run all steps, except for their number
   PoolOptions service;
   PoolOptions worker{.lanes = 0};
   PoolOptions response;
-  unsigned on_demand_threads = 0;  // at most; only with workers
+  unsigned on_demand_threads = 0;  // max; only with workers
   unsigned worker_queue = 0;       // places; only with workers
   bool defer_all = false;          // every message goes to the workers
-  bool shed = false;               // what finds no room is shed; false: it waits
-  unsigned busy_rate = 0;          // busy replies a second
+  bool shed = false;               // sheds messages that find no room; false: they wait
+  unsigned busy_rate = 0;          // max busy replies a second
   // Longest batch that a lane dispatches inline; none: each step on its own lanes only.
   std::optional<std::chrono::nanoseconds> inline_max = {};
   unsigned cpus = 1;                       // that the server may use
   std::chrono::nanoseconds spin = {};      // how long a lane looks again before it waits
   std::chrono::nanoseconds coalesce = {};  // of a receive lane between small batches; 0: none
   std::chrono::nanoseconds send_wait = std::chrono::milliseconds(50);  // of a reply for room
-  bool stop_reading = false;  // at the end: what the sockets hold, for the next server
+  bool stop_reading = false;  // at the end the sockets' datagrams are left to the next server
   bool merged = false;        // arrivals may hold several datagrams (UDP_GRO)
   bool grouped = false;       // replies to one peer may leave as one packet (UDP_SEGMENT)
   Sharing sharing = Sharing::process_private;

@@ -1,5 +1,5 @@
-// What all lanes of a process work with: the message slots, the queues between the stages, and what
-// they need to know of each other. Lanes are wired to it (lane_runtime.h).
+// The resources that all lanes of a process share: the message slots, the queues between the
+// stages, and what the lanes need to know of each other. Lanes are wired to them (lane_runtime.h).
 //
 // Made and destroyed by the main thread, around the life of the lanes.
 #pragma once
@@ -24,7 +24,7 @@
 
 namespace cpss {
 
-// What the pipeline is made of; all of it is the caller's and outlives them.
+// The parts of the pipeline that the caller owns; they outlive the resources.
 struct PipelineInputs {
   const PipelineOptions& options;
   const Assignment& assignment;
@@ -42,29 +42,29 @@ class PipelineResources {
   PipelineResources(const PipelineResources&) = delete;
   PipelineResources& operator=(const PipelineResources&) = delete;
 
-  // Main thread, several times a second: wakes one more of those that wait for what is there, since
-  // the one that was woken for it may stand still (BasicSemaphore::remind()). Returns the system
-  // calls made.
+  // Called by the main thread several times a second. Wakes one more lane for messages or slots
+  // that wait, since the lane that was woken for them may stand still (BasicSemaphore::remind()).
+  // Returns the system calls made.
   std::uint32_t remind() noexcept;
 
-  // Where replies go, if not to the source of each request.
+  // Where all replies go; null: to the source of each request.
   const SocketAddress* reply_address() const noexcept {
     return in.options.reply_address ? &*in.options.reply_address : nullptr;
   }
   bool has_workers() const noexcept { return workers_ > 0; }
-  // The sockets of a group, and the place of the first of them in the list of all.
+  // The sockets of a group, and the place of its first socket in the list of all.
   std::vector<DatagramSocket*> sockets_of_group(unsigned group) const;
   std::size_t first_socket_of_group(unsigned group) const noexcept;
 
   const PipelineInputs in;
   const unsigned receivers, servers, responders;  // lanes that run these steps as their own
-  const unsigned keepers;                         // lanes that keep free slots in between
+  const unsigned keepers;                         // lanes that keep free slots between batches
 
  private:
   const unsigned workers_;
 
  public:
-  // Whether replies come from other lanes to one that also waits for datagrams.
+  // Whether other lanes hand replies to a lane that also waits for datagrams.
   const bool replies_wake_by_event;
 
  private:
@@ -84,7 +84,7 @@ class PipelineResources {
   SlotQueue& responses;
   StepCost service_cost;
   StepCost response_cost;
-  WorkerQueue* worker_queue = nullptr;  // these only with workers
+  WorkerQueue* worker_queue = nullptr;  // this and the next: null without workers
   WorkerOccupancy* occupancy = nullptr;
 };
 

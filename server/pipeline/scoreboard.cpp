@@ -42,7 +42,7 @@ Scoreboard::Scoreboard(std::vector<std::string> lanes, unsigned busy_rate, unsig
       stop_event_(make_event()) {
   std::uninitialized_default_construct_n(entries_, names_.size());
   std::uninitialized_default_construct_n(pressure_, sockets_);
-  // To what has just been made there.
+  // Pointers to the objects that have just been made there.
   entries_ = std::launder(entries_);
   pressure_ = std::launder(pressure_);
 }

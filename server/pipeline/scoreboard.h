@@ -1,10 +1,10 @@
-// What the lanes of a server and its main thread show each other beside the queues, as the
-// processes of Apache httpd do on what it calls by this name: events, progress and troubles of each
-// lane, how many are awake, the sign to stop, the budget of busy replies, which sockets are full of
-// replies that do not leave and whom they are for.
+// What the lanes of a server and its main thread show each other beside the queues, named after the
+// scoreboard of Apache httpd: events, progress and troubles of each lane, how many lanes are awake,
+// the sign to stop, the budget of busy replies, which sockets are full of replies that do not
+// leave, and which peers can be reached.
 //
-// In shared memory where lanes are processes: made before they are started, it is the same for all
-// of them. The object itself belongs to the main thread; what it hands out says who may use it.
+// In shared memory if lanes are processes: made before they start, it is the same for all of them.
+// The object itself belongs to the main thread; each part that it hands out says who may use it.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,7 @@ namespace cpss {
 
 class Scoreboard {
  public:
-  // `lanes`: their names; `cpus`: that the server may use; `sockets`: how many it has. Throws
+  // `lanes`: their names; `cpus`: how many the server may use; `sockets`: how many it has. Throws
   // std::bad_alloc, std::system_error.
   Scoreboard(std::vector<std::string> lanes, unsigned busy_rate, unsigned cpus, std::size_t sockets,
              Sharing sharing);
@@ -43,7 +43,7 @@ class Scoreboard {
   AwakeLanes& awake() noexcept { return head_->awake; }
   BusyBudget& busy_budget() noexcept { return head_->busy_budget; }
 
-  // For the main thread to write to, and for lanes to go by (stages/message/send_room.h).
+  // The main thread writes them, and lanes decide by them (stages/message/send_room.h).
   std::span<SendPressure> send_pressure() noexcept { return {pressure_, sockets_}; }
   ReachMap& reach() noexcept { return *reach_; }
   SendOutlook send_outlook() noexcept { return {send_pressure(), *reach_}; }
@@ -55,7 +55,7 @@ class Scoreboard {
   std::size_t lanes() const noexcept { return names_.size(); }
   const std::string& name(std::size_t lane) const noexcept { return names_[lane]; }
 
-  // Receiving is to end: `stop_event` becomes readable for good. With `stop_reading`, whatever the
+  // Ends receiving: `stop_event` becomes readable for good. `stop_reading`: at once, whatever the
   // sockets hold.
   void stop_receiving(bool stop_reading) noexcept;
   int stop_event() const noexcept { return stop_event_; }

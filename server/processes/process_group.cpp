@@ -18,16 +18,16 @@
 namespace cpss {
 namespace {
 
-constexpr std::chrono::milliseconds kLook{5};       // for processes that have ended
+constexpr std::chrono::milliseconds kLook{5};       // between looks for processes that have ended
 constexpr std::chrono::milliseconds kStartLook{1};  // for those that have started, or were killed
-constexpr std::chrono::seconds kKilledEnd{1};       // so long at most for those that were killed
-// A process that dies younger than this, and has counted no message, is not followed at once.
+constexpr std::chrono::seconds kKilledEnd{1};       // max wait for killed processes
+// After a process that dies younger than this, and has counted no message, there is a pause.
 constexpr std::uint64_t kGoodAfterNs = 100'000'000;
-// One that dies younger than this, or before its first round, and has ended no message, has died
-// young: so may the next.
+// A process has died young if it dies younger than this, or before its first round, and has ended
+// no message: so may the next.
 constexpr std::uint64_t kSteadyAfterNs = 1'000'000'000;
 
-// What one process is built with: a lane of its own, and its share of the slots, one at least.
+// The options of one process: its share of the slots, at least one.
 PipelineOptions options_of_process(PipelineOptions options, std::size_t lane, std::size_t lanes) {
   const auto all = static_cast<std::size_t>(options.slots);
   options.slots = static_cast<std::uint32_t>(
@@ -72,11 +72,11 @@ bool ProcessGroup::start_unless(const std::function<bool()>& give_up) {
   }
 }
 
-// A process makes its memory and its lane itself: only when that has succeeded is it of use.
+// A process makes its memory and its lane itself, and is of use only once that has succeeded.
 bool ProcessGroup::wait_until_they_run(const std::function<bool()>& give_up) {
   for (std::size_t lane = 0; lane < assignment_.lanes.size();) {
     if (give_up()) return false;
-    // One that has served is none that could not start: another one is started, as later.
+    // A process that has run did not fail to start: start_missing() starts another one, as later.
     children_.reap([this](std::size_t dead, ProcessEnd end) {
       if (!has_run(dead)) throw_why_not_started(dead, end);
       book_end_of(dead, end);
@@ -90,7 +90,7 @@ bool ProcessGroup::wait_until_they_run(const std::function<bool()>& give_up) {
   return true;
 }
 
-// Before its own last words there may be the death of another one before it, and forks that failed.
+// The ring may also hold, before the event of this process, an earlier death and forks that failed.
 void ProcessGroup::throw_why_not_started(std::size_t lane, ProcessEnd end) {
   const std::string who = "process " + assignment_.lanes[lane].name;
   std::optional<Event> last_words;
@@ -112,7 +112,7 @@ int ProcessGroup::start_process(std::size_t lane) {
   place.rounds_at_start = scoreboard_.progress(lane).rounds();
   place.received_at_start = place.ledger.received();
   place.ended_at_start = place.ledger.ended();
-  // One that does not come to its first round has not moved, and does not wait.
+  // A process that does not come to its first round then counts as stuck: no rounds, and no wait.
   scoreboard_.progress(lane).waits(false);
   const int error = children_.start(lane, assignment_.lanes[lane].name.c_str(), Outlives::no,
                                     [this, lane] { run_process(lane); });
@@ -123,7 +123,7 @@ int ProcessGroup::start_process(std::size_t lane) {
   return error;
 }
 
-// In the child.
+// Runs in the child.
 void ProcessGroup::run_process(std::size_t lane) {
   const PipelineOptions options = options_of_process(options_, lane, assignment_.lanes.size());
   const LanePlan& plan = assignment_.lanes[lane];
@@ -169,7 +169,7 @@ bool ProcessGroup::has_ended_messages(const Place& place) const noexcept {
 void ProcessGroup::book_end_of(std::size_t lane, ProcessEnd end) {
   Place& place = places_[lane];
   lost_ += place.ledger.book(lost_for_, main_);
-  // Whatever it had said last.
+  // The process may have died with any other value in these two.
   scoreboard_.awake().note_asleep(lane);
   scoreboard_.progress(lane).waits(true);
   if (killed_ || (ending_ && end.well())) return;
@@ -196,7 +196,7 @@ void ProcessGroup::note_steady(std::size_t lane, std::uint64_t now) noexcept {
   scoreboard_.troubles(lane).over(Trouble::process_death);
 }
 
-// In the drain, too: with a socket of its own nobody else would take what is in it.
+// Also in the drain: with a socket of its own, no other process would take what is in it.
 void ProcessGroup::start_missing() {
   for (std::size_t lane = 0; lane < places_.size(); ++lane) {
     Place& place = places_[lane];
@@ -247,7 +247,7 @@ void ProcessGroup::stop_receiving() {
   children_.kill_all();
 }
 
-// Those that were killed end at once, but for what keeps the kernel.
+// Killed processes end at once, unless the kernel keeps them.
 std::uint64_t ProcessGroup::seize_all() noexcept {
   const auto deadline = std::chrono::steady_clock::now() + kKilledEnd;
   for (reap(); children_.running() > 0 && std::chrono::steady_clock::now() < deadline; reap())

@@ -1,12 +1,12 @@
 // Processes that serve message after message: the model `mp` with CPSS_MP=prefork.
 //
-// The parent starts them and starts them again; it has the sockets, the stats region and the
-// scoreboard, and touches no message. Each process has a share of the slots, of its own memory, and
-// is one lane. One that is killed loses what it held: the parent books that, and starts another one
-// on the same blocks. At once, unless the one that died had neither lived for 100 ms nor counted a
-// message, or there was no process to be had: then after a pause (stages/lane/backoff.h). So a
-// process that each message kills is started as often as messages come, and what else comes has its
-// chance.
+// The parent starts the processes, and starts them again when they end. It has the sockets, the
+// stats region and the scoreboard, and touches no message. Each process is one lane and has a share
+// of the slots, in its own memory. A process that is killed loses the messages it held: the parent
+// books them and starts another process on the same blocks. It does so at once, except after a
+// process that lived for less than 100 ms and counted no message, or if no process can be started:
+// then it pauses first (stages/lane/backoff.h). So a process that every message kills is started as
+// often as messages come, and other messages have their chance.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ namespace cpss {
 
 class ProcessGroup final : public Engine {
  public:
-  // Service, sockets, access_control and region are the caller's and outlive the group.
+  // The caller owns service, sockets, access_control and region; they outlive the group.
   ProcessGroup(const PipelineOptions& options, Assignment assignment, Service& service,
                std::vector<DatagramSocket*> sockets, const AccessControl& access_control,
                StatsRegion& region);
@@ -41,42 +41,41 @@ class ProcessGroup final : public Engine {
   std::uint64_t seize_all() noexcept override;
   bool all_taken() const noexcept override { return children_.running() == 0; }
   void tick() override;
-  // Of each lane, and of the group: that is stuck where in every place a process died young, none
-  // of their followers has got old, and no message was ended.
+  // One for each lane, and one for the group. The group is stuck if in every place a process died
+  // young, none of their followers has grown old, and no message was ended.
   std::vector<LanePulse> pulses() override;
   std::string why_stuck(std::size_t pulse) override;
   Scoreboard& scoreboard() noexcept override { return scoreboard_; }
 
  private:
-  // Of one lane, for its processes one after the other.
+  // The place of one lane, for its processes one after the other.
   struct Place {
     LostMessages ledger;
-    std::uint64_t started_ns = 0;         // when the process was started;
-    std::uint64_t rounds_at_start = 0;    // of the lane, and
-    std::uint64_t received_at_start = 0;  // messages
-    std::uint64_t ended_at_start = 0;     // then
-    Backoff failures = Backoff();         // of processes that died at once, or were not to be had
+    std::uint64_t started_ns = 0;         // when the process was started
+    std::uint64_t rounds_at_start = 0;    // rounds of the lane until then
+    std::uint64_t received_at_start = 0;  // messages received until then
+    std::uint64_t ended_at_start = 0;     // messages ended until then
+    Backoff failures = Backoff();         // processes that died at once, or could not be started
     bool missing = false;                 // there is no process
-    // The last process that died had died young, and its follower has not shown yet that it will
-    // not.
+    // The last process died young, and the one after it has not yet shown that it will not.
     bool shaky = false;
   };
 
   // Returns the errno of fork(2), or 0.
   int start_process(std::size_t lane);
   void run_process(std::size_t lane);
-  // False: `give_up` said so.
+  // Returns false if `give_up` said so.
   bool wait_until_they_run(const std::function<bool()>& give_up);
   [[noreturn]] void throw_why_not_started(std::size_t lane, ProcessEnd end);
-  // The lane's process has come to its first round, so it has all that it needs.
+  // The lane's process has come to its first round, so it has everything it needs.
   bool has_run(std::size_t lane) noexcept;
-  // For those that have ended.
+  // Calls book_end_of() for processes that have ended.
   void reap();
-  // Books what the process has lost; then its lane is missing, unless the server ends.
+  // Books the messages that the process has lost; then its lane is missing, unless the server ends.
   void book_end_of(std::size_t lane, ProcessEnd end);
   void start_missing();
   bool has_ended_messages(const Place& place) const noexcept;
-  // Whether its process has come to be one that will stay.
+  // Clears `shaky` once the lane's process is old, or has ended a message.
   void note_steady(std::size_t lane, std::uint64_t now) noexcept;
 
   const PipelineOptions options_;

@@ -30,7 +30,7 @@ class Writer {
 // After the first read beyond the end all reads yield zeros and failed() is true.
 class Reader {
  public:
-  explicit Reader(std::string_view bytes) : left_(bytes) {}
+  explicit Reader(std::string_view bytes) : remaining_(bytes) {}
 
   std::uint32_t number() {
     std::uint32_t value = 0;
@@ -46,18 +46,18 @@ class Reader {
   }
   void fail() { failed_ = true; }
   bool failed() const { return failed_; }
-  bool at_end() const { return left_.empty(); }
+  bool at_end() const { return remaining_.empty(); }
 
  private:
   std::string_view take(std::size_t size) {
-    if (size > left_.size()) failed_ = true;
+    if (size > remaining_.size()) failed_ = true;
     if (failed_) return {};
-    const std::string_view bytes = left_.substr(0, size);
-    left_.remove_prefix(size);
+    const std::string_view bytes = remaining_.substr(0, size);
+    remaining_.remove_prefix(size);
     return bytes;
   }
 
-  std::string_view left_;
+  std::string_view remaining_;
   bool failed_ = false;
 };
 

@@ -57,7 +57,8 @@ std::string CpuWatch::look(Scoreboard& scoreboard, const std::vector<unsigned>& 
   if (first.empty()) return {};
   if (others > 0) first += fmt::format(" and {} more", others);
   return fmt::format(
-      "{}: none of the CPUs given may be used any more; what is left is used: {}. Give the process "
+      "{}: none of the CPUs given may be used any more; these are used instead: {}. Give the "
+      "process "
       "its CPUs back (cpuset, taskset), or restart it with others",
       first, fmt::join(usable, ","));
 }

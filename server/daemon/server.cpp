@@ -135,8 +135,9 @@ std::string model_text(const PipelineOptions& options, const Assignment& assignm
     if (assignment.leader_followers)
       return fmt::format("{} lanes of which one at a time is the leader, {} at most", options.lanes,
                          options.max_lanes);
-    return workers + counted(lanes_with(assignment, StageId::receive), "lane") +
-           " that run all steps";
+    const unsigned loops = lanes_with(assignment, StageId::receive);
+    return workers + counted(loops, "lane") +
+           (loops == 1 ? " that runs all steps" : " that run all steps");
   }();
   return fmt::format("model {}: {}", name_of(options.model), lanes);
 }

@@ -107,8 +107,8 @@ void check_model(LoadResult& loaded) {
   for (const Setting setting : {Setting::gro, Setting::coalesce_us})
     if (leader_followers)
       refuse_if_used(setting,
-                     "has no meaning with CPSS_SOCKETS=handoff: a turn is of a few datagrams, one "
-                     "by one");
+                     "has no meaning with CPSS_SOCKETS=handoff: a leader receives a few datagrams, "
+                     "one by one");
 }
 
 // In a model that may have workers, settings that mean nothing without workers are mistakes.

@@ -47,7 +47,7 @@ int Children::start(std::size_t place, const char* name, Outlives outlives,
   const int error = child < 0 ? errno : 0;
   const std::lock_guard lock(mutex_);
   std::erase(starting_, place);
-  if (std::exchange(left_, false)) kill(parent, SIGCHLD);
+  if (std::exchange(deferred_, false)) kill(parent, SIGCHLD);
   if (error != 0) return error;
   place_of_.emplace(child, place);
   if (killings_ != killings_before) kill(child, SIGKILL);
@@ -65,7 +65,7 @@ void Children::reap(const std::function<void(std::size_t place, ProcessEnd end)>
       if (waitid(P_ALL, 0, &seen, WEXITED | WNOHANG | WNOWAIT) != 0 || seen.si_pid == 0) return;
       const auto found = place_of_.find(seen.si_pid);
       if (found == place_of_.end() && !starting_.empty()) {  // perhaps one of ours
-        left_ = true;
+        deferred_ = true;
         return;
       }
       waitpid(seen.si_pid, &status, 0);

@@ -48,7 +48,7 @@ class Children {
   std::unordered_map<pid_t, std::size_t> place_of_;
   std::vector<std::size_t> starting_;  // places whose child, if any, has not been written down
   unsigned killings_ = 0;              // calls of kill_all()
-  bool left_ = false;                  // reap() has left a process: perhaps of a start under way
+  bool deferred_ = false;              // reap() has left a process: perhaps of a start under way
 };
 
 }  // namespace cpss

@@ -56,14 +56,14 @@ std::size_t ReceiveStep::run() noexcept {
   must_coalesce_ = false;
   run_arrivals_ = run_wanted_ = 0;
   std::size_t moved = place_held();
-  if (held_ == 0 && !starved_ && may_receive()) moved += receive_from_ports();
+  if (held_ == 0 && !starved_ && may_receive()) moved += receive_from_sockets();
   if (w_.coalesces && coalescing_.note(run_arrivals_, run_wanted_))
     coalescing_.decide(monotonic_ns(), thread_cpu_ns());
   must_coalesce_ = coalescing_.due() && !starved_ && held_ == 0 && emptied_ >= w_.sockets.size();
   return starved_ && shedding_ ? 0 : moved;
 }
 
-std::size_t ReceiveStep::receive_from_ports() noexcept {
+std::size_t ReceiveStep::receive_from_sockets() noexcept {
   std::size_t moved = 0;
   for (std::size_t i = 0; i < w_.sockets.size() && held_ == 0 && !starved_; ++i) {
     if (failing_ > 0 && !failures_[next_socket_].due(monotonic_ns())) {

@@ -106,7 +106,7 @@ class ReceiveStep final : public Step {
     return receives_ && (w_.stop_reading == nullptr || !w_.stop_reading->given());
   }
   // Receives from all sockets in turn.
-  std::size_t receive_from_ports() noexcept;
+  std::size_t receive_from_sockets() noexcept;
   std::size_t receive_from(std::uint16_t socket_index) noexcept;
   // How many arrivals to ask for: about a batch of datagrams, and no more arrivals than there are
   // slots, in case each is one datagram.

@@ -26,9 +26,9 @@ int milliseconds(LongestWait longest) noexcept {
 // The timeout until a deadline, rounded up; 0: the deadline has passed.
 int milliseconds_until(Deadline deadline) noexcept {
   if (deadline == kNoDeadline) return -1;
-  const auto left = deadline - std::chrono::steady_clock::now();
+  const auto remaining = deadline - std::chrono::steady_clock::now();
   return static_cast<int>(
-      std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0));
+      std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(remaining).count(), 0));
 }
 
 void watch(int epoll, int descriptor, std::uint32_t events) {

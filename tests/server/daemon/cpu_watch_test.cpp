@@ -52,7 +52,7 @@ TEST_F(CpuWatchTest, AsLongAsOneIsLeftThereIsNothingToSay) {
 
 TEST_F(CpuWatchTest, WhereNoneIsLeftItIsSaidOnceUntilItIsSoAgain) {
   EXPECT_THAT(look({0, 1}), AllOf(HasSubstr("recv-0 (given: 2,3) and 1 more: none of the CPUs"),
-                                  HasSubstr("what is left is used: 0,1")));
+                                  HasSubstr("these are used instead: 0,1")));
   EXPECT_EQ(in_trouble(), (std::vector<bool>{true, true, false, false, false}));
   EXPECT_THAT(look({0, 1}), IsEmpty());
   EXPECT_THAT(look({0}), HasSubstr("work-0 (given: 1): none"));

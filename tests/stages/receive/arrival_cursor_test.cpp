@@ -57,9 +57,9 @@ TEST(ArrivalCursor, SaysHowManyAreLeft) {
   arrival.length = 5;
   arrival.segment_size = 2;
   ArrivalCursor cursor(arrival, memory.data());
-  EXPECT_EQ(cursor.left(), 3u);
+  EXPECT_EQ(cursor.remaining(), 3u);
   cursor.next();
-  EXPECT_EQ(cursor.left(), 2u);
+  EXPECT_EQ(cursor.remaining(), 2u);
   EXPECT_TRUE(ArrivalCursor().done());
 }
 

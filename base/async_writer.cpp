@@ -16,20 +16,21 @@
 
 namespace cpss {
 
-// The owner puts, the thread takes; whoever goes last frees it. After a change of thread several of
-// them may be there: the one that has the token of `turn` takes and writes, which is what makes it
-// the queue's one consumer, and it passes the token on once there is a newer one.
+// The owner puts texts, the thread writes them; the last of the two to let go frees this object.
+// After a change of thread several threads may exist. Only the one that holds the token of `turn`
+// takes texts and writes, so the queue has one consumer; it passes the token on once there is a
+// newer thread.
 struct AsyncWriter::Shared {
   Shared(int where, std::size_t max) : descriptor(where), capacity(max), texts(max) {}
 
   const int descriptor;
   const std::size_t capacity;
-  // A text is taken out when it has been written, so an empty queue says that all have been.
+  // The thread removes a text after writing it, so an empty queue means that all are written.
   boost::lockfree::spsc_queue<std::string> texts;
   Semaphore work;  // a token for each text and for a new `newest`; closed at the end
   Semaphore turn{1};
   std::atomic<unsigned> newest{0};  // the number of the thread that is to write
-  // One writer at a time, who has the turn; relaxed: figures that stand for nothing else.
+  // Written by the holder of `turn` alone. Relaxed: counts that order nothing else.
   std::atomic<std::uint64_t> refused{0};
   std::atomic<int> refusal{0};
 
@@ -39,14 +40,14 @@ struct AsyncWriter::Shared {
 
 namespace {
 
-// Waits as long as it takes. Why the descriptor has refused the rest (errno), or 0.
+// Waits as long as it takes. Returns why the descriptor refused the rest (errno), or 0.
 int write_all(int descriptor, std::string_view text) noexcept {
   while (!text.empty()) {
     const ssize_t written = ::write(descriptor, text.data(), text.size());
     if (written >= 0) {
       text.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno == EAGAIN) {
-      // Others have set O_NONBLOCK on what they share with us.
+      // Another process has set O_NONBLOCK on the open file description that we share.
       pollfd room{descriptor, POLLOUT, 0};
       ::poll(&room, 1, -1);
     } else if (errno != EINTR) {
@@ -58,8 +59,8 @@ int write_all(int descriptor, std::string_view text) noexcept {
 
 }  // namespace
 
-// The texts of tokens that the thread before it has taken may still be there. A thread may have the
-// turn before it is called the newest.
+// Looks for texts before it waits for a token: the previous thread may have taken the tokens of
+// texts that are still in the queue. A thread may have the turn before `newest` names it.
 void AsyncWriter::Shared::write_what_comes(unsigned thread) noexcept {
   const auto is_outdated = [&] { return newest.load(std::memory_order_relaxed) > thread; };
   turn.take(1);
@@ -85,7 +86,7 @@ void AsyncWriter::change_thread(const char* name) {
   const unsigned next = shared_->newest.load(std::memory_order_relaxed) + 1;
   start_thread(name, next);
   shared_->newest.store(next, std::memory_order_relaxed);
-  shared_->work.post(1);  // which orders the store before it
+  shared_->work.post(1);  // its release orders the store before it
 }
 
 void AsyncWriter::start_thread(const char* name, unsigned number) {
@@ -128,7 +129,7 @@ std::uint64_t AsyncWriter::lost() const noexcept {
 
 std::uint64_t AsyncWriter::take_losses() noexcept {
   if (shared_->texts.write_available() < shared_->capacity / 2) return 0;
-  gap_ = false;  // also after a refusal: only another text can find out whether it is over
+  gap_ = false;  // also after a refusal: only a further text can show that it is over
   if (refusal() != 0) return 0;
   const std::uint64_t lost_now = lost();
   return lost_now - std::exchange(told_, lost_now);

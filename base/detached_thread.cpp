@@ -24,7 +24,7 @@ void* run(void* start) noexcept {
   return nullptr;
 }
 
-// As long as it exists, for the caller and for what it starts meanwhile.
+// While it exists, blocks all signals in the calling thread and in the threads that it starts.
 class AllSignalsBlocked {
  public:
   AllSignalsBlocked() noexcept {
@@ -50,7 +50,7 @@ int start_detached_thread(const char* name, std::function<void()> work) {
   pthread_attr_setstacksize(&attributes, kStackBytes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_t thread{};
-  Start* const given = start.release();  // the thread's, if there is one
+  Start* const given = start.release();  // owned by the new thread, if there is one
   const int error = pthread_create(&thread, &attributes, run, given);
   pthread_attr_destroy(&attributes);
   if (error != 0) start.reset(given);

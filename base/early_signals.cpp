@@ -14,9 +14,9 @@ struct sigaction action_of(int signal) noexcept {
   return action;
 }
 
-// Only in process 1: others need no handler, and without one they end also inside a system call
-// that only a deadly signal interrupts. The exit code is that of a shell for a process that a
-// signal has ended.
+// A handler for process 1 only. Other processes need none, and without one a signal ends them also
+// inside a system call that only a deadly signal interrupts. The exit code is the one that a shell
+// reports for a process that a signal has ended.
 void end_process_1(int signal) {
   constexpr int kEndedBySignal = 128;
   _exit(kEndedBySignal + signal);

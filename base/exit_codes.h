@@ -1,4 +1,4 @@
-// What cpssd's exit code means (the numbers are those of sysexits.h where it has one).
+// cpssd's exit codes (the numbers of sysexits.h where it has one).
 #pragma once
 
 namespace cpss {
@@ -10,9 +10,9 @@ enum ExitCode : int {
   kExitData = 66,         // data file missing, unreadable or wrong
   kExitUnavailable = 69,  // an address in use, or not there yet: another start may succeed
   kExitInternal = 70,
-  kExitRegion = 73,  // stats region cannot be had
+  kExitRegion = 73,  // no stats region can be made
   kExitPermission = 77,
-  kExitConfig = 78,  // bad value, whatever its source
+  kExitConfig = 78,  // bad value, from any source
 };
 
 }  // namespace cpss

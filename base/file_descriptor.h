@@ -1,4 +1,4 @@
-// An open descriptor that is closed with its scope, unless it is released.
+// An open descriptor that is closed at the end of its scope, unless it is released.
 #pragma once
 
 #include <utility>
@@ -20,7 +20,7 @@ class FileDescriptor {
   }
 
   int get() const noexcept { return fd_; }
-  // The caller's to close from here on.
+  // From here on the caller closes it.
   int release() noexcept { return std::exchange(fd_, -1); }
   bool valid() const noexcept { return fd_ >= 0; }
 

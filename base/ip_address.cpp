@@ -68,7 +68,7 @@ std::optional<ScopedAddress> ScopedAddress::parse(std::string_view text) {
   if (!ip) return {};
   if (percent == std::string_view::npos) return ScopedAddress{*ip, {}};
   const std::string_view interface = text.substr(percent + 1);
-  // What a name cannot hold: dev_valid_name() of the kernel.
+  // Characters that no interface name has: dev_valid_name() of the kernel.
   constexpr std::string_view kNeverInAName("/: \t\n\v\f\r\0", 9);
   if (!ip->is_link_local() || interface.empty() || interface.size() >= IF_NAMESIZE ||
       interface.find_first_of(kNeverInAName) != std::string_view::npos)

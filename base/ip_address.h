@@ -1,6 +1,6 @@
 // IP addresses without ports.
 //
-// Plain values: safe to use from any thread as long as nobody writes the same object.
+// Plain values: safe to use from any thread as long as no thread writes the same object.
 #pragma once
 
 #include <array>
@@ -23,13 +23,13 @@ struct IpAddress {
 
   std::array<std::uint8_t, 16> bytes{};
 
-  // Text as inet_pton(3) takes it; nothing where it is not an address.
+  // Takes the text that inet_pton(3) takes; returns nothing if it is not an address.
   static std::optional<IpAddress> parse(std::string_view text);
 
   bool is_v4() const noexcept;
   bool is_unspecified() const noexcept;  // 0.0.0.0 or ::
   bool is_loopback() const noexcept;     // 127.0.0.0/8 or ::1
-  bool is_link_local() const noexcept;   // fe80::/10: of one link, so nothing without its interface
+  bool is_link_local() const noexcept;   // fe80::/10: belongs to one link, so needs an interface
   bool is_multicast() const noexcept;    // 224.0.0.0/4 or ff00::/8
   bool is_broadcast() const noexcept;    // 255.255.255.255
   std::string to_string() const;
@@ -43,11 +43,11 @@ struct ScopedAddress {
   IpAddress ip;
   std::string interface;  // empty: none was written
 
-  // Nothing where it is not an address, or one with an interface that is not link-local. Whether
-  // there is such an interface does not matter.
+  // Returns nothing if `text` is not an address, or names an interface for an address that is not
+  // link-local. Does not check whether there is such an interface.
   static std::optional<ScopedAddress> parse(std::string_view text);
-  // The interface's number, 0 where none was written; nothing where this host has no such
-  // interface now (if_nametoindex(3)).
+  // The interface's number, 0 if none was written; nothing if this host has no such interface now
+  // (if_nametoindex(3)).
   std::optional<std::uint32_t> interface_index() const noexcept;
 };
 

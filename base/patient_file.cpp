@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// 1: there is something to read, or it is at its end. 0: not within `patience`.
+// 1: `fd` has bytes or is at its end. 0: neither within `patience`.
 int wait_readable(int fd, std::chrono::milliseconds patience) noexcept {
   const Clock::time_point deadline = Clock::now() + patience;
   for (;;) {
@@ -41,8 +41,8 @@ PatientFile::~PatientFile() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-// The order is what matters: without a writer so far a FIFO would give its end at once, if it were
-// read before poll(2) says so.
+// poll(2) must come first: read(2) from a FIFO that no writer has opened yet reports its end at
+// once.
 ssize_t PatientFile::read(std::span<char> room) noexcept {
   if (fd_ < 0) {
     errno = error_;

@@ -1,7 +1,7 @@
-// Reading of what a user has named as a file: it may be a pipe, a FIFO, a terminal, and who writes
-// that may never do so. Then there is an error instead of a wait for ever.
+// Reads from a path that a user has named. It may be a pipe, a FIFO or a terminal whose writer
+// never writes: then the read fails after a time instead of waiting for ever.
 //
-// One thread each.
+// Thread-safety: one thread per object.
 #pragma once
 
 #include <chrono>
@@ -13,13 +13,13 @@
 
 namespace cpss {
 
-// How long nothing may come before it is an error.
+// How long no byte may come before the read fails.
 inline constexpr std::chrono::milliseconds kInputPatience{30'000};
 
 class PatientFile {
  public:
-  // Does not wait for a FIFO's writer, as open(2) would. If it cannot be opened, read() says why;
-  // but where a limit of the process is in the way, which says nothing about the file, it throws
+  // Does not wait for a FIFO's writer, as open(2) would. If opening fails, read() says why; but a
+  // limit of the process (descriptors, memory) says nothing about the file, so it throws
   // std::system_error.
   PatientFile(const std::string& path, std::chrono::milliseconds patience);
   ~PatientFile();
@@ -30,11 +30,10 @@ class PatientFile {
   int descriptor() const noexcept { return fd_; }
 
   // As read(2), but waits no longer than the patience for the next byte or the end: -1 with errno
-  // ETIMEDOUT. A FIFO that nobody has opened for writing yet is waited for, too. Signals do not end
-  // it.
+  // ETIMEDOUT. It waits for a FIFO that no writer has opened yet, too. Signals do not end it.
   ssize_t read(std::span<char> room) noexcept;
 
-  // For people: what `error`, an errno that opening or reading gave, means.
+  // For people: the meaning of `error`, an errno from opening or reading.
   std::string explain(int error) const;
 
  private:

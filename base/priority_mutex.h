@@ -1,7 +1,7 @@
-// A mutex between threads of different classes: who holds it runs at the priority of the most
-// urgent thread that waits for it (PTHREAD_PRIO_INHERIT, pthread_mutexattr_setprotocol(3p)), so
-// that nothing in between keeps a real-time lane waiting. What the holder itself waits for inherits
-// nothing.
+// A mutex between threads of different classes: its holder runs at the priority of the most urgent
+// thread that waits for it (PTHREAD_PRIO_INHERIT, pthread_mutexattr_setprotocol(3p)), so that no
+// thread of a class in between keeps a real-time lane waiting. A thread that the holder itself
+// waits for inherits nothing, except by another such mutex.
 //
 // On a kernel without such futexes it is an ordinary mutex. For std::lock_guard and
 // std::unique_lock.

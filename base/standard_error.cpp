@@ -22,7 +22,7 @@ Owned& owned() noexcept {
   return instance;
 }
 
-// Null where there is none. What fork(2) has copied has no thread.
+// Null if this process has none. A writer that fork(2) has copied has no thread.
 AsyncWriter* the_writer() noexcept {
   return owned().process == ::getpid() ? owned().writer : nullptr;
 }
@@ -44,7 +44,7 @@ void flush_standard_error() noexcept {
 
 void say_at_once(std::string_view text) noexcept {
   constexpr int kPatienceMs = 100;
-  const int error = errno;  // of the code that a handler interrupts
+  const int error = errno;  // a handler must leave it as it was
   pollfd room{STDERR_FILENO, POLLOUT, 0};
   if (::poll(&room, 1, kPatienceMs) == 1 && (room.revents & POLLOUT) != 0) [[maybe_unused]]
     const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());

@@ -1,12 +1,12 @@
-// How far apart windows of memory lie that are used in turn.
+// The distance between windows of memory that are used in turn.
 #pragma once
 
 #include <cstddef>
 
 namespace cpss {
 
-// From window to window: an odd number of cache lines, so that the windows' first lines, which are
-// all there is to most of them, fall into different cache sets. With a stride of 1,024 bytes they
+// From window to window: an odd number of cache lines, so that the windows' first lines, the only
+// ones that most windows use, fall into different cache sets. With a stride of 1,024 bytes they
 // would share 4 of 64 sets.
 constexpr std::size_t stride_of(std::size_t window_bytes) {
   constexpr std::size_t kLine = 64;

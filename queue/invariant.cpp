@@ -9,7 +9,8 @@
 namespace cpss {
 
 void invariant_broken(const char* what, std::source_location where) noexcept {
-  // Not for ever: a lane that stands here holds up the others, and nobody starts the server again.
+  // At most so long: a lane that stood here for ever would hold up the others, and no service
+  // manager starts a server again that has not ended.
   constexpr int kPatienceMs = 100;
   pollfd room{STDERR_FILENO, POLLOUT, 0};
   if (::poll(&room, 1, kPatienceMs) == 1 && (room.revents & POLLOUT) != 0)

@@ -1,5 +1,5 @@
-// What must hold. A broken invariant is a defect of this program: it says so and aborts, in every
-// build, because a ledger that is wrong is worse than no server.
+// Checks of conditions that must hold. A failed check is a defect of this program: it says so and
+// aborts, in every build, because a wrong ledger is worse than no server.
 #pragma once
 
 #include <source_location>

@@ -29,7 +29,7 @@ bool NativePlatform::park(const std::atomic<std::uint64_t>& word, std::uint32_t 
                           Scope scope, Deadline deadline) noexcept {
   timespec until{};
   if (deadline != kNoDeadline) {
-    // The kernel refuses negative times; what lies before boot has passed anyway.
+    // The kernel refuses negative times; a deadline before boot has passed anyway.
     const auto since_boot = std::max(deadline, Deadline{}).time_since_epoch();
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_boot);
     until.tv_sec = static_cast<time_t>(seconds.count());

@@ -1,10 +1,10 @@
-// What semaphore, slot queue and slot pool need from the machine, as a policy, so that the very
+// The machine as semaphore, slot queue, slot pool and leader token need it: a policy, so that the
 // same code runs in the server (NativePlatform), in the stress tests (which pause threads at the
-// points named here) and in a model checker (which brings its own atomics and its own parking).
+// points named here) and in a model checker (which has its own atomics and its own parking).
 //
 // A platform has:
 //   Atomic<T>            like std::atomic<T>
-//   Word<T>              the same for memory that nobody constructs objects in (shared_word.h)
+//   Word<T>              the same for memory in which no objects are constructed (shared_word.h)
 //   pause(PausePoint)    nothing; tests sleep or yield here
 //   mutant               Mutant::none; tests build deliberately broken variants to prove that the
 //                        tests would notice
@@ -20,7 +20,7 @@
 
 namespace cpss {
 
-// Where a pause hurts most: the states in between that other threads can observe.
+// Where a pause hurts most: intermediate states that other threads can observe.
 enum class PausePoint : std::uint8_t {
   queue_claimed,         // position claimed, cell not yet written
   queue_written,         // cell written, published mark not yet looked at
@@ -31,12 +31,12 @@ enum class PausePoint : std::uint8_t {
   pool_walked,           // chain walked, not yet popped
   semaphore_registered,  // counted as waiter, not yet asleep
   semaphore_woken,       // back from sleep, word not yet looked at
-  token_in_hand,         // turn taken out of a mailbox or the parking place, in none yet
-  token_lane_chosen,     // lane chosen for the turn, turn not yet given
-  token_given,           // turn in a sleeper's mailbox, sleeper not yet woken
-  token_no_room,         // nobody found with room, turn not yet parked
+  token_in_hand,         // taken out of a mailbox or the parking place, in none yet
+  token_lane_chosen,     // lane chosen for the token, token not yet given
+  token_given,           // token in a sleeper's mailbox, sleeper not yet woken
+  token_no_room,         // no lane found with room, token not yet parked
   token_parked,          // parked, second look not yet taken
-  token_load_cleared,    // lane has room, parked turn not yet looked for
+  token_load_cleared,    // lane has room, parked token not yet looked for
   token_counted_out,     // lane no longer counted, mailbox not yet closed
 };
 
@@ -44,16 +44,16 @@ enum class PausePoint : std::uint8_t {
 enum class Mutant : std::uint8_t {
   none,
   semaphore_drops_wake,          // post() never wakes
-  semaphore_wakes_once,          // however many tokens wait, there is no second wake-up
-  semaphore_drops_chain,         // a woken waiter that leaves tokens wakes nobody
+  semaphore_wakes_once,          // however many tokens wait, post() sends no second wake-up
+  semaphore_drops_chain,         // a woken waiter that leaves tokens does not wake the next
   semaphore_keeps_pending,       // a waiter sleeps with the wake mark still set
-  semaphore_sleeps_unchecked,    // sleeps on whatever value the word has now
+  semaphore_sleeps_unchecked,    // sleeps without a check of the word's value
   semaphore_timeout_eats_token,  // a timed take that finds a token at its end reports a time-out
   semaphore_close_wakes_nobody,  // close() leaves waiters asleep
   semaphore_relaxed,             // post and take without release and acquire
-  queue_no_turn_check,           // publishes cells that nobody has written yet
+  queue_no_turn_check,           // publishes cells that are not written yet
   queue_posts_before_write,      // token first, cell later
-  queue_no_second_look,          // does not publish what others wrote behind its own cells
+  queue_no_second_look,          // does not publish others' cells behind its own
   queue_plain_mark_read,         // looks at the mark without a full fence after its cell
   queue_relaxed_cell,            // cells written and scanned without release and acquire
   queue_relaxed_mark,            // mark advanced without acquire and release

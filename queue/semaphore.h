@@ -1,9 +1,9 @@
 // A counting semaphore: post many, take many, close, private or process-shared.
 //
-// A token taken stands for something the poster made visible before it posted. Nobody enters the
-// kernel unless somebody sleeps. One post wakes one waiter; a waiter that leaves tokens behind
+// A token stands for something that its poster made visible before the post. A call enters the
+// kernel only if a thread waits. One post wakes one waiter; a waiter that leaves tokens behind
 // wakes the next. While a wake-up is on its way posts send no further one, unless the tokens have
-// doubled since: the woken waiter may stand still, because others have its CPU.
+// doubled since: the woken waiter may stand still, because other threads have its CPU.
 // (std::counting_semaphore of libstdc++ 12 loses wake-ups: GCC PR 98033, PR 104928.)
 //
 // Thread-safety: all functions may be called by any thread; by any process that maps the memory if
@@ -20,27 +20,26 @@
 //   value    tokens free to be taken
 //   waiters  threads between "counted as waiter" and "counted out"; each counts itself in and out
 //            (27 bits: Linux has at most 2^22 threads, proc_sys_kernel(5), pid_max)
-//   pending  a wake-up is on its way to some waiter, who clears it; posts skip the wake meanwhile,
-//            as long as the tokens need no more bits than
-//   width    the bits (std::bit_width) of the value for which the last wake-up was sent; 0 if none
-//            is pending
+//   pending  a wake-up is on its way to some waiter, which clears it; meanwhile posts send none
+//            while std::bit_width(value) <= width
+//   width    std::bit_width of the value for which the last wake-up was sent; 0 if none is pending
 //
 // Invariants
 //   S1  value never exceeds kMaxValue; a post that would exceed it aborts.
 //   S2  If value > 0 and waiters > 0, then pending is set or some waiter is awake and will look.
 //   S3  pending is set only with waiters > 0, and every waiter clears it before it sleeps: the
 //       futex word it sleeps on is exactly 0 (no value, not pending, not closed). So a wake-up can
-//       neither be forgotten (S2) nor get stuck: if it found nobody asleep, the waiter it was
+//       neither be forgotten (S2) nor get stuck: if it found no thread asleep, the waiter it was
 //       meant for has not slept yet and will not.
 //   S4  A take that reports 0 tokens has taken none.
-//   S5  While pending is set no waiter has looked since it was set: each that looks clears it, and
-//       width with it. So each wake-up sent meanwhile has reached another sleeper, or there was
-//       none; and one is sent, or about to be, each time value needs more bits than width. So woken
-//       waiters that stand still (or posters that do between their mark and their wake-up) keep
-//       from the other sleepers fewer than twice the tokens of the last wake-up: then the next one
-//       is woken. And of the posts between two looks at most bit_width(kMaxValue) wake somebody.
+//   S5  While pending is set no waiter has looked since it was set: each look clears pending and
+//       width. So each wake-up sent meanwhile has reached another sleeper, or there was none; and a
+//       post sends one each time value comes to need more bits than width. So woken waiters that
+//       stand still (or posters that stand still between mark and wake-up) keep from the other
+//       sleepers fewer than twice the tokens of the last wake-up: then the next sleeper is woken.
+//       And between two looks at most bit_width(kMaxValue) posts wake a waiter.
 //
-// What S5 leaves open is a token that no further one follows: remind().
+// S5 does not help a token that no further one follows: remind() does.
 //
 // Memory orders: post is a release, take an acquire, both read-modify-writes on one word, so a
 // taker synchronises with every post before it in the word's modification order (release sequence),
@@ -62,7 +61,8 @@ namespace cpss {
 struct WakeOptions {
   Scope scope = Scope::process_private;
   // An eventfd(2), non-blocking, owned by the caller, for waiters that also wait for other
-  // descriptors: they call begin_wait(), poll it, and call poll_wait(). -1: futex, take() sleeps.
+  // descriptors: they call begin_wait(), poll it, and call poll_wait(). -1: take() sleeps on a
+  // futex.
   int event_fd = -1;
 };
 
@@ -116,8 +116,8 @@ class alignas(64) BasicSemaphore {
     return 0;
   }
 
-  // Takes 1 to `max` tokens, waiting for them until `deadline`. A closed semaphore gives the tokens
-  // it still has and then says `closed`. For semaphores that wake by futex.
+  // Takes 1 to `max` tokens, waiting for them until `deadline`. A closed semaphore gives its
+  // remaining tokens and then returns `closed`. For semaphores that wake by futex.
   TakeResult take(std::uint32_t max, std::uint32_t sharers = 1,
                   Deadline deadline = kNoDeadline) noexcept {
     if (const std::uint32_t tokens = try_take(max, sharers); tokens > 0)
@@ -136,15 +136,15 @@ class alignas(64) BasicSemaphore {
     }
   }
 
-  // A wait in steps, for waiters that sleep elsewhere (an epoll with the eventfd in it): count
-  // yourself in; then poll_wait() until it says something other than `waiting`, sleeping in
-  // between; or give up with end_wait().
+  // A wait in steps, for waiters that sleep elsewhere (an epoll with the eventfd in it).
+  // begin_wait() counts the caller in; then the caller repeats poll_wait(), sleeping in between,
+  // until it returns something other than `waiting`; or it gives up with end_wait().
   void begin_wait() noexcept { state_.fetch_add(kOneWaiter, std::memory_order_relaxed); }
 
-  // One look by a counted waiter: takes what is there and counts the caller out, or leaves it
-  // counted and says `waiting`. `closed` counts it out too.
+  // One look by a counted waiter: takes tokens and counts the caller out, or leaves it counted and
+  // returns `waiting`. `closed` counts it out too.
   TakeResult poll_wait(std::uint32_t max, std::uint32_t sharers = 1) noexcept {
-    // Before the word is looked at, so that a signal that comes later is not swallowed.
+    // Before the word is read, so that a signal that comes later is not swallowed.
     if (event_fd_ >= 0) Platform::drain(event_fd_);
     std::uint64_t seen = state_.load(std::memory_order_relaxed);
     for (;;) {
@@ -163,7 +163,7 @@ class alignas(64) BasicSemaphore {
     }
   }
 
-  // Counts a waiter out that has taken nothing. Returns the system calls made to pass on a wake-up.
+  // Counts out a waiter that has taken nothing. Returns the system calls made to pass on a wake-up.
   std::uint32_t end_wait() noexcept {
     std::uint64_t seen = state_.load(std::memory_order_relaxed);
     bool chained = false;
@@ -172,9 +172,9 @@ class alignas(64) BasicSemaphore {
     return chained ? 1 : 0;
   }
 
-  // For somebody who comes by now and then, and does not wait here: if there is something for
-  // waiters, and a wake-up has been on its way to one of them, wakes one more. Returns the system
-  // calls made. A wake-up too many costs its waiter a look.
+  // For a thread that calls at intervals and does not wait here: if there are tokens, or the
+  // semaphore is closed, and a wake-up is on its way to a waiter, wakes one more. Returns the
+  // system calls made. A wake-up too many costs its waiter a look.
   std::uint32_t remind() noexcept {
     const std::uint64_t seen = state_.load(std::memory_order_relaxed);
     if ((seen & kPending) == 0 || (value_of(seen) == 0 && (seen & kClosed) == 0)) return 0;
@@ -183,7 +183,7 @@ class alignas(64) BasicSemaphore {
   }
 
   // Tells all waiters, now and later: once the tokens are gone, there is nothing more to wait for.
-  // Posting goes on working.
+  // Posts still work.
   void close() noexcept {
     state_.fetch_or(kClosed, kPostOrder);
     if constexpr (Platform::mutant == Mutant::semaphore_close_wakes_nobody) return;
@@ -202,7 +202,7 @@ class alignas(64) BasicSemaphore {
   std::uint32_t waiters_guess() const noexcept {
     return waiters_of(state_.load(std::memory_order_relaxed));
   }
-  // A guess too: no token, and so many waiters.
+  // A guess too: whether there is no token, and `waiters` threads wait.
   bool idle_guess(std::uint32_t waiters) const noexcept {
     const std::uint64_t seen = state_.load(std::memory_order_relaxed);
     return value_of(seen) == 0 && waiters_of(seen) == waiters;
@@ -232,12 +232,12 @@ class alignas(64) BasicSemaphore {
   static std::uint64_t not_pending(std::uint64_t state) noexcept {
     return state & (kWaiters | (kPending - 1) | kClosed);
   }
-  // With the mark that a wake-up is on its way for as many tokens as there are.
+  // `state` with the mark that a wake-up is on its way for the tokens that it has.
   static std::uint64_t pending_for(std::uint64_t state) noexcept {
     const auto width = static_cast<std::uint64_t>(std::bit_width(value_of(state)));
     return not_pending(state) | kPending | width << kWidthShift;
   }
-  // Whether a post that brings the tokens to `value` wakes somebody, if anybody waits (S5).
+  // Whether a post that brings the tokens to `value` wakes a waiter, if there is one (S5).
   static bool wakes_again(std::uint64_t state, std::uint32_t value) noexcept {
     if constexpr (Platform::mutant == Mutant::semaphore_wakes_once) return (state & kPending) == 0;
     return static_cast<std::uint64_t>(std::bit_width(value)) > width_of(state);
@@ -249,8 +249,8 @@ class alignas(64) BasicSemaphore {
   }
 
   // A counted waiter takes `tokens` and counts itself out. Every waiter that leaves clears the wake
-  // mark (it may have been meant for it) and, if there is still something for the others, wakes one
-  // of them: tokens, or the news that the semaphore is closed.
+  // mark (the wake-up may have been for it) and, if there is still something for the others
+  // (tokens, or the news that the semaphore is closed), wakes one of them.
   bool leave(std::uint64_t& seen, std::uint32_t tokens, bool* chained) noexcept {
     const bool more = value_of(seen) > tokens || (event_fd_ >= 0 && (seen & kClosed) != 0);
     const bool chain =

@@ -1,14 +1,14 @@
-// An atomic word in memory that nobody constructs objects in: cells, links and headers for which
-// zeroed pages are as good as constructed (touching them all would make them exist), and files that
-// another process maps.
+// An atomic word in memory in which no objects are constructed: cells, links and headers, for which
+// zeroed pages are as good as constructed objects (constructing them would touch every page, and so
+// make it exist), and files that another process maps.
 //
 // A std::atomic would have to be constructed there first: its constructors are not trivial, so it
 // is no implicit-lifetime class ([class.prop]/9), and to use it before is undefined. A SharedWord
-// is one, and so is an aggregate of such. Functions that hand out memory, as mmap(2) does here,
-// create objects of these types by themselves ([intro.object]/10 to 13, P0593; g++ takes what comes
-// out of a function it knows nothing of for that). The access is atomic by std::atomic_ref.
+// is one, and so is an aggregate of SharedWords. Functions that hand out memory, as mmap(2) does
+// here, implicitly create objects of these types ([intro.object]/10 to 13, P0593; g++ assumes so of
+// memory from a function whose body it does not see). std::atomic_ref makes the access atomic.
 //
-// Thread-safety: as std::atomic, between processes too. Only the functions touch the word.
+// Thread-safety: as std::atomic, between processes too. Only the member functions touch the word.
 #pragma once
 
 #include <atomic>
@@ -26,7 +26,7 @@ concept ImplicitLifetime = std::is_trivially_destructible_v<T> &&
 template <class T>
 class SharedWord {
   using Ref = std::atomic_ref<T>;
-  // Another process's atomics know nothing of a lock in ours.
+  // A lock in this process would not keep out another process.
   static_assert(Ref::is_always_lock_free);
 
  public:
@@ -45,8 +45,8 @@ class SharedWord {
   }
 
  private:
-  // There is no atomic_ref<const T> in C++20. A load of a word that is lock-free writes nothing, so
-  // that it may be in a mapping for reading.
+  // C++20 has no atomic_ref<const T>. A load of a lock-free word writes nothing, so the word may be
+  // in a read-only mapping.
   Ref ref() const noexcept { return Ref(const_cast<T&>(word_)); }
 
   alignas(Ref::required_alignment) T word_;

@@ -8,7 +8,7 @@
 //   free_   semaphore: tokens = slots on the stack + slots never used, less those being taken; with
 //           an eventfd, because lanes that wait for slots wait for sockets, too
 //   top_    {change count, index + 1} of the stack's top; index + 1 = 0: empty
-//   next_[] the stack's links; next_[i] belongs to whoever owns slot i while it is not on the stack
+//   next_[] the stack's links; the owner of slot i may write next_[i] while i is not on the stack
 //   fresh_  slots from here on have never been used
 //
 // A token is the right to one slot; a holder of k tokens finds k slots on the stack and among the
@@ -23,8 +23,8 @@
 // Invariants
 //   P1  A slot is owned by one lane (in its hand or its cache), or on the stack, or fresh, or
 //       inside a queue; never two of these.
-//   P2  tokens free + tokens in hands = slots on the stack + fresh slots, less what is pushed and
-//       not yet posted: never more tokens than slots.
+//   P2  tokens free + tokens in hands = slots on the stack + fresh slots, less those pushed and not
+//       yet posted: never more tokens than slots.
 //   P3  A lane that waits has an empty cache.
 //
 // Memory orders
@@ -59,25 +59,25 @@ class alignas(64) BasicSlotPool {
     return sizeof(BasicSlotPool) + std::size_t{slots} * sizeof(Link);
   }
   // Builds a pool of `slots` free slots in zeroed memory of bytes(slots), aligned to 64; the caller
-  // keeps the memory until nobody uses the pool.
+  // keeps the memory until no thread uses the pool.
   static BasicSlotPool* create(void* memory, std::uint32_t slots, WakeOptions wake = {}) noexcept {
     invariant(slots > 0 && slots <= kMaxSlots, "slots are within range");
     return new (memory) BasicSlotPool(slots, wake);
   }
 
   std::uint32_t slots() const noexcept { return slots_; }
-  // Slots that were handed out at least once are those with a lower index. A guess: others may be
-  // handed out meanwhile. Relaxed: it says which slots to look at, nothing about what is in them.
+  // Slots with a lower index were handed out at least once. A guess: others may be handed out
+  // meanwhile. Relaxed: it says which slots to look at, nothing about their content.
   std::uint32_t ever_used() const noexcept { return fresh_.load(std::memory_order_relaxed); }
   // For lanes that wait for free slots: see BasicSemaphore. Tokens taken from it go to
   // SlotCache::accept().
   BasicSemaphore<Platform>& free_slots() noexcept { return free_; }
 
-  // A lane's own end: claims slots, gives them back, and keeps a few in between.
+  // A lane's access to the pool: claims slots, gives them back, and keeps a few in between.
   class SlotCache {
    public:
-    // Keeps at most `max` slots. A lane of `lanes` that could keep a noticeable share of a small
-    // pool from the others keeps none.
+    // Keeps at most `max` slots, and with `lanes` such caches at most an eighth of the pool: none
+    // if the pool is small.
     SlotCache(BasicSlotPool& pool, std::uint32_t max, std::uint32_t lanes)
         : pool_(&pool), max_(std::min(max, pool.slots() / (8 * std::max(lanes, 1u)))) {
       kept_.reserve(max_ + kPart);
@@ -86,8 +86,8 @@ class alignas(64) BasicSlotPool {
     SlotCache(const SlotCache&) = delete;
     SlotCache& operator=(const SlotCache&) = delete;
 
-    // Claims up to out.size() slots without waiting; of those in the pool no more than an even
-    // share among `sharers` lanes, rounded up.
+    // Claims up to out.size() slots without waiting, but from the pool no more than an even share
+    // among `sharers` lanes, rounded up.
     std::size_t claim(std::span<std::uint32_t> out, std::uint32_t sharers = 1) noexcept {
       std::size_t got = std::min(out.size(), kept_.size());
       // Newest first.
@@ -102,12 +102,12 @@ class alignas(64) BasicSlotPool {
       return got;
     }
 
-    // Turns tokens taken from free() into slots: out.size() of them.
+    // Turns tokens taken from free_slots() into slots: out.size() of them.
     void accept(std::span<std::uint32_t> out) noexcept { pool_->pop(out); }
 
-    // Gives slots back; those given back last are reused first. What is too much for the cache, or
-    // everything if another lane waits for slots, goes on to the pool. Returns the system calls
-    // made to wake a lane.
+    // Gives slots back; those given back last are reused first. Slots beyond the cache's maximum,
+    // or all slots if another lane waits for some, go on to the pool. Returns the system calls made
+    // to wake a lane.
     std::uint32_t give_back(std::span<const std::uint32_t> slots) noexcept {
       std::uint32_t wakes = 0;
       while (!slots.empty()) {
@@ -123,7 +123,7 @@ class alignas(64) BasicSlotPool {
       return wakes;
     }
 
-    // Before the lane waits (P3).
+    // A lane calls this before it waits (P3).
     std::uint32_t give_all_back() noexcept { return give_oldest_back(kept_.size()); }
 
    private:

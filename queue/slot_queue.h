@@ -30,25 +30,25 @@
 // elsewhere.
 //
 // Invariants
-//   Q1  A slot is in the queue at most once, so claimed - head <= slots <= cells: nobody ever waits
-//       for a cell, and no cell is written before the head has passed its last lap.
+//   Q1  A slot is in the queue at most once, so claimed - head <= slots <= cells: no producer ever
+//       waits for a cell, and no cell is written before the head has passed its last lap.
 //   Q2  head <= published <= claimed. All cells before `published` are written.
-//   Q3  tokens posted = published, less what a producer between mark and post still owes;
+//   Q3  tokens posted = published, less those that producers between mark and post still owe;
 //       tokens taken - tokens in hand = head. So a consumer that holds k tokens finds k written
 //       cells at the head.
 //   Q4  If the cell at `published` is written, some producer is inside put() and will pass it.
 //
 // Memory orders (each with its partner; the table with the stories is in README.md)
 //   (a) cell store, release          -> scan load, acquire: what the other producer wrote before
-//                                       its cell is visible to whoever publishes it
-//   (b) `published` read-modify-write, acq_rel -> the same: of two producers that each write a cell
-//                                       and then look, the later one sees the other's cell (Q4).
-//                                       A plain load would let both miss: a store and a later load
-//                                       of another location may be reordered, on x86 too.
+//                                       its cell is visible to the producer that publishes it
+//   (b) `published` read-modify-write, acq_rel -> the same: if two producers each write a cell and
+//                                       then look, the later one sees the other's cell (Q4). With a
+//                                       plain load both could miss: a store and a later load of
+//                                       another location may be reordered, on x86 too.
 //   (c) semaphore post, release      -> take, acquire: cells and slots are visible to the taker
 //   (d) head compare-exchange, acq_rel -> head load, acquire: a consumer that was overtaken sees
-//                                       what the one that overtook it saw, so cells published by
-//                                       posts it has not synchronised with itself are visible too
+//                                       what the one that overtook it saw, so it also sees cells
+//                                       published by posts it has not synchronised with itself
 //   (e) claim fetch-add, acq_rel     -> the same: orders every take of a lap before the writes of
 //                                       the next (Q1)
 #pragma once
@@ -67,13 +67,13 @@ namespace cpss {
 template <class Platform>
 class alignas(64) BasicSlotQueue {
  public:
-  // Bytes of memory a queue for `slots` slots needs (1 to 2^30 - 1 of them).
+  // Bytes of memory that a queue for `slots` slots needs (1 to 2^30 - 1 slots).
   static std::size_t bytes(std::uint64_t slots) noexcept {
     return sizeof(BasicSlotQueue) + std::bit_ceil(slots) * sizeof(Cell);
   }
 
   // Builds a queue in zeroed memory of bytes(slots), aligned to 64; the caller keeps the memory
-  // until nobody uses the queue. `start` is where the counters begin (tests begin just before a
+  // until no thread uses the queue. `start` is where the counters begin (tests begin just before a
   // wrap).
   static BasicSlotQueue* create(void* memory, std::uint64_t slots, WakeOptions wake = {},
                                 std::uint64_t start = 0) noexcept {
@@ -84,7 +84,7 @@ class alignas(64) BasicSlotQueue {
   class Producer {
    public:
     explicit Producer(BasicSlotQueue& queue) noexcept : queue_(&queue) {}
-    // Puts all of them, in order. PostResult.value is the entries ready right after the post, or 0
+    // Puts all `slots`, in order. PostResult.value is the entries ready right after the post, or 0
     // if a producer that is still writing an earlier cell will do the posting.
     PostResult put(std::span<const std::uint32_t> slots) noexcept { return queue_->put(slots); }
 
@@ -92,7 +92,7 @@ class alignas(64) BasicSlotQueue {
     BasicSlotQueue* queue_;
   };
 
-  // One lane's end. Keeps the tokens a wait brought until try_take() uses them.
+  // One lane's access. Keeps the tokens that a wait brought until try_take() uses them.
   class Consumer {
    public:
     // `lanes` share the queue: one take is at most ready / lanes, rounded up.
@@ -121,8 +121,8 @@ class alignas(64) BasicSlotQueue {
       return result;
     }
 
-    // A wait in steps, for lanes that sleep elsewhere: see BasicSemaphore. What a look sets aside
-    // is for try_take().
+    // A wait in steps, for lanes that sleep elsewhere: see BasicSemaphore. poll_wait() sets entries
+    // aside for try_take().
     void begin_wait() noexcept { queue_->ready_.begin_wait(); }
     TakeResult poll_wait(std::uint32_t max) noexcept {
       const TakeResult result = queue_->ready_.poll_wait(max, lanes_);
@@ -132,7 +132,7 @@ class alignas(64) BasicSlotQueue {
     std::uint32_t end_wait() noexcept { return queue_->ready_.end_wait(); }
     int event_fd() const noexcept { return queue_->ready_.event_fd(); }
 
-    // Gives up what wait() has set aside, for the other lanes. Returns how many were woken.
+    // Gives the entries that a wait has set aside to the other lanes. Returns how many it woke.
     std::uint32_t give_back() noexcept {
       if (tokens_ == 0) return 0;
       return queue_->ready_.post(std::exchange(tokens_, 0)).wakes;
@@ -144,15 +144,15 @@ class alignas(64) BasicSlotQueue {
     std::uint32_t tokens_ = 0;
   };
 
-  // For who comes by now and then: see BasicSemaphore.
+  // For a thread that calls at intervals: see BasicSemaphore.
   std::uint32_t remind() noexcept { return ready_.remind(); }
 
-  // After the last put: consumers get what is left, then `closed`.
+  // After the last put: consumers get the remaining entries, then `closed`.
   void close() noexcept { ready_.close(); }
 
   // A guess: entries that were ready at some moment during the call.
   std::uint32_t ready_guess() const noexcept { return ready_.value_guess(); }
-  // A guess: nothing is ready, and so many consumers wait.
+  // A guess: nothing is ready, and `consumers` lanes wait.
   bool idle_guess(std::uint32_t consumers) const noexcept { return ready_.idle_guess(consumers); }
 
  private:
@@ -176,7 +176,7 @@ class alignas(64) BasicSlotQueue {
   static std::uint64_t pack(std::uint32_t turn, std::uint32_t index) noexcept {
     return std::uint64_t{turn} << 32 | index;
   }
-  // Laps are counted from 1, so that zeroed memory is no written cell. 32 bits of them are enough:
+  // Laps are counted from 1, so that zeroed memory is no written cell. 32 bits are enough for them:
   // by Q1 a cell can only be confused with its own previous lap.
   std::uint32_t turn_of(std::uint64_t position) const noexcept {
     return static_cast<std::uint32_t>((position >> turn_shift_) + 1);
@@ -184,8 +184,8 @@ class alignas(64) BasicSlotQueue {
   Cell& cell(std::uint64_t position) noexcept {
     return reinterpret_cast<Cell*>(this + 1)[position & mask_];
   }
-  // Only in the window where a cell's previous lap cannot be told apart could this lie, and there
-  // is none (Q1).
+  // Whether the cell holds an entry of this lap. Else, by Q1, it holds one of the lap before, whose
+  // turn differs: so the answer is exact.
   bool written(std::uint64_t position) noexcept {
     if constexpr (Platform::mutant == Mutant::queue_no_turn_check)
       return static_cast<std::int64_t>(claimed_.load(std::memory_order_acquire) - position) > 0;
@@ -212,13 +212,12 @@ class alignas(64) BasicSlotQueue {
     return ready_.post(static_cast<std::uint32_t>(passed));  // (c)
   }
 
-  // Advances the mark over all contiguous written cells; returns how many it passed. Leaves only
-  // when its last read-modify-write of the mark was followed by the sight of an unwritten cell
-  // there: that cell's producer has its own read-modify-write still to come, and will see ours
-  // (Q4).
+  // Advances the mark over all contiguous written cells; returns how many it passed. Returns only
+  // when it has seen, after its last read-modify-write of the mark, an unwritten cell there: that
+  // cell's producer has its own read-modify-write still to come, and will see ours (Q4).
   std::uint64_t publish(std::uint64_t first, std::uint64_t count) noexcept {
     std::uint64_t passed = 0;
-    std::uint64_t mark = first;  // in the common case nobody before us is still writing
+    std::uint64_t mark = first;  // in the common case no producer before us is still writing
     std::uint64_t ahead = count;
     for (;;) {
       if (published_.compare_exchange_strong(mark, mark + ahead, kMarkOrder,
@@ -250,8 +249,8 @@ class alignas(64) BasicSlotQueue {
       return;
     }
     for (;;) {
-      // Relaxed: (c) and (d) made the cells visible, and the compare-exchange proves that nobody
-      // has taken them, so that nobody may have overwritten them, since `head` was read.
+      // Relaxed: (c) and (d) made the cells visible, and the compare-exchange proves that no
+      // consumer has taken them since `head` was read, so no producer may have overwritten them.
       for (std::uint64_t i = 0; i < count; ++i)
         out[i] = static_cast<std::uint32_t>(cell(head + i).load(std::memory_order_relaxed));
       Platform::pause(PausePoint::queue_cells_read);

@@ -1,37 +1,37 @@
-// The queue of deferred messages: bounded, any number of producers (service lanes), taken one by
-// one by workers and on-demand threads, in the order of their arrival.
+// The queue of deferred messages: bounded, any number of producers (service lanes). Workers and
+// on-demand threads take the messages one by one, in the order of their arrival.
 //
-// Boost.Lockfree carries the entries, and two semaphores the waiting: `room_` counts places, which
+// Boost.Lockfree carries the entries, two semaphores do the waiting: `room_` counts places, which
 // is the bound, and `ready_` counts entries. An entry is one slot index.
 //
 //   reserve()/wait_for_room()  takes places  ─► put() pushes, then posts `ready_`
 //   try_claim()/wait()         takes a token ─► pop() takes the oldest entry, then posts `room_`
 //
-// Why not the slot queue: that one is never full and hands out batches. Here a full queue is the
-// normal case that has to be noticed at once, and a batch would make messages wait behind a slow
-// one while other workers idle.
+// Why not the slot queue: that one is never full and hands out batches. Here the queue is often
+// full, which must be noticed at once, and a batch would make messages wait behind a slow one while
+// other workers idle.
 //
 // Thread-safety: any number of threads, of processes if the scope is process_shared. Lives in
 // memory handed in by the caller and holds no pointers: Boost's queue with a capacity fixed at
-// compile time links its nodes by 16-bit indexes (boost/lockfree/queue.hpp, detail/tagged_ptr;
-// ecosystem limits: at most 65,534 entries).
+// compile time links its nodes by 16-bit indexes (boost/lockfree/queue.hpp, detail/tagged_ptr), so
+// it has at most 65,534 entries.
 //
 // Invariants
 //   W1  entries in the queue <= limit <= kMaxEntries: a push never fails, because its place was
 //       taken from room_ before and is given back only after the pop.
-//   W2  tokens of ready_ taken or free <= pushes completed: a pop by the holder of a token finds an
-//       entry, because Boost's queue is linearizable.
+//   W2  tokens of ready_ taken or free <= pushes completed: the holder of a token that pops finds
+//       an entry, because Boost's queue is linearizable.
 //   W3  room_ + places in hands + entries = limit.
 //
-// Memory orders: (c) post of ready_, release -> take, acquire: the slot's content is visible to
-// whoever holds a token (queue/semaphore.h); the entry itself is carried by Boost's own orders.
+// Memory orders: (c) post of ready_, release -> take, acquire: the slot's content is visible to the
+// holder of a token (queue/semaphore.h); Boost's own orders carry the entry itself.
 //
 // A known limit: the nodes' change count has 16 bits. A thread that stands still between reading
 // the queue's head and its compare-exchange while exactly 65,536 n other entries pass, and finds
 // the same node at the head, would take a wrong link (ABA). At 300,000 entries a second that takes
 // a stop of 0.2 s that begins within a few nanoseconds and ends at one operation in 65,536. The
-// same holds for the queue's list of free nodes. The generation in a slot's header notices a slot
-// handed out twice (stages/message/slot_store.h) unless it was filled again in between.
+// queue's list of free nodes has the same limit. The generation in a slot's header shows that a
+// slot was handed out twice (stages/message/slot_store.h) unless it was filled again in between.
 #pragma once
 
 #include <algorithm>
@@ -52,7 +52,7 @@ class WorkerQueue {
 
   static std::size_t bytes() noexcept { return sizeof(WorkerQueue); }
   // Builds a queue of `limit` places (1 to kMaxEntries) in memory of bytes(), aligned to 64; the
-  // caller keeps the memory until nobody uses the queue.
+  // caller keeps the memory until no thread uses the queue.
   static WorkerQueue* create(void* memory, std::uint32_t limit, Scope scope = {}) {
     invariant(limit > 0 && limit <= kMaxEntries, "the limit is within range");
     return new (memory) WorkerQueue(limit, scope);
@@ -66,7 +66,7 @@ class WorkerQueue {
   TakeResult wait_for_room(std::uint32_t max, Deadline deadline = kNoDeadline) noexcept {
     return room_.take(max, 1, deadline);
   }
-  // Puts the slots, in order; the caller holds as many places. PostResult.value: see Semaphore.
+  // Puts the slots, in order; the caller holds a place for each. PostResult.value: see Semaphore.
   PostResult put(std::span<const std::uint32_t> slots) noexcept {
     for (const std::uint32_t slot : slots)
       invariant(entries_.bounded_push(slot), "a push that has its place succeeds (W1)");
@@ -75,10 +75,10 @@ class WorkerQueue {
 
   // --- workers and on-demand threads ---
 
-  // A claim is the right to one entry; it is used by pop() or given back by unclaim().
+  // A claim is the right to one entry: the holder uses it by pop() or gives it back by unclaim().
   bool try_claim() noexcept { return ready_.try_take(1) == 1; }
   void unclaim() noexcept { ready_.post(1); }
-  // Waits for one claim. `closed`: there will be none any more.
+  // Waits for one claim. `closed`: no more entries will come.
   TakeResult wait(Deadline deadline = kNoDeadline) noexcept { return ready_.take(1, 1, deadline); }
   struct Popped {
     std::uint32_t slot = 0;
@@ -92,10 +92,10 @@ class WorkerQueue {
     return popped;
   }
 
-  // For who comes by now and then: see BasicSemaphore.
+  // For a thread that calls at intervals: see BasicSemaphore.
   std::uint32_t remind() noexcept { return room_.remind() + ready_.remind(); }
 
-  // After the last put: takers get what is left, then `closed`.
+  // After the last put: takers get the remaining entries, then `closed`.
   void close() noexcept { ready_.close(); }
 
   // A guess: entries that were ready at some moment during the call.

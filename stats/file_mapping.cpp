@@ -15,8 +15,8 @@
 namespace cpss {
 namespace {
 
-// A signal handler reaches nothing but static data. It reads the table; the functions below change
-// it under `table_mutex`.
+// Static, because a signal handler reaches nothing else. The handler reads the table; the functions
+// below change it under `table_mutex`.
 struct Guard {
   // Null: free. Stored last (release), read first (acquire).
   std::atomic<std::byte*> begin{nullptr};
@@ -43,9 +43,9 @@ Guard* guard_of(const void* place) noexcept {
   return nullptr;
 }
 
-// The bare system call: mmap() is not on the list of signal-safety(7), and ThreadSanitizer takes
-// its mmap() for a write to every byte, which would race with the accesses of other threads. The
-// kernel exchanges the pages in one step for all of them.
+// The bare system call: mmap() is not on the list of signal-safety(7), and ThreadSanitizer counts
+// its mmap() as a write to every byte, which would race with the accesses of other threads. The
+// kernel exchanges the pages in one step for all threads.
 bool put_zeroed_memory_over(const Guard& guard) noexcept {
   return ::syscall(SYS_mmap, guard.begin.load(std::memory_order_relaxed),
                    guard.bytes.load(std::memory_order_relaxed), PROT_READ | PROT_WRITE,
@@ -62,7 +62,8 @@ void on_sigbus(int signal, siginfo_t* info, void* /*context*/) {
       return;
     }
   }
-  // Not ours. A fault repeats itself when we return; a signal that a process sent does not.
+  // Not ours. A fault repeats itself when the handler returns; a signal that a process sent does
+  // not.
   ::sigaction(SIGBUS, &previous_action, nullptr);
   if (info->si_code <= 0) ::raise(signal);
   errno = saved_errno;

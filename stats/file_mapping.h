@@ -1,15 +1,15 @@
-// A shared file mapping whose owner survives the loss of the file.
+// A shared file mapping that survives the truncation of its file.
 //
-// Whoever may write the file can also truncate it; an access beyond the new end is then a SIGBUS
-// (mmap(2)). The first mapping of the process installs a handler for it. For a fault inside a
-// FileMapping the handler puts zeroed private memory over the whole mapping and the access is
-// repeated: from then on lost() is true, reads give zeros or what was written since, and nothing
-// reaches the file any more. Any other SIGBUS goes on to what was installed before.
+// Every process that may write the file can also truncate it; an access beyond the new end is then
+// a SIGBUS (mmap(2)). The first mapping of the process installs a handler for it. For a fault
+// inside a FileMapping the handler puts zeroed private memory over the whole mapping, and the
+// access is repeated: from then on lost() is true, reads give zeros or later writes, and nothing
+// reaches the file any more. Any other SIGBUS goes on to the handler installed before.
 //
-// What must hold: no thread that touches a mapping blocks SIGBUS (the kernel kills a process that
-// faults with the signal blocked), and nobody replaces the handler afterwards.
+// Conditions: no thread that touches a mapping blocks SIGBUS (the kernel kills a process that
+// faults with the signal blocked), and no code replaces the handler afterwards.
 //
-// Thread-safety: the mapping may be made and destroyed on any thread; lost() is for any thread.
+// Thread-safety: any thread may make or destroy a mapping, and call lost().
 #pragma once
 
 #include <cstddef>
@@ -21,8 +21,9 @@ class FileMapping {
   enum class Access { read, write };
   static constexpr std::size_t kMaxMappings = 64;  // at once, in one process
 
-  // Maps `bytes` > 0 bytes from the beginning of the file; the descriptor may be closed after. With
-  // Access::write the pages are made present at once, so that no first write waits for one.
+  // Maps `bytes` > 0 bytes from the beginning of the file; the caller may then close the
+  // descriptor. With Access::write the pages are made present at once, so that no first write waits
+  // for one.
   // Throws std::system_error.
   FileMapping(int fd, std::size_t bytes, Access access);
   ~FileMapping();

@@ -10,7 +10,7 @@ std::string format_count(std::uint64_t value) {
 }
 
 std::string format_signed_count(std::int64_t value) {
-  // Unsigned negation is right for the least value too, whose magnitude no int64_t holds.
+  // Unsigned negation is right for the minimum too, whose magnitude no int64_t holds.
   const auto bits = static_cast<std::uint64_t>(value);
   return value < 0 ? "-" + format_count(0 - bits) : format_count(bits);
 }

@@ -2,7 +2,7 @@
 //
 // Values below 32 have a bucket each; above, every power of two is divided into 32 buckets, so a
 // value is known to within 1/32 (3.2 %). The largest value is kept exactly beside the buckets.
-// Values from 2^40 (18 minutes in ns) on share the last bucket.
+// Values of 2^40 (18 minutes in ns) or more share the last bucket.
 #pragma once
 
 #include <bit>

@@ -1,4 +1,4 @@
-// The stats region as a file: what a server publishes and any reader can decode.
+// The stats region as a file: a server publishes it, any reader can decode it.
 //
 //          0 ┌──────────────────────────────────────────────────────────┐
 //            │ Header: magic, layout version, sizes, the server's       │
@@ -11,8 +11,8 @@
 //            ├──────────────────────────────────────────────────────────┤
 //   blocks   │ BlockEntry x n: lane, stage and place in the file        │
 //            ├──────────────────────────────────────────────────────────┤
-//   troubles │ TroubleEntry x n: what the server may be in trouble      │
-//            │ with, and whether it is, now                             │
+//   troubles │ TroubleEntry x n: the troubles that the server may have, │
+//            │ and whether it has them now                              │
 //            ├──────────────────────────────────────────────────────────┤
 //            │ values of (lane 0, stage)    one writer, 64-byte aligned │
 //            │ values of (lane 1, stage)    one writer, 64-byte aligned │
@@ -22,9 +22,9 @@
 // The file describes itself: a reader finds tables by the header's offsets, steps through them by
 // the entry size given there, and finds values by the names in them, never by its own lists. So
 // counters, reasons, gauges, histograms, blocks, troubles and fields at the end of an entry can be
-// added without a new layout version; anything else (also the buckets of stats/histogram.h) needs
-// one. Nor does it take one to leave some out: a server that records no histograms describes none,
-// and its blocks are smaller by their room (Header::block_bytes).
+// added without a new layout version; any other change (also of the buckets of stats/histogram.h)
+// needs one. To omit some needs none either: a server that records no histograms describes none,
+// and its blocks have no room for them (Header::block_bytes).
 //
 // Numbers are in the machine's byte order: the region never leaves the machine. Texts are padded
 // with zeros and have at least one. Times are CLOCK_MONOTONIC of the initial time namespace in ns,
@@ -59,8 +59,8 @@ struct Header {
   SharedWord<std::uint32_t> version;
   std::uint32_t header_bytes;
   std::uint64_t file_bytes;
-  std::uint64_t generation;       // 1 higher than that of the region it replaced
-  std::uint64_t pid;              // of the server, as that process sees itself
+  std::uint64_t generation;       // 1 higher than in the region it replaced
+  std::uint64_t pid;              // of the server, as it sees itself
   std::uint64_t start_ticks;      // of that process (stats/process_identity.h): tells a server from
                                   // a later process with the same pid
   std::uint64_t started_unix_ns;  // CLOCK_REALTIME
@@ -68,7 +68,7 @@ struct Header {
   Value live_ns;                  // the live mark: when the server was ready; 0 before
   Value heartbeat_ns;             // the main thread's last tick, at least one a second
   Value ended_ns;                 // the clean-end mark; 0 without
-  std::uint64_t max_inside;       // datagrams that can be inside and in no outcome yet
+  std::uint64_t max_inside;       // max. of datagrams inside and in no outcome yet
   std::uint64_t slots;
   std::uint32_t histograms;            // 1: histograms are recorded; 0: the file has none
   std::uint32_t kernel_dropped_exact;  // 1: kernel_dropped counts datagrams; 0: merged packets
@@ -79,8 +79,8 @@ struct Header {
   std::array<char, 32> model;
   std::array<char, 64> service;
   Table troubles;
-  std::uint64_t pid_namespace;  // in which the pid means that process (stats/process_identity.h)
-  std::uint32_t locked;         // 1: the server has its lock on this file (stats/region_lock.h)
+  std::uint64_t pid_namespace;  // that the pid belongs to (stats/process_identity.h)
+  std::uint32_t locked;         // 1: the server has locked this file (stats/region_lock.h)
   std::array<char, 28> unused;
 };
 static_assert(ImplicitLifetime<Header>, "a reader maps it, and constructs nothing");
@@ -109,7 +109,7 @@ static_assert(sizeof(MetricEntry) == 192);
 
 enum BlockFlag : std::uint32_t {
   kEssentialOnly = 1,  // only what the ledger needs is counted (Detail::essential)
-  kHelper = 2,         // the lane is another stage's, and helps this one: no lane of the stage
+  kHelper = 2,         // a lane of another stage runs this one inline: not one of its lanes
 };
 
 struct BlockEntry {
@@ -125,10 +125,10 @@ static_assert(sizeof(BlockEntry) == 64);
 struct TroubleEntry {
   std::array<char, 32> name;  // receive
   std::array<char, 96> help;
-  std::uint64_t number_kind;  // what `number` is: 0 nothing, 1 an errno, 2 a signal
-  Value since_ns;             // since when it lasts, stored last; 0: there is no such trouble
+  std::uint64_t number_kind;  // the meaning of `number`: 0 none, 1 an errno, 2 a signal
+  Value since_ns;             // since when the trouble lasts, stored last; 0: it does not
   Value number;               // of the last failure
-  Value lanes;                // that are in it
+  Value lanes;                // that are in the trouble
 };
 static_assert(sizeof(TroubleEntry) == 160);
 

@@ -13,7 +13,7 @@ namespace {
 
 using Relation = Identity::Relation;
 
-// Counters wrap only in theory; a difference of two is right modulo 2^64.
+// Counters wrap only in theory; a difference of two counters is right modulo 2^64.
 std::int64_t difference(std::uint64_t a, std::uint64_t b) noexcept {
   return static_cast<std::int64_t>(a - b);
 }
@@ -41,7 +41,7 @@ bool is_fed_by_a_queue(const StageSnapshot& stage) noexcept {
   return is_pipeline_stage(stage) && stage.name != "receive";
 }
 
-// What went in is what came out, or at least that while messages are between the two.
+// For each stage and queue: in = out, or in >= out while messages are between the two.
 std::vector<Identity> stage_identities(const Snapshot& snapshot, Relation relation) {
   const std::string_view sign = relation == Relation::equal ? "=" : ">=";
   std::vector<Identity> result;
@@ -56,8 +56,8 @@ std::vector<Identity> stage_identities(const Snapshot& snapshot, Relation relati
   return result;
 }
 
-// A forced end takes messages out of stages and queues wherever they are, and so does the death of
-// a process. Then these do not balance one by one, but together they miss exactly what the main
+// A forced end, or the death of a process, takes messages out of stages and queues. Then these
+// identities do not balance one by one, but their residuals add up to the messages that the main
 // thread completed.
 std::vector<Identity> stage_identities_after_forced_end(const Snapshot& snapshot,
                                                         std::uint64_t taken, Relation relation) {
@@ -87,7 +87,7 @@ std::vector<Identity> pipeline_identities(const Snapshot& snapshot, Relation rel
                     : stage_identities_after_forced_end(snapshot, taken, relation);
 }
 
-// Of a server in which nothing moves: because it holds no message, or although it does.
+// For a server in which nothing moves: because it holds no message (`empty`), or although it does.
 std::vector<Identity> unmoved_identities(const Snapshot& snapshot, const Ledger& ledger,
                                          std::uint64_t ended, bool empty) {
   std::vector<Identity> result = {
@@ -125,7 +125,7 @@ Ledger ledger_of(const Snapshot& snapshot) {
   ledger.received = snapshot.total("received");
   for (std::size_t i = 0; i < kOutcomeNames.size(); ++i)
     ledger.outcomes[i] = sum_of_outcome(snapshot, kOutcomeNames[i]);
-  // All reasons, also of an outcome that only a newer server has.
+  // All reasons, also those of an outcome that only a newer server has.
   const std::uint64_t ended = sum_of_reasons(snapshot);
   ledger.in_flight = difference(snapshot.total("filled"), snapshot.total("given_back"));
   ledger.residual = difference(ledger.received, ended) - ledger.in_flight;
@@ -143,7 +143,7 @@ Ledger ledger_of(const Snapshot& snapshot) {
 }
 
 std::string format_identity(const Identity& identity) {
-  // Of an inequality the residual would say little to people; its distance from breaking does.
+  // For an inequality people need the distance from breaking; the residual would say little.
   const bool equation = identity.relation == Relation::equal;
   const std::int64_t rest =
       identity.relation == Relation::at_most ? -identity.residual() : identity.residual();

@@ -1,15 +1,15 @@
-// The ledger: every datagram received is in one outcome or inside, and what the stages say of each
-// other agrees.
+// The ledger: every datagram received is in one outcome or inside, and the counters of neighbouring
+// stages agree.
 //
 // Two kinds of identity. Those at rest are equations that hold exactly when no message moves; their
-// residual, left side minus right side, must then be 0. Of a server that holds messages and moves
-// none, all of them hold but those that say that nothing is inside. The live bounds hold in every
-// snapshot, because of the order in which it is read (stats/snapshot.h) and written
-// (stats/writer.h):
+// residual, left side minus right side, must then be 0. If a server holds messages and moves none,
+// all hold except those that require that nothing is inside: these become inequalities, or are not
+// checked. The live bounds hold in every snapshot, because of the order in which it is read
+// (stats/snapshot.h) and written (stats/writer.h):
 //   r1 - T <= max_inside and r2 - T >= 0
-// with r1 and r2 what was received before and after the outcomes T were read. An outcome is booked
-// before its slot is given back, so what was received by r1 and is in no outcome of T is inside;
-// and what is in an outcome of T was received before, so r2 has seen it.
+// r1 and r2 are the datagrams received before and after the outcomes T were read. An outcome is
+// booked before its slot is given back, so a datagram counted in r1 and in no outcome of T is
+// inside; and a datagram in an outcome of T was received earlier, so r2 includes it.
 //
 // Pure functions over snapshots; any thread.
 #pragma once
@@ -46,7 +46,7 @@ struct Ledger {
   std::uint64_t kernel_dropped = 0;
   bool kernel_dropped_exact = false;
   std::vector<Identity> at_rest;   // the first is the ledger itself
-  std::vector<Identity> standing;  // what is left of them while messages are inside, unmoved
+  std::vector<Identity> standing;  // those that hold while messages are inside and none moves
   std::vector<Identity> live;      // the two bounds
 
   bool operator==(const Ledger&) const = default;
@@ -55,9 +55,10 @@ struct Ledger {
 Ledger ledger_of(const Snapshot& snapshot);
 
 // A block of text, lines ended by '\n': one line per row of the ledger.
+// A block of text, lines ended by '\n': one line per row of the ledger.
 std::string format_ledger(const Ledger& ledger);
-// One line without end: the text, both sides, the residual (of an inequality: the room left before
-// it breaks) and whether it holds.
+// One line without end: the text, both sides, the residual (for an inequality: the distance from
+// breaking) and whether it holds.
 std::string format_identity(const Identity& identity);
 
 }  // namespace cpss

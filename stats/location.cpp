@@ -17,7 +17,7 @@ namespace {
 struct Place {
   std::string folder;
   mode_t create_mode;
-  mode_t forbidden_bits;  // of the folder's mode, set for others than its owner
+  mode_t forbidden_bits;  // rights of other users that the folder must not give
 };
 
 std::string absolute_or_empty(const char* variable) {

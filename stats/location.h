@@ -1,9 +1,9 @@
-// Where the stats region is when nobody says otherwise. Server and readers ask the same function,
-// so each user's tools find that user's server without being told.
+// The default path of the stats region. Server and readers call the same function, so each user's
+// tools find that user's server without being told.
 //
 //   root            /run/cpss/stats
-//   other users     $XDG_RUNTIME_DIR/cpss/stats, where that is a folder of theirs
-//   else            $TMPDIR/cpss-UID/stats, TMPDIR being /tmp where it is not an absolute path
+//   other users     $XDG_RUNTIME_DIR/cpss/stats, if that is a folder of theirs
+//   else            $TMPDIR/cpss-UID/stats, with /tmp for a TMPDIR that is not an absolute path
 //
 // Reads the environment: not to be called while another thread changes it.
 #pragma once
@@ -19,7 +19,7 @@ std::string default_region_path();
 // StatsRegionError: a folder that others prepared is never used.
 std::string prepare_default_region_path();
 
-// Where the file of that path is; "." for a name alone. A pure function.
+// The folder of the file at that path; "." for a name alone. A pure function.
 std::string folder_of(const std::string& path);
 
 }  // namespace cpss

@@ -19,8 +19,8 @@ ino_t inode_of(const char* path) noexcept {
 }
 
 ClockOffsets read_clock_offsets() noexcept {
-  // The file is about the namespace of this process's children. It has entered that one itself
-  // unless it is the very process that called unshare(2).
+  // The file describes the namespace of this process's children. The process is in that namespace
+  // itself unless it is the very process that called unshare(2).
   if (inode_of("/proc/self/ns/time") != inode_of("/proc/self/ns/time_for_children")) return {};
   const FileDescriptor file(::open("/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC));
   std::array<char, 256> text{};

@@ -1,4 +1,4 @@
-// The one list of everything a server measures. From it come the enumerations the stages use, the
+// The one list of everything a server measures. It defines the enumerations the stages use, the
 // self-description of the stats region, getstat's output and docs/counters.md.
 //
 // All counters are unsigned 64-bit, cumulative and never reset; every (lane, stage) block has each
@@ -12,7 +12,7 @@
 
 namespace cpss {
 
-// Whose time or messages a block of values describes. `server` is the main thread's.
+// The stage whose time or messages a block of values describes; `server` is the main thread.
 enum class StageId : std::uint8_t { receive, service, worker, on_demand, response, server };
 inline constexpr std::array<std::string_view, 6> kStageNames = {"receive",   "service",  "worker",
                                                                 "on_demand", "response", "server"};
@@ -20,7 +20,7 @@ constexpr std::string_view name_of(StageId stage) {
   return kStageNames[static_cast<std::size_t>(stage)];
 }
 
-// The reason a message ended, whether or not bytes were sent for it.
+// How a message ended, whether or not bytes were sent for it.
 enum class Outcome : std::uint8_t { answered, no_answer, invalid, refused, shed, failed };
 inline constexpr std::array<std::string_view, 6> kOutcomeNames = {
     "answered", "no_answer", "invalid", "refused", "shed", "failed"};
@@ -28,8 +28,8 @@ constexpr std::string_view name_of(Outcome outcome) {
   return kOutcomeNames[static_cast<std::size_t>(outcome)];
 }
 
-// A named way to end. Each belongs to one outcome and is a counter of its own; an outcome is the
-// sum of its reasons.
+// Why a message ended. Each reason belongs to one outcome and is a counter of its own; an outcome
+// is the sum of its reasons.
 enum class Reason : std::uint8_t {
   answered,
   no_answer,
@@ -221,14 +221,14 @@ inline constexpr auto kCounters = std::to_array<CounterInfo>({
       "lines of the log that nobody read or that could not be written"}},
 });
 
-// How much of what happens in a stage is kept.
+// How much a lane records of its work in a stage.
 enum class Detail : std::uint8_t {
-  essential,   // what the identities of the ledger are made of (stats/ledger.h), and gauges
+  essential,   // counters that the ledger's identities use (stats/ledger.h), reasons, gauges
   counters,    // all counters and gauges
   histograms,  // everything
 };
 
-// Counters that are kept whatever the detail. Reasons are, too.
+// Counters that are kept at every level of detail, as all reasons are.
 constexpr bool is_essential(Counter counter) noexcept {
   switch (counter) {
     case Counter::received:
@@ -247,7 +247,7 @@ constexpr bool is_essential(Counter counter) noexcept {
   }
 }
 
-// A gauge's value over all blocks is the largest (merge = max) or their sum.
+// A gauge's value over all blocks is their largest (Merge::max) or their sum.
 enum class Merge : std::uint8_t { sum, max };
 enum class Gauge : std::uint8_t {
   queue_high_water,
@@ -292,7 +292,7 @@ inline constexpr auto kHistograms = std::to_array<HistogramInfo>({
     {HistogramId::batch, {"batch", "messages", "in one batch"}},
 });
 
-// Forgetting a row, or putting one in another order than its enumeration, does not compile.
+// A table with a missing row, or in another order than its enumeration, does not compile.
 template <class Table>
 constexpr bool rows_match_ids(const Table& table) {
   for (std::size_t i = 0; i < table.size(); ++i)

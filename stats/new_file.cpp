@@ -16,15 +16,15 @@
 namespace cpss {
 namespace {
 
-// Other names are taken only if somebody puts files there that look like ours.
+// Temporary names are taken only if another program makes files that look like ours.
 constexpr int kAttempts = 100;
 
-// The way to a file without a name, to give it one: linkat(2).
+// The path by which linkat(2) gives a name to a file that has none.
 std::string link_of(int fd) {
   return fmt::format("/proc/self/fd/{}", fd);
 }
 
-// Not valid where the file system has no files without names, or /proc no way to them.
+// Invalid if the file system has no files without names, or /proc no path to them.
 FileDescriptor open_without_name(const std::string& path) {
   FileDescriptor file(
       ::open(folder_of(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR));

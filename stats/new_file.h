@@ -1,7 +1,7 @@
 // A file that is complete before it has a name.
 //
-// Until then nobody else sees it, and where the file system can (O_TMPFILE, open(2)) nothing is
-// left of it if this process dies. Main thread.
+// Until then no reader of its path finds it, and where the file system can (O_TMPFILE, open(2)) no
+// trace of it remains if this process dies. Main thread.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@ namespace cpss {
 
 class NewFile {
  public:
-  // To be called `path`, in whose folder it is made: mode 0640, `bytes` zeroed and reserved. Throws
-  // StatsRegionError.
+  // Makes the file in the folder of `path`, its later name: mode 0640, `bytes` zeroed and reserved.
+  // Throws StatsRegionError.
   NewFile(std::string path, std::size_t bytes);
   ~NewFile();
   NewFile(NewFile&& other) noexcept;
@@ -22,16 +22,16 @@ class NewFile {
 
   int descriptor() const noexcept { return file_.get(); }
   bool in_place() const noexcept { return in_place_; }
-  // Gives it its name, in place of what may have it. Returns 0, or an errno: it can be tried again.
+  // Gives the file its name, replacing a file of that name. Returns 0, or an errno: try again.
   int put_into_place() noexcept;
 
  private:
-  // Names beside the path that no other file has.
+  // Temporary names beside the path, one for each attempt.
   std::string name_for(int attempt) const;
   int give_other_name() noexcept;
 
   std::string path_;
-  std::string other_name_;  // that it has meanwhile; empty: none
+  std::string other_name_;  // the temporary name that it has now; empty: none
   FileDescriptor file_;
   bool in_place_ = false;
 };

@@ -47,7 +47,7 @@ std::optional<ProcStat> proc_stat(const std::string& process) {
   return result;
 }
 
-// Whether the pids in /proc are those of our namespace: it may be another one's mount.
+// Whether /proc shows the pids of our PID namespace: it may be the mount of another one.
 bool proc_shows_our_pids() {
   std::array<char, 32> name{};
   const ssize_t bytes = ::readlink("/proc/self", name.data(), name.size() - 1);
@@ -55,7 +55,7 @@ bool proc_shows_our_pids() {
 }
 
 bool same_start(std::uint64_t a, std::uint64_t b) noexcept {
-  // Rounded differently in different time namespaces.
+  // The kernel rounds differently in different time namespaces.
   return (a > b ? a - b : b - a) <= 1;
 }
 
@@ -78,7 +78,7 @@ Running is_running(const ProcessIdentity& process) {
   if (pid <= 0 || static_cast<std::uint64_t>(pid) != process.pid) return Running::no;
   if (::kill(pid, 0) != 0 && errno == ESRCH) return Running::no;
   const auto stat = proc_shows_our_pids() ? proc_stat(std::to_string(pid)) : std::nullopt;
-  // It may have ended since.
+  // The process may have ended since the first kill().
   if (!stat) return ::kill(pid, 0) == 0 || errno == EPERM ? Running::yes : Running::no;
   if (stat->state == 'Z' || stat->state == 'X') return Running::no;
   return process.start_ticks == 0 || same_start(stat->start_ticks, process.start_ticks)

@@ -16,13 +16,13 @@ struct ProcessIdentity {
 
 ProcessIdentity this_process();
 
-// The same for all processes among which a pid means the same; 0 where /proc does not tell.
+// The same for all processes of a PID namespace; 0 where /proc does not show it.
 std::uint64_t this_pid_namespace() noexcept;
 
 enum class Running : std::uint8_t {
   yes,
   no,       // ended, a zombie, or another process has the pid by now
-  unknown,  // it is in another PID namespace than this process: its pid says nothing here
+  unknown,  // it is in another PID namespace than this process: its pid means nothing here
 };
 
 // Whether that very process runs. Where /proc does not show it (hidepid), a process with that pid

@@ -5,7 +5,7 @@
 namespace cpss {
 namespace {
 
-// The stages of a snapshot by their roles; null where the server has none of them.
+// The stages of a snapshot by their roles; null: the server has no such stage.
 struct Stages {
   explicit Stages(const Snapshot& snapshot)
       : receive(snapshot.stage("receive")),

@@ -21,12 +21,12 @@ namespace {
 
 constexpr std::uint64_t kLongestSilenceNs = 1'000'000'000;  // StatsRegion::heartbeat()
 
-// A heartbeat can come while the values are read, after it.
+// 0 if the heartbeat is later: the file may say anything.
 std::uint64_t silence_ns(const Snapshot& snapshot) noexcept {
   return snapshot.taken_ns > snapshot.heartbeat_ns ? snapshot.taken_ns - snapshot.heartbeat_ns : 0;
 }
 
-// Why there is no snapshot; what() follows the path.
+// Why there is no snapshot; the text of what() follows the path.
 class NoRegion : public std::runtime_error {
  public:
   NoRegion(RegionState state, const std::string& what) : std::runtime_error(what), state_(state) {}
@@ -57,7 +57,7 @@ std::string owner_of(const std::string& path) {
                  fmt::format("cannot be opened: {}", std::strerror(code)));
 }
 
-// The kind of file, for everything that is not a regular one; what to do is the same for all.
+// Throws for any file that is not a regular one, with its kind; the advice is the same for all.
 void require_regular(mode_t mode) {
   if (S_ISREG(mode)) return;
   const char* kind = S_ISDIR(mode)    ? "a directory"
@@ -68,11 +68,11 @@ void require_regular(mode_t mode) {
                  fmt::format("is {}: name the stats region of a cpss server", kind));
 }
 
-// Not empty. `status` becomes that of the file.
+// Opens a file that is not empty, and sets `status` to its status.
 FileDescriptor open_region(const std::string& path, struct stat& status) {
   if (::stat(path.c_str(), &status) != 0) throw_unreadable(path, errno);
   require_regular(status.st_mode);
-  // A FIFO put there in between must not block us.
+  // If another process has put a FIFO there since, open() must not wait for its writer.
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file.valid() || ::fstat(file.get(), &status) != 0) throw_unreadable(path, errno);
   require_regular(status.st_mode);
@@ -91,7 +91,7 @@ RegionState state_of(const Snapshot& snapshot, RegionLock lock) {
                 .process = is_running({facts.pid, facts.start_ticks, facts.pid_namespace})});
 }
 
-// Of a file that is mapped whole or in part; `take` reads it.
+// Reads a file that is mapped whole or in part, by `take`.
 template <class Take>
 Reading read_mapped(const FileDescriptor& file, const FileMapping& mapping, Take take) {
   const auto taken = [&]() -> Snapshot {
@@ -104,13 +104,14 @@ Reading read_mapped(const FileDescriptor& file, const FileMapping& mapping, Take
   if (reading.snapshot->facts.locked) reading.lock = look_at_lock(file.get());
   reading.state = state_of(*reading.snapshot, reading.lock);
   if (reading.state != RegionState::stale) return reading;
-  // It may have come to its end, and marked it, after the mark was looked at. Nobody writes now.
+  // The server may have marked its clean end after `take` read the mark. It is gone and writes no
+  // more, so a second look is final.
   reading.snapshot = taken();
   reading.state = state_of(*reading.snapshot, reading.lock);
   return reading;
 }
 
-// What `read` returns, or why it could not.
+// Returns the reading of `read`, or, if that throws, one that says why.
 template <class Read>
 Reading reading_or_problem(const std::string& path, Read read) {
   const auto problem = [&](RegionState state, const std::string& why) {

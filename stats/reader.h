@@ -1,8 +1,8 @@
-// The readers' side: what is at a path right now, and what it says.
+// The readers' side: opens the stats region at a path, reads it, and judges its server's state.
 //
-// Opens and maps the file read-only, follows a server through restarts (each read() looks whether
-// the path still names the mapped file), and never trusts it: a missing, foreign, damaged,
-// truncated file, at whatever moment, is a Reading that says so.
+// Maps the file read-only, follows a server through restarts (each read() looks whether the path
+// still names the mapped file), and never trusts it: if the file is missing, foreign, damaged or
+// truncated, at any moment, read() returns a Reading that says so.
 //
 // One thread at a time.
 #pragma once
@@ -21,36 +21,37 @@
 
 namespace cpss {
 
-// How a live server is called that is in some trouble (Reading::degraded()).
+// The name of the state of a live server that is in trouble (Reading::degraded()).
 inline constexpr std::string_view kDegraded = "degraded";
 
 struct Reading {
   RegionState state = RegionState::missing;
-  std::string problem;               // where there is no snapshot: what is wrong and what to do
-  std::optional<Snapshot> snapshot;  // none where `missing` or `incompatible`
+  std::string problem;               // without a snapshot: what is wrong and what to do
+  std::optional<Snapshot> snapshot;  // none if `missing` or `incompatible`
   RegionLock lock = RegionLock::unknown;
 
-  // Until when the values count, machine_ns(): the moment they were read, the server's clean
+  // The moment up to which the values count, machine_ns(): when they were read, the server's clean
   // end or its last heartbeat. Needs a snapshot.
   std::uint64_t last_moment_ns() const noexcept;
-  double uptime_s() const noexcept;  // likewise
-  // Since the server's last heartbeat; likewise.
+  double uptime_s() const noexcept;  // needs a snapshot
+  // Since the server's last heartbeat. Needs a snapshot.
   std::uint64_t heartbeat_age_ns() const noexcept;
-  // It serves, but is in some trouble: Snapshot::troubles says what with. Any reading.
+  // The server serves, but is in some trouble, which Snapshot::troubles names. Any reading.
   bool degraded() const noexcept;
-  // For how long by now; of one of these.
+  // How long `trouble`, one of Snapshot::troubles, has lasted.
   std::uint64_t lasts_ns(const TroubleSnapshot& trouble) const noexcept;
-  // What to call the state: that of `state`, or kDegraded. Any reading.
+  // The name of `state`, or kDegraded. Any reading.
   std::string_view state_name() const noexcept;
   // The server is gone, or it runs and gave no sign of life for a second, in which it should have
   // given one: stopped by a signal, a debugger or a freezer, or its main thread hangs. It may have
-  // been in the middle of its work, between any two counters. Likewise.
+  // been in the middle of its work, between any two counters. Needs a snapshot.
   bool no_sign_of_life() const noexcept;
-  // The server's pid is that of another PID namespace, and names another process here. Likewise.
+  // The server's pid belongs to another PID namespace, and means another process here. Needs a
+  // snapshot.
   bool foreign_pid() const noexcept;
 };
 
-// What is at a path by the header alone (stats/region_view.h): for who wants to know whose it is.
+// Reads the header alone (stats/region_view.h): for callers that ask whose region is at `path`.
 Reading read_header(const std::string& path);
 
 class RegionReader {

@@ -38,13 +38,13 @@ StatsRegion::StatsRegion(const RegionOptions& options)
   if (!file_.replaces) put_into_place();
 }
 
-// Before the lock goes: until then the name is ours.
+// The lock is released later, with the members: until then the name is ours.
 StatsRegion::~StatsRegion() {
   if (!keep_file_ && file_.file.in_place() && who_has(path_, file_.file.descriptor()) == Name::ours)
     ::unlink(path_.c_str());
 }
 
-// What is there is looked at again: it may not be what was there at the start.
+// Checks the file at the path again: it may be another one than at the start.
 void StatsRegion::put_into_place() {
   if (file_.file.in_place()) return;
   require_place_for_region(path_);
@@ -61,7 +61,7 @@ void StatsRegion::keep() noexcept {
   try {
     put_into_place();
   } catch (const std::exception&) {
-    return;  // look_after() says so
+    return;  // look_after() reports it
   }
 }
 
@@ -85,7 +85,8 @@ layout::TroubleEntry& StatsRegion::trouble_entry(Trouble trouble) const noexcept
   return reinterpret_cast<layout::TroubleEntry*>(table)[static_cast<std::size_t>(trouble)];
 }
 
-// `since_ns` last: a reader that sees it sees a number and a count of this trouble, or later ones.
+// Stores `since_ns` last: a reader that sees it sees a number and a count of this trouble, or later
+// ones.
 void StatsRegion::set_trouble(Trouble trouble, std::uint32_t lanes, int number) noexcept {
   layout::TroubleEntry& entry = trouble_entry(trouble);
   const bool lasts = entry.since_ns.load(std::memory_order_relaxed) != 0;
@@ -103,7 +104,7 @@ StatsWriter StatsRegion::writer(std::size_t block) const noexcept {
   return {reinterpret_cast<Value*>(values), details_[block]};
 }
 
-// Until now it gave none.
+// The heartbeat first: the server gave none until now, and would look hung if its start took long.
 void StatsRegion::set_live() noexcept {
   heartbeat();
   header().live_ns.store(machine_ns(), std::memory_order_release);

@@ -1,18 +1,18 @@
-// The server's side of the stats region, a mapped file: reading it costs the server nothing, and
-// it survives it. Makes the file, hands each lane its writer, sets the marks.
+// The server's side of the stats region, a mapped file: readers cost the server nothing, and the
+// file survives the server. Makes the file, gives each lane its writer, sets the marks.
 //
-// What the file looks like: stats/layout.h. Who may have it: one server at a time for a path, held
-// by a lock file beside it (stats/server_lock.h). It is made without a name (stats/new_file.h),
-// with all its space reserved, then put into place: a reader finds the old region or the new one,
-// complete, and no write can fail later for want of space. It stays when the server ends, as its
-// last word, until the next one is ready: a start that fails leaves what was there. Where nothing
-// was, it is in place from the beginning, and a start that fails takes it away again. A server that
-// is about to lose the right to put it into place does so before (put_into_place()): of such a
-// start, what fails later leaves nothing of what was there.
+// The file's layout: stats/layout.h. One server at a time may have a path, by a lock on a file
+// beside it (stats/server_lock.h). The region is made without a name (stats/new_file.h), with all
+// its space reserved, then put into place: a reader finds the old region or the new one, complete,
+// and no write can fail later for want of space. It stays when the server ends, so that its last
+// values can be read until the next server is ready: a start that fails leaves the old region in
+// place. If there was no old region, the new one is in place from the beginning, and a start that
+// fails removes it again. A server that is about to lose the right to put the region into place
+// does so before (put_into_place()): if such a start fails later, the old region is gone.
 //
-// If somebody truncates, removes or replaces the file of a running server, the server goes on, and
-// look_after() tells (stats/region_care.h):
-//   * removed or replaced: its values go on in the file that has lost its name, where no reader
+// If another process truncates, removes or replaces the file of a running server, the server goes
+// on, and look_after() reports it (stats/region_care.h):
+//   * removed or replaced: the values go on in the file that has lost its name, where no reader
 //     finds them; snapshot() is right.
 //   * truncated: at the next access beyond the new end all counters of the region begin again at 0
 //     in private memory (stats/file_mapping.h), lost() is true, and from then on neither the file
@@ -44,38 +44,38 @@ class StatsRegion {
  public:
   // Throws StatsRegionError.
   explicit StatsRegion(const RegionOptions& options);
-  // Of a server that never became live nothing is left, if it may still remove it.
+  // Removes the region of a server that never became live, if it still may.
   ~StatsRegion();
   StatsRegion(const StatsRegion&) = delete;
   StatsRegion& operator=(const StatsRegion&) = delete;
 
-  // The writer of options.blocks[block]; valid as long as the region. It keeps no more than a block
-  // has room for (RegionOptions::max_detail()).
+  // The writer of options.blocks[block]; valid as long as the region. It records at most the detail
+  // that a block has room for (RegionOptions::max_detail()).
   StatsWriter writer(std::size_t block) const noexcept;
 
-  // In place of what is at the path, which is a region or nothing; does nothing if it is there
-  // already. Throws StatsRegionError, and can be called again.
+  // Replaces the file at the path, which is a region, or takes the free name; does nothing if it is
+  // in place already. Throws StatsRegionError, and can be called again.
   void put_into_place();
-  // It is this server's last word, whatever happens now: put into place, or look_after() tells why
-  // not and tries again; and it stays.
+  // From now on the region stays when the server ends. Puts it into place; if that fails,
+  // look_after() tells why and tries again.
   void keep() noexcept;
 
-  void set_live() noexcept;        // ready to receive: state `starting` becomes `live`; a heartbeat
+  void set_live() noexcept;        // ready to receive: `starting` becomes `live`; heartbeat, keep()
   void heartbeat() noexcept;       // the main thread is alive: at least once a second
-  void mark_clean_end() noexcept;  // state `stopped`: after the last value is written. Both keep it
+  void mark_clean_end() noexcept;  // state `stopped`, keep(): after the last value is written
 
-  // So many lanes are in this trouble now, the last time with this number (TroubleInfo::number); 0:
-  // none is. Readers see since when that has been so without a break.
+  // `lanes` lanes are in this trouble now (0: it is over), the last time with `number`
+  // (TroubleInfo::number). Readers see since when it has lasted without a break.
   void set_trouble(Trouble trouble, std::uint32_t lanes, int number) noexcept;
 
-  // What happened to the files, as lines for the log (RegionCare::look()). With each tick.
+  // Returns news of the files as lines for the log (RegionCare::look()). For each tick of main.
   std::vector<std::string> look_after(RegionCare::TimePoint now);
 
   // The server's own reading, for its final ledger.
   Snapshot snapshot() const { return view_.read(); }
 
   const std::string& path() const noexcept { return path_; }
-  // What an operator should know about the file's place; empty where it is fine.
+  // A warning for the operator about the file's place; empty: none.
   const std::string& warning() const noexcept { return file_.warning; }
   // The file was truncated, see above.
   bool lost() const noexcept { return file_.mapping->lost(); }

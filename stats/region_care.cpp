@@ -19,7 +19,7 @@ namespace {
 constexpr const char* kNotToBeRead =
     "this server's counters go on, but no reader finds them; restart it to have them again";
 
-// Not valid where the folder is everybody's, or somebody sweeps it just now.
+// Invalid if the folder is sticky, as /tmp is, or another process has locked it to clean it.
 FileDescriptor lock_folder_of(const std::string& path) {
   FileDescriptor descriptor(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   struct stat status {};
@@ -29,7 +29,8 @@ FileDescriptor lock_folder_of(const std::string& path) {
   return descriptor;
 }
 
-// Instead of the region `ours`. Looked at each second, whatever it is: so at its header alone.
+// Names the file that has replaced the region `ours`. Called every second for any kind of file, so
+// it reads the header alone.
 std::string what_is_at(const std::string& path, const RegionFacts& ours) {
   const Reading reading = read_header(path);
   if (!reading.snapshot) return "a file that is no stats region";
@@ -38,12 +39,12 @@ std::string what_is_at(const std::string& path, const RegionFacts& ours) {
   return fmt::format("the region of another server, process {}", reading.snapshot->facts.pid);
 }
 
-// Who may not set a file's times, because it is another user's, refreshes them by a change that
-// changes nothing: for that it is enough to have it open for writing.
+// If another user owns the file, this process may not set its times. It refreshes them by
+// truncating the file to the size that it has: an open descriptor for writing is enough for that.
 void refresh_times_of_lock(int fd) {
   struct stat status {};
   if (::futimens(fd, nullptr) == 0 || ::fstat(fd, &status) != 0) return;
-  // That it fails changes nothing that could be told: the file is ours.
+  // A failure is not reported: the file is still ours.
   if (::ftruncate(fd, status.st_size) != 0) return;
 }
 
@@ -73,7 +74,7 @@ std::vector<std::string> RegionCare::look(TimePoint now, const Ours& region) {
   return lines;
 }
 
-// That it fails changes nothing that could be told: the files are ours.
+// Failures are not reported: the files are still ours.
 void RegionCare::refresh_times(int region) {
   ::futimens(region, nullptr);
   refresh_times_of_lock(lock_->descriptor());
@@ -109,7 +110,7 @@ std::string RegionCare::what_is_wrong_with(const Ours& region) const {
   return {};
 }
 
-// The lock that has lost its name is given up only when there is another one.
+// Gives up the lock on the file that has lost its name only when it has a new one.
 std::string RegionCare::look_at_lock_file() {
   const Name name = who_has(lock_->path(), lock_->descriptor());
   if (name == Name::ours || name == Name::unknown) return {};

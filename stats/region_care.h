@@ -1,14 +1,15 @@
 // Looks after the files of a running server's region, so that it is not lost unseen.
 //
-// Who sweeps folders of files that have not changed for long (systemd-tmpfiles, tmpfiles.d(5))
-// takes a region for one: what is written by way of memory changes no times. So
-//   * its folder has a shared lock (flock(2)), unless it is one that everybody may write, such as
-//     /tmp: who sweeps the folder above passes over it, and so over all that is in it;
-//   * the times of the region and of its lock file are refreshed once a minute.
-// What happens all the same is noticed within a second, unless the server has become a user who may
-// not enter the folder. A removed lock file is made anew and locked, or a second server could take
-// the path. A removed or replaced region cannot be had again: lanes and processes go on writing to
-// the file that has lost its name. That is told, once; so is one that cannot be put into place.
+// Programs that remove files which have not changed for long (systemd-tmpfiles, tmpfiles.d(5)) take
+// a region for one: writes through a mapping do not change its times. So
+//   * the server holds a shared lock (flock(2)) on the folder, unless that is sticky, as /tmp is: a
+//     program that cleans the folder above then passes over this one and all files in it;
+//   * it refreshes the times of the region and of its lock file once a minute.
+// If the files are removed or replaced all the same, the server notices within a second, unless it
+// has become a user who may not enter the folder. It makes a removed lock file anew and locks it,
+// or a second server could take the path. It cannot get back a removed or replaced region: lanes
+// and processes go on writing to the file that has lost its name. It reports that once, as it does
+// a region that it cannot put into place.
 //
 // Main thread.
 #pragma once
@@ -44,12 +45,12 @@ class RegionCare {
 
   // Whether it is time to look.
   bool due(TimePoint now) const noexcept { return now >= next_look_; }
-  // Returns what an operator has to know, as lines for the log; mostly nothing.
+  // Returns news for the operator, as lines for the log; usually none.
   std::vector<std::string> look(TimePoint now, const Ours& region);
 
  private:
   void refresh_times(int region);
-  // Each empty where there is nothing new to tell.
+  // Each returns an empty string if there is nothing new to report.
   std::string look_at_region(const Ours& region);
   std::string look_at_lock_file();
   std::string what_is_wrong_with(const Ours& region) const;
@@ -59,12 +60,12 @@ class RegionCare {
   FileDescriptor folder_;
   TimePoint next_look_{};
   TimePoint next_refresh_{};
-  // What was told last, so that it is told once.
+  // The last reports, so that each is made once.
   std::string told_of_region_;
   std::string told_of_lock_;
 };
 
-// Whether `path` names the file behind `fd`, which somebody may have removed, renamed or replaced.
+// Whether `path` names the file behind `fd`, which may have been removed, renamed or replaced.
 enum class Name : std::uint8_t { ours, nobodys, anothers, unknown };
 Name who_has(const std::string& path, int fd) noexcept;
 

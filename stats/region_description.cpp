@@ -18,7 +18,7 @@ constexpr std::size_t rounded_up(std::size_t bytes) {
   return (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
 }
 
-// Into zeroed memory; what does not fit is cut off, the last zero stays.
+// `place` is zeroed memory. A text that does not fit is cut; the last zero stays.
 template <std::size_t N>
 void put(std::array<char, N>& place, std::string_view text) {
   text.copy(place.data(), N - 1);
@@ -162,7 +162,7 @@ void describe_region(std::byte* file, const RegionPlan& plan, const RegionOption
   describe_troubles(file + plan.troubles);
   describe_blocks(reinterpret_cast<layout::BlockEntry*>(file + plan.block_entries), plan, options);
 
-  // Pairs with the acquire load of RegionView: whoever sees the version sees all of the above.
+  // Pairs with the acquire load of RegionView: a reader that sees the version sees all the above.
   header->version.store(layout::kVersion, std::memory_order_release);
 }
 

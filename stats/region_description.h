@@ -1,4 +1,4 @@
-// Where everything is in a new region's file, and the description at its beginning.
+// The places of tables and values in a new region's file, and its description of itself.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace cpss {
 
-// Offsets in bytes from the beginning of the file, where nothing else is said.
+// Offsets in bytes from the beginning of the file, except where a comment says otherwise.
 struct RegionPlan {
   std::size_t block_bytes;   // of each block of values
   std::size_t metric_count;  // entries of the table
@@ -22,8 +22,8 @@ struct RegionPlan {
   explicit RegionPlan(const RegionOptions& options);
 };
 
-// Fills zeroed memory of plan.file_bytes, aligned to a page; the version is stored last. `locked`:
-// the file has its lock (stats/region_lock.h).
+// Fills zeroed memory of plan.file_bytes, aligned to a page; stores the version last. `locked`: the
+// file has its lock (stats/region_lock.h).
 void describe_region(std::byte* file, const RegionPlan& plan, const RegionOptions& options,
                      std::uint64_t generation, bool locked);
 

@@ -1,4 +1,4 @@
-// Why a server can not have a stats region.
+// Why a server cannot have a stats region.
 #pragma once
 
 #include <stdexcept>
@@ -12,24 +12,24 @@ class StatsRegionError : public std::runtime_error {
  public:
   StatsRegionError(const std::string& what, int code) : std::runtime_error(what), code_(code) {}
 
-  // An errno: EBUSY where another server holds the region, ENOSPC where there is no room, EEXIST
-  // where a file that is no stats region is in the way, otherwise what the system call said.
+  // An errno: EBUSY if another server holds the region, ENOSPC if there is no room, EEXIST if a
+  // file that is no stats region is in the way, otherwise the system call's.
   int code() const noexcept { return code_; }
 
  private:
   int code_;
 };
 
-// What to do where the path is at fault.
+// Advice for a path that cannot be used.
 inline constexpr std::string_view kChooseWritablePath =
     "choose a path in a folder that exists and that the server may write (CPSS_STATS_FILE)";
 
-// `who` has it: "process 42". `although`: what speaks against that, ", although ...".
+// `who` holds the region: "process 42". `although`: a fact against it, ", although ...".
 StatsRegionError held_by_another_server(const std::string& region, std::string_view who,
                                         std::string_view although = {});
 
-// What to do about a system call on the region's files that failed with `code`: raise the limit
-// that was met, where it was one, else `otherwise`.
+// Advice for a system call on the region's files that failed with `code`: to raise the limit that
+// it met, if it met one, else `otherwise`.
 std::string region_advice(int code, std::string_view otherwise);
 
 }  // namespace cpss

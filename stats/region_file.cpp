@@ -22,8 +22,8 @@
 namespace cpss {
 namespace {
 
-// The generation of the region that is at `path`, 0 where there is none. Throws where something
-// else is there: it would be overwritten.
+// The generation of the region at `path`, 0 if there is no file or an empty one. Throws if the file
+// there is no region: it would be overwritten.
 std::uint64_t generation_at(const std::string& path) {
   const auto fail = [&](const std::string& why, int code) -> StatsRegionError {
     return {fmt::format("stats region {}: {}: {}", path, why,
@@ -48,7 +48,7 @@ std::uint64_t generation_at(const std::string& path) {
   return head.generation;
 }
 
-// What to say where the file is on a disk instead of in memory.
+// The warning about a file that is on a disk; empty if it is in memory.
 std::string disk_warning(int descriptor, const std::string& path) {
   struct statfs status {};
   if (::fstatfs(descriptor, &status) != 0) return {};
@@ -59,7 +59,7 @@ std::string disk_warning(int descriptor, const std::string& path) {
       path);
 }
 
-// The lock file is ours, so who has the region must have lost that.
+// This process holds the lock file, so a server that still has the region must have lost its own.
 void require_no_server(const std::string& path) {
   const Reading reading = read_header(path);
   if (!has_server(reading.state) || reading.lock == RegionLock::free) return;

@@ -1,4 +1,4 @@
-// What a server says about itself in its stats region.
+// A server's statements about itself in its stats region.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ namespace cpss {
 struct RegionBlock {
   std::string lane;  // the thread's name: svc-0
   StageId stage;
-  Detail detail = Detail::histograms;  // cut down to RegionOptions::max_detail()
-  bool helper = false;                 // the lane is another stage's and helps this one
+  Detail detail = Detail::histograms;  // reduced to RegionOptions::max_detail()
+  bool helper = false;                 // a lane of another stage, which runs this stage inline
 };
 
 struct RegionOptions {
@@ -23,14 +23,15 @@ struct RegionOptions {
   std::string service;
   std::vector<std::string> listen;  // 127.0.0.1:7700, with the real port
   std::vector<RegionBlock> blocks;
-  // Most datagrams that can be received and in no outcome yet: slots + spare batches + held
-  // segments + one batch a lane.
+  // Max. of datagrams received and in no outcome yet: slots + one batch a lane + for each
+  // receive lane a spare batch to shed, or the merged datagrams that it holds without a slot
+  // (server/pipeline/assignment.cpp).
   std::uint64_t max_inside = 0;
   std::uint64_t slots = 0;
-  bool histograms = true;            // false: nor is there room for them
+  bool histograms = true;            // false: blocks have no room for them either
   bool kernel_dropped_exact = true;  // false: kernel_dropped counts merged packets (UDP_GRO)
 
-  // What a block has room for, and so the most that a writer may keep: one answer for both.
+  // The detail that a block has room for, and so the maximum of its writer.
   Detail max_detail() const noexcept { return histograms ? Detail::histograms : Detail::counters; }
 };
 

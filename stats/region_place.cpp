@@ -15,7 +15,7 @@
 namespace cpss {
 namespace {
 
-// As the effective user, whom the server's calls will be judged by.
+// Asks for the effective user, as the kernel does for the server's calls.
 bool may(const std::string& folder, int what) noexcept {
   return ::faccessat(AT_FDCWD, folder.c_str(), what, AT_EACCESS) == 0;
 }

@@ -7,8 +7,8 @@
 
 namespace cpss {
 
-// `path`: as in RegionOptions, empty for the default place, which need not be there yet. What a
-// start would complain of, but for another server that has the region. Throws StatsRegionError.
+// `path`: as in RegionOptions, empty for the default place, which need not exist yet. Throws
+// StatsRegionError for the same reasons as a start, except that another server has the region.
 void require_place_for_new_region(const std::string& path);
 
 }  // namespace cpss

@@ -4,7 +4,7 @@ namespace cpss {
 namespace {
 
 bool is_there(const SignsOfLife& signs) noexcept {
-  // Who is known to be gone is gone, whatever a child of his still holds.
+  // A server that is known to have ended is gone, even if a child of its still holds the lock.
   if (signs.process == Running::no) return false;
   if (signs.lock == RegionLock::held) return true;
   const bool beats = signs.silence_ns < kHungAfterNs;
@@ -40,7 +40,7 @@ bool has_server(RegionState state) noexcept {
 
 RegionState judge(const SignsOfLife& signs) noexcept {
   if (!is_there(signs)) return RegionState::stale;
-  // Until it is ready it gives no heartbeat.
+  // A server gives no heartbeat until it is ready.
   if (!signs.ready) return RegionState::starting;
   return signs.silence_ns < kHungAfterNs ? RegionState::live : RegionState::hung;
 }

@@ -17,12 +17,12 @@ using layout::MetricKind;
 // More than any server has; a damaged count must not make a reader fill its memory.
 constexpr std::uint32_t kMaxEntries = 65536;
 
-// What is counted first in a message's life in a stage is read last (stats/snapshot.h).
+// Counters that a message raises first in a stage are read last (stats/snapshot.h).
 bool is_read_last(std::string_view counter) noexcept {
   return counter == "entered" || counter == "received" || counter == "filled";
 }
 
-// What a snapshot has of each receiving lane.
+// The members of a snapshot for each receiving lane.
 std::uint64_t LaneSnapshot::*member_of_lane(std::string_view counter) noexcept {
   if (counter == "received") return &LaneSnapshot::received;
   if (counter == "lost_races") return &LaneSnapshot::lost_races;
@@ -35,7 +35,7 @@ MetricFacts::Kind kind_in_facts(MetricKind kind) noexcept {
   return kind == MetricKind::histogram ? MetricFacts::Kind::histogram : MetricFacts::Kind::counter;
 }
 
-// What the number of a trouble says, in words; empty where it says nothing.
+// The number of a trouble in words; empty if it means nothing.
 std::string reason_of(std::uint64_t kind, std::uint64_t number) {
   if (number == 0 || number > INT_MAX) return {};
   if (kind == static_cast<std::uint64_t>(TroubleNumber::error))
@@ -55,7 +55,7 @@ std::string text(const std::array<char, N>& padded) {
       fmt::format("is cut short, {} bytes are left: restart the server, it makes a new one", left));
 }
 
-// `file`: as much of it as there is, or as is wanted.
+// `file`: the whole file, or its beginning, at least as long as the header if the file is.
 const layout::Header& header_of(std::span<const std::byte> file) {
   constexpr std::size_t kUpToVersion = offsetof(layout::Header, header_bytes);
   if (file.size() < kUpToVersion ||
@@ -74,7 +74,7 @@ const layout::Header& header_of(std::span<const std::byte> file) {
   return header;
 }
 
-// But for what is in tables.
+// All facts but those in tables.
 RegionFacts facts_in(const layout::Header& header) {
   return {.generation = header.generation,
           .pid = header.pid,

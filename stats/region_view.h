@@ -1,7 +1,7 @@
 // Decodes a mapped stats region by its own description.
 //
-// Trusts nothing in it: every table, text and value is checked against the file's size once, copied
-// where it may be used again, and only addresses checked then are read later.
+// Trusts nothing in it: checks every table, text and value against the file's size once, copies
+// those that it may use again, and later reads only addresses that it has checked.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +22,8 @@ class IncompatibleRegion : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// What the header says of a region and its server, of which `file` has that much at least: facts
-// but for listeners and metrics, and marks. It costs the same whatever the file is. Throws
-// IncompatibleRegion.
+// Reads marks and facts from the header alone, so without listeners and metrics, and at the same
+// cost for every file. `file`: the header, or more. Throws IncompatibleRegion.
 Snapshot read_region_header(std::span<const std::byte> file);
 
 class RegionView {
@@ -33,16 +32,16 @@ class RegionView {
   explicit RegionView(std::span<const std::byte> file);
 
   const RegionFacts& facts() const noexcept { return facts_; }
-  // May be called by several threads at once, while the server writes.
+  // Several threads at once may call it, while the server writes.
   Snapshot read() const;
 
  private:
   struct Metric {
     layout::MetricKind kind;
-    bool largest;        // of a gauge over blocks: the largest, else the sum
+    bool largest;        // gauges: the largest over all blocks, else the sum
     std::size_t offset;  // bytes in a block
     bool last;           // read after the other values of its stage
-    // Where a receiving lane's value is kept on its own, too; null: nowhere.
+    // The member that also keeps a receiving lane's own value; null: none.
     std::uint64_t LaneSnapshot::*of_lane;
     std::string name, outcome, help;
   };
@@ -55,7 +54,7 @@ class RegionView {
     std::uint32_t order;
     std::string name;
     std::vector<Block> blocks;
-    std::size_t lanes = 0;  // those of them that are no helpers'
+    std::size_t lanes = 0;  // blocks that are no helper's
     bool essential_only = false;
   };
 

@@ -45,14 +45,15 @@ FileIdentity identity_of(const struct stat& status) {
 
 constexpr int kOpen = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
 
-// Not valid, with errno, where it is not there or not to be had. Without O_CREAT, which in a folder
-// like /tmp is refused of another user's file even to root (fs.protected_regular, proc(5)).
+// Invalid, with errno, if the file is missing or cannot be opened. Without O_CREAT: with it the
+// kernel refuses another user's file in a folder like /tmp even to root (fs.protected_regular,
+// proc(5)).
 FileDescriptor open_existing(const std::string& path) {
   return FileDescriptor(::open(path.c_str(), kOpen));
 }
 
 FileDescriptor open_or_make(const std::string& path) {
-  // Others may make and remove it between the two calls.
+  // Other processes may make and remove it between the two calls.
   constexpr int kAttempts = 10;
   for (int attempt = 0;; ++attempt) {
     FileDescriptor file = open_existing(path);
@@ -87,7 +88,7 @@ void require_place_for_lock(const std::string& path) {
 ServerLock::ServerLock(const std::string& path, const std::string& region) : path_(path) {
   const std::lock_guard guard(held().mutex);
   struct stat status {};
-  // Before it is opened: closing it again would drop the lock this process has.
+  // Before the file is opened: closing it again would drop the lock that this process has.
   if (::stat(path.c_str(), &status) == 0 && held().files.contains(identity_of(status)))
     throw_held(region, ::getpid());
   file_ = open_or_make(path);

@@ -1,14 +1,14 @@
-// What a stats region said at one moment: plain values, safe to keep, copy and read anywhere.
+// The values of a stats region at one moment: plain values, safe to keep, copy and read anywhere.
 //
 // How it is read (stats/region_view.cpp), so that these differences are never negative and the live
-// bounds of stats/ledger.h hold, in whatever moment of the server's work it is taken:
+// bounds of stats/ledger.h hold, at any moment of the server's work:
 //   1. received_before
 //   2. every reason of every block
-//   3. the stages from the last to the first; of each stage, over all lanes, first everything else,
+//   3. the stages from the last to the first; in each stage, over all lanes, first everything else,
 //      then entered, received and filled
-// What is counted earlier in a message's life is thus read later. Each value is read once, whole,
-// with acquire; it never goes back while the same server runs. So the lanes shown on their own add
-// up, with the helpers, to what their stage has.
+// So counters that a message raises earlier in its life are read later. Each value is read once,
+// whole, with acquire; it never goes back while the same server runs. So the lanes shown on their
+// own add up, with the helpers, to the value of their stage.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ struct HistogramSnapshot {
   std::uint64_t max = 0;
 
   std::uint64_t count() const noexcept;
-  // The value below or at which a share (0 to 1) of all values lies: not less than the true one and
-  // at most 1/32 above it. 0 where there are no values.
+  // The value at or below which a share (0 to 1) of all values lies: not less than the true one and
+  // at most 1/32 above it. 0 if there are no values.
   std::uint64_t percentile(double share) const noexcept;
   void add(const HistogramSnapshot& other);
 };
@@ -33,8 +33,8 @@ struct HistogramSnapshot {
 // The sum over the lanes of a stage. A name the region does not have counts as 0.
 struct StageSnapshot {
   std::string name;
-  std::size_t lanes = 0;        // its own, without those of other stages that help it
-  bool essential_only = false;  // some lane counts only what the ledger needs: the rest is 0
+  std::size_t lanes = 0;        // its own, without helpers, which are lanes of other stages
+  bool essential_only = false;  // a lane counts only what the ledger needs: the rest is 0
   std::map<std::string, std::uint64_t, std::less<>> counters;
   std::map<std::string, std::uint64_t, std::less<>> gauges;
   std::map<std::string, HistogramSnapshot, std::less<>> histograms;
@@ -58,7 +58,7 @@ struct ReasonCount {
   std::string help;
   std::uint64_t count = 0;
 
-  // "invalid.too_short"; only the outcome where the reason has the same name.
+  // "invalid.too_short"; the outcome alone if the reason has the same name.
   std::string full_name() const;
 };
 
@@ -71,16 +71,16 @@ struct MetricFacts {
   std::string help;
 };
 
-// What the server is in trouble with, as the region describes it (stats/troubles.h).
+// A trouble of the server, as the region describes it (stats/troubles.h).
 struct TroubleSnapshot {
   std::string name;
   std::string help;
-  std::string reason;       // what the last failure's number means; empty: there is none
-  std::uint64_t lanes = 0;  // that are in it
+  std::string reason;       // the last failure's number in words; empty: there is none
+  std::uint64_t lanes = 0;  // that are in the trouble
   std::uint64_t since_ns = 0;
 };
 
-// What does not change while the server runs.
+// Facts that do not change while the server runs.
 struct RegionFacts {
   std::uint64_t generation = 0;
   std::uint64_t pid = 0;
@@ -112,9 +112,9 @@ struct Snapshot {
   std::uint64_t ended_ns = 0;         // 0: no clean end
   std::vector<StageSnapshot> stages;  // with lanes, in pipeline order; `server`, the main thread's
                                       // own values, last
-  std::vector<LaneSnapshot> receivers;    // in the region's order, without those that only help
+  std::vector<LaneSnapshot> receivers;    // in the region's order, without helpers
   std::vector<ReasonCount> reasons;       // all, in the region's order
-  std::vector<TroubleSnapshot> troubles;  // those there are, in the region's order
+  std::vector<TroubleSnapshot> troubles;  // those that last now, in the region's order
   std::uint64_t received_before = 0;
 
   const StageSnapshot* stage(std::string_view name) const noexcept;  // null: has no lanes

@@ -1,4 +1,4 @@
-// What a server that goes on serving may be in trouble with: the one list. From it come what the
+// The one list of troubles that a server may have while it goes on serving. It defines what the
 // lanes show (stages/lane/troubles.h), the table of the stats region, getstat's reasons for the
 // state `degraded`, and docs/counters.md.
 #pragma once
@@ -20,15 +20,15 @@ enum class Trouble : std::uint8_t {
   cpus,
 };
 
-// What the number is that comes with a trouble.
+// The meaning of the number that comes with a trouble.
 enum class TroubleNumber : std::uint8_t { none, error, signal };
 
 struct TroubleInfo {
   Trouble id;
   std::string_view name;
   TroubleNumber number;
-  // It is over a while after its last failure, whether or not there was a success: what fails
-  // tries again, at least once a second, or is not wanted any more.
+  // The trouble is over some time after its last failure, with or without a success: the server
+  // repeats the failing call at least once a second, or no longer needs it.
   bool fades;
   std::string_view help;
 };

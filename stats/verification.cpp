@@ -16,7 +16,7 @@ bool all_hold(const std::vector<Identity>& identities) noexcept {
                      [](const Identity& identity) { return identity.holds(); });
 }
 
-// Nothing: too early to say. `unmoved`: pauses since a value changed.
+// Nothing: too early to say. `unmoved`: pauses since a value last changed.
 std::optional<Situation> situation_of(const Reading& reading, const Ledger& ledger, int unmoved,
                                       int pauses) {
   if (unmoved == 0)
@@ -25,7 +25,7 @@ std::optional<Situation> situation_of(const Reading& reading, const Ledger& ledg
   if (reading.no_sign_of_life()) return Situation::silent;
   if (ledger.in_flight == 0 && all_hold(ledger.at_rest)) return Situation::at_rest;
   if (unmoved < kPausesPerSecond) return std::nullopt;
-  // Less than nothing inside is no message that could leave one day.
+  // With none inside, or fewer than none, no message can still move: so this is rest, and wrong.
   return ledger.in_flight > 0 ? Situation::standing : Situation::at_rest;
 }
 

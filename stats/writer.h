@@ -2,12 +2,12 @@
 //
 // A block is the values of one (lane, stage): the counters, then the reasons, then the gauges, then
 // the histograms, each a 64-bit atomic. It lives in the stats region, or, in tests, in any zeroed
-// memory of block_bytes() aligned to a cache line. What no writer of a block may record has no room
-// in it either: without histograms a block is 0.5 KiB, with them 37 KiB.
+// memory of block_bytes() aligned to a cache line. A block has no room for values that its writers
+// never record: without histograms it is 0.6 KiB, with them 37 KiB.
 //
 // Thread-safety: exactly one thread uses a writer of a given block at a time; any number of
-// readers, in any process, read the block meanwhile. Another thread or process may go on with a
-// block when the end of its writer's is known to it (join, waitpid(2)).
+// readers, in any process, read the block meanwhile. Another thread or process may take over a
+// block once it knows that the writer's thread or process has ended (join, waitpid(2)).
 //
 // Memory orders: every store is a release and every reader's load an acquire, so a reader that sees
 // an outcome also sees the `received` that was counted before it (stats/ledger.h relies on it).
@@ -26,7 +26,7 @@ namespace cpss {
 using Value = SharedWord<std::uint64_t>;
 static_assert(ImplicitLifetime<Value> && sizeof(Value) == 8, "other processes map it");
 
-// Where in a block each kind begins, in values.
+// The offset in a block, in values, where each kind begins.
 inline constexpr std::size_t kCounterOffset = 0;
 inline constexpr std::size_t kReasonOffset = kCounterOffset + kCounters.size();
 inline constexpr std::size_t kGaugeOffset = kReasonOffset + kReasons.size();
@@ -34,14 +34,15 @@ inline constexpr std::size_t kHistogramOffset = kGaugeOffset + kGauges.size();
 inline constexpr std::size_t kValuesInBlock =
     kHistogramOffset + kHistograms.size() * kHistogramValues;
 inline constexpr std::size_t kCacheLine = 64;
-// Of a block whose writers keep no more than `max`.
+// Size of a block at detail level `max`.
 constexpr std::size_t block_bytes(Detail max) noexcept {
   const std::size_t values = max == Detail::histograms ? kValuesInBlock : kHistogramOffset;
   return (values * sizeof(Value) + kCacheLine - 1) / kCacheLine * kCacheLine;
 }
 inline constexpr std::size_t kBlockBytes = block_bytes(Detail::histograms);
 
-// What counting costs is measured against a server that does not (scripts/bench).
+// The bench compares with a server that does not count, to measure what counting costs
+// (scripts/bench).
 #ifdef CPSS_UNCOUNTED
 inline constexpr bool kCounted = false;
 #else
@@ -50,8 +51,8 @@ inline constexpr bool kCounted = true;
 
 class StatsWriter {
  public:
-  // `block` points to block_bytes(detail) or more of zeroed or earlier written memory that outlives
-  // the writer.
+  // `block` points to block_bytes(detail) or more of memory, zeroed or written by an earlier
+  // writer, that outlives this one.
   StatsWriter(Value* block, Detail detail) noexcept : block_(block), detail_(detail) {}
 
   void add(Counter counter, std::uint64_t n = 1) noexcept {
@@ -64,8 +65,8 @@ class StatsWriter {
   void set(Gauge gauge, std::uint64_t value) noexcept {
     block_[kGaugeOffset + static_cast<std::size_t>(gauge)].store(value, std::memory_order_release);
   }
-  // Whatever the detail: a queue's high-water mark is shown with the stage behind it, which may be
-  // measured.
+  // At every level of detail: a queue's high-water mark is shown with the stage behind it, which
+  // may be measured.
   void raise(Gauge gauge, std::uint64_t value) noexcept {
     if (!kCounted) return;
     Value& v = block_[kGaugeOffset + static_cast<std::size_t>(gauge)];
@@ -88,7 +89,7 @@ class StatsWriter {
   std::uint64_t value(Reason reason) const noexcept {
     return block_[kReasonOffset + static_cast<std::size_t>(reason)].load(std::memory_order_acquire);
   }
-  // How many values the histogram holds; 0 where this writer keeps none.
+  // How many values the histogram holds; 0 if this writer keeps none.
   std::uint64_t recorded(HistogramId id) const noexcept {
     if (detail_ != Detail::histograms) return 0;
     std::uint64_t sum = 0;

@@ -1,4 +1,4 @@
-// What a command line can ask for beside running the server, and by which options.
+// The actions that a command line can ask for instead of running the server, and their options.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ struct ActionInfo {
   std::string_view help;    // one sentence, without the final stop
 };
 
-// Where several are given, help goes before version; any other two exclude each other.
+// If several are given, help goes before version; any other two exclude each other.
 inline constexpr auto kActionTable = std::to_array<ActionInfo>({
     {Action::help, "help", 'h', "Print this text and exit"},
     {Action::version, "version", 'V', "Print the version and exit"},

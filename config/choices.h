@@ -1,4 +1,4 @@
-// Settings that are one of a few words: the words of each.
+// The words of each setting that is one of a few words.
 //
 // Constant; any thread.
 #pragma once

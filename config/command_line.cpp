@@ -61,8 +61,8 @@ class CommandLineReader {
   }
 
  private:
-  // Returns whether `next` belongs to `token`. Boost sees one option at a time: it stops at the
-  // first error, and we want all of them.
+  // Returns whether `next` belongs to `token`. Boost gets one option at a time, because it stops at
+  // the first error, and the user is to see all of them.
   bool take(const std::string& token, const std::string* next) {
     if (!token.starts_with('-') || token == "-" || token == "--") {
       error(fmt::format("{}: not an option; cpssd takes options only, see --help",
@@ -87,7 +87,7 @@ class CommandLineReader {
       error(explain(token));
       if (is_known(token)) return false;
     }
-    // What follows an unknown option is taken for its value.
+    // The word after an unknown option counts as its value.
     return next != nullptr && !next->starts_with('-') && token.find('=') == std::string::npos;
   }
 
@@ -136,7 +136,7 @@ class CommandLineReader {
     return setting_named(token) != nullptr || action_named(token) != nullptr;
   }
 
-  // Why Boost has thrown at `token`.
+  // Why Boost threw for `token`.
   static std::string explain(const std::string& token) {
     if (const SettingInfo* row = setting_named(token))
       return fmt::format("--{}: needs an argument: --{} {}", row->option, row->option,

@@ -24,7 +24,7 @@ YamlKey split(std::string_view path) {
   return {path.substr(0, dot), path.substr(dot + 1)};
 }
 
-// Puts `text` before every line of `lines`, each of which ends with a line end.
+// Puts `prefix` before every line of `lines`, each of which ends with a line end.
 std::string prefixed(std::string_view lines, std::string_view prefix) {
   std::string out;
   while (!lines.empty()) {

@@ -8,8 +8,8 @@
 namespace cpss {
 
 // Every setting with its meaning and, commented out, its default (docs/cpssd.yaml). A line that
-// begins with '#' and no blank behind it is a setting: taking the '#' away gives a file that says
-// what the defaults say.
+// begins with '#' and no blank behind it is a setting: without the '#'s the file sets every setting
+// to its default.
 std::string sample_yaml();
 
 // docs/configuration.md.

@@ -14,7 +14,7 @@
 namespace cpss {
 namespace {
 
-// Takes the first of `suffixes` that `text` ends with away from it.
+// Removes from `text` the first of `suffixes` that it ends with.
 bool strip_any(std::string_view& text, std::initializer_list<std::string_view> suffixes) {
   for (const std::string_view suffix : suffixes) {
     if (!text.ends_with(suffix)) continue;
@@ -24,13 +24,13 @@ bool strip_any(std::string_view& text, std::initializer_list<std::string_view> s
   return false;
 }
 
-// Whether something follows the first `infix` in `text`.
+// Whether `text` goes on after the first `infix`.
 bool continues_after(std::string_view text, std::string_view infix) {
   const std::size_t at = text.find(infix);
   return at != std::string_view::npos && at + infix.size() < text.size();
 }
 
-// `..._PORT_7700_UDP`, and what may stand behind it.
+// `..._PORT_7700_UDP`, alone or with a suffix.
 bool is_port_of_a_protocol(std::string_view name) {
   strip_any(name, {"_ADDR", "_PROTO", "_PORT_START", "_PORT_END", "_PORT"});
   if (!strip_any(name, {"_TCP", "_UDP", "_SCTP"})) return false;
@@ -39,8 +39,8 @@ bool is_port_of_a_protocol(std::string_view name) {
   return digits && name.substr(0, before_digits + 1).ends_with("_PORT_");
 }
 
-// A name alone would do for most, but CPSS_PORT=8000 or CPSS_NAME=x is a user who believes in a
-// setting of that name.
+// The name alone decides for most. But a user who sets CPSS_PORT=8000 or CPSS_NAME=x believes in a
+// setting of that name, so for these two the value decides.
 bool is_injected_by_a_platform(std::string_view name, std::string_view value) {
   if (name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT")) return true;
   if (continues_after(name, "_SERVICE_PORT_") || continues_after(name, "_ENV_")) return true;

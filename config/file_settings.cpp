@@ -18,7 +18,7 @@ bool is_inside(std::string_view path, std::string_view section) {
   return path.size() > section.size() && path.starts_with(section) && path[section.size()] == '.';
 }
 
-// Whether settings live below this path; their keys go to `keys`.
+// Whether settings live below this path; adds their keys to `keys`.
 bool is_section(std::string_view path, std::vector<std::string_view>& keys) {
   for (const SettingInfo& row : kSettingTable)
     if (is_inside(row.yaml_path, path)) keys.push_back(row.yaml_path.substr(path.size() + 1));
@@ -114,7 +114,7 @@ class FileReader {
   const std::string& file_;
   const std::vector<KnownName> known_ = known_paths();
   RawSettings result_;
-  std::string wrong_section_;  // reported; what is below it is not worth a word
+  std::string wrong_section_;  // already reported; entries below it are not
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Settings from a parsed YAML file: which keys there are, and which shape their values have.
+// Settings from a parsed YAML file: checks its keys, and the shapes of their values.
 #pragma once
 
 #include <string>

@@ -12,7 +12,7 @@ struct NamedHelp {
   std::string_view help;  // one line
 };
 
-// Complete, in groups, at most 96 columns wide; `services` are those that --service takes.
+// Complete, in groups, at most 96 columns wide; `services` are the values of --service.
 std::string help_text(std::span<const NamedHelp> services);
 
 // Breaks `text` at blanks into lines of at most `width` bytes, each after `indent` blanks and with

@@ -25,13 +25,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// How a child that has no answer ends.
+// Exit codes of a child that has no answer.
 constexpr int kExitOutOfMemory = 3;
 constexpr int kExitThrew = 4;
 constexpr int kExitNoLimits = 5;
 constexpr int kExitNoSandbox = 6;
 
-// An answer is preceded by its size, so that half of one is not taken for a whole.
+// The size goes before an answer, so that the parent does not take half of one for a whole.
 using AnswerSize = std::uint64_t;
 
 [[noreturn]] void fail(const char* call, int error) {
@@ -55,7 +55,7 @@ bool lower_limit(__rlimit_resource resource, rlim_t soft, rlim_t hard) {
 }
 
 bool apply_limits(const ChildLimits& limits) {
-  // A crash here is expected and explained by the parent: no core file, no crash reporter.
+  // The parent expects a crash here and explains it: no core file, no crash reporter.
   if (prctl(PR_SET_DUMPABLE, 0) != 0 || !lower_limit(RLIMIT_CORE, 0, 0)) return false;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return false;
   const rlim_t memory = limits.address_space_bytes;
@@ -66,7 +66,7 @@ bool apply_limits(const ChildLimits& limits) {
   return lower_limit(RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 1);
 }
 
-// The parent's handlers and blocked signals are none of the child's business.
+// The child must not run the parent's handlers, nor block the signals that the parent blocks.
 void reset_signals() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXCPU, SIGSEGV, SIGABRT,
                            SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGALRM, SIGUSR1, SIGUSR2})
@@ -109,7 +109,7 @@ void write_all(int fd, const char* data, std::size_t size) {
 
 enum class ReadEnd { end_of_file, time_out, too_long, error };
 
-// Reads until the child has closed its end, or may go on no longer.
+// Reads until the child has closed its end, or has reached a limit.
 ReadEnd read_answer(int fd, const ChildLimits& limits, std::string& bytes) {
   const Clock::time_point deadline = Clock::now() + limits.wall_clock;
   std::array<char, 16 * 1024> chunk;
@@ -188,10 +188,10 @@ ChildOutcome run_in_limited_child(const std::function<std::string()>& work,
   const ReadEnd end = read_answer(ends[0], limits, bytes);
   close(ends[0]);
 
-  // After the end of file the child is ending by itself, and how it ends is worth knowing.
+  // After the end of file the child ends by itself, and its status may explain a missing answer.
   if (end != ReadEnd::end_of_file) kill(child, SIGKILL);
   int status = 0;
-  // Fails where SIGCHLD is ignored (the kernel reaps): `status` is then unknown, the answer is not.
+  // Fails if SIGCHLD is ignored (the kernel reaps): `status` is then unknown, the answer is not.
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (end == ReadEnd::end_of_file && is_whole_answer(bytes))

@@ -15,7 +15,7 @@ constexpr unsigned kV4Bits = 32;
 constexpr unsigned kV6Bits = 128;
 constexpr std::string_view kTwice = "is listed twice";
 
-// An address, and in which family it was written: ::ffff:192.0.2.1 is IPv6.
+// An address, and the family in which it was written: ::ffff:192.0.2.1 is IPv6.
 struct WrittenIp {
   ScopedAddress address;
   bool v4 = false;
@@ -52,8 +52,8 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
   return number;
 }
 
-// The kernel would refuse the second of the two, whichever that is (EADDRINUSE). The wildcards of
-// the two families go together, and a v4-mapped address is the IPv4 address.
+// Whether the kernel would refuse to bind the later of the two (EADDRINUSE), in either order. It
+// allows the wildcards of both families together, and a v4-mapped address is the IPv4 address.
 bool one_covers_the_other(const AddressKey& a, const AddressKey& b) {
   return a.number == b.number && a.ip.is_v4() == b.ip.is_v4() &&
          (a.ip.is_unspecified() || b.ip.is_unspecified());

@@ -1,4 +1,4 @@
-// Lists of CPUs, addresses and prefixes: reading entry by entry, and writing.
+// Lists of CPUs, addresses and prefixes: reads them entry by entry, and writes them.
 #pragma once
 
 #include <compare>
@@ -19,7 +19,8 @@ namespace cpss {
 // The entries of a comma list, without the blanks around them; at least one, perhaps empty.
 std::vector<std::string_view> split_at_commas(std::string_view list);
 
-// An address with what goes with it, for comparing: both ways to write an IPv4 address are equal.
+// An address with its number and interface, for comparison: both notations of an IPv4 address are
+// equal.
 struct AddressKey {
   IpAddress ip;
   unsigned number;        // port, or length
@@ -27,7 +28,7 @@ struct AddressKey {
   auto operator<=>(const AddressKey&) const = default;
 };
 
-// add() takes one entry or says what is wrong with it; take() yields the list.
+// add() takes one entry or returns what is wrong with it; take() returns the list.
 template <class List>
 class ListReader;
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kMaxErrorsOfAFile = 100;  // a file of rubbish must not fill the terminal
 
-// Where a user finds what an error is about.
+// The place of an error, as the user can find it.
 std::string place(const Origin& origin, const SettingInfo& row) {
   if (origin.source != Source::file) return origin.name;
   return fmt::format("{}:{}:{}: {}", origin.name, origin.line, origin.column, row.yaml_path);

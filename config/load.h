@@ -1,7 +1,7 @@
-// Loading of settings: command line over environment over YAML file over default.
+// Loads settings: command line over environment over YAML file over default.
 //
 // load_settings() forks a child that parses the YAML file (yaml_file.h), so it must be called
-// before the process has a second thread. The other functions are free of such conditions. Nothing
+// before the process has a second thread. The other functions have no such condition. No function
 // here writes to a terminal or ends the process: the caller prints and exits.
 #pragma once
 
@@ -21,14 +21,14 @@
 namespace cpss {
 
 struct LoadResult {
-  Settings settings;                      // complete only where there are no errors
+  Settings settings;                      // complete only if there are no errors
   std::array<Origin, kSettings> origins;  // by Setting
   Action action = Action::run;
   std::vector<std::string> errors;  // all that were found, each one line without a line end
-  int exit_code = 0;                // 0 exactly where there are no errors; kExitUsage before
-                                    // kExitConfig where there are errors of both kinds
+  int exit_code = 0;                // 0 exactly if there are no errors; kExitUsage before
+                                    // kExitConfig if there are errors of both kinds
 
-  // Of a file that is read: so long it may give nothing, as a pipe does that nobody writes.
+  // How long a file that is read may give nothing, like a pipe that no process writes to.
   std::chrono::milliseconds input_patience = kInputPatience;
 
   bool ok() const noexcept { return errors.empty(); }
@@ -38,12 +38,13 @@ struct LoadResult {
   bool is_set(Setting setting) const noexcept { return origin(setting).source != Source::built_in; }
 };
 
-// `environment` is an environ(7) array or null. Help, version and sample_config read neither it nor
-// a file, so that they work whatever is wrong there. Throws what read_yaml_file() does, bad_alloc.
+// `environment` is an environ(7) array or null. The actions help, version and sample_config read
+// neither it nor a file, so they work even if those have errors. Throws as read_yaml_file(), and
+// std::bad_alloc.
 LoadResult load_settings(int argc, const char* const* argv, const char* const* environment,
                          std::chrono::milliseconds input_patience = kInputPatience);
 
-// What an empty command line, environment and file give.
+// The settings that an empty command line, environment and file give.
 Settings default_settings();
 
 // The line for an error that only the caller can see, such as an unknown service, in the form of

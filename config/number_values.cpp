@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::string_view kOutOfRange = "is out of range";
 
-// The digits at the beginning of `text`, which are removed from it. Nothing where there are none;
-// the largest number where they stand for more.
+// Takes the digits from the beginning of `text`. Returns their number; nothing if there are none;
+// the largest number if they stand for more.
 std::optional<std::uint64_t> take_digits(std::string_view& text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -34,7 +34,7 @@ struct Suffix {
   std::string_view text;
   std::uint64_t factor;
 };
-// The first kSuffixesWritten are also written; what is less than a MiB is clearer as a number.
+// The first kSuffixesWritten are also written; less than a MiB is clearer as a number.
 constexpr auto kSuffixes = std::to_array<Suffix>({
     {"GiB", kGiB},
     {"MiB", kMiB},

@@ -1,4 +1,4 @@
-// Counts, bytes and seconds: reading and writing.
+// Counts, bytes and seconds: reads and writes them.
 #pragma once
 
 #include <chrono>
@@ -11,10 +11,10 @@
 
 namespace cpss {
 
-// Nothing where a text was taken; else what is wrong with it, to follow the text: "is not ...".
+// Nothing if the text was accepted; else its error, to follow the text: "is not ...".
 using Complaint = std::optional<std::string>;
 
-// Decimal digits only. `out` is set only where there is no complaint.
+// Decimal digits only. Sets `out` only if there is no complaint.
 Complaint read_count(std::string_view text, SettingRange range, unsigned& out);
 
 // A count with one of k, K, M, G, KiB, MiB, GiB behind it, or none; all are powers of 1024.

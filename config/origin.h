@@ -1,4 +1,4 @@
-// Where a value came from: for --print-config and for error texts.
+// The origin of a value: for --print-config and for error texts.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace cpss {
 
-// In rising precedence: a later source replaces what an earlier one said.
+// In rising precedence: a later source replaces the value of an earlier one.
 enum class Source : std::uint8_t { built_in, file, environment, command_line };
 
 struct Origin {

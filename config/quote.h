@@ -1,4 +1,4 @@
-// Text of a user inside our one-line messages and YAML.
+// A user's text inside our one-line messages and YAML.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 namespace cpss {
 
 // In single quotes, bytes that are not printable ASCII as \xNN, and cut after 80 bytes: an error
-// stays one readable line whatever the value holds.
+// stays one readable line for any value.
 std::string quoted_for_message(std::string_view text);
 
 // As a double-quoted YAML scalar. UTF-8 stays as it is.

@@ -1,4 +1,4 @@
-// Settings as one source gives them, before their values are looked at.
+// Settings as one source gives them, before their values are checked.
 #pragma once
 
 #include <string>
@@ -18,12 +18,12 @@ struct RawPiece {
 struct RawSetting {
   Setting setting;
   Origin origin;
-  std::vector<RawPiece> pieces;  // one; of a YAML list, any number
+  std::vector<RawPiece> pieces;  // one; for a YAML list, any number
 };
 
 struct RawSettings {
   std::vector<RawSetting> settings;
-  std::vector<std::string> errors;  // one line each: names that are not known and their like
+  std::vector<std::string> errors;  // one line each: unknown names, duplicates and such
 };
 
 }  // namespace cpss

@@ -20,7 +20,7 @@ constexpr bool kFilter = true;
 
 using Filter = std::unique_ptr<void, decltype(&seccomp_release)>;
 
-// What malloc, exceptions and abort(3) of glibc call, and the end of a process.
+// The calls of glibc's malloc, exceptions and abort(3), and those that end a process.
 constexpr int kAllowed[] = {
     SCMP_SYS(brk),          SCMP_SYS(munmap),          SCMP_SYS(mremap),
     SCMP_SYS(madvise),      SCMP_SYS(futex),           SCMP_SYS(getrandom),
@@ -36,14 +36,14 @@ bool add_rules(scmp_filter_ctx filter, int descriptor) {
     if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
                          SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) != 0)
       return false;
-  // A signal to itself, as abort(3) sends it, and to nobody else.
+  // Signals to this process alone, as abort(3) sends one.
   return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
                           SCMP_A0_32(SCMP_CMP_EQ, static_cast<unsigned>(getpid()))) == 0 &&
          seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
                           SCMP_A0_32(SCMP_CMP_EQ, static_cast<unsigned>(descriptor))) == 0;
 }
 
-// A kernel that has filters misses the filter here; one that has none does not know the mode.
+// A kernel with filters refuses the null filter; one without does not know the mode (EINVAL).
 bool there_are_filters() noexcept {
   return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, nullptr) == 0 || errno != EINVAL;
 }

@@ -1,5 +1,5 @@
-// The server models as settings see them: what a setting can mean to each. Which lanes a model has
-// says its function in server/models/.
+// The server models as settings see them: which settings have a meaning for each. The function of a
+// model in server/models/ makes its lanes.
 //
 // Pure data.
 #pragma once
@@ -21,11 +21,11 @@ enum class SocketSharing : std::uint8_t {
   handoff,    // from the same, one at a time
 };
 
-// Lanes for what a service defers.
+// Lanes for messages that a service defers.
 enum class WorkerUse : std::uint8_t {
-  none,      // it is processed in place
-  optional,  // as many as are wanted, or none
-  required,  // one at least
+  none,      // the lane that runs the service processes them in place
+  optional,  // as many lanes as are wanted, or none
+  required,  // one lane at least
 };
 
 struct ModelTraits {
@@ -39,7 +39,7 @@ struct ModelTraits {
 
   constexpr bool has_workers() const { return workers != WorkerUse::none; }
   constexpr bool several_receive() const { return !one_loop; }
-  // Lanes that each run all steps, as many as are wanted.
+  // Any number of lanes that each run all steps.
   constexpr bool several_loops() const { return !staged && !one_loop; }
 };
 

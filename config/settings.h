@@ -1,8 +1,8 @@
-// What cpssd can be told: plain values, already checked.
+// The settings of cpssd: plain values, already checked.
 //
-// Where values come from and what is allowed is declared once, in table.h; a Settings object is
-// filled by load.h. An object that is merely default-constructed holds no useful values: take
-// default_settings() (load.h). No thread changes a Settings object after start.
+// table.h declares once where values come from and which are allowed; load.h fills a Settings
+// object. A default-constructed object holds no useful values: use default_settings() (load.h). No
+// thread changes a Settings object after start.
 #pragma once
 
 #include <chrono>
@@ -76,8 +76,8 @@ enum class Setting : std::uint8_t {
 };
 inline constexpr std::size_t kSettings = static_cast<std::size_t>(Setting::user) + 1;
 
-// An address to bind. `ip` is text that inet_pton(3) takes, without brackets; behind a link-local
-// one follows its interface (`fe80::1%eth0`), which need not exist.
+// An address to bind. `ip` is text that inet_pton(3) takes, without brackets; after a link-local
+// address comes its interface (`fe80::1%eth0`), which need not exist.
 struct ListenAddress {
   std::string ip;
   std::uint16_t port = 0;  // host order; 0: any free port
@@ -86,7 +86,7 @@ struct ListenAddress {
 };
 
 // Addresses that share their first `length` bits; `ip` as in ListenAddress, its other bits are 0. A
-// link-local one may have an interface: then those on its link only.
+// link-local prefix may have an interface: then it holds only the addresses on that link.
 struct AddressPrefix {
   std::string ip;
   unsigned length = 0;  // bits of the address family: 0 to 32, 0 to 128
@@ -100,25 +100,25 @@ enum class DeferScope : std::uint8_t {
   all,
 };
 
-// What becomes of messages that find no free slot.
+// The treatment of messages that find no free slot.
 enum class OverloadPolicy : std::uint8_t {
-  block,  // they wait in the kernel, which drops what does not fit
-  shed,   // they are received, and answered "busy" or not at all
+  block,  // they wait in the kernel, which drops those that do not fit
+  shed,   // receive takes them, and answers "busy" or not at all
 };
 
-// What is done about a server that may come to use more memory than there is.
+// The reaction to a server that may come to use more memory than there is.
 enum class MemoryCheck : std::uint8_t {
   refuse,  // it does not start
   warn,    // the log says so
 };
 
-// Who runs the next stage's step for a batch.
+// Which lane runs the next stage's step for a batch.
 enum class Dispatch : std::uint8_t {
-  run_inline,  // the lane that has it, if that saves a hop; else the next stage's lanes
+  run_inline,  // the lane that has the batch, if that saves a hop; else the next stage's lanes
   queued,      // the next stage's lanes
 };
 
-// What the processes of the model `mp` are for.
+// The use of the processes of the model `mp`.
 enum class ProcessUse : std::uint8_t {
   prefork,  // each serves message after message
   fork,     // each serves one message
@@ -132,20 +132,20 @@ struct Settings {
   bool gro = false;                     // segmentation offload, where the kernel has it
   bool gso = false;
   bool freebind = false;         // listens on addresses that the host does not have yet
-  std::optional<unsigned> dscp;  // of replies; none: left as it is
+  std::optional<unsigned> dscp;  // of replies; none: unchanged
 
-  std::vector<AddressPrefix> allow;    // who may ask; empty: everybody
-  std::vector<AddressPrefix> trusted;  // who may get replies longer than requests; empty: nobody
+  std::vector<AddressPrefix> allow;    // peers that may ask; empty: all
+  std::vector<AddressPrefix> trusted;  // that may get replies longer than requests; empty: none
 
   ServerModel model = ServerModel::seda;
   std::optional<unsigned> lanes;  // none: as many as can run at once (server/daemon/machine.h)
   SocketSharing sockets = SocketSharing::shared;
   Steering steering = Steering::hash;
   unsigned handoff_limit = 0;   // messages that a lane takes before it promotes another lane
-  bool exclusive_wake = false;  // a datagram wakes one of the lanes that wait for it
+  bool exclusive_wake = false;  // a datagram wakes only one of the lanes that wait for it
   ProcessUse multi_process = ProcessUse::prefork;
 
-  std::string service;  // a name; whether there is such a service is for the registry to say
+  std::string service;  // a name; the registry says whether there is such a service
   std::string work;     // how long service `work` takes; services/work_profile.h reads it
   std::optional<std::string> numbers_file;  // none: the shipped sample
   bool allow_empty = false;                 // the number data may have no rows
@@ -165,16 +165,16 @@ struct Settings {
   bool response_stats = false;
 
   DeferScope defer = DeferScope::service;
-  std::optional<unsigned> worker_queue;        // messages; none: half the slots
-  std::optional<unsigned> on_demand_threads;   // at once; none: there are none
+  std::optional<unsigned> worker_queue;        // messages; none: half the slots, or all (table.h)
+  std::optional<unsigned> on_demand_threads;   // max. at once; none: there are none
   std::optional<ListenAddress> reply_address;  // none: to the source of the request
-  unsigned send_wait_ms = 0;                   // of a reply for room in its socket
+  unsigned send_wait_ms = 0;                   // how long a reply waits for room in its socket
 
-  unsigned slots = 0;            // messages inside the server at most
+  unsigned slots = 0;            // max. messages inside the server
   std::size_t message_size = 0;  // bytes of a slot's window
-  unsigned batch = 0;            // messages of one take or receive at most
+  unsigned batch = 0;            // max. messages of one take or receive
   Dispatch dispatch = Dispatch::run_inline;
-  unsigned inline_max_us = 0;   // longest batch to help with
+  unsigned inline_max_us = 0;   // longest batch to run inline
   unsigned coalesce_us = 0;     // pause between small batches received; 0: none
   unsigned spin_us = 0;         // longest look for work before a wait; 0: none
   bool process_shared = false;  // queues, pool and semaphores in shared memory
@@ -189,8 +189,7 @@ struct Settings {
   std::chrono::nanoseconds drain_timeout{};
   std::chrono::nanoseconds idle_exit{};  // silence after which an activated server ends; 0: never
 
-  std::string
-      user;  // to become once set up (server/daemon/identity.h reads it); empty: who starts it
+  std::string user;  // to become after set-up (server/daemon/identity.h); empty: no change
 
   bool operator==(const Settings&) const = default;
 };

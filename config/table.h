@@ -1,8 +1,8 @@
-// The one table of settings. From it come parsing, validation, --help, the sample YAML file,
+// The one table of settings. It defines parsing, validation, --help, the sample YAML file,
 // docs/configuration.md and --print-config.
 //
-// To add a setting: an enumerator and a member in settings.h, a row here; the tests then ask for
-// the generated pages to be renewed.
+// To add a setting: an enumerator and a member in settings.h, a row here; the tests then ask to
+// renew the generated pages.
 #pragma once
 
 #include <array>
@@ -51,9 +51,9 @@ struct SettingRange {
 // The models that use a setting; in any other it is an error if it is set.
 class UsedBy {
  public:
-  // All of them.
+  // All models.
   constexpr UsedBy() = default;
-  // Those of which this is true, a member of ModelTraits mostly.
+  // The models for which `traits` is true; usually a member of ModelTraits.
   template <class Traits>
   constexpr explicit UsedBy(Traits traits) : bits_(0) {
     for (const ModelTraits& model : kModels)
@@ -74,12 +74,12 @@ struct SettingInfo {
   std::string_view variable;        // environment
   std::string_view option;          // without the leading dashes
   SettingMember member;
-  std::string_view unit = {};          // of a number
-  SettingRange range = {};             // of a number
+  std::string_view unit = {};          // for numbers
+  SettingRange range = {};             // for numbers
   std::string_view default_text = {};  // as a user would write it
   UsedBy models = {};
-  std::string_view empty_means = {};  // what an empty value stands for; empty: it is an error
-  std::string_view help;              // what it is for, without the final stop
+  std::string_view empty_means = {};  // the meaning of an empty value; none: it is an error
+  std::string_view help;              // its purpose, without the final stop
 };
 
 inline constexpr std::string_view kVariablePrefix = "CPSS_";

@@ -29,7 +29,7 @@ decltype(auto) with_member(const SettingInfo& row, Use&& use) {
 template <class T>
 using MemberType = std::remove_cvref_t<decltype(std::declval<Settings&>().*std::declval<T>())>;
 
-// A type's reader: nothing where the text was taken, else what is wrong with it.
+// A reader for each type: returns nothing if it took the text, else the error.
 
 Complaint read(std::string_view text, const SettingInfo&, Notation, std::string& out) {
   if (!is_printable(text)) return "holds a control character";
@@ -93,7 +93,7 @@ Complaint read(std::string_view text, const SettingInfo& row, Notation,
   return {};
 }
 
-// `source` is the way to write that there is none.
+// The word for no address.
 constexpr std::string_view kNoAddress = "source";
 
 Complaint read(std::string_view text, const SettingInfo&, Notation,
@@ -233,7 +233,7 @@ std::optional<std::string> value_yaml(const SettingInfo& row, const Settings& se
 
 namespace {
 
-// For allowed_text() and placeholder(): one overload a type.
+// For allowed_text() and placeholder(): words_for() has a case for each type.
 struct Words {
   std::string allowed;
   std::string_view placeholder;

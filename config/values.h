@@ -1,4 +1,4 @@
-// How each type of setting is written: text to value, value to text, and what is allowed in words.
+// How each type of setting is written: text to value, value to text, the allowed values in words.
 //
 // Numbers are read with std::from_chars, the same from every source: decimal, no sign, no blanks,
 // so that 010 is ten everywhere. Pure functions, any thread.
@@ -20,28 +20,28 @@ namespace cpss {
 enum class Notation : std::uint8_t { plain, yaml };
 
 struct ValueError {
-  std::size_t piece = 0;  // which of the pieces is wrong
+  std::size_t piece = 0;  // the number of the wrong piece
   std::string text;       // `'0' is out of range; allowed: 1 to 1024`
 };
 
 // Sets the row's member from `pieces`: one piece of text, or, for a list, any number of them, each
-// with entries separated by commas. With errors the member stays as it was.
+// with entries separated by commas. If there are errors the member stays as it was.
 std::vector<ValueError> set_value(const SettingInfo& row, std::span<const std::string> pieces,
                                   Notation notation, Settings& settings);
 
-// The value as set_value() takes it; nothing where an optional one is not set.
+// The value as set_value() takes it; nothing if an optional one is not set.
 std::optional<std::string> value_text(const SettingInfo& row, const Settings& settings);
-// The same as YAML: quoted where it is text, a sequence where it is a list.
+// The same as YAML: text in quotes, a list as a sequence.
 std::optional<std::string> value_yaml(const SettingInfo& row, const Settings& settings);
 
 // `1 to 1024`, `0, 1, true or false`.
 std::string allowed_text(const SettingInfo& row, Notation notation);
 // `symped, mp`; empty: every model uses it.
 std::string used_by_text(const SettingInfo& row);
-// What stands for the value in --help: N, BYTES, LIST.
+// The word for the value in --help: N, BYTES, LIST.
 std::string_view placeholder(const SettingInfo& row);
 bool is_list(const SettingInfo& row);
-// A name or a file: any text will do, so that saying what is allowed says nothing.
+// A name or a file: it may be any text, so the generated texts do not say what is allowed.
 bool is_text(const SettingInfo& row);
 
 }  // namespace cpss

@@ -1,4 +1,4 @@
-// A YAML file as a flat list: what the parsing child sends to its parent.
+// A YAML file as a flat list, which the parsing child sends to its parent.
 #pragma once
 
 #include <compare>
@@ -27,7 +27,7 @@ struct YamlScalar {
 
 enum class YamlKind : std::uint8_t { nothing, scalar, list, section };
 
-// One key and what stands behind it. Keys inside a section have entries of their own.
+// One key and its value. Keys inside a section have entries of their own.
 struct YamlEntry {
   std::string path;  // the keys that lead to it, joined by '.': no key holds a '.' itself
   YamlPosition at;   // of the key
@@ -46,13 +46,13 @@ struct YamlError {
 
 struct YamlDocument {
   std::vector<YamlEntry> entries;  // in the order of the file
-  std::vector<YamlError> errors;   // with any of them, entries may be missing
+  std::vector<YamlError> errors;   // if there are any, entries may be missing
 
   bool operator==(const YamlDocument&) const = default;
 };
 
-// To bytes and back. decode() gives nothing for bytes that encode() cannot have made: it trusts the
-// sender, which may have been led astray by its input, with nothing.
+// To bytes and back. decode() returns nothing for bytes that encode() cannot have made: it does not
+// trust the sender, which hostile input may have taken over.
 std::string encode(const YamlDocument& document);
 std::optional<YamlDocument> decode(std::string_view bytes);
 

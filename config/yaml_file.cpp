@@ -28,7 +28,7 @@ YamlDocument failed(std::string text) {
   return {{}, {{std::nullopt, std::move(text)}}};
 }
 
-// The file's bytes, but no more than one above the limit; or the reason in `failure`.
+// The file's bytes, at most one chunk more than the limit; or nothing, and the reason in `failure`.
 std::optional<std::string> read_up_to_limit(const std::string& path,
                                             std::chrono::milliseconds patience,
                                             std::string& failure) {

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kDeepestSection = 4;  // sections in sections; settings use one level
 
-// Ends the parse; what was collected before stays.
+// Thrown to end the parse; entries collected before stay.
 struct Refusal {
   YamlError error;
 };
@@ -34,7 +34,7 @@ YamlPosition position_of(const YAML::Mark& mark) {
 }
 
 // Turns yaml-cpp's events into entries. Every node is a key, the value of a key, an item of a list
-// or the root; which one follows from the innermost open collection.
+// or the root; the innermost open collection says which.
 class EntryCollector final : public YAML::EventHandler {
  public:
   EntryCollector(std::string_view text, YamlDocument& document)
@@ -120,7 +120,7 @@ class EntryCollector final : public YAML::EventHandler {
   }
   void OnMapEnd() override { open_.pop_back(); }
 
-  // Where the last event was: for errors that come without a position.
+  // The position of the last event: for errors that come without one.
   const YAML::Mark& last() const { return last_; }
 
  private:
@@ -129,7 +129,7 @@ class EntryCollector final : public YAML::EventHandler {
   struct Collection {
     bool is_list = false;
     std::string path{};
-    bool muted = false;       // stands behind a duplicate key: checked, but not collected
+    bool muted = false;       // belongs to a duplicate key: checked, but not collected
     bool value_next = false;  // the next node is the value of the pending key
     std::string pending_path{};
     YamlPosition pending_at{};
@@ -180,7 +180,7 @@ class EntryCollector final : public YAML::EventHandler {
                        first->second.column)});
   }
 
-  // For the pending key, which is done with; null where it must not be collected.
+  // Adds the entry of the pending key, which is then done. Null: it must not be collected.
   YamlEntry* add_entry(YamlKind kind) {
     Collection& map = open_.back();
     map.value_next = false;
@@ -200,7 +200,7 @@ std::string not_yaml(const std::string& why) {
   return fmt::format("not valid YAML: {}; check indentation, brackets and quotes", why);
 }
 
-// Behind the last character that is not white space.
+// The position behind the last character that is not white space.
 YamlPosition end_of(std::string_view text) {
   text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
   const auto lines = std::ranges::count(text, '\n');
@@ -215,8 +215,8 @@ YamlDocument parse_yaml(std::string_view text) {
   YamlDocument document;
   EntryCollector collector(text, document);
   try {
-    // yaml-cpp 0.7 overlooks that a quote is never closed where the file ends with it or with white
-    // space. Inside of such a quote a last comment is text; elsewhere it is nothing.
+    // yaml-cpp 0.7 overlooks a quote that is never closed if the file ends with it or with white
+    // space. Inside such a quote the appended comment is text; elsewhere it has no meaning.
     std::istringstream stream{std::string(text) + "\n#"};
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(collector)) {
@@ -231,7 +231,7 @@ YamlDocument parse_yaml(std::string_view text) {
   } catch (const std::exception& error) {
     document.errors.push_back({position_of(collector.last()), not_yaml(error.what())});
   }
-  // What is missing at the end is best looked for there, not on a line that does not exist.
+  // An error about something missing at the end points there, not to a line that does not exist.
   const YamlPosition end = end_of(text);
   for (YamlError& error : document.errors)
     if (error.at > end) error.at = end;

@@ -1,9 +1,9 @@
-// YAML text to a flat list, by yaml-cpp's event interface: nothing is built that aliases could blow
-// up, and nesting ends where we say.
+// YAML text to a flat list, by yaml-cpp's event interface: it builds no tree that aliases could
+// blow up, and the handler limits the nesting.
 //
-// Accepted is what a settings file needs: one mapping of text keys, sections in it, and behind a
-// key a scalar, a list of scalars or nothing. Refused: tags, anchors, aliases, merge keys, complex
-// keys, duplicate keys, deeper nesting, a second document.
+// Accepts what a settings file needs: one mapping of text keys, sections in it, and behind a key a
+// scalar, a list of scalars or nothing. Refuses tags, anchors, aliases, merge keys, complex keys,
+// duplicate keys, deeper nesting, a second document.
 #pragma once
 
 #include <string_view>

@@ -8,8 +8,8 @@
 
 namespace cpss {
 
-// What yaml-cpp would misread: text that is not UTF-8, control characters, a tab in an indentation.
-// Linear, no recursion: safe on any input. `text` has no byte order mark.
+// Finds text that yaml-cpp would misread: bytes that are not UTF-8, control characters, a tab in an
+// indentation. Linear, no recursion: safe on any input. `text` has no byte order mark.
 std::optional<YamlError> check_text(std::string_view text);
 
 }  // namespace cpss

@@ -109,7 +109,7 @@ static_assert(sizeof(MetricEntry) == 192);
 
 enum BlockFlag : std::uint32_t {
   kEssentialOnly = 1,  // only what the ledger needs is counted (Detail::essential)
-  kHelper = 2,         // a lane of another stage runs this one inline: not one of its lanes
+  kInline = 2,         // a lane of another stage runs this one inline: not one of its lanes
 };
 
 struct BlockEntry {

@@ -100,7 +100,7 @@ void describe_blocks(layout::BlockEntry* entry, const RegionPlan& plan,
     entry->offset = offset;
     entry->stage = static_cast<std::uint32_t>(block.stage);
     entry->flags = (block.detail == Detail::essential ? layout::kEssentialOnly : 0U) |
-                   (block.helper ? layout::kHelper : 0U);
+                   (block.runs_inline ? layout::kInline : 0U);
     put(entry->stage_name, name_of(block.stage));
     put(entry->lane, block.lane);
     offset += plan.block_bytes;

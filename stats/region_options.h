@@ -14,7 +14,7 @@ struct RegionBlock {
   std::string lane;  // the thread's name: svc-0
   StageId stage;
   Detail detail = Detail::histograms;  // reduced to RegionOptions::max_detail()
-  bool helper = false;                 // a lane of another stage, which runs this stage inline
+  bool runs_inline = false;            // a lane of another stage, which runs this stage inline
 };
 
 struct RegionOptions {

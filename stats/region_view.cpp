@@ -163,7 +163,7 @@ void RegionView::read_blocks() {
     if (stage == stages_.end() || stage->order != order)
       stage = stages_.insert(stage, {order, text(entry->stage_name), {}, 0, false});
     Block& block = stage->blocks.emplace_back(Block{offset, kNoReceiver});
-    if ((entry->flags & layout::kHelper) == 0) {
+    if ((entry->flags & layout::kInline) == 0) {
       ++stage->lanes;
       if (stage->name == name_of(StageId::receive)) {
         block.receiver = receivers_.size();

@@ -54,7 +54,7 @@ class RegionView {
     std::uint32_t order;
     std::string name;
     std::vector<Block> blocks;
-    std::size_t lanes = 0;  // blocks that are no helper's
+    std::size_t lanes = 0;  // blocks of the stage's own lanes
     bool essential_only = false;
   };
 

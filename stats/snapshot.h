@@ -8,7 +8,7 @@
 //      then entered, received and filled
 // So counters that a message raises earlier in its life are read later. Each value is read once,
 // whole, with acquire; it never goes back while the same server runs. So the lanes shown on their
-// own add up, with the helpers, to the value of their stage.
+// own add up, with those that run the stage inline, to the value of their stage.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ struct HistogramSnapshot {
 // The sum over the lanes of a stage. A name the region does not have counts as 0.
 struct StageSnapshot {
   std::string name;
-  std::size_t lanes = 0;        // its own, without helpers, which are lanes of other stages
+  std::size_t lanes = 0;        // its own, without those of other stages that run it inline
   bool essential_only = false;  // a lane counts only what the ledger needs: the rest is 0
   std::map<std::string, std::uint64_t, std::less<>> counters;
   std::map<std::string, std::uint64_t, std::less<>> gauges;
@@ -112,8 +112,9 @@ struct Snapshot {
   std::uint64_t ended_ns = 0;         // 0: no clean end
   std::vector<StageSnapshot> stages;  // with lanes, in pipeline order; `server`, the main thread's
                                       // own values, last
-  std::vector<LaneSnapshot> receivers;    // in the region's order, without helpers
-  std::vector<ReasonCount> reasons;       // all, in the region's order
+  std::vector<LaneSnapshot>
+      receivers;                     // in the region's order, without those that run receive inline
+  std::vector<ReasonCount> reasons;  // all, in the region's order
   std::vector<TroubleSnapshot> troubles;  // those that last now, in the region's order
   std::uint64_t received_before = 0;
 

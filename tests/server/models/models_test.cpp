@@ -231,7 +231,7 @@ std::vector<std::string> block_table(const PipelineOptions& options) {
   std::vector<std::string> lines;
   for (const RegionBlock& block : blocks_of(assignment_of(options), options))
     lines.push_back(block.lane + " " + std::string(name_of(block.stage)) +
-                    (block.helper ? " helper" : "") +
+                    (block.runs_inline ? " inline" : "") +
                     (block.detail == Detail::essential ? " essential" : ""));
   return lines;
 }
@@ -239,8 +239,8 @@ std::vector<std::string> block_table(const PipelineOptions& options) {
 TEST(Assignment, ALaneHasABlockForEachStepThenForEachItRunsInlineAndMainsIsTheLast) {
   EXPECT_THAT(
       block_table(helping_seda()),
-      ElementsAre("recv-0 receive", "recv-0 service helper", "recv-0 response helper",
-                  "svc-0 service", "svc-0 response helper", "resp-0 response", "main server"));
+      ElementsAre("recv-0 receive", "recv-0 service inline", "recv-0 response inline",
+                  "svc-0 service", "svc-0 response inline", "resp-0 response", "main server"));
   PipelineOptions symped = options_of(ServerModel::symped);
   symped.lanes = 2;
   EXPECT_THAT(block_table(symped),
@@ -252,9 +252,9 @@ TEST(Assignment, ALaneHasABlockForEachStepThenForEachItRunsInlineAndMainsIsTheLa
 TEST(Assignment, TheDetailOfAStageIsThatOfItsBlocksInWhateverLane) {
   PipelineOptions options = helping_seda();
   options.response.detail = Detail::essential;
-  EXPECT_THAT(block_table(options), ElementsAre("recv-0 receive", "recv-0 service helper",
-                                                "recv-0 response helper essential", "svc-0 service",
-                                                "svc-0 response helper essential",
+  EXPECT_THAT(block_table(options), ElementsAre("recv-0 receive", "recv-0 service inline",
+                                                "recv-0 response inline essential", "svc-0 service",
+                                                "svc-0 response inline essential",
                                                 "resp-0 response essential", "main server"));
   options = options_of(ServerModel::sped);
   options.receive.detail = Detail::essential;

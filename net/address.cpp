@@ -105,7 +105,7 @@ std::optional<Prefix> Prefix::make(std::string_view ip_text, unsigned length) {
 }
 
 bool Prefix::contains(const IpAddress& address) const noexcept {
-  // Else ::/0, which an IPv6 administrator writes for "all of IPv6", would let all of IPv4 in.
+  // Otherwise ::/0, which an administrator writes for "all of IPv6", would let all of IPv4 in.
   if (length < IpAddress::kV4MappedBits && address.is_v4()) return false;
 
   const std::size_t whole_bytes = length / 8;

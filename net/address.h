@@ -1,7 +1,8 @@
 // UDP socket addresses and address prefixes.
 //
-// All types are plain values: trivially copyable, no allocation except in to_string(), safe to use
-// from any thread as long as nobody writes the same object.
+// All types are plain values, safe to use from any thread as long as no other thread writes the
+// same object. All but PrefixSet are trivially copyable. Only to_string() and the list of a
+// PrefixSet allocate.
 #pragma once
 
 #include <array>
@@ -24,7 +25,7 @@ namespace cpss {
 class SocketAddress {
  public:
   SocketAddress() noexcept : v6_{} {}  // family AF_UNSPEC
-  // AF_INET for IPv4. `interface`: the number of the one that a link-local address is on.
+  // AF_INET for IPv4. `interface`: index of the interface that a link-local address belongs to.
   SocketAddress(const IpAddress& address, std::uint16_t port, std::uint32_t interface = 0) noexcept;
   static SocketAddress from(const sockaddr* address, socklen_t length) noexcept;
 
@@ -32,7 +33,7 @@ class SocketAddress {
   std::uint16_t port() const noexcept;  // host order
   void set_port(std::uint16_t port) noexcept;
   IpAddress ip() const noexcept;
-  // Of a link-local address (sin6_scope_id, ipv6(7)); else 0.
+  // The interface of a link-local address (sin6_scope_id, ipv6(7)); else 0.
   std::uint32_t interface() const noexcept;
 
   // For the kernel: a pointer to the sockaddr and the bytes its family uses.
@@ -45,7 +46,7 @@ class SocketAddress {
 
   // Same IP (v4-mapped equals IPv4) and same port; scope and flow label do not count.
   bool operator==(const SocketAddress& other) const noexcept;
-  // The same to the kernel, in every byte that the family uses.
+  // Equal in every byte that the family uses, scope and flow label included.
   bool identical(const SocketAddress& other) const noexcept {
     return family() == other.family() && std::memcmp(&v6_, &other.v6_, size()) == 0;
   }
@@ -56,8 +57,8 @@ class SocketAddress {
 static_assert(sizeof(SocketAddress) == 28, "part of the 64-byte hot half of a slot header");
 
 // The local address a datagram was sent to, and so the one its reply has to leave from
-// (IP_PKTINFO, IPV6_PKTINFO: ip(7), ipv6(7)). All zero where the socket is bound to one address
-// and the kernel knows it anyway.
+// (IP_PKTINFO, IPV6_PKTINFO: ip(7), ipv6(7)). All zero if the socket is bound to one address: the
+// kernel knows it anyway.
 struct LocalAddress {
   IpAddress ip;
   std::uint32_t interface = 0;  // index as if_nametoindex(3) gives it
@@ -66,18 +67,19 @@ struct LocalAddress {
   bool operator==(const LocalAddress&) const = default;
 };
 
-// Addresses that share their first `length` bits; if an interface is named, those on its link only.
+// Addresses that share their first `length` bits; with an interface, only those on its link.
 struct Prefix {
-  static constexpr std::uint32_t kNoInterface = 0xffff'ffff;  // of no host: contains nothing
+  static constexpr std::uint32_t kNoInterface = 0xffff'ffff;  // no host has it: contains nothing
 
   IpAddress ip;
-  unsigned length = 128;        // of the 16-byte form: an IPv4 /8 has 96 + 8
+  unsigned length = 128;        // bits of the 16-byte form: an IPv4 /8 has 96 + 8
   std::uint32_t interface = 0;  // 0: any
 
-  // `length` counts bits of the family of `ip_text` (0 to 32, 0 to 128); nothing where it is bad.
-  // An interface (`fe80::%eth0`) is looked up here: what was not there contains nothing.
+  // `length`: bits, 0 to 32 if `ip_text` is IPv4, else 0 to 128. nullopt if one of them is wrong.
+  // Looks up the interface (`fe80::%eth0`) here and only here: if the host does not have it now,
+  // the prefix contains nothing.
   static std::optional<Prefix> make(std::string_view ip_text, unsigned length);
-  // An IPv6 prefix shorter than 96 bits holds IPv6 addresses only: ::/0 is not "everybody".
+  // An IPv6 prefix shorter than 96 bits holds IPv6 addresses only: ::/0 does not contain IPv4.
   bool contains(const IpAddress& address) const noexcept;
   bool contains(const SocketAddress& peer) const noexcept {
     return (interface == 0 || interface == peer.interface()) && contains(peer.ip());

@@ -15,11 +15,12 @@
 namespace cpss {
 namespace {
 
-// Without messages of the kernel.
+// How often the addresses may have changed if the kernel sends no messages.
 constexpr std::chrono::seconds kLook{1};
 
-// Of routes only those that make addresses local: a router's others change all the time. The fields
-// are in the host's byte order, and a program loads them in the network's.
+// Lets through messages about routes only if the route makes addresses local: the other routes of a
+// router change all the time. The fields are in the host's byte order, but a filter program loads
+// them in the network's.
 bool pass_local_routes_only(int fd) noexcept {
   constexpr std::uint32_t kAll = 0xffff'ffff;
   std::array<sock_filter, 8> steps{
@@ -63,9 +64,10 @@ bool AddressWatch::may_have_changed() noexcept {
   return true;
 }
 
-// What they say does not matter, so they may be cut.
+// The content of the messages does not matter, so recv() may cut them.
 bool AddressWatch::take_messages() noexcept {
-  // At the next call the rest: nobody is to be kept here by a host that never rests.
+  // Messages in one call; the next call takes the rest. Without a limit, a host whose addresses
+  // change all the time would keep the caller here for ever.
   constexpr int kMax = 10'000;
   bool any = false;
   for (int i = 0; i < kMax; ++i) {

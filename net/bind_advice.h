@@ -1,4 +1,4 @@
-// What a person can do about an address that cannot be listened on.
+// Tells a person what to do if the server cannot listen on an address.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace cpss {
 
-// For the errno of bind(2) and its like.
+// `code`: the errno of bind(2), or of another call on the way there.
 std::string bind_advice(const SocketAddress& address, int code);
 
-// Whether it is no use to wait for an IPv6 address: IPv6 is switched off, and no interface has an
-// exception (ip-sysctl, disable_ipv6). Where /proc says nothing it is not.
+// Whether this host will have no IPv6 address: IPv6 is switched off, and no interface is excepted
+// (ip-sysctl, disable_ipv6). False if /proc does not tell.
 bool without_ipv6();
 
 }  // namespace cpss

@@ -10,7 +10,7 @@
 namespace cpss {
 namespace {
 
-// What the message carries; nothing where it is of another kind, or was cut.
+// The data of the message; nullopt if it is of another kind, or was cut.
 template <typename Info>
 std::optional<Info> carried(const cmsghdr& message, int level, int type) noexcept {
   if (message.cmsg_level != level || message.cmsg_type != type) return std::nullopt;
@@ -26,22 +26,22 @@ void take(const in_pktinfo& info, Arrival& arrival) noexcept {
   arrival.local.ip = ip_of(info.ipi_spec_dst);
   arrival.to_group = info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
   if (info.ipi_spec_dst.s_addr != INADDR_ANY) return;
-  // It came before IP_PKTINFO was asked for: into an inherited socket, before it was ours. The
-  // broadcast addresses of networks do not show then; from one of those the kernel refuses the
-  // reply.
+  // The datagram came into an inherited socket before we asked for IP_PKTINFO. Then we do not see
+  // that it was sent to the broadcast address of a network, but the kernel refuses to send the
+  // reply from there.
   arrival.local.ip = ip_of(info.ipi_addr);
   arrival.to_group = arrival.local.ip.is_multicast() || arrival.local.ip.is_broadcast();
 }
 
 void take(const in6_pktinfo& info, Arrival& arrival) noexcept {
-  // The IP_PKTINFO beside it says more.
+  // For an IPv4 datagram, the IP_PKTINFO message beside this one says more.
   if (IN6_IS_ADDR_V4MAPPED(&info.ipi6_addr)) return;
   arrival.to_group = IN6_IS_ADDR_MULTICAST(&info.ipi6_addr);
-  if (arrival.to_group) return;  // no source address: a reply leaves from the kernel's choice
+  if (arrival.to_group) return;  // no source address: the kernel chooses one for a reply
   arrival.local.ip = ip_of(info.ipi6_addr);
-  // The interface goes along only with a link-local address, which means nothing without it.
-  // Elsewhere it would force the reply out of the interface the request came in by, past the
-  // routing table: where the way back is another one, that loses the reply.
+  // Only a link-local address needs its interface. With any other address, the interface would
+  // force the reply out where the request came in, past the routing table: the reply is lost if
+  // the way back is another one.
   if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) arrival.local.interface = info.ipi6_ifindex;
 }
 
@@ -55,7 +55,7 @@ std::size_t write_one(std::byte* control, int level, int type, const Info& info)
   return CMSG_SPACE(sizeof info);
 }
 
-// An AF_INET6 socket takes a v4-mapped source in its own form for a v4-mapped peer.
+// An AF_INET6 socket takes the source address for a v4-mapped peer in IPv6 form, v4-mapped, too.
 std::size_t write_source_address(std::byte* control, sa_family_t family,
                                  const LocalAddress& local) noexcept {
   if (family == AF_INET6) {

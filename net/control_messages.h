@@ -1,5 +1,5 @@
-// The control messages (cmsg(3)) of a datagram: what the kernel says about one that arrived, and is
-// told about one that leaves.
+// The control messages (cmsg(3)) of a datagram: the kernel describes one that arrived, and we
+// describe one that leaves.
 //
 // Pure functions of their arguments; any thread; nothing is allocated.
 #pragma once
@@ -15,8 +15,8 @@
 
 namespace cpss {
 
-// Room for all that the kernel says where nothing else is asked for than UdpSocket asks for: a
-// dual-stack socket gets both forms of the address for an IPv4 datagram.
+// Room for all control messages that UdpSocket asks the kernel for. A dual-stack socket gets both
+// forms of the address for an IPv4 datagram.
 inline constexpr std::size_t kReceiveControlBytes =
     CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(int));
 inline constexpr std::size_t kSendControlBytes =
@@ -25,13 +25,13 @@ inline constexpr std::size_t kSendControlBytes =
 // Reads the address the datagram was sent to, and the size of merged ones, into `arrival`, whose
 // other members stay as they are. `header` as recvmsg(2) has filled it.
 //
-// A message that is shorter than its type says, as one that the kernel had no room for, is passed
-// over, and nothing behind the bytes that the header counts is read. MSG_CTRUNC, which says that
-// some were cut or left out, is Arrival::control_cut: whoever receives decides.
+// Skips a control message that is shorter than its type needs, because the kernel had no room for
+// all of it, and reads nothing behind the bytes that the header counts. MSG_CTRUNC says that the
+// kernel cut some or left some out; it becomes Arrival::control_cut, and the receive stage decides.
 void read_control(msghdr& header, Arrival& arrival) noexcept;
 
-// What the datagrams of one packet share: the source address, and the size of each but the last
-// where there are several. `control` has room for kSendControlBytes; returns the bytes written.
+// Writes what the datagrams of one packet share: the source address and, if there are several, the
+// size of each but the last. `control` has room for kSendControlBytes; returns the bytes written.
 // `family`: the socket's.
 std::size_t write_control(std::byte* control, sa_family_t family,
                           std::span<const OutgoingDatagram> packet) noexcept;

@@ -1,10 +1,10 @@
 // The seam between the stages and the kernel: receive a batch, send a batch.
 //
-// The real side is UdpSocket (udp_socket.h); tests put a fake or a lossy one in its place. A port
-// never waits in receive() or send() and never retries: what an error or a partial send means is
-// decided, and booked, by the stage that called.
+// The real side is UdpSocket (udp_socket.h); tests put a fake or a lossy one in its place. A
+// datagram socket never waits in receive() or send() and never retries: the stage that called
+// decides, and books, what an error or a partial send means.
 //
-// Thread-safety: several lanes may call receive() and send() on one port at once.
+// Thread-safety: several lanes may call receive() and send() on one datagram socket at once.
 #pragma once
 
 #include <chrono>
@@ -22,18 +22,18 @@ struct ReceiveBuffer {
   std::size_t size = 0;  // bytes
 };
 
-// What one filled buffer holds: one datagram, or several of one sender that the kernel merged
+// The content of one filled buffer: one datagram, or several of one sender that the kernel merged
 // (UDP_GRO, udp(7)).
 struct Arrival {
   SocketAddress peer;
-  LocalAddress local;              // where the peer sent it; see LocalAddress
+  LocalAddress local;              // the address that the peer sent it to
   std::uint32_t length = 0;        // bytes in the buffer
   std::uint32_t segment_size = 0;  // bytes of each merged datagram but the last, which may be
                                    // shorter; 0: the buffer holds one datagram
   bool truncated = false;          // the datagram was longer than the buffer
   bool to_group = false;           // sent to a broadcast or multicast address
-  // The kernel had no room for all that it had to say of the datagram (MSG_CTRUNC, recvmsg(2)): so
-  // `local`, `to_group` and `segment_size` may be wrong, and the bytes several datagrams.
+  // The kernel had no room for all control messages (MSG_CTRUNC, recvmsg(2)): `local`, `to_group`
+  // and `segment_size` may be wrong, and the bytes may be several datagrams.
   bool control_cut = false;
 
   // Datagrams in the buffer; an empty datagram is one.
@@ -58,13 +58,13 @@ struct OutgoingDatagram {
 
 struct SendResult {
   std::size_t accepted = 0;  // datagrams the kernel took, in order from the first
-  int error = 0;             // errno for datagram number `accepted`, EAGAIN where the kernel has no
+  int error = 0;             // errno for datagram number `accepted`, EAGAIN if the kernel has no
                              // room now; 0: the rest was not tried, call again
 };
 
-// How much of a socket's send buffer is taken by datagrams that the kernel has accepted and not yet
-// let go (SO_SNDBUF, socket(7)): on their way through a network card, or held back until a
-// neighbour's hardware address is known.
+// How much of a socket's send buffer (SO_SNDBUF, socket(7)) is taken by datagrams that the kernel
+// has accepted and not yet released: they are on their way through a network card, or wait until
+// the kernel knows a neighbour's hardware address.
 struct SendBufferUse {
   std::size_t taken = 0;  // bytes, as the kernel charges for them: more than their payload
   std::size_t size = 0;   // 0: not known
@@ -74,7 +74,7 @@ class DatagramSocket {
  public:
   virtual ~DatagramSocket() = default;
 
-  // Fills buffers with what is there now. buffers.size() == arrivals.size().
+  // Fills buffers with the datagrams that are there now. buffers.size() == arrivals.size().
   virtual ReceiveResult receive(std::span<const ReceiveBuffer> buffers,
                                 std::span<Arrival> arrivals) noexcept = 0;
   virtual SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept = 0;
@@ -84,7 +84,7 @@ class DatagramSocket {
 
   virtual SendBufferUse send_buffer_use() const noexcept { return {}; }
 
-  // To be waited on for readability in epoll; -1 where there is none (a fake).
+  // A lane waits in epoll until it is readable; -1 if there is none (a fake).
   virtual int descriptor() const noexcept = 0;
 };
 

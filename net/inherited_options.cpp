@@ -36,18 +36,18 @@ struct Row {
   std::string_view why;
 };
 
-// Options that are 0 at a socket as we open it. SO_TIMESTAMP and its kind have two numbers each,
-// of which a kernel shows the one that was set (linux/net_tstamp.h).
+// Options that are 0 on a socket that we open. SO_TIMESTAMP and its kind have two numbers each; the
+// kernel reports the one that was set (linux/net_tstamp.h).
 //
 // Left alone, each for a reason:
-// * the giver's to say: SO_BINDTODEVICE, SO_MARK, SO_PRIORITY, IP_TOS, IP_TTL, IPV6_TCLASS,
-//   IPV6_UNICAST_HOPS, IP_MINTTL, IPV6_MINHOPCOUNT, IP_UNICAST_IF, SO_MAX_PACING_RATE,
-//   IP_TRANSPARENT, IP_FREEBIND, IPV6_V6ONLY, IP_IPSEC_POLICY, SO_BUSY_POLL, SO_REUSEPORT (of one
-//   user), and filters: what they do not let through is counted as kernel_dropped;
-// * set by us anyway: buffers, IP_PKTINFO, UDP_GRO, IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, IPV6_MTU,
+// * the program that opened the socket decides: SO_BINDTODEVICE, SO_MARK, SO_PRIORITY, IP_TOS,
+//   IP_TTL, IPV6_TCLASS, IPV6_UNICAST_HOPS, IP_MINTTL, IPV6_MINHOPCOUNT, IP_UNICAST_IF,
+//   SO_MAX_PACING_RATE, IP_TRANSPARENT, IP_FREEBIND, IPV6_V6ONLY, IP_IPSEC_POLICY, SO_BUSY_POLL,
+//   SO_REUSEPORT (of one user), and filters: datagrams that they reject count as kernel_dropped;
+// * we set them anyway: buffers, IP_PKTINFO, UDP_GRO, IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, IPV6_MTU,
 //   close-on-exec;
-// * group memberships: what is sent to a group is refused (AccessControl);
-// * without effect on what we do: SO_RCVTIMEO, SO_SNDTIMEO (we never wait in a call), SO_RCVLOWAT,
+// * group memberships: AccessControl refuses datagrams that were sent to a group;
+// * without effect on our calls: SO_RCVTIMEO, SO_SNDTIMEO (we never wait in a call), SO_RCVLOWAT,
 //   SO_PEEK_OFF, SO_LINGER, SO_KEEPALIVE, multicast options of a sender; IP_HDRINCL is for raw
 //   sockets.
 constexpr auto kRows = std::to_array<Row>({
@@ -98,7 +98,7 @@ constexpr auto kRows = std::to_array<Row>({
     {IPPROTO_UDP, UDP_ENCAP, "UDP_ENCAP", kNotADatagram},
 });
 
-// Options of the packets we send that hold bytes, none at a socket as we open it.
+// Options that hold bytes for the packets we send; a socket that we open has none of them.
 constexpr auto kPacketOptions = std::to_array<Row>({
     {IPPROTO_IP, IP_OPTIONS, "IP_OPTIONS", kReplies},
     {IPPROTO_IPV6, IPV6_RTHDR, "IPV6_RTHDR", kReplies},
@@ -112,7 +112,7 @@ constexpr auto kPacketOptions = std::to_array<Row>({
       fmt::format("cannot use the inherited socket {}: {}", address.to_string(), problem), EINVAL);
 }
 
-// Nothing where the kernel does not know the option, or not for this socket.
+// nullopt if the kernel does not know the option, or not for this socket.
 std::optional<int> value_of(int fd, const Row& row) noexcept {
   int value = 0;
   socklen_t size = sizeof value;
@@ -125,7 +125,7 @@ bool is_set(int fd, const Row& row) noexcept {
 }
 
 bool has_bytes(int fd, const Row& row) noexcept {
-  std::array<std::byte, 2048> bytes{};  // an IPv6 extension header's most (RFC 8200 section 4.2)
+  std::array<std::byte, 2048> bytes{};  // max IPv6 extension header (RFC 8200 section 4.2)
   socklen_t size = bytes.size();
   return ::getsockopt(fd, row.level, row.name, bytes.data(), &size) == 0 && size != 0;
 }
@@ -145,7 +145,8 @@ void reset_one(int fd, const SocketAddress& address, const Row& row,
                               address.to_string(), row.text, row.why));
 }
 
-// To disconnect it would not do: one that was connected without being bound would lose its port.
+// We cannot just disconnect it: a socket that was connected without being bound would lose its
+// port.
 void refuse_connected(int fd, const SocketAddress& address) {
   SocketAddress peer;
   socklen_t size = SocketAddress::kCapacity;
@@ -155,8 +156,9 @@ void refuse_connected(int fd, const SocketAddress& address) {
                               peer.to_string()));
 }
 
-// Once set it stays. Where it counts (the queueing discipline etf) what has no time to leave at is
-// dropped, as each of our replies; with this flag each leaves an error.
+// SO_TXTIME cannot be reset. The queueing discipline etf, which obeys it, drops a packet without a
+// time to leave, and so each of our replies; with this flag each drop leaves an error in the error
+// queue.
 void refuse_timed(int fd, const SocketAddress& address) {
   sock_txtime timed{};
   socklen_t size = sizeof timed;
@@ -167,11 +169,12 @@ void refuse_timed(int fd, const SocketAddress& address) {
                               kErrors));
 }
 
-// What the error queue holds already would keep the socket ready (EPOLLERR) for ever. Taking the
-// option away empties it of errors of both families, whether it was set or not; time stamps of what
-// was sent, and notices of MSG_ZEROCOPY, stay there since Linux 6.2 or so until they are read.
+// Entries that are in the error queue already would keep the socket ready (EPOLLERR) for ever.
+// Setting IP_RECVERR to 0 removes the errors of both families, whether it was set or not. Time
+// stamps of sent packets and notices of MSG_ZEROCOPY stay there, since Linux 6.2 or so, until they
+// are read.
 void discard_errors(int fd) noexcept {
-  constexpr int kMax = 1'000'000;  // somebody else may go on sending
+  constexpr int kMax = 1'000'000;  // another process with this socket may go on sending
   const int off = 0;
   ::setsockopt(fd, IPPROTO_IP, IP_RECVERR, &off, sizeof off);
   for (int i = 0; i < kMax && ::recv(fd, nullptr, 0, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0; ++i) {

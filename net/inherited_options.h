@@ -1,10 +1,10 @@
-// The options that a socket has from whoever opened it, and what becomes of them when it is ours.
+// Which options of an inherited socket stay, and which we reset.
 //
-// A giver sets what is its own to say: who may send (a filter, a device), how replies travel (mark,
-// priority, TTL, traffic class). That stays. What changes what a receive or a send means is reset,
-// so that an inherited socket behaves as one that we have opened; the options belong to the open
-// socket, so it stays reset for whoever has it next. Which are which, and why, is the table in
-// inherited_options.cpp.
+// The program that opened the socket decides who may send (a filter, a device) and how replies
+// travel (mark, priority, TTL, traffic class): those options stay. Options that change the meaning
+// of a receive or a send are reset, so that an inherited socket behaves as one that we have opened.
+// Options belong to the open socket, so they stay reset for the next program that gets it. The
+// table in inherited_options.cpp has each option and its reason.
 #pragma once
 
 #include <string>
@@ -14,9 +14,9 @@
 
 namespace cpss {
 
-// Resets what has to be, on a bound UDP socket. Returns what was found and changed, a line each for
-// the log. Throws SocketError (EINVAL), which names the option, where the socket cannot be used as
-// it is: it is connected, or has an option that cannot be reset. Set-up only.
+// Resets those options of a bound UDP socket. Returns a line for the log for each option that it
+// changed. Throws SocketError (EINVAL) if the socket cannot be used: it is connected, or has an
+// option that cannot be reset, which the text names. Set-up only.
 std::vector<std::string> reset_inherited_options(int fd, const SocketAddress& address);
 
 }  // namespace cpss

@@ -21,7 +21,7 @@ namespace {
       EINVAL);
 }
 
-// Nothing where the descriptor is not a socket.
+// nullopt if the descriptor is not a socket.
 std::optional<int> socket_fact(int fd, int name) noexcept {
   int value = 0;
   socklen_t size = sizeof value;

@@ -1,4 +1,4 @@
-// IP addresses as the kernel's structures hold them.
+// Makes an IpAddress from the kernel's structures.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace cpss {
 
-// What an IPv4 address shares with all others in its 16-byte form; of a prefix, to be added.
+// The 16-byte forms of all IPv4 addresses share so many bits: to be added to a prefix length.
 inline constexpr unsigned kV4MappedBits = 96;
 
 inline IpAddress ip_of(const in_addr& address) noexcept {
@@ -29,7 +29,7 @@ inline IpAddress ip_of(const in6_addr& address) noexcept {
   return ip;
 }
 
-// Nothing where they are not the bytes of an address of that family.
+// nullopt if the bytes are not an address of that family.
 inline std::optional<IpAddress> ip_of(int family, std::span<const std::byte> bytes) noexcept {
   in_addr v4;
   in6_addr v6;

@@ -17,10 +17,10 @@
 namespace cpss {
 namespace {
 
-constexpr unsigned kOfOneAddress = 128;  // bits of a prefix
+constexpr unsigned kOfOneAddress = 128;  // prefix length, bits
 
-// The last address of an IPv4 network, which the kernel treats as its broadcast address whether the
-// interface was given one or not. Networks of one or two addresses have none (RFC 3021).
+// The last address of an IPv4 network, which the kernel treats as its broadcast address whether or
+// not the interface has one set. Networks of one or two addresses have none (RFC 3021).
 std::optional<IpAddress> broadcast_of(const ifaddrs& entry) {
   constexpr std::uint32_t kOfTwoAddresses = 0xffff'fffe;
   if (entry.ifa_addr->sa_family != AF_INET || entry.ifa_netmask == nullptr ||

@@ -1,9 +1,10 @@
-// The addresses of this host, to refuse datagrams that claim to come from ourselves: answering one
-// would make the server talk to itself for ever.
+// The addresses of this host. The receive stage refuses datagrams that claim to come from one of
+// them: answering one would make the server talk to itself for ever.
 //
-// A plain value, made anew where the host's addresses change (address_watch.h); how every lane has
-// the newest one is the matter of stages/receive/host_addresses.h. contains() and
-// is_network_broadcast() take logarithmic time in the number of addresses and allocate nothing.
+// A plain value, made anew when the host's addresses change (address_watch.h);
+// stages/receive/host_addresses.h gives the newest one to every lane. contains() and
+// is_network_broadcast() take logarithmic time in the number of addresses, contains() also linear
+// time in the number of networks; they allocate nothing.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +21,8 @@ class LocalAddressSet {
   explicit LocalAddressSet(std::vector<IpAddress> addresses, std::vector<IpAddress> broadcasts = {},
                            std::vector<Prefix> networks = {});
 
-  // The addresses of all interfaces (getifaddrs(3)), up or down, and what is local by a route alone
-  // (net/routes.h). Throws std::system_error.
+  // The addresses of all interfaces (getifaddrs(3)), up or down, and those that only a route makes
+  // local (net/routes.h). Throws std::system_error.
   static LocalAddressSet of_this_host();
 
   // All of 127.0.0.0/8 and ::1 count, listed or not (RFC 1122 section 3.2.1.3, RFC 4291 section
@@ -32,9 +33,9 @@ class LocalAddressSet {
   // 10.1.2.0/24), which no honest sender has as its own (RFC 1122 section 3.2.1.3).
   bool is_network_broadcast(const IpAddress& address) const noexcept;
 
-  // For a set that is to be assigned to without allocating: so many of each kind fit from now on.
+  // From now on assign_sorted() takes up to `max` of each kind without allocating.
   void reserve(std::size_t max);
-  // Of all, what another set has.
+  // Takes over the three lists of another set.
   void assign_sorted(std::span<const IpAddress> addresses, std::span<const IpAddress> broadcasts,
                      std::span<const Prefix> networks) noexcept;
 
@@ -48,7 +49,7 @@ class LocalAddressSet {
  private:
   std::vector<IpAddress> addresses_;
   std::vector<IpAddress> broadcasts_;
-  std::vector<Prefix> networks_;  // all of their addresses; a host has a few, if any
+  std::vector<Prefix> networks_;  // all their addresses are local; a host has a few, if any
 };
 
 }  // namespace cpss

@@ -23,16 +23,16 @@
 namespace cpss {
 namespace {
 
-// A neighbour that answers at all does so sooner than this: until then it is not silent. In the
-// kernel's unit for user space, USER_HZ.
+// A neighbour that answers at all does so sooner than this: until then it does not count as silent.
+// In the kernel's unit for user space, USER_HZ: 100 ms.
 constexpr std::uint32_t kSoon = 10;
 
-constexpr unsigned kOfOneAddress = 128;  // bits of a prefix
+constexpr unsigned kOfOneAddress = 128;  // prefix length, bits
 
 // Routes change rarely, and there may be very many.
 constexpr std::chrono::seconds kRoutesKept{5};
 
-// None: nothing that would tell.
+// nullopt: the state does not tell.
 std::optional<Reach> reach_of(unsigned state, std::uint32_t in_this_state_for) {
   constexpr unsigned kHasAddress =
       NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_NOARP | NUD_PERMANENT;
@@ -67,7 +67,7 @@ void read_tables(Neighbours& result) {
                 });
 }
 
-// Where nobody is asked for a hardware address there are no silent neighbours.
+// An interface on which the kernel asks for no hardware addresses has no silent neighbours.
 bool asks_for_neighbours(const ifaddrs& interface) noexcept {
   return (interface.ifa_flags & (IFF_LOOPBACK | IFF_NOARP | IFF_POINTOPOINT)) == 0;
 }
@@ -76,14 +76,14 @@ std::optional<Prefix> network_of(const ifaddrs& entry, const SocketAddress& own)
   if (entry.ifa_netmask == nullptr) return std::nullopt;
   const auto mask = SocketAddress::from(entry.ifa_netmask, SocketAddress::kCapacity);
   if (mask.family() != own.family()) return std::nullopt;
-  unsigned bits = own.family() == AF_INET ? kV4MappedBits - 16 : 0;  // 16 are set in that form
+  unsigned bits = own.family() == AF_INET ? kV4MappedBits - 16 : 0;  // mask.ip() has 16 of them set
   for (const std::uint8_t byte : mask.ip().bytes)
     bits += static_cast<unsigned>(std::popcount(byte));
   return Prefix{own.ip(), bits};
 }
 
-// The interfaces on which neighbours are asked for; their networks and the host's addresses go into
-// `result`.
+// Returns the interfaces on which the kernel asks for neighbours; puts their networks and the
+// host's addresses into `result`.
 std::vector<std::uint32_t> read_interfaces(Neighbours& result) {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0)
@@ -115,7 +115,7 @@ Prefix masked(Prefix prefix) noexcept {
   return prefix;
 }
 
-// The widest first, should there be more than somebody has room for.
+// The widest first: a ReachMap that has no room for all keeps the first ones.
 void tidy(std::vector<Prefix>& networks) {
   for (Prefix& network : networks) network = masked(network);
   std::ranges::sort(networks, {},

@@ -1,12 +1,12 @@
-// The kernel's neighbour tables (ARP, IPv6 neighbour discovery): who on the networks of this host
-// has told its hardware address, and who was asked for it in vain.
+// The kernel's neighbour tables (ARP, IPv6 neighbour discovery): which peers on the networks of
+// this host have told their hardware address, and which were asked for it in vain.
 //
-// What is sent to a neighbour whose address is not known is kept in the kernel until it is, or for
-// about three seconds (arp(7): mcast_solicit times retrans_time), and stays charged to the send
-// buffer of its socket.
+// The kernel keeps a datagram to a neighbour whose hardware address it does not know until it
+// learns the address, or for about three seconds (arp(7): mcast_solicit times retrans_time).
+// Meanwhile the datagram stays charged to the send buffer of its socket.
 //
-// May wait (net/netlink.h): before Linux 6.13 or so a look at the tables takes the kernel's lock of
-// all network configuration.
+// May wait (net/netlink.h): before Linux 6.13 or so the kernel takes its lock of all network
+// configuration to read the tables.
 #pragma once
 
 #include <chrono>
@@ -24,17 +24,17 @@ struct Neighbours {
     Reach reach;
   };
   std::vector<Entry> entries;  // addresses of this host are among them, as `open`
-  // Whose addresses are neighbours, each once, the widest first: those of the host's addresses, and
-  // those that are on a link by a route alone, as where a router announces a network and addresses
-  // come by DHCPv6.
+  // Every address in these is a neighbour. Each once, the widest first: the networks of the host's
+  // addresses, and those that only a route puts on a link, as when a router announces a network and
+  // addresses come by DHCPv6.
   std::vector<Prefix> networks;
 };
 
 // One thread at a time.
 class NeighbourReader {
  public:
-  // Now, but for routes, which may be some seconds old. Throws std::system_error: no netlink socket
-  // to be had (rtnetlink(7)), no answer.
+  // Reads the tables as they are now; routes may be some seconds old. Throws std::system_error: the
+  // kernel gives no netlink socket (rtnetlink(7)), or no answer.
   Neighbours read();
 
  private:

@@ -17,7 +17,7 @@
 namespace cpss::netlink {
 namespace {
 
-// For a part of the answer: the kernel has it at hand once it has taken the request.
+// Time limit for each part of the answer: the kernel has it ready once it has taken the request.
 constexpr timeval kLongestReceive{1, 0};
 
 [[noreturn]] void fail(int error) {
@@ -29,9 +29,9 @@ constexpr std::size_t aligned(std::size_t bytes) {
   return (bytes + 3) / 4 * 4;
 }
 
-// An answer is a row of messages, and each of these holds a row of attributes: what begins at `at`,
-// where `Head` says its length; nothing where the row ends there. The kernel is believed no more
-// than that.
+// An answer is a row of messages, and each message holds a row of attributes. item_at() returns the
+// item of the row that begins at `at`; its head says its length. nullopt at the end of the row, and
+// if the length cannot be right: we do not trust the kernel's lengths.
 template <typename Head>
 struct Item {
   Head head;
@@ -59,14 +59,15 @@ void ask(int netlink, std::uint16_t type, Bytes request) {
   if (::send(netlink, message.data(), message.size(), 0) < 0) fail(errno);
 }
 
-// Of NLMSG_ERROR, and of NLMSG_DONE, by which a table says that it could not be read to its end.
+// Throws the error in an NLMSG_ERROR, or in an NLMSG_DONE that says that the kernel could not read
+// the table to its end.
 void throw_if_error(std::uint16_t type, Bytes value) {
   int error = 0;
   if (!begin_with(value, error) && type == NLMSG_ERROR) fail(EPROTO);
   if (error < 0) fail(-error);
 }
 
-// Returns false with the last message of the answer.
+// Returns false if this part has the last message of the answer.
 bool read_part(Bytes part, const OnItem& on_message) {
   std::size_t at = 0;
   while (const auto message = item_at(part, at, &nlmsghdr::nlmsg_len)) {
@@ -90,7 +91,7 @@ void dump(std::uint16_t type, Bytes request, const OnItem& on_message) {
   ::setsockopt(netlink.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
   ::setsockopt(netlink.get(), SOL_SOCKET, SO_RCVTIMEO, &kLongestReceive, sizeof kLongestReceive);
   ask(netlink.get(), type, request);
-  std::array<std::byte, 32768> part;  // the kernel's largest
+  std::array<std::byte, 32768> part;  // the largest that the kernel sends
   for (bool more = true; more;) {
     const ssize_t size = ::recv(netlink.get(), part.data(), part.size(), 0);
     if (size < 0 && errno == EINTR) continue;

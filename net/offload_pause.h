@@ -1,9 +1,10 @@
-// For how long a socket does without segmentation offload after the way out has refused it (EIO).
+// For how long a socket does without segmentation offload after a send with it was refused (EIO).
 //
-// A refusal belongs to a route, and that may change, or the next datagram take another one; so it
-// is tried again. A try that is refused costs one system call, once in `kLength`.
+// A refusal belongs to a route. The route may change, or the next datagram may take another one, so
+// the socket tries again. A refused try costs one system call in each `kLength`.
 //
-// Any number of threads. Relaxed: who sees a change late tries once too often, or once too late.
+// Any number of threads. Relaxed: a thread that sees a change late tries once too often, or once
+// too late.
 #pragma once
 
 #include <atomic>
@@ -20,9 +21,9 @@ class OffloadPause {
   void begin(std::uint64_t now_ns) noexcept {
     end_ns_.store(now_ns + static_cast<std::uint64_t>(kLength.count()), std::memory_order_relaxed);
   }
-  // While this is false nobody need know the time.
+  // While this is false, the caller need not read the clock.
   bool begun() const noexcept { return end_ns_.load(std::memory_order_relaxed) != 0; }
-  // Whether it is over; then nothing has begun.
+  // Whether the pause is over; then begun() is false again.
   bool over(std::uint64_t now_ns) noexcept {
     if (now_ns < end_ns_.load(std::memory_order_relaxed)) return false;
     end_ns_.store(0, std::memory_order_relaxed);

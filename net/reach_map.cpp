@@ -30,8 +30,8 @@ std::array<std::uint64_t, 2> words_of(const IpAddress& ip) noexcept {
 
 }  // namespace
 
-// The bits of Reach are 0 in it. The factor is secret, too: with a known one there are pairs that
-// have the same hash whatever is mixed in before it.
+// The bits that a cell has for Reach are 0 in the hash. The factor is secret, too: with a known one
+// there are pairs of addresses that have the same hash, whatever is mixed in before it.
 std::uint64_t ReachMap::hash_of(const IpAddress& peer) const noexcept {
   std::uint64_t mixed = secret_;
   for (const std::uint64_t word : words_of(peer)) mixed = folded_product(mixed ^ word, factor_);
@@ -40,12 +40,13 @@ std::uint64_t ReachMap::hash_of(const IpAddress& peer) const noexcept {
 
 Reach ReachMap::of(const IpAddress& peer, std::uint64_t now_ns) const noexcept {
   const std::uint64_t published = published_ns_.load(std::memory_order_relaxed);
-  // The clocks of two CPUs, or a batch begun before the publication: `now_ns` may be a bit earlier.
+  // `now_ns` may be a little earlier: the clocks of two CPUs differ, or the batch began before the
+  // publication.
   if (published == 0 || (now_ns > published && now_ns - published > std::uint64_t{kValid.count()}))
     return Reach::open;
   const Edition& edition = editions_[current_.load(std::memory_order_acquire)];
   const std::uint64_t hash = hash_of(peer);
-  // Bounded, since a writer may be at work on it by now.
+  // Bounded, since the writer may be changing this edition by now.
   for (std::size_t i = 0; i < kCells; ++i) {
     const std::uint64_t cell =
         edition.cells[((hash >> 2) + i) % kCells].load(std::memory_order_relaxed);

@@ -43,12 +43,12 @@ std::optional<Route> route_in(netlink::Bytes message) {
   return route;
 }
 
-// A table that nobody has put anything into may not be there, nor may a family.
+// An empty table may not exist in the kernel, and the kernel may lack a family.
 bool says_that_there_are_none(int error) noexcept {
   return error == ENOENT || error == EOPNOTSUPP || error == EAFNOSUPPORT;
 }
 
-// Of both families. `table`: RT_TABLE_UNSPEC for all.
+// Both families. `table`: RT_TABLE_UNSPEC for all.
 void for_each_route(unsigned char table, unsigned char kind,
                     const std::function<void(const Route&)>& take) {
   const auto on_message = [&](std::uint16_t type, netlink::Bytes message) {

@@ -1,7 +1,8 @@
-// The kernel's routes (rtnetlink(7)), as far as they say who is this host and who is beside it.
+// The kernel's routes (rtnetlink(7)): those that make addresses local, and those that say which
+// addresses are on a link of this host.
 //
-// Any thread. May wait (net/netlink.h). All throw std::system_error where the kernel does not tell;
-// a family that it does not know has no routes.
+// Any thread. May wait (net/netlink.h). All throw std::system_error if the kernel does not tell; a
+// family that the kernel does not know has no routes.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +12,10 @@
 
 namespace cpss {
 
-// What the routing table `local` says is delivered here (RTN_LOCAL), both families. The host's own
-// addresses are among it, and networks of which every address is this host's by a route alone, "ip
-// route add local PREFIX dev lo", often called AnyIP: they are in no list of addresses.
+// The addresses and networks that the routing table `local` delivers to this host (RTN_LOCAL), both
+// families. Besides the host's own addresses, these are networks of which a route alone makes every
+// address local ("ip route add local PREFIX dev lo", often called AnyIP): no list of addresses has
+// those.
 std::vector<Prefix> local_routes();
 
 struct LinkRoute {
@@ -21,9 +23,9 @@ struct LinkRoute {
   std::uint32_t interface = 0;
 };
 
-// The unicast routes without a gateway, both families: who is in there is a neighbour on the link.
-// The kernel goes through all routes that there are, which takes a router with a million of them a
-// good part of a second.
+// The unicast routes without a gateway, both families: every address in them is a neighbour on the
+// link. The kernel goes through all its routes, which takes a good part of a second on a router
+// with a million of them.
 std::vector<LinkRoute> link_routes();
 
 }  // namespace cpss

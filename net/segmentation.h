@@ -1,7 +1,7 @@
 // Segmentation offload for UDP (UDP_SEGMENT, udp(7)): several datagrams to one peer go through the
-// kernel's network stack as one packet and are told apart at the very end of the way.
+// kernel's network stack as one packet, which is split at the very end of the way.
 //
-// Pure functions of their arguments; any thread.
+// Any thread. All but max_segments() are pure functions of their arguments.
 #pragma once
 
 #include <cstddef>
@@ -11,14 +11,15 @@
 
 namespace cpss {
 
-// How many datagrams the kernel takes in one such packet: UDP_MAX_SEGMENTS of the kernel, which is
-// not in its user headers. At least this many on every kernel that knows UDP_SEGMENT.
+// Every kernel that knows UDP_SEGMENT takes at least this many datagrams in one such packet. The
+// kernel's limit is its UDP_MAX_SEGMENTS, which is not in its user headers.
 inline constexpr std::size_t kMinSegments = 64;
 
-// What no kernel takes, or merges, more of: UDP_MAX_SEGMENTS since Linux 6.9.
+// No kernel takes, or merges, more datagrams than this: UDP_MAX_SEGMENTS since Linux 6.9.
 inline constexpr std::size_t kMaxSegments = 128;
 
-// Room for whatever the kernel merges (UDP_GRO): it goes up to the largest IP packet.
+// Room for all datagrams that the kernel merges into one arrival (UDP_GRO): up to the largest IP
+// packet.
 inline constexpr std::size_t kMergedBytes = 64 << 10;
 
 // Bytes of payload in one such packet, all its datagrams together: what a UDP length field and an
@@ -34,8 +35,8 @@ bool leaves_the_same_way(const OutgoingDatagram& a, const OutgoingDatagram& b) n
 std::size_t segments_of_one_packet(std::span<const OutgoingDatagram> datagrams,
                                    std::size_t max) noexcept;
 
-// The most datagrams this kernel takes in one packet, found by sending some to a socket of our own
-// on loopback; kMinSegments where that cannot be found out. Makes system calls: not for the hot
+// The max number of datagrams that this kernel takes in one packet, found by sending some to a
+// socket of our own on loopback; kMinSegments if that fails. Makes system calls: not for the hot
 // path.
 std::size_t max_segments() noexcept;
 

@@ -34,9 +34,9 @@ SocketAddress bound_address(int fd) noexcept {
   return address;
 }
 
-// A group's address can be bound, but no reply can leave from it, and what arrives there must never
-// be answered. Only the kernel knows the broadcast addresses of its networks: it
-// refuses to connect to one without SO_BROADCAST (ip(7)).
+// A group's address can be bound, but no reply can leave from it, and datagrams that arrive there
+// must never be answered. Only the kernel knows the broadcast addresses of its networks: it refuses
+// to connect to one without SO_BROADCAST (ip(7)).
 bool is_group(const SocketAddress& address) noexcept {
   const IpAddress ip = address.ip();
   if (ip.is_multicast() || ip.is_broadcast()) return true;
@@ -46,8 +46,8 @@ bool is_group(const SocketAddress& address) noexcept {
 }
 
 std::size_t small_datagram_cost() noexcept {
-  // Where loopback is down: as Linux 6.18 charges it on x86-64, a block of 1024 bytes for data and
-  // skb_shared_info and 256 for the sk_buff.
+  // Taken if loopback is down. Linux 6.18 charges it on x86-64: a block of 1024 bytes for data and
+  // skb_shared_info, and 256 for the sk_buff.
   constexpr std::size_t kUsual = 1280;
 
   const SocketAddress any_port(*IpAddress::parse("127.0.0.1"), 0);
@@ -65,7 +65,7 @@ std::size_t small_datagram_cost() noexcept {
 }
 
 std::size_t segments_per_packet(int fd) noexcept {
-  const int none = 0;  // no segmentation but where a send asks for it
+  const int none = 0;  // segmentation only if a send asks for it
   if (!set_option(fd, IPPROTO_UDP, UDP_SEGMENT, none)) return 1;
   static const std::size_t max = max_segments();
   return max;

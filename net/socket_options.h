@@ -1,4 +1,4 @@
-// Options and figures of a socket (setsockopt(2), socket(7)), and what must be found out by a try.
+// Options and figures of a socket (setsockopt(2), socket(7)), and facts that only a try can tell.
 #pragma once
 
 #include <array>
@@ -12,8 +12,8 @@
 
 namespace cpss {
 
-// A UDP socket as all of ours are made: SOCK_CLOEXEC, SOCK_NONBLOCK. The caller's to close; -1 and
-// errno where there is none.
+// Opens a UDP socket the way all of ours are opened: SOCK_CLOEXEC, SOCK_NONBLOCK. The caller closes
+// it. -1: errno says why there is none.
 int open_udp_socket(sa_family_t family) noexcept;
 
 // False: errno says why.
@@ -22,25 +22,25 @@ bool set_option(int fd, int level, int name, const Value& value) noexcept {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-// 0 where the kernel does not know it.
+// The value of an option; 0 if the kernel does not know it.
 int int_option(int fd, int level, int name) noexcept;
 
-// Its figures (SO_MEMINFO, socket(7)); zeros where the kernel gives none.
+// The memory figures of a socket (SO_MEMINFO, socket(7)); zeros if the kernel gives none.
 std::array<std::uint32_t, SK_MEMINFO_VARS> memory_info(int fd) noexcept;
 
-// With the real port; unknown where the descriptor is no socket.
+// The address of a socket, with the real port; AF_UNSPEC if the descriptor is no socket.
 SocketAddress bound_address(int fd) noexcept;
 
-// Whether nothing can be answered from the address: a broadcast or multicast address.
+// Whether it is a broadcast or multicast address, from which no reply can leave.
 bool is_group(const SocketAddress& address) noexcept;
 
-// What the kernel charges a receive buffer for one datagram of 256 bytes (its `truesize`: the
+// Bytes that the kernel charges a receive buffer for one datagram of 256 bytes (its `truesize`: the
 // sk_buff and the whole block its data lies in, several times the payload), measured on loopback.
 // The driver of a network card may charge 2 to 4 KiB for the same datagram.
 std::size_t small_datagram_cost() noexcept;
 
-// How many datagrams the socket may send as one packet; 1 where the kernel does not know
-// UDP_SEGMENT (before 4.18).
+// How many datagrams the socket may send as one packet; 1 if the kernel does not know UDP_SEGMENT
+// (before 4.18). Sets the socket's own segment size to none.
 std::size_t segments_per_packet(int fd) noexcept;
 
 }  // namespace cpss

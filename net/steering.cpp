@@ -32,8 +32,8 @@ namespace {
            : "'round_robin' needs Linux 5.12 or newer with extended BPF: choose 'random'");
 }
 
-// Classic BPF, which needs no rights (socket(7), SO_ATTACH_REUSEPORT_CBPF). `fact` is one that the
-// kernel knows besides the datagram's bytes (SKF_AD_...).
+// Steers by classic BPF, which needs no rights (socket(7), SO_ATTACH_REUSEPORT_CBPF). `fact`: a
+// value that the kernel offers to filters besides the datagram's bytes (SKF_AD_...).
 void steer_by(UdpSocket& member, int fact, unsigned members) {
   std::array<sock_filter, 3> code{{
       {BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<std::uint32_t>(SKF_AD_OFF + fact)},  // A = fact
@@ -61,8 +61,8 @@ int make_counter() noexcept {
   return bpf(BPF_MAP_CREATE, attributes);
 }
 
-// A socket filter, and not a program of type SK_REUSEPORT: this one can be had without rights where
-// the sysctl allows it, and needs no map of sockets.
+// A socket filter, and not a program of type SK_REUSEPORT: it needs no rights if the sysctl allows
+// it, and no map of sockets.
 int load_turns(int counter, unsigned members) noexcept {
   constexpr std::int16_t kKey = -4;  // on the stack, from its end
   const auto modulus = static_cast<std::int32_t>(members);
@@ -78,15 +78,15 @@ int load_turns(int counter, unsigned members) noexcept {
       // NOLINTNEXTLINE(misc-redundant-expression): BPF_ADD and BPF_K are both 0
       {BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, kKey},     // r2 += kKey
       {BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem},  // r0 = lookup(r1, r2)
-      // Without an element, which cannot be: a number that no socket has.
+      // No element (it cannot happen): return a number that no socket has.
       {BPF_JMP | BPF_JNE | BPF_K, BPF_REG_0, 0, 2, 0},     // r0 != 0: over the next two
       {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, -1},  // r0 = -1
       {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},                    // return r0
-      // The element, and one more in it, in one step: the program runs on several CPUs at once.
-      // The operation that gives back what was there is in Linux since 5.12.
+      // Fetch the element and add one to it, in one step: the program runs on several CPUs at once.
+      // Linux has the operation that returns the old value since 5.12.
       {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 0, 0, 1},                              // r1 = 1
       {BPF_STX | BPF_ATOMIC | BPF_DW, BPF_REG_0, BPF_REG_1, 0, BPF_ADD | BPF_FETCH},  // fetch, add
-      // Whose turn it is.
+      // The number of the socket whose turn it is.
       {BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_0, BPF_REG_1, 0, 0},  // r0 = r1
       {BPF_ALU64 | BPF_MOD | BPF_K, BPF_REG_0, 0, 0, modulus},    // r0 %= members
       {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},                           // return r0
@@ -95,7 +95,7 @@ int load_turns(int counter, unsigned members) noexcept {
   attributes.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
   attributes.insn_cnt = code.size();
   attributes.insns = reinterpret_cast<std::uintptr_t>(code.data());
-  // What it calls is open to programs of any licence.
+  // Programs of any licence may call map_lookup_elem().
   attributes.license = reinterpret_cast<std::uintptr_t>("Apache-2.0");
   return bpf(BPF_PROG_LOAD, attributes);
 }
@@ -116,7 +116,7 @@ void take_turns(UdpSocket& member, unsigned members) {
 void steer(UdpSocket& member, Steering how, unsigned members) {
   switch (how) {
     case Steering::hash:
-      return;  // what the kernel does by itself
+      return;  // the kernel does so by itself
     case Steering::random:
       return steer_by(member, SKF_AD_RANDOM, members);
     case Steering::cpu:

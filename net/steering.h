@@ -1,4 +1,4 @@
-// Which socket of a group gets a datagram. A group are the UDP sockets of one address and port
+// Which socket of a group gets a datagram. A group is all UDP sockets of one address and port
 // (UdpSocket::share_port(), UdpSocketOptions::reuse_port); the kernel chooses among them.
 //
 // Main thread, at set-up.
@@ -9,10 +9,10 @@
 
 namespace cpss {
 
-// Steers the whole group that `member` belongs to. Its sockets, `members` of them, are numbered as
-// they joined; where the number that comes out has no socket, the kernel goes by the hash.
-// round_robin needs Linux 5.12 and the right to extended BPF; the others need neither. Throws
-// SocketError, whose text says what to do, and then the group is steered as before.
+// Steers the whole group that `member` belongs to. It has `members` sockets, numbered in the order
+// in which they joined; if the steering yields a number without a socket, the kernel goes by the
+// hash. round_robin needs Linux 5.12 and the right to extended BPF; the others need neither. Throws
+// SocketError, whose text says what to do; then the group is steered as before.
 void steer(UdpSocket& member, Steering how, unsigned members);
 
 }  // namespace cpss

@@ -18,12 +18,12 @@
 namespace cpss {
 namespace {
 
-// What one recvmmsg or sendmmsg needs, for the most messages a call may have: up to 176 KiB.
+// The arrays that one recvmmsg or sendmmsg needs, for the max number of messages: up to 176 KiB.
 //
-// It lives on the stack of the call and is left uninitialised. So lanes that share a socket share
-// nothing else, nothing is allocated at any time, and only the part that a call uses is written or
-// even touched. (As a thread_local it would be cleared, page by page, at the start of every thread
-// of the process, the short-lived ones included.)
+// They live on the stack of the call and are left uninitialised. So lanes that share a socket share
+// nothing else, no call allocates, and a call touches only the part that it uses. (A thread_local
+// would be cleared, page by page, at the start of every thread of the process, the short-lived ones
+// included.)
 template <std::size_t ControlBytes>
 struct MessageArrays {
   std::array<mmsghdr, UdpSocket::kMaxPerCall> headers;
@@ -117,8 +117,8 @@ SendResult UdpSocket::send_as_packets(std::span<const OutgoingDatagram> datagram
                           MSG_DONTWAIT | MSG_NOSIGNAL);
   } while (accepted < 0 && errno == EINTR);
   if (accepted < 0) return {0, errno};
-  // Fewer than asked: the kernel has lost the reason (sendmmsg(2), BUGS). The caller's next call,
-  // which starts with the refused packet, brings it.
+  // If the kernel took fewer than asked, it has lost the reason (sendmmsg(2), BUGS). The caller's
+  // next call, which starts with the refused packet, brings it.
   std::size_t datagrams_accepted = 0;
   for (int i = 0; i < accepted; ++i)
     datagrams_accepted += arrays.headers[static_cast<std::size_t>(i)].msg_hdr.msg_iovlen;
@@ -129,7 +129,7 @@ void UdpSocket::wait_writable(std::chrono::milliseconds longest) noexcept {
   pollfd writable{fd_, POLLOUT, 0};
   const auto limit = std::clamp<std::chrono::milliseconds::rep>(longest.count(), 0, INT_MAX);
   if (::poll(&writable, 1, static_cast<int>(limit)) >= 0 || errno == EINTR) return;
-  // Whoever tries to send again after each wait would otherwise do nothing else.
+  // The wait failed. Without this pause a lane that sends again after each wait would spin.
   const timespec pause{0, 1'000'000};
   ::nanosleep(&pause, nullptr);
 }

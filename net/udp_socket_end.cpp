@@ -1,4 +1,4 @@
-// What the main thread asks of a UdpSocket while it serves, and how it is closed to others.
+// The functions of UdpSocket for the main thread: figures while the server runs, and the end.
 #include <cerrno>
 #include <cstring>
 
@@ -14,7 +14,7 @@ SocketBufferInfo UdpSocket::buffer_info() const noexcept {
   SocketBufferInfo info;
   info.receive_bytes = static_cast<std::size_t>(int_option(fd_, SOL_SOCKET, SO_RCVBUF));
   info.send_bytes = static_cast<std::size_t>(int_option(fd_, SOL_SOCKET, SO_SNDBUF));
-  // Older kernels than 6.18 may take one more: they look at the charge without the new datagram.
+  // Kernels before 6.18 may take one more: they check the charge without the new datagram.
   info.receive_datagrams = info.receive_bytes / small_datagram_cost();
   return info;
 }
@@ -35,14 +35,15 @@ bool UdpSocket::stop_arrivals() noexcept {
   return set_option(fd_, SOL_SOCKET, SO_ATTACH_FILTER, program);
 }
 
-// A connected socket gets what its peer sends to the local address that it has then, and no more
-// (udp(7)). That of a wildcard becomes loopback, for IPv4 too where it takes both.
+// A connected socket gets only the datagrams that its peer sends to its local address (udp(7)).
+// connect(2) turns a wildcard address into loopback; that closes a socket of both families to IPv4,
+// too.
 bool UdpSocket::turn_away() noexcept {
   SocketAddress self = local_;
   if (wildcard_)
     self = {*IpAddress::parse(local_.family() == AF_INET ? "127.0.0.1" : "::1"), local_.port()};
   if (::connect(fd_, self.data(), self.size()) == 0) return true;
-  // Where the host has no IPv6 address at all, not even ::1, a socket of both families serves IPv4.
+  // On a host without any IPv6 address, not even ::1, a socket of both families serves IPv4.
   if (!wildcard_ || local_.family() != AF_INET6) return false;
   sockaddr_in6 mapped{};
   mapped.sin6_family = AF_INET6;
@@ -52,8 +53,8 @@ bool UdpSocket::turn_away() noexcept {
   return ::connect(fd_, reinterpret_cast<const sockaddr*>(&mapped), sizeof mapped) == 0;
 }
 
-// MSG_TRUNC without a buffer takes a datagram and copies nothing (recv(2)). An error that was
-// pending at the socket is told once; a second one in a row ends it.
+// MSG_TRUNC without a buffer takes a datagram and copies nothing (recv(2)). The kernel reports a
+// pending error of the socket once; a second error in a row ends the loop.
 std::uint64_t UdpSocket::discard_unread() noexcept {
   constexpr std::uint64_t kMax = 1'000'000;
   std::uint64_t packets = 0;

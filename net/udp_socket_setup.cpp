@@ -1,4 +1,4 @@
-// How a UdpSocket is opened or taken over, and what it asks of the kernel.
+// How a UdpSocket is opened or taken over, and which options it sets.
 #include <algorithm>
 #include <cerrno>
 #include <climits>
@@ -26,10 +26,11 @@ namespace {
                     code);
 }
 
-// The forced form goes beyond net.core.rmem_max / wmem_max but needs CAP_NET_ADMIN; the plain form
-// gives what the limit allows, silently: buffer_info() tells (socket(7)).
+// The forced form goes beyond net.core.rmem_max / wmem_max but needs CAP_NET_ADMIN. With the plain
+// form the kernel gives what the limit allows, silently (socket(7)): buffer_info() tells.
 //
-// `keep_larger`: whoever opened an inherited socket may have been allowed more than we are.
+// `keep_larger`: the program that opened an inherited socket may have been allowed more than we
+// are.
 void set_buffer(int fd, int forced, int plain, std::size_t bytes, bool keep_larger) noexcept {
   // The kernel doubles the value and keeps it in an int.
   const int value = static_cast<int>(std::min<std::size_t>(bytes, INT_MAX / 2));
@@ -55,7 +56,7 @@ UdpSocket::UdpSocket(const SocketAddress& address, const UdpSocketOptions& optio
   const int fd = socket.get();
   if (fd < 0) fail(address, "socket", errno);
   if (address.family() == AF_INET6) {
-    // Always said: the default is a sysctl (ipv6(7)).
+    // Always set: the default is a sysctl (ipv6(7)).
     const int only = options.ipv6_only ? 1 : 0;
     if (!set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, only)) fail(address, "IPV6_V6ONLY", errno);
   }
@@ -63,12 +64,12 @@ UdpSocket::UdpSocket(const SocketAddress& address, const UdpSocketOptions& optio
   const int on = 1;
   if (options.reuse_port && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, on))
     fail(address, "SO_REUSEPORT", errno);
-  // Last, so that nothing arrives at a half-made socket. No SO_REUSEADDR: for UDP it would let
-  // another program take our datagrams.
   if (options.freebind &&
       !set_option(fd, address.family() == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
                   address.family() == AF_INET6 ? IPV6_FREEBIND : IP_FREEBIND, on))
     fail(address, "IP_FREEBIND", errno);
+  // Last, so that nothing arrives at a half-made socket. Without SO_REUSEADDR: for UDP it would let
+  // another program take our datagrams.
   if (::bind(fd, address.data(), address.size()) != 0) {
     const int code = errno;
     const bool never = code == EADDRNOTAVAIL && address.family() == AF_INET6 && without_ipv6();
@@ -85,8 +86,8 @@ UdpSocket::UdpSocket(InheritedDescriptor inherited, const UdpSocketOptions& opti
   refuse_group(local_);
   notes_ = reset_inherited_options(inherited.fd, local_);
   ask_for(options, inherited.fd, local_);
-  // O_NONBLOCK stays as it is: whoever opened the socket shares it, and we never wait in a call
-  // (MSG_DONTWAIT).
+  // O_NONBLOCK stays as it is: the program that opened the socket shares it, and we never wait in a
+  // call (MSG_DONTWAIT).
   if (::fcntl(inherited.fd, F_SETFD, FD_CLOEXEC) != 0) fail(local_, "FD_CLOEXEC", errno);
   fd_ = inherited.fd;
 }
@@ -100,8 +101,8 @@ void UdpSocket::ask_for(const UdpSocketOptions& options, int fd, const SocketAdd
   if (wildcard_ && takes_v4 && !set_option(fd, IPPROTO_IP, IP_PKTINFO, on))
     fail(address, "IP_PKTINFO", errno);
   set_path_options(options, fd, address, takes_v4);
-  // An inherited socket that merges already goes on, whatever is asked for: what waits in it may be
-  // merged, and its datagrams can be told apart only while the option is on.
+  // An inherited socket that merges already goes on merging, with or without options.gro: packets
+  // that wait in it may be merged, and can be split into datagrams only while the option is on.
   merges_ = (options.gro && set_option(fd, IPPROTO_UDP, UDP_GRO, on)) ||
             int_option(fd, IPPROTO_UDP, UDP_GRO) != 0;
   if (options.gso) max_segments_ = segments_per_packet(fd);
@@ -109,19 +110,20 @@ void UdpSocket::ask_for(const UdpSocketOptions& options, int fd, const SocketAdd
   set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, options.buffer_bytes, inherited_);
 }
 
-// How what we send travels.
+// How our datagrams travel.
 void UdpSocket::set_path_options(const UdpSocketOptions& options, int fd,
                                  const SocketAddress& address, bool takes_v4) const {
   const bool v6 = address.family() == AF_INET6;
-  // Else the kernel refuses to send from an address that is local by a route alone ("ip -6 route
-  // add local"), though it delivers what is sent there. For IPv4 it looks at such routes itself.
+  // Without it the kernel refuses to send from an address that only a route makes local ("ip -6
+  // route add local"), though it delivers datagrams sent there. For IPv4 it looks at such routes
+  // itself.
   const int on = 1;
   if (v6 && wildcard_) set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, on);
-  // A kernel that refuses it goes on as by default, and believes ICMP.
+  // A kernel that refuses this keeps its default, and believes ICMP.
   const int omit = IP_PMTUDISC_OMIT;
   if (takes_v4) set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, omit);
-  // The default, which the giver of an inherited socket may have changed: what is longer than the
-  // path takes leaves in fragments, of no other size than that.
+  // These are the defaults, which the program that opened an inherited socket may have changed: the
+  // kernel splits a datagram that is longer than the path takes into fragments of just that size.
   const int want = IPV6_PMTUDISC_WANT;
   const int any = 0;
   if (v6) set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, want);

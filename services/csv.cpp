@@ -13,7 +13,7 @@ bool CsvLine::split(std::string_view line, char separator) {
     const bool taken = line.starts_with('"') ? take_quoted(line) : take_plain(line);
     if (!taken) return false;
     if (line.empty()) return true;
-    line.remove_prefix(1);  // the separator: what is behind it is a field, even if empty
+    line.remove_prefix(1);  // the separator: a field follows it, even if an empty one
   }
 }
 

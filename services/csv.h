@@ -3,7 +3,7 @@
 //
 // Two differences: a quoted field ends on its line, since no value of ours may hold a line break;
 // so one bad quote spoils one line and not the rest of the file. And blanks around a field (spaces,
-// and tabs where these do not separate) are none of its bytes, unless they are within its quotes.
+// and tabs unless tabs separate) do not belong to it, unless they are within its quotes.
 //
 // Not for several threads at once.
 #pragma once
@@ -17,8 +17,8 @@ namespace cpss {
 
 class CsvLine {
  public:
-  // `line` without its line end; `separator` is no blank and no quote. False where the quoting is
-  // wrong, see problem(). A line always has at least one field.
+  // `line` without its line end; `separator` is neither a space nor a quote. False if the quoting
+  // is wrong, see problem(). A line always has at least one field.
   bool split(std::string_view line, char separator = ',');
 
   // Valid until the next split() and as long as the line's memory.
@@ -28,7 +28,7 @@ class CsvLine {
  private:
   bool take_plain(std::string_view& rest);
   bool take_quoted(std::string_view& rest);
-  // Without the blanks it begins with.
+  // `text` without the blanks at its beginning.
   std::string_view without_blanks(std::string_view text) const noexcept;
 
   std::vector<std::string_view> fields_;

@@ -17,7 +17,7 @@ class E164 {
  public:
   static constexpr std::size_t kMaxDigits = 15;
 
-  // Nothing where `text` is not 1 to 15 ASCII digits and nothing else.
+  // nullopt unless `text` is 1 to 15 ASCII digits and nothing else.
   static std::optional<E164> parse_digits(std::string_view text) noexcept;
   // The same, with or without one '+' before the digits.
   static std::optional<E164> parse_number(std::string_view text) noexcept;
@@ -26,8 +26,8 @@ class E164 {
 
   // Four bits a digit, the first digit in the highest bits, each one more than the digit, zeros
   // after the last. So the end of a number differs from every digit, the lowest four bits are
-  // always zero, and the order of values is that of a dictionary: a prefix comes before all that
-  // begin with it.
+  // always zero, and the order of values is that of a dictionary: a prefix comes before all numbers
+  // that begin with it.
   std::uint64_t packed() const noexcept { return packed_; }
 
   std::size_t size() const noexcept {  // digits
@@ -36,7 +36,7 @@ class E164 {
   bool begins_with(E164 prefix) const noexcept {
     return ((packed_ ^ prefix.packed_) & ~(~std::uint64_t{0} >> 4 * prefix.size())) == 0;
   }
-  // What is left of it without its first `digits` digits, 0 to 15.
+  // The number without its first `digits` digits, 0 to 15.
   E164 behind(std::size_t digits) const noexcept { return E164(packed_ << 4 * digits); }
   std::string to_string() const;
 

@@ -1,4 +1,4 @@
-// Service `echo`: any payload back, as it came.
+// Service `echo`: sends every payload back as it came.
 #pragma once
 
 #include <memory>

@@ -16,7 +16,7 @@
 namespace cpss {
 namespace {
 
-// Messages looked up together; bounds what process() keeps on the stack.
+// Messages looked up together; bounds the stack that process() uses.
 constexpr std::size_t kChunk = 64;
 
 std::optional<InvalidReason> why_invalid(const native::Header& header) {
@@ -29,7 +29,7 @@ std::optional<InvalidReason> why_invalid(const native::Header& header) {
   return std::nullopt;
 }
 
-// Says why the message is invalid where it has no header to be answered by.
+// The header of a request; nullopt if the message has none, and then its verdict is `invalid`.
 std::optional<native::Header> valid_header(Message& message) {
   const std::optional<native::Header> header = native::read_header(message.request());
   if (!header) {
@@ -47,9 +47,9 @@ std::optional<E164> number_in(std::span<const std::byte> body) {
   return E164::parse_number({reinterpret_cast<const char*>(body.data()), body.size()});
 }
 
-// Writes the reply over the request wherever it fits there: those bytes are in the cache already,
-// and the reply's window is never touched. As long as the request, zeros behind the body; longer
-// only where the peer may get more and the body needs it.
+// Writes the reply over the request if it fits there: those bytes are in the cache already, and the
+// reply window is not touched. The reply is as long as the request, with zeros behind the body;
+// longer only if the peer may get more and the body needs it.
 void answer(Message& message, std::uint64_t transaction, native::ReplyCode code,
             std::string_view row = {}) {
   const std::size_t max = message.reply_window().size();

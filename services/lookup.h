@@ -1,8 +1,8 @@
-// Service `lookup` (the default): the row of the longest matching number prefix, in the native wire
-// format (services/native_wire.h, docs/native-protocol.md).
+// Service `lookup` (the default): answers with the row of the longest matching number prefix, in
+// the native wire format (services/native_wire.h, docs/native-protocol.md).
 //
-// Its only state is the constant number table, and what it needs for a batch is on the stack: it
-// has no lane state, allocates nothing and never throws once it is made.
+// Its only state is the constant number table; its data for a batch are on the stack. It has no
+// lane state, allocates nothing and never throws once it is made.
 #pragma once
 
 #include <memory>
@@ -29,8 +29,9 @@ class LookupService final : public Service {
   NumberTable table_;
 };
 
-// With the number data of CPSS_NUMBERS, or the shipped sample; announces which, how much and how
-// long it took. Throws ServiceDataError.
+// With the number data of CPSS_NUMBERS, or the shipped sample. Announces which data it took, how
+// many prefixes they have and, for a file, how long it took to load. Throws ServiceDataError, and
+// std::system_error as load_numbers() does.
 std::unique_ptr<Service> make_lookup(const ServiceSettings& settings);
 
 }  // namespace cpss

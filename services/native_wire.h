@@ -44,7 +44,7 @@ struct Header {
   std::uint64_t transaction = 0;
 };
 
-// Nothing where the datagram is shorter than a header; any other content is returned as it is.
+// nullopt if the datagram is shorter than a header; checks nothing else.
 std::optional<Header> read_header(std::span<const std::byte> datagram) noexcept;
 // `window` has at least kHeaderBytes.
 void write_header(std::span<std::byte> window, const Header& header) noexcept;

@@ -24,7 +24,7 @@ constexpr std::string_view kPrefixColumn = "prefix";
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // spreadsheets write one
 constexpr std::size_t kMaxShown = 20;                        // problems told in full
 
-// What was wrong, by line; the first kMaxShown in words.
+// The problems found, by line; keeps the texts of the first kMaxShown.
 class Problems {
  public:
   void add(std::size_t line, std::string text) {
@@ -80,7 +80,7 @@ constexpr std::array<bool, 256> kForbidden = [] {
   return forbidden;
 }();
 
-// The first character that would break a reply's column=value;column=value apart, or a log line.
+// The first character that would break the column=value;column=value of a reply, or a log line.
 std::optional<char> forbidden_in(std::string_view value) {
   const auto found =
       std::ranges::find_if(value, [](char c) { return kForbidden[static_cast<unsigned char>(c)]; });
@@ -101,13 +101,13 @@ std::string_view take_line(std::string_view& rest) {
   return line;
 }
 
-// In whatever case.
+// Upper and lower case count as the same.
 bool same_name(std::string_view a, std::string_view b) noexcept {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   return std::ranges::equal(a, b, {}, lower, lower);
 }
 
-// For a message: the first of them, quoted.
+// For a message: the first names, quoted.
 std::string list_of(const std::vector<std::string>& names) {
   constexpr std::size_t kMax = 10;
   std::string text;
@@ -154,8 +154,8 @@ class NumberParser {
         fields_.fields(), [](std::string_view name) { return same_name(name, kPrefixColumn); });
   }
 
-  // Splits the line at the separator that makes one of its names "prefix"; where none does, at the
-  // one that makes the most of it.
+  // Splits the line at the separator that makes one of its names "prefix"; if none does, at the one
+  // that yields the most names.
   bool split_header(std::string_view line) {
     std::size_t max = 0;
     for (const char separator : {',', ';', '\t'}) {
@@ -208,7 +208,7 @@ class NumberParser {
     if (!prefix)
       problems_.add(
           line, fmt::format("prefix {} is not 1 to {} digits", quoted(digits), E164::kMaxDigits));
-    // With it or without, it is the same prefix, and has the same reply.
+    // With or without a '+' it is the same prefix, and has the same reply.
     if (digits.starts_with('+')) digits.remove_prefix(1);
 
     reply_.assign(columns_[prefix_column_]).append(1, '=').append(digits);
@@ -230,7 +230,7 @@ class NumberParser {
     if (good) found_.push_back({{*prefix, texts_.add(reply_)}, line});
   }
 
-  // Puts what was found in order; names each line whose prefix an earlier one has.
+  // Sorts found_ by prefix; reports each line whose prefix an earlier one has.
   Problems duplicates() {
     std::ranges::sort(found_, {}, [](const Found& f) { return std::pair(f.row.prefix, f.line); });
     struct Duplicate {
@@ -257,7 +257,7 @@ class NumberParser {
   char separator_ = ',';
   std::vector<std::string> columns_;  // as the header spells them
   std::size_t prefix_column_ = 0;
-  std::string reply_;  // of the row in hand; kept for its memory
+  std::string reply_;  // of the current row; a member, so that its memory is used again
   std::vector<Found> found_;
   TextPool texts_;
   Problems problems_;
@@ -277,7 +277,7 @@ std::string read_file(const std::string& path, std::chrono::milliseconds patienc
   struct stat info {};
   if (file.is_open() && ::fstat(file.descriptor(), &info) != 0)
     throw_unreadable(path, std::strerror(errno));
-  // /dev/zero never ends.
+  // No character devices: /dev/zero never ends.
   if (S_ISCHR(info.st_mode)) throw_unreadable(path, std::strerror(ENODEV));
   std::string content;
   content.reserve(static_cast<std::size_t>(info.st_size) + kStep);

@@ -12,16 +12,16 @@
 
 namespace cpss {
 
-// Whether data without a single row are taken: mostly it is the wrong file, or one that an export
-// has not finished.
+// Whether data without a single row are accepted: they mostly are the wrong file, or one that an
+// export has not finished.
 enum class Rows : bool { needed, may_be_none };
 
-// `source` names the data in messages. Throws ServiceDataError, with the first problems and the
-// number of all, where anything is wrong with any line: nothing is half-loaded.
+// `source` names the data in messages. Throws ServiceDataError if anything is wrong with any line:
+// nothing is half-loaded. Its text has the first problems and the number of the others.
 NumberTable parse_numbers(std::string_view csv, std::string_view source, Rows rows = Rows::needed);
 
-// The same from a file or pipe. Throws ServiceDataError also where it cannot be read, or gives
-// nothing for `patience`, but std::system_error where that is for a limit of the process.
+// The same from a file or pipe. Throws ServiceDataError also if it cannot be read, or gives no data
+// for `patience`, but std::system_error if a limit of this process is the reason.
 NumberTable load_numbers(const std::string& path, Rows rows = Rows::needed,
                          std::chrono::milliseconds patience = kInputPatience);
 

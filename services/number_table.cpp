@@ -21,8 +21,8 @@ constexpr unsigned kDigitBits = 4;
 constexpr unsigned kChildrenShift = 4;
 constexpr std::uint64_t kSkippedMask = 0xf;
 
-// The highest `digits` digits. (Where `digits` is masked to four bits, no comparison is left of
-// it.)
+// A mask for the first `digits` digits. (If the caller has masked `digits` to four bits, the
+// compiler drops the comparison.)
 constexpr std::uint64_t leading_mask(unsigned digits) {
   return digits < 16 ? ~(~std::uint64_t{0} >> kDigitBits * digits) : ~std::uint64_t{0};
 }
@@ -38,7 +38,7 @@ unsigned digit_at(E164 number, unsigned depth) {
   return static_cast<unsigned>(number.packed() << kDigitBits * depth >> (64 - kDigitBits));
 }
 
-// How many digits the first and the last of a sorted range, and so all of it, have in common.
+// How many digits the first and the last number of a sorted range, and so all in it, begin with.
 unsigned common_digits(E164 first, E164 last) {
   const auto same_bits = static_cast<unsigned>(std::countl_zero(first.packed() ^ last.packed()));
   return std::min(same_bits / kDigitBits, static_cast<unsigned>(first.size()));
@@ -94,7 +94,7 @@ void NumberTable::fill_root(std::span<const Row> rows) {
     const std::size_t index = row.prefix.packed() >> (64 - kDigitBits * kRootDigits);
     const auto digits = static_cast<unsigned>(row.prefix.size());
     if (digits <= kRootDigits) {
-      // Every number that begins so, until longer prefixes, which come later, overwrite a part.
+      // For every number that begins with it; longer prefixes, which come later, overwrite a part.
       const std::size_t span = std::size_t{1} << kDigitBits * (kRootDigits - digits);
       for (RootEntry& entry : std::span(root_).subspan(index, span)) entry.text = row.text;
       rows = rows.subspan(1);
@@ -111,8 +111,9 @@ void NumberTable::fill_root(std::span<const Row> rows) {
   }
 }
 
-// Makes `node` the place of all `rows`, which have their first `depth` digits in common, those
-// being spent. Its children get one block before any of them is built, so that they are neighbours.
+// Makes `node` the place of all `rows`, which share their first `depth` digits: the search has used
+// those up on its way there. The children of the node get one block before any of them is built, so
+// that they are neighbours.
 void NumberTable::build(std::uint32_t node, std::span<const Row> rows, unsigned depth) {
   const E164 first = rows.front().prefix.behind(depth);
   const unsigned skipped = common_digits(first, rows.back().prefix.behind(depth));
@@ -159,7 +160,7 @@ std::string_view NumberTable::find(E164 number) const noexcept {
 void NumberTable::find_chunk(std::span<const E164> numbers,
                              std::span<std::string_view> texts) const noexcept {
   struct Searching {
-    std::uint64_t digits;  // those not yet spent, leading
+    std::uint64_t digits;  // not yet used up, the next one in the highest bits
     std::uint32_t node;
     std::uint32_t number;  // index into `best`
   };

@@ -1,4 +1,4 @@
-// The number table: which row has the longest prefix of a number.
+// The number table: finds the row with the longest prefix of a number.
 //
 // Constant after construction; find() may be called by any number of threads. It allocates nothing.
 //
@@ -6,8 +6,9 @@
 // table costs cache misses, so the layout makes them few and find() makes them overlap.
 // * A root array is indexed by the first four digits.
 // * Below it is a trie over the digits with path compression: a node holds the digits it skips, a
-//   bit for each child, and where its children lie side by side. A node is 16 bytes, so siblings
-//   share cache lines, and a table of whole numbers costs one node for each rather than a chain.
+//   bit for each child, and the place where its children lie side by side. A node is 16 bytes, so
+//   siblings share cache lines, and a table of whole numbers costs one node for each rather than a
+//   chain.
 // * A node names its row's reply text directly; the text carries its own length. The text is stored
 //   ready made, so that a reply is one copy.
 // * find() takes a batch through the trie in lock-step: each round moves every number one node on
@@ -32,11 +33,11 @@ namespace cpss {
 class TextPool {
  public:
   using Offset = std::uint32_t;
-  static constexpr Offset kNone = 0;                // where an empty text is
+  static constexpr Offset kNone = 0;                // the place of an empty text
   static constexpr std::size_t kMaxBytes = 0xffff;  // of one text; more than any datagram holds
 
   TextPool();
-  // At most kMaxBytes. Throws std::length_error when the pool would pass 4 GiB.
+  // Throws std::length_error if the text is longer than kMaxBytes, or would begin beyond 4 GiB.
   Offset add(std::string_view text);
 
   std::string_view at(Offset offset) const noexcept;
@@ -66,11 +67,11 @@ class NumberTable {
   std::size_t size() const noexcept { return size_; }  // prefixes
 
  private:
-  // What the search has to know of a place in the trie.
+  // One place in the trie: all that the search needs there.
   struct Node {
     // From the highest bits: the digits skipped before this node's own place, as E164 packs them;
-    // 10 bits, one for each digit (the lowest is 0) that a child begins with; 4 bits, how many
-    // digits are skipped, at most 11, since the root array takes four.
+    // then 10 bits, each set if a child begins with that digit (the lowest bit: 0); then 4 bits,
+    // how many digits are skipped, at most 11, since the root array takes four.
     std::uint64_t path = 0;
     TextPool::Offset text = TextPool::kNone;  // of the prefix that ends here
     std::uint32_t first_child = 0;
@@ -79,7 +80,7 @@ class NumberTable {
 
   struct RootEntry {
     TextPool::Offset text = TextPool::kNone;  // of the longest prefix within the root's digits
-    std::uint32_t node = 0;                   // 0: nothing longer
+    std::uint32_t node = 0;                   // 0: no prefix is longer
   };
 
   static constexpr unsigned kRootDigits = 4;

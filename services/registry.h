@@ -25,7 +25,7 @@ struct ServiceEntry {
 class ServiceRegistry {
  public:
   void add(ServiceEntry entry) { entries_.push_back(std::move(entry)); }
-  // Null where there is none of that name; valid until the next add().
+  // Null if there is none of that name; valid until the next add().
   const ServiceEntry* find(std::string_view name) const noexcept;
   const std::vector<ServiceEntry>& entries() const noexcept { return entries_; }
 

@@ -1,5 +1,5 @@
-// The number data used where none is configured: services/sample-numbers.csv, compiled in, so
-// that a first start needs no file.
+// The number data used if none are configured: services/sample-numbers.csv, compiled in, so that a
+// first start needs no file.
 #pragma once
 
 #include <string_view>

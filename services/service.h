@@ -1,8 +1,8 @@
-// What a user of cpss writes: a Service turns request bytes into reply bytes.
+// A Service turns request bytes into reply bytes. It is the part that a user of cpss writes.
 //
-// A service owns no socket, no queue and no thread. One object serves all lanes and is called by
-// several threads at once, so what it holds must be constant after construction or synchronised;
-// what a lane needs for itself comes from make_lane_state(). docs/writing-a-service.md shows one.
+// A service owns no socket, no queue and no thread. Several threads call one object at once, so its
+// members must be constant after construction or synchronised; make_lane_state() makes the data
+// that a lane needs for itself. docs/writing-a-service.md shows a service.
 #pragma once
 
 #include <cstddef>
@@ -23,21 +23,21 @@ enum class InvalidReason : std::uint8_t {
   malformed,        // anything else
 };
 
-// Why policy of the service keeps it from answering. Each is a counter; none is ever answered.
+// Why the policy of a service forbids an answer. Each is a counter; none is ever answered.
 enum class RefuseReason : std::uint8_t {
   by_service,
 };
 
 enum class Verdict : std::uint8_t {
-  none,      // the service said nothing: counted as failed
+  none,      // the service gave no verdict: counted as failed
   reply,     // send the reply
   no_reply,  // silence by design (SIP ACK)
-  defer,     // call process_deferred() for it, where blocking is allowed
+  defer,     // call process_deferred() for it, which may block
   invalid,   // see InvalidReason
   refuse,    // see RefuseReason
 };
 
-// One request and the room for its reply, valid for the duration of the call that gets it.
+// One request and the room for its reply, valid during the call that gets it.
 class Message {
  public:
   // The memory belongs to the stage that calls; `reply_limit` is at most both windows' size.
@@ -54,7 +54,7 @@ class Message {
   // CPSS_TRUSTED holds the peer: its replies may be longer than its requests.
   bool trusted() const noexcept { return trusted_; }
 
-  // Where a reply is written; its size is the most bytes this reply may have: the window for a
+  // The service writes the reply here. Its size is the max length of this reply: the window for a
   // trusted peer, never more than the request for any other.
   std::span<std::byte> reply_window() noexcept { return {reply_window_, reply_limit_}; }
   // The request's own bytes, for a service that turns them into the reply without a copy.
@@ -103,8 +103,8 @@ class Message {
   std::uint8_t reason_ = 0;
 };
 
-// What one lane keeps for itself between calls (scratch memory, a random generator). Made by the
-// service, passed back to each of its calls on that lane, never shared.
+// Data that one lane keeps for itself between calls (scratch memory, a random generator). The
+// service makes it, and gets it back with each call on that lane; lanes never share it.
 class LaneState {
  public:
   virtual ~LaneState() = default;
@@ -114,41 +114,41 @@ class Service {
  public:
   virtual ~Service() = default;
 
-  // Called once for each lane before its first batch, in a thread of the server that may be
-  // another; null where the service needs nothing. May take its time: the start waits, and can be
-  // ended.
+  // The server calls it once for each lane before its first batch, maybe in another thread. Null:
+  // the service needs none. May take its time: the start waits for it, and can be ended meanwhile.
   virtual std::unique_ptr<LaneState> make_lane_state() const { return nullptr; }
 
   // Gives every message of the batch (1 to CPSS_BATCH of them, all with Verdict::none) a verdict.
   // Must not block. If it throws, messages that have a verdict keep it and the others are failed. A
-  // message that it defers may come once more, where its thread may not block either.
+  // message that it defers on a receive lane (inline dispatch) may come once more, on a service
+  // lane; there it must not block either.
   virtual void process(std::span<Message> batch, LaneState* state) = 0;
 
-  // A message for which process() said defer, on a thread where it may block. Saying defer again
-  // fails the message.
+  // For a message that process() has deferred; with CPSS_DEFER=all for every message, without
+  // process(). May block. The message comes without a verdict and needs one: defer fails it.
   virtual void process_deferred(Message& message, LaneState* state) {
     process(std::span(&message, 1), state);
   }
 
-  // A message that the server has no room for (CPSS_OVERLOAD=shed): process() was not called for
-  // it, or said defer, and its workers have no room. Gives it the protocol's "try later" as reply,
-  // says invalid where process() would, or leaves it without a verdict: silence. Called on any lane
-  // at any time, must be quick, and must not defer.
+  // For a message that the server has no room for (CPSS_OVERLOAD=shed): it was not given to
+  // process(), or process() has deferred it and the worker queue is full. Gives it the protocol's
+  // "try later" as reply, says invalid if process() would, or leaves it without a verdict: silence.
+  // Called on any lane at any time, must be quick, and must not defer.
   virtual void busy_reply(Message& message) const { message.no_reply(); }
 
-  // The least CPSS_MSGSIZE, in bytes, with which the service works.
+  // The min CPSS_MSGSIZE, in bytes, that the service needs.
   virtual std::size_t min_window() const { return 512; }
 
-  // Whether it sends back what it got, whatever that was. The server then refuses requests from
-  // ports on which other reflecting services live, so that two of them cannot be made to talk to
-  // each other for ever (CVE-2024-2169).
+  // Whether the service sends back any request as it came. The server then refuses requests from
+  // ports on which other reflecting services live, so that an attacker cannot make two of them talk
+  // to each other for ever (CVE-2024-2169).
   virtual bool reflects() const { return false; }
 };
 
 // For services that look at one message at a time. process() calls answer() for each message of the
-// batch; one that throws fails that message alone: it ends without a verdict, the rest of the batch
-// is still answered, and then the first exception is thrown again. So the caller sees what it sees
-// of any service that throws: messages with a verdict, and failed ones without.
+// batch. A call that throws fails that message alone: it ends without a verdict, process() goes on
+// with the rest of the batch, and then throws the first exception again. So the caller sees the
+// same as from any service that throws: messages with a verdict, and failed ones without.
 class OneMessageService : public Service {
  public:
   virtual void answer(Message& message, LaneState* state) = 0;

@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 
-// A sleeping thread is woken up to 50 us late (its timer slack, prctl(2)) and then has to get a
-// CPU: a shorter sleep would mostly be that.
+// Shorter times are burnt. A sleeping thread is woken up to 50 us late (its timer slack, prctl(2))
+// and then has to get a CPU: a shorter sleep would mostly be that delay.
 constexpr std::uint64_t kMinSleepNs = 100'000;
 
 std::uint64_t now_ns(clockid_t clock) noexcept {
@@ -19,9 +19,10 @@ std::uint64_t now_ns(clockid_t clock) noexcept {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-// Uses CPU time of this thread. That clock is a system call, the monotonic one is not: we spin on
-// the latter for all that is left, and look at the former then. While a thread is preempted, only
-// the monotonic clock goes on, and so something may be left still.
+// Uses CPU time of this thread. To read its clock takes a system call, to read the monotonic clock
+// does not: so we spin on the monotonic clock for all the remaining time, and then look at the
+// thread's. While a thread is preempted, only the monotonic clock goes on, and so some time may
+// still remain.
 void burn(std::uint64_t time_ns) noexcept {
   std::uint64_t used_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
   const std::uint64_t end_ns = used_ns + time_ns;
@@ -41,7 +42,7 @@ void sleep(std::uint64_t time_ns) noexcept {
   }
 }
 
-// Says so where the message is none of ours.
+// False if the message is none of ours; then its verdict is `invalid`.
 bool valid(Message& message) noexcept {
   if (message.request().size() >= WorkProfile::kMinPayload) return true;
   message.invalid(InvalidReason::too_short);
@@ -67,7 +68,7 @@ void WorkService::process_deferred(Message& message, LaneState*) noexcept {
     answer_after(message, *time_ns);
 }
 
-// There is no reply that would say it: an echo means that the work was done.
+// No reply can say "busy": an echo means that the work was done.
 void WorkService::busy_reply(Message& message) const noexcept {
   if (valid(message)) message.no_reply();
 }
@@ -80,7 +81,7 @@ std::optional<std::uint64_t> WorkService::time_ns_of(Message& message) const noe
 void WorkService::answer_after(Message& message, std::uint64_t time_ns) const noexcept {
   if (profile_.sleeps() && time_ns >= kMinSleepNs) {
     sleep(time_ns);
-  } else if (time_ns > 0) {  // no time must cost nothing, not even a look at a clock
+  } else if (time_ns > 0) {  // a time of 0 must cost nothing, not even a look at a clock
     burn(time_ns);
   }
   message.reply_in_place(message.request().size());

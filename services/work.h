@@ -1,9 +1,10 @@
 // Service `work`, for studies: takes for each message a time that follows from its payload
-// (services/work_profile.h), then sends the payload back. docs/work.md says what for.
+// (services/work_profile.h), then sends the payload back. docs/work.md says what it is for.
 //
-// The messages of a batch are taken one after the other. What is to be deferred is, and then taken
-// by process_deferred(); what sleeps without being deferred makes its service lane stand still:
-// that breaks the contract of process(), on purpose, to show what it does.
+// process() takes the messages of a batch one after the other, and defers those that the profile
+// says; process_deferred() takes these. A message that sleeps without being deferred makes its
+// service lane stand still: that breaks the contract of process(), on purpose, to show what it
+// does.
 //
 // Its only state is the constant profile; allocates nothing and never throws once it is made.
 #pragma once
@@ -29,7 +30,7 @@ class WorkService final : public Service {
   bool reflects() const noexcept override { return true; }
 
  private:
-  // The message's time; nothing where it is no message of ours, which it then has been told.
+  // The message's time; nullopt if it is no message of ours, and then its verdict is `invalid`.
   std::optional<std::uint64_t> time_ns_of(Message& message) const noexcept;
   void answer_after(Message& message, std::uint64_t time_ns) const noexcept;
 

@@ -36,7 +36,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
-// Nothing where it is no number from 0 to `max`.
+// nullopt if it is no number from 0 to `max`.
 std::optional<double> read_number(std::string_view text, double max) {
   // from_chars() takes signs, inf and nan as well.
   if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;

@@ -1,4 +1,4 @@
-// Rows of text in aligned columns: the first column to the left, the others to the right.
+// Rows of text in aligned columns: the first column is aligned left, the others right.
 #pragma once
 
 #include <string>

@@ -18,8 +18,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What a stage has a key for in any case: of this build's list, and of the region's, which may be
-// another build's. So whatever is measured is here, without a list of its own.
+// The keys that every stage has: the metrics of this build, and those of the region, which another
+// build may have made. So each metric has a key, and JSON needs no list of its own.
 std::vector<std::string> names_of(MetricFacts::Kind kind, const RegionFacts& facts) {
   std::vector<std::string> names;
   const auto add = [&names](std::string_view name) {
@@ -43,7 +43,7 @@ double rounded(double value) noexcept {
 
 Json histogram_json(const HistogramSnapshot& histogram) {
   const std::uint64_t count = histogram.count();
-  // Of no values there is no percentile: null, which nobody takes for a very good one.
+  // Without values there is no percentile: null, since a 0 would look like a very good one.
   const auto figure = [count](std::uint64_t value) { return count == 0 ? Json() : Json(value); };
   return {{"count", count},
           {"p50", figure(histogram.percentile(0.5))},
@@ -52,7 +52,7 @@ Json histogram_json(const HistogramSnapshot& histogram) {
           {"max", figure(histogram.max)}};
 }
 
-// All that the lanes of the stage have written, by its name.
+// All metrics that the lanes of the stage have written, each under its name.
 void add_metrics(Json& json, const RegionFacts& facts, const StageSnapshot& stage) {
   for (const std::string& name : names_of(MetricFacts::Kind::counter, facts))
     json[name] = stage.counter(name);
@@ -83,7 +83,7 @@ Json stages_json(const Reading& reading) {
   return json;
 }
 
-// The main thread's own.
+// The metrics of the main thread.
 Json server_json(const Snapshot& snapshot) {
   const StageSnapshot* server = snapshot.stage(kServerStage);
   if (server == nullptr) return {};
@@ -117,7 +117,7 @@ Json ledger_json(const Ledger& ledger) {
   return json;
 }
 
-// Why the state is `degraded`; empty where it is not.
+// Why the state is `degraded`; empty if it is not.
 Json troubles_json(const Reading& reading) {
   Json json = Json::array();
   if (!reading.degraded()) return json;
@@ -170,7 +170,7 @@ std::string format_json(const Reading& reading) {
                                 "receivers", "imbalance", "processes", "ledger", "reasons"})
       json[unknown] = nullptr;
   }
-  // What is not UTF-8 is replaced: the text of a damaged region can hold anything.
+  // Bytes that are not UTF-8 are replaced: the text of a damaged region can hold anything.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 

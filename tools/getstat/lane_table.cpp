@@ -19,14 +19,14 @@
 namespace cpss::getstat {
 namespace {
 
-constexpr std::size_t kMaxRows = 16;  // of one lane each
+constexpr std::size_t kMaxRows = 16;  // one lane each; the other lanes share a row
 
 // One lane, or several added up.
 struct Receiver {
   std::string name;
   std::uint64_t received = 0;
   std::uint64_t lost_races = 0;
-  LaneShare recent;  // since the earlier snapshot, where there is one
+  LaneShare recent;  // since the earlier snapshot, if there is one
 };
 
 // The largest share first.
@@ -89,7 +89,7 @@ struct Event {
   std::string_view text;  // after the number
 };
 
-// "lanes: 12 hand-offs, 1 ended": of the counters that are not 0; empty where all are.
+// "lanes: 12 hand-offs, 1 ended": the counters that are not 0; empty if all are 0.
 std::string format_events(const Snapshot& snapshot, std::string_view subject,
                           std::initializer_list<Event> events) {
   std::vector<std::string> parts;

@@ -9,7 +9,7 @@
 namespace cpss::getstat {
 
 struct Options {
-  std::string file;                                // of the stats region
+  std::string file;                                // path of the stats region
   std::optional<std::chrono::milliseconds> watch;  // refresh this often
   bool verify = false;
   bool json = false;

@@ -9,7 +9,7 @@ void print(const std::string& text) {
 }
 
 bool flush() {
-  // A flush that failed threw away what it had: only the mark tells of it later.
+  // A flush that failed has thrown away its text: only the stream's error mark tells of it later.
   return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
 }
 

@@ -1,16 +1,16 @@
-// What getstat prints, wherever it goes: a full disk, a closed descriptor. Nothing here throws
-// because of that. Main thread.
+// The output of getstat. None of these functions throws if it cannot be written (a full disk, a
+// closed descriptor). Main thread.
 #pragma once
 
 #include <string>
 
 namespace cpss::getstat {
 
-// To standard output. Whether that works: flush().
+// To standard output; flush() tells whether it was written.
 void print(const std::string& text);
-// Whether all that was printed until now has been taken.
+// Writes all that was printed until now; false if any of it could not be written.
 bool flush();
-// One line to standard error. What cannot be told is not told.
+// One line to standard error; it is lost if it cannot be written.
 void complain(const std::string& text);
 
 }  // namespace cpss::getstat

@@ -1,4 +1,4 @@
-// What getstat does once it knows what it was asked.
+// Does what the options ask for.
 #pragma once
 
 #include "tools/getstat/options.h"

@@ -10,8 +10,8 @@ std::uint64_t earlier(const Snapshot* before, const StageSnapshot& stage, const 
   return then != nullptr ? then->counter(counter) : 0;
 }
 
-// Its threads come and go: they are gauges. The first of its lanes starts them and processes
-// nothing.
+// Whether the threads of the stage come and go: gauges count them. The first lane of such a stage
+// starts the threads and processes no message.
 bool is_transient(const StageSnapshot& stage) {
   return stage.name == "on_demand";
 }

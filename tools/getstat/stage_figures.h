@@ -1,4 +1,4 @@
-// What follows from a snapshot for each stage of the pipeline, for every way to print it.
+// Figures for each stage of the pipeline, computed from a snapshot; table and JSON print the same.
 #pragma once
 
 #include <cstdint>
@@ -13,18 +13,19 @@ namespace cpss::getstat {
 struct StageFigures {
   const StageSnapshot* stage;     // in the reading's snapshot
   std::uint64_t threads = 0;      // now
-  std::uint64_t threads_max = 0;  // that ever ran at once
-  // Of the queue that feeds the stage, in messages; nothing for the first stage, which the kernel's
+  std::uint64_t threads_max = 0;  // max that ever ran at once
+  // Messages in the queue that feeds the stage; nullopt for the first stage, which the kernel's
   // socket buffer feeds, and for on-demand threads, which share the workers' queue.
   std::optional<std::uint64_t> queue_depth;
   std::optional<std::uint64_t> queue_high_water;
-  double busy = 0;  // time inside the step over lanes (of on-demand threads: their cap) x elapsed
+  // Time inside the step, divided by the elapsed time and the lanes (on-demand threads: their max).
+  double busy = 0;
   double entered_per_s = 0;
 };
 
-// How long the values took to come together: from the server being ready, or from `before`, an
-// earlier snapshot of the same server, until they end. 0 where that is not known. The reading has a
-// snapshot.
+// The time in which the values were counted: from when the server was ready, or from `before`, an
+// earlier snapshot of the same server, to the last moment of the reading. 0 if it is not known. The
+// reading has a snapshot.
 double elapsed_ns(const Reading& reading, const Snapshot* before);
 
 // In pipeline order, only stages that have lanes. `busy` and the rate are those since `before`, an

@@ -61,7 +61,7 @@ std::string time_or_dash(const HistogramSnapshot& histogram, double share) {
   return histogram.count() == 0 ? "-" : format_time(histogram.percentile(share));
 }
 
-// 2 (most 8), where threads come and go.
+// "2", or "2 (max 8)" if threads come and go.
 std::string threads_text(const StageFigures& figures) {
   const std::string now = format_count(figures.threads);
   if (figures.threads_max == figures.threads) return now;
@@ -127,7 +127,8 @@ std::string format_waits(const std::vector<StageFigures>& stages) {
   return grid.to_string();
 }
 
-// A row for each that is not 0, with its explanation behind the aligned columns; empty without one.
+// A row for each count that is not 0, with its explanation behind the aligned columns; empty if
+// there is none.
 class ExplainedCounts {
  public:
   ExplainedCounts(std::string subject, std::string unit)
@@ -163,7 +164,7 @@ std::string format_reasons(const Snapshot& snapshot) {
   return counts.to_string();
 }
 
-// Of whatever the region counts as errors.
+// The counters that the region has with the unit `errors`.
 std::string format_errors(const Snapshot& snapshot) {
   ExplainedCounts counts("errors", "times");
   for (const MetricFacts& metric : snapshot.facts.metrics)

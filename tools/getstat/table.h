@@ -7,8 +7,9 @@
 
 namespace cpss::getstat {
 
-// One or two lines: state, pid, model, service, addresses, uptime, and what is remarkable about the
-// state. `path` is the region's. Any reading; lines end with '\n'.
+// A line with state, pid, model, service, addresses, uptime and slots; then, if the state is
+// remarkable, a line that says so, or one for each trouble; then a line with `path`, the region's.
+// A reading without a snapshot gives one line with its problem. Lines end with '\n'.
 std::string format_header(const Reading& reading, const std::string& path);
 
 // The header, then stages, lanes (tools/getstat/lane_table.h), times, waits, ledger, and the

@@ -1,4 +1,4 @@
-// Measures as people read them; counts: stats/format_count.h. Pure functions.
+// Formats measures for people (counts: stats/format_count.h). Pure functions.
 #pragma once
 
 #include <cstdint>

@@ -22,7 +22,7 @@ constexpr const char* kHome = "\x1b[H";
 constexpr const char* kEraseLine = "\x1b[K";
 constexpr const char* kEraseRest = "\x1b[J";
 
-// For the last table, at the end.
+// How long getstat waits at its end until the last table is written.
 constexpr std::chrono::seconds kLongestFarewell{1};
 
 sigset_t ending_signals() {
@@ -33,15 +33,16 @@ sigset_t ending_signals() {
   return signals;
 }
 
-// Waits; true where one of the blocked signals came.
+// Waits for `interval`, or until one of the blocked signals comes: then true.
 bool told_to_end(const sigset_t& signals, std::chrono::milliseconds interval) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(interval);
   const timespec timeout{seconds.count(), (interval - seconds).count() * 1'000'000};
   return ::sigtimedwait(&signals, nullptr, &timeout) > 0;
 }
 
-// Over what was there before, line by line, so that nothing flickers. A line is erased before it is
-// written: after a line as wide as the terminal that would take its last character.
+// Writes over the frame before, line by line, so that nothing flickers. Erases a line before it
+// writes the new one: if that is as wide as the terminal, erasing after it would take its last
+// character.
 std::string in_place(const std::string& frame) {
   std::string text = kHome;
   bool at_line_begin = true;
@@ -53,7 +54,7 @@ std::string in_place(const std::string& frame) {
   return text + kEraseRest;
 }
 
-// The size is asked for each frame: the terminal may have been resized.
+// Asks for the size for each frame: the terminal may have been resized.
 std::string frame_of(const std::string& table) {
   if (::isatty(STDOUT_FILENO) != 1) return table + '\n';
   const std::optional<TerminalSize> size = terminal_size(STDOUT_FILENO);
@@ -69,9 +70,9 @@ bool watch(const std::string& file, std::chrono::milliseconds interval) {
   RegionReader reader(file);
   std::optional<Snapshot> before;
   do {
-    // It would be old before it is seen.
+    // The last frame still waits to be written: a new one would be old before it is seen.
     if (!output.idle()) continue;
-    if (output.refusal() == EPIPE) ::raise(SIGPIPE);  // the thread that wrote has it blocked
+    if (output.refusal() == EPIPE) ::raise(SIGPIPE);  // the thread that writes has it blocked
     if (output.refusal() != 0) return false;
     const Reading reading = reader.read();
     const bool same_server =

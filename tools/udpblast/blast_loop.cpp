@@ -139,7 +139,8 @@ void BlastLoop::send_next(std::uint32_t index) {
   allocator_.give_back(count - sent);
 }
 
-// One batch, for the same reason: what else is due follows at once, after a look at the replies.
+// One batch, for the same reason: other messages that are due follow at once, after a look at the
+// replies.
 void BlastLoop::send_what_is_due() {
   send_blocked_ = false;
   const std::uint64_t now_ns = monotonic_ns();
@@ -188,12 +189,12 @@ void BlastLoop::expire(std::uint64_t now_ns) {
   }
 }
 
-// For a whole packet.
+// Whether the client may send a whole packet.
 bool BlastLoop::has_room(const Client& client) const noexcept {
   return client.window - client.outstanding >= settings_.segments;
 }
 
-// Whether there may be more.
+// Returns whether there may be more to receive.
 bool BlastLoop::receive(std::uint32_t index) {
   tally_.add(Count::receive_calls);
   const ClientSocket::Result result = clients_[index].socket.receive(replies_);
@@ -210,7 +211,7 @@ bool BlastLoop::receive(std::uint32_t index) {
   lost_in_a_row_ = 0;
   const auto datagrams = replies_.datagrams(result.done);
   tally_.add(Count::packets_in, datagrams.size());
-  expire(now_ns);  // so that what arrived after its time-out is late, whenever it is read
+  expire(now_ns);  // so that a reply after its time-out is late, whenever it is read
   for (const std::span<const std::byte> datagram : datagrams) take_reply(index, datagram, now_ns);
   return result.done == replies_.arrivals();
 }

@@ -1,20 +1,21 @@
-// The whole of a run in one thread: send messages, check what comes back.
+// Both halves of a run in one thread: sends messages and checks the replies.
 //
-// Closed loop: a fixed number of messages is kept under way; each reply and each time-out makes
-// room for one more. Open loop: what the plan says is due is sent, whatever comes back
+// Closed loop: it keeps a fixed number of messages under way; each reply and each time-out makes
+// room for one more. Open loop: it sends the messages that are due by plan, whatever comes back
 // (tools/udpblast/send_schedule.h); latency counts from the planned time, and a message that timed
-// out counts among the latencies with what it had waited.
+// out counts among the latencies with the time it had waited.
 //
 // After sending it waits until every message is answered or timed out. Then it listens on for
 // kListenOnNs, or, if messages have timed out, for at most another time-out, so that late and
 // repeated replies are seen.
 //
-// It gives up if the server never answered and either the system says that nothing listens there
-// (after a second) or two time-outs and ten messages have gone by. A closed loop, which would
-// hardly send anything, also gives up once a server that did answer has been silent for that long.
+// It gives up if the server never answered and either sends fail or the system says that nothing
+// listens there (after a second), or two time-outs have gone by with ten messages lost in a row. A
+// closed loop, which would hardly send anything, also gives up once a server that did answer has
+// been silent for that long.
 //
-// Threads: tools/udpblast/loop.h. work() allocates nothing for a message; the first case of each
-// fault is put into words.
+// Threads: tools/udpblast/loop.h. work() allocates nothing for a message but the text of the first
+// case of each fault.
 #pragma once
 
 #include <array>
@@ -39,8 +40,8 @@ inline constexpr std::uint64_t kListenOnNs = 250'000'000;
 
 class BlastLoop final : public Loop {
  public:
-  // Opens the sockets. Throws SocketError. `workload`, `message_ids` and `stop` outlive the loop;
-  // of `message_ids` a closed loop takes its messages.
+  // Opens the sockets. Throws SocketError. `workload`, `message_ids` and `stop` outlive the loop; a
+  // closed loop takes its messages from `message_ids`.
   BlastLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& message_ids,
             const StopFlag& stop);
 
@@ -73,7 +74,7 @@ class BlastLoop final : public Loop {
   void record_latency(std::uint64_t transaction, std::uint64_t ns) noexcept;
   void one_less_outstanding(std::uint32_t index) noexcept;
 
-  // One of a batch, before it is sent.
+  // A message of a batch, before it is sent.
   struct Next {
     std::uint64_t message;
     std::uint64_t behind_ns;  // since it was planned
@@ -88,14 +89,14 @@ class BlastLoop final : public Loop {
   TransactionTable transactions_;
   std::vector<Client> clients_;
   std::vector<std::uint32_t> with_room_;  // clients that may send; never grows past its first size
-  std::uint32_t next_client_ = 0;         // open loop: whose turn it is
+  std::uint32_t next_client_ = 0;         // open loop: the one that sends next
   DatagramBatch requests_;
   ReplyBatch replies_;
   std::array<Next, kBatch> next_{};
   Transmitter transmitter_;
 
   std::optional<std::uint64_t> all_ended_ns_;  // since when nothing is sent or outstanding
-  std::uint64_t lost_in_a_row_ = 0;            // since a datagram arrived
+  std::uint64_t lost_in_a_row_ = 0;            // since the last datagram arrived
   bool sending_ = true;
   bool send_blocked_ = false;  // the kernel did not take all of the last round
 };

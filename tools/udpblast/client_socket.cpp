@@ -16,8 +16,8 @@
 namespace cpss::udpblast {
 namespace {
 
-// Room for the replies that arrive while this thread does not run. The kernel gives less where
-// net.core.rmem_max is lower, and that is no error: what it drops is counted and reported.
+// Room for the replies that arrive while this thread does not run. The kernel gives less if
+// net.core.rmem_max is lower. That is no error: udpblast counts and reports what the kernel drops.
 constexpr int kReceiveBuffer = 4 << 20;
 
 [[noreturn]] void fail(const SocketAddress& address, const char* call, const char* advice) {
@@ -35,7 +35,7 @@ bool needs_interface(const SocketAddress& address) {
   return ip.bytes[0] == 0xfe && (ip.bytes[1] & 0xc0) == 0x80;
 }
 
-// After a socket(2) that failed.
+// By the errno of a socket(2) that failed.
 const char* advice_without_socket() {
   switch (errno) {
     case EMFILE:

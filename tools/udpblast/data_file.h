@@ -1,9 +1,10 @@
-// The data file: what to look up, and what to expect.
+// The data file: the numbers to look up, and the replies to expect.
 //
 //   number TAB body LF
 //
-// `number` is what is sent, 1 to 15 digits with or without a '+' before them (ITU-T E.164, section
-// 6); `body` is the reply's body; an empty one means "not found". Nothing else may be in the file.
+// udpblast sends `number`, 1 to 15 digits with or without a '+' before them (ITU-T E.164, section
+// 6), and expects `body` as the reply's body; an empty one means "not found". Nothing else may be
+// in the file.
 //
 // The file is mapped, not copied: 8 bytes of memory for each line, and lines that are sent one
 // after the other lie one after the other. It must not be cut short while it is in use (SIGBUS).
@@ -20,7 +21,7 @@
 
 namespace cpss::udpblast {
 
-// what() has the path, the line where there is one, and says what to do.
+// what() has the path, the line if there is one, and says what to do.
 class DataError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -49,8 +50,8 @@ class DataFile {
   std::size_t longest_body() const noexcept { return longest_body_; }      // bytes
 
  private:
-  // Where a line begins, and how long its number is: all it takes to find both parts, for the body
-  // ends where the next line begins.
+  // Where a line begins, and how long its number is. That is enough to find both parts, for the
+  // body ends where the next line begins.
   class LineStart {
    public:
     LineStart(std::size_t offset, std::size_t number_length) noexcept

@@ -1,8 +1,8 @@
-// Memory for the datagrams of one sendmmsg() call on a connected socket, with the headers the
-// kernel wants already in place: a call writes next to none of them.
+// Memory for the datagrams of one sendmmsg() call on a connected socket, with the headers that the
+// kernel wants already in place: a call writes next to nothing into them.
 //
-// The datagrams may go out several at once, as one packet that the kernel takes apart at the end of
-// the way (UDP_SEGMENT, udp(7)); then they lie side by side.
+// Several datagrams may leave as one packet, which the kernel splits at the end of the way
+// (UDP_SEGMENT, udp(7)); then they lie side by side.
 //
 // One thread. Nothing is allocated after construction.
 #pragma once

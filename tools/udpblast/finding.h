@@ -1,4 +1,4 @@
-// The first case of each thing that went wrong, in words, for the report.
+// The first case of each fault, in words, for the report.
 #pragma once
 
 #include <array>
@@ -36,7 +36,7 @@ class FirstFindings {
     auto& finding = findings_[static_cast<std::size_t>(fault)];
     if (!finding) finding = Finding{at_ns, words()};
   }
-  // Of each kind the earlier one is kept.
+  // Keeps the earlier finding of each kind.
   void merge(const FirstFindings& other) {
     for (std::size_t i = 0; i < kFaults; ++i) {
       const auto& theirs = other.findings_[i];

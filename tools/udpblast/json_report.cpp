@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json histogram(const HistogramSnapshot& values) {
-  // Of no values there is no percentile: null, which nobody takes for a very good one.
+  // Without values there is no percentile: null, since a 0 would look like a very good one.
   const auto figure = [&values](std::uint64_t value) {
     return values.count() == 0 ? Json() : Json(value);
   };
@@ -59,7 +59,7 @@ Json loss(const RunResult& result) {
   return json;
 }
 
-// What a half says nothing about.
+// Whether this part of a run reports the count.
 bool counted_by(Part part, Count count) {
   using enum Count;
   static constexpr std::array kOfSending = {
@@ -144,7 +144,7 @@ std::string json_report(const RunResult& result, const Options& options) {
   json["gave_up"] = result.gave_up;
   json["problems"] = problems(result, options);
   json["exit_code"] = exit_code(result, options);
-  // A path in a note may be no UTF-8: what is not is replaced.
+  // A path in a note may not be UTF-8: bytes that are not are replaced.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

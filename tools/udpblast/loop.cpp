@@ -28,7 +28,7 @@ CpuTime thread_cpu() {
 }  // namespace
 
 void Loop::run(std::uint64_t start_ns) {
-  // Or else the kernel ends waits up to 50 us late, so as to end several together.
+  // Otherwise the kernel ends waits up to 50 us late, so as to end several together.
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   start_ns_ = last_heard_ns_ = last_sent_ns_ = start_ns;
   const CpuTime before = thread_cpu();

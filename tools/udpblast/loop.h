@@ -1,4 +1,4 @@
-// One thread's work in a run, whichever it is, as the run's main thread sees it.
+// The work of one thread of a run, as the main thread sees it: BlastLoop, SendLoop, VerifyLoop.
 //
 // One thread calls run(); any thread may read tally() meanwhile; the rest is for before and after.
 #pragma once
@@ -16,16 +16,16 @@
 
 namespace cpss::udpblast {
 
-// Told to all loops by the main thread; looked at at least every kLongestWaitNs.
+// The main thread sets it for all loops, which look at it at least every kLongestWaitNs.
 enum class Stop : std::uint8_t {
   no,
-  sending,  // send no more, wait for what is outstanding
-  at_once,  // what is outstanding is counted as such
+  sending,  // send no more, wait for the outstanding messages
+  at_once,  // end now; messages without a reply count as outstanding
 };
 using StopFlag = std::atomic<Stop>;  // relaxed: nothing else is handed over with it
 
 inline constexpr std::uint64_t kLongestWaitNs = 50'000'000;
-inline constexpr std::uint64_t kRetryNs = 1'000'000;  // after what the kernel did not do
+inline constexpr std::uint64_t kRetryNs = 1'000'000;  // before another try, if the kernel refused
 inline constexpr std::size_t kBatch = 64;             // datagrams in one system call
 
 struct CpuTime {
@@ -39,7 +39,7 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // `start_ns`: monotonic_ns() at the beginning of the run; may still be to come.
+  // `start_ns`: monotonic_ns() at the beginning of the run; may be in the future.
   void run(std::uint64_t start_ns);
 
   const Tally& tally() const noexcept { return tally_; }
@@ -57,10 +57,10 @@ class Loop {
 
   virtual void work() = 0;
 
-  // Waits (SocketWait::wait()) and counts that. A wait that fails is one of kRetryNs.
+  // Waits (SocketWait::wait()) and counts that. If the wait fails, pauses for kRetryNs.
   std::span<const std::uint32_t> wait(std::uint64_t now_ns, std::uint64_t until_ns);
   // Counts that a socket could not be read, or waited for, and pauses for kRetryNs: it stays
-  // readable, so that nothing else would keep the loop from trying again at full speed.
+  // readable, so that without the pause the loop would try again at full speed.
   void receive_failed(int error, const char* call = "");
 
   Stop told() const noexcept { return stop_.load(std::memory_order_relaxed); }
@@ -76,8 +76,8 @@ class Loop {
   FirstFindings findings_;
   SocketWait wait_;
   std::uint64_t start_ns_ = 0;
-  std::uint64_t last_heard_ns_ = 0;  // a datagram's arrival; at first the start
-  std::uint64_t last_sent_ns_ = 0;   // likewise
+  std::uint64_t last_heard_ns_ = 0;  // when the last datagram was received; at first the start
+  std::uint64_t last_sent_ns_ = 0;   // when the last message was sent; at first the start
   bool gave_up_ = false;
 
  private:

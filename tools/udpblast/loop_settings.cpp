@@ -7,16 +7,16 @@
 namespace cpss::udpblast {
 namespace {
 
-// Room beyond twice what the plan has in one time-out, for plans of a few messages.
+// Room beyond twice the messages that the plan has in one time-out, for plans of a few messages.
 constexpr std::uint64_t kSpareRoom = 1'024;
 
-// Part i of n parts of `whole` that differ by at most one.
+// Part `i` of `whole`, shared out in `parts` that differ by at most one.
 std::uint32_t share_of(std::uint32_t whole, std::uint32_t parts, std::uint32_t i) {
   return whole / parts + (i < whole % parts ? 1 : 0);
 }
 
-// How many of `whole`, of which each of the `clients` has the same share, give or take one, the
-// clients from `first` to `end` - 1 have.
+// `whole` is shared out among `clients`, in shares that differ by at most one: how much the clients
+// from `first` to `end` - 1 have together.
 std::uint32_t share_of_clients(std::uint32_t whole, std::uint32_t clients, std::uint32_t first,
                                std::uint32_t end) {
   const std::uint32_t with_one_more = whole % clients;
@@ -24,8 +24,8 @@ std::uint32_t share_of_clients(std::uint32_t whole, std::uint32_t clients, std::
          std::min(first, with_one_more);
 }
 
-// In an open loop as much is under way as was sent within the last time-out, and after a pause,
-// when what was held up is sent at once, twice that. It costs memory only where it is used.
+// In an open loop the messages of the last time-out are under way; after a pause, when the messages
+// that were held up are sent at once, twice as many. Room that is not used costs no memory.
 std::uint32_t room_for(const SendTimes& times, const Options& options, std::uint64_t messages) {
   const std::uint64_t in_one_timeout =
       std::min(messages, times.due_by(options.timeout_ns)) / options.threads + 1;
@@ -42,7 +42,7 @@ std::optional<SendTimes> send_times_of(const Options& options) {
 }
 
 std::uint64_t messages_of(const Options& options, std::optional<std::uint64_t> one_pass) {
-  // Who verifies has to know how many there are, however long it listens.
+  // The verifying half has to know how many there are, however long it listens.
   const bool one_round = !options.count && (!options.run_ns || options.part == Part::verify);
   if (one_round) return one_pass.value_or(kMaxMessages);
   const std::uint64_t max = options.count.value_or(kMaxMessages);

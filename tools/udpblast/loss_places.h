@@ -1,11 +1,11 @@
-// Where each message that was not answered right was lost: the client's ledger held against the
-// server's, as of before and after the run.
+// Where each message that was not answered right was lost: compares the client's ledger with the
+// server's, as read before and after the run.
 //
 // A message's way: from here to the server's socket; the server's kernel; the server, which ends it
-// for some reason or answers it; the way back; the client's kernel; the client, for which it may be
-// too late or wrong. With S, R, D and A what was sent, received, dropped by the server's kernel and
-// answered, and a the answers that arrived (right, wrong, unknown, malformed, and late ones that do
-// not say "busy"):
+// for some reason or answers it; the way back; the client's kernel; the client, for which the reply
+// may be too late or wrong. S, R, D and A are the messages sent, received, dropped by the server's
+// kernel and answered; a is the answers that arrived (right, wrong, unknown, malformed, and late
+// ones that do not say "busy"):
 //   to_server     = S - R - D
 //   server_kernel = D
 //   invalid, refused, shed, no_answer, failed, in_server: the server's ledger, R less A in all
@@ -14,9 +14,8 @@
 //   too_late      = late replies that do not say "busy"
 //   wrong         = wrong, unknown and malformed replies
 // A busy reply belongs to a message that was shed, whether or not and whenever it arrived. The sum
-// of all places is S - right, and `unexplained`, what is left of that, is 0, as long as the
-// server's own ledger balances and nobody else sends to it. A place that comes out negative counts
-// as 0.
+// of all places is S - right, and `unexplained`, the rest of that, is 0, as long as the server's
+// own ledger balances and no other client sends to it. A place that comes out negative counts as 0.
 //
 // Pure functions; any thread.
 #pragma once
@@ -86,7 +85,7 @@ struct LossPlaces {
   bool operator==(const LossPlaces&) const = default;
 };
 
-// `before` and `after` are of the same server.
+// `before` and `after` are ledgers of the same server.
 LossPlaces loss_places(const Ledger& before, const Ledger& after, const Totals& totals) noexcept;
 
 }  // namespace cpss::udpblast

@@ -31,7 +31,7 @@ int report(const RunResult& result, const Options& options) {
   const ExitCode code = exit_code(result, options);
   if (options.json)
     for (const std::string& problem : problems(result, options)) say("udpblast: " + problem + '\n');
-  // Where both outputs are one terminal, what was said on the way is there before the report.
+  // If both outputs are one terminal, the lines of the run appear before the report.
   flush_standard_error();
   return print(options.json ? json_report(result, options) : text_report(result, options), code);
 }
@@ -45,7 +45,7 @@ int run(std::span<const char* const> arguments) {
   return report(run_blast(options, *workload), options);
 }
 
-// What was wrong is said.
+// Tells the user what was wrong.
 int run_to_exit_code(std::span<const char* const> arguments) {
   try {
     return run(arguments);

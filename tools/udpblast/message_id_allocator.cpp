@@ -5,7 +5,7 @@
 namespace cpss::udpblast {
 
 MessageIdPool::Range MessageIdPool::take_block() noexcept {
-  // The load keeps threads that ask again and again at the end from running the counter over.
+  // Threads ask again and again at the end: without the load the counter could wrap.
   if (next_.load(std::memory_order_relaxed) >= count_) return {count_, count_};
   const std::uint64_t first = next_.fetch_add(kBlock, std::memory_order_relaxed);
   return {std::min(first, count_), std::min(first + kBlock, count_)};

@@ -30,14 +30,14 @@ class MessageIdPool {
   const std::uint64_t count_;
 };
 
-// Of one thread.
+// Belongs to one thread.
 class MessageIdAllocator {
  public:
   explicit MessageIdAllocator(MessageIdPool& pool) noexcept : pool_(pool) {}
 
-  // At most `max` (not 0) ids that follow each other; none: all are taken.
+  // Takes at most `max` (not 0) ids that follow each other; none: all are taken.
   MessageIdPool::Range take(std::uint64_t max) noexcept;
-  // The last `count` ids of the last take() were not used; they come again.
+  // The last `count` ids of the last take() were not used; the next take() has them again.
   void give_back(std::uint64_t count) noexcept { block_.first -= count; }
 
  private:

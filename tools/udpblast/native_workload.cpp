@@ -25,7 +25,8 @@ std::string describe_reply(std::uint16_t code, std::string_view body) {
   return body.empty() ? code_name(code) : fmt::format("{} {}", code_name(code), in_quotes(body));
 }
 
-// A server leaves out, from the end, whole pairs that do not fit.
+// Whether `part` is `whole` up to the end of a pair: a server leaves out whole pairs, from the end,
+// if they do not fit.
 bool leading_pairs_of(std::string_view whole, std::string_view part) {
   return whole.starts_with(part) &&
          (part.size() == whole.size() || part.empty() || whole[part.size()] == ';');
@@ -133,7 +134,7 @@ NativeWorkload::Expected NativeWorkload::expected(std::uint64_t message) const n
 }
 
 // A reply longer than its request needs the server's trust (CPSS_TRUSTED), and the server's window
-// bounds it too; udpblast knows neither. So pairs at the end may be missing, but only such as do
+// bounds it too; udpblast knows neither. So pairs at the end may be missing, but only those that do
 // not fit into a reply as long as the request.
 bool NativeWorkload::right_body(std::string_view expected, std::string_view got) const noexcept {
   if (got == expected) return true;

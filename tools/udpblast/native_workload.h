@@ -42,7 +42,7 @@ class NativeWorkload final : public Workload {
 
   std::size_t size_;
   std::unique_ptr<const DataFile> data_;
-  std::vector<std::byte> zeros_;  // what padding is compared with
+  std::vector<std::byte> zeros_;  // to compare padding with
 };
 
 }  // namespace cpss::udpblast

@@ -79,9 +79,9 @@ std::string_view name_of(Part part) {
 
 struct OptionInfo {
   const char* name;   // "server,s"
-  const char* value;  // its name; null: it takes none
+  const char* value;  // the name of its value; null: it takes none
   const char* help;
-  PartSet parts;  // where it has a meaning
+  PartSet parts;  // in which it has a meaning
 };
 
 struct OptionGroup {
@@ -203,7 +203,7 @@ class Reader {
 // `option`: with its value, if that stands behind a '='.
 std::string unknown_option(const std::string& option) {
   const std::string name = option.substr(0, option.find('='));
-  // It is getstat's.
+  // getstat has an option --file.
   const char* meant = name == "--file"
                           ? "; the data are in --data FILE, the server's stats region is "
                             "--stats-file FILE"
@@ -251,11 +251,12 @@ std::string file_name(const std::string& text) {
 void read_values(Reader& reader, Options& options) {
   std::uint16_t port = 7700;
   reader.read("port", [&](const std::string& text) {
-    // Replies may arrive at any free port, as long as the server is told.
+    // 0 for verify: the replies may arrive at any free port, as long as the user tells the server.
     port =
         static_cast<std::uint16_t>(parse_whole(text, options.part == Part::verify ? 0 : 1, 65'535));
   });
-  // An address of the one says which of the other is meant; of two names the server's first does.
+  // If one of --source and --server is an address, it decides the family of the other; of two names
+  // the server's first address does.
   bool source_is_name = false;
   const auto take_source = [&](const std::string& text, sa_family_t family) {
     options.source = find_host(text, 0, family, "--server").address;
@@ -327,7 +328,7 @@ void read_values(Reader& reader, Options& options) {
   options.json = reader.has("json");
 }
 
-// An option that means nothing in this half is no harmless extra: who gives it expects something.
+// An option without a meaning in this part is an error: its user expects it to do something.
 void check_part(Reader& reader, Part part) {
   for (const OptionGroup& group : option_groups())
     for (const OptionInfo& option : group.options) {

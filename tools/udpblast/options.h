@@ -1,4 +1,4 @@
-// What the command line asks for.
+// The options of the command line.
 //
 // For set-up: one thread.
 #pragma once
@@ -19,7 +19,7 @@ namespace cpss::udpblast {
 
 enum class ServiceKind : std::uint8_t { lookup, echo, work };
 
-// Which half of a run is done here: both, or the one or the other (docs/udpblast.md).
+// Which half of a run this process does: both, or one of them (docs/udpblast.md).
 enum class Part : std::uint8_t { both, send, verify };
 
 struct Burst {
@@ -37,12 +37,12 @@ inline constexpr std::uint64_t kMaxVerified = std::uint64_t{1} << 32;  // messag
 // is, the loop is open.
 struct Options {
   Part part = Part::both;
-  SocketAddress server;                    // of `verify`: where the replies arrive
-  std::string server_name;                 // as it was given; empty: by its address
-  std::vector<std::string> server_others;  // what else that name stands for
-  std::optional<SocketAddress> source;     // that the messages leave from; port 0
+  SocketAddress server;                    // `verify`: where the replies arrive
+  std::string server_name;                 // as the user gave it; empty: by its address
+  std::vector<std::string> server_others;  // the other addresses of that name
+  std::optional<SocketAddress> source;     // the messages leave from it; port 0
   ServiceKind service = ServiceKind::lookup;
-  std::optional<WorkProfile> work;       // only with work: what the server's CPSS_WORK says
+  std::optional<WorkProfile> work;       // only with work: the server's CPSS_WORK
   std::optional<std::string> data_file;  // only with lookup; none: pings
   std::optional<std::uint64_t> run_ns;
   std::optional<std::uint64_t> count;  // messages
@@ -50,8 +50,8 @@ struct Options {
   std::uint32_t clients = 1;           // sockets
   std::uint32_t threads = 1;           // at most one for each client
   std::uint32_t segments = 1;          // messages in one packet; 1: UDP_SEGMENT is not used
-  // Messages in all, at least one for each client. None: kDefaultOutstanding in a closed loop, no
-  // limit in an open one.
+  // Max messages under way over all clients, at least one for each. None: kDefaultOutstanding in a
+  // closed loop, no limit in an open one.
   std::optional<std::uint32_t> outstanding;
   std::optional<std::uint64_t> rate;  // messages a second
   std::optional<Burst> burst;
@@ -65,7 +65,7 @@ struct Options {
   bool json = false;
 
   bool open_loop() const noexcept { return rate || burst; }
-  // Half a run that sends is as good as what it sent: the other half misses the rest.
+  // By default `send` may miss no message: the verifying half would count it as lost.
   double missed_allowed() const noexcept {
     return max_missed.value_or(part == Part::send ? 0 : kDefaultMaxMissed);
   }

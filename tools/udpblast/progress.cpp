@@ -24,12 +24,13 @@ std::uint64_t replied(const Totals& totals) {
   return totals[Count::right] + totals[Count::wrong] + totals[Count::busy];
 }
 
-// What a run is about: replies, or messages sent where nobody looks for replies.
+// The messages that count as progress: those replied, or for `send`, which reads no replies, those
+// sent.
 std::uint64_t moved(const Totals& totals, Part part) {
   return part == Part::send ? totals[Count::sent] : replied(totals);
 }
 
-// The latencies of one interval. Their largest is not known, only the bucket it is in.
+// The latencies of one interval. Their max is not known, only its bucket.
 HistogramSnapshot difference(const HistogramSnapshot& later, const HistogramSnapshot& earlier) {
   HistogramSnapshot result = later;
   result.max = kNever;

@@ -1,5 +1,5 @@
-// What a person sees on standard error while a run goes on: one line that is written over and over
-// on a terminal, and, with -S, a line for each interval.
+// The progress of a run on standard error: on a terminal one line that is written over and over,
+// and, with -S, a line for each interval.
 //
 // One thread, the main one.
 #pragma once
@@ -19,10 +19,10 @@ class Progress {
   // `messages`: of the whole run. Times are monotonic_ns().
   Progress(const Options& options, std::uint64_t messages, std::uint64_t start_ns);
 
-  // For poll(2): until something is due; -1: never.
+  // For poll(2): milliseconds until a line is due; -1: never.
   int due_in_ms(std::uint64_t now_ns) const noexcept;
 
-  // Writes what is due; reads the counters only then.
+  // Writes the lines that are due; calls `read` only if there is one.
   void show(std::uint64_t now_ns, const std::function<Totals()>& read);
 
   // Clears the line on the terminal.
@@ -41,7 +41,7 @@ class Progress {
   std::uint64_t status_ns_;  // when the last status line was written
   std::uint64_t status_moved_ = 0;
   std::uint64_t interval_ns_;  // when the last interval ended
-  Totals at_interval_;         // what was counted then
+  Totals at_interval_;         // the counters then
 };
 
 }  // namespace cpss::udpblast

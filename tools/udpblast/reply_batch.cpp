@@ -44,7 +44,7 @@ std::span<const std::span<const std::byte>> ReplyBatch::datagrams(std::size_t fi
   for (std::size_t i = 0; i < filled; ++i) {
     std::span<const std::byte> rest(memory_.data() + i * stride_, headers_[i].msg_len);
     const std::size_t segment = segment_size(headers_[i].msg_hdr);
-    do {  // an empty datagram is one
+    do {  // an empty arrival is one datagram
       const std::size_t length = segment == 0 ? rest.size() : std::min(segment, rest.size());
       datagrams_.push_back(rest.first(length));
       rest = rest.subspan(length);
@@ -53,7 +53,7 @@ std::span<const std::span<const std::byte>> ReplyBatch::datagrams(std::size_t fi
   return datagrams_;
 }
 
-// 0: one datagram.
+// The size of merged datagrams; 0: the arrival is one datagram.
 std::size_t ReplyBatch::segment_size(const msghdr& header) const noexcept {
   if (controls_.empty()) return 0;
   const cmsghdr* item = CMSG_FIRSTHDR(&header);

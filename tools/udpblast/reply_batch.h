@@ -1,4 +1,4 @@
-// Memory for what one recvmmsg() call brings, and the datagrams in it, one by one, also where the
+// Memory for the arrivals of one recvmmsg() call, and the datagrams in it, one by one, even if the
 // kernel has merged several (UDP_GRO, udp(7)).
 //
 // One thread. Nothing is allocated after construction.
@@ -14,8 +14,8 @@ namespace cpss::udpblast {
 
 class ReplyBatch {
  public:
-  // For arrivals of at most `bytes` (not 0): what is longer is cut. `merged`: they may hold several
-  // datagrams.
+  // For arrivals of at most `bytes` (not 0): the kernel cuts longer ones. `merged`: they may hold
+  // several datagrams, up to kMergedBytes (net/segmentation.h), and `bytes` does not count.
   ReplyBatch(std::size_t bytes, bool merged);
   ReplyBatch(const ReplyBatch&) = delete;
   ReplyBatch& operator=(const ReplyBatch&) = delete;
@@ -23,7 +23,7 @@ class ReplyBatch {
   std::size_t arrivals() const noexcept { return headers_.size(); }
   // For the kernel to fill.
   std::span<mmsghdr> headers() noexcept;
-  // Of the first `filled` arrivals; valid until the next headers().
+  // The datagrams of the first `filled` arrivals; valid until the next headers().
   std::span<const std::span<const std::byte>> datagrams(std::size_t filled) noexcept;
 
  private:
@@ -35,7 +35,7 @@ class ReplyBatch {
   std::size_t bytes_;
   std::size_t stride_;
   std::vector<std::byte> memory_;
-  std::vector<Control> controls_;  // none where nothing is merged
+  std::vector<Control> controls_;  // empty if nothing is merged
   std::vector<iovec> vectors_;
   std::vector<mmsghdr> headers_;
   std::vector<std::span<const std::byte>> datagrams_;

@@ -1,4 +1,4 @@
-// The result in print. No state, any thread.
+// Prints the result. No state, any thread.
 #pragma once
 
 #include <string>

@@ -72,7 +72,7 @@ std::string schedule_line(const RunResult& result) {
 constexpr std::string_view kRefused =
     "(ICMP port unreachable); is cpssd running, and on this address and port (-s, -p)?";
 
-// A name may lead elsewhere than its user thinks.
+// The user may have meant another address of the name.
 std::string other_addresses(const Options& options) {
   if (options.server_others.empty()) return {};
   return fmt::format("; {} is also {}: -s takes an address, too", options.server_name,

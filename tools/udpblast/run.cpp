@@ -38,8 +38,8 @@ namespace {
 
 constexpr std::uint64_t kToWakeThreadsNs = 2'000'000;
 
-// SIGINT and SIGTERM, unless they are ignored, as something to wait for, in the thread that makes
-// it and those it starts.
+// Makes SIGINT and SIGTERM, unless they are ignored, events of a descriptor: blocks them in the
+// thread that makes the object and in those that it starts.
 class SignalsAsEvents {
  public:
   SignalsAsEvents() {
@@ -50,7 +50,7 @@ class SignalsAsEvents {
     ::pthread_sigmask(SIG_BLOCK, &wanted, &before_);
     fd_ = FileDescriptor(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   }
-  // One that nobody has taken would end the process now, without its report.
+  // A signal that still waits would end the process now, without its report.
   ~SignalsAsEvents() {
     while (take()) continue;
     ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
@@ -59,7 +59,7 @@ class SignalsAsEvents {
   SignalsAsEvents& operator=(const SignalsAsEvents&) = delete;
 
   int descriptor() const noexcept { return fd_.get(); }
-  // Whether there was one.
+  // Takes a signal; false: none came.
   bool take() noexcept {
     signalfd_siginfo info;
     return ::read(fd_.get(), &info, sizeof info) == sizeof info;
@@ -87,11 +87,11 @@ class Endings {
 
 using Loops = std::vector<std::unique_ptr<Loop>>;
 
-// When a run starts; nothing: it does not. Threads wait for it until all of them are there, so that
-// a run for which there are too few sends nothing.
+// When a run starts; nullopt: it does not. Threads wait for it until all of them are there, so that
+// a run that gets too few threads sends nothing.
 using StartTime = std::optional<std::uint64_t>;
 
-// Each runs its loop once `start` is set.
+// Each thread runs its loop once `start` is set.
 std::vector<std::jthread> start_threads(const Loops& loops, std::promise<StartTime>& start,
                                         Endings& endings) {
   const std::shared_future<StartTime> start_ns = start.get_future().share();
@@ -110,14 +110,14 @@ std::vector<std::jthread> start_threads(const Loops& loops, std::promise<StartTi
                     "'ulimit -u', 'ulimit -v', TasksMax= of systemd, pids.max of the cgroup",
                     threads.size(), loops.size(), error.code().message()),
         error.code().value());
-  } catch (...) {  // no memory; those that are there would wait for ever
+  } catch (...) {  // no memory; the threads that are there would wait for ever
     start.set_value(std::nullopt);
     throw;
   }
   return threads;
 }
 
-// Of a run that is left by an exception nobody waits for the end.
+// Stops the loops if an exception ends the run: their threads are joined next.
 class StopAtTheEnd {
  public:
   explicit StopAtTheEnd(StopFlag& stop) noexcept : stop_(stop) {}
@@ -144,7 +144,7 @@ Loops make_loops(const Options& options, const Workload& workload, std::uint64_t
     settings.seed = seed;
     switch (options.part) {
       case Part::both:
-        // Each thread has its own table of messages, so ids must not be common to them.
+        // Each thread has its own table of messages, so no two threads may use the same ids.
         settings.seed = seed_of(options);
         loops.push_back(std::make_unique<BlastLoop>(settings, workload, message_ids, stop));
         break;
@@ -169,7 +169,7 @@ Totals read_all(const Loops& loops) {
   return totals;
 }
 
-// Returns when all loops have ended. Whether a signal came meanwhile.
+// Returns when all loops have ended; true if a signal came meanwhile.
 bool watch(const Loops& loops, SignalsAsEvents& signals, Endings& endings, StopFlag& stop,
            Progress& progress) {
   bool interrupted = false;
@@ -195,7 +195,7 @@ void demand_balance(const Totals& totals, Part part) {
   std::abort();
 }
 
-// Adds up what the loops did. They have ended.
+// Adds up the results of the loops, which have ended.
 RunResult add_up(const Loops& loops, const Options& options, std::uint64_t start_ns) {
   RunResult result;
   std::uint64_t last_heard_ns = start_ns;
@@ -235,7 +235,7 @@ RunResult run_blast(const Options& options, const Workload& workload) {
   std::promise<StartTime> start;
   std::vector<std::jthread> threads = start_threads(loops, start, endings);
   const StopAtTheEnd stop_at_the_end(stop);
-  // A plan begins when its threads do.
+  // The plan of an open loop begins when its threads have had time to wake up.
   const std::uint64_t start_ns = monotonic_ns() + (options.open_loop() ? kToWakeThreadsNs : 0);
   start.set_value(start_ns);
   Progress progress(options, messages, start_ns);

@@ -1,6 +1,6 @@
-// The half of a run that sends: messages by plan, or as fast as the kernel takes them. Nothing is
-// waited for and nothing is read; tools/udpblast/verify_loop.h is the other half. Without a plan it
-// gives up when the system has refused everything for kHopelessNs.
+// The half of a run that sends: messages by plan, or as fast as the kernel takes them. It reads no
+// replies; tools/udpblast/verify_loop.h is the other half. Without a plan it gives up when the
+// system has refused everything for kHopelessNs.
 //
 // Threads: tools/udpblast/loop.h. work() allocates nothing for a message.
 #pragma once
@@ -24,7 +24,7 @@ namespace cpss::udpblast {
 class SendLoop final : public Loop {
  public:
   // Opens the sockets. Throws SocketError. `workload`, `message_ids` and `stop` outlive the loop;
-  // of `message_ids` it takes its messages if there is no plan.
+  // without a plan it takes its messages from `message_ids`.
   SendLoop(const LoopSettings& settings, const Workload& workload, MessageIdPool& message_ids,
            const StopFlag& stop);
 

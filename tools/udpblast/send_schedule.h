@@ -1,18 +1,18 @@
-// When messages are to be sent in an open loop, and what becomes of each.
+// When an open loop has to send its messages, and what becomes of each.
 //
 //   SendTimes      when each message of a run is to be sent, whatever became of those before it. It
 //                  is computed, not stepped through, so no rounding adds up and nothing shifts it.
 //   ScheduleShare  one thread's messages: every `stride`-th from `first` on, so that the threads of
 //                  a run are out of phase and their messages are evenly spread together.
 //   SendSchedule   the share, gone through in order. A message is sent, however late, or it is
-//                  missed: for good, where there is no room for it among those under way, where the
-//                  kernel has taken nothing for kHopelessNs, and where the run ends before its time
-//                  comes. None is forgotten (planned = sent + missed), and none changes the time of
-//                  those after it.
+//                  missed for good: if there is no room for it among those under way, if the kernel
+//                  has taken nothing for kHopelessNs, or if the run ends when it is due but not
+//                  sent; messages due later than that are no longer planned. None is forgotten
+//                  (planned = sent + missed), and none changes the time of those after it.
 //
-// Messages are numbered from 0; times are in ns from the beginning of the run, or monotonic_ns()
-// where they are said to be so. SendTimes and ScheduleShare are plain values; a SendSchedule
-// belongs to one thread. Nothing is allocated.
+// Messages are numbered from 0; times are in ns from the beginning of the run, in SendSchedule
+// monotonic_ns(). SendTimes and ScheduleShare are plain values; a SendSchedule belongs to one
+// thread. Nothing is allocated.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +30,7 @@ inline constexpr double kShortestGapMs = 0.001;            // between bursts
 inline constexpr double kLongestGapMs = 3'600'000;         // likewise
 
 inline constexpr std::uint64_t kHopelessNs = 1'000'000'000;
-// How long a run with a time limit goes on sending beyond it what was due before.
+// How long after its time limit a run goes on sending messages that were due before.
 inline constexpr std::uint64_t kCatchUpNs = 1'000'000'000;
 
 class SendTimes {
@@ -54,7 +54,8 @@ class SendTimes {
     const std::uint64_t rest = (at_ns + 1) % period_ns_ * messages_;
     return (at_ns + 1) / period_ns_ * messages_ + (rest + period_ns_ - 1) / period_ns_;
   }
-  // The time that the first `count` messages stand for, up to the one after them, whole bursts.
+  // How long the first `count` messages take by plan: up to the message after them; in bursts, up
+  // to the next burst.
   std::uint64_t span_ns(std::uint64_t count) const noexcept {
     return evenly_ ? planned_ns(count) : (count + messages_ - 1) / messages_ * period_ns_;
   }
@@ -68,7 +69,7 @@ class SendTimes {
 
   std::uint64_t messages_;  // in each period
   std::uint64_t period_ns_;
-  bool evenly_;  // spread over the period; or all at its beginning
+  bool evenly_;  // spread over the period; false: all at its beginning
 };
 
 struct ScheduleShare {
@@ -93,7 +94,7 @@ class SendSchedule {
   std::size_t due(std::uint64_t now_ns, std::size_t max) const noexcept {
     return static_cast<std::size_t>(std::min<std::uint64_t>(max, from(next_, due_end(now_ns))));
   }
-  // The message that is `ahead` after the next one of this thread, and when it is planned.
+  // The next message of this thread, or the one `ahead` after it; and when it is planned.
   std::uint64_t message(std::size_t ahead = 0) const noexcept {
     return next_ + ahead * share_.stride;
   }
@@ -101,7 +102,7 @@ class SendSchedule {
     return start_ns_ + share_.times.planned_ns(message(ahead));
   }
 
-  // The kernel took the next `count` of those due; `after_ns`: when it had.
+  // The kernel took the next `count` of those due; `after_ns`: the time after that.
   void sent(std::size_t count, std::uint64_t after_ns) noexcept {
     for (std::size_t i = 0; i < count; ++i) tally_.record_lag(after_ns - planned_ns(i));
     advance(count);
@@ -112,13 +113,14 @@ class SendSchedule {
     tally_.add(Count::missed, count);
     advance(count);
   }
-  // The kernel did not take all it was given.
+  // The kernel did not take all it was given. After kHopelessNs of that, all that are due are
+  // missed.
   void blocked(std::uint64_t now_ns) noexcept {
     if (!blocked_since_ns_) blocked_since_ns_ = now_ns;
     if (now_ns - *blocked_since_ns_ < kHopelessNs) return;
     missed(due(now_ns, ~std::size_t{0}));
   }
-  // The run ends here: what is due and was not sent is missed, what is due later is not planned.
+  // The run ends here: messages that are due but not sent are missed, later ones are not planned.
   void end(std::uint64_t now_ns) noexcept {
     share_.end = std::min(share_.end, std::max(due_end(now_ns), next_));
     missed(static_cast<std::size_t>(from(next_, share_.end)));
@@ -136,7 +138,7 @@ class SendSchedule {
   std::uint64_t due_end(std::uint64_t now_ns) const noexcept {
     return now_ns < start_ns_ ? 0 : std::min(share_.end, share_.times.due_by(now_ns - start_ns_));
   }
-  // This thread's messages from one of them to the end.
+  // How many messages this thread has from `message`, one of its own, to before `end`.
   std::uint64_t from(std::uint64_t message, std::uint64_t end) const noexcept {
     return message >= end ? 0 : (end - message + share_.stride - 1) / share_.stride;
   }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPoll{20};
 
-// What must not change any more before the ledgers are compared.
+// These counts must have come to rest before the ledgers are compared.
 bool same_counts(const Ledger& one, const Ledger& other) {
   return one.received == other.received && one.outcomes == other.outcomes &&
          one.in_flight == other.in_flight && one.kernel_dropped == other.kernel_dropped;
@@ -42,7 +42,7 @@ bool listens_at(const std::vector<std::string>& listeners, const SocketAddress& 
   const std::string port = fmt::format(":{}", address.port());
   const std::string any = address.ip().is_v4() ? "0.0.0.0" + port : "[::]" + port;
   return std::ranges::any_of(listeners, [&](const std::string& listener) {
-    // [::] takes IPv4, too.
+    // A listener at [::] takes IPv4, too.
     return listener == address.to_string() || listener == any || listener == "[::]" + port;
   });
 }
@@ -83,9 +83,9 @@ LossReport ServerRegion::explain(const Totals& totals) {
   return {places, notes_on(after, places)};
 }
 
-// The server looks at its kernel's drops at each tick of its main thread, so a heartbeat has to
-// come after the run. From then on it is settled once every message is accounted for, or once
-// nothing has changed from one heartbeat to a later one.
+// The server's main thread reads the kernel's drop counters at each tick, so a heartbeat has to
+// come after the run. From then on the region is settled once every message is accounted for, or
+// once no count has changed from one heartbeat to a later one.
 Reading ServerRegion::read_when_settled(std::uint64_t sent) {
   const std::uint64_t run_end_ns = machine_ns();
   const Ledger before = ledger_of(before_);

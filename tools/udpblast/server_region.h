@@ -1,5 +1,4 @@
-// The stats region of the server that is blasted, read before and after the run, to say where lost
-// messages were lost.
+// Reads the server's stats region before and after the run, to tell where messages were lost.
 //
 // For the main thread, outside the run.
 #pragma once
@@ -23,23 +22,23 @@ class UnusableRegion : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// What the server's ledger says of a run.
+// Where the messages of a run were lost, by the server's ledger.
 struct LossReport {
   std::optional<LossPlaces> places;
-  // What is to be known about them, or why there are none; lines without end.
+  // Remarks on the places, or why there are none; lines without '\n'.
   std::vector<std::string> notes;
 };
 
 class ServerRegion {
  public:
-  // Reads the region that --stats-file names; or, where the server's address is loopback, the one
-  // at the default place if it is that server's; nothing where there is none. Throws UnusableRegion
-  // for a named one that cannot be read or whose server does not run.
+  // Reads the region that --stats-file names; or, if the server's address is loopback, the one at
+  // the default place if it is that server's; nullopt if there is none. Throws UnusableRegion if a
+  // named one cannot be read, or its server does not run, is not ready or hangs.
   static std::optional<ServerRegion> find(const Options& options,
                                           const std::string& default_place = default_region_path());
 
-  // After the run. Waits until the server has nothing left to do with its messages, or does
-  // nothing, at most kSettleNs.
+  // After the run. Waits until the server has done with all messages, or its counters stand still,
+  // at most kSettleNs.
   LossReport explain(const Totals& totals);
 
  private:
@@ -54,8 +53,8 @@ class ServerRegion {
 
 inline constexpr std::uint64_t kSettleNs = 1'000'000'000;
 
-// Whether `address` is one that a server with these listeners ("127.0.0.1:7700", "[::]:7700")
-// receives from.
+// Whether a server with these listeners ("127.0.0.1:7700", "[::]:7700") receives datagrams sent to
+// `address`.
 bool listens_at(const std::vector<std::string>& listeners, const SocketAddress& address);
 
 }  // namespace cpss::udpblast

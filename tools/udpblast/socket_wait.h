@@ -1,4 +1,4 @@
-// Where a loop waits: for datagrams to read, or for a time, to the nanosecond.
+// A loop waits here: for datagrams to read, or for a time, to the nanosecond.
 //
 // One thread. Nothing is allocated after construction.
 #pragma once
@@ -17,14 +17,14 @@ class SocketWait {
  public:
   SocketWait();  // throws SocketError
 
-  // `index` says which it was when there is something to read. Throws SocketError.
+  // wait() returns `index` when the descriptor is readable. Throws SocketError.
   void add(int descriptor, std::uint32_t index);
 
-  // Waits until there is something to read, at most until `until_ns`; not at all where that has
-  // passed. Returns the indexes of the sockets, none where there was nothing or it failed; valid
-  // until the next call. Times are monotonic_ns().
+  // Waits until there is something to read, at most until `until_ns`; not at all if that has
+  // passed. Returns the indexes of the readable sockets, none if the time is over or the wait
+  // failed; valid until the next call. Times are monotonic_ns().
   std::span<const std::uint32_t> wait(std::uint64_t now_ns, std::uint64_t until_ns) noexcept;
-  // Why the last wait has failed, and so ended at once (errno); 0: it has not.
+  // Why the last wait failed, and so ended at once (errno); 0: it did not fail.
   int error() const noexcept { return error_; }
 
  private:

@@ -7,7 +7,7 @@
 namespace cpss::udpblast {
 namespace {
 
-// "sent 10 is not right 8 + wrong 1 = 9", or nothing where both sides are equal.
+// "sent 10 is not right 8 + wrong 1 = 9", or nullopt if both sides are equal.
 std::optional<std::string> unequal(const Totals& totals, Count whole,
                                    std::initializer_list<Count> parts) {
   std::uint64_t sum = 0;

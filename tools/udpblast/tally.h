@@ -1,4 +1,4 @@
-// What a thread counts, and what must come out even.
+// The counters of a thread, and the identities that must hold for them.
 //
 // A Tally has one writer, its thread, and may be read by any thread meanwhile: every value is read
 // whole, but values read while the run goes on need not fit each other. Relaxed throughout: the
@@ -90,21 +90,21 @@ static_assert(counts_in_order());
 struct Latencies : HistogramSnapshot {
   std::uint64_t sum_ns = 0;
 
-  double mean_ns() const noexcept;  // 0 where there are none
+  double mean_ns() const noexcept;  // 0 if there are none
   void add(const Latencies& other);
 };
 
-// Of a class of messages (tools/udpblast/workload.h), where there are any.
+// The counts of a class of messages (tools/udpblast/workload.h), if there are any.
 inline constexpr std::size_t kMaxClasses = 2;
 struct ClassTotals {
   std::uint64_t sent = 0;
   std::uint64_t answered = 0;  // in time, right or wrong
-  Latencies latency;           // as of all messages
+  Latencies latency;           // as Totals::latency
 
   std::uint64_t lost() const noexcept { return sent - answered; }
 };
 
-// Plain values: of one thread, or of several added up.
+// Plain values: the counts of one thread, or of several added up.
 struct Totals {
   std::array<std::uint64_t, kCounts.size()> counts{};
   Latencies latency;  // ns, of the messages answered in time; in an open loop also of those that
@@ -115,19 +115,20 @@ struct Totals {
   std::uint64_t operator[](Count count) const noexcept {
     return counts[static_cast<std::size_t>(count)];
   }
-  // Messages without an answer in time, "busy" being none: loss as --max-loss means it.
+  // Messages without an answer in time ("busy" is none): loss as --max-loss means it.
   std::uint64_t lost() const noexcept {
     return (*this)[Count::timed_out] + (*this)[Count::outstanding] + (*this)[Count::busy];
   }
-  double loss() const noexcept;  // ratio; 0 where nothing was sent
-  // Of what was planned, what was not sent: as --max-missed means it. 0 where nothing was planned.
+  double loss() const noexcept;  // ratio; 0 if nothing was sent
+  // The share of planned messages that were not sent, as --max-missed means it; 0 if none was
+  // planned.
   double missed() const noexcept;
 
-  // Nothing where all identities hold, or else one that does not, in words:
+  // nullopt if all identities hold, or else one that does not, in words:
   //   planned = sent + missed
   //   sent = right + wrong + busy + timed_out + outstanding
   //   packets_in = right + wrong + busy + late + duplicate + unknown + malformed
-  // Of a thread that only sends, the first.
+  // imbalance_of_sending(), for a thread that only sends, checks the first alone.
   std::optional<std::string> imbalance() const;
   std::optional<std::string> imbalance_of_sending() const;
 
@@ -148,7 +149,7 @@ class Tally {
   void record_latency(std::uint64_t ns) noexcept { latency_.record(ns); }
   void record_lag(std::uint64_t ns) noexcept { lag_.record(ns); }
 
-  // Of a message's class, beside what is counted of all.
+  // For a message's class, besides the counts of all messages.
   void class_sent(std::size_t index) noexcept { bump(classes_[index].sent, 1); }
   void class_answered(std::size_t index) noexcept { bump(classes_[index].answered, 1); }
   void record_class_latency(std::size_t index, std::uint64_t ns) noexcept {

@@ -1,4 +1,4 @@
-// What a transaction id says: the number of its message, and the slot that remembers it.
+// A transaction id tells the number of its message, and the slot that remembers it.
 //
 //   id = (message number * 2^24 + slot) * an odd constant + a seed   (mod 2^64)
 // An id that was never sent, or that was made with another seed, decodes to a message number far

@@ -1,4 +1,4 @@
-// Which messages are under way, and what a reply's transaction id means.
+// Knows which messages are under way, and tells what a reply's transaction id means.
 //
 // A transaction id stands for exactly one message of one thread of one run, and names the slot that
 // remembers it (tools/udpblast/transaction_id.h). So the slot is found without a search, a reply to
@@ -22,7 +22,7 @@
 
 namespace cpss::udpblast {
 
-inline constexpr std::uint32_t kRemembered = 65'536;  // timed-out messages, at least
+inline constexpr std::uint32_t kRemembered = 65'536;  // min slots for timed-out messages
 
 class TransactionTable {
  public:
@@ -62,11 +62,11 @@ class TransactionTable {
     std::uint64_t sent_ns;
     std::uint64_t planned_ns;
   };
-  // Ends the oldest message that has been under way for longer than the time-out; nothing where
-  // there is none. Call until it returns nothing.
+  // Ends the oldest message that has been under way for longer than the time-out; nullopt if there
+  // is none. Call until it returns nullopt.
   std::optional<Expired> expire(std::uint64_t now_ns) noexcept;
 
-  // When the oldest message will have timed out; nothing where none is under way.
+  // When the oldest message will have timed out; nullopt if none is under way.
   std::optional<std::uint64_t> next_deadline_ns() const noexcept;
 
   std::uint32_t outstanding() const noexcept { return outstanding_; }
@@ -104,7 +104,7 @@ class TransactionTable {
   const std::uint32_t max_outstanding_;
   const std::uint32_t slots_end_;
   std::unique_ptr<Slot[]> slots_;
-  std::uint32_t used_ = 0;      // of the slots; the rest was never written
+  std::uint32_t used_ = 0;      // slots; the others were never written
   List under_way_;              // in the order of sending
   List past_time_out_;          // in the order of sending; timed_out and answered_late
   std::uint32_t free_ = kNone;  // a stack through `next`, so that few slots stay in the cache

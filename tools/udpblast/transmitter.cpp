@@ -8,7 +8,7 @@ namespace {
 
 constexpr unsigned kErrorsInARow = 3;
 
-// It passes by itself.
+// Such an error passes by itself.
 bool no_room(int error) noexcept {
   return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS || error == ENOMEM;
 }
@@ -34,7 +34,8 @@ std::size_t Transmitter::transmit(ClientSocket& socket, DatagramBatch& batch, st
       tally_.add(Count::send_waits);
       break;
     }
-    // An error may belong to an earlier datagram (ICMP): it is told once, and the next try sends.
+    // An error may belong to an earlier datagram (ICMP): the kernel reports it once, and the next
+    // try sends.
     if (error == ECONNREFUSED) {
       tally_.add(Count::connection_refused);
     } else {

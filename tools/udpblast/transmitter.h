@@ -1,6 +1,6 @@
-// Hands a batch of messages to the kernel and books what the kernel said.
+// Hands a batch of messages to the kernel and counts the results.
 //
-// One thread. Nothing is allocated; the first error of each kind is put into words.
+// One thread. Allocates nothing but the text of the first error.
 #pragma once
 
 #include <cstddef>

@@ -1,11 +1,11 @@
-// The half of a run that checks: replies that somebody else asked for, with `udpblast send` and the
-// same seed, arrive at one socket of ours.
+// The half of a run that checks: another process, `udpblast send` with the same seed, sends the
+// requests, and the replies arrive at one socket of this loop.
 //
-// It ends when all messages were seen, when nothing came for the time-out after the first, or when
-// the time limit is over.
+// It ends when it has seen all messages, when after the first reply none came for the time-out, or
+// when the time limit is over.
 //
 // In its tally `sent` and `planned` are the messages that the other half was to send, `right`,
-// `wrong` and `busy` are the first replies to each, `timed_out` is what is missing.
+// `wrong` and `busy` are the first replies to each, `timed_out` those without a reply.
 //
 // Threads: tools/udpblast/loop.h. work() allocates nothing for a message; one bit for each is
 // allocated before.
@@ -43,7 +43,7 @@ class VerifyLoop final : public Loop {
   const TransactionIds ids_;
   const std::uint64_t messages_;
   std::vector<bool> seen_;
-  std::uint64_t different_ = 0;  // bits that are set
+  std::uint64_t different_ = 0;  // bits that are set in seen_
   ClientSocket socket_;
   ReplyBatch replies_;
 };

@@ -1,6 +1,6 @@
-// Messages for the service `work`: those of `echo`, with a time that follows from them
-// (services/work_profile.h). Who knows the server's CPSS_WORK knows which of them are the long
-// ones.
+// Messages for the service `work`: those of `echo`; the time of each follows from its payload
+// (services/work_profile.h). With the server's CPSS_WORK, udpblast can tell which of them are the
+// long ones.
 //
 // Threads: tools/udpblast/workload.h.
 #pragma once

@@ -1,4 +1,4 @@
-// What is sent and what has to come back: the bytes of a request, the check of its reply.
+// Makes the requests and checks the replies.
 //
 // One object serves all threads; constant after construction. Only the describing functions
 // allocate. Messages are numbered from 0; message and transaction id together determine the
@@ -26,7 +26,7 @@ class Workload {
   virtual void build(std::uint64_t message, std::uint64_t transaction,
                      std::span<std::byte> window) const noexcept = 0;
 
-  // Nothing where the datagram is no reply of this protocol.
+  // nullopt if the datagram is no reply of this protocol.
   virtual std::optional<std::uint64_t> transaction_of(
       std::span<const std::byte> reply) const noexcept = 0;
 
@@ -34,26 +34,26 @@ class Workload {
   virtual bool right(std::uint64_t message, std::uint64_t transaction,
                      std::span<const std::byte> reply) const noexcept = 0;
 
-  // Whether it says that the server has too much to do: it is a reply, but no answer.
+  // Whether the reply says that the server has too much to do: it is a reply, but no answer.
   virtual bool busy(std::span<const std::byte> reply) const noexcept = 0;
 
-  // Most bytes a right reply may have.
+  // Max bytes of a right reply.
   virtual std::size_t longest_reply() const noexcept = 0;
 
   virtual std::string title() const = 0;  // "lookup with queries.tsv"
-  // What the message asks: "number +12025550123 (queries.tsv:7)"; empty where its transaction id
-  // says it all.
+  // What the message asks: "number +12025550123 (queries.tsv:7)"; empty if its transaction id says
+  // it all.
   virtual std::string describe(std::uint64_t message) const = 0;
   // Why right() said no: "expected ..., got ...".
   virtual std::string explain(std::uint64_t message, std::uint64_t transaction,
                               std::span<const std::byte> reply) const = 0;
 
-  // Messages whose latencies are told apart have classes: their names, at most kMaxClasses, and
-  // the index of a message's. None: there is nothing to tell apart.
+  // The names of the classes of messages, whose latencies the report tells apart, at most
+  // kMaxClasses; empty: there are no classes. class_of(): the index of a message's class.
   virtual std::vector<std::string> classes() const { return {}; }
   virtual std::size_t class_of(std::uint64_t) const noexcept { return 0; }
 
-  // How many messages make one pass; nothing where there is no end to them.
+  // How many messages make one pass through the data; nullopt if there is no end to them.
   virtual std::optional<std::uint64_t> one_pass() const noexcept { return std::nullopt; }
 };
 

@@ -10,8 +10,8 @@ target_compile_options(cpss_compile_options INTERFACE
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
-# With a sanitizer -O2 takes more than twice as long to compile, and finds no more; lines are what
-# its reports need.
+# With a sanitizer -O2 takes more than twice as long to compile, and finds no more. Its reports need
+# line numbers only (-g1).
 if(CPSS_SANITIZE)
   add_compile_options(-O1 -g1 -fsanitize=${CPSS_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)

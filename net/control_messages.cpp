@@ -65,7 +65,8 @@ std::size_t write_source_address(std::byte* control, sa_family_t family,
     return write_one(control, IPPROTO_IPV6, IPV6_PKTINFO, info);
   }
   in_pktinfo info{};
-  std::memcpy(&info.ipi_spec_dst, local.ip.bytes.data() + 12, sizeof info.ipi_spec_dst);
+  std::memcpy(&info.ipi_spec_dst, local.ip.bytes.data() + IpAddress::kV4Offset,
+              sizeof info.ipi_spec_dst);
   info.ipi_ifindex = static_cast<int>(local.interface);
   return write_one(control, IPPROTO_IP, IP_PKTINFO, info);
 }

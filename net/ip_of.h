@@ -1,6 +1,7 @@
 // Makes an IpAddress from the kernel's structures.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <optional>
@@ -13,13 +14,10 @@
 
 namespace cpss {
 
-// The 16-byte forms of all IPv4 addresses share so many bits: to be added to a prefix length.
-inline constexpr unsigned kV4MappedBits = 96;
-
 inline IpAddress ip_of(const in_addr& address) noexcept {
   IpAddress ip;
-  ip.bytes[10] = ip.bytes[11] = 0xff;
-  std::memcpy(ip.bytes.data() + kV4MappedBits / 8, &address, sizeof address);
+  std::copy(IpAddress::kV4Mapped.begin(), IpAddress::kV4Mapped.end(), ip.bytes.begin());
+  std::memcpy(ip.bytes.data() + IpAddress::kV4Offset, &address, sizeof address);
   return ip;
 }
 

@@ -76,7 +76,8 @@ std::optional<Prefix> network_of(const ifaddrs& entry, const SocketAddress& own)
   if (entry.ifa_netmask == nullptr) return std::nullopt;
   const auto mask = SocketAddress::from(entry.ifa_netmask, SocketAddress::kCapacity);
   if (mask.family() != own.family()) return std::nullopt;
-  unsigned bits = own.family() == AF_INET ? kV4MappedBits - 16 : 0;  // mask.ip() has 16 of them set
+  unsigned bits =
+      own.family() == AF_INET ? IpAddress::kV4MappedBits - 16 : 0;  // mask.ip() has 16 of them set
   for (const std::uint8_t byte : mask.ip().bytes)
     bits += static_cast<unsigned>(std::popcount(byte));
   return Prefix{own.ip(), bits};

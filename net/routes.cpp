@@ -30,7 +30,7 @@ std::optional<Route> route_in(netlink::Bytes message) {
   const bool v4 = family == AF_INET;
   if ((!v4 && family != AF_INET6) || route.head.rtm_dst_len > (v4 ? 32 : 128)) return std::nullopt;
   if (v4) route.to.ip = ip_of(in_addr{});
-  route.to.length = (v4 ? kV4MappedBits : 0) + route.head.rtm_dst_len;
+  route.to.length = (v4 ? IpAddress::kV4MappedBits : 0) + route.head.rtm_dst_len;
   netlink::for_each_attribute(netlink::behind<rtmsg>(message),
                               [&](std::uint16_t type, netlink::Bytes value) {
                                 if (type == RTA_DST)

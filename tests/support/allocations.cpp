@@ -28,7 +28,7 @@ void count_allocations_in(std::atomic<std::uint64_t>& other) noexcept {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 
-// g++ 12 does not install the header that declares it (sanitizer/allocator_interface.h).
+// g++ 12 does not install the header that declares this function (sanitizer/allocator_interface.h).
 extern "C" int __sanitizer_install_malloc_and_free_hooks(
     void (*allocated)(const volatile void* memory, std::size_t size),
     void (*freed)(const volatile void* memory));

@@ -9,7 +9,8 @@
 
 namespace cpss {
 
-// A thread of this process that has, until then, nothing else to sleep for. State 'S' of proc(5).
+// Returns once `thread`, of this process, sleeps (state 'S' of proc(5)). The test has to see to it
+// that it sleeps only in the wait that is meant.
 inline void wait_until_asleep(pid_t thread) {
   const std::string path = "/proc/self/task/" + std::to_string(thread) + "/stat";
   for (;; std::this_thread::yield()) {

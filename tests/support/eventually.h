@@ -1,4 +1,4 @@
-// Waiting for what comes true in another thread or process.
+// Waiting for a condition that another thread or process makes true.
 #pragma once
 
 #include <chrono>
@@ -6,7 +6,7 @@
 
 namespace cpss {
 
-// Whether `condition` comes true within the tests' patience.
+// Whether `condition` comes true within `patience`.
 template <class Condition>
 bool eventually(Condition condition, std::chrono::milliseconds patience = std::chrono::seconds(20),
                 std::chrono::milliseconds poll = std::chrono::milliseconds(20)) {

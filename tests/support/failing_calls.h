@@ -1,7 +1,8 @@
-// System calls that fail, as the kernel would let them fail for want of something: by a filter of
-// the calling thread (seccomp(2)), which what it starts inherits and nobody can take away again.
+// System calls that fail as if the kernel lacked something: a filter of the calling thread makes
+// them fail (seccomp(2)). The threads and processes that it starts inherit the filter, and no
+// process can remove it.
 //
-// Needs no right. Where filters are forbidden, std::system_error.
+// Needs no privilege. Where filters are forbidden, throws std::system_error.
 #pragma once
 
 #include <functional>
@@ -16,8 +17,8 @@ namespace cpss::test {
 // starts.
 void let_calls_fail(const std::vector<long>& calls, int error);
 
-// Runs `body` on a thread for which there are no threads and processes to be had (EAGAIN). What it
-// throws goes through.
+// Runs `body` on a thread that can start no thread and no process (EAGAIN). Rethrows what `body`
+// throws.
 void without_new_threads(const std::function<void()>& body);
 
 }  // namespace cpss::test

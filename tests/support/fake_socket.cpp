@@ -110,7 +110,7 @@ ReceiveResult FakeSocket::receive(std::span<const ReceiveBuffer> buffers,
   std::size_t filled = 0;
   while (filled < buffers.size() && !script_.empty()) {
     if (const auto* failure = std::get_if<ReceiveError>(&script_.front())) {
-      if (filled > 0) break;  // as the kernel: the next call gets it
+      if (filled > 0) break;  // as the kernel does: the next call reports it
       const int error = failure->error;
       script_.pop_front();
       return {0, error};
@@ -140,7 +140,7 @@ SendResult FakeSocket::send(std::span<const OutgoingDatagram> datagrams) noexcep
   const std::size_t max = std::min(datagrams.size(), plan.max);
   for (std::size_t i = 0; i < max; ++i) {
     const int error = judge_ ? judge_(datagrams[i]) : 0;
-    if (error != 0) return {i, i == 0 ? error : 0};  // as the kernel: only a first one is named
+    if (error != 0) return {i, i == 0 ? error : 0};  // as the kernel: an error only for the first
     ++counts_.accepted;
     if (lost(random_))
       ++counts_.lost;
@@ -195,7 +195,8 @@ SendResult TamperSocket::spoil(const OutgoingDatagram& datagram) {
     case How::repeat: {
       const SendResult first = inner_.send({&datagram, 1});
       if (first.accepted == 0) return first;
-      // One that the kernel does not take twice at once was sent well, and does not count.
+      // If the kernel does not take the second copy, the datagram was sent unspoilt, and is not
+      // counted.
       if (inner_.send({&datagram, 1}).accepted == 0) return first;
       break;
     }
@@ -225,7 +226,7 @@ void TamperSocket::send_delayed(std::stop_token stop) {
     if (inner_.send({&datagram, 1}).accepted == 1)
       delayed_.pop_front();
     else
-      delayed_.front().due += std::chrono::milliseconds(1);  // no room now: again soon
+      delayed_.front().due += std::chrono::milliseconds(1);  // no room now: soon again
   }
 }
 

@@ -1,7 +1,8 @@
 // Stand-ins for the socket side of the seam (net/datagram_socket.h).
 //
-// FakeSocket is scripted: a test says what arrives and what becomes of sends, and looks at what was
-// sent. TamperSocket wraps a socket and spoils every n-th send, to make a server that misbehaves.
+// FakeSocket is scripted: a test sets which datagrams arrive and how sends end, and looks at what
+// was sent. TamperSocket wraps a socket and spoils every n-th send, to make a server that
+// misbehaves.
 //
 // Thread-safety: every function of both may be called from any thread.
 #pragma once
@@ -29,12 +30,13 @@ std::vector<std::byte> bytes_of(std::string_view text);
 
 class FakeSocket final : public DatagramSocket {
  public:
-  // One filled buffer to come. Longer than the buffer given: cut, and marked as truncated.
+  // One receive buffer to be filled. Bytes that do not fit in are cut off, and the arrival is
+  // marked as truncated.
   struct Incoming {
     std::vector<std::byte> bytes;
     SocketAddress peer;
     LocalAddress local{};
-    std::uint32_t segment_size = 0;  // not 0: bytes is several datagrams, merged
+    std::uint32_t segment_size = 0;  // not 0: `bytes` holds several datagrams, merged
     bool truncated = false;
     bool to_group = false;
   };
@@ -48,26 +50,26 @@ class FakeSocket final : public DatagramSocket {
     std::uint64_t send_calls = 0;
     std::uint64_t wait_calls = 0;  // of wait_writable, which returns at once
     std::uint64_t use_calls = 0;   // of send_buffer_use
-    std::uint64_t accepted = 0;    // datagrams taken from send(), the lost ones included
-    std::uint64_t lost = 0;        // taken, and thrown away by lose()
+    std::uint64_t accepted = 0;    // datagrams taken from send(), including the lost ones
+    std::uint64_t lost = 0;        // taken, and dropped by lose()
   };
 
-  // --- what arrives, in this order; an empty script means: nothing to read ---
+  // --- arrivals, in this order; when the script is used up there is nothing to read ---
   void deliver(Incoming incoming);
-  void end_batch();              // the call that comes here returns what it has, maybe nothing
+  void end_batch();              // the call that gets here returns what it has, maybe nothing
   void fail_receive(int error);  // the first call that begins here fails
   bool all_received() const;     // the script is used up
 
-  // --- what becomes of sends; without a plan all is accepted ---
-  // Plans are used one a call, in the order given.
+  // --- results of sends; without a plan every datagram is accepted ---
+  // Each call uses one plan, in the order given.
   void accept_at_most(std::size_t datagrams);          // a partial send of the kernel
   void fail_sends(int error, std::size_t calls = 1);   // nothing accepted
   void fail_send_at(std::size_t datagram, int error);  // partial up to it, then its error
-  // As the kernel refuses a bad address: whenever `judge` gives an errno for a datagram.
+  // Refuses each datagram for which `judge` returns an errno, as the kernel refuses a bad address.
   void refuse(std::function<int(const OutgoingDatagram&)> judge);
   // Accepts, then throws away this share of all datagrams, the same ones for the same seed.
   void lose(double share, std::uint64_t seed);
-  // What send_buffer_use() says; without it, nothing.
+  // The result of send_buffer_use(); until this is called, SendBufferUse{}.
   void set_send_buffer_use(SendBufferUse use);
 
   std::vector<Sent> sent() const;
@@ -107,7 +109,7 @@ class TamperSocket final : public DatagramSocket {
   enum class How { drop, repeat, delay };
   struct Rule {
     How how = How::drop;
-    std::uint64_t every = 1;             // spoils the sends number every, 2 * every, ... from 1
+    std::uint64_t every = 1;             // spoils sends `every`, 2 * `every`, ..., counted from 1
     std::chrono::milliseconds delay{0};  // for How::delay
   };
 

@@ -183,7 +183,7 @@ TEST(TamperSocket, DelaysEveryNth) {
   EXPECT_EQ(socket.tampered(), 2U);
 }
 
-// Whatever the inner socket refuses is refused to the caller, at the same place.
+// A datagram that the inner socket refuses is refused to the caller, at the same place.
 TEST(TamperSocket, PassesOnPartialSendsAndErrors) {
   FakeSocket inner;
   TamperSocket socket(inner, {.how = TamperSocket::How::repeat, .every = 3});

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kBatch = 32;
 
-// A client on loopback must not ask for the local address of its replies: that costs.
+// On loopback a client binds that address: on a wildcard address its socket would ask the kernel
+// for the local address of each reply, which takes time.
 SocketAddress client_address(const SocketAddress& server) {
   if (server.ip().is_loopback()) return {server.ip(), 0};
   return {*IpAddress::parse(server.family() == AF_INET ? "0.0.0.0" : "::"), 0};

@@ -27,7 +27,7 @@ class Flood {
 
   struct Sent {
     std::uint64_t datagrams = 0;  // that the kernel took
-    std::uint64_t refused = 0;    // that it never will: skipped
+    std::uint64_t refused = 0;    // that it will never take: skipped
     int last_error = 0;           // errno of the last refused one
   };
   struct Replies {
@@ -39,8 +39,8 @@ class Flood {
   // Opens `clients` sockets, each with a port of its own.
   Flood(const SocketAddress& server, std::size_t clients);
 
-  // Every client, on a thread of its own, sends `datagrams_each` without waiting for anything but
-  // room in its own socket.
+  // Each client, on a thread of its own, sends `datagrams_each` and waits only for room in its own
+  // socket.
   Sent send(std::uint64_t datagrams_each, const Fill& fill);
   Sent send(std::uint64_t datagrams_each, std::span<const std::byte> payload);
 

@@ -15,8 +15,8 @@ namespace cpss {
 
 class ForkedProcess {
  public:
-  // Runs `body` in the child, whose exit code it returns; 99 where it throws. Forked before it
-  // starts threads, so it may use anything.
+  // Runs `body` in the child, which exits with its result, or with 99 if it throws. A test forks
+  // before it starts threads, so `body` may use anything.
   explicit ForkedProcess(const std::function<int()>& body) : pid_(flush_and_fork()) {
     if (pid_ != 0) return;
     int code = 99;
@@ -38,27 +38,27 @@ class ForkedProcess {
 
   pid_t pid() const { return pid_; }
   void kill() { ::kill(pid_, SIGKILL); }
-  // Whether it has ended; it is still to be waited for.
+  // Whether it has ended. Does not reap it.
   bool ended() const {
     siginfo_t info{};
     return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
            info.si_pid == pid_;
   }
-  // As waitpid(2) gives it.
+  // Reaps it and returns its status, as waitpid(2) gives it.
   int wait() {
     int status = -1;
     EXPECT_EQ(::waitpid(pid_, &status, 0), pid_);
     reaped_ = true;
     return status;
   }
-  // The exit code; -1 where a signal ended it.
+  // Reaps it and returns its exit code; -1 if a signal ended it.
   int exit_code() {
     const int status = wait();
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
  private:
-  // Or else the child would print what is still buffered a second time.
+  // Without the flush the child would print again what the parent has buffered.
   static pid_t flush_and_fork() {
     std::fflush(nullptr);
     return ::fork();
@@ -68,7 +68,7 @@ class ForkedProcess {
   bool reaped_ = false;
 };
 
-// One process tells another that it has come so far.
+// One process opens the gate when it has come so far, and another waits for that.
 class ProcessGate {
  public:
   ProcessGate() {
@@ -82,7 +82,7 @@ class ProcessGate {
   ProcessGate& operator=(const ProcessGate&) = delete;
 
   void open() { EXPECT_EQ(::write(ends_[1], "x", 1), 1); }
-  // Whether it was opened, and nobody has waited for it since.
+  // Whether it was opened, and no process has waited for it since.
   bool is_open() const {
     pollfd readable{ends_[0], POLLIN, 0};
     return ::poll(&readable, 1, 0) == 1;
@@ -99,7 +99,7 @@ class ProcessGate {
 // A child that makes something, says so, and lives until it is killed.
 class LastingChild {
  public:
-  // `body` gets a function to call when it is ready and to not return from.
+  // `body` gets a function that it calls when it is ready, and that does not return.
   explicit LastingChild(const std::function<void(const std::function<void()>& stay)>& body)
       : child_([&] {
           body([&] {

@@ -1,5 +1,4 @@
-// A socket that stands before another one and hands everything on: for sockets that change one
-// thing.
+// A socket that hands every call on to another one: the base of test sockets that change one call.
 #pragma once
 
 #include <chrono>

@@ -64,7 +64,7 @@ void move_to_namespace(int fd) {
   if (::setns(fd, CLONE_NEWNET) != 0) throw_errno("setns");
 }
 
-// In the child: says why on `report` if there can be no namespace, else runs the function.
+// Runs in the child: says why on `report` if there can be no namespace, else runs the function.
 int child_status(const std::function<int()>& function, FileDescriptor& report) {
   try {
     enter_network_namespace();
@@ -82,8 +82,8 @@ int child_status(const std::function<int()>& function, FileDescriptor& report) {
   }
 }
 
-// Whether the host has the route to its own address, the last thing that the kernel does about a
-// new one (addrconf_dad_completed()). A line is destination, prefix length, ... in hexadecimal.
+// Whether the host has the route to its own address: making it is the kernel's last step for a new
+// address (addrconf_dad_completed()). A line is destination, prefix length, ... in hexadecimal.
 bool is_routed_to_here(const IpAddress& ip) {
   std::string whole;
   for (const std::uint8_t byte : ip.bytes) whole += fmt::format("{:02x}", byte);
@@ -121,7 +121,7 @@ NamespaceRun run_in_namespace(const std::function<int()>& function, std::chrono:
     ::alarm(static_cast<unsigned>(limit.count()));
     const int status = child_status(function, writer);
     std::fflush(nullptr);
-    ::_exit(status);  // nothing of the parent's is to be destroyed here
+    ::_exit(status);  // the child must not destroy the parent's objects
   }
 
   writer = FileDescriptor();

@@ -1,6 +1,6 @@
-// Private networks for tests: what needs addresses, links or forged packets of its own runs here
-// and leaves nothing behind. Needs root or user namespaces; for links and addresses also `ip`
-// (package iproute2).
+// Private networks for tests: a test that needs addresses, links or forged packets of its own runs
+// in one, and leaves nothing behind. Needs root or user namespaces; for links and addresses also
+// `ip` (package iproute2).
 #pragma once
 
 #include <chrono>
@@ -14,28 +14,28 @@
 namespace cpss {
 
 struct NamespaceRun {
-  std::optional<int> exit_status;  // what the function returned; 128 + signal if one ended it
+  std::optional<int> exit_status;  // the function's result; 128 + signal if a signal ended it
   std::string not_possible;        // why it was not run at all, for GTEST_SKIP()
 };
 
 // Forks; the child gets a network namespace of its own with `lo` up, runs `function` there and
-// exits with what it returns (an exception: 125, its text on standard error). A child that takes
-// longer than `limit` is ended by SIGALRM, so that has to be longer than all that the function may
-// wait for: nobody would learn what did not come. What the function starts it has to stop. A test's
-// function ends with `return testing::Test::HasFailure();`.
+// exits with its result (an exception: 125, its text on standard error). SIGALRM ends a child that
+// takes longer than `limit`, so `limit` has to be longer than all waits in the function together:
+// else the test does not come to say which of them failed. The function has to stop what it starts.
+// A test's function ends with `return testing::Test::HasFailure();`.
 NamespaceRun run_in_namespace(const std::function<int()>& function,
                               std::chrono::seconds limit = std::chrono::seconds(60));
 
-// Why links and addresses cannot be made here; empty where they can.
+// Why links and addresses cannot be made here; empty if they can.
 std::string why_no_ip_command();
 
 // Runs `ip ARGUMENTS` in the namespace of the calling thread. Throws std::runtime_error.
 void ip_command(const std::string& arguments);
 
 // Gives the interface an address, `10.9.0.1/24` or `fd09::1/64` (without duplicate address
-// detection), in the namespace of the calling thread. For IPv6 the kernel goes on with that by
-// itself, and what is sent meanwhile may be lost: returns once it is done. Throws
-// std::runtime_error.
+// detection), in the namespace of the calling thread. For IPv6 the kernel completes the address in
+// the background, and datagrams sent meanwhile may be lost; so this returns once it is complete.
+// Throws std::runtime_error.
 void add_address(const std::string& address, const std::string& interface);
 
 // Another network namespace beside the current one, with `lo` up: the other end of a wire. Only
@@ -60,9 +60,9 @@ class OtherNamespace {
   int other_ = -1;
 };
 
-// Sends a UDP datagram over IPv4 whose sender is whatever `source` says, port 0 included, by a raw
-// socket (CAP_NET_RAW). Returns 0 or errno: the kernel itself refuses some, and puts an address of
-// its own where `source` is 0.0.0.0 (raw(7)).
+// Sends a UDP datagram over IPv4 with any sender `source`, port 0 included, by a raw socket
+// (CAP_NET_RAW). Returns 0 or errno: the kernel refuses some senders, and puts an address of its
+// own in place of 0.0.0.0 (raw(7)).
 int send_forged(const SocketAddress& source, const SocketAddress& destination,
                 std::span<const std::byte> payload) noexcept;
 

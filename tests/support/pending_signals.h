@@ -8,7 +8,7 @@
 
 namespace cpss::test {
 
-// Whether one was sent to the process and nobody has taken it yet.
+// Whether the signal was sent to the process and none of its threads has taken it yet.
 inline bool has_pending(pid_t process, int signal) {
   const std::string set = "ShdPnd:\t";
   std::ifstream status("/proc/" + std::to_string(process) + "/status");

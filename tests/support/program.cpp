@@ -45,7 +45,7 @@ FileDescriptor open_terminal() {
   return terminal;
 }
 
-// Until the last program that has the terminal open has ended (EIO).
+// Returns when the last program that has the terminal open has ended (EIO).
 void copy_to_file(const FileDescriptor& terminal, const std::string& path) {
   std::ofstream file(path, std::ios::binary);
   std::array<char, 4096> part;

@@ -1,7 +1,7 @@
-// A program started by a test: its output kept, its end awaited, killed at the latest when the
-// object goes. One thread.
+// A program that a test starts: the object keeps its output, waits for its end, and kills it at the
+// latest in the destructor. For one thread.
 //
-// Other limits than the caller's, and other places for standard output, are the shell's business:
+// A shell sets other limits than the caller's, and other places for standard output:
 // {"/bin/sh", "-c", "ulimit -n 50; exec \"$0\" \"$@\" >/dev/full", program, argument...}.
 #pragma once
 
@@ -28,11 +28,11 @@ struct Finished {
 
 class Program {
  public:
-  // What standard error is to the program; it is kept in either case.
+  // Where the program's standard error goes. Its text is kept in either case.
   enum class Errors { to_a_file, to_a_terminal };
 
   // Starts `arguments[0]` (a path) with the given environment added to a clean one (PATH, TMPDIR
-  // and what sanitizers are told; no CPSS_ variable of the caller), and nothing on standard input.
+  // and the sanitizers' options; no CPSS_ variable of the caller), and nothing on standard input.
   // Throws std::system_error.
   explicit Program(std::vector<std::string> arguments, const Environment& environment = {},
                    Errors errors = Errors::to_a_file);
@@ -43,9 +43,9 @@ class Program {
   pid_t pid() const noexcept { return pid_; }
   void signal(int number) const noexcept;
   bool running();
-  // The exit code, or 128 + the signal that ended it; nothing if it still runs after `longest`.
+  // The exit code, or 128 + the signal that ended it; nullopt if it still runs after `longest`.
   std::optional<int> wait(std::chrono::milliseconds longest);
-  // Whether it has ended by a signal that left a core file.
+  // Whether a signal ended it and it left a core file.
   bool left_core() const noexcept { return left_core_; }
   // Waits for the end; throws std::runtime_error if it does not come.
   Finished finish(std::chrono::seconds longest = std::chrono::seconds(60));

@@ -10,7 +10,7 @@
 
 namespace cpss {
 
-// To be the last statement of a test. Failures in `body` are printed by the child and fail the
+// Must be the last statement of a test. The child prints the failures in `body`, and they fail the
 // test; where there can be no namespace the test is skipped with the reason. `limit`: as for
 // run_in_namespace().
 inline void run_isolated(std::chrono::seconds limit, const std::function<void()>& body) {

@@ -1,5 +1,5 @@
-// Places for a program's output that take no more: a pipe that is full and that nobody reads, and a
-// terminal that was stopped (Ctrl-S).
+// Outputs that take nothing more: a full pipe that no process reads, and a terminal that was
+// stopped (Ctrl-S).
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@ class FullPipe {
     read_end_ = FileDescriptor(ends[0]);
     write_end_ = FileDescriptor(ends[1]);
     ::fcntl(ends[1], F_SETPIPE_SZ, 4096);
-    // Byte by byte at the end: there must not be room for a short line.
+    // Byte by byte at the end, so that there is no room even for a short line.
     const std::string filler(4096, '\0');
     while (::write(ends[1], filler.data(), filler.size()) > 0) {
     }
@@ -40,7 +40,7 @@ class FullPipe {
     return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(write_end_.get());
   }
 
-  // What is in it now, without what it was filled with. Makes room.
+  // Empties the pipe, and returns its content without the filler.
   std::string read() {
     std::string text;
     std::array<char, 4096> part;
@@ -70,7 +70,7 @@ class StoppedTerminal {
   const std::string& path() const noexcept { return path_; }
   // Ctrl-Q.
   void go_on() { ::tcflow(slave_.get(), TCOON); }
-  // What has come out of it since the last call.
+  // The output since the last call.
   std::string read() {
     std::string text;
     std::array<char, 4096> part;

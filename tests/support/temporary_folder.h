@@ -1,6 +1,7 @@
-// A folder for one test's files, gone with the object, and whole files.
+// A folder for one test's files, which goes with the object; and reading and writing of whole
+// files.
 //
-// What fails is thrown as std::system_error with the path in its text.
+// Errors are thrown as std::system_error with the path in its text.
 #pragma once
 
 #include <string>
@@ -10,8 +11,8 @@ namespace cpss {
 
 class TemporaryFolder {
  public:
-  // In memory where there is such a place (/dev/shm). A test that is about a disk, or needs much
-  // room, gives std::filesystem::temp_directory_path() as `parent`.
+  // In memory where the host has /dev/shm. A test that is about a disk, or needs much room, gives
+  // std::filesystem::temp_directory_path() as `parent`.
   TemporaryFolder();
   explicit TemporaryFolder(const std::string& parent);
   ~TemporaryFolder();
@@ -28,7 +29,7 @@ class TemporaryFolder {
 };
 
 std::string read_file(const std::string& path);
-// Keeps the file there is, with its mode and owner, and replaces its content.
+// Replaces the content. A file that exists keeps its mode and owner.
 void write_file(const std::string& path, std::string_view content);
 
 }  // namespace cpss

@@ -1,5 +1,5 @@
-// The threads and CPUs of a process as ps, top and chrt would show them, and what this process may
-// do with its own.
+// The threads and CPUs of a process as ps, top and chrt show them, and whether this process may use
+// the real-time class.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +55,7 @@ inline std::uint64_t run_time_ns(const std::filesystem::path& task) {
   return ns;
 }
 
-// By name. Threads that end meanwhile are left out.
+// The threads by name, without those that end meanwhile.
 inline std::map<std::string, ThreadSeen> threads_of(pid_t process) {
   std::map<std::string, ThreadSeen> threads;
   const std::string tasks = "/proc/" + std::to_string(process) + "/task";
@@ -74,7 +74,7 @@ inline std::map<std::string, ThreadSeen> threads_of(pid_t process) {
   return threads;
 }
 
-// Whether this process has a handler for that signal.
+// Whether the process has a handler for the signal.
 inline bool handles(pid_t process, int signal) {
   std::ifstream status("/proc/" + std::to_string(process) + "/status");
   for (std::string key; status >> key; status.ignore(256, '\n'))
@@ -94,7 +94,7 @@ inline bool may_use_real_time() {
   return may;
 }
 
-// From now on it may not. For children: nothing gives it back.
+// From now on it may not. Only for child processes: the right does not come back.
 inline void give_up_real_time() {
   const rlimit none{0, 0};
   setrlimit(RLIMIT_RTPRIO, &none);

@@ -1,5 +1,5 @@
-// Keeps a process that has ended from being reaped by its parent, as a kernel does that cannot end
-// it: until the tracer lets go it is there (ptrace(2)).
+// Traces a process, so that its parent cannot reap it after its end until the tracer lets go
+// (ptrace(2)). It stands for a process that the kernel does not come to end.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,11 +14,11 @@ namespace cpss {
 
 class Tracer {
  public:
-  // No child of this process, which may reap all that it has.
+  // The tracer is not a child of this process, which may reap all its children.
   explicit Tracer(pid_t traced) {
     ForkedProcess parent([&] {
       if (::fork() != 0) return 0;
-      ::alarm(60);  // whatever becomes of the test
+      ::alarm(60);  // even if the test does not let it go
       const bool traces = ::ptrace(PTRACE_SEIZE, traced, nullptr, nullptr) == 0;
       (traces ? traces_ : may_not_).open();
       if (traces) let_go_.wait();

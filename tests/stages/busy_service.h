@@ -11,7 +11,7 @@
 
 namespace cpss::test {
 
-// What goes out for a request that was shed is its letter in capitals, as often as it is long.
+// The busy reply to a shed request: its first letter in capitals, as often as the request is long.
 inline std::string busy_text(std::string_view request) {
   return std::string(request.size(), static_cast<char>(request[0] - 'a' + 'A'));
 }
@@ -22,6 +22,7 @@ class BusyService final : public Service {
     for (Message& message : batch) message.reply_in_place(message.request().size());
   }
 
+  // The request's first letter:
   // b  in place               w  in the reply window    l  as long as allowed, in the window
   // s  no verdict             n  no_reply               d  defers, which it must not
   // x  longer than allowed    i  invalid                r  refused

@@ -74,7 +74,7 @@ TEST_F(DispatchTest, EveryMessagesWaitIsRecordedWhereverItsStampDiffers) {
   EXPECT_EQ(ledger_.recorded(HistogramId::wait_ns), 4u);
 }
 
-// Another CPU's clock may be a little ahead: that is no wait of 500 years.
+// Another CPU's clock may be a little ahead: that must not be booked as a wait of 500 years.
 TEST_F(DispatchTest, AStampFromTheFutureIsAWaitOfNothing) {
   hand_on({0}, 5001);
   input_.book_waits(input_.take(), 5000);

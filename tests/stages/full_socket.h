@@ -1,6 +1,6 @@
-// A socket whose descriptor has no room until somebody makes some. Only its descriptor is used.
+// A socket whose descriptor has no room until make_room() is called. Only its descriptor is used.
 //
-// make_room() may be called by any thread.
+// Any thread may call make_room().
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// In the steady state nothing is allocated for a message.
+// In the steady state no step allocates memory for a message.
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +28,7 @@ std::uint64_t allocations_during(Work work) {
   return allocations() - before;
 }
 
-// Always has a full batch to read and takes every reply, without allocating itself.
+// Always has a full batch to read and accepts every reply, without allocating.
 class TirelessSocket final : public DatagramSocket {
  public:
   explicit TirelessSocket(std::vector<std::byte> request) : request_(std::move(request)) {}
@@ -73,8 +73,8 @@ std::vector<std::byte> lookup_request(std::string_view number) {
   return request;
 }
 
-// Runs the three steps for a while after a warm-up; how often something was allocated. With a busy
-// rate receive runs twice as often, and what it finds no slot for is shed.
+// Runs the three steps for a while after a warm-up and returns the number of allocations. With a
+// busy rate receive runs twice as often, and sheds the datagrams that find no slot.
 std::uint64_t allocations_of(Service& service, std::vector<std::byte> request, std::uint32_t slots,
                              std::optional<std::uint32_t> busy_rate = {}) {
   TirelessSocket* socket = nullptr;
@@ -114,7 +114,7 @@ std::uint64_t allocations_of(Service& service, std::vector<std::byte> request, s
 
 TEST(NoAllocation, TheCounterSeesBothWaysToAllocate) {
   std::unique_ptr<int> by_new;
-  void* volatile by_malloc = nullptr;  // or else the compiler saves the trouble
+  void* volatile by_malloc = nullptr;  // else the compiler may leave the call out
   EXPECT_EQ(allocations_during([&] {
               by_new = std::make_unique<int>(1);
               by_malloc = std::malloc(1);

@@ -1,5 +1,5 @@
-// The whole way of a message, one thread, by random scripts: what arrives, which step runs when,
-// and what becomes of each send. Whatever happens, every message ends in exactly one way, and the
+// The whole way of a message on one thread, by random scripts: they choose what arrives, which step
+// runs next, and how each send ends. In each of them every message ends in exactly one way, and the
 // replies are right to the byte. With and without shedding.
 #include <cerrno>
 #include <iterator>
@@ -95,7 +95,7 @@ class ObedientService final : public OneMessageService {
 
 class Script {
  public:
-  // `busy_rate`: what finds no slot is shed.
+  // With `busy_rate` a datagram that finds no slot is shed.
   Script(std::uint32_t slots, unsigned seed, std::optional<std::uint32_t> busy_rate = {})
       : random_(seed), rig_(service_, options(slots, seed, busy_rate)) {}
 
@@ -169,7 +169,7 @@ class Script {
 
   FakeSocket& any_socket() { return rig_.socket(draw(kSockets)); }
 
-  // `segments` requests of one peer; several of them in one buffer, as the kernel merges them.
+  // `segments` requests of one peer; if several, in one buffer, as the kernel merges them.
   void arrive(std::size_t segments) {
     const std::size_t socket = draw(kSockets);
     FakeSocket::Incoming incoming;
@@ -239,7 +239,7 @@ class Script {
         expected_.erase(expected);
       }
     }
-    // What is left in expected_ was refused by the socket, or shed without a reply.
+    // The requests still in expected_ were refused by the socket, or shed without a reply.
     std::uint64_t not_sent = 0;
     for (const ReasonInfo& reason : kReasons)
       if (reason.name.starts_with("send_")) not_sent += rig_.total(reason.id);

@@ -146,7 +146,7 @@ void Rig::deliver_merged(std::string_view bytes, std::uint32_t segment_size, boo
 }
 
 bool Rig::settle() {
-  // A port may say "nothing now" and have more in its script.
+  // A fake socket may say "nothing now" and have more in its script.
   const auto all_read = [this] {
     return std::all_of(fakes_.begin(), fakes_.end(),
                        [](const auto& fake) { return fake->all_received(); });
@@ -182,8 +182,8 @@ void Rig::expect_ledger(std::uint64_t held_segments) const {
   for (std::uint32_t slot = 0; slot < store.slots(); ++slot)
     if (store.holds(store.message_in(slot))) ++inside;
   EXPECT_EQ(ledger.in_flight(), inside);
-  // A stale index stands for a message that was booked before: it is one outcome too many, so that
-  // the ledger of a server with such a defect does not balance.
+  // A stale index stands for a message that was booked before, so it adds one outcome too many: the
+  // ledger of a server with such a defect does not balance.
   const std::uint64_t stale = total(Reason::failed_stale_slot);
   EXPECT_EQ(total(Counter::received) + stale, ledger.outcomes() + inside);
   EXPECT_EQ(total(Counter::completed) + stale, ledger.outcomes());

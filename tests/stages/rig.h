@@ -1,6 +1,6 @@
 // The stages over fake sockets on the test's own thread: slots, pool, queues, one step of each
 // stage, and private counters; on request also the worker queue, with steps of workers and the
-// starter of on-demand threads. Nothing runs unless the test runs it.
+// starter of on-demand threads. A step runs only when the test runs it.
 #pragma once
 
 #include <chrono>
@@ -34,7 +34,7 @@
 
 namespace cpss::test {
 
-// Everybody may ask, nobody is trusted, nothing is our own.
+// Allows every peer, trusts none, and has no own addresses.
 AccessOptions open_access();
 SocketAddress address(std::string_view ip, std::uint16_t port);
 Prefix prefix(std::string_view ip, unsigned length);
@@ -48,41 +48,42 @@ struct RigOptions {
   std::uint32_t batch = 32;
   bool merged = true;      // arrivals may hold several datagrams
   bool coalesces = false;  // receive pauses between small batches
-  bool grouped = true;     // replies are brought together by peer and length
+  bool grouped = true;     // replies are grouped by peer and length
   std::size_t sockets = 1;
   AccessOptions access_control = open_access();
-  // Busy replies a second: what finds no slot, or no place in the worker queue, is shed. None: it
-  // waits.
+  // Busy replies a second: messages that find no slot, or no place in the worker queue, are shed.
+  // None: they wait.
   std::optional<std::uint32_t> busy_rate = {};
   std::optional<SocketAddress> reply_address = {};
-  // Of a reply for room. Long, so that only a test that wants it sees the end of one.
+  // How long a reply waits for room. Long, so that only tests that set it see such a wait end.
   std::chrono::nanoseconds send_wait = std::chrono::seconds(60);
   const SendOutlook* outlook = nullptr;
-  // Stands between the steps and a fake port; empty: the steps use the fake itself.
+  // Makes the socket that stands between the steps and a fake one; empty: the steps use the fake
+  // itself.
   std::function<std::unique_ptr<DatagramSocket>(FakeSocket&)> wrap = {};
-  // Without workers none of the rest is there.
+  // With 0 workers the options below have no effect, and Rig::workers is null.
   std::uint32_t workers = 0;
   std::uint32_t worker_queue = 64;
   bool defer_all = false;
-  std::uint32_t on_demand = 0;  // the most threads
+  std::uint32_t on_demand = 0;  // max threads
   std::vector<unsigned> on_demand_cpus = {};
 };
 
-// The worker queue, who takes from it, and who starts threads for it.
+// The worker queue, its workers, and the starter of on-demand threads.
 struct WorkerSide {
   WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQueue& responses,
              StageLedger& ledger, const RigOptions& options);
 
-  // The steps of all workers, until the queue is empty. Returns how many messages.
+  // Runs the steps of all workers until the queue is empty. Returns the number of messages.
   std::size_t run();
-  // Of the on-demand threads and their starter, since the last call.
+  // The events of the on-demand threads and their starter since the last call.
   std::vector<Event> on_demand_events();
 
   Memory memory;
   WorkerQueue& queue;
   WorkerOccupancy occupancy;
   BusyBudget budget;
-  std::vector<std::unique_ptr<LaneState>> states;  // of workers and places
+  std::vector<std::unique_ptr<LaneState>> states;  // of workers and on-demand places
   std::deque<LaneContext> worker_lanes;
   std::deque<WorkerStep> steps;
   LaneContext starter_lane;
@@ -97,29 +98,29 @@ class Rig {
   FakeSocket& socket(std::size_t number = 0) { return *fakes_[number]; }
   void deliver(std::string_view request, const SocketAddress& peer = client(),
                std::size_t socket_number = 0);
-  // Several datagrams of one peer that the kernel merged.
+  // Several datagrams of one peer, merged by the kernel.
   void deliver_merged(std::string_view bytes, std::uint32_t segment_size, bool truncated = false);
 
-  // Runs all steps (not the starter) until none finds anything to do, no reply waits for room and
-  // the sockets' scripts are used up. Returns false where that takes suspiciously long.
+  // Runs all steps (not the starter) until none finds work, no reply waits for room and the
+  // sockets' scripts are used up. Returns false if that takes too many rounds.
   bool settle();
-  // What went out of a port since the last call, as texts.
+  // The replies sent by a socket since the last call, as texts.
   std::vector<std::string> replies(std::size_t socket_number = 0);
-  // Events of all steps since the last call.
+  // The events of all steps since the last call.
   std::vector<Event> events();
 
-  // A message is in a slot or among the leftovers (`held_segments`), or it is in the outcomes; what
-  // the counters call in flight is what is really there.
+  // Every message is in a slot, among the leftovers (`held_segments`), or in the outcomes; and the
+  // counters' `in_flight` is the number of messages in slots and leftovers.
   void expect_ledger(std::uint64_t held_segments = 0) const;
   // Nothing is inside, and every slot is free, exactly once.
   void expect_at_rest();
 
-  // Main's part of a forced end. Returns how many messages it took.
+  // Main's part of a forced end. Returns the number of messages that it took.
   std::uint64_t seize_all();
-  // The part of it that is about datagrams without a slot. None: the lane has them in hand.
+  // The part of it for datagrams without a slot. nullopt: the lane is working on them.
   std::optional<std::uint64_t> take_away_held();
-  // Another lane that breaks the rules: ends the message in `slot`, which someone else holds, and
-  // at once fills the slot with a new message of its own. end_intruder() ends that one.
+  // Plays a lane that breaks the rules: it ends the message in `slot`, which another one holds, and
+  // at once fills the slot with a new message of its own. end_intruder() ends that message.
   void intrude(std::uint32_t slot);
   void end_intruder(std::uint32_t slot);
 
@@ -163,7 +164,7 @@ class Rig {
   SlotPool::SlotCache main_cache_;
 };
 
-// A service made of one function, called for each message in turn; what it throws goes through.
+// A service made of one function, which is called for each message in turn and may throw.
 class CallService final : public Service {
  public:
   using Call = std::function<void(Message&)>;
@@ -196,11 +197,12 @@ void echo(Message& message);
 void defer(Message& message);
 // The slot that holds a message with this request.
 std::uint32_t slot_with(Rig& rig, std::string_view request);
-// Each verdict that deferred work can end with, as the request's first byte says: "reply" with
-// "reply", n, i, f(refuse), d(efer), l(onger than allowed), t(hrow), "T..." throw after a reply,
-// and none for any other.
+// Ends deferred work with the verdict that the request's first byte names: "reply" with "reply", n,
+// i, f(refuse), d(efer), l(onger than allowed), t(hrow), "T..." throws after a reply, any other
+// byte gives none.
 void verdict_by_first_byte(Message& message);
-// Delivers one request for each of these, runs all, and expects each verdict's end, once.
+// Delivers one request for each of these verdicts, runs all steps, and expects each verdict's
+// outcome once.
 void expect_every_deferred_verdict(Rig& rig);
 
 // The request of a message as text.

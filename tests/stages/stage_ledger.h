@@ -1,4 +1,4 @@
-// A server's counters without a server: blocks of values in private memory, and their sums.
+// The counters of a server, without a server: blocks of values in private memory, and their sums.
 //
 // For the thread that runs the steps under test.
 #pragma once
@@ -14,10 +14,10 @@ namespace cpss::test {
 
 class StageLedger {
  public:
-  // A writer of a new, zeroed block; valid as long as the ledger.
+  // The writer of a new, zeroed block; valid as long as the ledger.
   StatsWriter open();
 
-  // Over all blocks.
+  // Sums of all blocks.
   std::uint64_t total(Counter counter) const;
   std::uint64_t total(Reason reason) const;
   std::uint64_t outcomes() const;  // all reasons
@@ -25,7 +25,7 @@ class StageLedger {
   std::uint64_t largest(Gauge gauge) const;
   std::uint64_t largest(HistogramId histogram) const;  // value recorded
 
-  // In memory as the counters say it; wraps where they are wrong.
+  // In flight according to the counters; wraps if they are wrong.
   std::uint64_t in_flight() const { return total(Counter::filled) - total(Counter::given_back); }
 
  private:

@@ -21,7 +21,7 @@ Deadline in(std::chrono::milliseconds time) {
   return std::chrono::steady_clock::now() + time;
 }
 
-// Moves as many messages as it was given.
+// Has one message to move in each of its next `work` runs.
 class CountingStep final : public Step {
  public:
   std::atomic<int> work{0};
@@ -37,7 +37,7 @@ class CountingStep final : public Step {
   void before_wait() noexcept override { ++waits_announced; }
 };
 
-// Waits for a token; ends when it is closed.
+// Waits for a token; ends the lane when the semaphore is closed.
 class TokenWait final : public WaitPlace {
  public:
   std::atomic<int> waits{0};
@@ -59,7 +59,7 @@ TEST(Lane, RepeatsItsStepsUntilNoneFindsWorkThenWaits) {
   lane.start();
   ASSERT_TRUE(lane.join(in(10s)));
   EXPECT_EQ(first.work + second.work, 0);
-  // Six rounds, the last without work; two more for the tokens. Each step runs in each.
+  // Six rounds, of which the last finds no work, and two more for the tokens. Each runs both steps.
   EXPECT_EQ(first.runs, 8);
   EXPECT_EQ(second.runs, 8);
   EXPECT_EQ(place.waits, 3);
@@ -104,7 +104,7 @@ TEST(Lane, NameAndCpusAreSeenFromOutside) {
   EXPECT_EQ(threads.at("svc-11").cpus, test::allowed_cpus()) << "as the process";
 }
 
-// Notes what its thread is when the lane runs it for the first time.
+// In its first run it notes the name, CPUs, policy and priority of its thread.
 class LookingStep final : public Step {
  public:
   std::string name;
@@ -183,7 +183,7 @@ TEST(Lane, RealTimeClassIsRightFromItsFirstInstruction) {
   EXPECT_EQ(what_a_lane_sees({"svc-0", {}}).policy, SCHED_OTHER) << "only who asked for it";
 }
 
-// In a child, which gives its right up for good.
+// In a child process, since the right does not come back.
 TEST(Lane, RealTimeClassThatIsNotPermittedIsAnErrorThatNamesTheLane) {
   ForkedProcess child([] {
     test::give_up_real_time();
@@ -219,7 +219,7 @@ TEST(Lane, RunHereRepeatsStepsUntilTheEndAndReturns) {
   EXPECT_TRUE(lane.join(in(0s))) << "there is no thread";
 }
 
-// In a child: what the calling thread gets it keeps.
+// In a child process, since the calling thread keeps the CPUs and the class.
 TEST(Lane, RunHereGivesTheCallerItsCpusAndClass) {
   for (const bool real_time : {false, true}) {
     if (real_time && !test::may_use_real_time()) break;
@@ -273,9 +273,9 @@ TEST(Lane, RunHereWithWhatIsNotAllowedIsAnErrorThatNamesTheLaneAndRunsNothing) {
   EXPECT_EQ(child.exit_code(), 0) << "see the output above";
 }
 
-// --- what it shows of itself ---
+// --- the progress it shows ---
 
-// Looks at the lane's progress from inside it.
+// Looks at the lane's progress from inside the lane.
 class WatchedLane final : public Step, public WaitPlace {
  public:
   std::size_t run() noexcept override {

@@ -22,7 +22,7 @@ class SpinTest : public testing::Test {
     lanes_.note_awake(0);
   }
   static void pass(std::uint64_t ns) { time_ns += ns; }
-  // A wait of `idle` without a spin, and a short while of work.
+  // The lane sleeps for `idle` without a spin, then works for a short while.
   void park(std::uint64_t idle) {
     ASSERT_FALSE(spin_.look_again(lanes_));
     pass(idle);
@@ -30,7 +30,7 @@ class SpinTest : public testing::Test {
     spin_.worked();
     pass(1);
   }
-  // Makes the lane one that spins when it is idle next.
+  // Makes the lane spin when it is idle next.
   void encourage() { park(kMax / 2); }
 
   std::array<AwakeLanes::Word, 1> bits_{};
@@ -92,7 +92,7 @@ TEST_F(SpinTest, WhereLanesShareACpuItYieldsOnceAndSleeps) {
   EXPECT_TRUE(spin_.look_again(lanes_)) << "one of them has gone to sleep";
 }
 
-// Of a lane that has died between its last two stores both may be said once more.
+// A lane may die between any two of its stores, so the parent may say again what the lane has said.
 TEST(AwakeLanes, CountsEachLaneOnceWhateverIsSaidTwice) {
   std::array<AwakeLanes::Word, AwakeLanes::words_for(130)> bits{};
   ASSERT_EQ(bits.size(), 3u);

@@ -24,7 +24,7 @@ TEST(LaneTroubles, ShowsEachOnItsOwnUntilItIsOver) {
   EXPECT_TRUE(troubles.look(Trouble::cpus));
 }
 
-// So that whoever looks now and then sees that it fails still, or again.
+// A reader that looks now and then has to see that it fails still, or again.
 TEST(LaneTroubles, CountsOnWhateverIsInBetween) {
   LaneTroubles troubles;
   troubles.failed(Trouble::send, 1);

@@ -1,5 +1,5 @@
-// How long lanes wait for queues: with a longest wait no longer than that, whatever is forgotten
-// about them; without one until they are woken.
+// How long lanes wait for queues: with a longest wait at most that long, even if a wake-up is lost;
+// without one until they are woken.
 #include "stages/lane/wait.h"
 
 #include <array>

@@ -1,4 +1,4 @@
-// The budget of busy replies, at times of the test's own.
+// The budget of busy replies; the tests set the time.
 #include "stages/message/busy_budget.h"
 
 #include <algorithm>
@@ -18,12 +18,12 @@ namespace {
 constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::uint64_t kSecond = 1000 * kMs;
 
-// What may be saved up while nobody asks: 10 ms, or one reply.
+// The max saved up while no lane asks: 10 ms, or one reply.
 std::uint64_t burst(std::uint32_t rate) {
   return std::max<std::uint64_t>(1, rate / 100);
 }
 
-// The most that was granted within any second of a run.
+// The max granted within any second of a run.
 class AnySecond {
  public:
   void add(std::uint64_t granted, std::uint64_t now_ns) {
@@ -65,7 +65,8 @@ TEST(BusyBudget, AtMostTheRateAndTheBurstInAnySecond) {
     std::uint64_t now = 1000 * kSecond;
     const std::uint64_t begin = now;
     std::uint64_t granted = 0;
-    // Greedy, with pauses of up to 1 ms and now and then one of seconds.
+    // A lane that asks for more than there is, with pauses of up to 1 ms, and now and then of
+    // seconds.
     for (int i = 0; i < 20'000; ++i) {
       const std::uint32_t got =
           budget.take(1 + static_cast<std::uint32_t>(random() % 200'000), now);
@@ -80,7 +81,7 @@ TEST(BusyBudget, AtMostTheRateAndTheBurstInAnySecond) {
   }
 }
 
-// Who asks all the time gets the whole rate, less what the rounding of an interval to 1 ns takes.
+// A lane that asks all the time gets the whole rate, less the rounding of an interval to 1 ns.
 TEST(BusyBudget, TheRateIsReached) {
   for (const std::uint32_t rate : {1u, 3u, 1000u, 100'000u, 9'999'999u, 10'000'000u}) {
     BusyBudget budget(rate);

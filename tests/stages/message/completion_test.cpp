@@ -14,7 +14,7 @@ class CompletionTest : public testing::Test {
  protected:
   static constexpr std::uint32_t kSlots = 8;
 
-  // A message in a slot of its own, counted as receive counts it.
+  // A message in a slot of its own, counted as the receive stage counts it.
   MessageRef message() {
     std::array<std::uint32_t, 1> slot{};
     EXPECT_EQ(cache_.claim(slot), 1u);

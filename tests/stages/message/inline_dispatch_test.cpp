@@ -17,13 +17,13 @@ namespace {
 using test::CallService;
 using test::Rig;
 
-// The steps of one lane that may run both stages behind receive, over the rig's queues, and
-// threads that wait there as the lanes of those stages do.
+// The steps of one lane that may run both stages behind receive, over the rig's queues, and threads
+// that wait at these queues as the lanes of those stages do.
 class InlineDispatchTest : public testing::Test {
  protected:
   static constexpr std::uint64_t kMaxNs = 50'000;
 
-  // A consumer of a queue that waits until it is given something, or to its own end, which closes
+  // A consumer that waits at the queue until it is given a message, or until its destructor closes
   // the queue.
   class Idler {
    public:
@@ -62,7 +62,7 @@ class InlineDispatchTest : public testing::Test {
     rig_.response_cost.note(1'000, 1);
   }
 
-  // A batch of so many messages leaves receive.
+  // Receive hands on a batch of `messages` messages.
   void hand_on(std::size_t messages) { hand_on(messages, requests_); }
   void hand_on(std::size_t messages, const InlineDispatch& inline_dispatch) {
     StatsWriter receive = rig_.ledger.open();
@@ -85,7 +85,7 @@ class InlineDispatchTest : public testing::Test {
   }
   std::uint64_t futex_calls() const { return rig_.total(Counter::futex_wakes); }
 
-  int defers_ = 0;  // so many of the next messages are deferred
+  int defers_ = 0;  // the next so many messages are deferred
   CallService user_{[this](Message& message) {
     if (defers_-- > 0)
       message.defer();
@@ -126,7 +126,7 @@ TEST_F(InlineDispatchTest, WithMoreToTakeItHandsOver) {
 }
 
 TEST_F(InlineDispatchTest, WhereTheNextStageIsAtWorkItHandsOver) {
-  lane_.input_empty = true;  // but nobody waits for requests
+  lane_.input_empty = true;  // but no lane waits for requests
   hand_on(3);
   EXPECT_EQ(rig_.requests.ready_guess(), 3u);
   ASSERT_TRUE(rig_.settle());
@@ -153,7 +153,7 @@ TEST_F(InlineDispatchTest, ItRunsServiceInlineAndQueuesForABusyResponse) {
   rig_.expect_at_rest();
 }
 
-// The helper does not wait for the kernel: that is for the response lanes.
+// A lane that runs response inline does not wait for the kernel: the response lanes do.
 TEST_F(InlineDispatchTest, RepliesThatFindNoRoomGoToTheResponseLanes) {
   const Idler service(rig_.requests);
   {
@@ -173,7 +173,7 @@ TEST_F(InlineDispatchTest, RepliesThatFindNoRoomGoToTheResponseLanes) {
   rig_.expect_at_rest();
 }
 
-// Its process_deferred() may block, which is for the service lanes where there are no workers.
+// process_deferred() may block where there are no workers: the service lanes call it.
 TEST_F(InlineDispatchTest, WhatTheServiceDefersIsLeftToTheServiceLanes) {
   {
     const Idler service(rig_.requests);
@@ -217,7 +217,7 @@ class RunsAllStepsTest : public InlineDispatchTest {
   InlineDispatch to_service_{always(rig_.requests, rig_.service_cost), all_service_, lane_};
 };
 
-// More to take, nobody waits behind the queues, and each message takes long.
+// More to take, no lane waits behind the queues, and each message takes long.
 TEST_F(RunsAllStepsTest, NothingKeepsItFromGoingOn) {
   lane_.input_empty = false;
   for (int i = 0; i < 100; ++i) rig_.service_cost.note(1'000'000'000, 1);

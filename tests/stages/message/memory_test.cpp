@@ -1,4 +1,4 @@
-// Memory of a process's own and memory shared with its children, seen from both.
+// Private memory and memory shared with child processes, seen from parent and child.
 #include "stages/message/memory.h"
 
 #include <csignal>
@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t kBytes = 100'000;
 
-// The line of /proc/self/maps for the mapping that begins there.
+// The line of /proc/self/maps for the mapping that begins at `memory`.
 std::string mapping_of(const Memory& memory) {
   char begin[32];
   std::snprintf(begin, sizeof begin, "\n%zx-", reinterpret_cast<std::size_t>(memory.data()));
@@ -49,7 +49,7 @@ TEST_P(MemoryTest, KeepsNoDescriptor) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
-// 16 million slots with large windows, of which few are used.
+// A server may have 16 million slots with large windows, and use few of them.
 TEST_P(MemoryTest, CostsNothingUntilItIsTouched) {
   constexpr std::size_t kMuch = std::size_t{1} << 36;
   const Memory memory(kMuch, GetParam());
@@ -69,10 +69,10 @@ TEST(Memory, SharedMemoryHasItsNameInTheMap) {
   EXPECT_EQ(read_file("/proc/self/maps").find("cpss-other-name"), std::string::npos);
 }
 
-// A child writes after the fork; whether the parent sees it is what sharing means.
+// A child writes after the fork; the parent sees it only if the memory is shared.
 std::byte what_a_child_wrote(const Memory& memory) {
   ForkedProcess child([&] {
-    if (memory.data()[1] != std::byte{7}) return 1;  // what was there before, it sees in any case
+    if (memory.data()[1] != std::byte{7}) return 1;  // it sees what the parent wrote before
     memory.data()[0] = std::byte{42};
     return 0;
   });
@@ -106,7 +106,7 @@ TEST(Memory, SizesThatCannotBeHadThrowAndLeakNothing) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
-// A limit of the process on the size of files counts for shared memory.
+// RLIMIT_FSIZE, the limit of a process on the size of files, counts for shared memory.
 TEST(Memory, NoRoomForSharedMemoryIsAnErrorThatNamesIt) {
   ForkedProcess child([] {
     std::signal(SIGXFSZ, SIG_IGN);

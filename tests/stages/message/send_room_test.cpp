@@ -41,7 +41,7 @@ TEST(SendPressure, WhatIsNotKnownIsNone) {
 class SendRoomTest : public testing::Test {
  protected:
   static constexpr std::size_t kSize = 100'000;
-  // What is known stays valid, however long a test takes.
+  // The reach map stays valid, however long a test takes.
   static constexpr std::uint64_t kAhead = 3'600'000'000'000;
 
   SendRoomTest() {
@@ -51,13 +51,13 @@ class SendRoomTest : public testing::Test {
     reach_.add_network(test::prefix("192.0.2.0", 24));
     reach_.publish(monotonic_ns() + kAhead);
   }
-  // Whether it admits one reply of a byte to the peer while so much of the buffer is taken.
+  // Whether it admits a reply of one byte to the peer while `taken` bytes of the buffer are used.
   bool admits(const SocketAddress& peer, std::size_t taken, std::uint64_t now = monotonic_ns()) {
     socket_.set_send_buffer_use({taken, kSize});
     room_.begin(1, socket_, now);
     return room_.admits(peer, 1);
   }
-  // How many replies of so many bytes it admits in a row.
+  // How many replies of `bytes` bytes it admits in a row.
   int admitted(const SocketAddress& peer, std::size_t taken, std::size_t bytes) {
     socket_.set_send_buffer_use({taken, kSize});
     room_.begin(1, socket_, monotonic_ns());

@@ -109,7 +109,7 @@ TEST(SlotStore, SuccessiveWindowsStartInDifferentCacheSets) {
   EXPECT_EQ(std::count(used.begin(), used.end(), true), 64);
 }
 
-// Two processes, each with the store as the fork left it to them: headers and windows are the same.
+// Parent and child, each with its copy of the store object: headers and windows are the same.
 TEST(SlotStore, SharedSlotsAreTheSameInBothProcesses) {
   SlotStore store(4, 512, Sharing::process_shared);
   ForkedProcess child([&] {

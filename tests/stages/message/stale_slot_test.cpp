@@ -1,4 +1,5 @@
-// Slots whose message is gone: stale ones, which are a defect, and those seized at a forced end.
+// Slots whose message has ended elsewhere: stale ones, which are a defect, and those that main
+// seizes at a forced end.
 #include <string>
 #include <vector>
 
@@ -74,8 +75,8 @@ TEST(StaleSlot, GivenBackBeforeResponseTookIt) {
   rig.expect_at_rest();
 }
 
-// The check belongs to the moment of the send, not to that of the take: other sockets' sends, and
-// waits for room, lie in between.
+// The generation has to be checked when the reply is sent, not when it is taken: between the two
+// lie sends of other sockets and waits for room.
 TEST(StaleSlot, GenerationChangedBetweenTakeAndSend) {
   CallService service(echo);
   RigOptions options;
@@ -122,7 +123,7 @@ TEST(StaleSlot, GenerationChangedWhileTheSocketHadNoRoom) {
   rig.expect_at_rest();
 }
 
-// A queue that yields the same slot twice: the second holder must notice.
+// The queue yields the same slot twice: the second holder must notice.
 TEST(StaleSlot, HandedOnTwice) {
   CallService service([](Message& message) { message.no_reply(); });
   Rig rig(service);
@@ -138,7 +139,7 @@ TEST(StaleSlot, HandedOnTwice) {
 
 class ForcedEndTest : public testing::Test {
  protected:
-  // Seized slots stay with main; no lane may book or give back any of them.
+  // Main keeps the slots it has seized; no lane may book or give back any of them.
   static void expect_entries_of_main_alone(Rig& rig, std::uint64_t seized) {
     EXPECT_EQ(rig.total(Reason::failed_forced_end), seized);
     EXPECT_EQ(rig.total(Reason::failed_stale_slot), 0u);
@@ -202,7 +203,7 @@ TEST_F(ForcedEndTest, MessagesBeingSentAreBookedByWhoeverIsFirst) {
   for (int i = 0; i < 4; ++i) rig.deliver("x");
   rig.receive.run();
   rig.service.run();
-  // Two go out and are booked, then, inside the second call, main takes the rest.
+  // Two are sent and booked; then, inside the second call, main takes the other two.
   rig.socket().accept_at_most(2);
   int offered = 0;
   std::uint64_t seized = 0;

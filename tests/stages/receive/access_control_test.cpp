@@ -30,7 +30,7 @@ SocketAddress mapped(std::string_view ipv4, std::uint16_t port) {
   return SocketAddress::from(reinterpret_cast<const sockaddr*>(&raw), sizeof raw);
 }
 
-// As a lane asks, with what it knows of the host now.
+// Asks as a lane does, with the host's addresses of now.
 std::optional<Reason> refusal(const AccessControl& access_control, const Arrival& arrival) {
   return access_control.refusal(arrival, HostAddressCopy(access_control.host()));
 }
@@ -55,7 +55,7 @@ TEST(AccessControl, EmptyDatagram_A01) {
   EXPECT_EQ(refusal(access_control, arrival), Reason::invalid_empty);
 }
 
-// Where it was sent to is not known, so neither is where a reply would have to leave from.
+// The local address is not known, so neither is the one that a reply would have to leave from.
 TEST(AccessControl, ControlDataThatWereCut) {
   const AccessControl access_control(open_access());
   Arrival arrival = arrival_from(address("192.0.2.1", 4000));
@@ -97,13 +97,13 @@ TEST(AccessControl, OwnAddressAndPort_A06) {
   EXPECT_EQ(refusal(access_control, arrival_from(address("192.0.2.7", 7700))), refused);
   EXPECT_EQ(refusal(access_control, arrival_from(mapped("192.0.2.7", 7700))), refused);
   EXPECT_EQ(refusal(access_control, arrival_from(address("2001:db8::7", 7701))), refused);
-  // Other programs of this host, and a peer that happens to use the same port.
+  // Other programs of this host, and a peer that uses the same port by chance.
   EXPECT_EQ(refusal(access_control, arrival_from(address("192.0.2.9", 7700))), std::nullopt);
   EXPECT_EQ(refusal(access_control, arrival_from(address("192.0.2.7", 7701))), std::nullopt);
   EXPECT_EQ(refusal(access_control, arrival_from(address("192.0.2.8", 7700))), std::nullopt);
 }
 
-// An address that moves here is ours, one that moves away is a peer's.
+// An address that moves to this host is its own; one that moves away is a peer's.
 TEST(AccessControl, FollowsTheAddressesOfTheHost) {
   AccessOptions options = open_access();
   options.own_addresses = {address("0.0.0.0", 7700), address("::", 7700)};
@@ -119,7 +119,7 @@ TEST(AccessControl, FollowsTheAddressesOfTheHost) {
   expect("192.0.2.255", std::nullopt);
   access_control.host().publish(LocalAddressSet({IpAddress::parse("2001:db8::8").value()},
                                                 {IpAddress::parse("192.0.2.255").value()}));
-  expect("192.0.2.7", own);  // until its next batch
+  expect("192.0.2.7", own);  // until the lane's next batch
   lane.refresh();
   expect("192.0.2.7", std::nullopt);
   expect("2001:db8::7", std::nullopt);
@@ -158,7 +158,8 @@ TEST(AccessControl, ReflectingServicesRefusePortsThatMayAnswerAnything_B05) {
   EXPECT_EQ(refusal(reflecting, arrival_from(address("192.0.2.1", 1024))), std::nullopt);
 }
 
-// Two servers that reflect must not be made to talk to each other, whichever listener is spoofed.
+// Two servers that reflect must not be made to talk to each other, whichever of our ports is
+// spoofed.
 TEST(AccessControl, ReflectingServicesRefuseEveryPortWeListenOn_B06) {
   AccessOptions options = open_access();
   options.reflects = true;

@@ -13,7 +13,7 @@ namespace {
 
 using testing::ElementsAre;
 
-// The arrival's datagrams as texts; one that was cut ends with '!'.
+// The datagrams of the arrival as texts; '!' ends one that was cut.
 std::vector<std::string> datagrams(std::string_view text, std::uint32_t segment_size,
                                    bool truncated = false) {
   std::vector<std::byte> memory = bytes_of(text);

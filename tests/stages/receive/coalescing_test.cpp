@@ -14,8 +14,8 @@ class CoalescingTest : public testing::Test {
     std::uint64_t cpu_ns;
   };
 
-  // Small batches, until the lane decides; an arrival costs so much with pauses and without.
-  // Returns whether there were pauses.
+  // Small batches until the lane decides; an arrival costs `with` where the lane pauses and
+  // `without` where it does not. Returns whether it paused.
   bool epoch(Cost without, Cost with) {
     bool paused = false;
     for (;;) {
@@ -27,7 +27,7 @@ class CoalescingTest : public testing::Test {
       return paused;
     }
   }
-  // Of so many epochs, those with pauses.
+  // How many of so many epochs had pauses.
   unsigned paused_in(unsigned epochs, Cost without, Cost with) {
     unsigned paused = 0;
     for (unsigned i = 0; i < epochs; ++i) paused += epoch(without, with) ? 1U : 0U;

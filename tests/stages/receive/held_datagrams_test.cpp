@@ -39,8 +39,8 @@ TEST(HeldDatagrams, ALaneThatHasNothingReadsNoMoreEither) {
   EXPECT_FALSE(held.pick_up());
 }
 
-// The lane reads seven at a time and ends two; main takes the rest at some moment. What each has
-// booked is what was read.
+// The lane reads seven at a time and ends two; at some moment main takes the rest. Together they
+// have booked all that was read.
 TEST(HeldDatagrams, OfALaneAndMainExactlyOneEndsEach) {
   for (int round = 0; round < 200; ++round) {
     HeldDatagrams held;
@@ -61,7 +61,7 @@ TEST(HeldDatagrams, OfALaneAndMainExactlyOneEndsEach) {
     while (!runs.load(std::memory_order_relaxed)) std::this_thread::yield();
     std::optional<std::uint64_t> taken;
     for (; !taken; taken = held.take_away()) std::this_thread::yield();
-    // As main closes the ledger: the lane may not have come to its end yet.
+    // Main closes the ledger at this moment, perhaps before the lane has ended.
     const std::uint64_t read_by_then = read.load(std::memory_order_relaxed);
     lane.join();
     ASSERT_EQ(read.load(), read_by_then) << "something was read after main had taken all";

@@ -22,7 +22,7 @@ IpAddress numbered(std::uint8_t kind, std::size_t number) {
   return ip;
 }
 
-// `count` addresses of a kind, and as many broadcast ones of the next kind.
+// `count` addresses of a kind, and `count` broadcast addresses of the next kind.
 LocalAddressSet set_of(std::uint8_t kind, std::size_t count) {
   std::vector<IpAddress> addresses;
   std::vector<IpAddress> broadcasts;
@@ -102,7 +102,7 @@ TEST(HostAddresses, ProcessesShareThem) {
   EXPECT_EQ(child.exit_code(), 0);
 }
 
-// Whatever a lane has is something that was published, whole: all of one kind, and nothing else.
+// Each copy that a lane has is one whole publication: all addresses of one kind, and no others.
 TEST(HostAddresses, NoCopyIsOfTwoPublications) {
   constexpr int kLooks = 1'000;
   const std::array<LocalAddressSet, 3> sets{set_of(10, 400), set_of(20, 70), set_of(30, 500)};
@@ -129,7 +129,7 @@ TEST(HostAddresses, NoCopyIsOfTwoPublications) {
   };
   const std::jthread one(look);
   const std::jthread other(look);
-  // Mostly between two publications, so that there is something to be had.
+  // Pauses between two publications, so that the lanes can copy one.
   for (std::size_t i = 0; at_work > 0; ++i) {
     host.publish(sets[i % sets.size()]);
     std::this_thread::sleep_for(std::chrono::microseconds(20));

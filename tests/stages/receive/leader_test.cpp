@@ -1,5 +1,5 @@
-// What lanes do about the leader token, each alone with it; that turns and lanes together lose
-// nothing is for queue/leader_token_test.cpp and the pipelines.
+// What a lane does about the leader token, one lane at a time. queue/leader_token_test.cpp and the
+// pipelines test that lanes with the token together lose nothing.
 #include "stages/receive/leader.h"
 
 #include <array>
@@ -45,7 +45,7 @@ class StepStub final : public Step {
   DatagramSocket* full = nullptr;
 };
 
-// The service behind; looks around while it has the messages.
+// The service stage; calls `look` while it has the messages.
 class NextStub final : public InlineStep {
  public:
   std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t> slots,
@@ -73,7 +73,7 @@ class PlaceStub final : public WaitPlace {
   bool result = true;
 };
 
-// One lane with all it consists of.
+// One lane with all its parts.
 struct LaneUnderTest {
   LaneUnderTest(LeaderToken& token, std::uint32_t number, std::uint32_t limit,
                 std::function<int(std::uint32_t)> start, LeaderWait::Wiring wiring, StatsWriter out)
@@ -127,8 +127,8 @@ class HandoffTest : public testing::Test {
     return lane(from).passing.run_inline(batch_, 1234);
   }
   void stop() { NativePlatform::signal(stop_event_); }
-  // Waits as the lane, while another thread does something once the lane sleeps. Until then it may
-  // return now and then (a late signal, a look at full sockets), but not spin.
+  // Waits as the lane, while another thread calls `other` once the lane sleeps. Until then the wait
+  // may return now and then (a late signal, a look at full sockets), but must not spin.
   bool wait_while(std::uint32_t number, const std::function<void()>& other) {
     std::atomic<bool> begun = false;
     std::thread thread([&, lane = gettid()] {
@@ -190,7 +190,7 @@ TEST_F(HandoffTest, BeforeAWaitTheReceiveStepGivesUpWhatOthersCouldUse) {
   }
 }
 
-// --- passing the token on ---
+// --- promoting another lane ---
 
 TEST_F(HandoffTest, TheTurnIsPassedOnBeforeTheMessagesAreProcessed) {
   make(2);
@@ -252,7 +252,7 @@ TEST_F(HandoffTest, WhereNoneCanBeStartedTheLaneTakesTheTurnWhenItHasAnswered) {
   }
   EXPECT_EQ(ledger_.total(Counter::threads_started), 0u);
   EXPECT_EQ(ledger_.total(Counter::handoffs), 0u);
-  // Once: the other time nobody had tried.
+  // Once: with ECANCELED no thread was tried.
   EXPECT_EQ(ledger_.total(Counter::thread_start_errors), 1u);
   Event event;
   ASSERT_TRUE(lane(0).events.take(event));

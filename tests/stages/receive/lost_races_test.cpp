@@ -1,4 +1,4 @@
-// What is counted of the races that a lane has lost, and how seldom its thread is asked for it.
+// Which lost races of a lane are counted, and how seldom its thread is asked how often it slept.
 #include "stages/receive/lost_races.h"
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class LostRacesTest : public testing::Test {
 
   LostRacesTest() { slept = asked = 0; }
 
-  // A wait in which the lane sleeps so often.
+  // A wait in which the lane sleeps `sleeps` times.
   std::uint64_t wait(std::uint64_t sleeps) {
     return races_.during(now_, [sleeps] { slept += sleeps; });
   }
@@ -44,7 +44,7 @@ TEST_F(LostRacesTest, SleepsBetweenTheWaitsAreNone) {
   EXPECT_EQ(wait(1), 0u);
 }
 
-// Two system calls a wait, for a statistic, were as much as the wait itself.
+// To ask at each wait would take two system calls, as long as the wait itself, for a statistic.
 TEST_F(LostRacesTest, TheThreadIsAskedForAFewWaitsOfASpanOnly) {
   for (int i = 0; i < 10'000; ++i) wait(1);
   EXPECT_EQ(asked, 2 * kMeasured);

@@ -1,4 +1,4 @@
-// Receive, where one buffer holds several datagrams that the kernel merged.
+// The receive stage where one buffer holds several datagrams that the kernel has merged.
 #include <functional>
 #include <memory>
 #include <optional>
@@ -117,7 +117,7 @@ TEST_F(ReceiveMergedTest, TokensWaitedForServeLeftoversFirst) {
   rig.expect_at_rest();
 }
 
-// A cut buffer ends in the middle of its last datagram, and of that one only.
+// A cut buffer ends inside its last datagram; the others are whole.
 TEST_F(ReceiveMergedTest, ATruncatedBufferLosesItsLastDatagramOnly) {
   Rig rig(echo_);
   rig.deliver_merged("aabbc", 2, true);
@@ -166,7 +166,7 @@ TEST_F(ReceiveMergedTest, ARefusedBufferIsRefusedDatagramByDatagram) {
   rig.expect_at_rest();
 }
 
-// The slot of a refused arrival serves segments of the next.
+// The slot of a refused arrival is used for segments of the next one.
 TEST_F(ReceiveMergedTest, SlotsOfRefusedArrivalsAreUsedByOthers) {
   RigOptions options;
   options.slots = 3;
@@ -203,8 +203,8 @@ TEST_F(ReceiveMergedTest, EverySegmentKnowsPeerPortAndLocalAddress) {
   rig.expect_at_rest();
 }
 
-// A forced end: what is in slots, and what waits for them, is main's to take from a lane that is
-// inside a service, or the lane's own to end, if it comes first.
+// A forced end: main takes the messages in slots and the datagrams that wait for one from a lane
+// that is inside a service. The lane ends those that wait itself if it is first.
 TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndEndWithIt) {
   RigOptions options;
   options.slots = 2;
@@ -237,7 +237,7 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndAreTakenFromALaneThatStand
   rig.expect_ledger();
   EXPECT_EQ(rig.ledger.in_flight(), 0u);
 
-  // The lane comes back from wherever it was.
+  // The lane comes back, for instance from a service.
   EXPECT_EQ(rig.receive.run(), 0u);
   EXPECT_EQ(rig.take_away_held(), 0u);
   rig.expect_ledger();
@@ -245,7 +245,7 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndAreTakenFromALaneThatStand
   EXPECT_EQ(rig.total(Counter::received), 5u) << "nothing is read after that";
 }
 
-// Calls `meanwhile` within each call to receive.
+// Calls `meanwhile` inside each call of receive().
 class WatchedSocket final : public ForwardingSocket {
  public:
   WatchedSocket(DatagramSocket& inner, std::function<void()> meanwhile)

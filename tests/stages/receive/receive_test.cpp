@@ -28,7 +28,7 @@ CallService echo() {
 class ReceiveTest : public testing::Test {
  protected:
   std::uint32_t free_slots(Rig& rig) { return rig.pool.free_slots().value_guess(); }
-  // Takes all that waits for service out of its queue, without serving it.
+  // Takes all messages out of the request queue, without the service.
   std::vector<std::uint32_t> take_requests(Rig& rig) {
     SlotQueue::Consumer consumer(rig.requests, 1);
     std::vector<std::uint32_t> slots(rig.store.slots());
@@ -176,7 +176,7 @@ TEST_F(ReceiveTest, EveryPortInTurnABatchAtATime) {
   rig.expect_ledger();
 }
 
-// With fewer slots than the first socket can use, the one behind it must still get its turn.
+// The first socket alone could use all slots; the one behind it must get its turn too.
 TEST_F(ReceiveTest, ASocketThatFoundNoSlotIsServedFirstNextTime) {
   for (const std::size_t sockets : {2u, 3u}) {
     RigOptions options;
@@ -218,8 +218,8 @@ TEST_F(ReceiveTest, ReceiveErrorsAreCountedAndChargedToNoMessage_A15) {
   }
 }
 
-// A lane that is to stop ends after the first run without work: an error before the last datagrams
-// must not look like an empty socket.
+// A lane that is to stop ends after its first run without work, so an error before the last
+// datagrams must not look like an empty socket.
 TEST_F(ReceiveTest, APendingErrorDoesNotHideTheDatagramsBehindIt) {
   Rig rig(echo_);
   rig.socket().fail_receive(ECONNREFUSED);
@@ -245,8 +245,9 @@ TEST_F(ReceiveTest, ASocketThatFailsForEverDoesNotTrapTheLane) {
   rig.expect_at_rest();
 }
 
-// However often the lane comes round, and whatever the other sockets bring. An error that stays
-// would else be all that the lane does; in the real-time class, all that its CPU does.
+// The pauses grow however often the lane comes round, and whatever other sockets bring. Else a
+// lasting error would be all that the lane works at, and in the real-time class all that its CPU
+// does.
 TEST_F(ReceiveTest, ASocketThatFailsIsLeftAloneForLongerAndLonger) {
   RigOptions options;
   options.sockets = 2;
@@ -263,7 +264,7 @@ TEST_F(ReceiveTest, ASocketThatFailsIsLeftAloneForLongerAndLonger) {
   }
   EXPECT_GT(answered, 10u);
   EXPECT_EQ(rig.total(Reason::answered), answered);
-  // 1, 2, 4 ... 256 ms: a try after each, of two calls.
+  // After each pause of 1, 2, 4 ... 256 ms the lane tries again, with two calls.
   EXPECT_GE(rig.total(Counter::receive_errors), 2u);
   EXPECT_LE(rig.total(Counter::receive_errors), 2u * 10);
   EXPECT_TRUE(rig.receive.fails(0));
@@ -290,11 +291,11 @@ TEST_F(ReceiveTest, OneThatNoLongerFailsIsReadAsBefore) {
   rig.expect_at_rest();
 }
 
-// A lane that is to stop: what it does not find then it never will.
+// A lane that is to stop must try all sockets: it will not come to look again.
 TEST_F(ReceiveTest, AllAreTriedAtOnceWhenTheLaneIsToStop) {
   Rig rig(echo_);
   for (int i = 0; i < 2 * 14; ++i) rig.socket().fail_receive(ENOMEM);
-  // Its pause is the longest there is.
+  // After these failures its pause is the longest.
   for (std::uint64_t i = 1; i <= 14; ++i) {
     rig.receive.try_all_again();
     EXPECT_EQ(rig.receive.run(), 0u);
@@ -391,7 +392,7 @@ TEST_F(ReceiveTest, TimesAndBatchesAreBookedForWorkOnly) {
   EXPECT_EQ(rig.total(Counter::forwarded), 3u);
 }
 
-// Small batches, one behind the other, are what a lane tries pauses with.
+// Small batches in a row make a lane try pauses.
 TEST_F(ReceiveTest, WhereItIsToldToItPausesBetweenSmallBatches) {
   for (const bool coalesces : {false, true}) {
     Rig rig(echo_, {.coalesces = coalesces});
@@ -410,7 +411,7 @@ TEST_F(ReceiveTest, WhereItIsToldToItPausesBetweenSmallBatches) {
   }
 }
 
-// --- what lanes of other models are wired with ---
+// --- the wiring of other models' lanes ---
 
 class ReceiveStepTest : public ReceiveTest {
  protected:
@@ -485,7 +486,7 @@ TEST_F(ReceiveStepTest, AfterTheSignNothingMoreIsRead) {
   EXPECT_EQ(rig_.total(Counter::received), 2u);
 }
 
-// It was received: the next server cannot read it.
+// The datagrams were received, so the next server cannot read them.
 TEST_F(ReceiveStepTest, AfterTheSignWhatTheLaneHoldsStillGoesOn) {
   StopReading leave;
   ReceiveStep::Wiring leaving = wiring();

@@ -1,4 +1,4 @@
-// Where a receive lane waits, over real sockets on loopback; one thread unless said otherwise.
+// Where a receive lane waits, over real sockets on loopback; on one thread if not said otherwise.
 #include "stages/receive/receive_wait.h"
 
 #include <array>
@@ -84,7 +84,7 @@ class ReceiveWaitTest : public testing::Test {
     ASSERT_EQ(client_.send({&datagram, 1}).accepted, 1u);
   }
   void stop() { NativePlatform::signal(stop_event_); }
-  // Ends one message of the request queue and gives its slot back: what downstream does.
+  // Ends one message of the request queue and gives its slot back, as the stages behind do.
   void give_one_slot_back() {
     std::array<std::uint32_t, 1> slot{};
     ASSERT_EQ(SlotQueue::Consumer(requests_, 1).try_take(slot), 1u);
@@ -121,7 +121,7 @@ TEST_F(ReceiveWaitTest, AfterTheStopTheSocketsAreEmptiedFirst) {
   stop();
   EXPECT_TRUE(place_->wait()) << "what is in the socket has to be taken first";
   EXPECT_EQ(step_.run(), 1u);
-  send("b");  // came in before the lane looked again
+  send("b");  // came before the lane looked again
   EXPECT_EQ(step_.run(), 1u);
   EXPECT_EQ(step_.run(), 0u);
 }
@@ -151,7 +151,8 @@ TEST_F(ReceiveWaitTest, WithoutAFreeSlotItWaitsForOneNotForTheSocket) {
   EXPECT_EQ(ledger_.total(Counter::slot_wait_ns), ledger_.total(Counter::sem_wait_ns));
 }
 
-// Slots always come back, so a lane that is to stop still takes what the socket holds.
+// Slots always come back, so a lane that is to stop still takes the datagrams that the socket
+// holds.
 TEST_F(ReceiveWaitTest, AStopWhileItWaitsForASlotLosesNothing) {
   for (int i = 0; i < 3; ++i) send("x");
   stop();
@@ -168,7 +169,7 @@ TEST_F(ReceiveWaitTest, AStopWhileItWaitsForASlotLosesNothing) {
   EXPECT_FALSE(place_->wait());
 }
 
-// Nobody wakes it: no datagram comes, no slot comes back.
+// No event wakes the lane: no datagram comes, no slot comes back.
 TEST_F(ReceiveWaitTest, EndsAtTheLatestAfterTheLongest) {
   place(20ms);
   for (const bool starved : {false, true}) {
@@ -184,7 +185,7 @@ TEST_F(ReceiveWaitTest, EndsAtTheLatestAfterTheLongest) {
   EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
 }
 
-// Signals whose slots other lanes are quicker to take must not begin the wait anew.
+// Signals for slots that other lanes take first must not begin the wait anew.
 TEST_F(ReceiveWaitTest, SignalsThatBringNoSlotDoNotProlongIt) {
   place(20ms);
   starve();
@@ -202,7 +203,7 @@ TEST_F(ReceiveWaitTest, SignalsThatBringNoSlotDoNotProlongIt) {
   others.join();
 }
 
-// A forced end: what the socket holds is left to the kernel.
+// A forced end: the datagrams in the socket stay with the kernel.
 TEST_F(ReceiveWaitTest, AClosedPoolEndsTheLaneAtOnce) {
   starve();
   std::thread forced_end([&] {
@@ -217,9 +218,9 @@ TEST_F(ReceiveWaitTest, AClosedPoolEndsTheLaneAtOnce) {
   EXPECT_EQ(ledger_.total(Counter::received), 2u);
 }
 
-// --- what fails ---
+// --- failures ---
 
-// Fails at each read, as long as it is told so; else the socket's.
+// Each read fails with `error`; with 0 the inner socket reads.
 class FailingSocket final : public ForwardingSocket {
  public:
   using ForwardingSocket::ForwardingSocket;
@@ -247,7 +248,7 @@ class FailingReceiveWaitTest : public ReceiveWaitTest {
                       lane_, ledger_.open()),
         failing_place_({{&failing_, &healthy_}, pool_, kBatch, 1, stop_event_}, failing_step_) {}
 
-  // As a lane does it, until it ends; gives each message's slot back.
+  // Runs until the wait ends the lane, as a lane does, and gives each message's slot back.
   void run_lane() {
     do {
       while (failing_step_.run() > 0) give_one_slot_back();
@@ -262,12 +263,12 @@ class FailingReceiveWaitTest : public ReceiveWaitTest {
   std::atomic<int> rounds_ = 0;
 };
 
-// The socket is readable all the time.
+// The socket stays readable all the time.
 TEST_F(FailingReceiveWaitTest, ASocketWhoseReadsFailDoesNotKeepTheLaneAwake) {
   send("x");
   std::thread lane([this] { run_lane(); });
   std::this_thread::sleep_for(500ms);
-  // Pauses of 1, 2, 4 ... ms, so far.
+  // The pauses so far: 1, 2, 4 ... ms.
   EXPECT_LT(failing_.calls, 2 * 15);
   EXPECT_LT(rounds_, 40);
   const OutgoingDatagram other{reinterpret_cast<const std::byte*>("y"), 1,
@@ -282,7 +283,7 @@ TEST_F(FailingReceiveWaitTest, ASocketWhoseReadsFailDoesNotKeepTheLaneAwake) {
   lane.join();
 }
 
-// The pause is a second long by then; what the stop brings must not wait for its end.
+// By now the pause is a second long; what the stop brings must not wait for its end.
 TEST_F(FailingReceiveWaitTest, AStopEndsThePauseAndASocketThatStillFailsTheLane) {
   send("x");
   for (int i = 0; i < 12; ++i) {
@@ -311,7 +312,7 @@ TEST_F(FailingReceiveWaitTest, AStopEndsThePauseAndASocketThatFailsNoMoreIsEmpti
   EXPECT_FALSE(failing_place_.wait());
 }
 
-// The thread's waits fail, each of them, or only epoll's.
+// The kernel refuses all waits of the thread, or only epoll's.
 TEST_F(FailingReceiveWaitTest, ALaneThatMayNotWaitLooksInsteadAndDoesNotSpin) {
   failing_.error = 0;
   for (const bool all : {true, false}) {
@@ -337,7 +338,7 @@ TEST_F(FailingReceiveWaitTest, ALaneThatMayNotWaitLooksInsteadAndDoesNotSpin) {
     send("x");
     EXPECT_TRUE(eventually([&] { return ledger_.total(Counter::received) == received + 1; }))
         << "it serves all the same";
-    // Where nothing can be waited for the stop is not seen either, only a forced end.
+    // A lane that cannot wait for anything does not see the stop, only a forced end.
     if (all)
       over = true;
     else
@@ -352,7 +353,7 @@ class SheddingWaitTest : public ReceiveWaitTest {
  protected:
   SheddingWaitTest() : ReceiveWaitTest(Shedding::Wiring{service_, budget_, nullptr}) {}
 
-  // Both slots are inside, and a third datagram has been shed.
+  // Both messages stay in their slots, and a third datagram has been shed.
   void shed_one() {
     for (int i = 0; i < 2; ++i) send("x");
     ASSERT_TRUE(place_->wait());
@@ -404,7 +405,7 @@ TEST_F(SheddingWaitTest, AGatheringThatIsRefusedIsCounted) {
   shed_one();
   std::thread([&] {
     test::let_calls_fail({SYS_ppoll}, ENOMEM);
-    // Where the thread is held up for long between two steps, it is not short of slots any more.
+    // If the thread is held up for long between two steps, the lane is not short of slots any more.
     for (int i = 0; i < 100 && ledger_.total(Counter::wait_errors) == 0; ++i) {
       EXPECT_TRUE(place_->wait());
       while (step_.run() > 0 || step_.starved()) EXPECT_TRUE(place_->wait());
@@ -468,9 +469,9 @@ TEST_F(SheddingWaitTest, AnIdleLaneDoesNotSpin) {
   EXPECT_LT(ledger_.total(Counter::sem_waits), 10u);
 }
 
-// --- a lane that also answers: it waits for replies, and for room ---
+// --- a lane that also answers: it waits for replies, and for room to send ---
 
-// A step that says what it is told to say.
+// A step that says that `full` has no room.
 class SenderStub final : public Step {
  public:
   std::size_t run() noexcept override { return 0; }
@@ -494,8 +495,9 @@ class AnsweringWaitTest : public ReceiveWaitTest {
     if (others_hand_it_replies) wiring.replies = &consumer_;
     place_ = std::make_unique<ReceiveWait>(std::move(wiring), step_);
   }
-  // wait(), while another thread does something as soon as the lane counts as waiting for replies.
-  // Until then it may return now and then (a late signal, a look at full sockets), but not spin.
+  // wait(), while another thread calls `other` as soon as the lane counts as waiting for replies.
+  // Until then it may return now and then (a late signal, a look at full sockets), but must not
+  // spin.
   bool wait_while(const std::function<void()>& other) {
     return wait_for([this] { return replies_.idle_guess(1); }, other);
   }
@@ -504,7 +506,7 @@ class AnsweringWaitTest : public ReceiveWaitTest {
     std::atomic<bool> begun = false;
     std::thread thread([&] {
       while (!ready()) std::this_thread::yield();
-      std::this_thread::sleep_for(2ms);  // most likely it sleeps; it need not
+      std::this_thread::sleep_for(2ms);  // the lane most likely sleeps by then; it need not
       begun = true;
       other();
     });
@@ -582,7 +584,7 @@ TEST_F(AnsweringWaitTest, WithoutASlotRepliesRoomAndSlotsWakeIt) {
   EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u);
 }
 
-// All slots are its own, and their replies have deadlines: nobody else ends this wait.
+// The lane itself holds all slots, and its replies have deadlines: no other lane ends this wait.
 TEST_F(AnsweringWaitTest, WithoutASlotItStillLooksAfterItsRepliesThatFindNoRoom) {
   sender_.full = &full_;
   for (const bool others_hand_it_replies : {true, false}) {
@@ -637,7 +639,7 @@ TEST_F(AnsweringWaitTest, ItDoesNotEndBeforeItsRepliesHaveGone) {
   EXPECT_EQ(all_received_.value_guess(), 1u);
 }
 
-// Nobody else hands it replies: the models whose lanes do everything.
+// No other lane hands it replies: the models whose lanes run all steps.
 TEST_F(AnsweringWaitTest, WithoutRepliesOfOthersItEndsWhenItsOwnHaveGone) {
   place_answering(false);
   stop_and_find_nothing();
@@ -657,7 +659,7 @@ TEST_F(AnsweringWaitTest, AClosedPoolEndsItWhateverElseItCouldWaitFor) {
   EXPECT_EQ(all_received_.value_guess(), 1u);
 }
 
-// Main closes the requests then: a datagram that came later would be handed to nobody.
+// Main closes the request queue then, so a later datagram would find no lane to process it.
 TEST_F(AnsweringWaitTest, WhatComesAfterItHasSaidThatItIsTheLastIsNotRead) {
   stop_and_find_nothing();
   EXPECT_TRUE(wait_while([this] { put_reply(); }));
@@ -667,7 +669,7 @@ TEST_F(AnsweringWaitTest, WhatComesAfterItHasSaidThatItIsTheLastIsNotRead) {
   EXPECT_EQ(ledger_.total(Counter::received), 0u);
 }
 
-// --- what the socket holds is for the next server ---
+// --- the datagrams in the socket are for the next server ---
 
 TEST_F(AnsweringWaitTest, AfterTheSignASocketThatStaysReadableIsNoReasonToWakeUp) {
   for (int i = 0; i < 5; ++i) send("x");
@@ -698,7 +700,7 @@ TEST_F(AnsweringWaitTest, AfterTheSignALaneWithNothingElseToWaitForEnds) {
 TEST_F(AnsweringWaitTest, TheSignReachesALaneThatSleeps) {
   place_answering(false);
   std::thread main([&] {
-    std::this_thread::sleep_for(2ms);  // most likely it sleeps; it need not
+    std::this_thread::sleep_for(2ms);  // the lane most likely sleeps by then; it need not
     leave_.give();
     stop();
   });
@@ -732,7 +734,8 @@ TEST_F(ReceiveWaitTest, ARaceIsLostByWhoIsWokenForADatagramThatAnotherLaneTakes)
   EXPECT_EQ(ledger_.total(Counter::lost_races), 1u) << "woken to stop";
 }
 
-// What every epoll of this process wants to know of a descriptor, as the kernel says it (proc(5)).
+// The events that each epoll of this process watches at a descriptor, as the kernel shows them
+// (proc(5)).
 std::vector<std::uint32_t> watched_events(int descriptor) {
   std::vector<std::uint32_t> result;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {

@@ -1,4 +1,4 @@
-// What receive does with datagrams for which there is no slot, under the policy `shed`.
+// What receive does with datagrams that find no slot, under the policy `shed`.
 #include "stages/receive/shedding.h"
 
 #include <cerrno>
@@ -25,7 +25,7 @@ using test::RigOptions;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// One slot, and as many busy replies as anybody wants.
+// One slot, and no limit on busy replies.
 RigOptions one_slot() {
   RigOptions options;
   options.slots = 1;
@@ -36,12 +36,12 @@ RigOptions one_slot() {
 
 class SheddingTest : public testing::Test {
  protected:
-  // The first message takes the only slot and stays inside.
+  // The first message takes the only slot and keeps it.
   static void take_the_slot(Rig& rig, std::size_t socket = 0) {
     rig.deliver("first", client(), socket);
     ASSERT_EQ(rig.receive.run(), 1u);
   }
-  // One run that sheds what the socket holds.
+  // One run that sheds the datagrams of the socket.
   static void shed(Rig& rig) {
     EXPECT_EQ(rig.receive.run(), 0u);
     EXPECT_TRUE(rig.receive.starved());
@@ -113,7 +113,8 @@ TEST_F(SheddingTest, WithNothingToReadItIsNotStarved) {
   finish(rig);
 }
 
-// What lets a lane go on at once must not hide that a batch was shed.
+// A run that filled a slot, after which a lane goes on at once, must not hide that it also shed a
+// batch.
 TEST_F(SheddingTest, ARunThatFilledASlotAndShedLeavesTheLaneTimeToo) {
   RigOptions options = one_slot();
   options.sockets = 2;
@@ -136,7 +137,7 @@ TEST_F(SheddingTest, EverySocketGetsItsTurn) {
     for (int i = 0; i < kEach; ++i) rig.deliver("b", client(), p);
   for (int run = 0; run < 3 * 4; ++run) shed(rig);
   for (std::size_t p = 0; p < 3; ++p) EXPECT_EQ(rig.replies(p).size(), 4u * 8) << p;
-  // A socket that has nothing costs no turn.
+  // The eight remaining of each socket, and one more of the second: a batch each, in three runs.
   rig.deliver("b", client(), 1);
   for (int run = 0; run < 3; ++run) shed(rig);
   for (std::size_t p = 0; p < 3; ++p) EXPECT_GE(rig.replies(p).size(), 8u) << p;
@@ -227,7 +228,7 @@ TEST_F(SheddingTest, BeyondTheBudgetItIsSilent) {
   options.busy_rate = 1;
   Rig rig(busy_, std::move(options));
   take_the_slot(rig);
-  // What has no reply takes nothing of the budget.
+  // A request without a busy reply takes nothing from the budget.
   for (const char* request : {"i", "s", "t", "x", "b", "b", "b"}) rig.deliver(request);
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("B"));
@@ -390,7 +391,7 @@ TEST_F(SheddingTest, MergedDatagramsThatAreRefusedAreAllRefused) {
   finish(rig);
 }
 
-// A forced end while a service takes its time over a busy reply, which it should not.
+// The end is forced while the service is busy for long with a busy reply, which it should not be.
 TEST_F(SheddingTest, WhatIsLeftOfABatchAtAForcedEndIsTakenOnce) {
   Rig* main = nullptr;
   int asked = 0;
@@ -417,7 +418,7 @@ TEST_F(SheddingTest, WhatIsLeftOfABatchAtAForcedEndIsTakenOnce) {
   rig.expect_ledger();
 }
 
-// However many datagrams were merged, no more replies go out than a batch has.
+// However many datagrams were merged, at most a batch of busy replies goes out.
 TEST_F(SheddingTest, OfMergedDatagramsABatchIsAnswered) {
   RigOptions options = one_slot();
   options.window = 64;

@@ -27,7 +27,7 @@ class ReplyGroupsTest : public testing::Test {
     replies_.push_back({nullptr, size, &peers_.back(), local});
     messages_.push_back({{static_cast<std::uint32_t>(messages_.size()), 7}});
   }
-  // The numbers of the replies, in the order in which they are then.
+  // Groups the replies and returns their numbers in the new order.
   std::vector<std::uint32_t> gathered() {
     groups_.gather(replies_, messages_);
     std::vector<std::uint32_t> order;
@@ -80,7 +80,7 @@ TEST_F(ReplyGroupsTest, AndLocalAddresses) {
   EXPECT_THAT(gathered(), ElementsAre(0, 2, 1, 4, 3));
 }
 
-// Against what it is for: as few packets as there are groups, and order inside each.
+// Checks the purpose: as few packets as there are groups, and the order inside each kept.
 TEST_F(ReplyGroupsTest, RandomBatches) {
   std::mt19937 random(1);
   for (int round = 0; round < 500; ++round) {

@@ -22,7 +22,7 @@ using testing::IsEmpty;
 
 class ResponseTest : public testing::Test {
  protected:
-  // `count` messages "0", "1", ... whose replies are in the response queue.
+  // Puts `count` messages "0", "1", ... with replies into the response queue.
   static void fill(Rig& rig, int count, std::size_t socket = 0, int first = 0) {
     for (int i = first; i < first + count; ++i)
       rig.deliver(std::to_string(i), client(static_cast<unsigned>(i)), socket);
@@ -37,7 +37,7 @@ class ResponseTest : public testing::Test {
     return texts;
   }
 
-  // Marks every message whose number is even as shed; returns how many.
+  // Marks every message with an even number as shed; returns how many.
   static int mark_as_shed(Rig& rig) {
     int marked = 0;
     for (std::uint32_t slot = 0; slot < rig.store.slots(); ++slot) {
@@ -92,7 +92,7 @@ TEST_F(ResponseTest, ManyPartialSends) {
   rig.expect_at_rest();
 }
 
-// The kernel takes those before message k, then fails for k: k is counted, the rest is sent.
+// The kernel takes the messages before k, then fails for k: k is counted, the rest is sent.
 TEST_F(ResponseTest, AnErrorForMessageKOf32FailsThatOneAlone_A17) {
   for (int k = 0; k < 32; ++k) {
     Rig rig(echo_);
@@ -113,7 +113,7 @@ TEST_F(ResponseTest, AnErrorForMessageKOf32FailsThatOneAlone_A17) {
   }
 }
 
-// As above, but the socket names the error in the same call that accepted something.
+// As above, but the call that accepted some messages also reports the error.
 TEST_F(ResponseTest, AnErrorBelongsToTheFirstMessageThatWasNotAccepted) {
   struct ErrorAfterThree final : DatagramSocket {
     explicit ErrorAfterThree(FakeSocket& socket) : fake(socket) {}
@@ -239,11 +239,11 @@ TEST_F(ResponseTest, EachPortGetsItsOwnRepliesInTheirOrder) {
 TEST_F(ResponseTest, PortsMixedWithinABatchAreSentInOneCallEach) {
   RigOptions options;
   options.sockets = 2;
-  options.batch = 1;  // receives one at a time from each, so that the queue is mixed
+  options.batch = 1;  // receive takes one at a time from each, so the queue is mixed
   Rig mixed(echo_, std::move(options));
   for (int i = 0; i < 6; ++i)
     mixed.deliver(std::to_string(i), client(), static_cast<std::size_t>(i % 2));
-  // A response step with a larger batch takes all of it at once.
+  // A response step with a larger batch takes all of them at once.
   LaneContext lane(mixed.pool, 32, 4);
   StepCost cost;
   ResponseStep response(
@@ -261,7 +261,7 @@ TEST_F(ResponseTest, PortsMixedWithinABatchAreSentInOneCallEach) {
   mixed.expect_at_rest();
 }
 
-// What can go on does: only the socket without room waits.
+// Only the replies of the full socket wait.
 TEST_F(ResponseTest, AFullSocketDoesNotHoldBackTheOthers) {
   Rig rig(echo_, {.sockets = 3});
   for (std::size_t p = 0; p < 3; ++p) fill(rig, 3, p, static_cast<int>(10 * p));
@@ -318,7 +318,7 @@ TEST_F(ResponseTest, WhereAllWasShedItDoesNotWaitForRoom) {
   EXPECT_EQ(rig.socket().counts().wait_calls, 0u);
   EXPECT_THAT(rig.replies(), IsEmpty());
   EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 6u);
-  // The slots' next messages do not inherit it.
+  // The next messages in these slots are not marked as shed.
   fill(rig, 6);
   EXPECT_EQ(rig.response.run(), 6u);
   EXPECT_EQ(rig.total(Reason::answered), 6u);

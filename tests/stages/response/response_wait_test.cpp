@@ -1,4 +1,4 @@
-// Replies that find no room in their socket: who waits, for how long, and who goes on meanwhile.
+// Replies that find no room in their socket: which of them wait, for how long, and which go on.
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -36,7 +36,7 @@ std::vector<std::string> numbers(int first, int last) {
   return texts;
 }
 
-// A step of its own beside the rig's, with as many sockets as the rig.
+// Tests a step of its own beside the rig's, with as many sockets as the rig.
 class ResponseWaitTest : public testing::Test {
  protected:
   explicit ResponseWaitTest(std::size_t sockets = 1, std::uint32_t slots = 1024,
@@ -62,7 +62,7 @@ class ResponseWaitTest : public testing::Test {
             .keeps_unsent = true};
   }
 
-  // `count` messages "0", "1", ... whose replies are in the response queue.
+  // Puts `count` messages "0", "1", ... with replies into the response queue.
   void fill(int count, std::size_t socket = 0, int first = 0) {
     for (int i = first; i < first + count; ++i)
       rig_.deliver(std::to_string(i), client(static_cast<unsigned>(i)), socket);
@@ -74,12 +74,12 @@ class ResponseWaitTest : public testing::Test {
     while (rig_.service.run() > 0) {
     }
   }
-  // From now on the socket has no room; then it has again.
+  // fill_up(): the socket has no room from now on. make_room(): it has room again.
   void fill_up(std::size_t socket = 0) {
     rig_.socket(socket).refuse([](const OutgoingDatagram&) { return EAGAIN; });
   }
   void make_room(std::size_t socket = 0) { rig_.socket(socket).refuse({}); }
-  // The queue's messages, to be run inline.
+  // Takes messages from the response queue, for run_inline().
   std::vector<std::uint32_t> take(std::size_t count) {
     std::vector<std::uint32_t> slots(count);
     EXPECT_EQ(SlotQueue::Consumer(rig_.responses, 1).try_take(slots), count);
@@ -158,7 +158,7 @@ TEST_F(ResponseWaitTest, AllOfAListGoesOutWhenThereIsRoom) {
   expect_at_rest();
 }
 
-// Half of an eighth of 1024 slots.
+// The list has room for an eighth of the 1024 slots; half of it is for replies that found no room.
 TEST_F(ResponseWaitTest, WithOneSocketItTakesNoMoreThanItsListHoldsAndLosesNothing) {
   fill_up();
   fill(300);
@@ -414,7 +414,7 @@ TEST_F(ResponseManySocketsTest, AllListsTogetherTakeAQuarterOfTheSlots) {
   expect_at_rest();
 }
 
-// --- under pressure: whom the room is for ---
+// --- under pressure: which replies may take the room ---
 
 class ResponsePressureTest : public ResponseWaitTest {
  protected:
@@ -423,7 +423,7 @@ class ResponsePressureTest : public ResponseWaitTest {
     reach_.begin();
     reach_.add(open_.ip(), Reach::open);
     reach_.add(silent_.ip(), Reach::silent);
-    // Ahead: it stays valid, however long a test takes.
+    // Ahead, so that the map stays valid however long a test takes.
     reach_.publish(monotonic_ns() + 3'600'000'000'000);
   }
   void fill_from(const SocketAddress& peer, const std::string& text, int count = 1) {
@@ -475,7 +475,8 @@ TEST_F(ResponsePressureTest, AFullSocketRaisesIt) {
   expect_at_rest();
 }
 
-// Half of an eighth of 1024 slots.
+// The list has room for an eighth of the 1024 slots; half of it is for replies that may not take
+// room.
 TEST_F(ResponsePressureTest, SilentPeersTakeHalfOfTheListAndTheRestEndsAtOnce) {
   pressure_[0].rise();
   rig_.socket().set_send_buffer_use({60, 100});
@@ -491,7 +492,7 @@ TEST_F(ResponsePressureTest, SilentPeersTakeHalfOfTheListAndTheRestEndsAtOnce) {
   expect_at_rest();
 }
 
-// Where a batch is more than half of the list, too.
+// A batch is more than half of the list.
 class ResponseFewSlotsTest : public ResponsePressureTest {
  protected:
   ResponseFewSlotsTest() : ResponsePressureTest(32) {}
@@ -553,7 +554,7 @@ TEST_F(ResponseFewestSlotsTest, OneMayStillWaitAside) {
   expect_at_rest();
 }
 
-// With each batch the step looks at all that wait.
+// With each batch the step looks at its whole list, so the list is bounded even with many slots.
 class ResponseManySlotsTest : public ResponsePressureTest {
  protected:
   ResponseManySlotsTest() : ResponsePressureTest(65'536) {}

@@ -1,5 +1,5 @@
-// Stage on_demand: when a thread is started, what it does, how it ends. The threads are real;
-// workers that are inside a message are played by the test.
+// Stage on_demand: when a thread is started, what it does, how it ends. The threads are real; the
+// test plays the workers that are inside a message.
 #include "stages/service/on_demand.h"
 
 #include <atomic>
@@ -31,7 +31,7 @@ using testing::UnorderedElementsAre;
 
 constexpr auto kPatience = 20s;
 
-// Echoes a deferred message once it is let go.
+// Holds each deferred message until let_go(), then echoes it.
 class HeldEcho final : public Service {
  public:
   void process(std::span<Message> batch, LaneState*) override {
@@ -45,7 +45,7 @@ class HeldEcho final : public Service {
     test::echo(message);
   }
   void let_go(std::uint32_t messages) { gate_.post(messages); }
-  // False where they do not come.
+  // False if they do not come.
   bool wait_until_inside(int messages) const {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (inside_ != messages) {
@@ -68,7 +68,7 @@ class OnDemand : public testing::Test {
     options.on_demand = max;
     return options;
   }
-  // Up to the worker queue.
+  // Brings the requests as far as the worker queue.
   static void bring(Rig& rig, const std::vector<const char*>& requests) {
     for (const char* request : requests) rig.deliver(request);
     while (rig.receive.run() + rig.service.run() > 0) {
@@ -77,9 +77,9 @@ class OnDemand : public testing::Test {
   static auto waiting(Rig& rig) {
     return [&rig] { return rig.workers->queue.ready_guess(); };
   }
-  // The worker is inside a message.
+  // The worker enters a message.
   static void enter(Rig& rig) { rig.workers->occupancy.enter(waiting(rig)); }
-  // The end of the server, as the pipeline does it: workers first.
+  // Ends the stage as the pipeline does: workers first.
   static void end(Rig& rig) {
     rig.workers->queue.close();
     rig.workers->occupancy.close();
@@ -112,7 +112,7 @@ TEST_F(OnDemand, NoThreadWhileAWorkerIsIdle) {
   expect_at_rest(rig, 0);
 }
 
-// The worker was woken for the first message, and stands still.
+// The worker was woken for the first message, but does not come.
 TEST_F(OnDemand, AWorkerThatDoesNotComeHoldsUpOneMessage) {
   Rig rig(service_, options(2));
   bring(rig, {"1", "2", "3"});
@@ -170,7 +170,7 @@ TEST_F(OnDemand, StartsForTheOldestUpToTheMostAndAPlaceIsUsedAgain) {
   EXPECT_EQ(rig.ledger.recorded(HistogramId::wait_ns), 4u + 4 + 4) << "service, deferred, response";
 }
 
-// A thread's message is the oldest when the thread looks, and its events come by its own ring.
+// A thread takes the oldest message when it looks, and its events come by the ring of its place.
 TEST_F(OnDemand, WhatTheServiceThrowsOnAThreadIsReported) {
   CallService thrower(defer, test::verdict_by_first_byte);
   Rig rig(thrower, options(1));
@@ -229,7 +229,7 @@ TEST_F(OnDemand, SeizedWhileAThreadHasItItIsBookedOnce) {
   rig.expect_ledger();
 }
 
-// No thread is to be had.
+// No thread can be started.
 class NoThread : public OnDemand {
  protected:
   static RigOptions options() { return OnDemand::options(2); }
@@ -238,7 +238,7 @@ class NoThread : public OnDemand {
     test::without_new_threads([&] { started = rig.workers->starter->run(); });
     return started;
   }
-  // A message waits, the worker is inside another, and there is no thread to be had.
+  // A message waits, the worker is inside another, and no thread can be started.
   static void fail_once(Rig& rig) {
     enter(rig);
     bring(rig, {"1"});
@@ -280,7 +280,7 @@ TEST_F(NoThread, IsReportedAndTheWorkersGetTheMessage) {
   rig.expect_at_rest();
 }
 
-// Nobody may call again: the starter looks for itself, but not at once, and each time later.
+// There may be no further call: the starter looks by itself, but not at once, and each time later.
 TEST_F(NoThread, IsTriedAgainLaterAndLaterWithoutACallUntilThereIsOne) {
   Rig rig(service_, options());
   OnDemandStarter& starter = *rig.workers->starter;
@@ -313,7 +313,7 @@ TEST_F(NoThread, IsTriedAgainLaterAndLaterWithoutACallUntilThereIsOne) {
   end_with_one_reply(rig);
 }
 
-// The pause ended before the starter waited: nobody calls any more, and no time is left to wait.
+// The pause ended before the starter waited: no further call comes, and no time remains to wait.
 TEST_F(NoThread, IsTriedAgainIfThePauseIsOverBeforeTheWait) {
   Rig rig(service_, options());
   OnDemandStarter& starter = *rig.workers->starter;
@@ -326,7 +326,7 @@ TEST_F(NoThread, IsTriedAgainIfThePauseIsOverBeforeTheWait) {
   end_with_one_reply(rig);
 }
 
-// Nor does it look again and again for a thread that nobody needs.
+// The starter does not look again and again for a thread that is not needed.
 TEST_F(NoThread, WhereNoneIsWantedAnyMoreTheStarterWaitsForACall) {
   Rig rig(service_, options());
   OnDemandStarter& starter = *rig.workers->starter;
@@ -348,8 +348,8 @@ TEST_F(NoThread, WhereNoneIsWantedAnyMoreTheStarterWaitsForACall) {
   rig.expect_at_rest();
 }
 
-// The workers find the queue closed and empty and end, while the starter still holds a claim that
-// it then gives back.
+// The workers find the queue closed and empty and end; the starter still holds a claim, and gives
+// it back after that.
 TEST_F(NoThread, AtTheEndAMessageGivenBackAfterTheWorkersHaveGoneIsNotLeftBehind) {
   Rig rig(service_, options());
   bring(rig, {"1"});
@@ -362,7 +362,7 @@ TEST_F(NoThread, AtTheEndAMessageGivenBackAfterTheWorkersHaveGoneIsNotLeftBehind
   rig.expect_at_rest();
 }
 
-// Counts threads that are inside at once, each with the state of its place.
+// Counts calls that find the state of their place in use by another thread.
 class CountingStates final : public Service {
  public:
   struct State final : LaneState {

@@ -26,7 +26,7 @@ using test::Rig;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// Defers everything; what was deferred is echoed.
+// Defers every message; the workers echo them.
 class DeferringService final : public Service {
  public:
   void process(std::span<Message> batch, LaneState*) override {
@@ -41,7 +41,7 @@ class DeferringService final : public Service {
   test::BusyService busy_;
 };
 
-// A rig whose service step hands on to a worker queue of two places.
+// A rig with a service step over a worker queue of two places.
 class ServiceShedTest : public testing::TestWithParam<bool> {
  protected:
   static constexpr std::uint32_t kBatch = 32;
@@ -52,14 +52,14 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
     budget_ = std::make_unique<BusyBudget>(busy_rate);
     build_blocking();
   }
-  // Without a budget what finds no place waits.
+  // Without a budget a message that finds no place waits for one.
   void build_blocking() {
     step_ = std::make_unique<ServiceStep>(
         ServiceStep::Wiring{user_, rig_.store, rig_.requests, rig_.responses, cost_, kBatch, 1,
                             ServiceStep::Deferral{queue_, occupancy_, GetParam(), budget_.get()}},
         lane_, rig_.ledger.open());
   }
-  // The messages of one batch reach the service step.
+  // Brings one batch of messages through the service step.
   void serve(const std::vector<std::string>& requests) {
     for (std::size_t i = 0; i < requests.size(); ++i)
       rig_.deliver(requests[i], client(static_cast<unsigned>(i)));
@@ -72,7 +72,7 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
     }
     return rig_.replies();
   }
-  // Workers take what they got, and all comes to rest.
+  // The workers take their messages, and all steps come to rest.
   std::vector<std::string> finish() {
     while (worker_.run() > 0) {
     }
@@ -108,7 +108,7 @@ TEST_P(ServiceShedTest, WhatFindsNoPlaceIsAnsweredBusyThroughResponse) {
   EXPECT_EQ(rig_.total(Reason::answered), kPlaces);
 }
 
-// Which would have to wait for places, and may not.
+// Run inline, the step may not wait for places.
 TEST_P(ServiceShedTest, InlineWhereItMayNotShedItLeavesWhatFindsNoPlaceToTheServiceLanes) {
   build_blocking();
   const std::vector<std::string> requests = {"b", "b", "bb", "bbb", "bbbb"};
@@ -123,7 +123,7 @@ TEST_P(ServiceShedTest, InlineWhereItMayNotShedItLeavesWhatFindsNoPlaceToTheServ
   EXPECT_THAT(rest, ElementsAre(slots[2], slots[3], slots[4]));
   EXPECT_EQ(rig_.total(Counter::deferred), kPlaces);
   EXPECT_EQ(queue_.ready_guess(), kPlaces);
-  // As the lane that ran it inline does.
+  // As the lane does that ran the step inline.
   SlotQueue::Producer(rig_.requests).put(rest);
 
   while (worker_.run() > 0) {

@@ -26,7 +26,7 @@ using test::RigOptions;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// One message through all stages; what it ended as.
+// The outcome of one message that went through all stages.
 struct Ended {
   std::uint64_t count = 0;
   std::vector<std::string> replies;
@@ -174,7 +174,7 @@ TEST(ServiceStep, AOneMessageServiceThatThrowsFailsThatMessageAlone) {
   rig.expect_at_rest();
 }
 
-// What a reply may have at most: the request's bytes for anyone, the window for the trusted.
+// The max of a reply: the request's length for any peer, the window for trusted ones.
 TEST(ServiceStep, AReplyMayHaveExactlyItsLimit) {
   const auto fill = [](Message& message, std::size_t extra) {
     const std::size_t size = message.reply_window().size();
@@ -271,8 +271,8 @@ TEST(ServiceStep, WhatABatchDeferredBeforeItThrewIsStillProcessed) {
   rig.expect_at_rest();
 }
 
-// Deferred work may block: what does not need it must have gone on before, and what ended must be
-// booked whole, or a forced end in that moment could not balance.
+// Deferred work may block: the other messages must have gone on before it, and all that ended must
+// be booked, or the ledger would not balance if the end were forced at that moment.
 TEST(ServiceStep, NothingWaitsForDeferredWorkOfTheSameBatch) {
   Rig* rig = nullptr;
   std::vector<std::string> replied_before;
@@ -328,7 +328,7 @@ TEST(ServiceStep, PeerAndTrustAreShownToTheService) {
   rig.expect_at_rest();
 }
 
-// Each call gets its lane's own.
+// Each call gets the state of its lane.
 class StatefulService final : public Service {
  public:
   struct State final : LaneState {
@@ -387,7 +387,7 @@ RigOptions with_workers(std::uint32_t worker_queue = 64) {
   return options;
 }
 
-// Defers what begins with 'd', echoes others; the workers echo.
+// Defers requests that begin with 'd', echoes others; the workers echo.
 void defer_some(Message& message) {
   if (request_of(message)[0] == 'd')
     message.defer();
@@ -426,7 +426,7 @@ TEST(ServiceStepWithWorkers, DeferAllNeverAsksTheService) {
   rig.expect_at_rest();
 }
 
-// The service lane stands on a thread of its own until there is room.
+// The service lane waits on a thread of its own until there is room.
 TEST(ServiceStepWithWorkers, WithBlockTheLaneWaitsForRoomAndHoldsOnlyWhatWaits) {
   CallService service(defer_some, echo);
   Rig rig(service, with_workers(1));
@@ -436,7 +436,7 @@ TEST(ServiceStepWithWorkers, WithBlockTheLaneWaitsForRoomAndHoldsOnlyWhatWaits) 
   std::thread lane([&] { EXPECT_EQ(rig.service.run(), 5u); });
   std::vector<std::string> workers_side;
   for (const char* expected : {"d1", "d2", "d3"}) {
-    // A message in the queue; if more are to come the lane waits for its place.
+    // A message is in the queue; if more are to come, the lane waits for its place.
     ASSERT_EQ(
         rig.workers->queue.wait(std::chrono::steady_clock::now() + std::chrono::seconds(20)).status,
         TakeStatus::taken)
@@ -489,7 +489,7 @@ class ShedByServiceLane : public testing::Test {
     options.busy_rate = busy_rate;
     return options;
   }
-  // All but the first deferred one find the queue full.
+  // All deferred messages but the first find the queue full.
   static void run(Rig& rig, const std::vector<const char*>& requests) {
     for (const char* request : requests) rig.deliver(request);
     rig.receive.run();
@@ -523,7 +523,7 @@ TEST_F(ShedByServiceLane, WithoutBudgetAllIsSilent) {
   rig.expect_at_rest();
 }
 
-// Silence costs no reply: the budget is the whole server's.
+// Silence takes nothing from the budget, which all lanes of the server share.
 TEST_F(ShedByServiceLane, ASilentMessageTakesNothingFromTheBudget) {
   CallService service(defer_some, echo, [](Message& message) {
     if (request_of(message) == "d--3") reply_with(message, "BUSY");
@@ -536,8 +536,8 @@ TEST_F(ShedByServiceLane, ASilentMessageTakesNothingFromTheBudget) {
   rig.expect_at_rest();
 }
 
-// With CPSS_DEFER=all the service has not seen the message before: what is no message of its own is
-// no load that was shed, and is never answered.
+// With CPSS_DEFER=all the service sees the message here for the first time. One that it calls
+// invalid is not load that was shed, and is never answered.
 TEST_F(ShedByServiceLane, WhatTheServiceCallsInvalidIsInvalidAlsoWithoutBudget) {
   CallService service(defer_some, echo, [](Message& message) {
     if (request_of(message) == "d--2")

@@ -1,4 +1,5 @@
-// Stage worker: what becomes of a deferred message, and what others see while the service blocks.
+// Stage worker: the outcomes of a deferred message, and what the other stages see while the service
+// blocks.
 #include "stages/service/worker.h"
 
 #include <set>
@@ -28,7 +29,7 @@ RigOptions with_workers(std::uint32_t workers = 1) {
   return options;
 }
 
-// Up to the worker queue.
+// Brings the requests as far as the worker queue.
 void bring_to_workers(Rig& rig, const std::vector<const char*>& requests) {
   for (const char* request : requests) rig.deliver(request);
   while (rig.receive.run() + rig.service.run() > 0) {
@@ -87,7 +88,7 @@ TEST(WorkerStep, TakesOneMessageARunTheOldestFirst) {
   rig.expect_at_rest();
 }
 
-// The service may block with a message: nothing that is done may wait for it, nor a free slot.
+// The service may block with a message: neither finished messages nor free slots may wait for it.
 TEST(WorkerStep, NothingElseWaitsWhileTheServiceBlocks) {
   Rig* rig = nullptr;
   std::vector<std::string> replied_before;
@@ -131,7 +132,7 @@ TEST(WorkerStep, CountsWhatItTakesAndHowLongThatWaited) {
   const std::uint64_t waits = rig.ledger.recorded(HistogramId::wait_ns);
   const std::uint64_t waited_ns = rig.total(Counter::queue_wait_ns);
   const std::uint64_t batches = rig.total(Counter::batches);
-  // Longer ago than any clock is behind another.
+  // Further back than one CPU's clock can be behind another.
   for (const char* request : {"a", "n", "b"})
     rig.store.header(slot_with(rig, request)).published_ns -= 1'000'000'000;
   EXPECT_EQ(rig.workers->run(), 3u);
@@ -146,7 +147,7 @@ TEST(WorkerStep, CountsWhatItTakesAndHowLongThatWaited) {
   rig.expect_at_rest();
 }
 
-// A message stamped by a clock that is ahead has not waited at all, rather than for centuries.
+// A stamp of a clock that is ahead is no wait, rather than one of centuries.
 TEST(WorkerStep, AStampFromTheFutureIsNoWait) {
   CallService service(defer, echo);
   Rig rig(service, with_workers());
@@ -244,7 +245,7 @@ TEST(WorkerStep, GenerationChangedWhileTheServiceHasIt) {
   }
 }
 
-// Each lane's own.
+// Each lane has a state of its own.
 class StatefulService final : public Service {
  public:
   struct State final : LaneState {};

@@ -1,6 +1,6 @@
-// A service that holds the server up until a test lets it go on.
+// A service that holds its lanes up until a test lets them go on.
 //
-// open() and inside(): any thread.
+// Any thread may call open() and inside().
 #pragma once
 
 #include <atomic>

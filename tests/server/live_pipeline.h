@@ -36,8 +36,7 @@ class LiveServer {
   Ledger ledger() const { return ledger_of(region_.snapshot()); }
   std::uint64_t reason(std::string_view full_name) const;
   std::uint64_t total(std::string_view counter) const { return region_.snapshot().total(counter); }
-  // Ticks as the main thread does until `condition` holds; false if it has not come to that within
-  // 20 s.
+  // Ticks as the main thread does until `condition` holds; false if it does not within 20 s.
   template <class Condition>
   bool tick_until(Condition condition) {
     return eventually(
@@ -50,15 +49,16 @@ class LiveServer {
   bool tick_until(std::string_view counter, std::uint64_t at_least) {
     return tick_until([&] { return total(counter) >= at_least; });
   }
-  // False if the counter has not come that far within 20 s.
+  // False if the counter does not reach `at_least` within 20 s.
   bool wait_for(std::string_view counter, std::uint64_t at_least) const;
-  // Until exactly that many are inside and all that came is counted.
+  // Waits until exactly that many messages are inside and all that came are counted.
   bool wait_until_inside(std::uint64_t messages) const;
-  // Until that many datagrams have come and each has been booked and its slot given back. A reply
-  // reaches the client before that. False if it did not come to that within 20 s.
+  // Waits until that many datagrams have come, and each is booked and its slot given back: a reply
+  // reaches the client before that. False if that takes longer than 20 s.
   bool wait_until_at_rest(std::uint64_t received) const;
 
-  // The orderly end, without giving up; then every identity at rest must hold, with nothing inside.
+  // Ends in order, without giving up; then expects that every identity at rest holds, with nothing
+  // inside.
   void end_and_expect_at_rest();
   void expect_at_rest() const;
 
@@ -83,7 +83,7 @@ class LiveServer {
   std::unique_ptr<Engine> engine_;
 };
 
-// Where lanes are threads.
+// A server whose lanes are threads.
 class LivePipeline final : public LiveServer {
  public:
   LivePipeline(Service& service, const PipelineOptions& options, std::size_t sockets = 1)
@@ -96,7 +96,7 @@ class LivePipeline final : public LiveServer {
   Pipeline& pipeline_;
 };
 
-// Where they are processes.
+// A server whose lanes are processes.
 class LiveProcesses final : public LiveServer {
  public:
   LiveProcesses(Service& service, const PipelineOptions& options, std::size_t sockets = 1)
@@ -112,10 +112,10 @@ class Client {
   void send(std::string_view text, const SocketAddress& to);
   // Waits for that many replies, at most 20 s in all.
   std::vector<Datagram> receive(std::size_t replies);
-  // What is there now.
+  // The replies that have come by now.
   std::vector<Datagram> receive_now() { return receive_texts(socket_, 0); }
   // Sends "0", "1", ... to the addresses in turn, a few at a time, and waits for each echo. Returns
-  // how many came back as they should.
+  // how many came back right.
   unsigned ask(unsigned requests, const std::vector<SocketAddress>& to);
 
  private:

@@ -17,7 +17,7 @@ struct Datagram {
 
 SocketAddress address(std::string_view ip, std::uint16_t port = 0);
 bool send_text(UdpSocket& socket, std::string_view text, const SocketAddress& to);
-// What is there now; waits up to `longest_ms` for something to be there.
+// The datagrams that have come; if none has, waits for one, at most `longest_ms`.
 std::vector<Datagram> receive_texts(UdpSocket& socket, int longest_ms = 2000);
 
 }  // namespace cpss::test

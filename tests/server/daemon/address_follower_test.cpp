@@ -23,7 +23,7 @@ IpAddress ip(std::string_view text) {
   return IpAddress::parse(text).value();
 }
 
-// A follower and a lane that asks.
+// A follower, and a lane's copy of its addresses.
 class Followed {
  public:
   explicit Followed(std::optional<SocketAddress> reply_address = {})
@@ -31,7 +31,7 @@ class Followed {
     follower.serve(access_control_, {SocketAddress(ip("0.0.0.0"), 7700)}, reply_address);
   }
 
-  // As many ticks as it takes.
+  // Ticks until the lane has the address, at most for `patience`.
   bool soon_ours(const char* address, std::chrono::milliseconds patience = 20s) {
     return eventually(
         [&] {
@@ -72,7 +72,7 @@ TEST(AddressFollowerTest, LanesHaveWhatTheHostHas) {
   });
 }
 
-// Nothing else changes then that would have them read again.
+// No later change makes the follower read the addresses again.
 TEST(AddressFollowerTest, AChangeThatCouldNotBeReadIsReadLater) {
   if (kUndefinedBehaviorSanitizer)
     GTEST_SKIP() << "UndefinedBehaviorSanitizer needs descriptors to look at memory";
@@ -94,7 +94,7 @@ TEST(AddressFollowerTest, AChangeThatCouldNotBeReadIsReadLater) {
   });
 }
 
-// Every address counts as ours from then on, and no longer once there is room again.
+// Then every address counts as ours, until there is room again.
 TEST(AddressFollowerTest, MoreAddressesThanThereIsRoomFor) {
   run_isolated([] {
     const TemporaryFolder folder;

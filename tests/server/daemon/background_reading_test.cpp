@@ -22,7 +22,7 @@ bool soon_collected(BackgroundReading<Value>& reading) {
 }
 
 TEST(BackgroundReadingTest, BringsWhatWasRead) {
-  int number = 0;  // the thread's, while a reading is under way
+  int number = 0;  // only the reading's thread uses it while a reading is under way
   BackgroundReading<std::string> reading("test", [&] { return std::to_string(++number); });
   EXPECT_FALSE(reading.under_way());
   EXPECT_FALSE(reading.collect());
@@ -52,7 +52,8 @@ TEST(BackgroundReadingTest, SaysWhyThereIsNothing) {
   EXPECT_EQ(reading.value(), 3);
 }
 
-// Nobody waits for a reading that stands still, neither who begins it nor who ends.
+// A reading that stands still delays neither the thread that begins it nor the one that destroys
+// it.
 TEST(BackgroundReadingTest, NobodyWaitsForIt) {
   struct Gate {
     Semaphore open;

@@ -1,4 +1,4 @@
-// On made-up folders: procfs and cgroupfs as they look on hosts and in containers.
+// Reads made-up folders: procfs and cgroupfs as they look on hosts and in containers.
 #include "server/daemon/control_groups.h"
 
 #include <filesystem>
@@ -16,7 +16,7 @@ class ControlGroupsTest : public testing::Test {
  protected:
   ControlGroupsTest() { std::filesystem::create_directories(proc_ + "/self"); }
 
-  // `groups`: /proc/self/cgroup.
+  // `groups`: the content of /proc/self/cgroup.
   void process_is_in(const std::string& groups) const {
     write_file(proc_ + "/self/cgroup", groups);
   }
@@ -68,7 +68,7 @@ TEST_F(ControlGroupsTest, OfNestedGroupsOfVersion2TheSmallestLimitCounts) {
   EXPECT_EQ(groups().memory_limit().value().bytes, 52428800u);
   EXPECT_EQ(groups().cpu_quota(), 0.5);
 
-  // Of other groups, and of those below, none counts.
+  // Limits of other groups, and of groups below, do not count.
   set("cgroup/system.slice/other.service/memory.max", "1");
   set("cgroup/system.slice/cpss.service/below/cpu.max", "1 100000");
   EXPECT_EQ(groups().memory_limit().value().bytes, 52428800u);
@@ -182,7 +182,7 @@ TEST(Machine, RunsAsManyLanesAtOnceAsItsQuotaAllows) {
   expect(64, 4, false);
 }
 
-// A kernel with so many CPUs refuses a smaller set (sched_getaffinity(2)).
+// sched_getaffinity(2) refuses a set that is smaller than the kernel's number of CPUs.
 TEST(Machine, OfMoreThan1024CpusAllAreFound) {
   for (const unsigned kernel_cpus : {64u, 1024u, 1025u, 8192u}) {
     const unsigned last = kernel_cpus - 1;

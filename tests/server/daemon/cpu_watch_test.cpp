@@ -20,7 +20,8 @@ using testing::IsEmpty;
 
 class CpuWatchTest : public testing::Test {
  protected:
-  // recv-0 and recv-1 on CPUs 2 and 3, svc-0 on all, work-0 on 1, and a place on 1.
+  // recv-0 and recv-1 on CPUs 2 and 3, svc-0 on all, work-0 on 1, and the on-demand place demand-0
+  // on 1.
   static Assignment assignment() {
     Assignment result;
     result.lanes = {
@@ -62,7 +63,7 @@ TEST_F(CpuWatchTest, WhereNoneIsLeftItIsSaidOnceUntilItIsSoAgain) {
   EXPECT_THAT(look({0, 1}), HasSubstr("recv-0"));
 }
 
-// Once a second: a thread that may use other CPUs by then, as this one, is asked about again.
+// It asks once a second for the CPUs of the thread that calls it, which this test changes.
 TEST_F(CpuWatchTest, AsksTheKernelOnceASecond) {
   constexpr std::uint64_t kSecond = 1'000'000'000;
   const std::vector<unsigned> all = test::allowed_cpus();
@@ -70,7 +71,7 @@ TEST_F(CpuWatchTest, AsksTheKernelOnceASecond) {
   Assignment of_one;
   of_one.lanes = {{.name = "recv-0", .steps = {StageId::receive}, .cpus = {all[0]}}};
   CpuWatch watch(of_one);
-  // In a thread of its own, which keeps its CPUs from the other tests.
+  // On a thread of its own, so that the other tests keep their CPUs.
   std::jthread([&] {
     EXPECT_THAT(watch.look(scoreboard_, 5), IsEmpty());
     const CpuSet other(std::vector<unsigned>{all[1]});

@@ -33,12 +33,12 @@ class EventLogTest : public testing::Test {
   EventLogTest() { live_.pipeline().start(); }
   ~EventLogTest() override { live_.end_and_expect_at_rest(); }
 
-  // Lets the service throw that often; returns when it has.
+  // Makes the service throw `times` times; returns when these messages are completed.
   void fail(unsigned times) {
     for (unsigned i = 0; i < times; ++i) client_.send(std::to_string(++failed_), live_.address());
     ASSERT_TRUE(live_.wait_for("completed", failed_));
   }
-  // What `work` writes to standard error.
+  // The text that `work` writes to standard error.
   template <class Work>
   static std::string written(Work work) {
     testing::internal::CaptureStderr();
@@ -51,7 +51,7 @@ class EventLogTest : public testing::Test {
   }
   static auto lines(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
 
-  // Batches of one: what is thrown for several messages of a batch is one event.
+  // With batches of one each message that throws is an event: a batch is one event.
   static PipelineOptions one_at_a_time() {
     PipelineOptions options = test::small_pipeline();
     options.batch = 1;
@@ -62,7 +62,7 @@ class EventLogTest : public testing::Test {
   LivePipeline live_{service_, one_at_a_time()};
   Client client_;
   EventLog log_;
-  EventLog::Clock::time_point now_ = EventLog::Clock::now();  // as the log is told
+  EventLog::Clock::time_point now_ = EventLog::Clock::now();  // the time that the log is told
   unsigned failed_ = 0;
 };
 
@@ -103,7 +103,8 @@ TEST_F(EventLogTest, FlushWritesWhatTheLimitHeldBackOnce) {
   EXPECT_EQ(written([this] { log_.flush(); }), "");
 }
 
-// A lane that reports faster than main looks: what did not fit is told too, also at the very end.
+// A lane may report faster than main looks: the log tells the number of lost events, also at its
+// end.
 TEST_F(EventLogTest, LostEventsAreCountedAlsoByTheLastLines) {
   fail(200);
   const std::string first = collected();

@@ -27,7 +27,7 @@ ListenerOptions listening_on(std::vector<ListenAddress> addresses, unsigned per_
   return options;
 }
 
-// As a service manager opens one: bound, and ours from then on.
+// Opens a socket as a service manager does: bound, for the server to take over.
 int open_bound_socket(const SocketAddress& where) {
   const int fd = ::socket(where.family(), SOCK_DGRAM, 0);
   EXPECT_EQ(::bind(fd, where.data(), where.size()), 0);
@@ -40,7 +40,7 @@ ListenerOptions inheriting(std::vector<int> descriptors) {
   return options;
 }
 
-// What each socket got, once there are `expected` datagrams in all, or no more after 2 s.
+// The texts of each socket, once there are `expected` in all, or no more for 2 s.
 std::vector<std::vector<std::string>> texts_of(const Listeners& listeners, std::size_t expected) {
   std::vector<pollfd> readable;
   for (const auto& socket : listeners.sockets())
@@ -120,7 +120,7 @@ TEST(Listeners, AfterTheStopNothingNewArrivesAndWhatCameBeforeIsStillThere) {
   EXPECT_EQ(listeners.read_drop_counter(), 0u) << "each is told once";
 }
 
-// Whether the kernel tells who sends to `to` that nobody is there.
+// Whether the kernel tells a sender that no socket listens at `to`.
 bool is_refused(const SocketAddress& to) {
   UdpSocket client(address(to.family() == AF_INET ? "127.0.0.1" : "::1"), {});
   if (::connect(client.descriptor(), to.data(), to.size()) != 0) return true;
@@ -130,7 +130,8 @@ bool is_refused(const SocketAddress& to) {
   return (told.revents & POLLERR) != 0;
 }
 
-// The end of the ledger: what comes later was never ours, and its sender is told so.
+// At the end of the ledger the server leaves its address: later datagrams are refused to their
+// sender.
 void expect_last_drops(const ListenerOptions& options, const SocketAddress& asked) {
   Listeners listeners(options);
   const SocketAddress to(asked.ip(), listeners.addresses()[0].port());
@@ -228,7 +229,7 @@ TEST(ListenerGroups, AreSteeredEachByItself) {
     for (int sent = 0; sent < 60; ++sent) send_text(client, "x", listeners.addresses()[i]);
     const auto texts = texts_of(listeners, 60);
     EXPECT_EQ(texts[i].size() + texts[i + 2].size(), 60u);
-    EXPECT_GT(texts[i].size(), 0u);  // by chance not: 0.5^60
+    EXPECT_GT(texts[i].size(), 0u);  // 0 has a chance of 0.5^60
     EXPECT_GT(texts[i + 2].size(), 0u);
   }
 }
@@ -240,7 +241,7 @@ TEST(ListenerGroups, OnePortIsForOneServer) {
   expect_in_use(listening_on({{"127.0.0.1", port}}));
   const Listeners single(listening_on({{"127.0.0.1", 0}}));
   expect_in_use(listening_on({{"127.0.0.1", single.addresses()[0].port()}}, 4));
-  // Nor for two of one server's own addresses.
+  // Nor for two addresses of one server.
   std::uint16_t free_port = 0;
   {
     const UdpSocket probe(address("0.0.0.0"), {});
@@ -319,7 +320,7 @@ TEST(InheritedListeners, GoOnGatheringAfterTheStop) {
 
 TEST(InheritedListeners, CountOnlyWhatIsDroppedFromThenOn) {
   const int fd = open_bound_socket(address("127.0.0.1"));
-  const int smallest = 0;  // the kernel makes it its least
+  const int smallest = 0;  // the kernel raises it to its min
   ASSERT_EQ(::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &smallest, sizeof smallest), 0);
   SocketAddress where = address("127.0.0.1");
   socklen_t size = SocketAddress::kCapacity;
@@ -331,7 +332,7 @@ TEST(InheritedListeners, CountOnlyWhatIsDroppedFromThenOn) {
   Listeners listeners(options);
   ASSERT_GT(listeners.sockets()[0]->kernel_dropped(), 0u) << "nothing was dropped before";
   EXPECT_EQ(listeners.read_drop_counter(), 0u);
-  for (int i = 0; i < 10; ++i) send_text(client, "too many", where);  // it is still full
+  for (int i = 0; i < 10; ++i) send_text(client, "too many", where);  // the buffer is still full
   EXPECT_EQ(listeners.read_drop_counter(), 10u);
 }
 

@@ -16,7 +16,7 @@ namespace {
 using testing::HasSubstr;
 using testing::MatchesRegex;
 
-// Runs with `pipe` for standard error, in a process of its own: its log has its own thread.
+// Runs `body` with `pipe` as standard error, in a process of its own, since the log has a thread.
 void run_with_log_to(FullPipe& pipe, const std::function<void()>& body) {
   ForkedProcess process([&] {
     ::dup2(pipe.descriptor(), STDERR_FILENO);
@@ -61,7 +61,7 @@ TEST(LogTest, LinesThatFindNoRoomAreCountedAndToldInOneLine) {
   });
 }
 
-// A lane that has met what must not be ends the process, whoever reads the log.
+// A lane that meets a broken invariant ends the process, even if no process reads the log.
 TEST(StandardStreams, TerminateDoesNotWaitForItsReader) {
   FullPipe pipe;
   ForkedProcess process([&]() -> int {

@@ -31,7 +31,7 @@ MemoryNeed need_of(const PipelineOptions& options) {
   return need;
 }
 
-// Of addresses, of this process.
+// The size of this process's address space.
 std::uint64_t mapped_bytes() {
   std::ifstream in("/proc/self/statm");
   std::uint64_t pages = 0;
@@ -39,7 +39,7 @@ std::uint64_t mapped_bytes() {
   return pages * static_cast<std::uint64_t>(::getpagesize());
 }
 
-// So that a queue more, or a wider header, is not forgotten.
+// So that the estimate does not miss a new queue or a wider header.
 TEST(MemoryNeed, OfSlotsAndQueuesIsWhatIsMappedForThem) {
   const PipelineOptions options = large(ServerModel::sped);
   EchoService echo;

@@ -38,7 +38,7 @@ TEST(NeighbourWatchTest, PublishesWhatTheKernelSays) {
     EXPECT_EQ(map->of(ip("10.9.0.1"), monotonic_ns()), Reach::open);
     EXPECT_EQ(map->of(ip("10.9.0.5"), monotonic_ns()), Reach::silent);
 
-    // It is found out when that changes.
+    // A look finds the change.
     ip_command("neighbour replace 10.9.0.5 lladdr 02:00:00:00:00:05 dev here0 nud stale");
     EXPECT_TRUE(eventually([&] {
       watch.look();
@@ -59,7 +59,8 @@ TEST(NeighbourWatchTest, AtMostTenLooksASecond) {
   EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(300));
 }
 
-// Its thread may be inside a look; it ends by itself, and harms nobody who has gone meanwhile.
+// The watch may end while its thread is inside a look; the thread ends by itself, and uses nothing
+// that is gone by then.
 TEST(NeighbourWatchTest, ItsThreadEndsWithoutIt) {
   const auto map = std::make_unique<ReachMap>(1);
   for (int i = 0; i < 50; ++i) {

@@ -35,7 +35,7 @@ LoadResult load(std::vector<const char*> arguments) {
   return loaded;
 }
 
-// `wide` needs windows of 4,096 bytes and reflects.
+// The service `wide` needs windows of 4,096 bytes, and reflects.
 ServiceRegistry services() {
   class Wide final : public Service {
    public:
@@ -71,8 +71,8 @@ TEST(Plan, TakesWhatTheSettingsSay) {
   EXPECT_EQ(made.pipeline.service.cpus, std::vector<unsigned>{cpu});
 }
 
-// What a control group's quota of CPU time leaves: lanes that could not run at once would only take
-// time from each other.
+// A control group's quota of CPU time limits the number of lanes: lanes that cannot run at once
+// only take time from each other.
 TEST(Plan, ACpuQuotaLimitsLanesAndSpinning) {
   Machine machine;
   machine.cpus = this_machine().cpus;
@@ -95,7 +95,7 @@ TEST(Plan, ACpuQuotaLimitsLanesAndSpinning) {
   }
   EXPECT_EQ(of("--model=seda", 0.5).spin.count(), 0);
   EXPECT_EQ(of("--model=seda", 2.5).cpus, 2u);
-  // What is set is set.
+  // A number of lanes that is set is kept.
   LoadResult loaded = load({"--model=symped", "--lanes=5"});
   EXPECT_EQ(plan(loaded, machine).pipeline.lanes, 5u);
 }
@@ -229,14 +229,14 @@ TEST(Plan, TheWorkerQueueHasRoomForHalfTheSlotsUnlessSet) {
   }
 }
 
-// What is said of workers is the same as what they are without: not a mistake.
+// Settings of workers that say no more than what holds without workers are no mistake.
 TEST(Plan, DefaultsOfWorkersMayBeSpelledOutWithoutThem) {
   LoadResult loaded = load({"--worker-threads=0", "--defer=service"});
   plan(loaded);
   EXPECT_TRUE(loaded.ok());
 }
 
-// One error that names the setting and says this; nothing else.
+// Expects one error only, which names the setting and contains `text`.
 void expect_refused(std::vector<const char*> arguments, const std::string& setting,
                     const std::string& text) {
   LoadResult loaded = load(std::move(arguments));
@@ -282,7 +282,7 @@ TEST(Plan, SharingAndStatisticsAreThoseOfTheSettings) {
   EXPECT_EQ(made.pipeline.response.detail, Detail::histograms);
 }
 
-// Another start may find the interface.
+// The interface may be there at another start.
 TEST(Plan, AnInterfaceThatIsNotThereIsSaid) {
   for (const std::string option : {"--allow", "--trusted"}) {
     const std::string argument = option + "=fe80::%no-such/64";
@@ -305,7 +305,7 @@ TEST(Plan, AnAddressToListenOnIsNoAddressForReplies) {
   expect_refused({"--resp-addr=[::]:4000"}, "--resp-addr", "not one to send to");
 }
 
-// What is wrong with a fixed address for replies, given the bound ones.
+// The errors about a fixed address for replies, given the bound addresses.
 std::vector<std::string> reply_errors(const char* argument, const std::vector<const char*>& own) {
   LoadResult loaded = load({argument});
   std::vector<SocketAddress> addresses;
@@ -343,7 +343,7 @@ PipelineOptions pipeline_of(std::vector<const char*> arguments) {
   return pipeline;
 }
 
-// A good value of a setting that is not its default.
+// A valid value of the setting that is not its default.
 std::string another_value(const SettingInfo& row) {
   const auto not_default = [&row](const auto& words) {
     for (const auto& word : words)
@@ -382,7 +382,7 @@ TEST(PlanOfModels, EachRefusesEverySettingThatIsNotItsOwnOnceAndSaysWhose) {
       const std::string value = another_value(row);
       ASSERT_FALSE(value.empty()) << row.option;
       const std::string argument = "--" + std::string(row.option) + "=" + value;
-      // Or a machine with few CPUs refuses the real-time class, too.
+      // Else a machine with few CPUs refuses the real-time class, too.
       LoadResult loaded = load({chosen.c_str(), argument.c_str(), "--rt-allow-small=1"});
       plan(loaded);
       ASSERT_EQ(loaded.errors.size(), 1u) << chosen << " " << argument;
@@ -397,7 +397,7 @@ TEST(PlanOfModels, EachRefusesEverySettingThatIsNotItsOwnOnceAndSaysWhose) {
   }
 }
 
-// What is set to what it is anyway is set all the same: somebody believes that it matters.
+// A setting that is given its default value counts as set: the user believes that it matters.
 TEST(PlanOfModels, ADefaultSpelledOutIsSet) {
   expect_refused({"--model=sped", "--recv-threads=1"}, "--recv-threads", "means nothing");
 }
@@ -562,7 +562,7 @@ TEST(PlanOfSockets, EachSteeringIsTheOneAskedFor) {
   }
 }
 
-// A turn is of so many datagrams, and an arrival that was merged could hold more.
+// A leader receives at most so many datagrams, and a merged arrival could hold more.
 TEST(PlanOfSockets, WithHandoffDatagramsComeOneByOne) {
   EXPECT_FALSE(listener_options_of({"--model=symped", "--sockets=handoff"}).gro);
   EXPECT_TRUE(listener_options_of({"--model=symped"}).gro);

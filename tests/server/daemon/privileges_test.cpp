@@ -17,8 +17,8 @@
 namespace cpss {
 namespace {
 
-// Like a write to a disk that hangs: the parent of such a child sleeps until the child is gone, and
-// only a signal that kills reaches it.
+// Sleeps as a write to a hanging disk does: the parent of such a child sleeps until the child is
+// gone, and only a signal that kills reaches it.
 void sleep_where_no_signal_reaches() {
   const long child = ::syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
   if (child != 0) return;
@@ -35,7 +35,7 @@ bool sleeps_uninterruptibly(pid_t thread) {
   return false;
 }
 
-// As the log's may.
+// The log's thread may stand still.
 TEST(PrivilegesTest, AreGivenUpThoughAnotherThreadStandsStill) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   constexpr uid_t kNobody = 65534;

@@ -41,7 +41,7 @@ class Variables {
   std::vector<const char*> pointers_;
 };
 
-// The manager's end of NOTIFY_SOCKET. A path for a name, or an abstract one that begins with '@'.
+// The manager's end of NOTIFY_SOCKET. `name`: a path, or an abstract name that begins with '@'.
 class ManagerEnd {
  public:
   explicit ManagerEnd(const std::string& name)
@@ -58,7 +58,7 @@ class ManagerEnd {
         << name << ": " << std::strerror(errno);
   }
 
-  // The oldest datagram that is there; sent ones are.
+  // The oldest datagram in the socket; a datagram is there as soon as it is sent.
   std::string heard() const {
     std::array<char, 4096> buffer;
     const ssize_t bytes = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
@@ -69,7 +69,8 @@ class ManagerEnd {
   FileDescriptor socket_;
 };
 
-// Open descriptors, /dev/null, from 3 on, as a manager hands them over. What was there comes back.
+// Opens /dev/null as descriptors 3, 4, ..., as a manager hands over sockets. Its destructor
+// restores the earlier descriptors.
 class HandedOver {
  public:
   explicit HandedOver(int count) {
@@ -90,7 +91,7 @@ class HandedOver {
   HandedOver& operator=(const HandedOver&) = delete;
 
  private:
-  // open() takes the lowest number that is free, which may be one of those to be handed over.
+  // open() takes the lowest free number, which may be one of those to be handed over.
   static FileDescriptor open_out_of_the_way() {
     const FileDescriptor low(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     return FileDescriptor(::fcntl(low.get(), F_DUPFD_CLOEXEC, 100));
@@ -139,7 +140,7 @@ TEST(InheritedSockets, ThoseOfAnotherProcessAreNotTouched) {
   EXPECT_FALSE(closes_on_exec(3));
 }
 
-// Whoever activates us waits for a server that reads them.
+// The process that activated the server waits for one that reads the sockets.
 TEST(InheritedSockets, ThoseOfAnotherProcessAreWarnedOf) {
   EXPECT_THAT(warning_about_sockets({"LISTEN_PID=" + kNotOurs, "LISTEN_FDS=2"}),
               testing::AllOf(HasSubstr("(LISTEN_FDS='2')"),
@@ -254,7 +255,7 @@ TEST_F(ServiceManagerTest, HearsAtTheLongestNamesThereAre) {
     const ManagerEnd end(name);
     EXPECT_TRUE(manager_at(name).alive());
     EXPECT_EQ(end.heard(), "WATCHDOG=1") << name;
-    // One byte more is no address. Cut, it would be that one.
+    // With one byte more it is no address; cut to size it would be this one.
     EXPECT_TRUE(manager_at(name + 'x').alive());
     EXPECT_EQ(end.heard(), "nothing") << name;
   }
@@ -310,14 +311,13 @@ TEST_F(ServiceManagerTest, OneThatDoesNotReadIsNotWaitedFor) {
   EXPECT_EQ(errno, EAGAIN);
 }
 
-// Without an answer to READY=1 a manager ends the server; one lost WATCHDOG=1 may be enough as
-// well.
+// A manager that misses READY=1 ends the server; one that misses a single WATCHDOG=1 may do so too.
 TEST_F(ServiceManagerTest, WhatOneWithAFullQueueHasMissedIsSentAgain) {
   const ManagerEnd end(path_);
   ServiceManager manager = manager_at(path_);
   int queued = 0;
   while (queued < 1'000'000 && manager.still_stopping(milliseconds(1))) ++queued;
-  EXPECT_TRUE(manager.ready("up"));  // lost, as the one before it
+  EXPECT_TRUE(manager.ready("up"));  // lost, as the last one of the loop
   EXPECT_TRUE(manager.alive());
   EXPECT_FALSE(manager.retry());
   for (int i = 0; i < queued; ++i) EXPECT_EQ(end.heard(), "EXTEND_TIMEOUT_USEC=1000");

@@ -64,7 +64,7 @@ TEST_F(TroubleWatchTest, OfSeveralLanesItSaysWhyTheLastOneFailed) {
   EXPECT_EQ(troubles[0].reason, "Operation not permitted");
 }
 
-// Nobody says that it is over where it is not tried again.
+// An action that is not tried again never reports that its trouble is over.
 TEST_F(TroubleWatchTest, WhatFailsNoMoreIsForgottenAfterAWhile) {
   scoreboard_.troubles(0).failed(Trouble::thread_start, EAGAIN);
   scoreboard_.troubles(1).failed(Trouble::cpus);

@@ -16,7 +16,7 @@ constexpr LanePulse busy(std::uint64_t rounds) {
 
 class WatchdogTest : public testing::Test {
  protected:
-  // So long after the first look.
+  // Looks `after` after the first look.
   bool due(milliseconds after, std::vector<LanePulse> lanes) {
     return watchdog_.due(Watchdog::TimePoint{} + std::chrono::hours(1) + after, lanes);
   }
@@ -72,7 +72,8 @@ TEST_F(WatchdogTest, ALaneThatHasComeToWaitIsNotStuck) {
   EXPECT_TRUE(due(milliseconds(500), {{.rounds = 4, .waiting = true}}));
 }
 
-// A lane in a long round: it has moved since the last time, though not since the last look.
+// A lane in a long round: it has moved since the watchdog was last due, though not since its last
+// look.
 TEST_F(WatchdogTest, ProgressCountsFromTheLastTimeItWasDue) {
   EXPECT_TRUE(first_look({busy(1)}));
   EXPECT_FALSE(due(milliseconds(400), {busy(2)}));

@@ -1,5 +1,5 @@
 // The pipeline under each model whose lanes are threads, on real sockets: traffic, the end, the
-// forced end, a start that fails. What is seda's own: pipeline_test.cpp.
+// forced end, a start that fails. Tests for seda alone: pipeline_test.cpp.
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -35,7 +35,7 @@ struct ModelCase {
   const char* name;
   ServerModel model;
   SocketSharing sockets = SocketSharing::shared;
-  std::size_t groups = 1;  // of sockets, here of one each
+  std::size_t groups = 1;  // of sockets, here one in each
   bool workers = false;
 };
 
@@ -59,7 +59,7 @@ class PipelineOfModel : public testing::TestWithParam<ModelCase> {
  protected:
   static constexpr unsigned kMessages = 60;
 
-  // Some messages inside, held up by the service.
+  // Brings some messages inside, where the service holds them up.
   static void fill(LivePipeline& live, const GatedEcho& service, Client& client) {
     live.pipeline().start();
     const std::vector<SocketAddress> to = live.addresses();
@@ -208,7 +208,7 @@ TEST_P(PipelineOfModel, WhatTheNextServerIsToReadStaysInTheSockets) {
 TEST_P(PipelineOfModel, AStartThatFailsLeavesNoLaneBehind) {
   EchoService echo;
   PipelineOptions options = options_of(GetParam());
-  options.receive.real_time_priority = 100;  // of all that receive: there is no such
+  options.receive.real_time_priority = 100;  // of all that receive; the max is 99
   LivePipeline live(echo, options, GetParam().groups);
   EXPECT_THROW(live.pipeline().start(), std::system_error);
   for (const char* kind : {"lane-", "recv-", "svc-", "work-", "starter", "resp-"})
@@ -224,7 +224,7 @@ INSTANTIATE_TEST_SUITE_P(
                     ModelCase{"Amped", ServerModel::amped, SocketSharing::shared, 1, true}),
     [](const auto& chosen) { return chosen.param.name; });
 
-// One lane at first, `max` if they are full; `limit` messages fill one.
+// One lane at first, more while all are full, at most `max`; `limit` messages fill a lane.
 PipelineOptions handoff(unsigned max, unsigned limit) {
   PipelineOptions options = small_pipeline();
   options.model = ServerModel::symped;
@@ -248,7 +248,7 @@ TEST(PipelineOfSymped, WithHandoffLanesComeWithTrafficAndEndWithoutIt) {
     const std::uint64_t started = live.total("threads_started");
     EXPECT_EQ(client.ask(kRequests, {live.address()}), kRequests);
     ASSERT_TRUE(live.wait_for("threads_started", started + 1)) << "in each wave";
-    // One remains: whichever has the turn.
+    // One lane remains: the leader.
     ASSERT_TRUE(live.wait_for("threads_ended", live.total("threads_started")));
   }
   client.ask(kRequests, {live.address()});
@@ -258,8 +258,9 @@ TEST(PipelineOfSymped, WithHandoffLanesComeWithTrafficAndEndWithoutIt) {
   EXPECT_EQ(live.reason("answered"), (kWaves + 1) * kRequests);
 }
 
-// With its first message the lane loses the ability to start threads. Meanwhile two more come,
-// which fill it: the start of another lane fails, and main has to do it while the service blocks.
+// With its first message the lane loses the ability to start threads. Meanwhile two more messages
+// come, which fill it: so its start of another lane fails, and main has to start one while the
+// service blocks.
 TEST(PipelineOfSymped, WithHandoffMainStartsALaneThatAnotherCouldNotStart) {
   class BlocksTwice final : public Service {
    public:
@@ -299,7 +300,8 @@ TEST(PipelineOfSymped, WithHandoffALaneReceivesNoMoreThanItsLimit) {
   GatedEcho service;
   LivePipeline live(service, handoff(3, 4));
   Client client;
-  // First: a lane that found fewer than its limit would keep the turn while it is held up.
+  // Sent before the start: a lane that finds less than its limit stays the leader while it is held
+  // up.
   for (unsigned i = 0; i < 30; ++i) client.send(std::to_string(i), live.address());
   live.pipeline().start();
   ASSERT_TRUE(live.wait_for("received", 3));
@@ -310,7 +312,7 @@ TEST(PipelineOfSymped, WithHandoffALaneReceivesNoMoreThanItsLimit) {
   live.end_and_expect_at_rest();
 }
 
-// Its loop has long nothing to do, and still its workers are inside messages, and more wait.
+// The loop has had nothing to do for long, but workers are inside messages, and more messages wait.
 TEST(PipelineOfAmped, TheEndWaitsForDeferredMessages) {
   constexpr unsigned kMessages = 40;
   GatedEcho service;

@@ -1,4 +1,4 @@
-// Which lanes each model has, what they run and where they receive: each as a table.
+// Which lanes each model has, what they run and where they receive, as a table for each model.
 #include "server/models/models.h"
 
 #include <string>
@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 
-// `recv-0: receive; inline service, response; sockets 0`, with what else is said of the lane.
+// `recv-0: receive; inline service, response; sockets 0`, and the lane's other properties.
 std::string text_of(const LanePlan& lane) {
   const auto list = [](const std::vector<StageId>& steps) {
     std::string text;
@@ -53,7 +53,7 @@ PipelineOptions helping_seda() {
   return options;
 }
 
-// What is not said otherwise by a test.
+// The properties that a model does not set.
 void expect_plain(const Assignment& assignment) {
   EXPECT_EQ(assignment.socket_groups, 1u);
   EXPECT_FALSE(assignment.leader_followers);
@@ -202,7 +202,7 @@ TEST(Mp, WithForkOneLaneReceivesAndThereIsAPlaceForEachProcess) {
   EXPECT_FALSE(assignment.separate_processes);
 }
 
-// --- what follows from an assignment ---
+// --- functions of an assignment ---
 
 TEST(Assignment, TransientLanesAreNotCountedAmongThoseOfAStep) {
   PipelineOptions options = options_of(ServerModel::amped);

@@ -31,7 +31,7 @@ using namespace std::chrono_literals;
   for (;;) ::pause();
 }
 
-// Whoever has it open for writing keeps it open, to the end of its process.
+// A pipe that stays open as long as any process has its writing end.
 class LifeLine {
  public:
   LifeLine() { EXPECT_EQ(pipe(ends_), 0); }
@@ -43,7 +43,7 @@ class LifeLine {
 
   void let_go() { close_end(ends_[1]); }
   void say(char byte) const { EXPECT_EQ(write(ends_[1], &byte, 1), 1); }
-  // 0: all that held it are gone; -1: nothing has happened for 20 s.
+  // 0: all processes that held it have ended; -1: nothing has happened for 20 s.
   char listen() const {
     pollfd readable{ends_[0], POLLIN, 0};
     char byte = 0;
@@ -79,7 +79,7 @@ class ChildrenTest : public testing::Test {
           << place << " twice";
     });
   }
-  // Until none runs.
+  // Reaps until no child runs.
   bool reap_all() {
     return eventually(
         [this] {
@@ -182,7 +182,7 @@ TEST_F(ChildrenTest, ProcessesOfOthersAreNotTold) {
 std::function<void()> before_fork;
 std::function<void()> after_fork;  // in the parent, before fork(2) returns
 
-// Takes what is to be run at the next forks, and takes it away when it goes.
+// Runs these functions at each fork until it is destroyed.
 class AtFork {
  public:
   explicit AtFork(std::function<void()> before, std::function<void()> after = {}) {
@@ -238,7 +238,7 @@ TEST_F(ChildrenTest, NoEndIsLostOfThoseThatEndBeforeTheirStartIsOver) {
   EXPECT_EQ(ended_.size(), kStarts);
 }
 
-// Nobody would come back for it before the next end or tick: its own SIGCHLD is spent.
+// Its own SIGCHLD is spent: without another one main would reap it only at the next end or tick.
 TEST_F(ChildrenTest, OneThatEndsBeforeItsStartIsOverIsAnnouncedAgain) {
   sigset_t child;
   sigemptyset(&child);
@@ -261,7 +261,7 @@ TEST_F(ChildrenTest, OneThatEndsBeforeItsStartIsOverIsAnnouncedAgain) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-// --- when the one that has started it goes ---
+// --- the end of the thread or process that has started a child ---
 
 TEST_F(ChildrenTest, AChildEndsWithTheThreadThatHasStartedIt) {
   LifeLine line;

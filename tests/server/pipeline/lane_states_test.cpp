@@ -1,4 +1,4 @@
-// What a service keeps for each lane: who gets some, and that each has its own.
+// The states that a service keeps for lanes: which lanes get one, and that each has its own.
 #include "server/pipeline/lane_states.h"
 
 #include <atomic>
@@ -17,7 +17,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// Counts who is called without a state, or with one that another thread has just now.
+// Counts calls without a state, or with one that another thread is using.
 class StatefulEcho final : public Service {
  public:
   struct State final : LaneState {
@@ -102,7 +102,7 @@ TEST(LaneStates, ProcessesMakeTheirOwn) {
   PipelineOptions options = options_of(ServerModel::mp);
   options.process_use = ProcessUse::prefork;
   EXPECT_THAT(lanes_with_state(options), IsEmpty());
-  // Those of one message each are copies of who has made them.
+  // Processes for one message each are copies of the process that forks them.
   options.process_use = ProcessUse::fork;
   options.lanes = 1;
   EXPECT_EQ(lanes_with_state(options).size(), kForksPerLane);

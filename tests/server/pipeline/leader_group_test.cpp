@@ -1,4 +1,5 @@
-// Who starts lanes that listen one at a time, and when; the lanes' threads are only counted.
+// Who starts lanes that listen one at a time, and when. The starts are only counted: no thread
+// runs.
 #include "server/pipeline/leader_group.h"
 
 #include <cerrno>
@@ -41,7 +42,7 @@ class LeaderGroupTest : public testing::Test {
     ASSERT_EQ(token().start_failed(0, 1).token, TokenGoes::parked);
     asked_.clear();
   }
-  // As main does it, until `condition` holds.
+  // Ticks as main does until `condition` holds.
   template <class Condition>
   bool tick_until(Condition condition) {
     return eventually(
@@ -111,7 +112,7 @@ TEST_F(LeaderGroupTest, AtTheStopNoneIsStarted) {
   EXPECT_TRUE(token().parked_guess());
 }
 
-// Whoever starts one may stand still: main does not.
+// A thread that starts a lane may stand still; main must not wait for it.
 TEST_F(LeaderGroupTest, MainWaitsForNobodyWhoStartsALane) {
   std::promise<void> inside;
   std::promise<void> go_on;

@@ -1,5 +1,5 @@
-// Processes that die between any two of their counters. What they count, and in which order, is
-// written down here as the steps do it; after the parent has booked, the ledger must hold.
+// Processes that die between any two updates of their counters. The test makes the updates of the
+// steps in the order of the steps; after the parent has booked, the ledger must hold.
 #include "server/pipeline/lost_messages.h"
 
 #include <functional>
@@ -23,7 +23,7 @@ struct Blocks {
   StatsWriter response;
 };
 
-// One update of one value, and what it says of messages.
+// One update of one value, and how many messages it counts as received or ended.
 struct Update {
   std::function<void(Blocks&)> apply;
   unsigned received = 0;
@@ -46,7 +46,7 @@ Update wait(Block block, unsigned n) {
   return {[=](Blocks& blocks) { (blocks.*block).record(HistogramId::wait_ns, 0, n); }};
 }
 
-// Stages that take messages, and end them (stages/message/completion.h).
+// The updates of a stage that takes messages, and that ends them (stages/message/completion.h).
 std::vector<Update> take(Block block, unsigned n) {
   return {count(block, Counter::entered, n), wait(block, n),
           count(block, Counter::queue_wait_ns, 5)};
@@ -66,8 +66,8 @@ std::vector<Update> all_of(const std::vector<std::vector<Update>>& parts) {
   return all;
 }
 
-// A batch of a lane that runs all steps: of seven datagrams one is refused, one invalid, one not
-// answered, one answered, one cannot be sent, one finds no room at first, and one is deferred.
+// A batch of a lane that runs all steps. It has seven datagrams: one is refused, one invalid, one
+// not answered, one answered, one cannot be sent, one finds no room at first, and one is deferred.
 std::vector<Update> batch_of_a_whole_lane() {
   return all_of({
       {count(kReceive, Counter::received, 7), count(kReceive, Counter::filled, 7),
@@ -89,7 +89,7 @@ std::vector<Update> batch_of_a_whole_lane() {
   });
 }
 
-// The message of a process that serves no other, and the ways it may go.
+// The ways that the message of a process that serves no other may go.
 std::vector<std::vector<Update>> messages_of_a_process() {
   return {
       all_of({take(kService, 1),
@@ -104,7 +104,7 @@ std::vector<std::vector<Update>> messages_of_a_process() {
   };
 }
 
-// A region of one place for processes, one after the other, and of their parent.
+// A region with one place, for processes one after the other, and with their parent's blocks.
 class Place {
  public:
   Place(bool receives, Detail detail)
@@ -116,8 +116,7 @@ class Place {
                          : std::vector{blocks_.service, blocks_.response},
                 receives) {}
 
-  // A process that dies after so many of its updates, or ends with the last; then the parent's
-  // ledger.
+  // A process dies after `after` of its updates, or ends with the last; then the parent books.
   void live_and_die(const std::vector<Update>& updates, std::size_t after) {
     std::uint64_t expected = receives_ ? 0 : give_one();
     for (std::size_t i = 0; i < after; ++i) {
@@ -179,7 +178,7 @@ class Place {
   std::uint64_t lost_ = 0;
 };
 
-// Whatever is measured of a stage, its ledger must balance.
+// At each level of detail the ledger must balance.
 class LostMessagesTest : public testing::TestWithParam<Detail> {};
 
 TEST_P(LostMessagesTest, AProcessThatReceivesMayDieAnywhere) {
@@ -221,7 +220,7 @@ TEST_P(LostMessagesTest, SeveralThatAreGivenMessagesDieOnTheSameBlocks) {
   }
 }
 
-// Several batches before its death: only the last is incomplete.
+// The process dies after several batches: only the last one is incomplete.
 TEST_P(LostMessagesTest, WhatAProcessDidBeforeItsLastBatchIsItsOwn) {
   const std::vector<Update> batch = batch_of_a_whole_lane();
   const std::vector<Update> life = all_of({batch, batch, batch});
@@ -245,7 +244,7 @@ INSTANTIATE_TEST_SUITE_P(Details, LostMessagesTest,
                            return detail.param == Detail::essential ? "Essential" : "Histograms";
                          });
 
-// A message that no process could be started for was not given.
+// A message for which no process could be started was not given.
 TEST(LostMessages, WhatWasTakenBackIsNotLost) {
   TemporaryFolder folder;
   RegionOptions options;

@@ -78,7 +78,7 @@ TEST_F(MessageProcessesTest, ManyAtOnceAreAnsweredWithFewPlaces) {
 TEST_F(MessageProcessesTest, TheMessageOfOneThatDiesIsBookedAndItsSlotServesAgain) {
   LivePipeline live(service_, processes(ProcessUse::fork, 1));
   live.pipeline().start();
-  // More than there are places.
+  // More than the eight places.
   for (unsigned deaths = 1; deaths <= 12; ++deaths) {
     client_.send("die", live.address());
     ASSERT_TRUE(live.tick_until("processes_lost", deaths));
@@ -123,7 +123,7 @@ TEST_F(MessageProcessesTest, TheEndWaitsForThemWithoutATick) {
 TEST_F(MessageProcessesTest, AForcedEndKillsThemAndBooksTheirMessages) {
   LivePipeline live(service_, processes(ProcessUse::fork, 1));
   live.pipeline().start();
-  // All places are taken, and more waits.
+  // All places are taken, and four more messages wait.
   for (int i = 0; i < 12; ++i) client_.send("stay", live.address());
   ASSERT_TRUE(live.wait_for("processes_started", 8));
   int asked = 0;
@@ -137,7 +137,7 @@ TEST_F(MessageProcessesTest, AForcedEndKillsThemAndBooksTheirMessages) {
   live.end_and_expect_at_rest();
 }
 
-// In the first seizing by its slot, in the second when it was reaped at last.
+// The message must not be booked at the first seizing and again when the process is reaped at last.
 TEST_F(MessageProcessesTest, AKilledProcessThatDoesNotEndIsBookedOnceHoweverOftenOneSeizes) {
   LivePipeline live(service_, processes(ProcessUse::fork, 1));
   live.pipeline().start();
@@ -167,11 +167,11 @@ TEST_F(MessageProcessesTest, AKilledProcessThatDoesNotEndIsBookedOnceHoweverOfte
   live.end_and_expect_at_rest();
 }
 
-// A message whose process cannot be started waits, and its lane with it: that may take as long as
-// it does, and is no lane that hangs.
+// A message whose process cannot be started waits without a limit, and its lane with it; such a
+// lane does not count as hanging.
 TEST_F(MessageProcessesTest, WithoutProcessesTheLaneWaitsAndTriesLessAndLessOften) {
   LivePipeline live(service_, processes(ProcessUse::fork, 1));
-  // Threads are started by another call.
+  // fork(2) fails; threads are started by another call.
   std::thread([&] {
     test::let_calls_fail({SYS_clone}, EAGAIN);
     live.pipeline().start();
@@ -185,7 +185,7 @@ TEST_F(MessageProcessesTest, WithoutProcessesTheLaneWaitsAndTriesLessAndLessOfte
   const unsigned times = troubles.look(Trouble::process_start)->times;
   EXPECT_LE(times, max_failures_in(Clock::now() - begin));
   EXPECT_TRUE(eventually([&] { return live.engine().pulses().front().waiting; }));
-  // A stop is a reason to try at once, and no reason to give up; a forced end is.
+  // At a stop the lane tries at once, and does not give up; at a forced end it does.
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked > 3; }));
   EXPECT_EQ(live.ledger().in_flight, 1);

@@ -1,4 +1,4 @@
-// That who waits for what the lanes share is reminded of it, wherever it waits.
+// Lanes that wait for shared slots or messages are reminded of them, wherever they wait.
 #include "server/pipeline/pipeline_resources.h"
 
 #include <array>
@@ -34,7 +34,7 @@ class PipelineResourcesTest : public testing::Test {
       {options_, assignment_, service_, sockets_, access_control_, scoreboard_}};
 };
 
-// Found by an independent look: the one that was woken stood still, and the others slept on.
+// Found in an independent review: the lane that was woken stood still, and the others slept on.
 TEST_F(PipelineResourcesTest, SleepersAreRemindedOfWhatTheOneWokenForItHasNotTaken) {
   EXPECT_EQ(resources_.remind(), 0u) << "nobody waits";
 

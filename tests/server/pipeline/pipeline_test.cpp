@@ -64,7 +64,7 @@ TEST(Pipeline, AnswersEachRequestOnceFromTheSocketThatReceivedIt) {
   EXPECT_TRUE(client.receive_now().empty()) << "a reply too many";
 }
 
-// Every lane waits for the one slot, and for sockets, and wakes the others.
+// All lanes wait for the one slot and for the sockets, and wake each other.
 TEST(Pipeline, OneSlotServesManyLanesAndSockets) {
   EchoService echo;
   LivePipeline live(echo, many_lanes(1), 2);
@@ -125,7 +125,7 @@ class ForcedEnd : public testing::Test {
  protected:
   static constexpr unsigned kMessages = 100;
 
-  // All messages inside, none can go on.
+  // Brings all messages inside, where none can go on.
   void fill(LivePipeline& live, Client& client) {
     live.pipeline().start();
     for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
@@ -200,7 +200,7 @@ TEST(Pipeline, LanesHaveTheirNamesAndCpus) {
 TEST(Pipeline, AStartThatFailsLeavesNoLaneBehind) {
   EchoService echo;
   PipelineOptions options = many_lanes(64);
-  options.service.real_time_priority = 100;  // there is no such
+  options.service.real_time_priority = 100;  // the max is 99
   LivePipeline live(echo, options);
   EXPECT_THROW(live.pipeline().start(), std::system_error);
   const auto threads = threads_of(::getpid());
@@ -245,7 +245,8 @@ TEST(Pipeline, WhatLanesReportComesWithTheirNames) {
   EXPECT_EQ(lines, std::vector<std::string>{"svc-0: one byte is too little"});
 }
 
-// GatedEcho blocks in process(); with every message deferred that is where a service may.
+// GatedEcho blocks in process(). A service may block only for deferred messages, so all are
+// deferred.
 PipelineOptions with_workers(std::uint32_t slots, unsigned workers, unsigned on_demand) {
   PipelineOptions options = many_lanes(slots);
   options.worker.lanes = workers;
@@ -344,7 +345,7 @@ TEST(PipelineWithOnDemandThreads, TheEndWaitsForThemAndForTheWorkers) {
   EXPECT_EQ(live.reason("answered"), kMessages);
 }
 
-// The service lane stands before a full worker queue, with requests behind it.
+// The service lane waits for room in the full worker queue, with requests behind it.
 TEST(PipelineWithOnDemandThreads, TheEndAnswersWhatWaitsForRoomInTheWorkerQueue) {
   constexpr unsigned kMessages = 40;
   GatedEcho service;
@@ -369,7 +370,7 @@ TEST(PipelineWithOnDemandThreads, AForcedEndWhileWorkersAndTheyAreInsideBooksEac
   constexpr unsigned kMessages = 50;
   GatedEcho service;
   PipelineOptions options = with_workers(64, 2, 2);
-  options.worker_queue = 8;  // others wait before it
+  options.worker_queue = 8;  // the other messages wait before it
   LivePipeline live(service, options);
   live.pipeline().start();
   Client client;
@@ -399,7 +400,7 @@ TEST(PipelineWithOnDemandThreads, AForcedEndWhileAllWorkBooksEachOnce) {
 TEST(PipelineWithOnDemandThreads, WithShedNobodyWaitsForRoomInTheWorkerQueue) {
   constexpr unsigned kMessages = 60;
   GatedEcho service;
-  // So many slots that two receive lanes with their batches and caches never run out of them.
+  // Enough slots for two receive lanes with their batches and caches.
   PipelineOptions options = with_workers(1024, 1, 1);
   options.worker_queue = 2;
   options.shed = true;
@@ -425,7 +426,7 @@ TEST(PipelineWithOnDemandThreads, WithShedNobodyWaitsForRoomInTheWorkerQueue) {
   EXPECT_EQ(live.reason("shed.worker_queue_full"), kMessages - 4);
 }
 
-// As after a cpuset has shrunk.
+// As after a cpuset has shrunk below the configured CPUs.
 TEST(PipelineWithOnDemandThreads, WithCpusThatAreGoneTheyRunOnWhatThereIs) {
   EchoService echo;
   PipelineOptions options = with_workers(64, 1, 1);

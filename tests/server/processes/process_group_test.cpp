@@ -45,7 +45,7 @@ using Clock = std::chrono::steady_clock;
 
 class ProcessGroupTest : public ProcessesTest {
  protected:
-  // The process that answers one request; none within the tests' patience: 0.
+  // The process that answers one request; 0 if none answers within the client's patience.
   static pid_t who_answers(LiveProcesses& live, Client& client) {
     client.send(kWho, live.address());
     const auto replies = client.receive(1);
@@ -113,7 +113,7 @@ TEST_F(ProcessGroupTest, OneThatIsKilledIsReplaced) {
   for (unsigned deaths = 1; deaths <= 5; ++deaths) {
     const pid_t process = who_answers(live, client_);
     ASSERT_GT(process, 0);
-    // The reply is out before it is booked, and before the slot is given back.
+    // The process sends the reply before it books the message and gives the slot back.
     ASSERT_TRUE(live.wait_until_at_rest(2 * deaths - 1));
     ASSERT_EQ(::kill(process, SIGKILL), 0);
     ASSERT_TRUE(live.tick_until("processes_lost", deaths));
@@ -142,14 +142,14 @@ TEST_F(ProcessGroupTest, WhatOneHeldWhenItDiedIsBookedOnce) {
     EXPECT_EQ(live.reason("failed.dead_process"), deaths);
     EXPECT_EQ(live.ledger().residual, 0);
     EXPECT_NE(who_answers(live, client_), 0) << "the others go on, and a new one";
-    // The reply is out before it is booked.
+    // The process sends the reply before it books the message.
     ASSERT_TRUE(live.wait_until_at_rest(2 * deaths));
   }
   live.end_and_expect_at_rest();
   EXPECT_EQ(live.reason("answered"), 6u);
 }
 
-// Where a lane counts as awake for good, no other one would ever spin again.
+// If its lane counted as awake for good, no other lane would ever spin again.
 TEST_F(ProcessGroupTest, OneThatDiedDoesNotCountAsAwake) {
   PipelineOptions options = processes(ProcessUse::prefork, 1);
   options.cpus = 1;
@@ -198,7 +198,7 @@ class DyingProcessesTest : public ProcessGroupTest {
     first_ = children_of_all_threads();
   }
   ~DyingProcessesTest() override {
-    // Also where a test has given up: else they would die for as long as the end waits for them.
+    // Also if the test has failed: else the processes would die as long as the end waits for them.
     dying_.flags.dies_at_start() = false;
     dying_.flags.dies_with_messages() = false;
     live_.end_and_expect_at_rest();
@@ -213,11 +213,12 @@ class DyingProcessesTest : public ProcessGroupTest {
   std::vector<pid_t> first_;
 };
 
-// What dies at once would be started again as fast as the machine can, and take it all.
+// Else processes that die at once would be started as fast as the machine can, and take all its
+// time.
 TEST_F(DyingProcessesTest, WhatDiesAtItsStartIsStartedLessAndLessOften) {
   ASSERT_EQ(first_.size(), 2u);
   dying_.flags.dies_at_start() = true;
-  // As if they had been working.
+  // The lanes count as awake, as if they were working.
   AwakeLanes& awake = live_.group().scoreboard().awake();
   for (const std::size_t lane : {0u, 1u}) awake.note_awake(lane);
   const auto begin = Clock::now();
@@ -227,8 +228,8 @@ TEST_F(DyingProcessesTest, WhatDiesAtItsStartIsStartedLessAndLessOften) {
   const std::uint64_t started = live_.total("processes_started");
   const auto time = Clock::now() - begin;
   EXPECT_GE(started, 2u + 2u);
-  // One that took 100 ms to die is followed at once, and the pauses begin anew: of each place four
-  // in 170 ms at most.
+  // A process that takes 100 ms to die is replaced at once, and the pauses begin anew: so each
+  // place has at most four starts in 170 ms.
   EXPECT_LE(started, 2 + 2 * (max_failures_in(time) + static_cast<unsigned>(time / 40ms)));
   for (const std::size_t lane : {0u, 1u}) {
     ASSERT_TRUE(trouble(Trouble::process_death, lane));
@@ -242,7 +243,7 @@ TEST_F(DyingProcessesTest, WhatDiesAtItsStartIsStartedLessAndLessOften) {
   EXPECT_EQ(live_.ledger().residual, 0);
 }
 
-// It has counted a message: as often as such messages come the next one is started at once, since
+// A process that has counted a message is replaced at once, however often such messages come, since
 // other messages may come, too.
 TEST_F(DyingProcessesTest, WhatAMessageKillsIsFollowedAtOnce) {
   dying_.flags.dies_with_messages() = true;
@@ -256,8 +257,8 @@ TEST_F(DyingProcessesTest, WhatAMessageKillsIsFollowedAtOnce) {
   EXPECT_EQ(live_.reason("failed.dead_process"), 30u);
 }
 
-// In both directions: processes that die again and again, while nothing is answered, are no live
-// server; one that is killed now and then is.
+// Both ways: a group whose processes die again and again, and answer nothing, is stuck; a group
+// with a process that is killed now and then is not.
 TEST_F(DyingProcessesTest, TheGroupIsStuckWhileAllDieAndNoMessageIsEnded) {
   LiveProcesses live(dying_, processes(ProcessUse::prefork, 1));
   live.group().start();
@@ -270,7 +271,7 @@ TEST_F(DyingProcessesTest, TheGroupIsStuckWhileAllDieAndNoMessageIsEnded) {
   EXPECT_TRUE(group().waiting) << "it had got old";
   EXPECT_FALSE(live.group().scoreboard().troubles(0).look(Trouble::process_death));
   dying_.flags.dies_with_messages() = true;
-  // One that a busy machine lets live for a second does not count.
+  // A process that lives for a second because the machine is busy does not count.
   unsigned deaths = 1;
   const auto last_died_young = [&] {
     client_.send("x", live.address());
@@ -317,7 +318,7 @@ TEST_F(DyingProcessesTest, OneThatHasNotComeToItsFirstRoundDoesNotCountAsWaiting
   live.end_and_expect_at_rest();
 }
 
-// However long it took over that.
+// However long it lived before.
 TEST_F(ProcessGroupTest, OneThatDiesBeforeItsFirstRoundHasDiedYoung) {
   class DiesLate final : public Service {
    public:
@@ -373,8 +374,8 @@ TEST_F(ProcessGroupTest, WhereNoneOfTheirCpusIsLeftTheyRunOnWhatThereIs) {
   live.end_and_expect_at_rest();
 }
 
-// It may have died between any two of its stores: having said that it sleeps, and not yet that it
-// waits, or the other way about. Else the count would be off by one from then on.
+// A process may die between any two of its stores: when it has said that it sleeps, but not yet
+// that it waits, or the other way round. The count of awake lanes must be right in either case.
 TEST_F(ProcessGroupTest, OneThatDiedBetweenItsTwoStoresLeavesTheCountRight) {
   LiveProcesses live(service_, processes(ProcessUse::prefork, 1));
   live.group().start();
@@ -384,7 +385,7 @@ TEST_F(ProcessGroupTest, OneThatDiedBetweenItsTwoStoresLeavesTheCountRight) {
     ASSERT_GT(process, 0);
     ASSERT_TRUE(
         eventually([&] { return live.group().scoreboard().progress(0).waiting(); }, 20s, 1ms));
-    // Only one of the two is as it was in the lane's wait place.
+    // Undoes one of the two stores that the lane made in its wait place.
     if (deaths % 2 == 0)
       awake.note_awake(0);
     else
@@ -444,7 +445,7 @@ TEST_F(ProcessGroupTest, AForcedEndKillsThemAndBooksWhatTheyHeld) {
   live.end_and_expect_at_rest();
 }
 
-// With a socket of its own nobody else takes what is in it.
+// The process reads the socket alone: no other one takes the datagrams in it.
 TEST_F(ProcessGroupTest, OneThatDiesInTheDrainIsReplacedAndItsSocketIsEmptied) {
   PipelineOptions options = processes(ProcessUse::prefork, 1);
   options.slots = 1;
@@ -468,7 +469,7 @@ TEST_F(ProcessGroupTest, OneThatDiesInTheDrainIsReplacedAndItsSocketIsEmptied) {
 
 TEST_F(ProcessGroupTest, AStartThatFailsSaysWhyAndLeavesNoProcess) {
   PipelineOptions options = processes(ProcessUse::prefork);
-  options.receive.real_time_priority = 100;  // there is no such
+  options.receive.real_time_priority = 100;  // the max is 99
   LiveProcesses live(service_, options);
   try {
     live.group().start();
@@ -495,7 +496,7 @@ TEST_F(ProcessGroupTest, AStartIsGivenUpWhileItForks) {
   live.expect_at_rest();
 }
 
-// Of two processes the first runs and is killed; the second never comes to its first round, so the
+// The first of two processes runs and is killed; the second never comes to its first round, so the
 // start goes on; the third is to replace the first.
 class ThirdProcessTest : public ProcessGroupTest {
  protected:
@@ -519,7 +520,7 @@ class ThirdProcessTest : public ProcessGroupTest {
     std::atomic<pid_t>* shared_ = reinterpret_cast<std::atomic<pid_t>*>(memory_.data());
   };
 
-  // What the start says once the third has failed.
+  // The error of the start after the third process has failed.
   static std::string why_not_started(std::function<void()> third) {
     StartsInOrder service;
     service.third = std::move(third);

@@ -1,5 +1,5 @@
-// What the tests of processes share, be they a group that goes on or one for each message: the
-// service that tells who answers, and the pipelines' options.
+// Shared by the tests of process groups and of processes for one message each: a service that tells
+// which process answers, and the pipelines' options.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,7 @@ class TellingService final : public Service {
       if (request == "die") ::raise(SIGKILL);
       while (request == "stay") ::pause();
       const std::string pid = std::to_string(::getpid());
-      // No longer than its request, as for peers that are not trusted.
+      // Not longer than its request, since the client is not trusted.
       const auto bytes = std::as_bytes(std::span(pid));
       std::copy(bytes.begin(), bytes.end(), message.reply_window().begin());
       message.reply(bytes.size());
@@ -51,7 +51,7 @@ inline PipelineOptions processes(ProcessUse use, unsigned lanes = 3) {
   return options;
 }
 
-// Of what pauses 10, 20, 40 ... ms after each failure in a row, 1 s at most.
+// The max of failures within `time` if a pause of 10, 20, 40 ... ms, at most 1 s, follows each.
 inline unsigned max_failures_in(std::chrono::nanoseconds time) {
   unsigned failures = 1;
   for (std::chrono::nanoseconds pause = std::chrono::milliseconds(10); time >= pause; ++failures) {

@@ -1,5 +1,5 @@
-// The leader token: to whom it goes, and that under threads it is never lost, never in two hands,
-// and never parked while a lane has room. All interleavings of few lanes: tests/spin.
+// The leader token: to which lane it goes, and that under threads it is never lost, never with two
+// lanes, and never parked while a lane has room. All interleavings of few lanes: tests/spin.
 #include "queue/leader_token.h"
 
 #include <algorithm>
@@ -58,7 +58,7 @@ struct Events {
 
 class LeaderTokenTest : public testing::Test {
  protected:
-  // Lanes of which `started` run; a lane with two messages has no room.
+  // The token of `max` lanes of which `started` run; a lane with two messages has no room.
   LeaderToken lanes(std::uint32_t max, std::uint32_t started, std::uint32_t min = 1) {
     return LeaderToken(events_.first(max), {.started = started, .min = min, .limit = 2});
   }
@@ -70,7 +70,8 @@ class LeaderTokenTest : public testing::Test {
     EXPECT_EQ(got.wakes, wakes);
   }
 
-  // Lane 0 full and the token with lane 1, and so on until `lanes` are full: the last one parks.
+  // Fills lane 0, which passes the token to lane 1, and so on for `lanes` lanes: the last one parks
+  // it.
   static void fill(LeaderToken& token, std::uint32_t lanes) {
     for (std::uint32_t lane = 0; lane + 1 < lanes; ++lane)
       expect_promotion(token.promote(lane, 2, true), TokenGoes::passed, lane + 1);
@@ -95,7 +96,7 @@ TEST_F(LeaderTokenTest, GoesToTheLeastLoaded) {
   EXPECT_TRUE(token.is_leader(1));
   EXPECT_EQ(token.load_guess(0), 2u);
   expect_promotion(token.promote(1, 1, true), TokenGoes::passed, 2);
-  // 0 has two, 1 has one.
+  // Lane 0 has two messages, lane 1 has one.
   expect_promotion(token.promote(2, 2, true), TokenGoes::passed, 1);
   EXPECT_TRUE(token.is_leader(1));
 }
@@ -517,9 +518,9 @@ struct StressRun {
   unsigned seed;
 };
 
-// Lanes as a server has them, with an eventfd for the socket: what is written to it are messages.
-// A client sends bursts and waits until they are answered, and in between until all lanes but one
-// have ended.
+// Lanes as a server has them, with an eventfd for the socket: the client writes messages to it. The
+// client sends bursts and often waits until they are answered, and now and then until all lanes but
+// one have ended.
 class Lanes {
  public:
   explicit Lanes(const StressRun& run)
@@ -549,7 +550,7 @@ class Lanes {
     reliever.join();
     stop();
     const bool ended = eventually([this] { return running_ == 0; });
-    invariant(ended, "all lanes end");  // one that hangs uses what would be destroyed here
+    invariant(ended, "all lanes end");  // a lane that hangs would use destroyed objects
     for (Thread& lane : threads_)
       if (lane.thread.joinable()) lane.thread.join();
     EXPECT_FALSE(twice_) << "two lanes listened at once";
@@ -565,8 +566,8 @@ class Lanes {
   std::uint32_t taken_up() const { return taken_up_; }
 
  private:
-  // A lane may have been started, have passed the token, ended, and be started again before the one
-  // that started it first has its handle.
+  // A lane may have been started, have passed the token, ended, and be started again before the
+  // thread that started it first has its handle.
   struct Thread {
     std::mutex mutex;
     std::thread thread;
@@ -635,7 +636,7 @@ class Lanes {
     }
   }
 
-  // Without the token. Returns whether the lane has ended.
+  // One round of a lane without the token. Returns whether the lane has ended.
   bool rest(std::uint32_t lane, Pauser& random) {
     if (random.one_in(4)) sched_yield();  // here the token may come
     if (stopping_) return token_.close_for_good(lane);
@@ -650,7 +651,7 @@ class Lanes {
   // Returns false when the server stops and the socket is empty.
   bool listen(std::uint32_t lane) {
     if (listeners_.fetch_add(1, kNoOrder) > 0) twice_ = true;
-    const bool stopping = stopping_;  // looked at first: what was sent before it is received
+    const bool stopping = stopping_;  // read first: earlier messages are received
     std::uint32_t got = receive();
     if (got == 0 && !stopping) {
       std::array<pollfd, 2> wait = {{{socket_.fd(), POLLIN, 0}, {events_.fds[lane], POLLIN, 0}}};
@@ -662,7 +663,8 @@ class Lanes {
     return got > 0 || !stopping;
   }
 
-  // The messages are numbered by a plain integer: the token orders what its holders do.
+  // The messages are numbered by a plain integer, since the token orders the accesses of its
+  // holders.
   std::uint32_t receive() {
     std::uint32_t got = 0;
     for (std::uint64_t one = 0; got < run_.limit; ++got)
@@ -686,7 +688,7 @@ class Lanes {
     }
   }
 
-  // Counts order nothing, so that ThreadSanitizer sees whether the token does.
+  // Relaxed: counters must order nothing, so that ThreadSanitizer sees whether the token does.
   static constexpr std::memory_order kNoOrder = std::memory_order_relaxed;
 
   const StressRun run_;

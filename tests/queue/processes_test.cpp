@@ -1,8 +1,8 @@
 // Two processes over one slot pool and one slot queue in shared memory.
 //
-// Both alive: every message arrives, once, in order. One killed, at each step that others can
+// Both alive: every message arrives, once, in order. One killed, at each step that the other can
 // observe and at random moments: the other one never hangs, because each of its waits has a
-// deadline, and what it gets is what was handed in, nothing twice. It may find fewer slots and
+// deadline, and it takes only messages that were put in, none twice. It may find fewer slots and
 // entries than there were: queue/README.md, "What is not promised".
 #include <array>
 #include <atomic>
@@ -54,7 +54,7 @@ struct CrashPlatform : NativePlatform {
 using Pool = BasicSlotPool<CrashPlatform>;
 using Queue = BasicSlotQueue<CrashPlatform>;
 
-// What the processes share: pool, queue, and a message number in each slot.
+// Shared by the processes: pool, queue, and a message number in each slot.
 class Edge {
  public:
   struct Messages {
@@ -83,7 +83,8 @@ class Party {
  public:
   explicit Party(Edge& edge) : edge_(edge), cache_(edge.pool(), 0, 2), consumer_(edge.queue(), 1) {}
 
-  // Sends a batch as large as there are slots; how many messages, 0: no slot came in time.
+  // Sends a batch of as many messages as it gets slots; returns their number, 0 if no slot came in
+  // time.
   std::size_t send() {
     std::array<std::uint32_t, kBatch> slots{};
     const auto batch = std::span(slots).first(claim(slots));
@@ -95,14 +96,14 @@ class Party {
     return batch.size();
   }
 
-  // Takes a batch; how many messages, 0: none came in time.
+  // Takes a batch; returns the number of messages, 0 if none came in time.
   std::size_t receive() {
     std::array<std::uint32_t, kBatch> slots{};
     const auto begin = std::chrono::steady_clock::now();
     status_ = consumer_.wait(kBatch, begin + kWait).status;
     EXPECT_LT(std::chrono::steady_clock::now() - begin, kHang);
     const auto batch = std::span(slots).first(consumer_.try_take(slots));
-    // After a wait that was too short something may have come all the same.
+    // A message may have come after the wait has timed out.
     EXPECT_TRUE(status_ != TakeStatus::taken || !batch.empty());
     for (const std::uint32_t slot : batch) look_at(slot);
     cache_.give_back(batch);
@@ -193,7 +194,7 @@ TEST(Processes, WhatIsSentToAChildArrivesOnceAndInOrder) {
 
 enum class Role { producer, consumer };
 
-// Does its part for ever, with pauses in which the other side runs dry.
+// Plays its role until `go_on` says no, with pauses in which the other side runs dry.
 template <class GoOn>
 void play(Party& party, Role role, GoOn go_on) {
   for (int i = 0; go_on(); ++i) {
@@ -202,7 +203,8 @@ void play(Party& party, Role role, GoOn go_on) {
   }
 }
 
-// A child in one role, this process in the other, until the child is dead and beyond.
+// A child plays one role, this process the other, until the child is dead and for a while after
+// that.
 void outlive(Edge& edge, Role role_of_the_child, CrashPlatform::Plan plan,
              std::optional<std::chrono::microseconds> killed_after) {
   ForkedProcess victim([&] {
@@ -222,7 +224,7 @@ void outlive(Edge& edge, Role role_of_the_child, CrashPlatform::Plan plan,
   const int status = victim.wait();
   ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
   ASSERT_TRUE(in_time) << "the child never came to the point";
-  // Alone: what is left, then both ends in turn.
+  // The survivor alone: takes the remaining messages, then sends and receives in turn.
   for (int i = 0; i < 4; ++i) survivor.receive();
   for (int i = 0; i < 8; ++i) {
     survivor.send();

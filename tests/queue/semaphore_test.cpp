@@ -1,5 +1,5 @@
 // The semaphore: on one thread against a plain number, then with sleepers on threads, at an eventfd
-// and in another process. Who must wake under load: tests/stress.
+// and in another process. Wake-ups under load: tests/stress.
 #include "queue/semaphore.h"
 
 #include <algorithm>
@@ -105,12 +105,13 @@ TEST(Semaphore, OneWakeUpOnTheWayIsEnoughForAsManyTokens) {
   EXPECT_EQ(semaphore.post(1).wakes, 0u);
   EXPECT_EQ(CountingPlatform::unparks, 1);
   EXPECT_EQ(semaphore.poll_wait(3).tokens, 3u);
-  // The mark went with the waiter: the next one is woken again.
+  // The mark of the wake-up went with the waiter: the next waiter is woken again.
   semaphore.begin_wait();
   EXPECT_EQ(semaphore.post(1).wakes, 1u);
 }
 
-// Who was woken may stand still, its CPU taken by others: so once more each time the tokens double.
+// The woken thread may stand still, its CPU taken by others: so post() wakes once more each time
+// the tokens double.
 TEST(Semaphore, WakesOnceMoreEachTimeTheTokensDouble) {
   CountingPlatform::unparks = 0;
   BasicSemaphore<CountingPlatform> semaphore;
@@ -120,7 +121,7 @@ TEST(Semaphore, WakesOnceMoreEachTimeTheTokensDouble) {
     if (semaphore.post(1).wakes > 0) woke_at.push_back(tokens);
   EXPECT_EQ(woke_at, (std::vector<std::uint32_t>{1, 2, 4, 8, 16, 32, 64, 128, 256, 512}));
   EXPECT_EQ(CountingPlatform::unparks, 10);
-  // As many again as were there at the last wake-up, however they come.
+  // The tokens double with as many more as there were at the last wake-up, in one post or several.
   semaphore.post(23);
   EXPECT_EQ(semaphore.post(1).wakes, 1u) << "1,024";
   EXPECT_EQ(semaphore.post(1000).wakes, 0u);
@@ -137,7 +138,7 @@ TEST(Semaphore, TokensThatComeAndGoWakeNobodyAgain) {
     EXPECT_EQ(semaphore.post(3).wakes, 0u);
   }
   EXPECT_EQ(semaphore.post(1).wakes, 1u);
-  // A look begins anew.
+  // A waiter that looks in vain is woken again.
   EXPECT_EQ(semaphore.try_take(4), 4u);
   EXPECT_EQ(semaphore.poll_wait(1).status, TakeStatus::waiting);
   EXPECT_EQ(semaphore.post(1).wakes, 1u);
@@ -164,7 +165,7 @@ struct FirstWokenStands : NativePlatform {
   }
 };
 
-// Found by an independent look: 233 tokens were posted in 250 ms, and the other waiter took none.
+// Found in an independent review: 233 tokens were posted in 250 ms, and the other waiter took none.
 TEST(Semaphore, WokenWaiterThatStandsStillDoesNotSilenceTheOthers) {
   constexpr std::uint32_t kTokens = 225;
   BasicSemaphore<FirstWokenStands> semaphore;
@@ -269,7 +270,8 @@ TEST(Semaphore, TimedTakeThatExpiresTakesNothing) {
   EXPECT_EQ(semaphore.post(1).value, 1u);
 }
 
-// A lone token that nothing follows: the woken one stands still, the other one is reminded of it.
+// A single token, without a later post: the woken waiter stands still, and a reminder wakes the
+// other.
 TEST(Semaphore, AReminderWakesTheNextSleeper) {
   BasicSemaphore<GatePlatform> semaphore;
   std::atomic<std::uint32_t> taken = 0;
@@ -289,7 +291,8 @@ TEST(Semaphore, AReminderWakesTheNextSleeper) {
   });
   wait_for_waiters(semaphore, 2);
   wait_until_asleep(second_id);
-  // Futexes wake in the order of sleeping (futex(2)): the one that stops at the gate.
+  // A futex wakes in the order of sleeping (futex(2)), so it wakes the waiter that stops at the
+  // gate.
   semaphore.post(1);
   gate.wait_until_reached();
   EXPECT_EQ(taken, 0u);
@@ -309,7 +312,7 @@ TEST(Semaphore, AReminderWakesTheNextSleeper) {
 }
 
 // P14: a token that comes while the waiter is on its way to report a time-out is either taken and
-// reported, or left.
+// reported, or stays.
 TEST(Semaphore, TokenThatComesAsTheTimeEndsIsTakenAndReported) {
   BasicSemaphore<GatePlatform> semaphore;
   Gate gate(PausePoint::semaphore_woken);
@@ -388,7 +391,7 @@ TEST(SemaphoreDeathTest, PostBeyondTheRangeAborts) {
   EXPECT_DEATH(Semaphore{kMax + 1}, "broken invariant: semaphore starts within its range");
 }
 
-// Against an integer, 200,000 random steps.
+// Against an integer, in 200,000 random steps.
 TEST(Semaphore, BehavesLikeANumber) {
   std::mt19937 random(1);
   for (int round = 0; round < 100; ++round) {
@@ -470,7 +473,7 @@ TEST_F(EventSemaphore, WaiterThatGivesUpSignalsTheOther) {
   EXPECT_EQ(semaphore_.waiters_guess(), 0u);
 }
 
-// The descriptor is empty then, and stays so until the next signal.
+// Then the descriptor is empty, and stays so until the next signal.
 TEST_F(EventSemaphore, WaiterThatStandsStillAfterTheSignalDoesNotSilenceTheOther) {
   semaphore_.begin_wait();
   semaphore_.begin_wait();

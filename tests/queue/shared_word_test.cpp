@@ -1,5 +1,5 @@
-// Words that are used where nobody has constructed them: in zeroed pages, by another process, in a
-// mapping for reading.
+// Words that are used without having been constructed there: in zeroed pages, by another process,
+// in a read-only mapping.
 #include "queue/shared_word.h"
 
 #include <atomic>
@@ -22,7 +22,7 @@ struct Header {
 
 static_assert(ImplicitLifetime<SharedWord<std::uint64_t>> && ImplicitLifetime<Header> &&
               ImplicitLifetime<std::uint64_t>);
-// What the queues' cells, the slots' headers and the stats region were made of.
+// The queues' cells, the slots' headers and the stats region once were such atomics.
 static_assert(!ImplicitLifetime<std::atomic<std::uint64_t>>);
 static_assert(sizeof(SharedWord<std::uint64_t>) == 8 && alignof(SharedWord<std::uint64_t>) == 8);
 static_assert(sizeof(SharedWord<std::uint32_t>) == 4);

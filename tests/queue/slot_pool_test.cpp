@@ -166,7 +166,7 @@ TEST(SlotCache, PassesOnWhatIsTooMuch) {
 }
 
 TEST(SlotCache, VanishesWhenSlotsAreFew) {
-  // The others of four lanes have to find slots: at most an eighth of a fair share is kept.
+  // The other three lanes have to find slots: a cache keeps at most an eighth of a fair share.
   for (const std::uint32_t slots : {1u, 3u, 31u}) {
     OwnPool<NativePlatform> own(slots);
     SlotPool::SlotCache cache(own.pool, 64, 4);

@@ -1,5 +1,5 @@
-// The slot queue: on one thread against a std::deque, then with producers and a consumer stopped
-// where it hurts most (Q1 to Q4), and across processes. Under load: tests/stress.
+// The slot queue: on one thread against a std::deque, then with producers and a consumer stopped at
+// the worst places (Q1 to Q4), and across processes. Under load: tests/stress.
 #include "queue/slot_queue.h"
 
 #include <algorithm>
@@ -259,7 +259,7 @@ class F01PausedProducer : public testing::TestWithParam<std::uint64_t> {
  protected:
   using Queue = BasicSlotQueue<GatePlatform>;
 
-  // A thread that puts slots 0 and 1 and stops at `point`.
+  // Starts a thread that puts slots 0 and 1 and stops at `point`.
   void pause_at(PausePoint point) {
     gate_ = std::make_unique<Gate>(point);
     paused_ = std::thread([this] {
@@ -327,8 +327,8 @@ TEST(SlotQueue, F02PausedConsumerNeverSeesASlotThatIsNotItsOwn) {
       got_by_paused = take(consumer);
     });
     gate.wait_until_reached();
-    // It has read slots 0 and 1, and holds two tokens; the others go round with the third slot left
-    // over, over the very cells it has read.
+    // The paused consumer has read slots 0 and 1, and holds two tokens; with the third token the
+    // others go round the ring, over the very cells it has read.
     Consumer others(own.queue, 1);
     std::deque<std::uint32_t> inside = {0, 1, 2};
     for (int i = 0; i < 23; ++i) {
@@ -345,7 +345,7 @@ TEST(SlotQueue, F02PausedConsumerNeverSeesASlotThatIsNotItsOwn) {
   }
 }
 
-// Two mappings of the same memory: an address stored inside would show.
+// Two mappings of the same memory: an address stored inside would be wrong in one of them.
 TEST(SlotQueue, HoldsNoPointers) {
   const int file = memfd_create("slot_queue", MFD_CLOEXEC);
   ASSERT_GE(file, 0);

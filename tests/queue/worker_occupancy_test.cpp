@@ -64,7 +64,7 @@ TEST(WorkerOccupancy, AProducerCallsWhenMoreWaitThanWorkersAreOutside) {
   EXPECT_FALSE(called(occupancy));
 }
 
-// Found by an independent look: a worker that was woken and stands still is not inside, and the
+// Found in an independent review: a worker that was woken but stands still is not inside, and the
 // starter was never called, however many messages waited.
 TEST(WorkerOccupancy, AWorkerThatStandsStillOutsideHoldsUpOneMessage) {
   WorkerOccupancy occupancy(2, 1);
@@ -137,8 +137,8 @@ TEST(WorkerOccupancy, ACallWakesTheStarter) {
 }
 
 // Rounds of a few more messages than there are workers, and workers that stay inside until all of a
-// round is taken: if a single call is lost, the round never ends. The rest of it is taken by
-// helpers, which play the on-demand threads; a starter lets them in, as
+// round is taken: if a single call is lost, the round never ends. Threads that play the on-demand
+// threads take the messages that the workers do not; a starter lets them in, as
 // stages/service/on_demand.cpp does.
 class Rounds {
  public:
@@ -176,7 +176,7 @@ class Rounds {
  private:
   static constexpr std::uint32_t kProducers = 2;
 
-  // Waits until so many are taken; gives up when nothing is taken for long.
+  // Waits until so many messages are taken; gives up when none has been taken for 20 s.
   void wait_until_taken(std::uint32_t messages) {
     std::uint32_t seen = taken_;
     auto deadline = steady_clock::now() + seconds(20);
@@ -191,7 +191,7 @@ class Rounds {
     }
   }
 
-  // Every second message of each round, one by one, together with the other producer.
+  // Puts every second message of each round, one by one, while the other producer puts the others.
   void produce(std::uint32_t first) {
     for (std::uint32_t round = 0; round < rounds_ && !stuck_; ++round) {
       for (std::uint32_t i = first; i < per_round_; i += kProducers) {
@@ -208,7 +208,7 @@ class Rounds {
     while (queue_.wait().status == TakeStatus::taken) {
       occupancy_.enter([this] {
         const std::uint32_t waiting = queue_.ready_guess();
-        // If it looked before it was counted, a message could now come in unseen.
+        // If the worker looked before it was counted, a message could come in unseen here.
         std::this_thread::yield();
         return waiting;
       });

@@ -47,7 +47,7 @@ struct Made {
   WorkerQueue& queue;
 };
 
-// As many as there is room for; returns how many.
+// Puts as many as there is room for; returns how many.
 std::uint32_t put(WorkerQueue& queue, std::vector<std::uint32_t> slots) {
   const std::uint32_t places = queue.reserve(static_cast<std::uint32_t>(slots.size()));
   slots.resize(places);
@@ -273,7 +273,8 @@ class Storm {
     }
   }
 
-  // Counted before the put and until before the pop: less than is in the queue, never more.
+  // An entry counts from before its put() until before its pop(), while it has a place: so the
+  // count never exceeds the places taken.
   void note_inside(std::uint32_t entries) {
     const std::uint32_t now = inside_.fetch_add(entries, std::memory_order_relaxed) + entries;
     std::uint32_t max = max_inside_.load(std::memory_order_relaxed);
@@ -297,8 +298,8 @@ TEST(WorkerQueueStorm, NothingIsLostOrDoubledWhateverTheBound) {
   }
 }
 
-// The payload is plain memory, as a slot's header is: whoever holds a claim sees it whole, and room
-// that has come back means that its last reader is done.
+// The payload is plain memory, as a slot's header is: the taker with a claim sees it whole, and
+// room that has come back means that its last reader is done.
 TEST(WorkerQueueStorm, WhatAnEntryStandsForIsSeenWhole) {
   constexpr std::uint32_t kEntries = 3000;
   Made made(64);
@@ -344,7 +345,7 @@ TEST(ProcessSharedWorkerQueue, AProducerInAnotherProcess) {
   EXPECT_EQ(producer.exit_code(), 0);
 }
 
-// The same memory at two addresses: it can hold no pointer to itself.
+// The same memory at two addresses: it cannot hold a pointer to itself.
 class Mappings {
  public:
   Mappings() : fd_(memfd_create("worker-queue", MFD_CLOEXEC)) {

@@ -1,4 +1,4 @@
-// Memory as queues, pools and semaphores want it: zeroed, page-aligned, untouched until used.
+// Memory as queues, pools and semaphores need it: zeroed, page-aligned, untouched until used.
 #pragma once
 
 #include <cstddef>

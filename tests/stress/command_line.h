@@ -1,5 +1,5 @@
-// The command line of the programs that run mutants: --mutant NAME, --list, which names them all,
-// and options that are whole numbers.
+// The command line of the programs that run mutants: --mutant NAME, --list, which names all
+// mutants, and options that are whole numbers.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct NumberOption {
 };
 
 // Sets the numbers that are given and returns the mutant. Ends the program after --list, and with
-// exit code 2 and `usage` where something is wrong.
+// exit code 2 and `usage` if an argument is wrong.
 Mutant parse_command_line(int argc, char** argv, const char* usage,
                           std::initializer_list<NumberOption> numbers);
 

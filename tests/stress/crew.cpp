@@ -21,7 +21,7 @@ namespace {
 // Under ThreadSanitizer everything is some ten times slower.
 constexpr std::chrono::seconds kPatience{kThreadSanitizer ? 10 : 2};
 
-// Read by a signal handler: plain bytes that are written before the threads of a run start.
+// A signal handler reads this: plain bytes, written before the threads of a run start.
 char g_epitaph[512];
 
 void write_epitaph() {

@@ -20,19 +20,19 @@
 
 namespace cpss {
 
-// Says what is wrong with which run, and ends the process with exit code 1.
+// Reports what is wrong with the run, and ends the process with exit code 1.
 [[noreturn]] void fail(const Run& run, const std::string& what);
 
-// What is running is named if the process dies of a broken invariant, a crash or ThreadSanitizer.
+// The run is named if the process dies of a broken invariant, a crash or ThreadSanitizer.
 void name_run_if_killed(const Run& run);
 
-// One thread's side.
+// One thread of a run.
 class alignas(64) Worker {
  public:
   Worker(std::string_view role, const Run& run, std::uint64_t number);
 
   Random& random() noexcept { return random_; }
-  // What it does now, for the report; a literal.
+  // What the thread does now, for the report; `what` is a literal.
   void doing(const char* what) noexcept { doing_.store(what, std::memory_order_relaxed); }
   void progressed(std::uint64_t amount) noexcept {
     progress_.store(progress_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
@@ -41,7 +41,7 @@ class alignas(64) Worker {
   void stand_when_woken(std::function<bool()> it_has_to) {
     pauser_.stand_when_woken(std::move(it_has_to));
   }
-  // A moment to wait until, or never, as the run says.
+  // The deadline of the thread's next wait, or none, as the run says.
   Deadline deadline() noexcept;
 
  private:
@@ -59,7 +59,7 @@ class alignas(64) Worker {
 
 class Crew {
  public:
-  // `state` describes what the threads share, for the report; called while they run.
+  // `state` describes the state that the threads share, for the report; called while they run.
   Crew(const Run& run, std::function<std::string()> state);
   ~Crew();
   Crew(const Crew&) = delete;

@@ -1,4 +1,4 @@
-// The names of the mutants, and from a name to code that is compiled for that mutant.
+// The names of the mutants, and the way from a name to the code compiled for that mutant.
 #pragma once
 
 #include <array>
@@ -50,7 +50,7 @@ constexpr std::string_view name_of(Mutant mutant) {
   return kMutantNames[static_cast<std::size_t>(mutant)];
 }
 
-// Calls function.template operator()<mutant>(): a mutant chosen at run time, compiled in.
+// Calls function.template operator()<mutant>(): compiled for all mutants, chosen at run time.
 template <class Function>
 auto with_mutant(Mutant mutant, Function&& function) {
   using Call = decltype(function.template operator()<Mutant::none>()) (*)(Function&);

@@ -52,7 +52,7 @@ class Pipeline {
   using Queue = BasicSlotQueue<Platform>;
   using Pool = BasicSlotPool<Platform>;
 
-  // What a slot carries. A slot given back is blank, as one that was never used.
+  // The payload of a slot. A slot that was given back is blank, as if it was never used.
   struct Message {
     std::uint64_t sequence = 0;
     std::uint64_t check = 0;
@@ -82,7 +82,7 @@ class Pipeline {
           std::min<std::uint64_t>(each() - sent, me.random().up_to(kMaxBatch)));
       std::span<std::uint32_t> slots = std::span(batch).first(wanted);
       slots = slots.first(claim(me, cache, slots));
-      // Now and then some go back unused.
+      // Now and then gives some back unused.
       const std::size_t unused = me.random().one_in(8) ? me.random().below(2) : 0;
       for (const std::uint32_t slot : slots.first(unused)) messages_[slot].full = false;
       cache.give_back(slots.first(unused));
@@ -166,7 +166,7 @@ class Pipeline {
     message = {};
   }
 
-  // After all threads have ended.
+  // To be called after all threads have ended.
   void check_end() {
     const auto seen = std::accumulate(seen_.begin(), seen_.end(), std::uint64_t{0});
     if (seen != seen_.size()) wrong("{} of {} messages lost", seen_.size() - seen, seen_.size());

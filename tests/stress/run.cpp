@@ -27,7 +27,7 @@ constexpr std::array kPauseNames = {
 static_assert(static_cast<std::size_t>(PausePoint::semaphore_woken) + 1 == kPauseNames.size(),
               "one name for each pause point");
 
-// Every kind of run once, in an order that brings the different ones early.
+// Every kind of run once, in an order in which different kinds come early.
 std::vector<Run> make_kinds() {
   std::vector<Run> kinds;
   for (const std::uint32_t producers : {1u, 2u, 4u})
@@ -74,7 +74,8 @@ Run plan(std::uint64_t seed, std::uint64_t messages) {
   Random random(seed);
   run.waits = random.one_in(3) ? Waits::timed : Waits::untimed;
   if (!random.one_in(4)) run.hot = static_cast<PausePoint>(random.below(kPauseNames.size()));
-  // A large ring has to go round, too; a scenario that creates its threads for few tokens is short.
+  // A large ring has to go round, too; the other scenarios start threads for few tokens, so they
+  // are short.
   run.messages = run.slots > 1000 ? std::max<std::uint64_t>(messages * 4, 20'000)
                  : run.scenario == Scenario::pipeline ? messages
                                                       : std::max<std::uint64_t>(messages / 8, 1);

@@ -11,9 +11,9 @@ namespace cpss {
 
 enum class Scenario : std::uint8_t {
   pipeline,       // pool -> queue -> pool, payload in plain memory
-  burst,          // the same, but producers wait until all is taken: nobody's put helps a later one
+  burst,          // the same, but producers wait until all is taken: no put makes up for another
   one_token,      // one token as a lock among eight waiters (F04)
-  quota,          // waiters that stop when they have enough, so that a token left over sticks out
+  quota,          // waiters stop when they have enough, so that a token too many is found
   stands_still,   // half of the waiters stand still when they are woken
   close,          // closed while many wait
   event_waiters,  // several waiters on one eventfd
@@ -34,7 +34,7 @@ struct Run {
   std::optional<PausePoint> hot = std::nullopt;  // where threads of this run pause often
 };
 
-// The run with this seed; as many consecutive seeds as kinds_of_runs() see every kind once.
+// The run with this seed; kinds_of_runs() consecutive seeds give every kind once.
 Run plan(std::uint64_t seed, std::uint64_t messages);
 std::uint64_t kinds_of_runs();
 

@@ -23,8 +23,8 @@ class SemaphoreRuns {
  public:
   explicit SemaphoreRuns(const Run& run) : run_(run) {}
 
-  // F04: one token goes round among many. It is a lock then, which a plain counter proves; a token
-  // that is free while all sleep stops the run.
+  // F04: one token goes round among many waiters. It is a lock then, which a plain counter proves;
+  // the run stops if the token is free while all sleep.
   void one_token() {
     Semaphore semaphore(1);
     std::uint64_t plain_count = 0;
@@ -46,8 +46,8 @@ class SemaphoreRuns {
     check_end(semaphore, 1);
   }
 
-  // As many tokens as the waiters want together, and each stops when it has its share: tokens that
-  // nobody is woken for stay in sight.
+  // There are as many tokens as the waiters want together, and each stops when it has its share: so
+  // tokens for which no waiter is woken are not taken by another one.
   void quota() {
     Semaphore semaphore;
     std::atomic<std::uint64_t> wanted = 0;
@@ -66,8 +66,8 @@ class SemaphoreRuns {
     check_end(semaphore, 0);
   }
 
-  // Half of the waiters stand still once they have been woken, until the others have what they want
-  // of tokens that come one by one: whoever is asleep is woken when enough of them wait.
+  // Half of the waiters stand still once they have been woken, until the others have all they want
+  // of tokens that come one by one: so a sleeper has to be woken when enough tokens wait.
   void stands_still() {
     Semaphore semaphore;
     std::atomic<std::uint64_t> posted = 0;
@@ -93,7 +93,7 @@ class SemaphoreRuns {
     for (std::uint32_t i = 0; i < run_.producers; ++i)
       crew.start("poster", [&](Worker& me) {
         while (hungry > 0) {
-          // Enough to wake all of them, one after the other.
+          // Enough to wake all waiters, one after the other.
           if (semaphore.value_guess() < (1u << run_.consumers) * 4) {
             ++posted;
             semaphore.post(1);
@@ -108,7 +108,7 @@ class SemaphoreRuns {
     check_end(semaphore, posted - taken);
   }
 
-  // Many wait, some tokens come, the semaphore closes: everyone is told, no token is lost.
+  // Many wait, some tokens come, the semaphore closes: every waiter is told, no token is lost.
   void close() {
     Semaphore semaphore;
     std::atomic<std::uint64_t> taken = 0;
@@ -173,7 +173,7 @@ class SemaphoreRuns {
  private:
   using Semaphore = BasicSemaphore<StressPlatform<kMutant>>;
 
-  // 1 to `max` tokens; 0: closed.
+  // Takes 1 to `max` tokens; 0: closed.
   std::uint32_t take(Worker& me, Semaphore& semaphore, std::uint32_t max) {
     for (;;) {
       me.doing("waits");
@@ -207,7 +207,7 @@ class SemaphoreRuns {
     }
   }
 
-  // Posts what is left, in random portions, together with other posters.
+  // Posts the remaining tokens, in random portions, together with other posters.
   void post_all(Worker& me, Semaphore& semaphore, std::atomic<std::uint64_t>& left) {
     std::uint64_t seen = left.load(std::memory_order_relaxed);
     while (seen > 0) {

@@ -18,7 +18,7 @@ class Pauser {
  public:
   Pauser(std::uint64_t seed, std::optional<PausePoint> hot) noexcept : random_(seed), hot_(hot) {}
 
-  // From now on, woken from sleep, it stands still as long as `it_has_to`.
+  // From now on the thread, when woken from sleep, stands still while `it_has_to()`.
   void stand_when_woken(std::function<bool()> it_has_to) { stands_ = std::move(it_has_to); }
 
   void at(PausePoint point) noexcept {
@@ -50,7 +50,7 @@ class Pauser {
   std::function<bool()> stands_;
 };
 
-// The calling thread's; null: it does not pause.
+// The pauser of the calling thread; null: it does not pause.
 inline thread_local Pauser* this_threads_pauser = nullptr;
 
 template <Mutant kMutant>

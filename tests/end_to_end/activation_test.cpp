@@ -1,5 +1,5 @@
 // A server that gets its sockets from a service manager: under every model it answers at all of
-// them, ends in silence, and leaves what it does not read to the next start.
+// them, ends in silence, and leaves the datagrams that it does not read to the next start.
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -41,8 +41,8 @@ std::uint64_t in_ledger(const std::string& stats_file, const std::string& name) 
   return program::stats_of(stats_file).at("ledger").at(name);
 }
 
-// Asks at each of several sockets in bursts, with pauses of random length up to the longest. Until
-// it is told to finish; then it waits for the replies that are missing, as long as they come.
+// Asks at each of several sockets in bursts, with pauses of random length up to `longest`, until
+// finish(). Then it waits for the missing replies, as long as they come.
 class RestlessClient {
  public:
   RestlessClient(const HeldSockets& sockets, std::size_t count, std::chrono::milliseconds longest)
@@ -54,7 +54,7 @@ class RestlessClient {
 
   void finish() { thread_.request_stop(); }
   bool done() const { return done_; }
-  // Once it is done.
+  // To be called once it is done.
   std::uint64_t sent() const { return sent_; }
   void expect_one_reply_to_each() const {
     EXPECT_EQ(replies_.size(), sent_);
@@ -67,7 +67,7 @@ class RestlessClient {
     std::uint64_t unanswered = 0;
   };
   static constexpr std::uint64_t kBurst = 20;
-  static constexpr std::uint64_t kMaxUnanswered = 100;  // so that they fit into a small buffer
+  static constexpr std::uint64_t kMaxUnanswered = 100;  // these fit into a small buffer
 
   void run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
@@ -87,7 +87,7 @@ class RestlessClient {
       ++peer.unanswered;
     }
   }
-  // As long as replies are missing and come in time.
+  // Receives as long as replies are missing and come in time.
   void receive_for(std::chrono::milliseconds longest) {
     for (Peer& peer : peers_)
       while (peer.unanswered > 0 && receive_from(peer, longest)) {
@@ -119,8 +119,8 @@ class ActivationModels : public testing::TestWithParam<ModelUnderTest> {
     return under(GetParam(), std::move(more));
   }
 
-  // One server after the other, as often as said and as there is still something to answer: each is
-  // started when something waits in the sockets, and brought to its end by `end`.
+  // Runs several servers, one after the other, until the client is done: each starts when a
+  // datagram waits in the sockets, and `end` brings it to its end.
   void serve(RestlessClient& client, const HeldSockets& sockets, const Environment& environment,
              const std::function<void(Program&)>& end) {
     constexpr int kStarts = 4;
@@ -168,8 +168,8 @@ TEST_P(ActivationModels, AnswersAtEachOfItsSockets) {
   EXPECT_EQ(server.ledger("answered"), 4u);
 }
 
-// Time stamps would take the room of the address asked, the error queue would keep an idle server
-// busy, and replies would wait, or be cut into pieces.
+// Without the server's repairs time stamps would take the room of the address asked, the error
+// queue would keep an idle server busy, and replies would wait, or be cut into pieces.
 TEST_P(ActivationModels, AnswersWhateverItsSocketsWereGiven) {
   try {
     const UdpSocket probe(SocketAddress(IpAddress::parse("::1").value(), 0), {});
@@ -202,7 +202,7 @@ TEST_P(ActivationModels, AnswersWhateverItsSocketsWereGiven) {
   EXPECT_EQ(server.ledger("answered"), 2u);
 }
 
-// Whoever gave the socket has it still, and may set its options when it is in use.
+// The process that gave the socket still has it, and may set its options while it is in use.
 TEST_P(ActivationModels, CountsWhatTheKernelCouldNotSayOfADatagram) {
   try {
     const UdpSocket probe(SocketAddress(IpAddress::parse("::1").value(), 0), {});
@@ -231,7 +231,7 @@ TEST_P(ActivationModels, CountsWhatTheKernelCouldNotSayOfADatagram) {
 
 INSTANTIATE_TEST_SUITE_P(All, ActivationModels, testing::ValuesIn(every_model()), model_name);
 
-// What was received is answered; the rest, and what comes during the drain, is not read.
+// Received requests are answered; the server does not read the rest, nor what comes in the drain.
 TEST_P(ActivationModels, WhatIsLeftInTheSocketIsForTheNextStart) {
   const HeldSockets sockets({"127.0.0.1"});
   const GateFile gate;
@@ -305,7 +305,7 @@ TEST_F(Activation, SocketsOfOurOwnAreRefused) {
 TEST_F(Activation, OnlyAServerThatIsStartedAgainMayEndInSilence) {
   const std::string text = "is for servers that get their sockets from a service manager";
   EXPECT_THAT(refused({program::kServer}, {{"CPSS_IDLE_EXIT", "1"}}).errors, HasSubstr(text));
-  // These sockets are for another process.
+  // These sockets are meant for another process.
   const HeldSockets sockets({"127.0.0.1"});
   EXPECT_THAT(refused(sockets.hand_to({"/usr/bin/env", "LISTEN_PID=1", program::kServer}),
                       {{"CPSS_IDLE_EXIT", "1"}})
@@ -313,7 +313,7 @@ TEST_F(Activation, OnlyAServerThatIsStartedAgainMayEndInSilence) {
               HasSubstr(text));
 }
 
-// Or the drain would take longer than it may, and the message be lost.
+// Else the drain would take longer than it may, and the message be lost.
 TEST_F(Activation, AMessageInsideIsNoSilence) {
   const HeldSockets sockets({"127.0.0.1"});
   const GateFile gate;
@@ -338,7 +338,7 @@ TEST_F(Activation, ByTheManagersOwnTool) {
   SocketAddress address(IpAddress::parse("127.0.0.1").value(), 0);
   address = UdpSocket(address, {}).local_address();
   const std::string stats_file = folder_.file("stats");
-  // It hands over no other variables.
+  // The tool hands over no other variables.
   Program server({tool, "--datagram", "--listen=" + address.to_string(),
                   "--setenv=CPSS_SERVICE=echo", "--setenv=CPSS_IDLE_EXIT=0.1",
                   "--setenv=CPSS_STATS_FILE=" + stats_file, program::kServer});

@@ -1,4 +1,4 @@
-// Addresses that come and go while the server runs, or are not there when it starts.
+// Addresses that come and go while the server runs, or are missing when it starts.
 #include <chrono>
 #include <fstream>
 #include <memory>
@@ -52,7 +52,7 @@ class Hosts {
   OtherNamespace other_;
 };
 
-// The kernel has an address before all of its routes: what is sent meanwhile may be lost.
+// The kernel has an address before all of its routes: datagrams sent meanwhile may be lost.
 bool comes_to_be_answered(UdpClient& client, const std::string& request) {
   return eventually([&] {
     EXPECT_EQ(client.send(request), 0);
@@ -62,8 +62,8 @@ bool comes_to_be_answered(UdpClient& client, const std::string& request) {
 
 class AddressModels : public testing::TestWithParam<ModelUnderTest> {};
 
-// An address of the server's moves to another host, whose client uses the server's own port, as a
-// server of the same kind would: it is refused for as long as the address is ours, no longer.
+// An address of the server's host moves to another host, whose client uses the server's own port,
+// as another server of the kind would: the client is refused only as long as the address is ours.
 TEST_P(AddressModels, OneThatMovesAwayIsAClientsFromThenOn) {
   run_isolated(kServersInNamespace, [] {
     const Hosts hosts;
@@ -94,11 +94,12 @@ TEST_P(AddressModels, OneThatMovesAwayIsAClientsFromThenOn) {
   });
 }
 
-// And one that comes is ours from then on: nobody is answered who claims to be it.
+// An address that comes is ours from then on: a client that claims to have it gets no reply.
 TEST_P(AddressModels, OneThatComesIsOursFromThenOn) {
   run_isolated(kServersInNamespace, [] {
     const Hosts hosts;
-    // Or the kernel itself would drop what claims to come from one of our IPv4 addresses.
+    // Else the kernel itself would drop datagrams that claim to come from one of our IPv4
+    // addresses.
     write_file("/proc/sys/net/ipv4/conf/here0/accept_local", "1");
     for (const auto& [own, comes, length] :
          {std::tuple("10.9.0.1", "10.9.0.2", "/24"), std::tuple("fd09::1", "fd09::2", "/64")}) {
@@ -127,7 +128,7 @@ TEST_P(AddressModels, OneThatComesIsOursFromThenOn) {
   });
 }
 
-// Also in duplicate address detection an address is not there.
+// During duplicate address detection, too, an address is missing.
 TEST_P(AddressModels, OneThatComesAfterTheStartIsAnsweredAt) {
   run_isolated(kServersInNamespace, [] {
     for (const auto& [ip, network] :
@@ -145,7 +146,8 @@ TEST_P(AddressModels, OneThatComesAfterTheStartIsAnsweredAt) {
   });
 }
 
-// It is asked once, at the start, whether replies would come back; here they do later.
+// The server checks only once, at its start, whether replies would come back to it; here they do
+// later.
 TEST_P(AddressModels, TheAddressForRepliesBecomesOurOwn) {
   run_isolated(kServersInNamespace, [] {
     for (const auto& [own, replies, network, listen] :

@@ -1,5 +1,5 @@
 // Preloaded into the real cpssd (LD_PRELOAD): counts every allocation of the process in a file that
-// the test maps, whose name is in ALLOCATION_COUNT.
+// the test maps. ALLOCATION_COUNT has the file's name.
 #include <cstdlib>
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// The load client against the real server: latency under a plan when the server stalls, and every
+// The load client against the real server: latency under a plan when the server stalls, and each
 // lost message in its place.
 #include <chrono>
 #include <memory>
@@ -43,7 +43,7 @@ std::uint64_t sum_of_places(const nlohmann::json& loss) {
   return sum;
 }
 
-// Every message that was not answered right is in exactly one place (M05).
+// Every message without a right answer is in exactly one place (M05).
 void expect_all_in_place(const nlohmann::json& report) {
   const nlohmann::json& loss = report.at("loss");
   ASSERT_TRUE(loss.is_object()) << report.dump();
@@ -60,8 +60,8 @@ void expect_all_at(const nlohmann::json& report, const std::string& place) {
   EXPECT_EQ(report.at("loss").at(place), report.at("lost")) << report.dump();
 }
 
-// M02: in a closed loop a second of standing still is measured by the few messages under way; here
-// by all that were planned meanwhile.
+// M02: a closed loop measures a second in which the server stands still by the few messages under
+// way; here all messages planned meanwhile measure it.
 TEST(Blast, M02AStalledServerShowsInTheLatencies) {
   ServerProcess server(program::kServer, {});
   Program client(command(server, {"-Q", "2000", "-l", "10"}));
@@ -82,7 +82,7 @@ TEST(Blast, M02AStalledServerShowsInTheLatencies) {
 TEST(Blast, WhatAStoppedServersKernelDroppedIsToldFromTheRest) {
   ServerProcess server(program::kServer, {{"CPSS_SOCKET_BUFFER", "8192"}});
   Program client(command(server, {"-Q", "500", "--count", "2500", "-t", "3"}));
-  // Not before it has looked at the server, which would be one that hangs.
+  // Only now: before the client has looked at the server, it would find one that hangs.
   ASSERT_TRUE(eventually([&] { return server.ledger("received") > 0; }));
   server.process().signal(SIGSTOP);
   std::this_thread::sleep_for(std::chrono::seconds(2));
@@ -125,7 +125,7 @@ TEST(Blast, RepliesThatAreTooLate) {
   ServerProcess server(
       program::kTestServer,
       {{"TEST_SENDS", "delay"}, {"TEST_SENDS_EVERY", "10"}, {"TEST_SENDS_DELAY_MS", "1500"}});
-  // The time-out is longer than a busy machine keeps the other replies waiting.
+  // The time-out is longer than a busy machine delays the other replies.
   const nlohmann::json report = blast(server, {"--count", "200", "-t", "1", "-Q", "2000"});
   EXPECT_GE(report.at("late"), 20) << report.dump();
   expect_all_at(report, "too_late");
@@ -192,7 +192,7 @@ TEST(Blast, AServerThatWasReplacedIsNotAccountable) {
   const std::string stats_file = folder.file("stats");
   auto server = std::make_unique<ServerProcess>(program::kServer,
                                                 Environment{{"CPSS_STATS_FILE", stats_file}});
-  // Until it is told to end, so that it is there for both servers.
+  // Runs until it is told to end, so that it runs with both servers.
   Program client(command(*server, {"-Q", "500", "-l", "300", "-t", "0.3"}));
   ASSERT_TRUE(eventually([&] { return server->ledger("received") > 0; }));
   server->expect_clean_end();
@@ -206,7 +206,7 @@ TEST(Blast, AServerThatWasReplacedIsNotAccountable) {
 
 TEST(Blast, OtherClientsInTheRegionAreNoticed) {
   ServerProcess server(program::kServer, {});
-  // Until it is told to end, so that it is there all the time, however slow everything is.
+  // Runs until it is told to end, so that it runs all the time, on a slow machine too.
   Program other(command(server, {"-l", "300"}));
   ASSERT_TRUE(eventually([&] { return server.ledger("received") > 0; }));
   const nlohmann::json report = blast(server, {"-Q", "100", "-l", "0.5"});

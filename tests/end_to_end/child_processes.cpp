@@ -16,7 +16,7 @@ struct Status {
   pid_t parent = 0;
 };
 
-// Of /proc/PID/stat, proc(5): PID (NAME) STATE PARENT ... Nothing where there is no such process.
+// Reads /proc/PID/stat, proc(5): PID (NAME) STATE PARENT ... nullopt if there is no such process.
 std::optional<Status> status_of(pid_t process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/stat");
   std::string line;

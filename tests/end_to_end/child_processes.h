@@ -1,4 +1,4 @@
-// The child processes of a server, as ps would show them.
+// The child processes of a server, as ps shows them.
 #pragma once
 
 #include <map>
@@ -8,7 +8,7 @@
 
 namespace cpss {
 
-// Their names by pid. Those that have ended and wait for their parent to see it are left out.
+// Their names by pid, without those that have ended and are not reaped yet.
 std::map<pid_t, std::string> children_of(pid_t parent);
 
 // Whether there is such a process, and it has not ended.

@@ -1,4 +1,4 @@
-// A server that misbehaves once: udpblast must say exactly what was wrong, and the server's ledger
+// A server that misbehaves once: udpblast must report exactly that fault, and the server's ledger
 // must balance all the same.
 #include <string>
 
@@ -22,7 +22,7 @@ class ClientFaults : public testing::Test {
     // A number of the shipped sample that matches, and one that does not.
     write_file(data_, "+12025550123\t" + expected_body() + "\n+999\t\n");
   }
-  // What the sample says of that number, asked of the table's own file.
+  // The body of the sample's reply for that number, asked of a server.
   static std::string expected_body() {
     ServerProcess server(program::kServer, {});
     UdpClient client(server.address());
@@ -30,7 +30,7 @@ class ClientFaults : public testing::Test {
     const std::size_t length = native::read_header(std::as_bytes(std::span(reply)))->body_length;
     return reply.substr(native::kHeaderBytes, length);
   }
-  // Blasts the server; the report as JSON with the exit code added as "code".
+  // Blasts the server; returns the report as JSON with the exit code added as "code".
   nlohmann::json blast(const ServerProcess& server, std::vector<std::string> more = {}) {
     std::vector<std::string> command = {
         program::kBlast, "-p",      std::to_string(server.port()), "-d",
@@ -89,7 +89,7 @@ TEST_F(ClientFaults, OneLate) {
   ServerProcess server(
       program::kTestServer,
       {{"TEST_SENDS", "delay"}, {"TEST_SENDS_EVERY", "60000"}, {"TEST_SENDS_DELAY_MS", "1500"}});
-  // The time-out is longer than a busy machine keeps the other replies waiting.
+  // The time-out is longer than a busy machine delays the other replies.
   const nlohmann::json report = blast(server, {"-t", "1"});
   EXPECT_EQ(report.at("code"), 1);
   EXPECT_EQ(report.at("late"), 1) << report.dump(1);

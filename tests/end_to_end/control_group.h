@@ -18,14 +18,14 @@ namespace cpss {
 
 class ControlGroup {
  public:
-  // `controller`: "cpuset", "memory", "cpu". Where none can be made, made() is false.
+  // `controller`: "cpuset", "memory", "cpu". If the group cannot be made, made() is false.
   explicit ControlGroup(const std::string& controller)
       : folder_(std::filesystem::path("/sys/fs/cgroup") / controller /
                 fmt::format("cpss-test-{}", ::getpid())) {
     std::error_code error;
     made_ = std::filesystem::create_directory(folder_, error);
   }
-  // A group goes when its last process has been reaped.
+  // The kernel removes a group only after its last process has been reaped.
   ~ControlGroup() {
     EXPECT_TRUE(!made_ || eventually([this] { return ::rmdir(folder_.c_str()) == 0; }));
   }

@@ -1,5 +1,5 @@
-// What a server makes of the control group that it is in: real ones. Made-up ones, of both
-// versions, are read in memory_check_test.cpp and tests/server.
+// How a server uses the limits of the control group that it is in: real groups. Made-up ones, of
+// both versions, are read in memory_check_test.cpp and tests/server.
 #include <cstddef>
 #include <string>
 
@@ -35,7 +35,7 @@ constexpr int k100MiB = 100 << 20;
 TEST_P(InAControlGroup, MoreMemoryThanItMayUseIsRefused) {
   const ControlGroup group("memory");
   if (!gets(group, "memory.limit_in_bytes", k100MiB)) GTEST_SKIP() << "no control group";
-  // A process for each message has slots as there are processes: eight for each lane.
+  // With a process for each message slots follow from processes: eight for each lane.
   const Environment settings =
       GetParam().name == "mp_fork"
           ? Environment{{"CPSS_LANES", "64"}, {"CPSS_MSGSIZE", "65535"}}
@@ -48,7 +48,7 @@ TEST_P(InAControlGroup, MoreMemoryThanItMayUseIsRefused) {
                                    HasSubstr("/memory.limit_in_bytes")));
 }
 
-// So what is not refused may use all that it was reckoned with.
+// A server that is not refused must be able to use all memory that it was estimated to need.
 TEST(ControlGroups, WhatFitsLivesWithEverySlotFull) {
   if (kSanitized) GTEST_SKIP() << "sanitizers need more memory";
   const ControlGroup group("memory");
@@ -79,7 +79,7 @@ TEST_P(InAControlGroup, ThereAreNoMoreLanesThanItsCpuTimeCanRun) {
   if (test::allowed_cpus().size() < 2) GTEST_SKIP() << "needs two CPUs";
   ServerProcess server(group.run(program::kServer), under(GetParam(), {{"CPSS_SERVICE", "echo"}}));
   const std::string& model = GetParam().name;
-  // Without the group one for each CPU; where lanes take turns they are places, twice as many.
+  // Without the group: a receiver for each CPU; with hand-off twice as many places for lanes.
   const std::size_t wanted = model == "symped_handoff" ? 2 : 1;
   EXPECT_EQ(server.stats().at("receivers").size(), wanted);
   UdpClient client(server.address());

@@ -1,5 +1,5 @@
-// Datagrams that are no good requests, sent to the real server: each is counted under its own
-// reason and none is answered; after each a good request is, and the ledger balances.
+// Datagrams that are not good requests, sent to the real server: each is counted under its own
+// reason and not answered; after each a good request is answered, and the ledger balances.
 #include <string>
 
 #include <gtest/gtest.h>
@@ -15,7 +15,8 @@ namespace {
 
 class Datagrams : public testing::Test {
  protected:
-  // Sends `payload`, expects its reason to be counted once more and a good request to be answered.
+  // Sends `payload`; expects that its reason is counted once more, and that a good request is
+  // answered.
   void expect_counted(const std::string& payload, const std::string& reason) {
     SCOPED_TRACE(reason + ", " + std::to_string(payload.size()) + " bytes");
     const std::uint64_t before = server_.reason(reason);
@@ -98,7 +99,7 @@ TEST_F(Datagrams, BadRequestsAreAnsweredAsSuch) {
     EXPECT_EQ(header->code, static_cast<std::uint16_t>(native::ReplyCode::bad_request));
     EXPECT_LE(reply->size(), request.size());
   }
-  server_.wait_until_idle(5);  // the last reply is here before it is booked
+  server_.wait_until_idle(5);  // the last reply comes before its message is booked
   EXPECT_EQ(server_.ledger("answered"), 5u);
   server_.expect_clean_end();
 }

@@ -1,4 +1,5 @@
-// Who runs the next stage's step: seen from outside, by system calls and threads' CPU time.
+// Which thread runs the next stage's step: seen from outside, by system calls and threads' CPU
+// time.
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -20,11 +21,11 @@ class Dispatch : public VariableTest {
  protected:
   static constexpr int kMessages = 200;
 
-  // Futex calls that so many messages, one after the other, cost.
+  // The number of futex calls for kMessages messages, one after the other.
   static std::uint64_t futex_calls(ServerProcess& server) {
     UdpClient client(server.address());
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(client.ask("what a message costs is learned"));
-    // Idle lanes go to sleep, one after the other.
+    // Waits until the idle lanes have gone to sleep, one after the other.
     std::uint64_t before = calls(server);
     EXPECT_TRUE(eventually([&] { return std::exchange(before, calls(server)) == before; }));
     for (int i = 0; i < kMessages; ++i) EXPECT_TRUE(client.ask("request"));
@@ -43,7 +44,7 @@ class Dispatch : public VariableTest {
 };
 
 TEST_F(Dispatch, OneMessageAtATimeCostsNoFutexCall) {
-  // On a busy machine a batch may take long; what it is expected to take is not the point here.
+  // On a busy machine a batch may take long; the expected time of a batch is not tested here.
   ServerProcess server(program::kServer, echo_with({{"CPSS_INLINE_MAX_US", "1000000"}}));
   EXPECT_EQ(futex_calls(server), 0u);
   for (const char* stage : {"receive", "service", "response"})
@@ -78,7 +79,7 @@ TEST_F(Dispatch, LanesOfAnotherClassDoNotRunInline) {
   server.expect_clean_end();
 }
 
-// What takes longer than a batch may that is run inline goes to its own lane.
+// A batch that takes longer than one may that is run inline goes to the stage's own lane.
 TEST_F(Dispatch, SlowServiceIsLeftToItsLane) {
   ServerProcess server(
       program::kServer,

@@ -1,5 +1,5 @@
-// The end of a server: what was received before the signal is answered, what comes later is left to
-// the kernel and counted, and a server that cannot finish still closes its ledger.
+// The end of a server: it answers what it received before the signal, the kernel keeps and counts
+// what comes later, and a server that cannot finish still closes its ledger.
 #include <cstdlib>
 #include <set>
 #include <thread>
@@ -22,10 +22,10 @@ constexpr std::chrono::seconds kPatience{60};
 
 class Drain : public testing::Test {
  protected:
-  // A server whose service, or whose sending, stands still as long as the gate is closed.
+  // A server whose service, or whose send, stands still as long as the gate is closed.
   Environment gated(const char* gate = "TEST_GATE") const {
     write_file(gate_, "");
-    // The stage behind the gate stands still, and no other.
+    // So that only the stage behind the gate stands still.
     return {{"CPSS_SERVICE", "gated"}, {gate, gate_}, {"CPSS_DISPATCH", "queued"}};
   }
   void open_gate() const { unlink(gate_.c_str()); }
@@ -156,8 +156,8 @@ TEST_F(Drain, UnderLoadAgainAndAgain) {
     EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
     sender.join();
     server.expect_ledger_balances();
-    // What was sent after the socket was gone was refused by ICMP or lost with it: not ours to
-    // count.
+    // Datagrams sent after the socket had gone were refused by ICMP, or lost with it: the server
+    // need not count them.
     EXPECT_LE(server.ledger("received") + server.ledger("kernel_dropped"), sent.datagrams);
     EXPECT_EQ(server.ledger("answered"), server.ledger("received"));
     EXPECT_EQ(server.ledger("failed"), 0u);

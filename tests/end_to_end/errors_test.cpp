@@ -1,5 +1,5 @@
-// What the server says, and with which exit code, when it cannot start or is told nonsense. Nothing
-// may be left running and no region left behind that claims to be alive.
+// What the server reports, and with which exit code, if it cannot start or its settings are wrong.
+// No process may be left running, and no region left behind that claims to be alive.
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -54,13 +54,13 @@ bool deny_sockets_of(unsigned family) {
 
 class Errors : public testing::Test {
  protected:
-  // Runs the server where it must refuse to start.
+  // Runs a server that must refuse to start.
   Finished refused(Environment environment, std::vector<std::string> options = {}) {
     options.insert(options.begin(), program::kServer);
     return refused_command(std::move(options), std::move(environment));
   }
-  // The same with a limit as the shell's ulimit takes it: "-n 20".
-  // Without the descriptors that whoever runs the tests has left open: they count, too.
+  // The same with a limit as the shell's ulimit takes it: "-n 20". Closes the descriptors that the
+  // caller of the tests has left open, since they count, too.
   Finished refused_under(const std::string& limit, Environment environment) {
     return refused_command(
         {"/bin/sh", "-c",
@@ -154,7 +154,7 @@ TEST_F(Errors, ALimitOfTheProcessIsNamed) {
   EXPECT_THAT(result.errors, HasSubstr("ulimit -n"));
 }
 
-// With that ledger the reason would be gone, too, why it was restarted.
+// The last ledger may tell why the server had to be restarted.
 TEST_F(Errors, ARestartThatFailsLeavesTheLastLedgerOfTheServerBefore) {
   if (kUndefinedBehaviorSanitizer)
     GTEST_SKIP() << "UndefinedBehaviorSanitizer needs descriptors to look at memory";
@@ -171,7 +171,7 @@ TEST_F(Errors, ARestartThatFailsLeavesTheLastLedgerOfTheServerBefore) {
   EXPECT_EQ(after.at("ledger"), before.at("ledger"));
 }
 
-// Whatever it is that there is no descriptor for: the file of settings, its parser, the data, the
+// At whichever step the descriptors run out: the file of settings, its parser, the data, the
 // region, the stages.
 TEST_F(Errors, TooFewDescriptorsAre70) {
   if (kUndefinedBehaviorSanitizer)
@@ -188,17 +188,17 @@ TEST_F(Errors, TooFewDescriptorsAre70) {
       EXPECT_THAT(result.errors, HasSubstr("ulimit -n"));
       expect_no_region();
     }
-  // The service manager's socket has the last one.
+  // The service manager's socket takes the last descriptor.
   const Finished data = refused_under("-n 4", {{"CPSS_NUMBERS", folder_.file("good.csv")},
                                                {"NOTIFY_SOCKET", folder_.file("nobody")}});
   EXPECT_EQ(data.code, 70);
   EXPECT_THAT(data.errors, AllOf(HasSubstr("good.csv"), HasSubstr("ulimit -n")));
 }
 
-// As a kernel without IPv6 does, or a service manager's RestrictAddressFamilies=.
+// As in a kernel without IPv6, or under a service manager's RestrictAddressFamilies=.
 TEST_F(Errors, AnAddressFamilyThatIsSwitchedOffIs78) {
   Finished result;
-  std::jthread([&] {  // and what it starts
+  std::jthread([&] {  // for this thread and the processes it starts
     if (!deny_sockets_of(AF_INET6)) return;
     result = refused({{"CPSS_LISTEN", "[::1]:0"}});
   })
@@ -263,14 +263,14 @@ TEST_F(Errors, AddressInUseIs69) {
   expect_no_region();
 }
 
-// Time may bring it.
+// The address may be there at another start.
 TEST_F(Errors, AddressThatIsNotThereIs69) {
   const Finished result = refused({{"CPSS_LISTEN", "192.0.2.1:0"}});
   EXPECT_EQ(result.code, 69);
   EXPECT_THAT(result.errors, HasSubstr("192.0.2.1"));
 }
 
-// Port 80 of a network namespace in which we may not have it.
+// Port 80 of a network namespace in which the server may not have it.
 TEST_F(Errors, NoPermissionForThePortIs77) {
   if (geteuid() != 0) {
     const Finished result = refused({{"CPSS_LISTEN", "127.0.0.1:80"}});
@@ -278,9 +278,10 @@ TEST_F(Errors, NoPermissionForThePortIs77) {
     return;
   }
   const NamespaceRun run = run_in_namespace([] {
-    // Not everywhere may it be written, but then it is what a new namespace has.
+    // In some namespaces it cannot be written, but there it has this value, as in every new
+    // namespace.
     std::ofstream("/proc/sys/net/ipv4/ip_unprivileged_port_start") << "1024";
-    // Not even root gets it back when it executes the server.
+    // Not even root gets the capability back when it executes the server.
     if (prctl(PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE) != 0) return 99;
     TemporaryFolder own;
     const Finished result =
@@ -330,7 +331,7 @@ TEST_F(Errors, MoreMemoryThanThereIsAddressSpaceForIsSaid) {
   expect_no_region();
 }
 
-// The same, and a limit on files, where slots and queues are in shared memory (G11).
+// The same, and with a limit on files, where slots and queues are in shared memory (G11).
 TEST_F(Errors, NoRoomForSharedMemoryIsSaid) {
   if (kSanitized) GTEST_SKIP() << "sanitizers need the address space that this test takes away";
   for (const char* limit : {"-v 2000000", "-f 8192"}) {
@@ -348,7 +349,7 @@ TEST_F(Errors, NoRoomForSharedMemoryIsSaid) {
 struct RefusedStart {
   Environment environment;
   int code;
-  std::string names;  // what is wrong
+  std::string names;  // the text that names the mistake
 };
 
 TEST_F(Errors, CheckConfigRefusesWhatAStartRefuses) {
@@ -383,7 +384,7 @@ TEST_F(Errors, CheckConfigRefusesWhatAStartRefuses) {
     }
 }
 
-// Root without the one right, and whoever never had it.
+// For root without that capability, and for a user who never had it.
 TEST_F(Errors, CheckConfigLooksForTheRightToALowPort) {
   int first = 1024;
   std::ifstream("/proc/sys/net/ipv4/ip_unprivileged_port_start") >> first;
@@ -410,7 +411,7 @@ TEST_F(Errors, CheckConfigLooksForTheRightToTheRealTimeClass) {
                                   HasSubstr("CAP_SYS_NICE"), HasSubstr("LimitRTPRIO=")));
 }
 
-// It takes nothing: neither the port nor the region of the server that runs.
+// --check-config takes nothing: neither the port nor the region of the running server.
 TEST_F(Errors, CheckConfigSaysWhatOnlyAStartCanTell) {
   ServerProcess running(program::kServer, {});
   const Finished same = run_program(

@@ -15,11 +15,11 @@ struct ModelUnderTest {
   std::string name;
   Environment environment;
 
-  // What GoogleTest names the parameter in its messages.
+  // GoogleTest prints the parameter as this in its messages.
   friend void PrintTo(const ModelUnderTest& model, std::ostream* out) { *out << model.name; }
 };
 
-// Those that take one socket for each address.
+// The models that take one socket for each address.
 inline std::vector<ModelUnderTest> every_model() {
   return {{"seda", {{"CPSS_MODEL", "seda"}}},
           {"sped", {{"CPSS_MODEL", "sped"}}},
@@ -30,7 +30,7 @@ inline std::vector<ModelUnderTest> every_model() {
           {"mp_fork", {{"CPSS_MODEL", "mp"}, {"CPSS_MP", "fork"}}}};
 }
 
-// What it is to be run with, and more.
+// The environment of the model, with `more`.
 inline Environment under(const ModelUnderTest& model, Environment more) {
   more.insert(model.environment.begin(), model.environment.end());
   return more;

@@ -24,7 +24,8 @@ Finished getstat(const ServerProcess& server) {
   return run_program({program::kGetstat, "--file", server.stats_file()});
 }
 
-// Replies to clients that have gone come back as ICMP errors, charged to nobody else.
+// Replies to clients that have gone come back as ICMP errors, which must count against no other
+// client.
 TEST(Faults, ClientsThatLeave) {
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}});
   for (int i = 0; i < 200; ++i) UdpClient(server.address()).send("and away");
@@ -35,8 +36,8 @@ TEST(Faults, ClientsThatLeave) {
   server.expect_clean_end();
 }
 
-// Interrupted system calls, injected into every lane. Not into futex: an injected error
-// replaces the call, and a wake that is not made is no interruption; StopsAndContinuesUnderLoad
+// Interrupted system calls, injected into every lane. Not into futex: an injected error replaces
+// the call, and a wake-up that is not made is no interruption. StopsAndContinuesUnderLoad
 // interrupts waits.
 TEST(Faults, InterruptedCalls) {
   if (kSanitized) GTEST_SKIP() << "sanitizers and ptrace do not go together";
@@ -75,8 +76,8 @@ TEST(Faults, StopsAndContinuesUnderLoad) {
   server.expect_clean_end();
 }
 
-// A packet to A that claims to come from B. Two echo servers on the same port, as two default
-// installations have it.
+// A packet to A that claims to come from B: two echo servers on the same port, as two default
+// installations are.
 TEST(Faults, TwoServersDoNotTalkToEachOther) {
   ServerProcess a(program::kServer, {{"CPSS_SERVICE", "echo"}, {"CPSS_LISTEN", "127.0.0.1:0"}});
   ServerProcess b(program::kServer, {{"CPSS_SERVICE", "echo"},
@@ -91,7 +92,7 @@ TEST(Faults, TwoServersDoNotTalkToEachOther) {
   EXPECT_EQ(a.reason("refused.service_port"), 1u);
 }
 
-// An echo is never longer than what it answers.
+// An echo is not longer than its request.
 TEST(Faults, EchoDoesNotAmplify) {
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"}});
   UdpClient client(server.address());
@@ -134,7 +135,7 @@ TEST(Faults, H02RegionReplacedByAnotherFile) {
   EXPECT_EQ(server.process().wait(std::chrono::seconds(10)), 0) << server.process().errors();
 }
 
-// From and to addresses of groups, on a wire of our own.
+// Datagrams from and to group addresses, on a wire of the test's own.
 TEST(Faults, GroupAddresses) {
   run_isolated([] {
     OtherNamespace other;
@@ -145,7 +146,7 @@ TEST(Faults, GroupAddresses) {
                          {{"CPSS_SERVICE", "echo"}, {"CPSS_LISTEN", "0.0.0.0:7700"}});
     const SocketAddress asked(*IpAddress::parse("10.77.0.1"), 7700);
     other.inside([&] {
-      // Answered: the wire works.
+      // The answer shows that the wire works.
       UdpClient client(asked, SocketAddress(*IpAddress::parse("10.77.0.2"), 0));
       EXPECT_EQ(client.ask("hello"), "hello");
       for (const char* source : {"10.77.0.255", "255.255.255.255", "224.0.0.1", "127.0.0.1"})
@@ -154,19 +155,20 @@ TEST(Faults, GroupAddresses) {
       send_forged(SocketAddress(*IpAddress::parse("10.77.0.2"), 4000),
                   SocketAddress(*IpAddress::parse("10.77.0.255"), 7700),
                   std::as_bytes(std::span("to all", 6)));
-      // Behind them all.
+      // This one comes after all of them.
       EXPECT_EQ(client.ask("goodbye"), "goodbye");
     });
     EXPECT_TRUE(eventually([&] { return server.reason("refused.group_address") >= 1; }));
     server.expect_clean_end();
-    // The kernel drops martians itself; what it lets through is refused. Nothing is answered.
+    // The kernel drops martians itself; the server refuses those that the kernel lets through. None
+    // is answered.
     EXPECT_EQ(server.ledger("sent"), 2u);
     EXPECT_EQ(server.ledger("failed"), 0u);
     EXPECT_EQ(server.ledger("refused"), server.ledger("received") - 2);
   });
 }
 
-// Replies that the kernel refuses, among others that it takes.
+// Replies that the kernel refuses, among others that it sends.
 TEST(Faults, UnreachablePeerAmongOthers) {
   run_isolated([] {
     OtherNamespace other;
@@ -203,8 +205,8 @@ TEST(Faults, UnreachablePeerAmongOthers) {
   });
 }
 
-// Half of them valid requests with 1 to 3 bytes changed, half noise. scripts/check raises the
-// number to a million with MUTATIONS.
+// Half of the requests are valid ones with 1 to 3 bytes changed, half are noise. scripts/check
+// raises their number to a million with MUTATIONS.
 TEST(Faults, MutatedRequests) {
   const char* variable = std::getenv("MUTATIONS");
   const int count = variable == nullptr ? 10'000 : std::atoi(variable);
@@ -213,7 +215,7 @@ TEST(Faults, MutatedRequests) {
   std::mt19937_64 random(42);
   const auto below = [&](std::size_t limit) { return random() % limit; };
   std::uint64_t sent = 0;
-  // In parts, so that nothing is lost in full buffers.
+  // In parts, so that no full buffer loses any.
   for (int part = 0; part < count; part += 1000) {
     sent += flood
                 .send(1000,

@@ -1,4 +1,4 @@
-// What has to hold of a server that got more than it can do.
+// What has to hold for a server that got more than it can do.
 #pragma once
 
 #include <cstdint>
@@ -9,24 +9,24 @@
 
 namespace cpss {
 
-// Memory of the process that is in RAM.
+// Memory of the process that is in RAM, in KiB.
 std::uint64_t resident_kib(pid_t pid);
 
-// Where the datagrams of a flood have got to (M05). Each that the clients' kernel took is received,
-// or counted as dropped at the server's socket, or was lost before it in a CPU's input queue, which
-// the kernel counts for the whole machine: floods of other programs are in that number, too, so it
-// is a bound on what may be missing.
+// Where the datagrams of a flood are (M05). Each datagram that the clients' kernel took is
+// received, or counted as dropped at the server's socket, or was lost before it in a CPU's input
+// queue. The kernel counts that loss for the whole machine, floods of other programs included, so
+// it is an upper bound on the datagrams that may be missing.
 class FloodAccount {
  public:
-  // Before the flood; the server has received nothing yet.
+  // To be made before the flood, while the server has received nothing.
   explicit FloodAccount(const ServerProcess& server);
 
   void add(std::uint64_t sent) noexcept { sent_ += sent; }
-  // Until each datagram is in one of these counters and nothing is inside. That send() has returned
-  // does not say so: on a busy machine a CPU's input queue and the socket hold datagrams long after
-  // the server has nothing inside.
+  // Waits until each datagram is in one of these counters and nothing is inside. The return of
+  // send() does not show that: on a busy machine a CPU's input queue and the socket may hold
+  // datagrams long after the server has nothing inside.
   void wait_until_all_taken() const;
-  // After the server's end: before it, the last drops are yet to be read.
+  // To be called after the server's end: before it, the last drops are not read yet.
   void expect_all_accounted() const;
 
  private:

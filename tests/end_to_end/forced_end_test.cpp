@@ -1,5 +1,5 @@
-// A forced end under each server model, while a service stands still: whatever is inside, wherever
-// it is held, is booked once, and only then does the region say that the end was clean.
+// A forced end under each server model, while a service stands still: every message inside, in
+// whichever place, is booked once, and only then does the region say that the end was clean.
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,10 +27,9 @@ using namespace std::chrono_literals;
 
 constexpr auto kPatience = 20s;
 constexpr std::uint64_t kPackets = 3;
-constexpr std::uint64_t kDatagrams = 32;  // in each
+constexpr std::uint64_t kDatagrams = 32;  // in each packet
 
-// Also where receive runs the service inline, with datagrams in hand that found no slot: it does
-// that on one CPU.
+// seda_on_one_cpu: receive runs the service inline, while it holds datagrams that found no slot.
 std::vector<ModelUnderTest> models() {
   std::vector<ModelUnderTest> result = every_model();
   const std::string cpu = std::to_string(test::first_allowed_cpu());
@@ -44,7 +43,7 @@ std::vector<ModelUnderTest> models() {
   return result;
 }
 
-// As packets that the kernel hands over as they are, where the server lets it.
+// Sends packets that the kernel hands over merged, if the server's socket takes them so.
 void send_packets(const SocketAddress& to) {
   UdpSocket client(address_of("127.0.0.1"), {.gso = true});
   const std::string text(100, 'x');
@@ -55,7 +54,7 @@ void send_packets(const SocketAddress& to) {
 
 class ForcedEnd : public testing::TestWithParam<ModelUnderTest> {
  protected:
-  // With datagrams inside, more than there are slots where the kernel merges.
+  // With datagrams inside; if the kernel merges, with more than there are slots.
   void expect_closed_ledger(Environment more, const std::vector<int>& signals) {
     const GateFile gate;
     more.insert({{"CPSS_SERVICE", "gated"}, {"TEST_GATE", gate.path()}, {"CPSS_QSLOTS", "4"}});
@@ -99,7 +98,7 @@ TEST_P(ForcedEnd, ASecondSignalBooksAllThatIsHeld) {
 
 INSTANTIATE_TEST_SUITE_P(Models, ForcedEnd, testing::ValuesIn(models()), model_name);
 
-// Its message can be given to nobody while it may still end it.
+// Main cannot take the message while the process may still end it.
 TEST(ForcedEndOfProcesses, AKilledProcessThatDoesNotEndLeavesNoMarkOfACleanEnd) {
   for (const char* use : {"prefork", "fork"}) {
     SCOPED_TRACE(use);

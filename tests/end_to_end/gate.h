@@ -8,11 +8,10 @@ namespace cpss {
 
 class Gate {
  public:
-  // The file's name comes from an environment variable; where it is not set the gate is always
-  // open.
+  // An environment variable has the file's name; if it is not set the gate is always open.
   explicit Gate(const char* variable);
   bool open() const;
-  void pass() const;  // waits until it is
+  void pass() const;  // waits until it is open
 
  private:
   std::string file_;

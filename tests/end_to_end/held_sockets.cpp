@@ -12,7 +12,7 @@ namespace cpss {
 namespace {
 
 constexpr int kFirstHandedOver = 3;  // sd_listen_fds(3)
-// Ours have other numbers than those that the server gets.
+// The test's own sockets have other numbers than those that the server gets.
 constexpr int kFirstHeld = 100;
 
 void check(bool done, const std::string& what) {
@@ -21,8 +21,7 @@ void check(bool done, const std::string& what) {
 
 }  // namespace
 
-// As a manager leaves them: nothing is set but the address. Programs that the test starts inherit
-// them.
+// As a manager leaves them: only the address is set. Programs that the test starts inherit them.
 HeldSockets::HeldSockets(const std::vector<std::string>& ips) {
   for (const std::string& ip : ips) {
     SocketAddress address(IpAddress::parse(ip).value(), 0);
@@ -37,7 +36,7 @@ HeldSockets::HeldSockets(const std::vector<std::string>& ips) {
   }
 }
 
-// By bash, since other shells know descriptors of one digit only.
+// By bash, since other shells redirect only descriptors of one digit.
 std::vector<std::string> HeldSockets::hand_to(std::vector<std::string> command) const {
   std::string script = "exec";
   int handed_over = kFirstHandedOver;

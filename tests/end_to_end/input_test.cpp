@@ -1,4 +1,5 @@
-// What a user names as a file and is a pipe: it is read, and if nobody writes it that is an error.
+// A file named by the user may be a pipe: the program reads it, and reports an error if no process
+// writes to it.
 #include <chrono>
 #include <fstream>
 #include <string>
@@ -23,7 +24,7 @@ constexpr std::chrono::seconds kPatience{20};
 class Input : public testing::Test {
  protected:
   Input() { EXPECT_EQ(mkfifo(fifo_.c_str(), 0600), 0); }
-  // The program, and what it says where it has to give up. Not 30 s, which a test should not take.
+  // Runs the program with a pipe on which it gives up after 0.3 s: 30 s are too long for a test.
   Finished give_up(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), program::kTestServer);
     return run_program(std::move(arguments), {{"TEST_INPUT_PATIENCE_MS", "300"}}, kPatience);
@@ -78,7 +79,7 @@ TEST_F(Input, IsNotWaitedForAfterCtrlC) {
   }
 }
 
-// They map what they read, so it has to be a file.
+// The tools map their files, so a pipe will not do.
 TEST_F(Input, OfTheToolsIsRefusedAtOnceWhereItIsAPipe) {
   const Finished blast = run_program({program::kBlast, "-d", fifo_, "--count", "1"}, {}, kPatience);
   EXPECT_EQ(blast.code, 2);

@@ -1,5 +1,5 @@
 // Datagrams that come while the server closes its sockets: each is in the server's ledger, or the
-// kernel has told its sender that nobody is there.
+// kernel has told its sender that no socket listens there.
 #include <atomic>
 #include <fstream>
 #include <sstream>
@@ -24,10 +24,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Datagrams for ports of this network namespace that nobody listens on (netstat(8), NoPorts).
+// Datagrams for ports of this network namespace without a socket (netstat(8), NoPorts).
 std::uint64_t for_nobody() {
   std::uint64_t total = 0;
-  // The names, then the values.
+  // A line of names, then a line of values.
   std::ifstream v4("/proc/net/snmp");
   std::string names, values;
   while (std::getline(v4, names) && std::getline(v4, values)) {
@@ -42,7 +42,7 @@ std::uint64_t for_nobody() {
   return total;
 }
 
-// Sends to the address until it is stopped; counts what the kernel took.
+// Sends to the address until it is stopped; counts the datagrams that the kernel took.
 class Sender {
  public:
   explicit Sender(const SocketAddress& to)
@@ -84,10 +84,10 @@ std::vector<ModelUnderTest> models() {
 
 class LastDrops : public testing::TestWithParam<ModelUnderTest> {
  protected:
-  // Runs a server, and `end`, which ends it while a sender goes on, in a network of its own.
+  // Runs a server in a network of its own, and `end`, which ends it while a sender goes on.
   static void run(const std::function<void(ServerProcess&)>& end, Environment more) {
     const auto body = [&] {
-      // Datagrams one by one, so that the kernel counts them and not packets; handoff has no other.
+      // Without merging the kernel counts datagrams, not packets. Hand-off never merges.
       if (GetParam().name != "symped_handoff") more["CPSS_GRO"] = "false";
       more["CPSS_SOCKET_BUFFER"] = "64KiB";  // a process for each message is slow
       ServerProcess server(program::kTestServer, under(GetParam(), std::move(more)));
@@ -97,15 +97,15 @@ class LastDrops : public testing::TestWithParam<ModelUnderTest> {
       Sender sender(to);
       EXPECT_TRUE(eventually([&] { return server.ledger("received") > 0; }));
       end(server);
-      // Until it has found the port closed.
+      // Waits until the sender has found the port closed.
       const std::uint64_t nobody = for_nobody();
       EXPECT_TRUE(eventually([&] { return for_nobody() > nobody + 1000; }));
       const std::uint64_t sent = sender.stop();
       EXPECT_EQ(server.stats().at("state"), "stopped");
       server.expect_ledger_balances();
       const std::uint64_t in_ledger = server.ledger("received") + server.ledger("kernel_dropped");
-      // The rest nobody was there for. A CPU's input queue may hold some of it for a while, and may
-      // have lost some; that is counted for the whole machine.
+      // The rest came when no socket was there. A CPU's input queue may hold some of it for a
+      // while, and may have lost some; the kernel counts that for the whole machine.
       const auto missing = [&] {
         return static_cast<std::int64_t>(sent) -
                static_cast<std::int64_t>(in_ledger + for_nobody());
@@ -133,7 +133,7 @@ TEST_P(LastDrops, OfAnOrderlyEndAreAllInTheLedger) {
       {{"CPSS_SERVICE", "echo"}, {"CPSS_DRAIN_TIMEOUT", "60"}});
 }
 
-// Whose lanes leave unread what the sockets still hold.
+// At a forced end the lanes leave the datagrams in the sockets unread.
 TEST_P(LastDrops, OfAForcedEndAreAllInTheLedger) {
   const GateFile gate;
   run(

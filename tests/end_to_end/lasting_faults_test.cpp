@@ -1,5 +1,5 @@
-// What keeps failing under a server: it goes on with what works, tries what does not less and less
-// often, says so (getstat: degraded), and ends as it should.
+// Lasting faults: the server goes on with what works, tries what fails less and less often, reports
+// it (getstat: degraded), and ends as it should.
 #include <cerrno>
 #include <chrono>
 #include <string>
@@ -29,7 +29,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-// The reason for this trouble; null: the server is in no such trouble.
+// The reason for this trouble; null: the server does not have it.
 nlohmann::json trouble(const ServerProcess& server, const std::string& name) {
   const nlohmann::json stats = server.stats();
   for (const nlohmann::json& one : stats.at("troubles"))
@@ -52,8 +52,8 @@ std::uint64_t total(const ServerProcess& server, const std::string& counter) {
   return sum;
 }
 
-// How much a counter grows in a second, at most: of the time that looking at it takes, on a busy
-// machine longer than a second, all is counted.
+// The growth of a counter in a second. Never too high: the time of both readings counts as well, on
+// a busy machine more than a second.
 double per_second(const ServerProcess& server, const std::string& counter) {
   const auto begin = std::chrono::steady_clock::now();
   const std::uint64_t before = total(server, counter);
@@ -79,7 +79,8 @@ TEST_P(LastingFaults, OfReceivingCostNothing) {
   for (int i = 0; i < 5; ++i) ASSERT_EQ(client.send("x"), 0);
   ASSERT_TRUE(gets_into(server, "receive"));
   EXPECT_EQ(trouble(server, "receive"), "Cannot allocate memory");
-  // 1 ms, 2 ms, 4 ms ... 1 s: in any second 11 tries of two calls at most, for each lane.
+  // Pauses of 1 ms, 2 ms, 4 ms ... 1 s: in any second each lane makes at most 11 tries of two
+  // calls.
   const std::size_t lanes = server.stats().at("receivers").size();
   EXPECT_LE(per_second(server, "receive_errors"), 2.0 * 11 * static_cast<double>(lanes));
   server.expect_clean_end();
@@ -110,7 +111,7 @@ TEST_P(LastingFaults, OfSendingAreShownAsLongAsTheyLast) {
   server.expect_clean_end();
 }
 
-// --- CPUs that go ---
+// --- CPUs that are taken away ---
 
 class ShrunkCpuset : public testing::TestWithParam<ModelUnderTest> {};
 INSTANTIATE_TEST_SUITE_P(All, ShrunkCpuset, testing::ValuesIn(every_model()), model_name);
@@ -132,7 +133,7 @@ TEST_P(ShrunkCpuset, WhatThereIsIsUsedAndSaidUntilTheCpusAreBack) {
   ASSERT_TRUE(gets_into(server, "cpus"));
   server.wait_until_logged("none of the CPUs given may be used any more");
   EXPECT_EQ(client.ask("y"), "y");
-  // Those that are started now run, too.
+  // Processes that start now run, too.
   const auto before = children_of(server.pid());
   for (const auto& [child, name] : before) ::kill(child, SIGKILL);
   if (GetParam().name == "mp_prefork") {

@@ -1,4 +1,4 @@
-// Somebody removes the files of a running server's stats region.
+// Another program removes the files of a running server's stats region.
 #include <filesystem>
 
 #include <gmock/gmock.h>

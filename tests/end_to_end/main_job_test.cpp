@@ -53,7 +53,7 @@ TEST(MainJob, RealPrefixesAllRightAndNothingAllocated) {
          folder.file("numbers/queries.tsv"), "--count", std::to_string(count), "--json"},
         {}, std::chrono::seconds(240));
   };
-  // Lanes make their scratch memory with their first batches.
+  // Lanes allocate their scratch memory with their first batches.
   EXPECT_EQ(blast(5'000).code, 0);
   const std::uint64_t before = allocations.value();
   const Finished run = blast(kMessages);

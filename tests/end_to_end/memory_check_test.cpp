@@ -1,4 +1,4 @@
-// A server that may come to use more memory than there is, on the machine or in its control group.
+// A server that may come to use more memory than the machine or its control group has.
 #include <filesystem>
 #include <string>
 
@@ -20,7 +20,7 @@ using testing::Not;
 
 class MemoryCheck : public testing::TestWithParam<ModelUnderTest> {
  protected:
-  // A machine of 1 GiB, and in it a control group of version 2 of 100 MiB.
+  // A machine of 1 GiB, with a control group of version 2 of 100 MiB.
   MemoryCheck() {
     std::filesystem::create_directories(proc_ + "/self");
     std::filesystem::create_directories(group_);
@@ -52,7 +52,7 @@ class MemoryCheck : public testing::TestWithParam<ModelUnderTest> {
 
 Environment too_much(const ModelUnderTest& model) {
   Environment settings = {{"CPSS_QSLOTS", "60000"}, {"CPSS_MSGSIZE", "65535"}};
-  // Its slots follow from its processes, of which there may be eight for each lane.
+  // With a process for each message slots follow from processes: at most eight for each lane.
   if (model.name == "mp_fork") settings["CPSS_LANES"] = "32";
   return settings;
 }
@@ -72,7 +72,7 @@ TEST_P(MemoryCheck, MoreThanTheGroupMayUseIsRefusedWithBothFigures) {
 
 TEST_P(MemoryCheck, WhatFitsIsGoodToTheCheck) {
   Environment settings = with({{"CPSS_QSLOTS", "1024"}});
-  // Many lanes, of which none reads merged datagrams.
+  // With many lanes; none of them reads merged datagrams.
   if (GetParam().name == "symped_handoff") settings["CPSS_LANES"] = "32";
   settings["CPSS_STATS_FILE"] = folder_.file("stats");
   const Finished result = run_program({program::kTestServer, "--check-config"}, settings);

@@ -22,8 +22,8 @@ Names numbered(const std::string& kind, std::size_t count) {
 std::vector<ModelCase> model_cases() {
   const std::size_t max_lanes = 2 * test::allowed_cpus().size();
   return {
-      // Its one receive lane would run the service inline, rather than receive on while a service
-      // stands still.
+      // Queued: else its one receive lane would run the service inline, and not go on receiving
+      // while the service stands still.
       {.name = "seda",
        .settings = {{"CPSS_DISPATCH", "queued"}},
        .model = "seda",
@@ -87,7 +87,7 @@ std::vector<ModelCase> model_cases() {
        .model = "symped",
        .stages = kDirect,
        .receivers = numbered("lane", max_lanes),
-       // A lane below its limit keeps the turn to itself, so there is nobody to shed.
+       // A lane below its limit stays the leader, so no lane receives, and none sheds.
        .others = kReceiveThreads},
       {.name = "amped",
        .settings = {{"CPSS_MODEL", "amped"}},

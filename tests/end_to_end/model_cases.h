@@ -1,4 +1,4 @@
-// The ways to set up a server that the conformance suite of the server models runs
+// The configurations of a server that the conformance suite of the server models runs
 // (models_test.cpp), and what can be seen of each.
 #pragma once
 
@@ -19,9 +19,9 @@ struct ModelCase {
   std::string model;
   Names stages;
   Names receivers;  // the lanes that receive
-  // Whether somebody receives while a service stands still with a message in the only slot.
+  // Whether a lane receives while a service stands still with a message in the only slot.
   bool sheds = false;
-  // A setting that means nothing to the model, and the models to which it does.
+  // A setting that has no meaning for the model, and the models for which it has one.
   std::pair<std::string, std::string> others;
 };
 

@@ -1,5 +1,5 @@
-// What only some of the server models have: lanes of which one at a time is the leader, herds and
-// races for a socket, sockets of their own, helpers for what blocks.
+// Features of single server models: lanes of which one at a time is the leader, herds and races for
+// a socket, sockets of their own, workers for messages that block.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -26,7 +26,7 @@ using testing::Each;
 using testing::Gt;
 using testing::HasSubstr;
 
-// Messages by receiving lane.
+// The messages received by each lane.
 std::vector<std::uint64_t> received_by_lane(const nlohmann::json& stats) {
   std::vector<std::uint64_t> received;
   for (const auto& lane : stats.at("receivers"))
@@ -83,8 +83,8 @@ TEST_F(Handoff, FurtherLanesStartUpToTwiceTheCpusWhenAllAreFull) {
   EXPECT_EQ(server.stage("receive").at("lost_races"), 0) << "one listens at a time";
 }
 
-// As above, with messages that take their time instead of all of it. How many lanes it takes is a
-// matter of time, too.
+// As above, with messages that take some time instead of for ever. The number of lanes depends on
+// the timing, so at least two have to receive.
 TEST_F(Handoff, ABurstOfSlowMessagesIsSpread) {
   ServerProcess server(program::kServer, one_lane("2", {{"CPSS_SERVICE", "work"},
                                                         {"CPSS_WORK", "fixed:2000;sleep"}}));
@@ -112,7 +112,7 @@ TEST_F(Handoff, OneMessageAtATimeNeedsOneLane) {
 
 // --- lanes that wait for one socket ---
 
-// How many races lanes have lost over so many messages, one at a time.
+// The races that lanes have lost over 300 messages, one at a time.
 std::uint64_t lost_races(const char* exclusive) {
   ServerProcess server(program::kServer, echo_with({{"CPSS_MODEL", "symped"},
                                                     {"CPSS_LANES", "4"},
@@ -137,7 +137,7 @@ TEST(Herd, AMessageWakesAllAndIsForOneUnlessTheyWaitExclusively) {
   EXPECT_GT(lost_races("false"), 2 * lost_races("true"));
 }
 
-// --- sockets of their own ---
+// --- a socket for each lane ---
 
 class Reuseport : public VariableTest {
  protected:
@@ -164,7 +164,7 @@ TEST_F(Reuseport, ByHashAPeerMeetsOneLane) {
   server.expect_clean_end();
 }
 
-// With so many, that a lane gets none is less likely than one in a billion.
+// With 64 peers the chance that a lane gets none is less than one in a billion.
 TEST_F(Reuseport, ByHashManyPeersMeetAllLanes) {
   ServerProcess server(program::kServer, steered("hash"));
   Peers peers(server.address(), 64);
@@ -204,9 +204,9 @@ TEST_F(Reuseport, InTurnOrNotAtAll) {
   EXPECT_EQ(received_by_lane(server.stats()), (std::vector<std::uint64_t>{20, 20, 20}));
 }
 
-// --- helpers for what blocks ---
+// --- workers for messages that block ---
 
-// While the gate is closed what begins with '!' stays with a helper.
+// While the gate is closed, messages that begin with '!' stay with the workers.
 TEST(Helpers, AMessageThatBlocksDoesNotHoldUpOthers) {
   const GateFile gate;
   ServerProcess server(

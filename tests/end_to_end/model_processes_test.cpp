@@ -1,5 +1,5 @@
-// The server model of processes (CPSS_MODEL=mp): what becomes of those that are killed, of what
-// they held, and of all of them when their parent goes.
+// The server model of processes (CPSS_MODEL=mp): processes that are killed, the messages that they
+// held, and the end of all processes when their parent goes.
 #include <algorithm>
 #include <cstdint>
 #include <map>
@@ -40,7 +40,7 @@ class Processes : public testing::Test {
     more["TEST_GATE"] = gate_.path();
     return prefork("gated", std::move(more));
   }
-  // So that 40 messages are too many for one or two of them.
+  // With these one or two processes do not take 40 messages.
   Environment gated_in_small_batches(Environment more = {}) const {
     more["CPSS_BATCH"] = "4";
     return gated(std::move(more));
@@ -51,7 +51,7 @@ class Processes : public testing::Test {
   static std::uint64_t processes(const ServerProcess& server, const char* which) {
     return server.stats().at("processes").at(which);
   }
-  // Every lane has received something; with a closed gate it receives no more then.
+  // Waits until every lane has received something; with a closed gate it then receives no more.
   static void wait_until_all_are_inside(const ServerProcess& server) {
     ASSERT_TRUE(eventually([&] {
       const nlohmann::json now = server.stats();
@@ -60,14 +60,14 @@ class Processes : public testing::Test {
                                  [](const auto& lane) { return lane.at("received") > 0; });
     }));
   }
-  // Waits for processes in the places of those, one for each lane.
+  // Waits for a new process of each lane in place of the killed ones.
   static void expect_replaced(const ServerProcess& server, const Children& killed) {
     std::multiset<std::string> names;
     EXPECT_TRUE(eventually([&] {
       names.clear();
       const Children now = children_of(server.pid());
       for (const auto& [process, name] : now) names.insert(name);
-      // A new one has its parent's name until it has given itself its own.
+      // A new process has its parent's name until it has set its own.
       return names == std::multiset<std::string>{"proc-0", "proc-1", "proc-2"} &&
              std::ranges::none_of(killed,
                                   [&](const auto& child) { return now.contains(child.first); });
@@ -82,7 +82,7 @@ TEST_F(Processes, AnIdleOneThatIsKilledIsReplaced) {
   const Children children = children_of(server.pid());
   ASSERT_EQ(children.size(), kLanes);
   EXPECT_EQ(processes(server, "started"), kLanes);
-  // One after the other, and all of them in the end.
+  // Kills them one after the other, in the end all.
   Children killed;
   for (const auto& [process, name] : children) {
     kill(process, SIGKILL);
@@ -90,14 +90,14 @@ TEST_F(Processes, AnIdleOneThatIsKilledIsReplaced) {
     killed.emplace(process, name);
     UdpClient client(server.address());
     for (int i = 0; i < 10; ++i) ASSERT_EQ(client.ask("still here?"), "still here?");
-    // The last reply is here before it is booked.
+    // The last reply comes before its message is booked.
     server.wait_until_idle(10 * killed.size());
   }
   expect_replaced(server, killed);
-  // A process is counted by its parent, and may have its name before.
+  // The parent counts a process, which may have its name before that.
   EXPECT_TRUE(eventually([&] { return processes(server, "started") == 2 * kLanes; }));
   server.expect_clean_end();
-  // By now all lines are there. Of deaths within a second the last one is named.
+  // By now the log has all its lines. It names the last one of the deaths within a second.
   EXPECT_THAT(server.process().errors(),
               ContainsRegex("proc-[0-2]: the process died \\(Killed\\)"));
   EXPECT_EQ(server.ledger("answered"), 10 * kLanes);
@@ -166,7 +166,7 @@ TEST_F(Processes, WhatOneHeldThatIsKilledDuringTheDrainIsFailedAndTheRestIsAnswe
   }
 }
 
-// As service managers do it: the signal goes to all processes of the service.
+// As service managers do, the test signals all processes of the service.
 TEST_F(Processes, ASignalToAllOfThemIsOneToTheServer) {
   for (const char* mode : {"prefork", "fork"}) {
     SCOPED_TRACE(mode);
@@ -206,7 +206,7 @@ TEST_F(Processes, GoWithTheirParent) {
 
 class ProcessPerMessage : public Processes {
  protected:
-  static constexpr std::size_t kMax = 8;  // of one CPSS_LANES
+  static constexpr std::size_t kMax = 8;  // for CPSS_LANES=1
 
   static Environment fork_for(const std::string& service, Environment more = {}) {
     more["CPSS_LANES"] = "1";
@@ -281,7 +281,7 @@ TEST_F(ProcessPerMessage, OneThatIsKilledDuringTheDrainIsBooked) {
   EXPECT_EQ(server.ledger("answered"), 19u);
 }
 
-// The parent is gone, and with it who would book what is left; but the region can be read.
+// The parent, which would book the remaining messages, is gone; but the region can be read.
 TEST_F(ProcessPerMessage, EndWithTheirMessagesWhenTheParentIsKilled) {
   ServerProcess server(program::kTestServer, gated_fork());
   Peers(server.address(), 4).send(5);

@@ -1,4 +1,4 @@
-// Starts that fail, and starts in unusual surroundings, under every model.
+// Starts that fail, and starts in unusual environments, under every model.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -28,8 +28,8 @@ TEST_P(ModelStarts, ALaneThatMayNotStartIs77AndSaysWhatToDo) {
   EXPECT_THAT(result.errors, HasSubstr("CAP_SYS_NICE"));
 }
 
-// Whoever starts the server may ignore SIGCHLD, which outlives exec; then the kernel keeps from a
-// parent how its children ended.
+// The process that starts the server may ignore SIGCHLD, which outlives exec; then the kernel does
+// not tell a parent how its children ended.
 TEST_P(ModelStarts, WorksWhereSigchldIsIgnored) {
   ServerProcess server({"/usr/bin/env", "--ignore-signal=CHLD", program::kServer},
                        under(GetParam(), {{"CPSS_SERVICE", "echo"}}));

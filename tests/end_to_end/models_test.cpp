@@ -1,6 +1,6 @@
-// The one conformance suite of the server models: whatever lanes there are, and whichever sockets
-// they have, a server answers, counts, sheds, drains and ends alike. What only some models have is
-// in model_features_test.cpp and model_processes_test.cpp.
+// The conformance suite of the server models: whatever lanes and sockets a model has, a server
+// answers, counts, sheds, drains and ends alike. Features of single models are in
+// model_features_test.cpp and model_processes_test.cpp.
 #include <cstdint>
 #include <string>
 #include <thread>
@@ -37,7 +37,7 @@ SocketAddress loopback(const std::string& ip, std::uint16_t port) {
 
 class Model : public testing::TestWithParam<ModelCase> {
  protected:
-  // The model, and more.
+  // The settings of the model, with `more`.
   static Environment with(Environment more) {
     const Environment& settings = GetParam().settings;
     more.insert(settings.begin(), settings.end());
@@ -62,7 +62,7 @@ class Model : public testing::TestWithParam<ModelCase> {
     const Finished blast = run_program(std::move(load));
     EXPECT_EQ(blast.code, 0) << blast.output << blast.errors;
   }
-  // Asked at each of these addresses of a server that listens on `listen`, it answers from there.
+  // A server that listens on `listen` is asked at each of these addresses, and answers from there.
   static void expect_answers_at(const std::string& listen, const Names& ips) {
     ServerProcess server(program::kServer, service("echo", {{"CPSS_LISTEN", listen}}));
     const std::uint16_t port = server.port();
@@ -84,8 +84,8 @@ class Model : public testing::TestWithParam<ModelCase> {
     server.process().signal(SIGTERM);
     server.wait_until_logged("draining");
   }
-  // Of its own accord, with all that it has received. What it says in its log it has seen before it
-  // ended; the region could also be completed later, by a process left behind.
+  // The server ends by itself, and has answered all that it received. Its log shows what it knew
+  // before it ended; a process left behind could complete the region later.
   static void expect_to_end_with_all_answered(ServerProcess& server) {
     server.expect_to_end_well();
     EXPECT_EQ(server.ledger("answered"), server.ledger("received"));
@@ -100,7 +100,7 @@ class Model : public testing::TestWithParam<ModelCase> {
     EXPECT_EQ(server.reason("failed.forced_end"), server.ledger("received"));
     EXPECT_EQ(server.ledger("in_flight"), 0u);
   }
-  // It must not start, for one reason, and leaves no region behind.
+  // The server must not start, for one reason, and leaves no region behind.
   Finished refused(const Environment& environment) const {
     const std::string stats_file = folder_.file("stats");
     const Finished result = run_refused({program::kServer}, with(environment), stats_file);
@@ -168,7 +168,7 @@ TEST_P(Model, EchoesPacketsOfManyMessages) {
   EXPECT_EQ(server.ledger("answered"), 480u);
 }
 
-// Every fifth message is deferred: to workers, where there are any, else to be done in place.
+// Every fifth message is deferred: to workers if there are any, else to be processed in place.
 TEST_P(Model, WorksOnLongAndShortMessages) {
   const std::string work = "bimodal:0,300,0.2;sleep;defer=100";
   ServerProcess server(program::kServer, service("work", {{"CPSS_WORK", work}}));
@@ -199,7 +199,7 @@ TEST_P(Model, AnswersPacketsWithTwoSlots) {
   EXPECT_EQ(server.ledger("answered"), 200u);
 }
 
-// --- what is not answered ---
+// --- datagrams that are not answered ---
 
 TEST_P(Model, CountsWhatIsNoRequestByReason) {
   ServerProcess server(program::kServer, with({}));
@@ -333,7 +333,7 @@ TEST_P(Model, ADrainThatTakesTooLongEndsAndTheLedgerCloses) {
 
 // --- overload ---
 
-// One slot, and a service that stands still.
+// There is one slot, and the service stands still.
 TEST_P(Model, UnderBlockWhatFindsNoSlotWaitsInTheKernel) {
   ServerProcess server(program::kTestServer, gated({{"CPSS_QSLOTS", "1"}}));
   Peers peers(server.address(), 16);
@@ -365,7 +365,7 @@ TEST_P(Model, UnderShedItIsAnsweredBusyWhereSomebodyReceives) {
   EXPECT_EQ(server.ledger("sent"), 48u);
 }
 
-// --- what is seen of it ---
+// --- what getstat shows ---
 
 TEST_P(Model, ShowsItsLanesAndTheirShares) {
   ServerProcess server(program::kServer, service("echo"));
@@ -433,7 +433,7 @@ TEST_P(Model, KeepsItsLedgerWithoutHistogramsAndDetails) {
   }
 }
 
-// --- what keeps it from starting ---
+// --- starts that are refused ---
 
 TEST_P(Model, AnAddressInUseIs69) {
   const UdpSocket other(loopback("127.0.0.1", 0), {});

@@ -43,7 +43,7 @@ bool NotifySocket::hears(const std::string& beginning, std::chrono::milliseconds
   }
 }
 
-// The kernel holds as many as sysctl net.unix.max_dgram_qlen says.
+// The kernel queues as many messages as sysctl net.unix.max_dgram_qlen says.
 std::size_t NotifySocket::fill() const {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

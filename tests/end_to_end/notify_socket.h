@@ -1,4 +1,4 @@
-// A service manager's end of NOTIFY_SOCKET: what servers tell it.
+// A service manager's end of NOTIFY_SOCKET, where servers report their state.
 #pragma once
 
 #include <chrono>
@@ -15,15 +15,15 @@ class NotifySocket {
   NotifySocket();  // throws std::system_error
 
   const std::string& path() const noexcept { return path_; }
-  // The oldest message that was not heard yet; nothing if none comes in time.
+  // The oldest message that was not heard yet; nullopt if none comes within `longest`.
   std::optional<std::string> hear(
       std::chrono::milliseconds longest = std::chrono::seconds(20)) const;
-  // Whether the first message from now on, or one after it, begins like that.
+  // Whether a message from now on begins with `beginning`; waits for it, at most `longest`.
   bool hears(const std::string& beginning,
              std::chrono::milliseconds longest = std::chrono::seconds(20)) const;
-  // Fills its queue with empty messages; returns how many.
+  // Fills the socket's queue with empty messages; returns their number.
   std::size_t fill() const;
-  // All that was told until now.
+  // Discards all messages until now.
   void forget() const;
 
  private:

@@ -1,4 +1,4 @@
-// Segmentation offload, whole: udpblast and cpssd with many messages in a packet, every reply
+// Segmentation offload, end to end: udpblast and cpssd with many messages in a packet, every reply
 // checked, every datagram accounted for.
 #include <string>
 #include <vector>
@@ -19,7 +19,7 @@ struct Kind {
   std::vector<std::string> load;
 };
 
-// An address of this host to ask the server at.
+// An address of this host at which the server can be asked.
 std::string asked(const SocketAddress& address) {
   if (!address.ip().is_unspecified()) return address.ip().to_string();
   return address.family() == AF_INET6 ? "::1" : "127.0.0.1";
@@ -78,7 +78,7 @@ INSTANTIATE_TEST_SUITE_P(
         Kind{"plain", {}, {}}),
     [](const auto& kind) { return std::string(kind.param.name); });
 
-// In how many arrivals 32 replies come, which were asked for in one packet.
+// The number of arrivals in which the 32 replies to the requests of one packet come.
 std::size_t arrivals_of_32_replies(const Environment& settings) {
   constexpr std::size_t kCount = 32;
   Environment environment = settings;

@@ -1,5 +1,5 @@
-// Workers and on-demand threads of the real server, seen from outside: which threads there are,
-// what slow messages do to short ones, and how it ends while they run.
+// Workers and on-demand threads of the real server, seen from outside: which threads there are, how
+// slow messages affect short ones, and the end of the server while they run.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -25,10 +25,10 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto kPatience = 60s;
 
-// The on-demand threads there are now, by thread id.
+// The on-demand threads that exist now, by thread id.
 std::set<pid_t> on_demand_threads(const ServerProcess& server) {
   std::set<pid_t> ids;
-  std::error_code gone;  // a thread may end while we look
+  std::error_code gone;  // a thread may end meanwhile
   const std::filesystem::path tasks = "/proc/" + std::to_string(server.pid()) + "/task";
   for (const auto& task : std::filesystem::directory_iterator(tasks, gone)) {
     std::ifstream comm(task.path() / "comm");
@@ -39,7 +39,7 @@ std::set<pid_t> on_demand_threads(const ServerProcess& server) {
   return ids;
 }
 
-// Each thread has ended with the one message it was started for.
+// Each on-demand thread has ended with the one message for which it was started.
 void expect_one_message_a_thread(const ServerProcess& server) {
   const nlohmann::json on_demand = server.stage("on_demand");
   EXPECT_EQ(on_demand.at("threads_started"), on_demand.at("entered"));
@@ -49,8 +49,7 @@ void expect_one_message_a_thread(const ServerProcess& server) {
             server.stage("service").at("deferred").get<std::uint64_t>());
 }
 
-// Messages that begin with '!' are deferred and stay with their threads as long as the gate is
-// closed.
+// Messages that begin with '!' are deferred, and stay with their threads while the gate is closed.
 class OnDemand : public testing::Test {
  protected:
   static constexpr int kMax = 3;
@@ -73,7 +72,7 @@ class OnDemand : public testing::Test {
     EXPECT_EQ(replies.size(), static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) EXPECT_TRUE(replies.contains("!slow " + std::to_string(i)));
   }
-  // The worker and all threads are inside a message, two more wait.
+  // The worker and all on-demand threads are inside a message, and two more messages wait.
   static void fill(const ServerProcess& server, UdpClient& client) {
     send_slow(client, kInside);
     ASSERT_TRUE(eventually([&] { return on_demand_threads(server).size() == kMax; }));
@@ -193,7 +192,7 @@ TEST_F(OnDemand, QueuesInSharedMemoryWorkAsWell) {
   expect_one_message_a_thread(server);
 }
 
-// A worker queue with room for two: others wait for it, or are shed.
+// The worker queue has room for two: the other messages wait for it, or are shed.
 TEST_F(OnDemand, AFullWorkerQueueMakesServiceWait) {
   Environment environment = this->environment();
   environment["CPSS_WORKER_QUEUE"] = "2";
@@ -218,7 +217,7 @@ TEST_F(OnDemand, AFullWorkerQueueIsShed) {
   environment["CPSS_OVERLOAD"] = "shed";
   ServerProcess server(program::kTestServer, environment);
   UdpClient slow(server.address());
-  // One by one, until all are inside, so that none is shed yet.
+  // One by one, until all are inside, so that none is shed before that.
   for (int i = 0; i < kInside; ++i) {
     ASSERT_EQ(slow.send("!slow " + std::to_string(i)), 0);
     const auto threads = static_cast<std::size_t>(std::clamp(i, 0, kMax));
@@ -239,7 +238,7 @@ TEST_F(OnDemand, AFullWorkerQueueIsShed) {
   EXPECT_EQ(server.ledger("answered"), kInside + 1u);
 }
 
-// Long messages at random, with readers all the while.
+// Long messages at random, and a thread that reads the state all the while.
 TEST(OnDemandUnderLoad, NeverMoreThreadsThanTheMostAndTheLedgerHoldThroughout) {
   constexpr std::size_t kMax = 4;
   const std::string work = "bimodal:10,60000,0.3;sleep;defer=100";
@@ -273,8 +272,7 @@ TEST(OnDemandUnderLoad, NeverMoreThreadsThanTheMostAndTheLedgerHoldThroughout) {
   expect_one_message_a_thread(server);
 }
 
-// What is deferred takes no time here: workers and threads come, go and miss each other all the
-// time.
+// Deferred work takes no time here: workers and threads come, go and miss each other all the time.
 TEST(OnDemandUnderLoad, ThousandsOfShortDeferredMessages) {
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"},
                                           {"CPSS_DEFER", "all"},

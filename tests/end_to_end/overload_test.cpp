@@ -1,5 +1,6 @@
-// More than the server can do, under the policy `block`: receive waits, the kernel's buffer fills
-// and its drops are counted. Memory does not grow and the ledger is exact to the last datagram.
+// More load than the server can serve, under the policy `block`: receive waits, the kernel's buffer
+// fills and its drops are counted. Memory does not grow and the ledger is exact to the last
+// datagram.
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -66,7 +67,7 @@ TEST(Overload, StoppedServer) {
 
 class PausedConsumers : public testing::Test {
  protected:
-  // `slots` and `more` requests into a server that stands still at `gate`, which then opens.
+  // Sends `slots` + `more` requests to a server that stands still at `gate`, then opens the gate.
   void run(const char* gate, int slots, int more) {
     const std::string file = folder_.file("gate");
     write_file(file, "");
@@ -74,7 +75,7 @@ class PausedConsumers : public testing::Test {
         program::kTestServer,
         {{"CPSS_SERVICE", "gated"},
          {gate, file},
-         {"CPSS_DISPATCH", "queued"},  // the stage behind the gate stands still, and no other
+         {"CPSS_DISPATCH", "queued"},  // only the stage behind the gate stands still
          {"CPSS_QSLOTS", std::to_string(slots)}});
     UdpClient client(server.address());
     for (int i = 0; i < slots + more; ++i) ASSERT_EQ(client.send("request"), 0);

@@ -7,9 +7,9 @@
 namespace cpss {
 namespace {
 
-constexpr char kFirst = 'm';  // of each message, where busy replies have their mark
+constexpr char kFirst = 'm';  // of each message; busy replies have their mark there
 
-// One of the kind that was sent, whichever kind came.
+// The message that was sent, from an echo or from its busy reply.
 std::string message_of(std::string reply) {
   if (!reply.empty()) reply.front() = kFirst;
   return reply;

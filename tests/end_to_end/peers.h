@@ -14,15 +14,15 @@ class Peers {
  public:
   Peers(const SocketAddress& server, std::size_t clients);
 
-  // Of each client so many more messages; the test fails if the kernel does not take them.
+  // Sends `each` more messages of each client; the test fails if the kernel does not take them.
   void send(std::size_t each);
 
   struct Replies {
     std::size_t echoes = 0;
     std::size_t busy = 0;  // marked as the tests' services do (test_services.h)
   };
-  // Waits for a reply to each message sent, as far as they come; the test fails over one that is
-  // none of these, or comes to another client, or twice.
+  // Waits for a reply to each message sent, as far as they come; the test fails over a reply to
+  // another message, to another client, or sent twice.
   Replies receive();
 
  private:

@@ -1,5 +1,5 @@
-// Started as root, the server gives up what it does not need once it is set up, and becomes who
-// CPSS_USER says, in every thread and process, also in those that replace others.
+// Started as root, the server gives up the privileges that it does not need once it is set up, and
+// becomes the user of CPSS_USER, in every thread and process, also in those that replace others.
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -32,11 +32,11 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-constexpr const char* kNobody = "65534:65534";  // also where no database has such a user
+constexpr const char* kNobody = "65534:65534";  // also valid if no database has such a user
 constexpr const char* kNone = "0000000000000000";
 constexpr const char* kNiceAlone = "0000000000800000";  // CAP_SYS_NICE, 1 << 23
 
-// What /proc/PID/status (proc(5)) says of `field` in all threads of the server and its processes.
+// The values of `field` in /proc/PID/status (proc(5)) of all threads of the server's processes.
 std::set<std::string> in_every_thread(pid_t server, const std::string& field) {
   std::vector<pid_t> processes{server};
   for (const auto& [child, name] : children_of(server)) processes.push_back(child);
@@ -51,8 +51,8 @@ std::set<std::string> in_every_thread(pid_t server, const std::string& field) {
   return values;
 }
 
-// Comes to be so in all threads: the one that wrote the log before the server gave up its rights
-// may still be about to end.
+// Waits for it: the thread that wrote the log before the server gave up its rights may still be
+// about to end.
 void expect_in_every_thread(pid_t server, const std::string& field, const std::string& value) {
   std::set<std::string> values;
   EXPECT_TRUE(eventually([&] {
@@ -62,7 +62,7 @@ void expect_in_every_thread(pid_t server, const std::string& field, const std::s
       << ": " << testing::PrintToString(values);
 }
 
-// `but`: the effective and permitted one that is left.
+// `but`: the one effective and permitted capability that remains.
 void expect_no_capability(pid_t server, const char* but = kNone) {
   for (const char* set : {"CapEff", "CapPrm"}) expect_in_every_thread(server, set, but);
   for (const char* set : {"CapInh", "CapAmb", "CapBnd"}) expect_in_every_thread(server, set, kNone);
@@ -73,7 +73,7 @@ class Privileges : public testing::TestWithParam<ModelUnderTest> {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";
-    // That of ThreadSanitizer keeps the rights that it began with.
+    // The thread of ThreadSanitizer keeps the rights with which it began.
     if (kThreadSanitizer) GTEST_SKIP() << "sanitizers have threads of their own";
   }
 };
@@ -88,7 +88,7 @@ TEST_P(Privileges, OfRootNothingIsLeftOnceItRuns) {
   server.expect_clean_end();
 }
 
-// Its region is in a folder that this user may not even enter; its log was opened by somebody else.
+// The region is in a folder that this user may not even enter; another user opened the log.
 TEST_P(Privileges, BecomesTheUserItIsTold) {
   ServerProcess server(program::kServer,
                        under(GetParam(), {{"CPSS_SERVICE", "echo"}, {"CPSS_USER", kNobody}}));
@@ -107,7 +107,7 @@ TEST_P(Privileges, BecomesTheUserItIsTold) {
   EXPECT_THAT(server.process().errors(), HasSubstr("final ledger"));
 }
 
-// That user may not replace what is in root's folder.
+// The user of CPSS_USER may not replace a file in root's folder.
 TEST_P(Privileges, ARestartHasItsRegionInThePlaceOfTheOneBefore) {
   const TemporaryFolder folder;
   for (int start = 0; start < 2; ++start) {
@@ -129,12 +129,12 @@ class PrivilegesOfProcesses : public testing::Test {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";
-    // That of ThreadSanitizer keeps the rights that it began with.
+    // The thread of ThreadSanitizer keeps the rights with which it began.
     if (kThreadSanitizer) GTEST_SKIP() << "sanitizers have threads of their own";
   }
 };
 
-// A process that replaces another one gets what its lane is to have, without the right to it.
+// A process that replaces another one gets its lane's real-time class, without the right to it.
 TEST_F(PrivilegesOfProcesses, ThoseThatReplaceOthersAreRealTimeAndHaveNoRights) {
   const sched_param fifo{.sched_priority = 1};
   int refused = 0;
@@ -154,7 +154,7 @@ TEST_F(PrivilegesOfProcesses, ThoseThatReplaceOthersAreRealTimeAndHaveNoRights) 
     const auto now = children_of(server.pid());
     return now.size() == 1 && now != first && sched_getscheduler(now.begin()->first) == SCHED_FIFO;
   })) << server.process().errors();
-  // Where root may not raise its own limit it keeps the capability instead.
+  // If root may not raise its own limit, the server keeps the capability instead.
   ForkedProcess raises_limit([] {
     const rlimit limit{1, 1};
     return setrlimit(RLIMIT_RTPRIO, &limit) == 0 ? 0 : 1;
@@ -166,7 +166,7 @@ TEST_F(PrivilegesOfProcesses, ThoseThatReplaceOthersAreRealTimeAndHaveNoRights) 
   server.expect_clean_end();
 }
 
-// Without its capabilities root may write no more there than anybody.
+// Without its capabilities root may write there no more than any other user.
 TEST_F(PrivilegesOfProcesses, InAFolderOfAnotherUserARestartHasItsRegion) {
   const TemporaryFolder folder;
   ASSERT_EQ(chown(folder.path().c_str(), 65534, 65534), 0);
@@ -204,7 +204,7 @@ TEST_F(WrongUser, WithoutTheRightToIs77) {
     for (const std::vector<std::string>& options :
          {std::vector<std::string>{}, std::vector<std::string>{"--check-config"}}) {
       Finished result;
-      // Of this thread, and what it starts: not even root gets it back by executing the server.
+      // For this thread and its children: not even root gets it back by executing the server.
       std::jthread([&] {
         if (geteuid() == 0) prctl(PR_CAPBSET_DROP, capability);
         result = refused("1:1", options);

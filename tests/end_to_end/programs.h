@@ -1,4 +1,4 @@
-// The programs under test, and what they say of themselves.
+// The programs under test, and what getstat shows.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ extern const std::string kBlast;  // udpblast
 // failing-calls (failing_calls_main.cpp): runs a program with system calls that fail.
 extern const std::string kFailingCalls;
 
-// getstat --json of a region; null where it printed nothing.
+// getstat --json of a region; null if it printed nothing.
 nlohmann::json stats_of(const std::string& stats_file);
 
 }  // namespace cpss::program

@@ -1,5 +1,5 @@
-// What a service manager is told: that the server is ready, that its lanes make progress, and that
-// it ends; and what the log says where the manager does not hear it.
+// Messages to a service manager: that the server is ready, that its lanes make progress, and that
+// it ends; and the log's lines if the manager does not hear them.
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -50,7 +50,7 @@ TEST(Readiness, IsToldWhenTheServerIsReadyAndNotBefore) {
                                       {"CPSS_LISTEN", "127.0.0.1:0"},
                                       {"CPSS_STATS_FILE", folder.file("stats")},
                                       {"NOTIFY_SOCKET", manager.path()}});
-  // It reads its data, to the end of which it cannot come.
+  // The server reads its data, and does not come to the end of them.
   int writer = -1;
   ASSERT_TRUE(eventually([&] {
     writer = open(numbers.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -71,7 +71,7 @@ TEST(Readiness, IsToldWhenTheServerIsReadyAndNotBefore) {
   EXPECT_EQ(server.wait(20s), 0);
 }
 
-// Its queue may be full of what other services tell it.
+// The queue may be full of other services' messages.
 TEST(Readiness, IsToldAgainWhereTheManagersQueueIsFull) {
   const NotifySocket manager;
   const std::size_t queued = manager.fill();
@@ -102,7 +102,7 @@ TEST(Readiness, AServerThatDoesNotStartIsNotReady) {
   EXPECT_EQ(manager.hear(0ms), std::nullopt);
 }
 
-// What is lost is said once, not with every message.
+// The log reports lost messages once, not each of them.
 TEST(Readiness, AManagerThatDoesNotHearIsNamedInTheLogOnce) {
   const TemporaryFolder folder;
   ServerProcess server(program::kServer,
@@ -114,7 +114,7 @@ TEST(Readiness, AManagerThatDoesNotHearIsNamedInTheLogOnce) {
   EXPECT_EQ(times("did not reach the service manager", log), 1u) << log;
 }
 
-// A server under the manager's watchdog, with a service that stands still as a gate says.
+// A server under the manager's watchdog, with a service that stands still while the gate is closed.
 class Watched : public testing::Test {
  protected:
   Environment watched(Environment more) const {
@@ -123,7 +123,7 @@ class Watched : public testing::Test {
     more.emplace("WATCHDOG_USEC", std::to_string(std::chrono::microseconds(kWatchdog).count()));
     return more;
   }
-  // Of three the third comes after two looks at what is the case now.
+  // Three messages: the third one comes after two looks at the present state.
   void expect_alive() const {
     manager_.forget();
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(manager_.hears(kAlive, 10s)) << i;
@@ -133,7 +133,7 @@ class Watched : public testing::Test {
   const NotifySocket manager_;
 };
 
-// A process for one message is no lane: others go on.
+// A process for one message is no lane: other lanes go on.
 std::vector<ModelUnderTest> models_of_lanes() {
   std::vector<ModelUnderTest> models = every_model();
   std::erase_if(models, [](const ModelUnderTest& model) { return model.name == "mp_fork"; });
@@ -162,7 +162,7 @@ TEST_P(WatchedLanes, ALaneThatHangsIsNotAlive) {
 class WatchedModels : public Watched, public testing::WithParamInterface<ModelUnderTest> {};
 INSTANTIATE_TEST_SUITE_P(All, WatchedModels, testing::ValuesIn(every_model()), model_name);
 
-// A drain may take longer than the manager's time to stop, as long as it says so.
+// A drain may take longer than the manager's time to stop, as long as the server asks for more.
 TEST_P(WatchedModels, ADrainThatTakesLongAsksForMoreTime) {
   ServerProcess server(program::kTestServer,
                        under(GetParam(), {{"CPSS_SERVICE", "gated"},
@@ -181,7 +181,7 @@ TEST_P(WatchedModels, ADrainThatTakesLongAsksForMoreTime) {
   server.expect_to_end_well();
 }
 
-// Nobody is there to whom they could leave, or the network card takes no more.
+// The peer may be silent, or the network card may take no more.
 TEST_P(WatchedModels, RepliesThatWaitForRoomDoNotHangTheServer) {
   ServerProcess server(program::kTestServer,
                        under(GetParam(), watched({{"CPSS_SERVICE", "echo"},
@@ -199,7 +199,7 @@ TEST_P(WatchedModels, RepliesThatWaitForRoomDoNotHangTheServer) {
   EXPECT_EQ(server.ledger("answered"), 5u);
 }
 
-// Without workers, where there need not be any.
+// Also without workers: where there need not be any, the lane processes deferred messages.
 TEST_P(WatchedModels, AServiceThatTakesItsTimeWithADeferredMessageDoesNotHang) {
   ServerProcess server(program::kTestServer,
                        under(GetParam(), watched({{"CPSS_SERVICE", "gated-deferral"}})));
@@ -225,9 +225,9 @@ TEST_F(Watched, WorkersThatTakeTheirTimeAndALaneThatWaitsForThemDoNotHang) {
   server.expect_clean_end();
 }
 
-// There is no process to be had, for whatever time: that is no lane that hangs.
+// A process cannot be started, for however long: that is no lane that hangs.
 TEST_F(Watched, AMessageThatHasToWaitForItsProcessDoesNotHangTheServer) {
-  // Threads are started by another call.
+  // fork(2) fails; threads are started by another call.
   ServerProcess server({program::kFailingCalls, std::to_string(EAGAIN), std::to_string(SYS_clone),
                         program::kTestServer},
                        watched({{"CPSS_SERVICE", "echo"},
@@ -240,7 +240,7 @@ TEST_F(Watched, AMessageThatHasToWaitForItsProcessDoesNotHangTheServer) {
   EXPECT_EQ(server.stats().at("troubles").at(0).at("name"), "process_start");
   expect_alive();
   expect_alive();
-  // A pause does not outlast the drain.
+  // A pause must not outlast the drain.
   server.process().signal(SIGTERM);
   EXPECT_EQ(server.process().wait(20s), 1);
   EXPECT_EQ(server.reason("failed.forced_end"), 1u);
@@ -248,7 +248,7 @@ TEST_F(Watched, AMessageThatHasToWaitForItsProcessDoesNotHangTheServer) {
   EXPECT_EQ(times("makes no progress", server.process().errors()), 0u);
 }
 
-// They live, for a moment each, and nothing is answered: that is no server that lives.
+// The processes live for a moment each, and answer nothing: such a server is not alive.
 TEST_F(Watched, ProcessesThatDieAgainAndAgainAreNotAlive) {
   ServerProcess server(
       program::kTestServer,
@@ -276,14 +276,15 @@ TEST_F(Watched, ProcessesThatDieAgainAndAgainAreNotAlive) {
   server.expect_clean_end();
 }
 
-// One place that serves is a server that lives, whatever becomes of the others.
+// A server with one place that serves is alive, even if the processes in other places die.
 TEST_F(Watched, AProcessThatServesBesideThoseThatDieIsAlive) {
   ServerProcess server(program::kTestServer, watched({{"CPSS_SERVICE", "crasher"},
                                                       {"CPSS_MODEL", "mp"},
                                                       {"CPSS_LANES", "2"},
                                                       {"CPSS_SOCKETS", "reuseport"},
                                                       {"CPSS_STEERING", "hash"}}));
-  // Each peer has its lane: of whom the first one receives, and of whom it does not.
+  // Each peer has its lane: a peer whose messages the first lane receives, and one of the other
+  // lane.
   const auto first_lane = [&] { return server.stats().at("receivers").at(0).at("received"); };
   std::unique_ptr<UdpClient> good;
   std::unique_ptr<UdpClient> bad;

@@ -96,8 +96,8 @@ TEST_F(ReplyAddress, RepliesThatCannotBeSentAreCountedAndTheServerGoesOn) {
   EXPECT_THAT(server.process().errors(), testing::ContainsRegex("recv-0|resp-0"));
 }
 
-// Where nobody listens the kernel takes a reply, and forgets it: UDP says no more to a socket that
-// is not connected.
+// If no socket listens there the kernel takes a reply and drops it: a UDP socket that is not
+// connected does not hear of it.
 TEST_F(ReplyAddress, RepliesToAPortWhereNobodyListensHarmNobody) {
   const std::string nobody = "127.0.0.1:" + std::to_string(free_port());
   ServerProcess server(program::kServer, echo_with({{"CPSS_RESP_ADDR", nobody}}));
@@ -109,7 +109,7 @@ TEST_F(ReplyAddress, RepliesToAPortWhereNobodyListensHarmNobody) {
   server.expect_clean_end();
 }
 
-// Busy replies take the same way.
+// Busy replies go to the fixed address, too.
 class FixedAddressUnderOverload : public VariableTest {
  protected:
   static constexpr int kRequests = 5000;

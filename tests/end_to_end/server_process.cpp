@@ -14,7 +14,7 @@ constexpr std::chrono::seconds kPatience{60};
 Environment with_defaults(Environment environment, const std::string& stats_file) {
   environment.emplace("CPSS_LISTEN", "127.0.0.1:0");
   environment.emplace("CPSS_STATS_FILE", stats_file);
-  // On a busy machine a drain takes as long as the others let it.
+  // On a busy machine a drain takes as long as other programs let it.
   environment.emplace("CPSS_DRAIN_TIMEOUT", "40");
   return environment;
 }
@@ -74,7 +74,8 @@ void ServerProcess::wait_until_idle(std::uint64_t received) const {
   nlohmann::json last;
   const bool idle = eventually([&] {
     last = stats()["ledger"];
-    // What came is counted before it is counted as inside: "none inside" alone says nothing.
+    // Datagrams are counted as received before they count as inside, so "none inside" alone is not
+    // enough.
     return last.at("received") >= received && last.at("in_flight") == 0 && last.at("residual") == 0;
   });
   EXPECT_TRUE(idle) << "expected " << received << " received and none inside: " << last.dump();
@@ -95,7 +96,7 @@ void ServerProcess::wait_until_logged(const std::string& text) const {
       << process_.errors();
 }
 
-// By the first sign of life after the line: before that one, its sockets were told.
+// The first heartbeat after the line shows it: main tells the sockets before that heartbeat.
 void ServerProcess::wait_until_draining() const {
   wait_until_logged("draining");
   const auto logged = std::chrono::steady_clock::now();

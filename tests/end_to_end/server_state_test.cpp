@@ -1,4 +1,5 @@
-// What getstat and udpblast say of a server that hangs, or that is in other namespaces than they.
+// What getstat and udpblast report about a server that hangs, or that is in other namespaces than
+// they are.
 #include <stdexcept>
 
 #include <gmock/gmock.h>
@@ -22,7 +23,7 @@ Words operator+(Words words, const Words& more) {
   return words;
 }
 
-// What getstat shows of a region, run behind the words of `where`.
+// The result of getstat for a region, run by the words of `where`.
 struct Shown {
   std::string state;
   int code = -1;
@@ -88,7 +89,7 @@ TEST_P(ServerStateOf, OneThatIsStoppedIsHungUntilItGoesOn) {
 INSTANTIATE_TEST_SUITE_P(Models, ServerStateOf, testing::Values("seda", "mp"),
                          [](const auto& model) { return std::string(model.param); });
 
-// Commands that are run in namespaces of their own, where these can be made.
+// Commands that run a program in namespaces of its own, if these can be made.
 const Words kPidNamespace = {"/usr/bin/unshare", "--pid", "--fork", "--mount-proc", "--kill-child"};
 const Words kTimeNamespace = {"/usr/bin/unshare", "--time",      "--monotonic", "1000000",
                               "--boottime",       "2000000",     "--pid",       "--fork",
@@ -102,7 +103,7 @@ class ServerStateIn : public testing::TestWithParam<Words> {
       if (tried.code != 0) GTEST_SKIP() << "no PID or time namespace: " << tried.errors;
     }
   }
-  // Of the server behind unshare(1); throws where there is none, so that nobody signals 0.
+  // The server behind unshare(1); throws if there is none, so that no signal goes to process 0.
   pid_t server() const {
     const auto children = children_of(unshare_->pid());
     if (children.empty()) throw std::runtime_error("the server has gone: " + unshare_->errors());
@@ -163,7 +164,7 @@ TEST_P(ServerStateIn, AnotherNamespaceItsDeathIsSeenAtOnce) {
   EXPECT_EQ(dead.code, 3);
 }
 
-// Here the reader is.
+// In this test the reader is in the other namespace.
 TEST_P(ServerStateIn, AnotherNamespaceTheReaderSeesTheServerOutside) {
   ServerProcess outside(program::kServer, {});
   const Shown live = show(outside.stats_file(), GetParam());

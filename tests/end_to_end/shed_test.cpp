@@ -1,6 +1,6 @@
-// More than the server can do, under the policy `shed`: what finds no room is received all the
-// same, answered with the service's busy reply or not at all, and booked. Where the policy `block`
-// has to come to the same end, both run.
+// More load than the server can serve, under the policy `shed`: requests that find no room are
+// received all the same, answered with the service's busy reply or not at all, and booked. Where
+// the policy `block` has to come to the same end, the tests run both.
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -45,7 +45,7 @@ void wait_for(const std::function<bool()>& condition) {
   }
 }
 
-// Sends without end, from two clients, until it goes.
+// Sends without end, from two clients, until it is ended or destroyed.
 class EndlessFlood {
  public:
   explicit EndlessFlood(const SocketAddress& server)
@@ -55,7 +55,7 @@ class EndlessFlood {
             sent_ += flood_.send(500, std::as_bytes(std::span(payload))).datagrams;
         }) {}
 
-  // Ends it; what the kernel took.
+  // Ends the flood; returns the number of datagrams that the kernel took.
   std::uint64_t end() {
     thread_.request_stop();
     if (thread_.joinable()) thread_.join();
@@ -70,12 +70,12 @@ class EndlessFlood {
 
 class Shed : public testing::Test {
  protected:
-  // A server under `policy`, whose service or whose sending stands still while the gate is closed.
+  // A server under `policy` whose service, or whose send, stands still while the gate is closed.
   Environment gated(const std::string& policy, int slots, const char* gate = "TEST_GATE") const {
     write_file(gate_, "");
     return {{"CPSS_SERVICE", "gated"},
             {gate, gate_},
-            {"CPSS_DISPATCH", "queued"},  // the stage behind the gate stands still, and no other
+            {"CPSS_DISPATCH", "queued"},  // only the stage behind the gate stands still
             {"CPSS_OVERLOAD", policy},
             {"CPSS_QSLOTS", std::to_string(slots)}};
   }
@@ -88,7 +88,7 @@ class Shed : public testing::Test {
   static void wait_until_received(const ServerProcess& server, std::uint64_t count) {
     wait_for([&] { return server.ledger("received") >= count; });
   }
-  // The echoes and the busy replies among `count` replies.
+  // The numbers of echoes and busy replies among `count` replies.
   struct Replies {
     int echoes = 0;
     int busy = 0;
@@ -107,7 +107,7 @@ class Shed : public testing::Test {
   const std::string gate_ = folder_.file("gate");
 };
 
-// Everything is accounted for, memory does not grow, the busy replies keep to their rate.
+// Every datagram is accounted for, memory does not grow, the busy replies keep to their rate.
 TEST_F(Shed, FarMoreThanTheCapacity) {
   constexpr std::uint64_t kRate = 500;
   ServerProcess server(program::kTestServer, {{"CPSS_SERVICE", "slow"},
@@ -161,7 +161,7 @@ TEST_F(Shed, ServiceWork) {
   EXPECT_EQ(server.ledger("sent"), server.ledger("answered"));
 }
 
-// Every slot's message may wait in its queue, the worker queue alone is bounded.
+// A queue has room for the messages of all slots; only the worker queue is bounded.
 TEST_F(Shed, WorkerQueueFull) {
   constexpr int kRequests = 50;
   for (const char* policy : {"shed", "block"}) {
@@ -196,7 +196,7 @@ TEST_F(Shed, WorkerQueueFull) {
   }
 }
 
-// Slots and worker queue run out together.
+// Slots and worker queue are full at the same time.
 TEST_F(Shed, AllStagesFullInTheirTurn) {
   for (const char* policy : {"shed", "block"}) {
     SCOPED_TRACE(policy);
@@ -223,7 +223,7 @@ TEST_F(Shed, AllStagesFullInTheirTurn) {
   }
 }
 
-// Twice, because the second time finds every slot free again or fails.
+// Twice: the second round fails if not every slot is free again.
 TEST_F(Shed, ResponsePaused) {
   constexpr std::uint64_t kSlots = 64;
   constexpr std::uint64_t kMore = 200;
@@ -243,7 +243,7 @@ TEST_F(Shed, ResponsePaused) {
     EXPECT_EQ(server.reason("shed.no_slot"), round * kMore);
     open_gate();
     EXPECT_EQ(receive(client, kSlots).echoes, static_cast<int>(kSlots));
-    server.wait_until_idle();  // a reply is with its client before its slot is free
+    server.wait_until_idle();  // a reply reaches its client before its slot is free
     for (int i = 0; i < 20; ++i) EXPECT_EQ(client.ask("resumed"), "resumed");
     EXPECT_EQ(server.reason("shed.no_slot"), round * kMore);
   }
@@ -251,14 +251,14 @@ TEST_F(Shed, ResponsePaused) {
   EXPECT_EQ(server.ledger("answered"), 2 * (kSlots + 20));
 }
 
-// A burst that the slots hold is answered whole, under either policy.
+// A burst that fits into the slots is answered whole, under either policy.
 TEST_F(Shed, BurstOfAllSlots) {
   for (const int slots : {64, 8192}) {
     for (const char* policy : {"shed", "block"}) {
       SCOPED_TRACE(testing::Message() << policy << ' ' << slots);
       ServerProcess server(program::kTestServer, gated(policy, slots));
       Flood flood(server.address(), 4);
-      // In parts that any socket buffer holds.
+      // In parts that fit into any socket buffer.
       const std::string payload(16, 'x');
       constexpr std::uint64_t kPart = 16;
       for (std::uint64_t sent = 0; sent < static_cast<unsigned>(slots); sent += 4 * kPart) {
@@ -291,7 +291,7 @@ TEST_F(Shed, BurstOfAllSlotsAndOne) {
   EXPECT_EQ(server.reason("shed.no_slot"), 1u);
 }
 
-// Slots, socket buffer and 1,000 more: what is lost is what the counters say, to the last datagram.
+// Slots, socket buffer and 1,000 more: the counters account for every datagram that is lost.
 TEST_F(Shed, BurstBeyondSlotsAndSocketBuffer) {
   for (const char* policy : {"shed", "block"}) {
     SCOPED_TRACE(policy);
@@ -319,7 +319,6 @@ TEST_F(Shed, BurstBeyondSlotsAndSocketBuffer) {
   }
 }
 
-// A receiver in the real-time class, and all on one CPU: the others still get on, and main too.
 bool real_time_permitted() {
   bool permitted = false;
   std::thread([&] {
@@ -330,6 +329,8 @@ bool real_time_permitted() {
   return permitted;
 }
 
+// A receiver in the real-time class, with all lanes on one CPU: the other lanes still get on, and
+// main too.
 TEST_F(Shed, F06RealTimeReceiverOnOneCpu) {
   if (!real_time_permitted()) GTEST_SKIP() << "no permission for the real-time class";
   for (const char* policy : {"shed", "block"}) {
@@ -355,7 +356,7 @@ TEST_F(Shed, F06RealTimeReceiverOnOneCpu) {
             << "nothing is answered meanwhile";
         answered = server.ledger("answered");
       }
-      // The flood, too, needs CPUs that others may have.
+      // The flood needs CPUs, too, and other programs may have them.
       EXPECT_TRUE(eventually([&] {
         return server.ledger("kernel_dropped") + server.ledger("shed") > 0;
       })) << "that is no overload";
@@ -370,7 +371,7 @@ TEST_F(Shed, F06RealTimeReceiverOnOneCpu) {
 
 // --- what a client sees ---
 
-// The server stands still while requests pile up, and has one slot for them then.
+// The server is stopped while requests pile up, and then has one slot for them.
 class BusyLookup : public Shed {
  protected:
   static constexpr int kRequests = 300;

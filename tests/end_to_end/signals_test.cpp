@@ -40,7 +40,7 @@ std::vector<int> meaningless() {
   return {SIGUSR1, SIGUSR2, SIGIO, SIGPWR, SIGSTKFLT, SIGRTMIN, SIGRTMIN + 7, SIGRTMAX};
 }
 
-// The end of a process by a signal as the shell says it.
+// The exit status of a process that a signal ended, as the shell shows it.
 constexpr int ended_by(int signal) {
   return 128 + signal;
 }
@@ -49,7 +49,7 @@ std::vector<std::string> by_shell(const std::string& line, const std::string& pr
   return {"/bin/sh", "-c", line, program};
 }
 
-// Of the process as a whole (proc_pid_status(5)); none, too, once it has gone.
+// Signals pending for the process as a whole (proc_pid_status(5)); false, too, once it has gone.
 bool has_pending_signals(pid_t process) {
   std::ifstream status("/proc/" + std::to_string(process) + "/status");
   for (std::string line; std::getline(status, line);)
@@ -65,7 +65,7 @@ TEST_P(SignalsOfModels, ThatMeanNothingDoNothing) {
   UdpClient client(server.address());
   ASSERT_EQ(client.ask("before"), "before");
   for (const int signal : meaningless()) {
-    // As to a whole process group.
+    // As if sent to a whole process group.
     for (const auto& [process, name] : children_of(server.pid())) kill(process, signal);
     server.process().signal(signal);
   }
@@ -102,13 +102,13 @@ TEST_P(SignalsOfModels, OfADefectLeaveTheLedgerAsTheyAre) {
   server.wait_until_idle(1);
   server.process().signal(SIGABRT);
   EXPECT_EQ(server.process().wait(kPatience), ended_by(SIGABRT)) << server.process().errors();
-  // As soon as its processes have ended, too.
+  // Stale as soon as its processes have ended, too.
   EXPECT_TRUE(eventually([&] { return server.stats().at("state") == "stale"; }));
   EXPECT_EQ(run_program({program::kGetstat, "--file", server.stats_file()}).code, 3);
   EXPECT_EQ(server.ledger("answered"), 1u);
 }
 
-// They do nothing, and nobody is told.
+// These signals do nothing, and the log has no line of them.
 TEST_P(SignalsOfModels, OfTerminalsAndPipesPassUnseen) {
   ServerProcess server(program::kServer, under(GetParam(), {{"CPSS_SERVICE", "echo"}}));
   UdpClient client(server.address());
@@ -119,7 +119,7 @@ TEST_P(SignalsOfModels, OfTerminalsAndPipesPassUnseen) {
   EXPECT_THAT(server.process().errors(), testing::Not(HasSubstr("does nothing here")));
 }
 
-// In its own folder, where a core file does no harm; the limit cuts it.
+// In a folder of its own, where a core file does no harm; the limit cuts the file.
 TEST(Signals, QuitLeavesACore) {
   if (kSanitized) GTEST_SKIP() << "sanitizers switch core files off";
   std::string place;
@@ -147,7 +147,7 @@ TEST(Signals, ThatEndItDrain) {
   }
 }
 
-// A soft limit of CPU time is over again each second, a timer with an interval at each of these.
+// A soft limit of CPU time sends its signal each second, a timer with an interval at each interval.
 TEST(Signals, ATimeLimitThatIsOverAgainDoesNotForceTheEnd) {
   const GateFile gate;
   ServerProcess server(program::kTestServer, {{"CPSS_SERVICE", "gated"},
@@ -202,7 +202,7 @@ TEST(Signals, ThatAreIgnoredStayIgnored) {
   }
 }
 
-// As a script's shell does it, without job control.
+// As a shell without job control starts it.
 TEST(Signals, AServerInAScriptsBackgroundOutlivesCtrlC) {
   const TemporaryFolder folder;
   ServerProcess server(
@@ -223,20 +223,20 @@ TEST(Signals, AnAlarmThatWasSetBeforeTheStartDrains) {
   server.expect_to_end_well();
 }
 
-// --- while it starts ---
+// --- during a start ---
 
 class SignalsInAStart : public testing::Test {
  protected:
-  // Numbers that come through a pipe which nobody writes: the load of the data, for as long as
-  // one likes.
+  // Numbers from a pipe that no process writes to: the server loads its data for as long as the
+  // test wants.
   Environment loading() {
     EXPECT_EQ(mkfifo(numbers_.c_str(), 0600), 0);
     return {{"CPSS_LISTEN", "127.0.0.1:0"},
             {"CPSS_STATS_FILE", folder_.file("stats")},
             {"CPSS_NUMBERS", numbers_}};
   }
-  // Waits until the server has opened its numbers, so is far beyond its first instructions, and
-  // becomes who writes them, or else throws.
+  // Waits until the server has opened its numbers, and so is far beyond its first instructions;
+  // returns the writing end. Throws if that does not come.
   FileDescriptor wait_until_it_loads(const Program& server) const {
     FileDescriptor writer;
     const bool loads = eventually([&] {
@@ -246,7 +246,7 @@ class SignalsInAStart : public testing::Test {
     if (!loads) throw std::runtime_error("it does not read its numbers: " + server.errors());
     return writer;
   }
-  // The child of that name, so past the shell and the like; or else throws.
+  // The child of that name, so that the shell and the like are done; throws if there is none.
   static pid_t wait_for_child(pid_t parent, const std::string& name) {
     pid_t found = 0;
     eventually([&] {
@@ -258,7 +258,7 @@ class SignalsInAStart : public testing::Test {
     return found;
   }
   static void expect_within_a_second(Program& program, int code) {
-    // A second, and what a busy machine adds.
+    // A second, and the delay of a busy machine.
     EXPECT_EQ(program.wait(std::chrono::seconds(10)), code) << program.errors();
   }
 
@@ -338,7 +338,7 @@ TEST(SignalsOfTools, ThatAreIgnoredStayIgnored) {
                    std::to_string(server.port()), "-l", "100", "--json"});
     Program watch({"/usr/bin/env", "--ignore-signal=" + name, program::kGetstat, "--watch=0.1",
                    "--file", server.stats_file()});
-    // Both are past their first instructions.
+    // Both programs are past their first instructions.
     ASSERT_TRUE(eventually([&] {
       return server.ledger("received") > received &&
              watch.output().find("cpss live") != std::string::npos;

@@ -1,6 +1,6 @@
-// Requests from addresses of the server's own network that nobody has: what is sent to them stays
-// in the kernel, and in the server's send buffer, for about three seconds. Everybody else gets
-// replies all the same.
+// Requests from addresses of the server's own network that no host has: replies to them stay in the
+// kernel, and in the server's send buffer, for about three seconds. All other clients must get
+// their replies all the same.
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -40,7 +40,8 @@ IpAddress ip(const char* text) {
   return IpAddress::parse(text).value();
 }
 
-// A socket of the namespace that may send from addresses which that does not have.
+// A socket of the calling thread's namespace that may send from addresses which this namespace does
+// not have.
 std::unique_ptr<UdpSocket> forger(const Family& family) {
   const bool v6 = !ip(family.server).is_v4();
   auto socket = std::make_unique<UdpSocket>(SocketAddress(ip(v6 ? "::" : "0.0.0.0"), 5000),
@@ -52,7 +53,7 @@ std::unique_ptr<UdpSocket> forger(const Family& family) {
   return socket;
 }
 
-// Sends requests from so many addresses in turn, so many a second, until it goes.
+// Sends `per_second` requests a second from `peers` addresses in turn, until it is destroyed.
 class SilentPeers {
  public:
   SilentPeers(UdpSocket& socket, const Family& family, const SocketAddress& server,
@@ -75,16 +76,16 @@ class SilentPeers {
   std::jthread thread_;
 };
 
-// What is asked of a server, and how much of it is to be answered: requests 50 ms apart.
+// How a client asks the server, 50 ms apart, and how many of its requests have to be answered.
 struct Asking {
   int asks = 20;
   std::chrono::milliseconds patience{200};
   int answered = 15;
-  // Other programs may keep the CPUs from the server for longer than that, but not always.
+  // Other programs may keep the CPUs from the server for longer than that, but not in every try.
   int tries = 5;
 };
 
-// Whether the reply comes in time; one to an earlier request is none.
+// Whether the reply comes in time; a reply to an earlier request does not count.
 bool is_answered(UdpSocket& client, const SocketAddress& server,
                  std::chrono::milliseconds patience) {
   const auto begin = std::chrono::steady_clock::now();
@@ -122,7 +123,7 @@ struct Flooding {
   std::chrono::milliseconds before;  // the client asks
 };
 
-// A buffer that anybody may have, which some 330 replies fill.
+// The socket buffer is within the limit of every user; some 330 replies fill it.
 void expect_that_others_are_answered(const Flooding& flooding, Environment environment,
                                      const Asking& asking = {}) {
   run_isolated(kServersInNamespace, [&] {
@@ -154,7 +155,7 @@ void expect_that_others_are_answered(const Flooding& flooding, Environment envir
                tries.size() < static_cast<std::size_t>(asking.tries));
       EXPECT_GE(tries.back(), asking.answered)
           << "of " << asking.asks << ", in " << testing::PrintToString(tries);
-      // In the middle of it.
+      // In the middle of the flood.
       server.expect_clean_end();
     }
     EXPECT_GT(server.reason("failed.send_no_room"), 0u) << "that was no flood";
@@ -163,14 +164,14 @@ void expect_that_others_are_answered(const Flooding& flooding, Environment envir
   });
 }
 
-// A process for each message takes so long that a busy machine has no CPU left for others at 1,000
-// a second; and the kernel's tables take some seconds to know the silent ones.
+// A process for each message takes so long that at 1,000 a second a busy machine has no CPU left
+// for other work; and the kernel's tables need some seconds to know the silent addresses.
 Flooding many(const Family& family, const ModelUnderTest& model) {
   if (model.name == "mp_fork") return {family, 600, 300, 5000ms};
   return {family, 600, 1000, 1000ms};
 }
 
-// Sanitizers copy their shadow memory at each fork, which so many messages leave no time for.
+// Sanitizers copy their shadow memory at each fork, too slowly for so many messages.
 bool cannot_keep_up(const ModelUnderTest& model) {
   return kSanitized && model.name == "mp_fork";
 }
@@ -201,8 +202,8 @@ TEST(SilentNeighboursFew, ThreeOfThem) {
   expect_that_others_are_answered({kV4, 3, 600, 2000ms}, {});
 }
 
-// What is promised (docs/overload.md), to a client that waits for 100 ms, once the kernel has had
-// time to know who is silent. Without the watch of neighbours no try comes near.
+// The promise of docs/overload.md to a client that waits for 100 ms, once the kernel has had time
+// to know which addresses are silent. Without the watch of neighbours no try comes near.
 class SilentNeighboursInTime : public testing::TestWithParam<ModelUnderTest> {
  protected:
   static constexpr auto kBefore = 5000ms;
@@ -228,7 +229,7 @@ TEST_P(SilentNeighboursInTime, ThreeOfThemIpv6) {
 INSTANTIATE_TEST_SUITE_P(EveryModel, SilentNeighboursInTime, testing::ValuesIn(every_model()),
                          model_name);
 
-// Replies of workers, and on-demand threads' replies.
+// Replies of workers and of on-demand threads.
 TEST(SilentNeighboursFew, WithWorkers) {
   expect_that_others_are_answered(
       {kV4, 600, 1000, 1000ms},

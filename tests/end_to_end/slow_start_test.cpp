@@ -1,5 +1,5 @@
-// A service that takes for ever over what it keeps for a lane: the start waits for it, and can be
-// ended all the same.
+// A service that takes for ever to make a lane's state: the start waits for it, and a signal can
+// end the start all the same.
 #include <filesystem>
 #include <string>
 
@@ -30,7 +30,7 @@ class SlowStart : public testing::TestWithParam<ModelUnderTest> {
     ASSERT_TRUE(eventually([&] { return server.errors().find(text) != std::string::npos; }))
         << server.errors();
   }
-  // It is making a lane's state, and will be for as long as the gate is closed.
+  // The server is making a lane's state, and goes on with that while the gate is closed.
   static void wait_until_at_the_gate(Program& server) {
     wait_until_said(server, "slow-to-start: at the gate");
   }
@@ -46,14 +46,14 @@ TEST_P(SlowStart, IsEndedWithinASecond) {
     Program server({program::kTestServer}, settings());
     wait_until_at_the_gate(server);
     server.signal(signal);
-    // A second, and what a busy machine adds.
+    // A second, and the delay of a busy machine.
     const auto code = server.wait(std::chrono::seconds(10));
     if (GetParam().name != "mp_prefork") {
       EXPECT_EQ(code, 128 + signal) << server.errors();
       EXPECT_FALSE(std::filesystem::exists(stats_file_)) << "as if it had not been started";
       continue;
     }
-    // Others of its processes may have received something.
+    // Its other processes may have received something.
     EXPECT_EQ(code, 1) << server.errors();
     EXPECT_THAT(server.errors(), HasSubstr("while its processes started"));
     EXPECT_EQ(program::stats_of(stats_file_).at("state"), "stopped");

@@ -1,5 +1,4 @@
-// Limits of the stack (ulimit -s) below what a server needs: it serves all the same, or says why
-// not.
+// Stack limits (ulimit -s) below a server's need: it serves all the same, or says why not.
 #include <string>
 
 #include <gmock/gmock.h>
@@ -20,7 +19,7 @@ std::vector<std::string> under_limit(const std::string& limit, const std::string
   return {"/bin/sh", "-c", "ulimit " + limit + "; exec \"$0\"", program};
 }
 
-// System calls of as many messages as there may be take the most.
+// Lanes need most stack for system calls with the max number of messages.
 const Environment kLargestBatches = {{"CPSS_SERVICE", "deferring"}, {"CPSS_BATCH", "1024"}};
 
 class SmallStack : public testing::TestWithParam<ModelUnderTest> {
@@ -75,7 +74,7 @@ TEST(SmallStackOf, TheMainThread) {
               AllOf(HasSubstr("64 KiB"), HasSubstr("256 KiB"), HasSubstr("ulimit -Hs")));
 }
 
-// A client, and who looks on, need less.
+// udpblast and getstat need less.
 TEST(SmallStackOf, TheOtherPrograms) {
   ServerProcess server(program::kServer, {});
   const SocketAddress address = server.address();

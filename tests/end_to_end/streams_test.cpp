@@ -1,4 +1,4 @@
-// Standard streams that are closed, full or read by nobody, and a terminal that closes.
+// Standard streams that are closed, full or never read, and a terminal that closes.
 #include <filesystem>
 #include <thread>
 
@@ -41,7 +41,7 @@ TEST(Streams, OutputThatCannotBeWrittenIsAnError) {
     }
 }
 
-// Or else the log would be written into what got the number of standard error: a socket, a file.
+// Else the log would be written into the socket or file that got the number of standard error.
 TEST(Streams, ClosedOnesAreNotGivenToOurOwnFiles) {
   ServerProcess server(by_shell("exec \"$0\" <&- >&- 2>&-", program::kServer), {});
   const std::string descriptors = "/proc/" + std::to_string(server.process().pid()) + "/fd/";

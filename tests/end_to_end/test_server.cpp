@@ -1,11 +1,11 @@
 // cpssd-test: the server, linked from the same libraries, with services and sockets that misbehave
 // as environment variables say:
-//   TEST_SENDS        drop, repeat or delay: what happens to every TEST_SENDS_EVERY-th reply
+//   TEST_SENDS        drop, repeat or delay: done to every TEST_SENDS_EVERY-th reply
 //   TEST_SENDS_DELAY_MS
 //   TEST_INPUT_PATIENCE_MS  for files read at the start
-//   TEST_SEND_GATE    replies are not sent while this file exists: who sends them stands still
-//   TEST_NO_ROOM      replies find no room in the socket's send buffer while this file exists
-//   TEST_PROC         where procfs is looked for
+//   TEST_SEND_GATE    while this file exists, a lane that sends replies stands still
+//   TEST_NO_ROOM      while this file exists, replies find no room in the socket's send buffer
+//   TEST_PROC         the folder in place of /proc
 // and those of test_services.h.
 #include <algorithm>
 #include <cerrno>

@@ -23,7 +23,7 @@ void echo(Message& message) {
   message.reply_in_place(message.request().size());
 }
 
-// The test services' busy reply: the request, but for its first byte.
+// The busy reply of these services: the request with another first byte.
 void say_busy(Message& message) {
   if (message.request().empty()) return message.no_reply();
   message.request_in_place()[0] = std::byte{kBusyMark};
@@ -92,7 +92,7 @@ class WrongLookup : public Service {
   std::atomic<std::uint64_t> answered_{0};
 };
 
-// Each of its lanes waits at its start while the gate is closed, and says so.
+// Makes each lane wait at its start while the gate is closed, and says so.
 class SlowToStart : public OneMessageService {
  public:
   std::unique_ptr<LaneState> make_lane_state() const override {

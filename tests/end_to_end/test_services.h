@@ -7,6 +7,7 @@ namespace cpss {
 
 // The built-in services and:
 //   slow          echoes after sleeping TEST_SLEEP_US microseconds for each message
+//   slow-to-start echoes; its lanes do not start while the file TEST_GATE exists
 //   gated         echoes, but not while the file TEST_GATE exists
 //   wrong-lookup  lookup, with one byte of every TEST_EVERY-th reply changed
 //   silent        answers nothing, by design

@@ -15,9 +15,9 @@ class UdpClient {
   explicit UdpClient(const SocketAddress& server,
                      const SocketAddress& from = SocketAddress(*IpAddress::parse("127.0.0.1"), 0));
 
-  // Errno, 0 if the kernel took it.
+  // Returns errno, 0 if the kernel took it.
   int send(const std::string& payload);
-  // Sender's address in `last_peer()`; nothing if none came within `longest`.
+  // Returns nullopt if no reply comes within `longest`; last_peer() is the reply's sender.
   std::optional<std::string> receive(std::chrono::milliseconds longest = std::chrono::seconds(5));
   std::optional<std::string> ask(const std::string& payload);
 

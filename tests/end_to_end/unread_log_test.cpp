@@ -1,5 +1,5 @@
-// A log that nobody reads, from before the start: a full pipe, a terminal that was stopped. Nothing
-// that serves, or that starts, ends and replaces, waits for it.
+// A log that no process reads, from before the start: a full pipe, a stopped terminal. No lane and
+// no thread that starts, ends and replaces waits for it.
 #include <cstdint>
 #include <map>
 #include <string>
@@ -26,9 +26,9 @@ using testing::HasSubstr;
 
 constexpr std::chrono::seconds kPatience{20};
 
-// Runs `program` with standard error there. It would wait for a sanitizer's own lines at the end:
-// LeakSanitizer says that it cannot stop a thread that stands in a write, ThreadSanitizer that a
-// forced end has joined none.
+// Runs `program` with standard error at `place`. Sanitizers may print lines of their own at the
+// end, and would wait there: LeakSanitizer reports that it cannot stop a thread that stands in a
+// write, ThreadSanitizer that a forced end has not joined some threads.
 std::vector<std::string> with_errors_to(const std::string& place, const std::string& program,
                                         const std::string& arguments = "") {
   const std::string silent = "ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=report_thread_leaks=0 ";
@@ -37,7 +37,7 @@ std::vector<std::string> with_errors_to(const std::string& place, const std::str
 
 class UnreadLog : public testing::Test {
  protected:
-  // The main thread goes round: it alone writes the heartbeat.
+  // The main thread is alive: it alone writes the heartbeat.
   static void expect_heartbeat(const ServerProcess& server) {
     for (int i = 0; i < 3; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(300));
@@ -61,7 +61,7 @@ class UnreadLogOfModels : public UnreadLog, public testing::WithParamInterface<M
  protected:
   Environment gated(Environment more) const {
     more.insert({{"CPSS_SERVICE", "gated"}, {"TEST_GATE", gate_.path()}});
-    // The stage behind the gate stands still, and no other.
+    // So that only the stage behind the gate stands still.
     if (GetParam().name == "seda") more["CPSS_DISPATCH"] = "queued";
     return under(GetParam(), std::move(more));
   }
@@ -101,7 +101,7 @@ TEST_P(UnreadLogOfModels, DoesNotHoldUpASecondSignal) {
   expect_forced_end(server, 1);
 }
 
-// Each death is a line.
+// The log gets a line for each death.
 TEST_F(UnreadLog, DoesNotHoldUpTheReplacingOfProcesses) {
   ServerProcess server(with_errors_to(pipe_.path(), program::kServer),
                        {{"CPSS_SERVICE", "echo"}, {"CPSS_MODEL", "mp"}, {"CPSS_LANES", "2"}});

@@ -1,4 +1,4 @@
-// What tests of a variable's effect share: an echo server, and one that must not start.
+// Shared by tests of a variable's effect: an echo server, and one that must not start.
 #pragma once
 
 #include <string>
@@ -20,7 +20,7 @@ inline Environment echo_with(Environment more) {
 
 class VariableTest : public testing::Test {
  protected:
-  // The server must not start, nor leave a region behind.
+  // Runs a server that must not start, nor leave a region behind.
   Finished refused(Environment environment) {
     return refused({program::kServer}, std::move(environment));
   }

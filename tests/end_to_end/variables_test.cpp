@@ -1,6 +1,6 @@
 // The twelve variables of the article on staged servers, each test named after its variable, and
-// CPU lists and socket buffers, which go with them: what they do, as it can be seen from outside
-// the server. How to see the same by hand: docs/variables.md.
+// CPU lists and socket buffers, which go with them: their effects as seen from outside the server.
+// How to see the same by hand: docs/variables.md.
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -131,7 +131,7 @@ TEST_F(Variables, CPSS_ONDEMAND_THREADS) {
 
 constexpr const char* kNoRealTime = "needs the right to the real-time class";
 
-// Threads of `pools` have their priority in SCHED_FIFO, all others are as they always are.
+// Threads of `pools` have their priority in SCHED_FIFO; all others are in the normal class.
 void expect_real_time(ServerProcess& server, const std::map<std::string, int>& pools) {
   for (const auto& [name, thread] : test::threads_of(server.process().pid())) {
     const auto pool = std::ranges::find_if(
@@ -175,7 +175,8 @@ TEST_F(Variables, BothPoolsInTheRealTimeClassEachAtItsPriority) {
                                                        {"CPSS_RT_ALLOW_SMALL", "1"}});
 }
 
-// A receiver of the class, and more than the server can do: the others get to work all the same.
+// A receiver in the real-time class, with more load than the server can serve: the other lanes
+// still get to work.
 TEST_F(Variables, ARealTimeReceiverThatShedsDoesNotStarveTheOthers) {
   if (!test::may_use_real_time()) GTEST_SKIP() << kNoRealTime;
   ServerProcess server(on_cpus(std::to_string(test::first_allowed_cpu())),
@@ -213,7 +214,7 @@ TEST_F(Variables, RealTimeOnManyCpusIsNotRefused) {
   expect_real_time_lanes({{"recv", 5}}, {{"CPSS_RECV_THREADS_RT", "5"}});
 }
 
-// Not even root has what is gone from its bounding set.
+// Not even root has a capability that is gone from its bounding set.
 TEST_F(Variables, RealTimeWithoutPermissionIs77AndSaysWhatToDo) {
   const std::string command =
       geteuid() == 0 ? "exec /usr/bin/setpriv --bounding-set=-sys_nice \"$0\"" : "exec \"$0\"";
@@ -229,7 +230,7 @@ TEST_F(Variables, RealTimeWithoutPermissionIs77AndSaysWhatToDo) {
 
 // --- shared memory ---
 
-// The names of the server's shared mappings of memory files.
+// The names of the shared memory files that the server has mapped.
 Names shared_memory_of(ServerProcess& server) {
   const std::string pid = std::to_string(server.process().pid());
   std::istringstream maps(read_file("/proc/" + pid + "/maps"));
@@ -262,8 +263,9 @@ TEST_F(Variables, CPSS_SYNCH_PROCESS) {
   }
 }
 
-// What lanes call to sleep and to wake another, while `server` is at work; nothing: not possible.
-// Each line begins with a thread's number. The log's thread never shares its queue.
+// The futex calls of lanes that sleep and wake each other while `server` is at work; nullopt if it
+// cannot be traced. Each line begins with a thread's number. Without the log's thread, whose queue
+// is never shared.
 std::optional<std::vector<std::string>> futex_calls(ServerProcess& server,
                                                     const std::string& log_file) {
   Program tracer({"/usr/bin/strace", "-f", "-qq", "-o", log_file, "-e", "trace=futex", "-p",
@@ -300,7 +302,7 @@ TEST_F(Variables, SharedFutexesAreNotPrivateAndOthersAre) {
   }
 }
 
-// Every wait between lanes then has an end of its own, so an idle server looks around.
+// Then every wait between lanes ends by itself, so an idle server looks around.
 TEST_F(Variables, SharedWaitsEndByThemselves) {
   ServerProcess server(program::kServer, echo_with({{"CPSS_SYNCH_PROCESS", "1"}}));
   EXPECT_TRUE(eventually([&] {
@@ -325,7 +327,7 @@ TEST_F(Variables, TwoServersAtOnceShareNothing) {
   EXPECT_EQ(two.ledger("received"), 300u);
 }
 
-// Files, not folders: those of other tests come and go.
+// Files only: folders of other tests come and go.
 Names files_in_shared_memory() {
   Names names;
   for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
@@ -352,7 +354,7 @@ TEST_F(Variables, AKilledServerLeavesNoSharedMemoryAndARegionThatSaysSo) {
 
 // --- slots and their windows ---
 
-// Of all queues.
+// The max over all queues.
 std::uint64_t high_water(const ServerProcess& server) {
   std::uint64_t max = 0;
   const nlohmann::json stats = server.stats();
@@ -403,7 +405,7 @@ TEST_F(Variables, CPSS_MSGSIZE) {
   }
 }
 
-// --- what is measured ---
+// --- measured and unmeasured stages ---
 
 void expect_measured(const nlohmann::json& stage, bool measured) {
   SCOPED_TRACE(stage.dump());
@@ -422,7 +424,7 @@ void expect_measured(const nlohmann::json& stage, bool measured) {
   EXPECT_EQ(stage.at("forwarded").get<int>() + stage.at("completed").get<int>(), 50);
 }
 
-// The table's rows of a stage that is not measured: dashes, where zeros would be read as measured.
+// The table shows a stage that is not measured with dashes, since zeros would be read as measured.
 void expect_dashes(const std::string& table, const std::string& stage) {
   EXPECT_THAT(table, ContainsRegex("\n" + stage + " +1 +50 +[0-9]+ +[0-9]+ +[-0-9]+ +[-0-9]+ +-\n"))
       << "busy";
@@ -440,7 +442,7 @@ void expect_not_measured(const char* variable, const std::string& stage) {
   for (const char* name : {"receive", "service", "response"})
     expect_measured(server.stage(name), name != stage);
   expect_dashes(table_of(server), stage);
-  // Of queues, which are the concern of the stage behind them.
+  // Queues are measured all the same: they belong to the stage behind them.
   for (const char* name : {"service", "response"})
     EXPECT_GE(server.stage(name).at("queue_high_water"), 1) << name;
 }
@@ -511,7 +513,7 @@ TEST_F(Variables, ACpuThatTheProcessMayNotUseIsRefused) {
 
 // --- sockets ---
 
-// The server's own socket, as a descriptor of this process; invalid where that is not allowed.
+// The server's own socket, as a descriptor of this process; invalid if that is not allowed.
 FileDescriptor socket_of(ServerProcess& server) {
   const FileDescriptor process(
       static_cast<int>(syscall(SYS_pidfd_open, server.process().pid(), 0)));
@@ -529,7 +531,7 @@ FileDescriptor socket_of(ServerProcess& server) {
 }
 
 TEST_F(Variables, CPSS_SOCKET_BUFFER) {
-  constexpr int kAsked = 65'536;  // within what everybody may have
+  constexpr int kAsked = 65'536;  // within the limit of every user
   ServerProcess server(program::kServer,
                        echo_with({{"CPSS_SOCKET_BUFFER", std::to_string(kAsked)}}));
   const FileDescriptor socket = socket_of(server);

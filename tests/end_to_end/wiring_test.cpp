@@ -69,7 +69,7 @@ TEST(Wiring, BatchOfOne) {
 }
 
 TEST(Wiring, FourMillionSlotsCostWhatIsUsed) {
-  // Which it might come to use all the same, and more than this machine has.
+  // The server might come to use all of them, which is more memory than this machine has.
   ServerProcess server(
       program::kServer,
       {{"CPSS_SERVICE", "echo"}, {"CPSS_QSLOTS", "4000000"}, {"CPSS_MEMORY_CHECK", "warn"}});

@@ -17,7 +17,8 @@ namespace {
 constexpr int kSnapshots = 10'000;
 constexpr std::uint64_t kSlots = 16, kBatch = 4;
 
-// Three lanes joined by counters, as queues join real ones: what was handed on may be taken.
+// Three lanes joined by counters, as queues join real ones: a lane may take as many messages as the
+// one before has handed on.
 class CountingPipeline {
  public:
   explicit CountingPipeline(const std::string& path) : server_(options(path)) {
@@ -94,7 +95,7 @@ class CountingPipeline {
   std::vector<std::thread> lanes_;
 };
 
-// The sum of everything that only grows.
+// All values that only grow.
 std::vector<std::uint64_t> growing_values(const Snapshot& snapshot) {
   std::vector<std::uint64_t> result;
   for (const StageSnapshot& stage : snapshot.stages) {
@@ -115,7 +116,7 @@ std::uint64_t at(const Snapshot& snapshot, const char* stage, const char* counte
 }
 
 void expect_possible(const Snapshot& snapshot) {
-  // Of what comes later in a message's life there is never more than of what comes before.
+  // A later step in a message's life is never counted more often than an earlier one.
   ASSERT_GE(at(snapshot, "receive", "entered"), at(snapshot, "receive", "forwarded"));
   ASSERT_GE(at(snapshot, "receive", "forwarded"), at(snapshot, "service", "entered"));
   ASSERT_GE(at(snapshot, "service", "entered"), at(snapshot, "service", "forwarded"));

@@ -1,4 +1,5 @@
-// docs/counters.md says what stats/metrics.h says. Run with CPSS_UPDATE_DOCS=1 to write it anew.
+// docs/counters.md has to say the same as stats/metrics.h. Run with CPSS_UPDATE_DOCS=1 to rewrite
+// it.
 #include <cstdlib>
 #include <string>
 
@@ -14,7 +15,7 @@ namespace {
 
 constexpr const char* kPage = CPSS_SOURCE_DIR "/docs/counters.md";
 
-// A cell of a table must not end it.
+// A '|' in the text must not end the table's cell.
 std::string cell(std::string_view text) {
   std::string result;
   for (const char c : text) {

@@ -1,5 +1,5 @@
 // The counting side of a server whose service defers: one worker, and one on-demand thread with its
-// starter. For tests of whoever reads.
+// starter. For tests of programs that read the region.
 #pragma once
 
 #include <cstdint>
@@ -68,7 +68,7 @@ class DeferringServer {
     lane.add(Counter::completed, n);
     lane.add(Counter::given_back, n);
   }
-  // 10 answered by the service, 6 by the worker, 4 by on-demand threads; 2 of the worker's silent.
+  // The service answers 10, the worker 6, on-demand threads 4; 2 of the worker's get no answer.
   void run_some() {
     take_in(22);
     serve(10);

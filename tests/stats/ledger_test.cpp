@@ -78,7 +78,7 @@ TEST_F(LedgerTest, MessagesThatStandInsideBreakNothingButEmptiness) {
   EXPECT_THAT(broken(ledger().standing), ElementsAre("service: entered >= forwarded + completed"));
 }
 
-// One wrong count each, and what it breaks: all of it and nothing else.
+// Each test makes one wrong count, and names all the identities that this breaks, and no other.
 TEST_F(LedgerTest, ReceivedTooOften) {
   server_.receive.add(Counter::received);
   EXPECT_THAT(broken(ledger().at_rest), ElementsAre(kReceived));
@@ -195,7 +195,7 @@ TEST_F(DeferringLedgerTest, BalancesAtRest) {
 TEST_F(DeferringLedgerTest, MessagesThatStandInsideBreakNothingButEmptiness) {
   server_.run_some();
   server_.take_in(5);
-  server_.defer(4);  // one in the queue, one with the worker, two that have left
+  server_.defer(4);  // one in the queue, one with the worker, two forwarded
   server_.enter(server_.worker, 1);
   server_.work(server_.on_demand, 2);
   EXPECT_EQ(ledger().in_flight, 5);
@@ -206,7 +206,7 @@ TEST_F(DeferringLedgerTest, MessagesThatStandInsideBreakNothingButEmptiness) {
   EXPECT_THAT(broken(ledger().standing), IsEmpty());
 }
 
-// One wrong count each, and what it breaks: all of it and nothing else.
+// Each test makes one wrong count, and names all the identities that this breaks, and no other.
 TEST_F(DeferringLedgerTest, LostInTheWorkerQueue) {
   server_.run_some();
   server_.service.add(Counter::entered);
@@ -266,7 +266,8 @@ TEST_F(DeferringLedgerTest, AfterAForcedEndTheStagesMissWhatTheMainThreadTook) {
   server_.work(server_.on_demand, 1);
   server_.end(server_.main, Reason::failed_forced_end, 7);
   EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
-  // Those that come back afterwards book nothing, and what a worker takes then is only elsewhere.
+  // Lanes that come back later book nothing, and a message that a worker takes only changes its
+  // place.
   server_.enter(server_.worker, 2);
   EXPECT_THAT(broken(ledger().at_rest), IsEmpty());
   server_.end(server_.worker, Reason::no_answer, 1);
@@ -309,7 +310,7 @@ TEST_F(LanesOfAllStagesLedgerTest, BalancesWithEachLanesMessages) {
               ElementsAre(kMemory, "forwarded receive = entered service"));
 }
 
-// A process took in 5, answered 2 and died; its parent goes on with its blocks.
+// A process took in 5, answered 2 and died; its parent completes the counts in its blocks.
 TEST_F(LanesOfAllStagesLedgerTest, BalancesAgainWhenTheLedgerOfADeadProcessAreClosed) {
   server_.take_in(5);
   server_.serve(3);

@@ -17,7 +17,7 @@ namespace {
 
 constexpr uid_t kNobody = 65534;
 
-// Runs `body` as a user without privileges, in a process of its own, for whom `folder` is a home.
+// Runs `body` in a process of its own, as a user without privileges whose home is `folder`.
 int as_user(const std::string& folder, const std::function<void()>& body) {
   ForkedProcess child([&] {
     if (::geteuid() == 0 && (::chown(folder.c_str(), kNobody, kNobody) != 0 ||

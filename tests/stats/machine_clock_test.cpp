@@ -5,7 +5,7 @@
 namespace cpss {
 namespace {
 
-// As the kernel writes it (fs/proc/base.c, proc_timens_offsets).
+// The format of the kernel (fs/proc/base.c, proc_timens_offsets).
 TEST(ClockTest, OffsetsOfATimeNamespaceAreRead) {
   const ClockOffsets ahead = parse_clock_offsets(
       "monotonic           86400         5\nboottime       7       500000000\n");

@@ -49,7 +49,7 @@ TEST(ProcessIdentityTest, ADeadProcessIsNotRunningReapedOrNot) {
   EXPECT_EQ(is_running(identity), Running::no);
 }
 
-// The same number is another process there.
+// In another namespace the same number is another process.
 TEST(ProcessIdentityTest, APidOfAnotherNamespaceSaysNothing) {
   ProcessIdentity elsewhere = this_process();
   EXPECT_NE(elsewhere.pid_namespace, 0u);

@@ -83,7 +83,7 @@ TEST_F(QueueFlowTest, WithoutOnDemandThreadsTheirPartIsLeftOut) {
           "most 0"));
 }
 
-// Messages go straight on: what is between two steps is with the lane.
+// Messages do not pass the queues: between two steps the lane holds them.
 TEST_F(QueueFlowTest, WhereLanesRunAllStagesTheQueuesHoldNothing) {
   RegionOptions options = test::sample_options(folder_.file("stats"));
   options.blocks = {{"lane-0", StageId::receive},  {"lane-0", StageId::service},
@@ -99,7 +99,7 @@ TEST_F(QueueFlowTest, WhereLanesRunAllStagesTheQueuesHoldNothing) {
                           "response: forwarded service 5, entered response 5, most 0"));
 }
 
-// One event loop, and helpers for what is deferred.
+// One event loop, and workers for deferred messages.
 TEST_F(QueueFlowTest, BesideALaneOfAllStagesThereIsTheWorkerQueue) {
   RegionOptions options = test::sample_options(folder_.file("stats"));
   options.blocks = {{"lane-0", StageId::receive},

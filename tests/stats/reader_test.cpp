@@ -28,7 +28,7 @@ class ReaderTest : public testing::Test {
  protected:
   RegionState state() const { return RegionReader(path_).read().state; }
 
-  // A server that was killed with three messages received, while it counted at full speed if asked.
+  // Leaves the region of a server killed with three messages answered, or in the midst of counting.
   void leave_a_killed_server(bool busy) {
     LastingChild child([&](const auto& stay) {
       test::SampleServer server(path_);
@@ -68,7 +68,7 @@ TEST_F(ReaderTest, StatesOfARunningServer) {
   EXPECT_EQ(state(), RegionState::stopped);
 }
 
-// A start may take long: it is not hung the moment it is over.
+// A start may take long: the server must not count as hung at the moment it is ready.
 TEST_F(ReaderTest, ToBecomeReadyIsASignOfLife) {
   StatsRegion region(test::sample_options(path_));
   const std::uint64_t made_ns = region.snapshot().heartbeat_ns;
@@ -98,7 +98,8 @@ TEST_F(ReaderTest, AKilledServerLeavesAStaleRegionWithItsLastValues) {
   EXPECT_EQ(reading.last_moment_ns(), reading.snapshot->heartbeat_ns);
 }
 
-// It marks its end and is gone while the values are read, between the looks at the mark and at it.
+// The server marks its end and goes while its values are read, after the look at the mark and
+// before that at the process.
 TEST_F(ReaderTest, AServerThatEndsDuringAReadingIsNotStale) {
   constexpr int kRounds = 10;
   RegionOptions options = test::sample_options(path_);
@@ -124,7 +125,7 @@ TEST_F(ReaderTest, AServerThatEndsDuringAReadingIsNotStale) {
   }
 }
 
-// H05: no lock and no half-written value is left behind, whatever the server was doing.
+// H05: whatever the server was doing, it leaves no lock and no half-written value behind.
 TEST_F(ReaderTest, AServerKilledInTheMiddleOfCountingIsReadAtOnce) {
   for (int round = 0; round < 20; ++round) {
     leave_a_killed_server(true);
@@ -175,7 +176,7 @@ TEST_F(ReaderTest, ASecondWithoutAHeartbeatIsNoSignOfLife) {
   EXPECT_EQ(reading.heartbeat_age_ns(), 0u);
 }
 
-// H03: each with its own words.
+// H03: each kind has its own text.
 TEST_F(ReaderTest, EveryKindOfBadFileIsToldApart) {
   std::set<std::string> problems;
   const auto expect = [&](RegionState expected, const std::string& text) {

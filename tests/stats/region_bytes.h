@@ -12,7 +12,7 @@ namespace cpss::test {
 
 class RegionBytes {
  public:
-  // Of a region as SampleServer makes it, with a few values.
+  // The bytes of a region as SampleServer makes it, with a few values.
   explicit RegionBytes(bool histograms = true) {
     const TemporaryFolder folder;
     RegionOptions options = sample_options(folder.file("stats"));

@@ -34,12 +34,12 @@ class RegionCareTest : public testing::Test {
  protected:
   RegionCareTest() { server_.region.set_live(); }
 
-  // Until the server looks the next time.
+  // The report of the server's next look.
   std::vector<std::string> next_look() {
     now_ += RegionCare::kLook;
     return server_.region.look_after(now_);
   }
-  // What another process that wants to be a server at the path is told; empty where it can.
+  // The error of another process that wants to be a server at the path; empty if it gets the path.
   std::string second_server(int* code = nullptr) const {
     const std::string told = folder_.file("told");
     ForkedProcess second([&] {
@@ -90,7 +90,7 @@ TEST_F(RegionCareTest, AReplacedRegionIsToldWithWhatIsThere) {
   EXPECT_THAT(next_look(), ElementsAre(HasSubstr("was removed"))) << "that is news";
 }
 
-// As a backup that is played back.
+// As a restored backup does.
 TEST_F(RegionCareTest, ACopyInItsPlaceIsTold) {
   std::filesystem::copy_file(path_, folder_.file("copy"));
   std::filesystem::rename(folder_.file("copy"), path_);
@@ -98,7 +98,7 @@ TEST_F(RegionCareTest, ACopyInItsPlaceIsTold) {
   EXPECT_THAT(next_look(), IsEmpty());
 }
 
-// Its tables may be anything, and take any time.
+// The tables of another region may hold anything, and take any time to read.
 TEST_F(RegionCareTest, OfAnotherRegionNoMoreThanTheHeaderIsRead) {
   test::RegionBytes another;
   another.put(offsetof(layout::Header, metrics), std::uint64_t{1} << 40);
@@ -133,7 +133,7 @@ TEST_F(RegionCareTest, ARemovedLockIsMadeAgain) {
   EXPECT_EQ(other.exit_code(), 0);
 }
 
-// Before the first one has noticed.
+// A second server comes before the first one has noticed the loss.
 TEST_F(RegionCareTest, WithoutItsLockFileThePathIsTakenAllTheSame) {
   server_.region.heartbeat();
   server_.answered(3);
@@ -149,7 +149,7 @@ TEST_F(RegionCareTest, WithoutItsLockFileThePathIsTakenAllTheSame) {
   EXPECT_THAT(next_look(), ElementsAre(HasSubstr("is made and locked again")));
 }
 
-// Both files removed, and another server was faster.
+// Both files are removed, and another server takes the path first.
 TEST_F(RegionCareTest, ASecondServerThatTookThePathIsNamed) {
   ASSERT_EQ(::unlink(path_.c_str()), 0);
   ASSERT_EQ(::unlink(lock_.c_str()), 0);
@@ -195,7 +195,7 @@ TEST_F(RegionCareTest, TheTimesAreRefreshedOnceAMinute) {
   EXPECT_EQ(are_old(), 0);
 }
 
-// The user that root has become (CPSS_USER) may not set the times of what stays root's.
+// The user that root has become (CPSS_USER) may not set the times of files that stay root's.
 TEST_F(RegionCareTest, TheTimesOfALockFileOfAnotherUserAreRefreshed) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to become another user";
   const std::string path = folder_.file("given");
@@ -216,7 +216,7 @@ TEST_F(RegionCareTest, TheTimesOfALockFileOfAnotherUserAreRefreshed) {
   EXPECT_EQ(status.st_uid, 0u);
 }
 
-// flock(1) on a folder that all may write would keep others' files from being swept.
+// flock(2) on a folder that every user may write would keep the files of others from being swept.
 TEST_F(RegionCareTest, ItsFolderIsLockedUnlessItIsEverybodys) {
   const auto locked = [](const std::string& folder) {
     const FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -232,7 +232,7 @@ TEST_F(RegionCareTest, ItsFolderIsLockedUnlessItIsEverybodys) {
   EXPECT_FALSE(locked(everybodys));
 }
 
-// As systemd's timer does once a day, here with an age of 1 s instead of 10 days.
+// Sweeps as systemd's timer does once a day, here with an age of 1 s instead of 10 days.
 TEST_F(RegionCareTest, WhatSweepsOldFilesPassesOverThem) {
   const std::string tool = "/usr/bin/systemd-tmpfiles";
   if (::access(tool.c_str(), X_OK) != 0) GTEST_SKIP() << "needs systemd-tmpfiles";
@@ -242,7 +242,7 @@ TEST_F(RegionCareTest, WhatSweepsOldFilesPassesOverThem) {
   ASSERT_EQ(::mkdir(folder.c_str(), 0700), 0);
   const std::string rules = folder_.write("rules.conf", "e " + above.path() + " - - - 1s\n");
   const std::string path = folder + "/stats";
-  // It also removes the folder, once that is empty and old.
+  // The tool also removes the folder, once that is empty and old.
   const auto sweep_until_old_is_gone = [&] {
     std::filesystem::create_directory(unused);
     write_file(unused + "/old", "swept");

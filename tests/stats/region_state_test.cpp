@@ -19,7 +19,7 @@ TEST(RegionStateTest, AHeartbeatAndALockAreALiveServerWhoeverItIs) {
   }
 }
 
-// A child can hold what its parent has left.
+// A child process may still hold the lock of a parent that is gone.
 TEST(RegionStateTest, WhoIsKnownToBeGoneIsGone) {
   for (const RegionLock lock : {RegionLock::held, RegionLock::free, RegionLock::unknown})
     for (const std::uint64_t silence_ns : {kJustNow, kLongAgo})

@@ -38,7 +38,7 @@ using testing::IsEmpty;
 
 class RegionTest : public testing::Test {
  protected:
-  // What the construction of a region at `path` fails with; a failure of the test if it does not.
+  // The error of making a region at `path`; without one the test fails.
   static StatsRegionError error_at(const std::string& path) {
     try {
       StatsRegion region(test::sample_options(path));
@@ -129,8 +129,8 @@ TEST_F(RegionTest, EachReceivingLaneIsKnownOnItsOwn) {
   EXPECT_EQ(region.snapshot().receivers[0].received, 5u) << "each snapshot counts from 0";
 }
 
-// As the block asks for everything: the region itself must not let it write where others' values
-// are.
+// Writes everything to each block: the region itself must not let a block's writer write over the
+// values of others.
 TEST_F(RegionTest, WithoutHistogramsNoWriterTouchesAnothersValues) {
   RegionOptions options = test::sample_options(path_);
   options.histograms = false;
@@ -154,7 +154,7 @@ TEST_F(RegionTest, WithoutHistogramsNoWriterTouchesAnothersValues) {
     EXPECT_EQ(reason.count, 1u + 2 + 3 + 4) << reason.full_name();
 }
 
-// 4096 processes, each of which has a block in every stage.
+// 4,096 processes, each with a block in every stage.
 TEST_F(RegionTest, WithoutHistogramsManyBlocksFitIntoLittleMemory) {
   constexpr std::size_t kProcesses = 4096;
   RegionOptions options = test::sample_options(path_);
@@ -220,7 +220,7 @@ TEST_F(RegionTest, ALockFileOfADeadServerIsNoObstacle) {
   EXPECT_EQ(region.snapshot().facts.pid, static_cast<std::uint64_t>(::getpid()));
 }
 
-// Whatever they are called.
+// Also files with names that the server could choose for its own new file.
 TEST_F(RegionTest, FilesOfOthersBesideItStay) {
   const std::string next = fmt::format("{}.{}-0", path_, ::getpid());
   for (const std::string& name : {path_ + ".new", next}) write_file(name, "important");
@@ -252,13 +252,13 @@ TEST_F(RegionTest, ThePathCanBeUsedAgainAfterTheRegionIsGone) {
   EXPECT_EQ(second.snapshot().facts.generation, 2u);
 }
 
-// A region of a server that never was would be taken for one that died.
+// The region of a server that never ran would be taken for that of a server that died.
 TEST_F(RegionTest, AStartThatFailsTakesItsFileAway) {
   { StatsRegion region(test::sample_options(path_)); }
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
-// It may be all that tells of why the restart was needed.
+// The last ledger may be the only trace of why the restart was needed.
 TEST_F(RegionTest, AStartThatFailsLeavesTheLastLedgerOfTheServerBefore) {
   for (const bool clean : {true, false}) {
     LastingChild before([&](const auto& stay) {
@@ -298,7 +298,7 @@ TEST_F(RegionTest, AStartThatFailsLeavesWhatSomebodyElsePutInItsPlace) {
   EXPECT_EQ(read_file(path_), "important");
 }
 
-// By a server that is about to lose the right to.
+// A server that is about to lose the right to do so puts its region into place early.
 TEST_F(RegionTest, CanBePutIntoPlaceBeforeItsServerIsReady) {
   { test::SampleServer(path_).region.mark_clean_end(); }
   {
@@ -356,8 +356,8 @@ TEST_F(RegionTest, ThatItCannotBePutIntoPlaceIsTold) {
   EXPECT_EQ(RegionReader(path_).read().state, RegionState::stopped) << "that of the server before";
 }
 
-// In a folder like /tmp, where fs.protected_regular lets nobody open(2) another user's file with
-// O_CREAT.
+// In a folder like /tmp, where fs.protected_regular refuses open(2) with O_CREAT for the file of
+// another user.
 TEST_F(RegionTest, ALockFileOfAnotherUserIsNoObstacle) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to have a file of another user";
   ASSERT_EQ(::chmod(folder_.path().c_str(), 01777), 0);
@@ -448,7 +448,7 @@ TEST_F(RegionTest, NoLockFileIsLeftBesideWhatCanBeNoRegion) {
   }
 }
 
-// Whichever open(2) it is that fails: of what is there, of the lock, of the new file.
+// Whichever open(2) fails: that of the present file, of the lock, or of the new file.
 TEST_F(RegionTest, TooFewFileDescriptorsAreNoFaultOfThePath) {
   if (kUndefinedBehaviorSanitizer)
     GTEST_SKIP() << "UndefinedBehaviorSanitizer needs descriptors to look at memory";

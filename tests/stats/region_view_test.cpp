@@ -115,7 +115,7 @@ TEST(RegionViewTest, WithoutHistogramsNoneIsDescribedAndNoRoomIsKept) {
 
 TEST(RegionViewTest, ValuesAreFoundByTheirNamesInTheFile) {
   RegionBytes region;
-  // `received` gets another name: the value goes with it.
+  // `received` gets another name, and its value goes with the name.
   auto renamed = region.get<layout::MetricEntry>(region.metric(0));
   renamed.name = {};
   std::strcpy(renamed.name.data(), "from_the_future");
@@ -192,7 +192,7 @@ TEST(RegionViewTest, EachWrongHeaderIsToldApart) {
   EXPECT_THAT(refusal_of(unfinished), HasSubstr("never completed"));
   RegionBytes other;
   other.put(offsetof(Header, version), layout::kVersion + 1);
-  other.bytes.resize(100);  // whatever else another version looks like
+  other.bytes.resize(100);  // another version may look quite different
   EXPECT_THAT(refusal_of(other), HasSubstr(fmt::format("layout version {}", layout::kVersion + 1)));
   RegionBytes shorter;
   shorter.bytes.resize(shorter.bytes.size() - 1);
@@ -238,7 +238,7 @@ TEST(RegionViewTest, NoDamageIsReadBeyondTheFile) {
     for (int i = 0; i < 3; ++i)
       damaged.bytes[8 + random() % (described - 8)] = static_cast<char>(random());
     if (random() % 4 == 0) damaged.bytes.resize(random() % region.bytes.size());
-    refusal_of(damaged);  // must end, in either way; AddressSanitizer sees the rest
+    refusal_of(damaged);  // must end, either way; AddressSanitizer checks the accesses
   }
 }
 

@@ -1,4 +1,4 @@
-// The counting side of a server with one lane a stage, for tests of whoever reads.
+// The counting side of a server with one lane a stage, for tests of programs that read the region.
 #pragma once
 
 #include <cstdint>

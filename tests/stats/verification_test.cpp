@@ -140,7 +140,7 @@ TEST_F(VerificationTest, AMessageLeftInsideAServerThatEndedIsFound) {
   EXPECT_EQ(pauses_, 1);
 }
 
-// Between any two counters: received, not yet filled; booked, not yet given back.
+// The server stopped between two counters: received, not yet filled; booked, not yet given back.
 TEST_F(VerificationTest, AServerStoppedInTheMiddleOfItsWorkIsJudgedByTheBounds) {
   server_.take_in(5);
   server_.receive.add(Counter::received, 3);
@@ -158,7 +158,7 @@ TEST_F(VerificationTest, AServerStoppedInTheMiddleOfItsWorkIsJudgedByTheBounds) 
   EXPECT_FALSE(verify_while([](int) {})->holds()) << "more ended than were received";
 }
 
-// Its heartbeat is still young when it does not move any more.
+// The counters stand still while the last heartbeat is still young.
 TEST_F(VerificationTest, AServerThatHasJustBeenStoppedIsNotCalledBroken) {
   server_.receive.add(Counter::received, 3);
   const auto result = verify_while([&](int) { heartbeat_age_ns_ += 100'000'000; });
@@ -170,7 +170,7 @@ TEST_F(VerificationTest, AServerThatHasJustBeenStoppedIsNotCalledBroken) {
 TEST_F(VerificationTest, LongestCaseEnds) {
   const auto result = verify_while([&](int pause) {
     if (pause < 9) server_.answered(1);
-    if (pause == 8) server_.take_in(1);  // and it never leaves
+    if (pause == 8) server_.take_in(1);  // this one never ends
   });
   EXPECT_EQ(result->situation, Situation::standing);
   EXPECT_LE(pauses_, 20);

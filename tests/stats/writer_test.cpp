@@ -73,7 +73,7 @@ TEST_F(WriterTest, KnowsHowManyValuesEachHistogramHolds) {
       << "whoever takes the block over knows it, too";
 }
 
-// What follows the block is another one's.
+// The memory behind the block belongs to another block.
 TEST_F(WriterTest, WithoutHistogramsNothingBeyondTheSmallerBlockIsTouched) {
   const std::size_t small = block_bytes(Detail::counters) / sizeof(Value);
   ASSERT_LT(small, 128u);

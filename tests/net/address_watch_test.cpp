@@ -22,7 +22,7 @@ IpAddress ip(std::string_view text) {
 TEST(AddressWatch, SaysWhenAnAddressComesOrGoes) {
   run_isolated([] {
     AddressWatch watch;
-    // What was under way when it was made.
+    // Changes that were under way when the watch was made.
     EXPECT_TRUE(eventually([&] { return !watch.may_have_changed(); }));
     for (const char* address : {"192.0.2.77/24 dev lo", "2001:db8::77/64 dev lo nodad"})
       for (const char* action : {"add ", "del "}) {
@@ -36,7 +36,7 @@ TEST(AddressWatch, SaysWhenAnAddressComesOrGoes) {
   });
 }
 
-// Of routes those that make addresses local; a router has many others.
+// Only routes that make addresses local count; a router has many others.
 TEST(AddressWatch, SaysWhenARouteMakesAddressesLocal) {
   run_isolated([] {
     AddressWatch watch;
@@ -55,7 +55,7 @@ TEST(AddressWatch, SaysWhenARouteMakesAddressesLocal) {
   });
 }
 
-// More than its socket holds: what was lost in between does not matter, since all is read anew.
+// More messages than the watch's socket holds: the lost ones do not matter, since all is read anew.
 TEST(AddressWatch, AnOverrunIsAChange) {
   run_isolated([] {
     const TemporaryFolder folder;
@@ -77,7 +77,7 @@ TEST(AddressWatch, AnOverrunIsAChange) {
   });
 }
 
-// No descriptor is to be had while it is made.
+// No descriptor is free while the watch is made.
 TEST(AddressWatch, WithoutTheKernelsWordItIsTimeOnceASecond) {
   ForkedProcess child([] {
     rlimit limit{};
@@ -89,7 +89,7 @@ TEST(AddressWatch, WithoutTheKernelsWordItIsTimeOnceASecond) {
     const auto start = now();
     AddressWatch watch;
     ::setrlimit(RLIMIT_NOFILE, &limit);
-    // Too early only where no second has passed.
+    // Within the first second this is too early.
     if (watch.may_have_changed() && now() - start < kLook) return 1;
     auto before = now();
     const bool soon = eventually([&] {

@@ -12,14 +12,14 @@
 namespace cpss {
 namespace {
 
-// Messages one behind the other; what is handed over is their first `size` bytes.
+// Messages one behind the other; a read gets their first `size` bytes.
 class Control {
  public:
   template <typename Info>
   Control& add(int level, int type, const Info& info) {
     return add(level, type, info, CMSG_LEN(sizeof info));
   }
-  // With a length of its own instead of the right one.
+  // With the given length in place of the right one.
   template <typename Info>
   Control& add(int level, int type, const Info& info, std::size_t length) {
     cmsghdr head{};
@@ -37,18 +37,18 @@ class Control {
 
   Arrival read(std::size_t size, int flags = 0) const {
     auto exact = first(size);
-    // As the kernel leaves it: the last message that was begun says no more than there is.
+    // As the kernel does: the length of the last message covers no more bytes than there are.
     cut_last(exact.data(), size);
     return read_as_is(exact.data(), size, flags);
   }
-  // With the lengths that the messages say, whatever there is of them.
+  // With the lengths that the messages state, even if there are fewer bytes.
   Arrival read_lying(std::size_t size) const {
     auto exact = first(size);
     return read_as_is(exact.data(), size, 0);
   }
 
  private:
-  // In memory of its own, of exactly that size.
+  // The first `size` bytes, in memory of exactly that size.
   std::vector<std::byte> first(std::size_t size) const {
     std::vector<std::byte> exact;
     exact.reserve(size);
@@ -98,7 +98,7 @@ IpAddress ip(std::string_view text) {
   return IpAddress::parse(text).value();
 }
 
-// As a dual-stack socket gets them of an IPv4 datagram, merged.
+// The messages that a dual-stack socket gets with merged IPv4 datagrams.
 Control dual_stack() {
   Control control;
   control.add(IPPROTO_UDP, UDP_GRO, int{100})
@@ -123,7 +123,7 @@ TEST(ControlMessages, NoneAreReadWhereThereAreNone) {
   EXPECT_EQ(arrival.segment_size, 0U);
 }
 
-// Whatever the length at which they end: a message is taken whole or not at all.
+// At whatever length they end, a message is taken whole or not at all.
 TEST(ControlMessages, ACutOneIsPassedOver) {
   const Control control = dual_stack();
   const std::size_t with_merging = CMSG_LEN(sizeof(int));

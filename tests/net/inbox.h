@@ -55,7 +55,7 @@ inline SocketAddress address_of(std::string_view ip, std::uint16_t port = 0) {
   return {IpAddress::parse(ip).value(), port};
 }
 
-// Empty where a socket can be bound there, else the reason: for GTEST_SKIP().
+// Empty if a socket can be bound there, else the reason, for GTEST_SKIP().
 inline std::string why_no_address(const SocketAddress& address) {
   try {
     const UdpSocket socket(address, {});

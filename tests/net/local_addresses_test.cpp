@@ -43,7 +43,7 @@ TEST(LocalAddressSet, KnowsAnAddressThatTheHostWasGiven) {
   });
 }
 
-// "AnyIP", of one address and of many, in both families.
+// "AnyIP", for one address and for many, in both families.
 TEST(LocalAddressSet, KnowsWhatIsLocalByARouteAlone) {
   run_isolated([] {
     const auto before = LocalAddressSet::of_this_host();
@@ -66,7 +66,7 @@ TEST(LocalAddressSet, KnowsWhatIsLocalByARouteAlone) {
   });
 }
 
-// Whether the interface was told its broadcast address or not.
+// Whether or not the interface was told its broadcast address.
 TEST(LocalAddressSet, KnowsTheBroadcastAddressesOfItsNetworks) {
   run_isolated([] {
     OtherNamespace other;
@@ -83,8 +83,8 @@ TEST(LocalAddressSet, KnowsTheBroadcastAddressesOfItsNetworks) {
   });
 }
 
-// Half a list would be taken for a change: what is missing would be answered as if it were another
-// host.
+// Half a list would count as a change: requests from the missing addresses would be answered as if
+// they came from another host.
 TEST(LocalAddressSet, IsWholeOrAnError) {
   for (const long call : {SYS_socket, SYS_sendto, SYS_recvfrom})
     std::thread([call] {

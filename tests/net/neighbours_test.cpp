@@ -69,7 +69,7 @@ TEST(NeighboursTest, TellsWhoAnswersFromWhoDoesNot) {
       EXPECT_EQ(reach_of(now, own), Reach::open) << "ourselves";
       EXPECT_EQ(reach_of(now, network + "6"), std::nullopt) << "nobody has asked for it";
       EXPECT_TRUE(has_network_of(now, network + "6"));
-      // What cannot leave is charged to the socket, and nothing else is.
+      // Datagrams that cannot leave are charged to the socket, and no others.
       EXPECT_GT(socket.send_buffer_use().taken, 0u);
       EXPECT_GT(socket.send_buffer_use().size, socket.send_buffer_use().taken);
     }
@@ -77,7 +77,7 @@ TEST(NeighboursTest, TellsWhoAnswersFromWhoDoesNot) {
   });
 }
 
-// Just asked for is not silent yet.
+// The kernel has only just asked for this neighbour.
 TEST(NeighboursTest, WhoWasJustAskedForIsNotSilent) {
   run_isolated([] {
     OtherNamespace other;

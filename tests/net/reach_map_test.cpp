@@ -102,8 +102,8 @@ TEST_F(ReachMapTest, WhatDoesNotFitIsLeftOut) {
   EXPECT_EQ(silent, ReachMap::kMaxPeers);
 }
 
-// Guesses, but never one that was not true at some time: of what is the same in each edition only a
-// reader that is overtaken by two publications in one look finds nothing. And nobody waits.
+// Readers guess, but an answer was true at some time: an entry that is the same in each edition is
+// missed only by a reader that two publications overtake in one look. No reader waits.
 TEST_F(ReachMapTest, ReadersGoOnWhileItIsMadeAnew) {
   const auto make = [&](Reach changing) {
     map_->begin();
@@ -144,8 +144,8 @@ TEST_F(ReachMapTest, ReadersGoOnWhileItIsMadeAnew) {
   EXPECT_TRUE(seen_open && seen_silent);
 }
 
-// Pairs that have the same hash for every secret where a known odd factor is all that mixes: the
-// top bits pass through unchanged.
+// A pair of addresses that would have the same hash for every secret if the only mixing were by a
+// known odd factor: the top bits would pass through unchanged.
 TEST_F(ReachMapTest, NobodyIsTakenForAnotherWhateverTheSecret) {
   for (std::uint64_t secret = 1; secret < 1000; secret = 3 * secret + 1) {
     const auto map = std::make_unique<ReachMap>(secret);

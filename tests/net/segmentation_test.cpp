@@ -120,7 +120,7 @@ class SegmentationTest : public testing::TestWithParam<const char*> {
     options.gro = options.gso = true;
     return options;
   }
-  // What arrives of `count` datagrams, however they are merged; and in how many arrivals.
+  // The texts of `count` datagrams, however they are merged; counts their arrivals.
   std::vector<std::string> receive(UdpSocket& socket, std::size_t count) {
     std::vector<std::string> texts;
     for (int calls = 0; texts.size() < count && calls < 20; ++calls) {
@@ -211,8 +211,8 @@ TEST_P(SegmentationTest, SwitchedOffEachGoesByItself) {
   EXPECT_EQ(inbox_.wait_and_receive(receiver).filled, 5u);
 }
 
-// That the datagrams of a refused packet do leave, where they can, is seen behind a path MTU
-// (udp_socket_network_test.cpp).
+// udp_socket_network_test.cpp shows, over a wire of 1,500 bytes, that the datagrams of a refused
+// packet leave one by one if they can.
 TEST(SegmentationErrors, WhatThePacketIsRefusedForIsFoundDatagramByDatagram) {
   UdpSocketOptions options;
   options.gso = true;

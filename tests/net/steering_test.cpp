@@ -1,4 +1,4 @@
-// Groups of sockets on loopback, and which of them gets what.
+// Groups of sockets on loopback, and which socket gets which datagram.
 #include "net/steering.h"
 
 #include <algorithm>
@@ -49,7 +49,8 @@ class Group {
   UdpSocket& member(std::size_t i) { return *members_[i]; }
   const SocketAddress& address() const { return members_[0]->local_address(); }
 
-  // Sends kDatagrams, a few at a time so that the smallest buffer holds them; how many each got.
+  // Sends kDatagrams, a few at a time so that the smallest buffer holds them; returns how many each
+  // got.
   Counts spread(UdpSocket& client) {
     constexpr std::size_t kFew = 40;
     Counts counts{};
@@ -62,7 +63,7 @@ class Group {
   }
 
  private:
-  // Until there are `expected` in all; false after 2 s without any.
+  // Receives until there are `expected` in all; false after 2 s without any.
   bool collect(Counts& counts, std::size_t expected) {
     Inbox inbox(64, 16);
     while (total(counts) < expected) {
@@ -104,7 +105,7 @@ TEST_P(SteeringTest, ByHashAPeerAlwaysMeetsTheSameSocket) {
 TEST_P(SteeringTest, ByHashPeersAreSpread) {
   Group group(any_port());
   Counts counts{};
-  constexpr std::size_t kPeers = 32;  // all meet the same one of four sockets: 4 x 0.25^32
+  constexpr std::size_t kPeers = 32;  // chance that one of four sockets gets all: 4 x 0.25^32
   for (std::size_t i = 0; i < kPeers; ++i) {
     UdpSocket client(any_port(), {});
     const Counts more = group.spread(client);
@@ -120,7 +121,7 @@ TEST_P(SteeringTest, AtRandomEverySocketGetsSome) {
   UdpSocket client(any_port(), {});
   const Counts counts = group.spread(client);
   EXPECT_EQ(total(counts), kDatagrams);
-  EXPECT_THAT(counts, Each(Gt(0)));  // by chance not: 4 x 0.75^400
+  EXPECT_THAT(counts, Each(Gt(0)));  // chance that one gets none: 4 x 0.75^400
 }
 
 TEST_P(SteeringTest, ByCpuTheNumberOfTheSendersCpuCounts) {
@@ -133,8 +134,8 @@ TEST_P(SteeringTest, ByCpuTheNumberOfTheSendersCpuCounts) {
     if (!CPU_ISSET(cpu, &allowed)) continue;
     ++tried;
     Counts counts{};
-    // A thread of its own, which ends and takes its one CPU with it. Loopback delivers where it is
-    // sent.
+    // On a thread of its own, so that the other tests keep their CPUs. Loopback delivers on the CPU
+    // of the sender.
     std::jthread([&] {
       cpu_set_t one;
       CPU_ZERO(&one);
@@ -160,7 +161,7 @@ TEST_P(SteeringTest, RoundRobinGivesEachAsMany) {
   }
   UdpSocket client(any_port(), {});
   EXPECT_THAT(group.spread(client), Each(kDatagrams / kMembers));
-  // Not by peer: from another one it goes on.
+  // The turn is one for all peers: it goes on with the datagram of another peer.
   UdpSocket other(any_port(), {});
   send_text(client, "x", group.address());
   send_text(other, "x", group.address());
@@ -178,7 +179,7 @@ TEST_P(SteeringTest, TheLastOneSetHolds) {
   EXPECT_THAT(group.spread(client), Each(Gt(0)));
 }
 
-// A number without a socket: the hash chooses, and nothing is lost.
+// The program names a number without a socket: then the hash chooses, and nothing is lost.
 TEST_P(SteeringTest, MoreThanThereAreIsLeftToTheHash) {
   Group group(any_port());
   steer(group.member(0), Steering::random, 1'000'000);
@@ -200,7 +201,8 @@ TEST_P(SteeringTest, ASocketWithoutAGroupCannotBeSteered) {
 }
 
 TEST_P(SteeringTest, WithoutTheRightToExtendedBpfItSaysWhatToDo) {
-  // In a child, which gives up root for good. Where everybody may, it works there too.
+  // In a child process, which gives up root for good. Where every user has the right it works
+  // there, too.
   enum : int { kSteered = 0, kRefusedRightly = 1, kWrong = 2 };
   ForkedProcess child([&] {
     if (::getuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) return kWrong;

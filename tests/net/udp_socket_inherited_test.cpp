@@ -1,4 +1,4 @@
-// Sockets that another program opened, as a service manager does: what is taken over, and how.
+// Sockets that another program opened, as a service manager does: which are taken over, and how.
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -25,7 +25,8 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 
-// Open as the other program left it: without close-on-exec. What became a UdpSocket's is its own.
+// A socket as the other program left it: without close-on-exec. After hand_over() a UdpSocket owns
+// it.
 class Opened {
  public:
   Opened(int family, int type) : fd_(::socket(family, type, 0)) {}
@@ -62,7 +63,7 @@ SocketAddress name_of(int fd) {
   return address;
 }
 
-// Of two datagrams that wait for the server it knows all that there is to know, and answers them.
+// The server gets two waiting datagrams with all that can be known of them, and answers them.
 void answer_two(UdpSocket& server, const IpAddress& asked) {
   Inbox inbox(4, 16);
   ASSERT_EQ(inbox.wait_and_receive(server).filled, 2U);
@@ -191,7 +192,7 @@ TEST_P(UdpSocketInheritedTest, AsksForWhatOursHave) {
   EXPECT_LT(::fcntl(fd, F_GETFD), 0) << "closed with the object";
 }
 
-// Its opener may have been allowed a larger one than we are.
+// The program that opened it may have been allowed a larger one than the server.
 TEST_P(UdpSocketInheritedTest, KeepsALargerBuffer) {
   Opened opened(any_port());
   UdpSocketOptions options;
@@ -210,7 +211,7 @@ TEST_P(UdpSocketInheritedTest, NeverBlocksThoughTheSocketWould) {
   EXPECT_EQ(inbox.receive(server).error, 0);
 }
 
-// The datagram that made the manager start us came before anybody asked for IP_PKTINFO.
+// The datagram for which the manager started the server came before IP_PKTINFO was set.
 TEST_P(UdpSocketInheritedTest, WhatWaitsAtAWildcardIsAnsweredFromTheAddressAsked) {
   Opened opened(wildcard());
   UdpSocket client(any_port(), {});
@@ -279,8 +280,8 @@ const std::vector<Given>& given_options() {
   return all;
 }
 
-// Each by itself and all at once: a request comes with the address it was sent to, the reply leaves
-// at once and whole, and the socket is ready for nothing but datagrams.
+// Serves a socket with these options set: each request comes with the address to which it was sent,
+// each reply leaves at once and whole, and the socket is ready for nothing but datagrams.
 void expect_served(Opened opened, const std::vector<Given>& options, const SocketAddress& from) {
   const int fd = opened.get();
   for (const Given& given : options)
@@ -316,13 +317,13 @@ TEST_P(UdpSocketInheritedTest, IsServedWhateverItsGiverHadSet) {
     if (given.v6_only && !v6()) continue;
     SCOPED_TRACE(given.text);
     expect_served(Opened(wildcard()), {given}, any_port());
-    // One of them takes the place of the other.
+    // Each of these two options replaces the other.
     if (given.name != SO_TIMESTAMPNS && given.name != SO_TIMESTAMP_NEW) all.push_back(given);
   }
   expect_served(Opened(wildcard()), all, any_port());
 }
 
-// A reply that nobody takes comes back as an ICMP error.
+// A reply to a closed port comes back as an ICMP error.
 TEST_P(UdpSocketInheritedTest, WhatItsErrorQueueHoldsDoesNotMakeItReady) {
   Opened opened(any_port());
   const int fd = opened.get();
@@ -347,7 +348,7 @@ TEST_P(UdpSocketInheritedTest, WhatItsErrorQueueHoldsDoesNotMakeItReady) {
   EXPECT_EQ(::poll(&ready, 1, 50), 0) << ready.revents;
 }
 
-// Time stamps of what its giver has sent outlast the option.
+// Time stamps of datagrams that the giver has sent outlast the option.
 TEST_P(UdpSocketInheritedTest, NorDoTimeStampsOfWhatWasSent) {
   Opened opened(any_port());
   const int fd = opened.get();
@@ -398,7 +399,7 @@ TEST_P(UdpSocketInheritedTest, KeepsWhatIsItsGiversToSay) {
   EXPECT_THAT(server.notes(), testing::IsEmpty());
 }
 
-// Whoever gave the socket has it, too, and may set options when it is ours already.
+// The process that gave the socket still has it, and may set options while it is in use.
 TEST(UdpSocketInheritedDualStack, ControlDataThatWereCutAreTold) {
   const std::string reason = why_no_address(address_of("::1"));
   if (!reason.empty()) GTEST_SKIP() << reason;

@@ -26,7 +26,7 @@ class UdpSocketNetwork : public testing::Test {
   }
 };
 
-constexpr int kSoonMs = 200;  // enough on a virtual wire; nothing is to come
+constexpr int kSoonMs = 200;  // long enough on a virtual wire to see that nothing comes
 
 // The server's side is here, its clients' side is `there`, one wire between.
 class Wire {
@@ -99,7 +99,7 @@ TEST_F(UdpSocketNetwork, RepliesFromEitherOfTwoAddresses) {
   });
 }
 
-// Several requests in a packet, and as many replies of `reply_size`, with the address asked.
+// Several requests in a packet, and as many replies of `reply_size`, from the address asked.
 void expect_packets_there_and_back(UdpSocket& server, UdpSocket& client, const char* ip,
                                    std::size_t reply_size) {
   constexpr std::size_t kCount = 3;
@@ -143,8 +143,8 @@ TEST_F(UdpSocketNetwork, PacketsOfSeveralDatagramsKeepTheAddressAsked) {
     const auto v6 = wildcard("::", true, true);
     const auto dual = wildcard("::", false, true);
     if (v4->max_segments() == 1 || !v4->merges()) GTEST_SKIP() << "this kernel has no offload";
-    // 1,500 bytes are what goes through the wire: a segment must not be longer (udp(7)), a datagram
-    // may, in fragments.
+    // The wire takes 1,500 bytes: a segment must not be longer (udp(7)); a longer datagram leaves
+    // in fragments.
     for (const std::size_t reply_size : {200U, 2'000U}) {
       for (const char* ip : {"10.9.0.1", "10.9.0.2"}) {
         expect_packets_there_and_back(*v4, *v4_client, ip, reply_size);
@@ -158,7 +158,7 @@ TEST_F(UdpSocketNetwork, PacketsOfSeveralDatagramsKeepTheAddressAsked) {
   });
 }
 
-// Addresses that are the host's by a route alone ("AnyIP").
+// Addresses that belong to the host only by a route ("AnyIP").
 TEST_F(UdpSocketNetwork, RepliesFromAnAddressThatIsLocalByARoute) {
   run_isolated([] {
     const Wire wire;
@@ -244,7 +244,7 @@ TEST_F(UdpSocketNetwork, ListensBeforeAnAddressIsThere) {
   });
 }
 
-// What time may bring is told from what it will not.
+// The error tells whether another try may succeed later.
 TEST_F(UdpSocketNetwork, AnIpv6AddressWhereThereIsNoIpv6) {
   run_isolated([] {
     EXPECT_EQ(code_of_bind(address_of("fd09::1"), false), EADDRNOTAVAIL);
@@ -261,7 +261,8 @@ TEST_F(UdpSocketNetwork, RepliesToALinkLocalAddressThroughItsInterface) {
     OtherNamespace other;
     other.connect("here0", "there0");
     add_address("fe80::a/64", "here0");
-    // A second interface with the same network: the address alone does not say where.
+    // A second interface with the same network: the address alone does not say through which to
+    // reply.
     ip_command("link add spare0 type veth peer name spare1");
     ip_command("link set spare0 up");
     add_address("fe80::a/64", "spare0");
@@ -295,8 +296,8 @@ void set_ipv4_switch(const std::string& interface, const std::string& name, int 
   std::ofstream("/proc/sys/net/ipv4/conf/" + interface + "/" + name) << value;
 }
 
-// The request comes in by one wire, the only way back is another: fixing the interface would lose
-// the reply, fixing the source address must not.
+// The request comes by one wire, and the only way back is another one: a fixed interface would lose
+// the reply, a fixed source address must not.
 TEST_F(UdpSocketNetwork, RepliesThroughAnotherRoute) {
   run_isolated([] {
     OtherNamespace other;
@@ -320,7 +321,7 @@ TEST_F(UdpSocketNetwork, RepliesThroughAnotherRoute) {
     });
     const auto server = wildcard("0.0.0.0");
     expect_reply_from_the_address_asked(*server, *client, "10.9.0.1");
-    // The test can fail: with the interface fixed as well, nothing comes back.
+    // Shows that the test can fail: with the interface fixed as well, no reply comes back.
     const LocalAddress fixed{*IpAddress::parse("10.9.0.1"), ::if_nametoindex("here0")};
     send_text(*server, "lost", client->local_address(), fixed);
     Inbox inbox(2, 16);
@@ -346,7 +347,7 @@ TEST_F(UdpSocketNetwork, TellsBroadcastAndMulticastDestinations) {
     for (const bool dual : {false, true}) {
       const auto server = dual ? wildcard("::", false) : wildcard("0.0.0.0");
       const std::uint16_t port = server->local_address().port();
-      // All hosts; an IPv6 socket gets it only once it has asked for it.
+      // 224.0.0.1, all hosts: an IPv6 socket gets its datagrams only after it has joined the group.
       const ip_mreqn membership{{htonl(INADDR_ALLHOSTS_GROUP)},
                                 {htonl(INADDR_ANY)},
                                 static_cast<int>(::if_nametoindex("here0"))};
@@ -381,7 +382,7 @@ TEST_F(UdpSocketNetwork, RefusesToListenOnABroadcastAddressOfANetwork) {
   });
 }
 
-// These do arrive; refusing them is the receive stage's part.
+// Their datagrams arrive; the receive stage refuses them.
 TEST_F(UdpSocketNetwork, ShowsForgedSendersAsTheyAre) {
   run_isolated([] {
     UdpSocket server(address_of("127.0.0.1"), {});
@@ -402,7 +403,7 @@ TEST_F(UdpSocketNetwork, ShowsForgedSendersAsTheyAre) {
   });
 }
 
-// The kernel drops these before the socket (martian sources).
+// The kernel drops their datagrams before the socket (martian sources).
 TEST_F(UdpSocketNetwork, ImpossibleSendersDoNotArrive) {
   run_isolated([] {
     const Wire wire;
@@ -423,8 +424,8 @@ TEST_F(UdpSocketNetwork, ImpossibleSendersDoNotArrive) {
     for (const char* sender : {"255.255.255.255", "224.0.0.1", "127.0.0.1", "10.9.0.1", "10.9.0.2"})
       EXPECT_EQ(arrivals_from(sender), 0U) << sender;
 
-    // Without reverse path filter Linux lets the broadcast address of its own network through as a
-    // sender. An answer is refused, each time and for that datagram alone.
+    // Without reverse path filter Linux accepts the broadcast address of its own network as a
+    // sender. It refuses each reply to it, and only that datagram.
     if (arrivals_from("10.9.0.255") == 1) {
       const Arrival arrival = inbox.arrival(0);
       for (int i = 0; i < 3; ++i)
@@ -435,7 +436,7 @@ TEST_F(UdpSocketNetwork, ImpossibleSendersDoNotArrive) {
   });
 }
 
-// As in most containers: it serves IPv4 all the same.
+// As in most containers: without IPv6 the socket serves IPv4 all the same.
 TEST_F(UdpSocketNetwork, ASocketOfBothFamiliesIsTurnedAwayWithoutIpv6Too) {
   run_isolated([] {
     std::ofstream("/proc/sys/net/ipv6/conf/all/disable_ipv6") << "1";

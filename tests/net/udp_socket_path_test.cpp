@@ -1,5 +1,5 @@
-// How what a UdpSocket sends travels: sizes, whatever is said of the path; the code point; packets
-// of several datagrams, where the way out has refused them once.
+// How the datagrams of a UdpSocket travel: their sizes, whatever messages say of the path; the code
+// point; packets of several datagrams, after the way out has refused one.
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -36,7 +36,7 @@ namespace {
 
 // --- sizes ---
 
-// What this namespace has counted, of both families (proc_net(5)).
+// The sum of a counter of this namespace over both families (proc_net(5)).
 std::uint64_t counted(const std::string& v4_name, const std::string& v6_name) {
   std::uint64_t sum = 0;
   std::ifstream v6("/proc/thread-self/net/snmp6");
@@ -88,7 +88,8 @@ udphdr udp_header(const SocketAddress& from, const SocketAddress& to) {
   return udp;
 }
 
-// As a router on the way would say it of a datagram `from` us `to` the other side.
+// Sends the message of a router on the way that finds a datagram `from` us `to` the other side too
+// big.
 void send_too_big(const SocketAddress& from, const SocketAddress& to, std::uint16_t mtu) {
   std::vector<std::byte> message;
   const bool v6 = from.family() == AF_INET6;
@@ -135,7 +136,7 @@ void send_too_big(const SocketAddress& from, const SocketAddress& to, std::uint1
       << std::strerror(errno);
 }
 
-// How many fragments a reply of that size is sent in; 0: it is whole. It arrives in any case.
+// The number of fragments of a reply of that size; 0: it leaves whole. It arrives in any case.
 std::uint64_t fragments_of_reply(UdpSocket& server, UdpSocket& client, const SocketAddress& to,
                                  std::size_t size) {
   const std::uint64_t before = fragments_made();
@@ -172,7 +173,7 @@ class Link {
         [&] { socket = std::make_unique<UdpSocket>(address_of(ip), UdpSocketOptions{}); });
     return socket;
   }
-  // Returns when this side has heard of it.
+  // Returns when this side has received the message.
   void forge(const SocketAddress& from, const SocketAddress& to, std::uint16_t mtu) const {
     const std::uint64_t before = too_big_heard();
     other_.inside([&] { send_too_big(from, to, mtu); });
@@ -204,7 +205,7 @@ TEST(UdpSocketPath, AForgedMessageMakesNoIpv4ReplySmaller) {
       EXPECT_EQ(fragments_of_reply(server, *client, to, 1400), 0U);
       for (int i = 0; i < 3; ++i) link.forge(from, client->local_address(), 600);
       EXPECT_EQ(fragments_of_reply(server, *client, to, 1400), 0U);
-      // The test can fail: a socket as by default believes it.
+      // Shows that the test can fail: a socket with default settings believes the message.
       const auto discover = [&](int how) {
         ASSERT_EQ(::setsockopt(server.descriptor(), IPPROTO_IP, IP_MTU_DISCOVER, &how, sizeof how),
                   0);
@@ -212,7 +213,7 @@ TEST(UdpSocketPath, AForgedMessageMakesNoIpv4ReplySmaller) {
       discover(IP_PMTUDISC_WANT);
       link.forge(from, client->local_address(), 600);
       EXPECT_EQ(fragments_of_reply(server, *client, to, 1400), 3U);
-      // What others have been told of the way is nothing to us either.
+      // The path MTU that other sockets have learnt must not matter either.
       discover(IP_PMTUDISC_OMIT);
       EXPECT_EQ(fragments_of_reply(server, *client, to, 1400), 0U);
       ip_command("route flush cache");
@@ -234,7 +235,7 @@ TEST(UdpSocketPath, AForgedMessageMakesIpv6FragmentsOfNoLessThanEveryPathTakes) 
   });
 }
 
-// What is longer than its link takes leaves in fragments, and of no other size.
+// Only replies longer than the link's MTU leave in fragments, whatever MTU the socket was given.
 TEST(UdpSocketPath, AnInheritedIpv6SocketCutsRepliesAsOursDo) {
   run_isolated([] {
     for (const char* own : {"::1", "::"})
@@ -256,8 +257,8 @@ TEST(UdpSocketPath, AnInheritedIpv6SocketCutsRepliesAsOursDo) {
   });
 }
 
-// Behind a router whose other link takes 1,400 bytes. IPv4 it cuts; for IPv6 it says so, and it has
-// to be believed.
+// The client is behind a router whose other link takes 1,400 bytes. The router cuts IPv4; for IPv6
+// it sends a message, and the server has to believe it.
 TEST(UdpSocketPath, LongRepliesArriveOverANarrowPath) {
   run_isolated([] {
     const OtherNamespace router;
@@ -295,12 +296,12 @@ TEST(UdpSocketPath, LongRepliesArriveOverANarrowPath) {
       }
       return false;
     };
-    constexpr int kTries = 20;  // the first are lost, in looking for the next hop too
+    constexpr int kTries = 20;  // some are lost first, one or more to look up the next hop
     UdpSocket v4(address_of("10.9.0.1"), {});
     UdpSocket v6(address_of("fd09::1"), {});
     EXPECT_TRUE(arrives(v4, *v4_client, kTries));
     EXPECT_TRUE(arrives(v6, *v6_client, kTries));
-    // Not if it is ignored. What comes late was sent before.
+    // If the message is ignored, none arrives. First takes the late ones, which were sent before.
     Inbox late(1, 2048);
     while (late.wait_and_receive(*v6_client, 300).filled == 1) {
     }
@@ -313,7 +314,7 @@ TEST(UdpSocketPath, LongRepliesArriveOverANarrowPath) {
 
 // --- the code point ---
 
-// The byte that the next datagram came with; -1: none came.
+// The traffic class of the next datagram; -1: none came.
 int traffic_class_of_next(UdpSocket& socket) {
   pollfd readable{socket.descriptor(), POLLIN, 0};
   if (::poll(&readable, 1, 2000) != 1) return -1;
@@ -372,7 +373,7 @@ TEST(UdpSocketPath, RepliesHaveTheCodePointThatWasAskedFor) {
   }
 }
 
-// Of an inherited socket it is its giver's to say, unless we are told.
+// The giver of an inherited socket decides, unless the server is told a code point.
 TEST(UdpSocketPath, AnInheritedSocketKeepsItsCodePointUnlessOneIsAskedFor) {
   for (const std::optional<unsigned> dscp : {std::optional<unsigned>(), std::optional(10U)}) {
     const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -389,7 +390,7 @@ TEST(UdpSocketPath, AnInheritedSocketKeepsItsCodePointUnlessOneIsAskedFor) {
 
 // --- packets of several datagrams ---
 
-// A device that cannot do it, or IPsec, may not be there any more, or not on the next reply's way.
+// The device or IPsec that refused a packet may be gone later, or not be on the next reply's way.
 TEST(UdpSocketPath, ARefusalOfPacketsIsNotForEver) {
   UdpSocketOptions options;
   options.gro = options.gso = true;
@@ -400,7 +401,7 @@ TEST(UdpSocketPath, ARefusalOfPacketsIsNotForEver) {
   const std::string text = "reply";
   const std::vector<OutgoingDatagram> datagrams(
       3, {reinterpret_cast<const std::byte*>(text.data()), text.size(), &to, nullptr});
-  // As one arrival, or one by one.
+  // 1 if they come as one arrival, 3 if one by one.
   const auto arrivals = [&] {
     EXPECT_EQ(server.send(datagrams).accepted, 3U);
     std::size_t came = 0;

@@ -1,4 +1,4 @@
-// UdpSocket on loopback. What needs links and addresses of its own: udp_socket_network_test.cpp.
+// UdpSocket on loopback. Tests with links and addresses of their own: udp_socket_network_test.cpp.
 #include "net/udp_socket.h"
 
 #include <array>
@@ -126,7 +126,7 @@ TEST_P(UdpSocketTest, SaysWhenADatagramWasLongerThanItsBuffer) {
     EXPECT_EQ(inbox.arrival(i).length, lengths[i]) << i;
     EXPECT_EQ(inbox.arrival(i).truncated, truncated[i]) << i;
   }
-  // The same buffers again: nothing of the last batch may show through.
+  // Receives into the same buffers again: nothing of the last batch may show through.
   send_text(client, "short", server.local_address());
   ASSERT_EQ(inbox.wait_and_receive(server).filled, 1U);
   EXPECT_EQ(inbox.text(0), "short");
@@ -206,7 +206,7 @@ TEST_P(UdpSocketTest, OneBadAddressAmong32CostsOnlyItsOwnDatagram) {
       payload[i] = static_cast<std::byte>('A' + i);
       out[i] = {&payload[i], 1, i == bad ? &nowhere : &server.local_address(), nullptr};
     }
-    // What the contract asks of the caller.
+    // Goes on as the contract asks of the caller.
     std::size_t done = 0;
     std::vector<std::size_t> failed;
     for (int calls = 0; done < kBatch && calls < 4; ++calls) {
@@ -230,7 +230,7 @@ TEST_P(UdpSocketTest, OneBadAddressAmong32CostsOnlyItsOwnDatagram) {
   }
 }
 
-// ICMP port unreachable for what we send must not disturb anybody.
+// ICMP port unreachable, in reply to our datagrams, must not disturb other peers.
 TEST_P(UdpSocketTest, ClosedPeersEndNoLoopAndHarmNoOtherPeer) {
   UdpSocket server(any_port(), {});
   UdpSocket alive(any_port(), {});
@@ -267,7 +267,7 @@ TEST_P(UdpSocketTest, AFloodedUnreadSocketAccountsForEveryDatagram) {
   const Flood::Sent sent = flood.send(5000, payload);
   EXPECT_EQ(sent.datagrams, 10'000U);
 
-  // All that a CPU's input queue still holds has come, but for what was lost there, on this host.
+  // Waits until the CPUs' input queues are empty; their losses are counted for the whole host.
   const std::size_t promised = server.buffer_info().receive_datagrams;
   EXPECT_TRUE(eventually([&] {
     return server.kernel_dropped() + promised + 1 + backlog_drops() - backlog >= sent.datagrams;
@@ -285,7 +285,7 @@ TEST_P(UdpSocketTest, AFloodedUnreadSocketAccountsForEveryDatagram) {
   EXPECT_GE(received + server.kernel_dropped() + backlog_drops() - backlog, sent.datagrams);
   EXPECT_GT(server.kernel_dropped(), 0U);
 
-  // The promise of buffer_info(), by the same flood.
+  // This flood also tests the promise of buffer_info().
   EXPECT_GE(received, promised);
   EXPECT_LE(received, promised + 1);  // by kernel version
 }
@@ -352,7 +352,8 @@ void several_lanes_share_a_socket(const SocketAddress& address) {
       std::memcpy(room.data(), text.data(), text.size());
       return text.size();
     });
-    // A CPU's input queue may hold some of it for a while, or have lost some, on this host.
+    // A CPU's input queue may hold some of them for a while, or have lost some; the host counts
+    // these.
     EXPECT_TRUE(eventually([&] {
       return received + server.kernel_dropped() + backlog_drops() - backlog >= sent.datagrams;
     }));
@@ -382,7 +383,7 @@ TEST_P(UdpSocketTest, SignalsLoseNothingAndCountNothingTwice) {
   ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);  // no SA_RESTART: calls do return EINTR
   std::atomic<bool> done{false};
   {
-    // To the process, so any of its threads is hit; the sender itself has it blocked.
+    // Signals the process, so any of its threads but this one, which blocks the signal.
     std::jthread signaller([&] {
       sigset_t mask;
       sigemptyset(&mask);
@@ -457,7 +458,7 @@ TEST_P(UdpSocketRefuses, WithAReasonAndWhatToDo) {
   }
 }
 
-// Addresses of documentation are nobody's (RFC 5737, RFC 3849).
+// No host has the addresses of documentation (RFC 5737, RFC 3849).
 INSTANTIATE_TEST_SUITE_P(All, UdpSocketRefuses,
                          testing::Values(BadAddress{"192.0.2.1", EADDRNOTAVAIL, "ip address"},
                                          BadAddress{"2001:db8::1", EADDRNOTAVAIL, "ip address"},
@@ -468,7 +469,7 @@ INSTANTIATE_TEST_SUITE_P(All, UdpSocketRefuses,
                                          BadAddress{"255.255.255.255", EINVAL, "broadcast"}));
 
 TEST(UdpSocketPrivilege, SaysThatAPortIsPrivileged) {
-  // In a child, which gives up root for good.
+  // In a child process, which gives up root for good.
   enum : int { kRight = 0, kBound = 1, kWrong = 2 };
   ForkedProcess child([&] {
     if (::getuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) return kBound;
@@ -512,7 +513,7 @@ TEST_P(UdpSocketWildcard, ReplyLeavesFromTheAddressAsked) {
   EXPECT_EQ(send_text(server, "right", arrival.peer, arrival.local).accepted, 1U);
   ASSERT_EQ(inbox.wait_and_receive(client).filled, 1U);
   EXPECT_EQ(inbox.arrival(0).peer, asked);
-  // Left to the kernel it would be another one: the step above is what does it.
+  // Without arrival.local the kernel chooses another address.
   send_text(server, "wrong", arrival.peer);
   ASSERT_EQ(inbox.wait_and_receive(client).filled, 1U);
   EXPECT_FALSE(inbox.arrival(0).peer == asked);
@@ -548,7 +549,7 @@ TEST(UdpSocketDualStack, TakesBothFamiliesAndV6OnlyTakesOne) {
       EXPECT_EQ(inbox.arrival(0).peer, v4.local_address());
     }
   }
-  // An IPv4 peer that was not learnt from an arrival, so in its own family.
+  // An IPv4 peer that no arrival has named, so in its own family.
   UdpSocket server(address_of("::"), {4 << 20, false});
   EXPECT_EQ(send_text(server, "four", v4.local_address()).accepted, 1U);
   EXPECT_EQ(inbox.wait_and_receive(v4).filled, 1U);

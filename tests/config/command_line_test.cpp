@@ -19,7 +19,7 @@ CommandLine read(const std::vector<std::string>& arguments) {
   return read_command_line(static_cast<int>(argv.size()), argv.data());
 }
 
-// `name=value` of each setting that was read.
+// `name=value` of each setting on the line.
 std::vector<std::string> settings_of(const CommandLine& line) {
   std::vector<std::string> texts;
   for (const RawSetting& raw : line.raw.settings)

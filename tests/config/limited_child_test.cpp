@@ -20,13 +20,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// The time is for a machine that has much else to do.
+// Long enough for a machine that has much else to do.
 constexpr ChildLimits kLimits{.address_space_bytes = std::size_t{256} << 20,
                               .cpu_seconds = 1,
                               .wall_clock = 100s,
                               .answer_bytes = std::size_t{4} << 20};
 
-// Every child has been waited for.
+// All children have been reaped.
 void expect_no_children() {
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
   EXPECT_EQ(errno, ECHILD);
@@ -74,7 +74,7 @@ TEST(LimitedChild, HasLimitedMemory) {
 
 TEST(LimitedChild, HasLimitedProcessorTime) {
   ChildLimits limits = kLimits;
-  limits.wall_clock = 100s;  // others may have the CPU for much longer
+  limits.wall_clock = 100s;  // other programs may have the CPU for long
   EXPECT_EQ(failure(
                 []() -> std::string {
                   for (volatile bool go_on = true; go_on;) {
@@ -88,7 +88,7 @@ TEST(LimitedChild, HasLimitedProcessorTime) {
 TEST(LimitedChild, HasLimitedTime) {
   ChildLimits limits = kLimits;
   limits.wall_clock = 50ms;
-  limits.cpu_seconds = 100;  // should the parent get no CPU for long
+  limits.cpu_seconds = 100;  // in case the parent gets no CPU for long
   EXPECT_EQ(failure(
                 []() -> std::string {
                   for (volatile bool go_on = true; go_on;) {
@@ -99,7 +99,7 @@ TEST(LimitedChild, HasLimitedTime) {
             "did not end within 50 ms");
 }
 
-// Its processor time does not end it.
+// A stopped child uses no processor time, so that limit does not end it.
 TEST(LimitedChild, HasLimitedTimeAlsoWhereItIsStopped) {
   ChildLimits limits = kLimits;
   limits.wall_clock = 50ms;
@@ -112,7 +112,7 @@ TEST(LimitedChild, HasALimitedAnswer) {
             "gave more than 4194304 bytes of answer");
 }
 
-// A parent may have inherited an ignored SIGCHLD: then there is nothing to wait for.
+// A parent may have inherited an ignored SIGCHLD: then the kernel reaps its children.
 TEST(LimitedChild, WorksWhereTheKernelReaps) {
   const auto before = signal(SIGCHLD, SIG_IGN);
   EXPECT_EQ(run_in_limited_child([] { return std::string("fine"); }, kLimits).answer, "fine");

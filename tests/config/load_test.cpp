@@ -28,7 +28,7 @@ TEST(Load, YieldsTheDefaultsWithoutAnything) {
   EXPECT_TRUE(load_settings(0, nullptr, nullptr).ok());
 }
 
-// The numbers are those of the project's design; a default that the table refuses would show here.
+// The design's numbers. A default that the table refuses would show here.
 TEST(Load, HasTheseDefaults) {
   const Settings settings = default_settings();
   EXPECT_EQ(settings.config_file, std::nullopt);
@@ -87,7 +87,8 @@ TEST(Load, PutsTheCommandLineBeforeTheEnvironmentBeforeTheFile) {
   EXPECT_TRUE(result.is_set(Setting::message_size));
 }
 
-// One value that differs from the default, for every row: from each source it arrives, alone.
+// For every row a value that differs from the default: it arrives from each source, and changes
+// nothing else.
 TEST(Load, TakesEverySettingFromEverySource) {
   const std::vector<std::string> values{
       "",
@@ -99,7 +100,7 @@ TEST(Load, TakesEverySettingFromEverySource) {
       "echo", "2", "0-1", "all", "exp:5;burn", "/n.csv", "true",
       // stages
       "3", "2", "50", "false", "2", "1", "9", "8", "4", "3", "1", "false", "[::1]:9", "20", "true",
-      // queues, hand-over, overload
+      // queues, dispatch, overload
       "16", "2048", "32", "true", "warn", "strict", "60", "70", "80", "shed", "7",
       // statistics, stopping
       "/tmp/stats", "false", "0.5", "60",

@@ -1,4 +1,4 @@
-// What a child that parses hostile input may still do, should the input have taken it over.
+// What a child that parses hostile input can still do after the input has taken it over.
 #include "config/sandbox.h"
 
 #include <array>
@@ -95,7 +95,7 @@ TEST(Sandbox, EverythingElseIsFatal) {
     EXPECT_EQ(failure(attempt), "made a system call that it may not make") << name;
 }
 
-// Of the calling thread and what it starts, as a container's policy may have it.
+// For the calling thread and its children, as a container's policy may have it.
 void let_no_filter_be_loaded() {
   const auto fail = static_cast<unsigned>(SECCOMP_RET_ERRNO) | unsigned{EPERM};
   const std::array<sock_filter, 7> steps{
@@ -125,7 +125,7 @@ std::string text_of(const std::filesystem::path& path) {
   return text.str();
 }
 
-// The child is looked at from outside: it may not even ask for its limits.
+// The test looks at the child from outside: the child may not even ask for its limits.
 TEST(Sandbox, TheChildHasNoDescriptorsAndNoFilesToGain) {
   if (kSanitized) GTEST_SKIP() << "sanitizers need more system calls";
   const std::string caller = std::to_string(getpid());

@@ -13,7 +13,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using namespace std::chrono_literals;
 
-// What set_value() says about one piece of text; "" where it takes it.
+// The errors of set_value() about one text; "" if it takes the text.
 std::string complaint(Setting setting, const std::string& text, Settings& settings,
                       Notation notation = Notation::plain) {
   const std::vector<std::string> pieces{text};
@@ -293,8 +293,8 @@ TEST(PrefixValue, HoldsAddressesAndPrefixes) {
                           AddressPrefix{"fe80::1%eth0", 128}));
 }
 
-// What no interface can be called is refused here, not only where it is looked for. (Blanks and
-// tabs around an item are no part of it.)
+// A name that no interface can have is refused here, not only when the interface is looked up.
+// (Blanks and tabs around an item do not belong to it.)
 TEST(PrefixValue, RefusesAnInterfaceWithABlankInIt) {
   for (const Setting setting : {Setting::allow, Setting::trusted}) {
     for (const char blank : {' ', '\t', '\n', '\v', '\f', '\r'})

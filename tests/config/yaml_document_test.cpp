@@ -26,7 +26,7 @@ TEST(YamlDocument, RefusesEveryCutAndEveryAddition) {
   EXPECT_EQ(decode(bytes + '\0'), std::nullopt);
 }
 
-// Whatever one byte says instead, decoding ends and stays inside the bytes (the sanitizers look).
+// With any byte changed, decoding ends and stays inside the bytes (the sanitizers check that).
 TEST(YamlDocument, SurvivesAnyByteChanged) {
   const std::string bytes = encode(sample());
   for (std::size_t i = 0; i < bytes.size(); ++i) {

@@ -115,7 +115,7 @@ TEST(YamlFile, ALimitOfTheProcessIsNoErrorOfTheFile) {
   EXPECT_EQ(error, EMFILE);
 }
 
-// An error without a place would be that of the limits on the parser's time and memory.
+// An error without a place would come from the limits on the parser's time and memory.
 TEST(YamlFile, OfTheLargestSizeIsReadInTime) {
   const TemporaryFolder folder;
   const auto filled = [](const std::string& head, const std::string& unit) {

@@ -1,5 +1,5 @@
-// Damaged settings files, through the whole way of a real one: each loads or ends in errors that
-// say where, in bounded time, and none of them takes the process along.
+// Damaged settings files, loaded as real ones are: each loads or ends in errors that say where, in
+// bounded time, and none ends the process.
 
 #include <chrono>
 #include <cstdio>
@@ -19,7 +19,7 @@ namespace {
 
 // Copying the sanitizers' shadow memory makes fork(2) slow.
 constexpr unsigned kDefaultMutations = kSanitized ? 1'000 : 10'000;
-constexpr auto kLongestLoad = std::chrono::seconds(30);  // the parser's own limits end before
+constexpr auto kLongestLoad = std::chrono::seconds(30);  // the parser's own limits are shorter
 
 // MUTATIONS in the environment asks for more or fewer.
 unsigned mutations() {
@@ -31,7 +31,7 @@ unsigned mutations() {
 // Writes one file again and again.
 class MutantFile {
  public:
-  // What is wrong with how `yaml` was treated; "" where nothing is.
+  // The mistake in the handling of `yaml`; "" if there is none.
   std::string verdict(const std::string& yaml) {
     folder_.write("mutant.yaml", yaml);
     const auto begin = std::chrono::steady_clock::now();
@@ -84,10 +84,10 @@ class Mutator {
     if (text.empty()) text = "a";
     const std::size_t at = below(text.size());
     switch (below(7)) {
-      case 0:  // a byte, any
+      case 0:  // any byte
         text[at] = static_cast<char>(below(256));
         break;
-      case 1:  // a byte, that means something
+      case 1:  // a byte with a meaning
         text[at] = "!&*[]{}-?:,|>\"'\t\n#%@`~\\ .0a"[below(28)];
         break;
       case 2:
@@ -96,7 +96,7 @@ class Mutator {
       case 3:
         text.erase(at, 1 + below(20));
         break;
-      case 4:  // a piece again
+      case 4:  // a piece repeated
         text.insert(below(text.size()), text.substr(at, 1 + below(200)));
         break;
       case 5:  // uncommented
@@ -115,7 +115,7 @@ class Mutator {
 TEST(YamlMutation, EndsInSettingsOrInErrorsThatSayWhere) {
   constexpr unsigned kSeed = 20260715;
   const std::string whole = sample_yaml();
-  // All settings and no comments: more of its bytes matter.
+  // All settings and no comments, so that more of its bytes matter.
   const std::string dense = print_config(load({}));
   const std::vector<std::string> seeds{
       whole, dense, "queue:\n  slots: 8\n  batch: 2\nlisten: [127.0.0.1:1, '[::1]:2']\n",
@@ -128,7 +128,7 @@ TEST(YamlMutation, EndsInSettingsOrInErrorsThatSayWhere) {
     const std::string yaml = mutator.mutate(seeds[i % seeds.size()]);
     ASSERT_EQ(file.verdict(yaml), "") << "mutation " << i << " of seed " << kSeed << ":\n" << yaml;
   }
-  // Neither side is empty: the mutations are neither all harmless nor all fatal.
+  // Some mutants load and some do not: the mutations are neither all harmless nor all fatal.
   if (count >= 1000) {
     EXPECT_GT(file.loaded(), count / 50);
     EXPECT_LT(file.loaded(), count - count / 50);

@@ -128,7 +128,7 @@ TEST(YamlParser, SaysWhereTextIsNotYaml) {
                           "and quotes"));
 }
 
-// yaml-cpp 0.7 takes some of these for whole.
+// yaml-cpp 0.7 accepts some of these.
 TEST(YamlParser, SeesThatAQuoteIsNeverClosed) {
   for (const char* quote : {"'", "\""})
     for (const char* rest :
@@ -138,7 +138,7 @@ TEST(YamlParser, SeesThatAQuoteIsNeverClosed) {
             << head << quote << rest;
 }
 
-// Nesting is where recursive parsers end their lives.
+// Deep nesting crashes recursive parsers.
 TEST(YamlParser, SurvivesDeepNesting) {
   for (const char* unit : {"[", "{", "{a: ", "- ", "? ", "a: [", "[{", "!a [", "&a [", "-\n "}) {
     std::string yaml = "x: ";

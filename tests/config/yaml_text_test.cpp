@@ -8,7 +8,7 @@
 namespace cpss {
 namespace {
 
-// `line:column text` of the error; "" where there is none.
+// `line:column text` of the error; "" if there is none.
 std::string place(std::string_view text) {
   const std::optional<YamlError> error = check_text(text);
   return error ? fmt::format("{}:{} {}", error->at->line, error->at->column, error->text) : "";

@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kPatience = 20s;
 
-// Reads until `writer` has nothing left to write.
+// Reads until `writer` has written all its text.
 std::string read_to_the_end(FullPipe& pipe, const AsyncWriter& writer) {
   std::string text;
   EXPECT_TRUE(eventually([&] {
@@ -93,7 +93,7 @@ TEST(AsyncWriterTest, AChangeOfThreadLosesNothingAndNoCount) {
   EXPECT_EQ(read_to_the_end(pipe, writer), "3\n");
 }
 
-// What the old thread has yet to write is not forgotten.
+// Texts that the old thread has not written yet count as well.
 TEST(AsyncWriterTest, AfterAChangeOfThreadAllCountsThatWasPutBefore) {
   FullPipe pipe;
   AsyncWriter writer(pipe.descriptor(), "test");
@@ -136,7 +136,7 @@ TEST(AsyncWriterTest, DoesNotWaitForItsThread) {
       << text;
 }
 
-// SIGPIPE would end this process.
+// SIGPIPE, if it came, would end this process.
 TEST(AsyncWriterTest, WhatTheDescriptorRefusesIsLost) {
   FullPipe pipe;
   pipe.close_the_reading_end();
@@ -150,7 +150,7 @@ TEST(AsyncWriterTest, WhatTheDescriptorRefusesIsLost) {
   EXPECT_EQ(writer.take_losses(), 0u) << "nobody could be told";
 }
 
-// Its reader stands still until the queue is full, dies, and another one comes.
+// The reader stands still until the queue is full, then dies, and another one comes.
 TEST(AsyncWriterTest, AfterAGapItGoesOnThoughTheLastTextWasRefused) {
   const TemporaryFolder folder;
   const std::string path = folder.file("fifo");
@@ -197,7 +197,7 @@ TEST(AsyncWriterTest, ADescriptorThatOthersMadeNonBlockingLosesNothing) {
   EXPECT_EQ(writer.lost(), 0u);
 }
 
-// It is shared with whoever else has it open.
+// Other processes that have it open share its flags.
 TEST(AsyncWriterTest, LeavesTheDescriptorAsItIs) {
   FullPipe pipe;
   AsyncWriter writer(pipe.descriptor(), "test");

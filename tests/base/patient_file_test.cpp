@@ -23,7 +23,7 @@ class PatientFileTest : public testing::Test {
  protected:
   PatientFileTest() { EXPECT_EQ(::mkfifo(fifo_.c_str(), 0600), 0); }
 
-  // All there is, and errno of what ended it, 0 at the end of the file.
+  // All bytes of the file, and the errno that ended the reading, 0 at the end of the file.
   static std::pair<std::string, int> read_all(const std::string& path,
                                               std::chrono::milliseconds patience) {
     PatientFile file(path, patience);
@@ -65,13 +65,13 @@ TEST_F(PatientFileTest, SoIsOneWhoseWriterStandsStill) {
   EXPECT_EQ(read_all(fifo_, 50ms), std::pair(std::string("half of"), ETIMEDOUT));
 }
 
-// It comes late, and takes longer than the patience in all.
+// The writer comes late, and takes longer in all than the patience.
 TEST_F(PatientFileTest, WaitsForAWriterThatGoesOn) {
   constexpr auto kPause = 200ms;
   constexpr auto kPatience = 3s;
   constexpr int kLines = 18;
   static_assert(kLines * kPause > kPatience);
-  std::signal(SIGPIPE, SIG_IGN);  // of a reader that has given up
+  std::signal(SIGPIPE, SIG_IGN);  // if the reader has given up
   std::jthread writer([&] {
     std::this_thread::sleep_for(kPause);
     const FileDescriptor end(::open(fifo_.c_str(), O_WRONLY | O_CLOEXEC));

@@ -1,4 +1,4 @@
-// That who holds the mutex inherits the priority of who waits for it.
+// The thread that holds the mutex inherits the priority of a thread that waits for it.
 #include "base/priority_mutex.h"
 
 #include <atomic>
@@ -21,7 +21,7 @@
 namespace cpss {
 namespace {
 
-// As the kernel schedules it: 20 with nice 0, -2 at real-time priority 1 (proc(5), field 18).
+// The kernel's priority: 20 with nice 0, -2 at real-time priority 1 (proc(5), field 18).
 int priority_of_thread(pid_t thread) {
   std::ifstream file(fmt::format("/proc/self/task/{}/stat", thread));
   std::stringstream text;

@@ -15,7 +15,7 @@
 namespace cpss {
 namespace {
 
-// How a process ends (waitpid(2)) that runs `body` and has `where` for its standard error.
+// The end, as in waitpid(2), of a process that runs `body` with `where` as its standard error.
 int end_of(const std::string& where, const std::function<void()>& body) {
   ForkedProcess process([&] {
     const FileDescriptor file(::open(where.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));

@@ -1,4 +1,4 @@
-// What a server costs at least: a bare loop that sends back what it gets, without stages, counters
+// The floor of a server's cost: a bare loop that sends back each datagram, without stages, counters
 // or limits. scripts/bench compares cpssd with it.
 //
 //   floor blocking   recvfrom and sendto, one datagram at a time
@@ -99,7 +99,7 @@ class Batch {
     }
     return headers_.data();
   }
-  // Turns what was received into its replies. Returns the datagrams in them.
+  // Turns the received datagrams into their replies. Returns their number.
   std::uint64_t into_replies(std::size_t filled) {
     std::uint64_t datagrams = 0;
     for (std::size_t i = 0; i < filled; ++i) {
@@ -151,7 +151,7 @@ void batches(int fd, std::size_t count, std::size_t bytes, Counts& counts) {
       ++counts.calls;
       const int accepted =
           ::sendmmsg(fd, batch.headers() + sent, static_cast<unsigned>(filled - sent), 0);
-      sent += std::max(accepted, 1);  // what cannot be sent is passed over
+      sent += std::max(accepted, 1);  // a reply that cannot be sent is passed over
     }
     counts.answered += datagrams;
   }
@@ -162,7 +162,7 @@ void batches(int fd, std::size_t count, std::size_t bytes, Counts& counts) {
 int main(int argc, char** argv) {
   const std::string_view kind = argc == 2 ? argv[1] : "";
   struct sigaction action {};
-  action.sa_handler = [](int) { stopped = 1; };  // without SA_RESTART: a wait ends
+  action.sa_handler = [](int) { stopped = 1; };  // without SA_RESTART, so it ends a wait
   ::sigaction(SIGTERM, &action, nullptr);
   Counts counts;
   if (kind == "blocking") {

@@ -1,4 +1,5 @@
-// One message for a service under test: a request, windows of its own, and what became of them.
+// One message for a service under test: a request, windows of its own, and their contents
+// afterwards.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,7 @@ class Exchange {
  public:
   static constexpr std::size_t kWindow = 1024;
 
-  // The reply limit is what the stages give: the window for a trusted peer, else the request's
-  // size.
+  // The reply limit is that of the stages: the window for a trusted peer, else the request's size.
   explicit Exchange(std::string_view request, bool trusted = false)
       : Exchange(request, trusted, trusted ? kWindow : request.size()) {}
   Exchange(std::string_view request, bool trusted, std::size_t reply_limit)

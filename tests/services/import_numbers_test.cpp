@@ -1,5 +1,5 @@
 // scripts/import-numbers against the server's own reading and searching: two programs that share
-// nothing but the documented formats have to agree.
+// only the documented formats have to agree.
 #include <cstdlib>
 #include <sstream>
 #include <string>
@@ -20,7 +20,7 @@ class ImportNumbers : public testing::Test {
  protected:
   static constexpr int kCount = 100'000;
 
-  // Its exit status; what it says is in output().
+  // Returns the script's exit status; output() has its text.
   int import(const std::string& folder, const std::string& options) const {
     return std::system(fmt::format("'{}/scripts/import-numbers' --out-dir '{}' {} >'{}' 2>&1",
                                    CPSS_SOURCE_DIR, folder_.file(folder), options,
@@ -77,7 +77,7 @@ TEST_F(ImportNumbers, ExpectsWhatTheTableAnswers) {
     if (query.number.starts_with('+')) ++with_plus;
     if (has_shorter_match(table, *number, query.body)) ++nested;
   }
-  // The documented shares, give or take.
+  // The documented shares, within a tolerance.
   EXPECT_NEAR(without_match, 0.02 * kCount, 0.005 * kCount);
   EXPECT_NEAR(with_plus, 0.5 * kCount, 0.01 * kCount);
   EXPECT_GT(nested, kCount / 100);

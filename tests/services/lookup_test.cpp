@@ -34,7 +34,7 @@ std::string header_bytes(const native::Header& header) {
   return bytes;
 }
 
-// A good request, padded with something that is not zeros.
+// A good request, padded with bytes other than zero.
 std::string request(std::string_view body, std::size_t size,
                     std::uint64_t transaction = kTransaction) {
   std::string bytes = header_bytes({.kind = 1,
@@ -46,7 +46,7 @@ std::string request(std::string_view body, std::size_t size,
   return bytes;
 }
 
-// The whole reply there has to be.
+// The whole expected reply.
 std::string reply(ReplyCode code, std::string_view body, std::size_t size,
                   std::uint64_t transaction = kTransaction) {
   std::string bytes = header_bytes({.kind = 2,
@@ -143,7 +143,7 @@ TEST(Lookup, NeverAnswersWhatIsNotItsProtocol) {
   expect_invalid(with(2, 2), InvalidReason::bad_version);
   expect_invalid(with(3, 2), InvalidReason::wrong_direction);
   for (const int kind : {0, 3, 255}) expect_invalid(with(3, kind), InvalidReason::malformed);
-  // The first thing that is wrong is named.
+  // The first mistake is named.
   std::string all_wrong = with(0, 0);
   all_wrong[2] = 9;
   all_wrong[3] = 2;

@@ -21,7 +21,7 @@ std::string find(const NumberTable& table, std::string_view digits) {
   return std::string(table.find(E164::parse_digits(digits).value()));
 }
 
-// What is said about `csv`, or "" where it is accepted.
+// The error about `csv`, or "" if it is accepted.
 std::string complaint(std::string_view csv) {
   try {
     parse_numbers(csv, "numbers.csv");
@@ -62,7 +62,7 @@ TEST(NumberCsv, TakesCrlfAByteOrderMarkEmptyLinesAndAMissingLastLineEnd) {
   EXPECT_EQ(find(table, "46"), "prefix=46;carrier=C");
 }
 
-// It would answer "not found" to everybody.
+// A server without rows would answer "not found" to every request.
 TEST(NumberCsv, HasNoRowsOnlyWhereThatIsAllowed) {
   for (const char* header : {"prefix,gateway", "prefix,gateway\n", "prefix,gateway\r\n\n  \n"}) {
     EXPECT_EQ(
@@ -210,7 +210,7 @@ class NumberFile : public testing::Test {
 };
 
 TEST_F(NumberFile, IsReadWhole) {
-  // More than one read's worth.
+  // More than one read(2) brings.
   std::string csv = "prefix,carrier\n";
   for (int i = 100'000; i < 200'000; ++i)
     csv += fmt::format("{},some carrier with a long name\n", i);

@@ -14,7 +14,7 @@
 namespace cpss {
 namespace {
 
-// The plain way to say it: prefixes by text, searched from the longest there can be.
+// A plain model of the table: prefixes as texts, searched from the longest.
 using Oracle = std::map<std::string, std::string>;
 
 std::string expected(const Oracle& oracle, std::string number) {

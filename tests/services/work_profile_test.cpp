@@ -127,14 +127,14 @@ TEST(WorkProfile, TheKeyIsBytes8To15BigEndian) {
             0xf8f9fafbfcfdfeffu);
 }
 
-// Other programs and other versions have to draw the same: these are the values of SplitMix64.
+// Other programs and versions have to draw the same: these are the values of SplitMix64.
 TEST(WorkProfile, DrawsTheSameForEver) {
   const WorkProfile profile = WorkProfile::parse("exp:1000000");
   for (const auto& [key, first] :
        {std::pair{0ull, 0xe220a8397b1dcdafull}, std::pair{1234567ull, 6457827717110365317ull}}) {
     const double uniform = (static_cast<double>(first >> 12) + 0.5) / 0x1p52;
     EXPECT_NEAR(static_cast<double>(profile.time_ns(key)), -1e9 * std::log(uniform), 1.5);
-    // The share decides at exactly that place.
+    // A message is long if `uniform` is less than the share.
     const std::string above = std::to_string(uniform + 1e-5);
     const std::string below = std::to_string(uniform - 1e-5);
     EXPECT_TRUE(WorkProfile::parse("bimodal:1,2," + above).is_long(key));
@@ -180,7 +180,7 @@ TEST(WorkProfile, ASharesEndsAreExact) {
   }
 }
 
-// "Long" is the second time, so that the class keeps its meaning whatever the times are.
+// "Long" is the class of the second time, so that the class keeps its meaning with any times.
 TEST(WorkProfile, TheSecondTimeIsTheLongClassEvenIfShorter) {
   const WorkProfile profile = WorkProfile::parse("bimodal:100,1,1");
   EXPECT_TRUE(profile.is_long(0));

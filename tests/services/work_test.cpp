@@ -1,4 +1,4 @@
-// Times have lower bounds only: how much later a thread goes on is the machine's affair.
+// Times have lower bounds only: the machine decides how much later a thread goes on.
 #include "services/work.h"
 
 #include <csignal>
@@ -55,7 +55,7 @@ class Batch {
   std::vector<Message> messages_;
 };
 
-// What the clock shows while `times` messages are processed as one batch.
+// The time on `clock` in which `times` messages are processed as one batch.
 std::uint64_t spent_ns(clockid_t clock, const char* text, std::uint64_t times) {
   WorkService service = work(text);
   Batch batch;

@@ -30,7 +30,7 @@ const std::set<std::string> kKeys = {
     "uptime_s",  "heartbeat_age_s", "listen",         "slots",  "stages", "server",
     "receivers", "imbalance",       "processes",      "ledger", "reasons"};
 
-// Of everything that a block of the region holds.
+// The keys of everything that a block of the region holds.
 std::set<std::string> metric_keys() {
   std::set<std::string> keys = {"gauges"};
   for (const CounterInfo& counter : kCounters) keys.emplace(counter.info.name);
@@ -208,7 +208,7 @@ TEST_F(JsonTest, AServerInTroubleIsDegradedForThoseReasons) {
   EXPECT_EQ(root["troubles"][1]["reason"], "");
 }
 
-// The region names what is in it.
+// The region names its metrics.
 TEST_F(JsonTest, WhatOnlyAnotherBuildMeasuresIsThereToo) {
   test::RegionBytes region;
   const std::size_t entry = region.metric(static_cast<std::size_t>(Counter::entered));
@@ -294,7 +294,7 @@ TEST_F(JsonTest, TellsTheAgeOfTheLastSignOfLife) {
   EXPECT_DOUBLE_EQ(json::parse(format_json(reading))["heartbeat_age_s"].get<double>(), 2.5);
 }
 
-// The sample's reading with times of our choice.
+// The sample's reading, with times set by the test.
 TEST_F(JsonTest, BusyIsTheShareOfLanesTimesElapsed) {
   RegionOptions options = test::sample_options(path_);
   options.blocks.push_back({"svc-1", StageId::service});
@@ -317,8 +317,7 @@ TEST_F(JsonTest, WhatIsNotUtf8IsReplacedAndTheRestIsAsItWas) {
   test::SampleServer server(path_);
   Reading reading{RegionState::live, "", server.region.snapshot()};
   reading.snapshot->facts.service = "a\xff\"b\\ \n \x01 \xc3\xa9";
-  EXPECT_EQ(json::parse(format_json(reading))["service"],
-            "a\xef\xbf\xbd\"b\\ \n \x01 \xc3\xa9");
+  EXPECT_EQ(json::parse(format_json(reading))["service"], "a\xef\xbf\xbd\"b\\ \n \x01 \xc3\xa9");
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
-// A server of which nothing is known but its receiving lanes.
+// A server with nothing but its receiving lanes.
 class LaneTableTest : public testing::Test {
  protected:
   void start(std::size_t lanes, Detail detail = Detail::histograms) {

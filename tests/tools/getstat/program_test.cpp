@@ -1,4 +1,4 @@
-// getstat as a program: what it prints where, and its exit codes.
+// getstat as a program: its outputs and its exit codes.
 #include "tests/support/program.h"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-// However long the test takes, it gives signs of life.
+// It writes heartbeats, however long the test takes.
 class LiveServer : public test::SampleServer {
  public:
   explicit LiveServer(const std::string& path) : SampleServer(path) { region.set_live(); }
@@ -53,7 +53,7 @@ class ProgramTest : public testing::Test {
     arguments.push_back("--file=" + path_);
     return run_program(std::move(arguments));
   }
-  // Its standard streams where the shell says, ">/dev/full".
+  // Runs getstat with its standard streams where the shell says, for instance ">/dev/full".
   static Finished redirected(const std::string& streams, std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(),
                      {"/bin/sh", "-c", "exec \"$0\" \"$@\" " + streams, CPSS_GETSTAT});
@@ -164,7 +164,7 @@ TEST_F(ProgramTest, VerifyOfAServerThatWorksOnAMessageForLong) {
   EXPECT_THAT(result.output, HasSubstr("12 and 12, residual 0"));
 }
 
-// By a signal, a debugger or a freezer, between any two counters.
+// A signal, a debugger or a freezer stopped the server between two counters.
 TEST_F(ProgramTest, VerifyOfAServerStoppedInTheMiddleOfItsWork) {
   using layout::Header;
   test::RegionBytes region;  // of this process
@@ -273,7 +273,7 @@ TEST_F(ProgramTest, WhatCannotBeToldChangesNoExitCode) {
   }
 }
 
-// The row below the frame is the cursor's, so that nothing scrolls.
+// The cursor takes the row below the frame, so that nothing scrolls.
 TEST_F(ProgramTest, WatchShowsWhatFitsOnTheTerminal) {
   make_live_server();
   const FileDescriptor terminal(::posix_openpt(O_RDWR | O_NOCTTY));
@@ -306,9 +306,9 @@ TEST_F(ProgramTest, WatchEndsWithASignalAlsoWhereNobodyReadsIt) {
     for (const int signal : {SIGINT, SIGTERM}) {
       Program program({"/bin/sh", "-c", "exec \"$0\" \"$@\" >" + place, CPSS_GETSTAT, "--watch=0.1",
                        "--file=" + path_});
-      // Before that thread is started the signals are taken.
+      // getstat takes the signals before it starts that thread.
       ASSERT_TRUE(eventually([&] { return test::threads_of(program.pid()).contains("output"); }));
-      // Mostly it has something to show by then.
+      // By then it mostly has something to show.
       std::this_thread::sleep_for(std::chrono::milliseconds(500));
       program.signal(signal);
       EXPECT_EQ(program.wait(std::chrono::seconds(20)), 0) << place << ' ' << signal;

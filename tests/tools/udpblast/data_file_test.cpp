@@ -85,7 +85,7 @@ TEST_F(DataFileTest, FilesThatCannotBeUsed) {
   EXPECT_THAT(error_of(fifo), HasSubstr("not a regular file"));
 }
 
-// The size of the real thing.
+// As many lines as the main job has.
 TEST_F(DataFileTest, TwoMillionLines) {
   constexpr std::size_t kLines = 2'020'222;
   std::string content;

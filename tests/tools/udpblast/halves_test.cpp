@@ -79,7 +79,7 @@ TEST(Halves, EveryReplyIsVerified) {
   EXPECT_EQ(verified.at("packets_in"), 5'000);
 }
 
-// Two threads and several sockets, and no plan; a little at a time, so that nothing is dropped.
+// Two threads and several sockets, without a plan; few messages, so that nothing is dropped.
 TEST(Halves, FlatOutWithContentFromTheSeed) {
   Verifier verifier({"--service", "echo", "--size", "100", "--seed", "7", "--count", "200"});
   const Responder server(echo_replies(), {.reply_to = verifier.address()});

@@ -45,7 +45,7 @@ TEST(LossPlaces, NothingLost) {
   EXPECT_EQ(places, LossPlaces{});
 }
 
-// One of each, of 1,000: what was lost is all there, in its place, once.
+// 1,000 messages with losses at every place: each lost message is counted there, once.
 TEST(LossPlaces, EveryPlaceAtOnce) {
   const Ledger before = ledger({{Outcome::answered, 50}, {Outcome::invalid, 9}}, 2, 77);
   // 15 never arrive, 20 are dropped; of 965 received, 11 + ... are not answered, 4 remain inside.
@@ -56,8 +56,8 @@ TEST(LossPlaces, EveryPlaceAtOnce) {
                                {Outcome::shed, 30},
                                {Outcome::failed, 10}},
                               2 + 4, 77 + 20);
-  // Of the answers 5 are lost on the way back, 6 at the client; 7 are late, 3 wrong, 2 unknown, 1
-  // malformed; of the shed ones 8 say busy in time and 2 late.
+  // 5 of the answers are lost on the way back, 6 at the client; 7 are late, 3 wrong, 2 unknown, 1
+  // malformed; 8 of the busy replies come in time and 2 late.
   const std::uint64_t right = 885 - 5 - 6 - 7 - 3 - 2 - 1;
   const std::uint64_t timed_out = 1'000 - right - 3 - 8;
   const Totals counts = totals({{Count::sent, 1'000},

@@ -99,8 +99,8 @@ TEST(NativeWorkload, NotFoundIsExpectedWhereTheBodyIsEmpty) {
   EXPECT_FALSE(workload.right(0, kTransaction, reply(ReplyCode::not_found, "prefix=4", 64)));
 }
 
-// Headers of 16 bytes and a body of 30 in messages of 36: a trusted client gets it all, others what
-// fits.
+// Headers of 16 bytes and a body of 30 in messages of 36: a trusted client gets the whole body,
+// others the part that fits.
 TEST(NativeWorkload, RepliesLargerThanTheirRequest) {
   const NativeWorkload workload = lookups("44\tprefix=44;gateway=x;carrier=yz\n", 36);
   const auto found = [](std::string_view body, std::size_t length) {

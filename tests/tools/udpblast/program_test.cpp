@@ -1,4 +1,4 @@
-// The program as a user meets it: exit codes, what goes to which output, signals.
+// The program as a user sees it: exit codes, outputs, signals.
 #include "tests/support/program.h"
 
 #include <algorithm>
@@ -45,7 +45,8 @@ void wait_for_requests(const Responder& server, std::uint64_t count) {
   ASSERT_GE(server.received(), count);
 }
 
-// Of what -S writes: "     0.2 s  sent 1000 ..."; the status line may stand before it.
+// The seconds in the first line of -S: "     0.2 s  sent 1000 ..."; the status line may stand
+// before it.
 std::optional<double> seconds_of_first_line(const std::string& text) {
   const std::size_t end = text.find(" s  sent ");
   if (end == std::string::npos) return std::nullopt;
@@ -92,7 +93,7 @@ TEST(Program, TooManySocketsIsExitCode2) {
   EXPECT_THAT(result.errors, HasSubstr("ulimit -n"));
 }
 
-// With stacks of 1 GB there is address space for seven threads.
+// With stacks of 1 GB the address space has room for seven threads.
 TEST(Program, TooManyThreadsIsExitCode2AndNothingIsSent) {
   if (kSanitized) GTEST_SKIP() << "sanitizers need the address space";
   const Responder server(ping_replies());
@@ -208,8 +209,8 @@ TEST(Program, ATerminalThatGoesOnShowsWhatItHasMissed) {
   const auto begin = std::chrono::steady_clock::now();
   std::this_thread::sleep_for(std::chrono::seconds(1));
   EXPECT_EQ(terminal.read(), "");
-  // The first line is of a moment before this one; a late one stands for those that should have
-  // been there.
+  // The first line is about a moment before this one; a late line stands for those that were due
+  // before it.
   const std::chrono::duration<double> stopped_for = std::chrono::steady_clock::now() - begin;
   terminal.go_on();
   std::string text;
@@ -264,7 +265,7 @@ TEST(Program, SecondCtrlCDoesNotWaitForReplies) {
       {CPSS_UDPBLAST, "-p", port_of(server), "-l", "50", "-q", "10", "-t", "40", "--json"});
   wait_for_requests(server, 15);
   program.signal(SIGINT);
-  // Until then a second one would be the same one.
+  // A second SIGINT would merge with one that is still pending.
   ASSERT_TRUE(eventually([&] { return !test::has_pending(program.pid(), SIGINT); }));
   program.signal(SIGINT);
   const Finished result = program.finish();
@@ -281,7 +282,8 @@ std::size_t threads_of(const Program& program) {
   return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
 }
 
-// Its loops have ended, and it waits for a heartbeat of the server, which does not come, for 1 s.
+// The loops have ended, and udpblast waits for a heartbeat of the server, which does not come, for
+// 1 s.
 TEST(Program, CtrlCWhileTheServersCountersAreAwaitedLeavesTheReport) {
   if (kSanitized) GTEST_SKIP() << "sanitizers have threads of their own";
   using Clock = std::chrono::steady_clock;
@@ -293,7 +295,7 @@ TEST(Program, CtrlCWhileTheServersCountersAreAwaitedLeavesTheReport) {
                       .service = "lookup",
                       .listen = {},
                       .blocks = {{"recv-0", StageId::receive}}});
-  // Only a signal that was certainly sent while it waited tells something.
+  // Only an attempt in which the signal was certainly sent during that wait counts.
   for (int attempt = 0; attempt < 20; ++attempt) {
     region.set_live();
     const auto begin = Clock::now();

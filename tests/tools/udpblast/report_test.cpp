@@ -35,7 +35,7 @@ Options open_loop() {
   return options;
 }
 
-// Half of what was planned.
+// Half of the planned messages were missed.
 RunResult open_loop_result() {
   Tally tally;
   tally.add(Count::planned, 1'000);

@@ -173,7 +173,7 @@ void Responder::serve() {
     }
     for (unsigned sent = 0; sent < replies;) {
       const int done = ::sendmmsg(socket_.get(), outgoing.data() + sent, replies - sent, 0);
-      // An error belongs to the first of them (its client has gone): it is left out.
+      // An error belongs to the first of them (its client has gone), which is left out.
       sent += done > 0 ? static_cast<unsigned>(done) : 1;
     }
   }

@@ -1,8 +1,8 @@
-// A small server for the tests of udpblast, on loopback and a free port: answers every request as
-// its maker says, except for those it is told to get wrong.
+// A small server for the tests of udpblast, on loopback and a free port: its maker makes the reply
+// to every request, and its plan says which replies to get wrong.
 //
 // A thread of its own receives and answers in batches; it owns the maker and the plan. The plan
-// names requests by their order of arrival, from 0. Ends with its object.
+// names requests by their order of arrival, from 0. The destructor ends it.
 #pragma once
 
 #include <atomic>
@@ -24,13 +24,13 @@ namespace cpss::udpblast {
 // Turns the request at the beginning of the window into its reply, in place; returns its length.
 using ReplyMaker = std::function<std::size_t(std::span<std::byte> window, std::size_t length)>;
 
-// The protocol's right answers.
+// Right answers of the protocols.
 ReplyMaker echo_replies();
 ReplyMaker ping_replies();
 // `rows`: body by number; a number that is not there is "not found".
 ReplyMaker lookup_replies(std::map<std::string, std::string, std::less<>> rows);
 
-// What may go wrong with a reply that was made.
+// Mistakes with a reply that was made.
 enum class Mischief {
   drop,
   repeat,
@@ -51,12 +51,12 @@ struct Plan {
   std::map<std::uint64_t, Mischief> mischief = {};
   std::uint64_t delay_ns = 0;
   std::uint64_t answer_at_most = ~std::uint64_t{0};  // later requests get no answer
-  std::optional<SocketAddress> reply_to = {};        // instead of to whoever asked
+  std::optional<SocketAddress> reply_to = {};        // instead of to the client
 };
 
 class Responder {
  public:
-  // Throws std::system_error, for example where there is no IPv6.
+  // Throws std::system_error, for example without IPv6.
   explicit Responder(ReplyMaker maker, Plan plan = {}, const char* ip = "127.0.0.1");
   ~Responder();
   Responder(const Responder&) = delete;

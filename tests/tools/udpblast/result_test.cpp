@@ -72,7 +72,7 @@ TEST(Result, ARunThatDidNotKeepItsScheduleSaysSo) {
                           AllOf(HasSubstr("did not keep its schedule"), HasSubstr("95.00 %"))));
 }
 
-// The load that was asked for was not there: no answer to it says that the server is all right.
+// The load was not sent as asked for, so its answers do not show that the server is all right.
 TEST(Result, MoreMissedThanAllowedIsNotRight) {
   Options options = at_rate(100);
   RunResult result;

@@ -1,4 +1,4 @@
-// Whole runs inside this process, against a server that makes mistakes to order.
+// Whole runs inside this process, against a server that makes the mistakes that a test orders.
 #include "tools/udpblast/run.h"
 
 #include <cerrno>
@@ -30,8 +30,7 @@ using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
 
-// Of runs in which something gets lost: short, but longer than a busy machine keeps a thread
-// waiting.
+// The time-out of runs with losses: short, but longer than a busy machine keeps a thread waiting.
 constexpr std::uint64_t kShortTimeoutNs = 1'000'000'000;
 
 Options options_for(std::uint16_t port) {
@@ -54,7 +53,7 @@ Outcome run(const Options& options) {
   return {result, exit_code(result, options), problems(result, options)};
 }
 
-// 1,000 look-ups of which the request numbered 100 meets some mischief. More than one message is
+// 1,000 look-ups, with a mistake in the reply to the request numbered 100. More than one message is
 // outstanding, but the requests of one socket arrive in order, so it is line 101.
 Outcome run_lookups_with(Mischief mischief) {
   std::string lines;
@@ -161,7 +160,7 @@ TEST(Run, NothingIsAllocatedForAMessage) {
     EXPECT_EQ(result.totals[Count::right], count);
     return after - before;
   };
-  allocations_of(1);  // whatever is made once for the whole program
+  allocations_of(1);  // for all that the program makes only once
   const std::uint64_t few = allocations_of(200);
   EXPECT_GT(few, 0u);
   EXPECT_EQ(allocations_of(20'000), few);
@@ -206,7 +205,7 @@ TEST(Run, OneRepeated) {
               ElementsAre(MatchesRegex(std::string("1 duplicate; first: ") + kLine101)));
 }
 
-// The reply comes 0.6 s after the time-out, so after the 0.25 s for which every run listens on.
+// The reply comes 0.6 s after the time-out, and so after the 0.25 s for which every run listens on.
 TEST(Run, OneLate) {
   const Outcome outcome = run_lookups_with(Mischief::delay);
   EXPECT_EQ(outcome[Count::late], 1u);
@@ -268,8 +267,8 @@ TEST(Run, LossUpToTheLimitIsAllowed) {
   }
 }
 
-// With one outstanding: nine lost here and there, then three in a row, which is silence of three
-// time-outs. And yet it goes on.
+// One message is outstanding at a time: nine are lost one by one, then three in a row, a silence of
+// three time-outs. The run goes on all the same.
 TEST(Run, ALostMessageMakesRoomForTheNext) {
   std::map<std::uint64_t, Mischief> drops;
   for (std::uint64_t i = 1; i < 18; i += 2) drops[i] = Mischief::drop;
@@ -344,7 +343,7 @@ TEST(Run, RepliesNobodyAskedFor) {
   EXPECT_EQ(outcome[Count::timed_out], 10u);
 }
 
-// What cannot be read stays readable, so the next try would follow at once.
+// The socket stays readable, so the next try would follow at once.
 TEST(Run, ACallThatGoesOnFailingDoesNotTurnItAtFullSpeed) {
   for (const long call : {SYS_recvmmsg, SYS_epoll_pwait2}) {
     const Responder server(ping_replies());
@@ -358,7 +357,7 @@ TEST(Run, ACallThatGoesOnFailingDoesNotTurnItAtFullSpeed) {
       outcome.emplace(run(options));
     }).join();
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-    // Each with a pause of 1 ms.
+    // A pause of 1 ms follows each.
     EXPECT_GT((*outcome)[Count::receive_errors], 0u) << call;
     EXPECT_LE(static_cast<double>((*outcome)[Count::receive_errors]), took.count()) << call;
     EXPECT_EQ(outcome->code, ExitCode::not_right) << call;
@@ -439,7 +438,7 @@ TEST(OpenLoop, RepliesAreNotWaitedForAndTimeOutsAreInTheLatencies) {
   EXPECT_FALSE(outcome.result.gave_up);
 }
 
-// More messages than may wait for a server that does not answer.
+// The plan has more messages than may wait for a server that does not answer.
 Options without_room(std::uint16_t port) {
   Options options = options_for(port);
   options.rate = 1'000;
@@ -460,7 +459,7 @@ TEST(OpenLoop, WithoutRoomMessagesAreMissedAndCounted) {
   EXPECT_THAT(outcome.problems, Contains(HasSubstr("189 of 200 planned message(s) missed")));
 }
 
-// Every loss is allowed: it is what was never sent that makes the difference.
+// Every loss is allowed: only the messages that were never sent decide.
 TEST(OpenLoop, TooManyMissedMessagesAreNotAllRight) {
   for (const auto& [max_missed, code] :
        std::map<double, ExitCode>{{0.94, ExitCode::not_right}, {0.95, ExitCode::all_right}}) {

@@ -62,7 +62,7 @@ class SendScheduleTest : public testing::Test {
   SendSchedule plan(std::uint64_t end, std::optional<std::uint64_t> ends_ns = std::nullopt) {
     return {{SendTimes::at_rate(1'000), end, 0, 1}, kStart, ends_ns, tally_};
   }
-  // What one of several threads has of it.
+  // The share of one of several threads.
   SendSchedule share(std::uint64_t end, std::uint32_t thread, std::uint32_t threads) {
     return {{SendTimes::at_rate(1'000), end, thread, threads}, kStart, std::nullopt, tally_};
   }

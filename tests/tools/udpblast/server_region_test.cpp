@@ -1,4 +1,4 @@
-// What ServerRegion makes of a real server is tested in tests/end_to_end/blast_test.cpp.
+// tests/end_to_end/blast_test.cpp tests ServerRegion with a real server.
 #include "tools/udpblast/server_region.h"
 
 #include <filesystem>

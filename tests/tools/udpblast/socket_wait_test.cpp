@@ -23,7 +23,7 @@ class SocketWaitTest : public testing::Test {
     wait_.add(one_.get(), 7);
     wait_.add(other_.get(), 9);
   }
-  // Readable or not as a socket is.
+  // Readable or not, as a socket is.
   const FileDescriptor one_{::eventfd(0, 0)};
   const FileDescriptor other_{::eventfd(0, 0)};
   SocketWait wait_;

@@ -104,7 +104,7 @@ TEST(TransactionTable, TimeOutsInTheOrderOfSending) {
   const std::uint64_t second = table.open(1, 1, 200);
   table.open(2, 2, 300);
   EXPECT_EQ(table.next_deadline_ns(), 1'101u);
-  table.close(second, 1, 400);  // out of the middle
+  table.close(second, 1, 400);  // from the middle of the table
   EXPECT_FALSE(table.expire(1'100));
   const auto expired = table.expire(1'101);
   ASSERT_TRUE(expired);
@@ -142,7 +142,7 @@ TEST(TransactionTable, OldestTimeOutIsForgottenWhenSlotsRunOut) {
     now += kTimeout + 1;
     ASSERT_TRUE(table.expire(now)) << message;
   }
-  // Three slots: the last three are remembered, the two before gave theirs up.
+  // Three slots: the last three are remembered; the two before them were given up.
   EXPECT_EQ(table.awaited_late(), 3u);
   EXPECT_EQ(table.close(ids[0], kClient, now).match, Match::duplicate);
   EXPECT_EQ(table.close(ids[1], kClient, now).match, Match::duplicate);

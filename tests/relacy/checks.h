@@ -1,6 +1,6 @@
-// What the model checker runs: a few threads, a few steps each, through every interleaving and
-// every stale value that it can think of. Payloads are rl::var, plain memory whose races Relacy
-// reports.
+// The checks that the model checker runs: a few threads with a few steps each, in random
+// interleavings and with any stale value that the memory model allows. Payloads are rl::var, plain
+// memory whose races Relacy reports.
 #pragma once
 
 #include <algorithm>
@@ -55,7 +55,7 @@ class InPlace {
   Object* object_;
 };
 
-// Three threads, one token: a lock around plain memory. Then waits that may time out, and a close.
+// Three threads, one token: a lock around plain memory. One of the threads may time out.
 template <Mutant kMutant>
 struct SemaphoreAsLock : rl::test_suite<SemaphoreAsLock<kMutant>, 3> {
   BasicSemaphore<RelacyPlatform<kMutant>> semaphore{1};
@@ -75,7 +75,8 @@ struct SemaphoreAsLock : rl::test_suite<SemaphoreAsLock<kMutant>, 3> {
   }
 };
 
-// Two wait for one token each; one posts both at once: the first to wake has to wake the second.
+// Two threads wait for one token each, a third posts both at once: the first to wake has to wake
+// the second.
 template <Mutant kMutant>
 struct SemaphoreChain : rl::test_suite<SemaphoreChain<kMutant>, 3> {
   BasicSemaphore<RelacyPlatform<kMutant>> semaphore{0};
@@ -97,9 +98,9 @@ struct SemaphoreChain : rl::test_suite<SemaphoreChain<kMutant>, 3> {
   }
 };
 
-// The first to be woken stands still until the other one has its token: whatever the order, that
-// one is not left asleep with a token free. (Two tokens one after the other: the second one is the
-// first's doubled.)
+// The first thread to be woken stands still until the other one has its token: in any order the
+// other one is not left asleep with a token free. (There are two posts of one token: the second one
+// doubles the tokens of the first.)
 template <Mutant kMutant>
 struct SemaphoreStands : rl::test_suite<SemaphoreStands<kMutant>, 3> {
   struct Platform : RelacyPlatform<kMutant> {
@@ -136,7 +137,8 @@ struct SemaphoreStands : rl::test_suite<SemaphoreStands<kMutant>, 3> {
   }
 };
 
-// Two take turns to wait while one posts twice and closes: no token gets lost, everyone is told.
+// Two threads wait again and again while a third posts twice and closes: no token is lost, and both
+// are told.
 template <Mutant kMutant>
 struct SemaphoreClose : rl::test_suite<SemaphoreClose<kMutant>, 3> {
   BasicSemaphore<RelacyPlatform<kMutant>> semaphore{0};
@@ -163,7 +165,7 @@ struct SemaphoreClose : rl::test_suite<SemaphoreClose<kMutant>, 3> {
 };
 
 // Producers put slots of a ring of `kSlots`, consumers take until it is closed. A slot is used
-// again once it was taken, as a pool would have it (a semaphore for each slot: given back, free to
+// again after it was taken, as with a pool (a semaphore for each producer: given back, free to
 // fill).
 template <Mutant kMutant, unsigned kProducers, unsigned kConsumers, unsigned kPuts, unsigned kBatch>
 struct QueueExchange : rl::test_suite<QueueExchange<kMutant, kProducers, kConsumers, kPuts, kBatch>,
@@ -174,7 +176,7 @@ struct QueueExchange : rl::test_suite<QueueExchange<kMutant, kProducers, kConsum
   static constexpr unsigned kMessages = kProducers * kPuts * kBatch;
 
   InPlace<Queue, RelacyAtomic<std::uint64_t>, std::bit_ceil(kSlots)> queue{kSlots};
-  // Each producer has kBatch slots of its own; a token says that one is free again.
+  // Each producer has kBatch slots of its own; each token stands for a free one.
   std::array<BasicSemaphore<RelacyPlatform<Mutant::none>>, kProducers> free;
   std::array<rl::var<unsigned>, kSlots> payload{};
   std::array<unsigned, kMessages> seen{};
@@ -223,7 +225,7 @@ struct QueueExchange : rl::test_suite<QueueExchange<kMutant, kProducers, kConsum
         expect(message + 1 > next[producer], "in the order of its producer");
         next[producer] = message + 1;
         expect(seen[message]++ == 0, "taken once");
-        // Plain memory again: whoever fills the slot next has to come after this.
+        // Plain memory again: the producer that fills the slot next has to come after this.
         payload[slot](RL_INFO).store(~0u);
         free[producer].post(1);
         if (taken.fetch_add(1, rl::mo_relaxed, RL_INFO) + 1 == kMessages) queue->close();
@@ -237,7 +239,7 @@ struct QueueExchange : rl::test_suite<QueueExchange<kMutant, kProducers, kConsum
   }
 };
 
-// Three lanes claim slots from a pool that has fewer, use them, and give them back.
+// Lanes claim slots from a pool that has fewer, use them, and give them back.
 template <Mutant kMutant, unsigned kLanes, unsigned kSlots, unsigned kRounds, unsigned kBatch>
 struct PoolExchange : rl::test_suite<PoolExchange<kMutant, kLanes, kSlots, kRounds, kBatch>,
                                      static_cast<int>(kLanes)> {

@@ -57,7 +57,7 @@ void run_check(const char* name, std::chrono::duration<double> span) {
   fmt::print("{}: {} executions\n", name, done);
 }
 
-// Which part a mutant breaks; its checks are the ones that have to notice.
+// Whether the mutant breaks that part; the checks of the part have to find it.
 constexpr bool breaks(Mutant mutant, std::string_view part) {
   return mutant == Mutant::none || name_of(mutant).starts_with(part);
 }

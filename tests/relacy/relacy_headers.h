@@ -1,7 +1,7 @@
 // The parts of Relacy that are used here, and nothing else: relacy.hpp would redefine new, delete,
 // malloc, assert and the std::memory_order constants as macros, for every header that follows.
-// context.hpp replaces operator new and delete of the whole program (leaks of an iteration are
-// found that way), so that exactly one source file may include this.
+// context.hpp replaces operator new and delete of the whole program, to find leaks of an iteration,
+// so exactly one source file may include this.
 #pragma once
 
 // Relacy checks itself, too.
@@ -9,7 +9,7 @@
 
 #include <relacy/base.hpp>
 #include <relacy/context.hpp>
-// After the context it completes.
+// After the context, which it completes.
 #include <relacy/context_base_impl.hpp>
 // Needs both.
 #include <relacy/atomic.hpp>

@@ -1,6 +1,5 @@
 // The platform of semaphore, slot queue and slot pool inside Relacy: its atomics, which follow the
-// memory model of C++ and not that of the machine the test runs on, and a futex made of its
-// scheduler.
+// memory model of C++ and not that of the test's machine, and a futex made of its scheduler.
 #pragma once
 
 #include <atomic>
@@ -85,7 +84,7 @@ struct RelacyPlatform {
   template <class T>
   using Word = RelacyAtomic<T>;
   static constexpr Mutant mutant = kMutant;
-  // Relacy may switch threads at every access to an atomic: no need for more.
+  // Relacy may switch threads at every access to an atomic, so pauses are not needed.
   static void pause(PausePoint) noexcept {}
 
   // Like the kernel: looks at the newest value and goes to sleep without anything in between

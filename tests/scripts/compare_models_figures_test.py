@@ -25,7 +25,7 @@ from studies.verdict import CONFIRMED, NOT_CONFIRMED, NOT_MEASURED
 IDENTITY = {"commit": "0123456789ab", "programs": "p",
             "machine": {"cpu": "C", "cpus_allowed": "0-1", "memory_gib": 4, "kernel": "6",
                         "rmem_max": 1, "mitigations": ""}}
-# What each model uses of the settings that not all of them do.
+# The settings that each model uses, without those that all of them use.
 USED = {
     "seda": {"CPSS_SERVICE_THREADS", "CPSS_WORKER_THREADS", "CPSS_SOCKETS", "CPSS_STEERING",
              "CPSS_EPOLLEXCLUSIVE"},
@@ -65,7 +65,7 @@ def results(answers_per_s=1000.0, right=1000, sent=None, p99_us=100.0, short_p99
 
 
 def record_of(name, found=None, repeat=1):
-    """A record that is done, or FAILED where `found` is the reason."""
+    """A record that is done, or FAILED if `found` is the reason."""
     if isinstance(found, str):
         return records.new_record(CASES[name], repeat, IDENTITY, records.FAILED, reason=found)
     return records.new_record(CASES[name], repeat, IDENTITY, records.DONE,
@@ -73,8 +73,9 @@ def record_of(name, found=None, repeat=1):
 
 
 def outcome(key, found=None):
-    """Of the claim or target, where its cases had these results by server, the others usual ones.
-    `found`: server -> results, a function of the case's labels that makes them, or a reason."""
+    """The outcome of the claim or target if its cases had these results, by server; the results of
+    other servers are the usual ones. `found`: server -> results, a function of the case's labels
+    that makes them, or the reason of a failure."""
     [claim] = [each for each in compare_claims.CLAIMS + compare_claims.TARGETS if each.key == key]
 
     def of(name):
@@ -242,7 +243,7 @@ os.read(0, 1)
 """)
         found = compare_usage.usage(pid)
         self.assertEqual(found.processes, 1)
-        self.assertGreaterEqual(found.cpu_s, 0.19)  # in ticks
+        self.assertGreaterEqual(found.cpu_s, 0.19)  # counted in clock ticks
 
     def test_one_that_is_not_there(self):
         child = subprocess.Popen(["true"])
@@ -276,13 +277,13 @@ class Claims(unittest.TestCase):
 
     def test_each_is_judged_by_nothing_but_its_cases(self):
         for claim in compare_claims.CLAIMS + compare_claims.TARGETS:
-            outcome(claim.key)  # raises where a figure of another case is wanted
+            outcome(claim.key)  # raises if it needs a figure of another case
             found = claim.verdict([record_of(name) for name in claim.cases])
             self.assertNotEqual(found.outcome, NOT_MEASURED, f"{claim.key}: {found.figure}")
 
     @staticmethod
     def uneven(p99_us, **more):
-        """Short messages take so long where there are long ones, too."""
+        """Results in which short messages take `p99_us` beside long ones."""
         return results(p99_us=100, short_p99_us=p99_us, **more)
 
     def test_a_one_loop(self):
@@ -462,7 +463,7 @@ class OwnLoad(unittest.TestCase):
         self.assertEqual((load.clients, load.rate, load.size, load.seconds, load.more),
                          (64, 5000, 200, 2.0, ("--work", "exp:30;sleep")))
         given = [word for word in load.arguments() if word.startswith("-")]
-        self.assertEqual(len(given), len(set(given)))  # udpblast takes none twice
+        self.assertEqual(len(given), len(set(given)))  # udpblast takes no option twice
 
     def test_without_an_end_it_has_the_usual_length(self):
         self.assertEqual(self.load("").seconds, 1.5)

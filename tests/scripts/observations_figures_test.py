@@ -27,7 +27,7 @@ BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 def results(answers_per_s=1000.0, sent=10_000, right=None, sent_per_s=1000.0, p99_us=100,
             short_p99_us=100, places=None, dropped=0, received=10_000, grown_kib=0, threads=(4, 4),
             descriptors=(8, 8), cpu_s=1.0, achieved=1.0, kept=None, lag_us=1000, **more):
-    """As a run leaves them; by default all messages were answered."""
+    """The results of a run; by default all messages were answered."""
     places = places if places is not None else {"server_kernel": dropped} if dropped else {}
     right = sent - sum(places.values()) if right is None else right
     p99_ns = None if p99_us is None else 1000 * p99_us
@@ -52,7 +52,7 @@ def results(answers_per_s=1000.0, sent=10_000, right=None, sent_per_s=1000.0, p9
 
 
 def record_of(name, found=None, repeat=1, **labels):
-    """A record that is done, or FAILED where `found` is the reason."""
+    """A record that is done, or FAILED if `found` is the reason."""
     case = Case("e", name, Load(), server_cpus=(1,), client_cpus=(0,),
                 labels={"quick": False, **labels})
     if isinstance(found, str):
@@ -61,7 +61,7 @@ def record_of(name, found=None, repeat=1, **labels):
 
 
 def verdict_of(experiment, found):
-    """`found`: for each case its results, or a list of those of its repeats."""
+    """`found`: the results of each case, or a list of the results of its repeats."""
     known = [record_of(name, each, repeat) for name, repeats in found.items()
              for repeat, each in enumerate(repeats if isinstance(repeats, list) else [repeats], 1)]
     study = BY_NAME[experiment].study()
@@ -119,7 +119,7 @@ class Verdicts(unittest.TestCase):
     def test_futex(self):
         self.assertEqual(self.futex([970, 975, 978, 979, 979]), CONFIRMED)
         self.assertEqual(self.futex([981, 981, 982, 983, 984]), NO_LONGER)
-        self.assertEqual(self.futex([900, 910, 950, 1010, 1100]), NO_LONGER)  # 1 is between
+        self.assertEqual(self.futex([900, 910, 950, 1010, 1100]), NO_LONGER)  # 1 is inside
         self.assertEqual(self.futex([1021, 1021, 1022, 1023, 1024]), NOT_CONFIRMED)
         self.assertEqual(self.futex([900]), NOT_MEASURED)
 

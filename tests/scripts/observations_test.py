@@ -43,7 +43,7 @@ class QuickMode(unittest.TestCase):
         lines = self.table("observations")
         self.assertEqual([line["experiment"] for line in lines], list(NAMES))
         for line in lines:
-            if line["verdict"] == "not measured":  # no right, or a machine that is too busy
+            if line["verdict"] == "not measured":  # no right to it, or a busy machine
                 self.assertRegex(line["figure"], "no real-time class|the client did not send|"
                                  "was late itself|could send only|could not send")
             else:

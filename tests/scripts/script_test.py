@@ -1,4 +1,4 @@
-"""For the tests of scripts: a folder of files to run them on."""
+"""Shared by the tests of scripts: a folder of files on which they run."""
 
 import subprocess
 import tempfile
@@ -23,7 +23,7 @@ class ScriptTest(unittest.TestCase):
         return file
 
     def run_script(self, path, *arguments):
-        """Exit code and everything that was printed."""
+        """Runs a script; returns its exit code and all that it printed."""
         run = subprocess.run([PROJECT / path, *map(str, arguments)], stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, check=False, timeout=60)
         return run.returncode, run.stdout

@@ -27,7 +27,7 @@ LATENCY_COLUMNS = {"key", "slots", "%throughput", "total", "stage", "messages", 
 
 
 class QuickMode(unittest.TestCase):
-    """Both studies on one output folder."""
+    """Runs both studies into one output folder."""
 
     @classmethod
     def setUpClass(cls):
@@ -161,8 +161,8 @@ class Resume(ScriptTest):
 
     @staticmethod
     def ends(pid):
-        """Whether the process ends within 10 s. One that has ended and that nobody reaps, as in a
-        container whose first process does not care for orphans, has ended too."""
+        """Whether the process ends within 10 s. A process that is not reaped has ended too: the
+        first process of a container may not reap orphans."""
         end = time.monotonic() + 10
         while time.monotonic() < end:
             try:

@@ -1,4 +1,4 @@
-"""For the tests of studies' commands: runs one in quick mode and reads what it wrote."""
+"""Shared by the tests of studies' commands: runs one in quick mode and reads its output."""
 
 import csv
 import re
@@ -15,7 +15,7 @@ class Build:
 
 
 def run_study(script, output, *options, build=None):
-    """Exit code and everything that was printed."""
+    """Runs a study; returns its exit code and all that it printed."""
     run = subprocess.run([PROJECT / "scripts" / script, "--quick", "--output", output,
                           "--build", build or Build.folder, *options], stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True, check=False, timeout=280)
@@ -28,7 +28,7 @@ def read_csv(path):
 
 
 def read_markdown_table(path):
-    """The lines of the table as dicts, with numbers as the CSV file has them."""
+    """The lines of the table as dicts, with numbers in the format of the CSV file."""
     lines = [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
              for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     head, _, *rest = lines
@@ -41,7 +41,7 @@ def record_files(output, experiment="matrix"):
 
 
 class StandIns(ScriptTest):
-    """A test case that replaces programs."""
+    """A test case that replaces programs by scripts."""
 
     def stand_in(self, program, text):
         """The build folder with one program replaced by a script."""

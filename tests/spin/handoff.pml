@@ -3,26 +3,26 @@
  * first and which have room for LIMIT messages. A client sends up to MESSAGES, then the server
  * stops, both at any moment.
  *
- * Each access to a variable that lanes share is a step of its own. What else is in an atomic with
- * it belongs to the lane alone, or is a ghost: a variable that only the checks read. Memory here is
- * sequentially consistent; weaker orders are the business of ThreadSanitizer (tests/queue).
+ * Each access to a variable that lanes share is a step of its own. The other variables in its
+ * atomic are the lane's own, or ghosts: variables that only the checks read. Memory here is
+ * sequentially consistent; ThreadSanitizer checks weaker orders (tests/queue).
  *
  * Checked at every moment
- *   one_token        in a mailbox, parked, or in one hand (T1)
+ *   one_token       in a mailbox, parked, or in one hand (T1)
  *   one listener
  *   nobody_waits    no lane has room while the token is parked, unless it is about to look at
  *                   parked, or the lane that parked is about to look at the others (T4)
  * and in the end
  *   nothing is lost: all sent messages are received, all received ones are answered
  *   no lane is stuck (invalid end state)
- * and of all that may go on for ever, with weak fairness
- *   token_is_taken   a parked token is taken, if a lane has room
+ * and of endless runs, with weak fairness
+ *   token_is_taken  a parked token is taken, if a lane has room
  *   all_is_read     the socket gets empty
  *   server_ends
  *
  * With one of these defined, some check has to fail (CMakeLists.txt says which):
  *   GIVES_TOO_EARLY     promote() gives the token before it takes it out of its own mailbox
- *   NO_SECOND_LOOK      nobody looks again after parking
+ *   NO_SECOND_LOOK      no lane looks again after parking
  *   LOOKS_TOO_EARLY     done() looks at parked before its load is 0
  *   TAKES_BLINDLY       done() takes a parked token by a plain write
  *   NEVER_TAKES         done() takes no parked token
@@ -43,18 +43,18 @@
 mtype = { closed, awake, asleep, late, offered, token }
 
 #ifndef RELIEFS
-#define RELIEFS 0  /* so often the token is taken back from a sleeper, or taken up where it is parked */
+#define RELIEFS 0  /* how often main takes the token back from a sleeper, or takes up a parked one */
 #endif
 
-/* The protocol's. */
+/* Variables of the protocol. */
 mtype mailbox[LANES] = closed;
 byte load[LANES];
 bool parked;
 byte open_lanes = 1;
 
-/* The server's. */
-bool event[LANES];   /* what eventfd(2) remembers */
-bool thread[LANES];  /* there is one, or one that has not quite ended */
+/* Variables of the server. */
+bool event[LANES];   /* signalled, and not read yet: eventfd(2) */
+bool thread[LANES];  /* it runs, or has not quite ended */
 byte socket;         /* messages in it */
 bool stopping;
 bool relieving;      /* main is inside relieve() or take_up(), and not at the stop */
@@ -90,8 +90,8 @@ ltl token_is_taken { [] ((parked && COUNT(HAS_ROOM) > 0) -> <> !parked) }
 ltl all_is_read { [] (socket > 0 -> <> (socket == 0)) }
 ltl server_ends { <> ended }
 
-/* least_loaded(): finds in `best` the open lane with the least load of those with room, and not late,
-   or NONE. */
+/* least_loaded(): sets `best` to the lane with the least load of those that are open, have room and
+   are not late, or to NONE. */
 inline least_loaded() {
   atomic {
     lane = 0;
@@ -115,7 +115,7 @@ inline least_loaded() {
   od
 }
 
-/* first_closed(): finds in `best` a closed lane, or NONE. */
+/* first_closed(): sets `best` to a closed lane, or to NONE. */
 inline first_closed() {
   do
   :: atomic { lane < LANES && mailbox[lane] != closed -> lane++ }
@@ -124,7 +124,7 @@ inline first_closed() {
   od
 }
 
-/* end(): ends the thread, or goes on if the lane has to stay. */
+/* end_lane(): ends the thread, or goes on if the lane has to stay. */
 inline end_lane(least) {
   if
   :: atomic { open_lanes > least -> open_lanes-- }
@@ -275,7 +275,7 @@ choose_leader:
   :: else
   fi
 
-  /* Nobody has room. */
+  /* No lane has room. */
   atomic { parked = true; in_hand--; second_looks++ }
 #ifdef NO_SECOND_LOOK
   best = NONE;
@@ -296,9 +296,9 @@ choose_leader:
 start:
   atomic { mailbox[best] = token; in_hand-- }
   if
-  :: atomic { !thread[best] -> thread[best] = true }  /* its last one is joined */
+  :: atomic { !thread[best] -> thread[best] = true }  /* its last thread is joined */
      open_lanes++
-  :: true ->  /* there is no thread to be had: start_failed() */
+  :: true ->  /* no thread can be started: start_failed() */
 #ifndef FORGETS_THE_FAILED
      atomic { mailbox[best] = closed; in_hand++; may_start = false; goto choose_leader }
 #endif
@@ -343,9 +343,9 @@ end_thread:
   goto end_no_thread
 }
 
-/* The main thread, which takes the token back from a sleeper that does not wake up, and takes it up
-   where it is parked although a lane is not running. That it waits for a while first is nothing
-   that the protocol relies on. */
+/* The main thread: it takes the token back from a sleeper that does not wake up, and takes up a
+   parked token although a lane is not running. The server waits for a while before that; the
+   protocol does not rely on it, so the model has no such wait. */
 proctype Relief() {
   byte self = NONE;  /* no lane */
   byte owner;
@@ -456,7 +456,7 @@ relieved:
   goto end_relief
 }
 
-/* Costs no states: it moves only when something is wrong. */
+/* Adds no states: it makes a step only when an invariant is broken. */
 proctype Watch() {
 end_watch:
   atomic { !(one_token && nobody_waits) -> assert(one_token); assert(nobody_waits) }

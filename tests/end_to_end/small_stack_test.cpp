@@ -19,7 +19,7 @@ std::vector<std::string> under_limit(const std::string& limit, const std::string
   return {"/bin/sh", "-c", "ulimit " + limit + "; exec \"$0\"", program};
 }
 
-// Lanes need most stack for system calls with the max number of messages.
+// System calls with the max number of messages need the largest stacks.
 const Environment kLargestBatches = {{"CPSS_SERVICE", "deferring"}, {"CPSS_BATCH", "1024"}};
 
 class SmallStack : public testing::TestWithParam<ModelUnderTest> {

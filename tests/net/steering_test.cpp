@@ -161,7 +161,7 @@ TEST_P(SteeringTest, RoundRobinGivesEachAsMany) {
   }
   UdpSocket client(any_port(), {});
   EXPECT_THAT(group.spread(client), Each(kDatagrams / kMembers));
-  // The turn is one for all peers: it goes on with the datagram of another peer.
+  // The order is one for all peers: the datagram of another peer goes to the next socket.
   UdpSocket other(any_port(), {});
   send_text(client, "x", group.address());
   send_text(other, "x", group.address());

@@ -32,7 +32,7 @@ using testing::IsEmpty;
 Deadline in(steady_clock::duration span) {
   return steady_clock::now() + span;
 }
-// What takes longer than this never comes.
+// An event that takes longer than this never comes.
 Deadline patience() {
   return in(seconds(60));
 }

@@ -101,7 +101,7 @@ TEST(Load, TakesEverySettingFromEverySource) {
       // stages
       "3", "2", "50", "false", "2", "1", "9", "8", "4", "3", "1", "false", "[::1]:9", "20", "true",
       // queues, dispatch, overload
-      "16", "2048", "32", "true", "warn", "strict", "60", "70", "80", "shed", "7",
+      "16", "2048", "32", "true", "warn", "queued", "60", "70", "80", "shed", "7",
       // statistics, stopping
       "/tmp/stats", "false", "0.5", "60",
       // privileges

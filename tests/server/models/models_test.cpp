@@ -47,7 +47,7 @@ PipelineOptions options_of(ServerModel model) {
   return options;
 }
 
-PipelineOptions helping_seda() {
+PipelineOptions inline_seda() {
   PipelineOptions options = options_of(ServerModel::seda);
   options.inline_max = 50us;
   return options;
@@ -76,17 +76,17 @@ TEST(Seda, EachStageHasLanesOfItsOwn) {
 }
 
 TEST(Seda, ALaneMayRunTheStagesBehindItInline) {
-  EXPECT_THAT(table_of(helping_seda()),
+  EXPECT_THAT(table_of(inline_seda()),
               ElementsAre("recv-0: receive; inline service, response; sockets 0",
                           "svc-0: service; inline response", "resp-0: response"));
 }
 
 TEST(Seda, InlineEndsWhereTheSchedulerWouldTreatTheStagesDifferently) {
-  PipelineOptions options = helping_seda();
+  PipelineOptions options = inline_seda();
   options.response.cpus = {1};
   EXPECT_THAT(table_of(options), ElementsAre("recv-0: receive; inline service; sockets 0",
                                              "svc-0: service", "resp-0: response; cpu 1"));
-  options = helping_seda();
+  options = inline_seda();
   options.receive.real_time_priority = 5;
   EXPECT_THAT(table_of(options),
               ElementsAre("recv-0: receive; sockets 0; priority 5",
@@ -94,7 +94,7 @@ TEST(Seda, InlineEndsWhereTheSchedulerWouldTreatTheStagesDifferently) {
 }
 
 TEST(Seda, WorkersAndOnDemandThreadsStandBetweenServiceAndResponse) {
-  PipelineOptions options = helping_seda();
+  PipelineOptions options = inline_seda();
   options.worker = {.lanes = 2, .cpus = {1}};
   options.on_demand_threads = 2;
   const std::vector<std::string> workers = {
@@ -213,7 +213,7 @@ TEST(Assignment, TransientLanesAreNotCountedAmongThoseOfAStep) {
   EXPECT_EQ(lanes_with(assignment, StageId::service), 1u);
   EXPECT_EQ(lanes_with(assignment, StageId::worker), 2u);
   EXPECT_EQ(lanes_with(assignment, StageId::on_demand), 1u) << "the starter";
-  EXPECT_EQ(lanes_with(assignment_of(helping_seda()), StageId::response), 1u)
+  EXPECT_EQ(lanes_with(assignment_of(inline_seda()), StageId::response), 1u)
       << "helpers are not the step's own";
 }
 
@@ -238,7 +238,7 @@ std::vector<std::string> block_table(const PipelineOptions& options) {
 
 TEST(Assignment, ALaneHasABlockForEachStepThenForEachItRunsInlineAndMainsIsTheLast) {
   EXPECT_THAT(
-      block_table(helping_seda()),
+      block_table(inline_seda()),
       ElementsAre("recv-0 receive", "recv-0 service inline", "recv-0 response inline",
                   "svc-0 service", "svc-0 response inline", "resp-0 response", "main server"));
   PipelineOptions symped = options_of(ServerModel::symped);
@@ -250,7 +250,7 @@ TEST(Assignment, ALaneHasABlockForEachStepThenForEachItRunsInlineAndMainsIsTheLa
 }
 
 TEST(Assignment, TheDetailOfAStageIsThatOfItsBlocksInWhateverLane) {
-  PipelineOptions options = helping_seda();
+  PipelineOptions options = inline_seda();
   options.response.detail = Detail::essential;
   EXPECT_THAT(block_table(options), ElementsAre("recv-0 receive", "recv-0 service inline",
                                                 "recv-0 response inline essential", "svc-0 service",

@@ -80,7 +80,7 @@ struct LaneUnderTest {
       : seat{token, number, limit, std::move(start)},
         stats(out),
         context(wiring.pool, 0, 1, &events),
-        passing(seat, next, stats, context),
+        promoting(seat, next, stats, context),
         listening(seat, receive),
         place(seat, wiring, stats, context) {}
 
@@ -90,7 +90,7 @@ struct LaneUnderTest {
   LaneContext context;
   NextStub next;
   StepStub receive;
-  PromotingStep passing;
+  PromotingStep promoting;
   LeaderStep listening;
   LeaderWait place;
 };
@@ -110,10 +110,10 @@ class HandoffTest : public testing::Test {
   }
 
   void make(std::uint32_t started, std::uint32_t min = 1) {
-    turn_.emplace(events_, LeaderTokenOptions{started, min, kLimit});
+    token_.emplace(events_, LeaderTokenOptions{started, min, kLimit});
     for (std::uint32_t i = 0; i < kLanes; ++i)
       lanes_.push_back(std::make_unique<LaneUnderTest>(
-          *turn_, i, kLimit,
+          *token_, i, kLimit,
           [this](std::uint32_t lane) {
             asked_to_start_.push_back(lane);
             return start_error_;
@@ -124,7 +124,7 @@ class HandoffTest : public testing::Test {
   LaneUnderTest& lane(std::uint32_t number) { return *lanes_[number]; }
   std::span<const std::uint32_t> promote(std::uint32_t from, std::size_t messages) {
     batch_.resize(messages);
-    return lane(from).passing.run_inline(batch_, 1234);
+    return lane(from).promoting.run_inline(batch_, 1234);
   }
   void stop() { NativePlatform::signal(stop_event_); }
   // Waits as the lane, while another thread calls `other` once the lane sleeps. Until then the wait
@@ -160,7 +160,7 @@ class HandoffTest : public testing::Test {
   std::vector<std::uint32_t> batch_;
   PlaceStub datagrams_;
   StepStub sender_;
-  std::optional<LeaderToken> turn_;
+  std::optional<LeaderToken> token_;
   std::vector<std::unique_ptr<LaneUnderTest>> lanes_;
 };
 
@@ -195,14 +195,14 @@ TEST_F(HandoffTest, BeforeAWaitTheReceiveStepGivesUpWhatOthersCouldUse) {
 TEST_F(HandoffTest, TheTurnIsPassedOnBeforeTheMessagesAreProcessed) {
   make(2);
   lane(0).next.look = [this] {
-    EXPECT_TRUE(turn_->is_leader(1));
-    EXPECT_EQ(turn_->load_guess(0), 3u);
+    EXPECT_TRUE(token_->is_leader(1));
+    EXPECT_EQ(token_->load_guess(0), 3u);
   };
   batch_ = {5, 6, 7};
   EXPECT_THAT(promote(0, 3), IsEmpty());
   EXPECT_THAT(lane(0).next.got, ElementsAre(5u, 6u, 7u));
-  EXPECT_GT(lane(0).next.got_at, 1234u) << "what passing took is not the next step's";
-  EXPECT_EQ(turn_->load_guess(0), 0u) << "all are answered";
+  EXPECT_GT(lane(0).next.got_at, 1234u) << "what promoting took is not the next step's";
+  EXPECT_EQ(token_->load_guess(0), 0u) << "all are answered";
   EXPECT_EQ(ledger_.total(Counter::handoffs), 1u);
   EXPECT_EQ(ledger_.total(Counter::futex_wakes), 0u) << "the other lane was awake";
   EXPECT_EQ(ledger_.total(Counter::threads_started), 0u);
@@ -217,25 +217,25 @@ TEST_F(HandoffTest, WhatTheStepBehindDoesNotTakeIsHandedBack) {
 
 TEST_F(HandoffTest, NoMoreIsReceivedAtATimeThanALaneMayHold) {
   make(2);
-  EXPECT_EQ(lane(0).passing.max_inline(), kLimit);
+  EXPECT_EQ(lane(0).promoting.max_inline(), kLimit);
 }
 
 TEST_F(HandoffTest, ALaneAloneKeepsTheTurnAndNothingIsCounted) {
   make(1);
   EXPECT_THAT(promote(0, kLimit - 1), IsEmpty());
-  EXPECT_TRUE(turn_->is_leader(0));
+  EXPECT_TRUE(token_->is_leader(0));
   EXPECT_THAT(asked_to_start_, IsEmpty());
   EXPECT_EQ(ledger_.total(Counter::handoffs), 0u);
 }
 
 TEST_F(HandoffTest, WhereAllAreFullAnotherLaneIsStarted) {
   make(1);
-  lane(0).next.look = [this] { EXPECT_TRUE(turn_->is_leader(1)); };
+  lane(0).next.look = [this] { EXPECT_TRUE(token_->is_leader(1)); };
   promote(0, kLimit);
   EXPECT_THAT(asked_to_start_, ElementsAre(1u));
   EXPECT_EQ(ledger_.total(Counter::threads_started), 1u);
   EXPECT_EQ(ledger_.total(Counter::handoffs), 1u);
-  EXPECT_EQ(turn_->open_guess(), 2u);
+  EXPECT_EQ(token_->open_guess(), 2u);
 }
 
 TEST_F(HandoffTest, WhereNoneCanBeStartedTheLaneTakesTheTurnWhenItHasAnswered) {
@@ -243,12 +243,12 @@ TEST_F(HandoffTest, WhereNoneCanBeStartedTheLaneTakesTheTurnWhenItHasAnswered) {
   for (const int error : {EAGAIN, ECANCELED}) {
     start_error_ = error;
     asked_to_start_.clear();
-    lane(0).next.look = [this] { EXPECT_TRUE(turn_->parked_guess()); };
+    lane(0).next.look = [this] { EXPECT_TRUE(token_->parked_guess()); };
     promote(0, kLimit);
     EXPECT_THAT(asked_to_start_, ElementsAre(1u));
-    EXPECT_TRUE(turn_->is_leader(0));
-    EXPECT_FALSE(turn_->parked_guess());
-    EXPECT_EQ(turn_->open_guess(), 1u);
+    EXPECT_TRUE(token_->is_leader(0));
+    EXPECT_FALSE(token_->parked_guess());
+    EXPECT_EQ(token_->open_guess(), 1u);
   }
   EXPECT_EQ(ledger_.total(Counter::threads_started), 0u);
   EXPECT_EQ(ledger_.total(Counter::handoffs), 0u);
@@ -289,7 +289,7 @@ TEST_F(HandoffTest, WithTheTurnItWaitsForDatagrams) {
 TEST_F(HandoffTest, WithoutItItSleepsUntilItComes) {
   make(2);
   EXPECT_TRUE(wait_while(1, [this] { promote(0, 2); }));
-  EXPECT_TRUE(turn_->is_leader(1));
+  EXPECT_TRUE(token_->is_leader(1));
   EXPECT_EQ(datagrams_.waits, 0);
   EXPECT_EQ(ledger_.total(Counter::futex_wakes), 1u);
   EXPECT_TRUE(lane(1).place.wait());
@@ -307,13 +307,13 @@ TEST_F(HandoffTest, AnIdleLaneEndsUnlessTooFewWouldRemain) {
   idle_end_ = 1ms;
   make(3, 2);
   EXPECT_FALSE(lane(2).place.wait());
-  EXPECT_EQ(turn_->open_guess(), 2u);
+  EXPECT_EQ(token_->open_guess(), 2u);
   EXPECT_EQ(ledger_.total(Counter::threads_ended), 1u);
   EXPECT_TRUE(lane(1).place.wait());
-  EXPECT_EQ(turn_->open_guess(), 2u);
+  EXPECT_EQ(token_->open_guess(), 2u);
   EXPECT_EQ(ledger_.total(Counter::threads_ended), 1u);
   promote(0, 2);
-  EXPECT_TRUE(turn_->is_leader(1)) << "it can still be given the token";
+  EXPECT_TRUE(token_->is_leader(1)) << "it can still be given the token";
 }
 
 TEST_F(HandoffTest, OneThatHasEndedIsStartedAgain) {
@@ -322,7 +322,7 @@ TEST_F(HandoffTest, OneThatHasEndedIsStartedAgain) {
   ASSERT_FALSE(lane(1).place.wait());
   promote(0, kLimit);
   EXPECT_THAT(asked_to_start_, ElementsAre(1u));
-  EXPECT_TRUE(turn_->is_leader(1));
+  EXPECT_TRUE(token_->is_leader(1));
 }
 
 TEST_F(HandoffTest, WithRepliesThatWaitForRoomAnIdleLaneStays) {
@@ -332,7 +332,7 @@ TEST_F(HandoffTest, WithRepliesThatWaitForRoomAnIdleLaneStays) {
   make(2);
   EXPECT_TRUE(lane(1).place.wait());
   EXPECT_EQ(ledger_.total(Counter::threads_ended), 0u);
-  EXPECT_EQ(turn_->open_guess(), 2u);
+  EXPECT_EQ(token_->open_guess(), 2u);
 }
 
 TEST_F(HandoffTest, RoomInASocketWakesItWithoutTheTurn) {
@@ -340,17 +340,17 @@ TEST_F(HandoffTest, RoomInASocketWakesItWithoutTheTurn) {
   sender_.full = &full;
   make(2);
   EXPECT_TRUE(wait_while(1, [&full] { full.make_room(); }));
-  EXPECT_FALSE(turn_->is_leader(1));
+  EXPECT_FALSE(token_->is_leader(1));
 }
 
 TEST_F(HandoffTest, AtTheStopALaneWithoutTheTurnEnds) {
   make(3, 3);
   EXPECT_TRUE(wait_while(1, [this] { stop(); })) << "its steps run once more";
   EXPECT_FALSE(lane(1).place.wait()) << "however few remain";
-  EXPECT_EQ(turn_->open_guess(), 2u);
+  EXPECT_EQ(token_->open_guess(), 2u);
   EXPECT_EQ(ledger_.total(Counter::threads_ended), 0u) << "it was no transient one";
   promote(0, 2);
-  EXPECT_TRUE(turn_->is_leader(2)) << "no token for one that has ended";
+  EXPECT_TRUE(token_->is_leader(2)) << "no token for one that has ended";
 }
 
 TEST_F(HandoffTest, AtTheStopRepliesAreSentFirst) {

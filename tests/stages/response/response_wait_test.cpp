@@ -89,7 +89,7 @@ class ResponseWaitTest : public testing::Test {
   void expect_at_rest() {
     step_.before_wait();
     rig_.expect_at_rest();
-    for (std::size_t p = 0; p < step_ports_; ++p)
+    for (std::size_t p = 0; p < step_sockets_; ++p)
       EXPECT_EQ(rig_.socket(p).counts().wait_calls, 0u) << "a step does not wait";
   }
 
@@ -97,7 +97,7 @@ class ResponseWaitTest : public testing::Test {
   mutable Rig rig_;
   LaneContext lane_;
   ResponseStep step_;
-  std::size_t step_ports_ = 1;
+  std::size_t step_sockets_ = 1;
 };
 
 TEST_F(ResponseWaitTest, WithRoomNobodyWaits) {
@@ -349,7 +349,7 @@ TEST_F(ResponseWithoutWaitTest, WhatFindsNoRoomEndsAtOnce) {
 
 class ResponseSocketsWaitTest : public ResponseWaitTest {
  protected:
-  ResponseSocketsWaitTest() : ResponseWaitTest(2) { step_ports_ = 2; }
+  ResponseSocketsWaitTest() : ResponseWaitTest(2) { step_sockets_ = 2; }
 };
 
 TEST_F(ResponseSocketsWaitTest, AFullSocketDoesNotHoldBackTheOther) {
@@ -400,7 +400,7 @@ TEST_F(ResponseSocketsWaitTest, OfTwoFullSocketsItNamesOneThatIsStillFull) {
 
 class ResponseManySocketsTest : public ResponseWaitTest {
  protected:
-  ResponseManySocketsTest() : ResponseWaitTest(8) { step_ports_ = 8; }
+  ResponseManySocketsTest() : ResponseWaitTest(8) { step_sockets_ = 8; }
 };
 
 TEST_F(ResponseManySocketsTest, AllListsTogetherTakeAQuarterOfTheSlots) {

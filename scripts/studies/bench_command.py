@@ -18,7 +18,7 @@ from studies.command import (Parser, add_common_options, identity_of, output_fol
                              print_list, programs_of, publish, run)
 from studies.errors import EXIT_DONE, CannotRun, CaseFailed, WrongUsage
 from studies.programs import PROJECT, Programs, build_uncounted
-from studies.records import Output, Store, write_whole
+from studies.records import Output, Store
 from studies.server import Server
 from studies.study import QUICK_WARNING
 
@@ -72,10 +72,7 @@ def _body(options: argparse.Namespace) -> int:
         runner = _Runner(programs, uncounted, output.scratch)
         records = [record for more, some in sorted(cases.items())
                    for record in run_cases(some, more * rounds, store, runner)]
-        code = publish(bench_report.STUDY, records, output, options.quick)
-        write_whole(output.folder / bench_report.STUDY.name / "bench.json",
-                    bench_report.as_json(records))
-        return code
+        return publish(bench_report.STUDY, records, output, options.quick)
 
 
 def _wanted(options: argparse.Namespace) -> list[bench.Traffic]:

@@ -1,7 +1,6 @@
-"""What the bench's figures say: targets and verdicts, the table, the chart, the JSON file."""
+"""What the bench's figures say: targets and verdicts, the table, the chart."""
 
 import dataclasses
-import json
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -184,14 +183,6 @@ def report(records: Sequence[Record]) -> Report:
     drawn = {"Server CPU time a reply": lambda path: charts.bars(
         path, "Server CPU time a reply", "microseconds", bars)} if bars else {}
     return Report(text, Table(COLUMNS, cases), drawn)
-
-
-def as_json(records: Sequence[Record]) -> str:
-    return json.dumps({
-        "targets": [{**dataclasses.asdict(target), "values": values_of(records, target)}
-                    for target in TARGETS],
-        "runs": [{"case": record.name, "repeat": record.repeat, "status": record.status,
-                  **record.results} for record in with_ratios(records)]}, indent=1) + "\n"
 
 
 STUDY = Study("bench", "What a reply costs", EXPERIMENT, report)

@@ -20,7 +20,7 @@ from studies.compare_usage import memory_mib, usage
 from studies.errors import EXIT_DONE, CannotRun, WrongUsage
 from studies.programs import PROJECT, Programs
 from studies.progress import minutes
-from studies.records import DONE, Output, Record, Store, write_whole
+from studies.records import DONE, Output, Record, Store
 from studies.server import Server
 from studies.study import QUICK_WARNING
 
@@ -122,11 +122,7 @@ def _body(options: argparse.Namespace) -> int:
             store.forget([plan.study.experiment])
         plan.prepare(folder)
         records = plan.measure(store, _Runner(programs, output.scratch))
-        code = publish(plan.study, records, output, options.quick)
-        if plan.study is compare_report.STUDY:
-            write_whole(output.folder / plan.study.name / f"{plan.study.name}.json",
-                        compare_report.as_json(records))
-        return code
+        return publish(plan.study, records, output, options.quick)
 
 
 class _Plan:

@@ -1,6 +1,5 @@
-"""What a comparison of models is shown as: verdicts, tables, charts, JSON, the page."""
+"""What a comparison of models is shown as: verdicts, tables, charts, the page."""
 
-import json
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -169,26 +168,6 @@ OWN_STUDY = Study("models-own", "Server models, a service and load of one's own"
                   own_report)
 
 
-def as_json(records: Sequence[Record]) -> str:
-    def figures(record: Record) -> dict:
-        return {name: figure(record.results) for name, figure in FIGURES.items()} \
-            if record.status == DONE else {}
-
-    def verdict(claim: Claim) -> dict:
-        found = claim.verdict(records)
-        return {"name": claim.key, "observation": claim.observation.text,
-                "criterion": claim.observation.criterion, "verdict": found.outcome,
-                "figure": found.figure}
-
-    return json.dumps({
-        "claims": [verdict(claim) for claim in CLAIMS],
-        "targets": [verdict(claim) for claim in TARGETS],
-        "runs": [{"case": record.name, "repeat": record.repeat, "result": result_of(record),
-                  **record.labels, "settings": record.parameters["settings"],
-                  "rate": record.parameters["load"]["rate"], **figures(record)}
-                 for repeats in _order(records) for record in repeats]}, indent=1) + "\n"
-
-
 def write_page(records_folder: Path, docs: Path) -> Path:
     """Writes the generated parts of models.md, and the folder models/ beside it; files of an older
     page go."""
@@ -203,7 +182,6 @@ def write_page(records_folder: Path, docs: Path) -> Path:
              "targets": verdicts(records, TARGETS), "tables": tables(records),
              "charts": "\n".join(write_charts(STUDY.name, made, folder, "models/"))}
     write_whole(folder / f"{STUDY.name}.csv", made.table.csv())
-    write_whole(folder / f"{STUDY.name}.json", as_json(records))
     text = page.read_text(encoding="utf-8")
     for name, content in parts.items():
         text = _replaced(text, name, content)

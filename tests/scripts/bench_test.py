@@ -4,14 +4,15 @@
 usage: bench_test.py BUILD-FOLDER
 """
 
-import json
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 from xml.etree import ElementTree
 
-from study_run import Build, read_csv, run_study
+from study_run import Build, read_csv, read_records, run_study
+
+from studies import bench, bench_report
 
 TRAFFIC = ["plain", "segments", "counters", "peers", "ping", "lookup", "plain unpinned",
            "segments unpinned", "article", "article plain", "work"]
@@ -26,47 +27,48 @@ class QuickMode(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.output = Path(folder.name) / "bench"
         cls.code, cls.text = run_study("bench", Path(folder.name))
-        cls.json = json.loads((cls.output / "bench.json").read_text(encoding="utf-8"))
-        cls.done = [run for run in cls.json["runs"] if run["status"] == "done"]
+        cls.records = read_records(Path(folder.name), bench.EXPERIMENT)
+        cls.done = [record for record in cls.records if record.status == "done"]
+        cls.lines = read_csv(cls.output / "bench.csv")
 
     def test_it_succeeds_and_says_that_figures_mean_nothing(self):
         self.assertEqual(self.code, 0, self.text)
         self.assertIn("mean nothing", self.text)
 
     def test_all_traffic_is_measured_and_only_what_is_missing_is_skipped(self):
-        self.assertEqual({run["case"].split(":")[0] for run in self.json["runs"]}, set(TRAFFIC))
-        for run in self.json["runs"]:
-            if run["status"] != "done":
-                self.assertEqual(run["status"], "skipped", run)
-                self.assertIn(run["case"].split(":")[0], ("counters", "lookup"))
+        self.assertEqual({record.labels["traffic"] for record in self.records}, set(TRAFFIC))
+        for record in self.records:
+            if record.status != "done":
+                self.assertEqual(record.status, "skipped", record.reason)
+                self.assertIn(record.labels["traffic"], ("counters", "lookup"))
 
     def test_each_run_has_every_figure(self):
-        for run in self.done:
+        for record in self.done:
             for figure in FIGURES:
-                self.assertGreaterEqual(run[figure], 0, run)
+                self.assertGreaterEqual(record.results[figure], 0, record)
             for figure in ("messages_per_s", "cpu_us", "calls", "p50_us", "replies"):
-                self.assertGreater(run[figure], 0, run)
+                self.assertGreater(record.results[figure], 0, record)
 
     def test_floors_stand_for_themselves_and_others_are_compared_with_them(self):
-        floors = [run for run in self.done if "floor" in run["case"]]
+        floors = [line for line in self.lines if "floor" in line["server"]]
         self.assertEqual(len(floors), 8)
-        for run in self.done:
-            compared = run["case"].split(":")[0] in ("plain", "segments", "peers", "ping",
-                                                     "plain unpinned", "segments unpinned")
-            self.assertEqual("ratio" in run, compared, run["case"])
-        self.assertEqual([run["ratio"] for run in floors if "UDP_GRO" not in run["case"]],
-                         [1.0] * 6)
+        for line in self.lines:
+            compared = line["traffic"] in ("plain", "segments", "peers", "ping", "plain unpinned",
+                                           "segments unpinned")
+            self.assertEqual(line["of the floor"] != "", compared, line)
+        self.assertEqual([line["of the floor"] for line in floors
+                          if "UDP_GRO" not in line["server"]], ["1.000"] * 6)
 
     def test_each_target_has_a_ratio_for_each_round(self):
-        for target in self.json["targets"]:
-            if target["name"] not in ("counters", "6 lookup"):
-                self.assertEqual(len(target["values"]), 1, target)
-                self.assertGreaterEqual(target["values"][0], 0, target)
+        for target in bench_report.TARGETS:
+            if target.name not in ("counters", "6 lookup"):
+                values = bench_report.values_of(self.records, target)
+                self.assertEqual(len(values), 1, target)
+                self.assertGreaterEqual(values[0], 0, target)
 
     def test_table_page_and_chart_say_the_same(self):
-        lines = read_csv(self.output / "bench.csv")
-        self.assertEqual({f"{line['traffic']}: {line['server']}" for line in lines},
-                         {run["case"] for run in self.json["runs"]})
+        self.assertEqual({f"{line['traffic']}: {line['server']}" for line in self.lines},
+                         {record.name for record in self.records})
         page = (self.output / "bench.md").read_text(encoding="utf-8")
         self.assertIn("| 1 plain |", page)
         for chart in self.output.glob("*.svg"):

@@ -3,7 +3,6 @@
 
 import csv
 import io
-import json
 import re
 import subprocess
 import sys
@@ -394,13 +393,6 @@ class Report(ScriptTest):
         [line] = self.csv_lines([record_of(name, results(answers), repeat)
                                  for repeat, answers in ((1, 100), (2, 300), (3, 110))])
         self.assertEqual((line["answered a second"], line["answered a second_max"]), ("110", "300"))
-
-    def test_json_has_verdicts_and_runs(self):
-        found = json.loads(compare_report.as_json([record_of(name) for name in ROWS]))
-        self.assertEqual([each["name"] for each in found["claims"]], list("abcdefgh"))
-        self.assertEqual([each["name"] for each in found["targets"]], ["two lanes", "isolation"])
-        self.assertEqual(len(found["runs"]), len(ROWS))
-        self.assertEqual(found["runs"][0]["cpu_us"], 500)
 
     def test_charts_of_ratios(self):
         def of(name):

@@ -4,7 +4,6 @@
 usage: compare_models_test.py BUILD-FOLDER
 """
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -13,11 +12,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from script_test import PROJECT
-from study_run import Build, StandIns, read_csv, record_files, run_study
-
-sys.path.insert(0, str(PROJECT / "scripts"))
+from study_run import Build, StandIns, read_csv, read_records, run_study
 
 from studies import compare, compare_claims
+from studies.compare_figures import FIGURES
 
 QUICK = [row for row in compare.all_rows() if row.quick]
 CASES = {row.name for row in QUICK} | {capacity.name for capacity in compare.capacities_of(QUICK)}
@@ -30,75 +28,67 @@ class QuickMode(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.output = Path(folder.name)
         cls.code, cls.text = run_study("compare-models", cls.output)
-        cls.records = [json.loads(path.read_bytes())
-                       for path in record_files(cls.output, compare.EXPERIMENT)]
-        cls.done = [record for record in cls.records if record["status"] == "done"]
-        cls.json = json.loads((cls.output / "models/models.json").read_text(encoding="utf-8"))
+        cls.records = read_records(cls.output, compare.EXPERIMENT)
+        cls.done = [record for record in cls.records if record.status == "done"]
 
     def test_it_succeeds_and_says_that_figures_mean_nothing(self):
         self.assertEqual(self.code, 0, self.text)
         self.assertIn("mean nothing", self.text)
 
     def test_every_case_is_there_and_only_what_needs_more_cpus_is_skipped(self):
-        self.assertEqual({record["name"] for record in self.records}, CASES)
+        self.assertEqual({record.name for record in self.records}, CASES)
         for record in self.records:
-            if record["status"] != "done":
-                self.assertRegex(record["reason"], "only 1 CPU allowed here|"
-                                 "not measured: capacity: .*, 2 CPUs", record["name"])
+            if record.status != "done":
+                self.assertRegex(record.reason, "only 1 CPU allowed here|"
+                                 "not measured: capacity: .*, 2 CPUs", record.name)
 
     def test_every_run_ended_in_good_order(self):
         self.assertTrue(self.done)
         for record in self.done:
-            found = record["results"]
+            found = record.results
             self.assertEqual(found["server"]["exit_code"], 0)
             self.assertIn("the ledger balances", found["verify"])
             self.assertEqual((found["ledger"]["residual"], found["ledger"]["in_flight"]), (0, 0),
-                             record["name"])
+                             record.name)
 
     def test_what_was_received_is_shared_out_among_the_lanes(self):
         for record in self.done:
-            lanes, name = record["results"]["lanes"], record["name"]
+            lanes, name = record.results["lanes"], record.name
             self.assertGreater(lanes["received"], 0, name)
             self.assertGreaterEqual(lanes["imbalance"], 1, name)
             self.assertLessEqual(lanes["imbalance"], lanes["lanes"], name)
-            if "CPSS_LANES" in record["parameters"]["settings"] and \
-                    record["parameters"]["labels"]["model"] not in (compare.FORK,
-                                                                     compare.SYMPED_HANDOFF):
+            if "CPSS_LANES" in record.parameters["settings"] and \
+                    record.labels["model"] not in (compare.FORK, compare.SYMPED_HANDOFF):
                 self.assertEqual(lanes["lanes"],
-                                 int(record["parameters"]["settings"]["CPSS_LANES"]), name)
+                                 int(record.parameters["settings"]["CPSS_LANES"]), name)
 
     def test_processes_are_counted_with_their_descendants(self):
         for record in self.done:
-            settings = record["parameters"]["settings"]
+            settings = record.parameters["settings"]
             if settings["CPSS_MODEL"] != "mp":
-                self.assertEqual(record["results"]["usage"]["processes"], 1, record["name"])
+                self.assertEqual(record.results["usage"]["processes"], 1, record.name)
             elif settings["CPSS_MP"] == "prefork":
-                self.assertGreaterEqual(record["results"]["usage"]["processes"],
-                                        1 + int(settings["CPSS_LANES"]), record["name"])
+                self.assertGreaterEqual(record.results["usage"]["processes"],
+                                        1 + int(settings["CPSS_LANES"]), record.name)
 
     def test_each_run_has_every_figure(self):
-        done = [run for run in self.json["runs"] if run["result"] == "done"]
-        self.assertEqual(len(done), len(self.done))
-        for run in done:
-            for figure in ("answered_per_s", "cpu_us", "p50_us", "p99_us", "p999_us", "memory_mib"):
-                self.assertGreater(run[figure], 0, (run["case"], figure))
-            for figure in ("switches", "lost_races_per_1000", "lost"):
-                self.assertGreaterEqual(run[figure], 0, (run["case"], figure))
+        for record in self.done:
+            figures = {name: figure(record.results) for name, figure in FIGURES.items()}
+            for name in ("answered_per_s", "cpu_us", "p50_us", "p99_us", "p999_us", "memory_mib"):
+                self.assertGreater(figures[name], 0, (record.name, name))
+            for name in ("switches", "lost_races_per_1000", "lost"):
+                self.assertGreaterEqual(figures[name], 0, (record.name, name))
 
     def test_the_classes_of_uneven_work_are_told_apart(self):
-        for run in self.json["runs"]:
-            if run["result"] == "done":
-                self.assertEqual(run["short_p99_us"] is not None,
-                                 run["service"] == compare.BIMODAL, run["case"])
+        for record in self.done:
+            self.assertEqual(FIGURES["short_p99_us"](record.results) is not None,
+                             record.labels["service"] == compare.BIMODAL, record.name)
 
     def test_each_claim_has_a_verdict(self):
-        for kind, claims in (("claims", compare_claims.CLAIMS),
-                             ("targets", compare_claims.TARGETS)):
-            self.assertEqual([each["name"] for each in self.json[kind]],
-                             [claim.key for claim in claims])
-            for each in self.json[kind]:
-                self.assertIn(each["verdict"], ("confirmed", "not confirmed", "not measured"))
-                self.assertTrue(each["figure"])
+        for claim in compare_claims.CLAIMS + compare_claims.TARGETS:
+            verdict = claim.verdict(self.records)
+            self.assertIn(verdict.outcome, ("confirmed", "not confirmed", "not measured"))
+            self.assertTrue(verdict.figure)
 
     def test_table_and_records_say_the_same(self):
         lines = read_csv(self.output / "models/models.csv")

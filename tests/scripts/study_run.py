@@ -1,11 +1,17 @@
 """Shared by the tests of studies' commands: runs one in quick mode and reads its output."""
 
 import csv
+import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from script_test import PROJECT, ScriptTest
+
+sys.path.insert(0, str(PROJECT / "scripts"))
+
+from studies.records import Record
 
 PROGRAMS = ("server/cpssd", "tools/getstat/getstat", "tools/udpblast/udpblast")
 
@@ -38,6 +44,10 @@ def read_markdown_table(path):
 
 def record_files(output, experiment="matrix"):
     return sorted(output.glob(f"records/*/{experiment}/*.json"))
+
+
+def read_records(output, experiment="matrix"):
+    return [Record(**json.loads(path.read_bytes())) for path in record_files(output, experiment)]
 
 
 class StandIns(ScriptTest):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from studies import machine, rows
+from studies import machine
 from studies.blast import Load
 from studies.cases import Case
 
@@ -101,7 +101,7 @@ def traffics(numbers: Path | None) -> list[Traffic]:
 def cases_of(traffic: Traffic, seconds: float, quick: bool, why_no_numbers: str,
              why_no_uncounted: str) -> list[Case]:
     allowed = machine.allowed_cpus()
-    server, client = rows.split_cpus(1, allowed) if traffic.pinned else (allowed, allowed)
+    server, client = machine.split_cpus(1, allowed) if traffic.pinned else (allowed, allowed)
     load = traffic.load
     if load.count is None:
         load = dataclasses.replace(load, seconds=seconds)

@@ -1,8 +1,6 @@
 """The command line of the bench, and how one of its cases is run."""
 
 import argparse
-import contextlib
-import dataclasses
 import json
 import os
 import signal
@@ -14,24 +12,25 @@ from studies import bench, bench_report, blast, processes
 from studies.bench import FLOORS, UNCOUNTED
 from studies.campaign import end_in_good_order, run_cases
 from studies.cases import Case
-from studies.command import (Parser, add_common_options, identity_of, output_folder, positive,
-                             print_list, programs_of, publish, run)
-from studies.errors import EXIT_DONE, CannotRun, CaseFailed, WrongUsage
+from studies.command import (Parser, add_common_options, identity_of, measuring, names_of,
+                             output_folder, positive, print_list, programs_of, publish, run)
+from studies.errors import EXIT_DONE, CannotRun, CaseFailed
 from studies.programs import PROJECT, Programs, build_uncounted
-from studies.records import Output, Store
+from studies.records import Store
+from studies.resources import machine_idle_s, usage
 from studies.server import Server
-from studies.study import QUICK_WARNING
 
 SECONDS, QUICK_SECONDS = 1.5, 0.2
 ROUNDS, QUICK_ROUNDS = 10, 1
-WARM_UP_S = 0.2
 NUMBERS, QUICK_NUMBERS = 300_000, 10_000  # queries
 
 
 def _options(description: str) -> argparse.Namespace:
     parser = Parser(description)
     add_common_options(parser)
-    parser.add_argument("--only", metavar="TRAFFIC[,..]", help="only these, as --list names them")
+    names = [traffic.name for traffic in bench.traffics(None)]
+    parser.add_argument("--only", type=names_of("traffic", names), default=names,
+                        metavar="TRAFFIC[,..]", help="only these: " + ", ".join(names))
     parser.add_argument("--repeat", type=positive, metavar="N", help=f"rounds ({ROUNDS})")
     return parser.parse_args()
 
@@ -46,7 +45,7 @@ def _body(options: argparse.Namespace) -> int:
     if not programs.floor.is_file():
         raise CannotRun(f"{programs.floor} is missing: cmake --build --preset release")
     folder = output_folder(options)
-    wanted = _wanted(options)
+    wanted = [traffic for traffic in bench.traffics(None) if traffic.name in options.only]
     numbers, why_no_numbers = None, "the numbers are not made yet"
     if any(traffic.needs_numbers for traffic in wanted):
         numbers, why_no_numbers = _numbers(folder, options)
@@ -64,35 +63,20 @@ def _body(options: argparse.Namespace) -> int:
         for more, some in sorted(cases.items()):
             print_list(some, store, more * rounds)
         return EXIT_DONE
-    with contextlib.closing(Output(folder)) as output:
-        if options.quick:
-            print(QUICK_WARNING, flush=True)
-        if options.fresh:
-            store.forget([bench.EXPERIMENT])
+    with measuring(options, folder, store, [bench.EXPERIMENT]) as output:
         runner = _Runner(programs, uncounted, output.scratch)
         records = [record for more, some in sorted(cases.items())
                    for record in run_cases(some, more * rounds, store, runner)]
         return publish(bench_report.STUDY, records, output, options.quick)
 
 
-def _wanted(options: argparse.Namespace) -> list[bench.Traffic]:
-    all_of_them = bench.traffics(None)
-    names = [traffic.name for traffic in all_of_them]
-    wanted = options.only.split(",") if options.only else names
-    unknown = [name for name in wanted if name not in names]
-    if unknown:
-        raise WrongUsage(f"no traffic '{unknown[0]}'; there are: {', '.join(names)}")
-    return [traffic for traffic in all_of_them if traffic.name in wanted]
-
-
 def _cases(options: argparse.Namespace, traffics: list[bench.Traffic], why_no_numbers: str,
            why_no_uncounted: str) -> dict[int, list[Case]]:
     """By how many times as many rounds they get."""
-    wanted = {traffic.name for traffic in _wanted(options)}
     seconds = QUICK_SECONDS if options.quick else SECONDS
     cases: dict[int, list[Case]] = {}
     for traffic in traffics:
-        if traffic.name in wanted:
+        if traffic.name in options.only:
             cases.setdefault(traffic.more_rounds, []).extend(
                 bench.cases_of(traffic, seconds, options.quick, why_no_numbers, why_no_uncounted))
     return cases
@@ -112,29 +96,6 @@ def _numbers(folder: Path, options: argparse.Namespace) -> tuple[Path | None, st
     if made.returncode != 0:
         return None, f"no numbers: {made.stderr.strip() or f'exit code {made.returncode}'}"
     return data, ""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Usage:
-    """What a process and the machine have used until now."""
-
-    cpu_ns: int
-    switches: int
-    machine_idle_s: float
-    at_s: float
-
-
-def _usage(pid: int) -> _Usage:
-    cpu_ns = switches = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        cpu_ns += int((task / "schedstat").read_text(encoding="ascii").split()[0])
-        for line in (task / "status").read_text(encoding="utf-8").splitlines():
-            if "ctxt_switches:" in line:
-                switches += int(line.split()[1])
-    times = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()
-    not_busy = sum(int(times[i]) for i in (4, 5, 8))  # idle, iowait, steal
-    return _Usage(cpu_ns, switches, not_busy / os.sysconf("SC_CLK_TCK"),
-                  time.monotonic())
 
 
 class _Floor:
@@ -197,17 +158,16 @@ class _Runner:
             return {**results, "calls": calls / received, "futex_calls": futex / received}
 
     def _measure(self, case: Case, server, after_warm_up=lambda: None) -> dict:
-        warm_up = dataclasses.replace(case.load, count=None,
-                                      seconds=min(WARM_UP_S, case.load.seconds or WARM_UP_S))
-        self._blast(case, warm_up, server)
+        self._blast(case, blast.warm_up(case.load), server)
         after_warm_up()
-        before = _usage(server.pid)
+        before = usage(server.pid)
+        begin_s, idle_before_s = time.monotonic(), machine_idle_s()
         report = self._blast(case, case.load, server)
-        after = _usage(server.pid)
+        elapsed_s, idle_s = time.monotonic() - begin_s, machine_idle_s() - idle_before_s
+        after = usage(server.pid)
         replies = report["right"]
-        cpu_us = (after.cpu_ns - before.cpu_ns) / 1000
-        elapsed_s = after.at_s - before.at_s
-        busy_s = elapsed_s * os.cpu_count() - (after.machine_idle_s - before.machine_idle_s)
+        cpu_us = 1e6 * (after.cpu_s - before.cpu_s)
+        busy_s = elapsed_s * os.cpu_count() - idle_s
         return {"messages_per_s": report["messages_per_s"], "replies": replies,
                 "cpu_us": cpu_us / replies, "machine_us": 1e6 * busy_s / replies,
                 "switches": (after.switches - before.switches) / replies,

@@ -1,6 +1,7 @@
 """A load, and udpblast that sends it."""
 
 import contextlib
+import dataclasses
 import json
 import tempfile
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from studies.programs import Programs
 from studies.server import Server
 
 LEAST_ACHIEVED = 0.99  # of the rate asked for, as udpblast has it
+WARM_UP_S = 0.2
+WARM_UP_OUTSTANDING = 64  # of an open loop's
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,14 @@ class Load:
         """About how long it takes, without waiting for lost messages."""
         by_count = self.count / (self.rate or 50_000) if self.count is not None else None
         return min(limit for limit in (by_count, self.seconds) if limit is not None)
+
+
+def warm_up(load: Load) -> Load:
+    """A short load before it: a closed loop, which leaves nothing behind that is still to be done.
+    """
+    return dataclasses.replace(load, count=None, seconds=WARM_UP_S, rate=None,
+                               outstanding=load.outstanding or max(WARM_UP_OUTSTANDING,
+                                                                   load.clients))
 
 
 class Blast:

@@ -1,5 +1,6 @@
 """Runs cases: those that have a record are not run again, each other one leaves one."""
 
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,16 +49,21 @@ def run_case(case: Case, repeat: int, identity: dict, runner: Runner) -> Record:
                       took_s=time.monotonic() - begin)
 
 
+def medians(records: Sequence[Record], figure: Callable[[dict], float]) -> dict[str, float]:
+    """Of what was measured of each case, by its name."""
+    found: dict[str, list[float]] = {}
+    for record in records:
+        if record.status == DONE:
+            found.setdefault(record.name, []).append(figure(record.results))
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
 def run_cases(cases: Sequence[Case], repeats: int, store: Store, runner: Runner,
               overhead_s: float = OVERHEAD_S) -> list[Record]:
     """Runs what has no record yet, the repeats interleaved: slow changes of the machine meet all
     cases alike. Returns all records."""
     todo = [(case, repeat) for repeat in range(1, repeats + 1) for case in cases]
-    records = {}
-    for case, repeat in todo:
-        record = store.find(case, repeat)
-        if record is not None:
-            records[case.name, repeat] = record
+    records = {(record.name, record.repeat): record for record in store.find_all(cases, repeats)}
     left = [case for case, repeat in todo
             if (case.name, repeat) not in records and not case.skip]
     progress = Progress(len(left), sum(case.load.expected_s() + overhead_s for case in left))

@@ -1,8 +1,9 @@
 """The command lines of the studies: options, exit codes, and what is the same for all."""
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from studies import charts, interruption, machine
@@ -42,6 +43,18 @@ def positive(text: str) -> int:
     return value
 
 
+def names_of(what: str, known: Collection[str]) -> Callable[[str], list[str]]:
+    """The type of an option that takes names, with commas between them."""
+    def names(text: str) -> list[str]:
+        wanted = text.split(",")
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"no {what} '{unknown[0]}'; there are: "
+                                             f"{', '.join(known)}")
+        return wanted
+    return names
+
+
 def add_common_options(parser: Parser) -> None:
     """Options of every study that measures."""
     parser.add_argument("--quick", action="store_true",
@@ -73,9 +86,22 @@ def identity_of(programs: Programs) -> dict:
 
 def print_list(cases: Sequence[Case], store: Store, repeats: int) -> None:
     for case in cases:
-        there = sum(store.find(case, repeat) is not None for repeat in range(1, repeats + 1))
+        there = len(store.find_all([case], repeats))
         state = f"skipped: {case.skip}" if case.skip else f"{there} of {repeats} measured"
         print(f"{case.name}  {state}")
+
+
+@contextlib.contextmanager
+def measuring(options: argparse.Namespace, folder: Path, store: Store,
+              experiments: Sequence[str]) -> Iterator[Output]:
+    """Inside it the output folder is the study's own. `experiments`: whose records are forgotten
+    where that was asked for."""
+    with contextlib.closing(Output(folder)) as output:
+        if options.quick:
+            print(QUICK_WARNING, flush=True)
+        if options.fresh:
+            store.forget(experiments)
+        yield output
 
 
 def publish(study: Study, records: Sequence[Record], output: Output, quick: bool) -> int:

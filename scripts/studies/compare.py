@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from studies import machine, rows
+from studies import machine
 from studies.blast import Load
 from studies.cases import Case, unknown_settings
 
@@ -313,7 +313,7 @@ class CaseMaker:
         settings = {"CPSS_SOCKET_BUFFER": "4MiB", "CPSS_DRAIN_TIMEOUT": "60", **settings}
         if cpus > len(self._allowed):
             skip = f"only {_count(len(self._allowed), 'CPU')} allowed here"
-        server, client = rows.split_cpus(min(cpus, len(self._allowed)), self._allowed)
+        server, client = machine.split_cpus(min(cpus, len(self._allowed)), self._allowed)
         return Case(experiment, name, load, f"{self._seconds:g} s", settings, server, client,
                     {**labels, "quick": self._quick},
                     skip or unknown_settings(settings, self._known))

@@ -1,34 +1,28 @@
 """The command line of the comparison of models, and how one of its cases is run."""
 
 import argparse
-import contextlib
-import dataclasses
 import shlex
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from studies import blast, compare, compare_report
-from studies.blast import Load
-from studies.campaign import run_cases
+from studies.blast import Load, warm_up
+from studies.campaign import medians, run_cases
 from studies.cases import Case
-from studies.command import (Parser, add_common_options, identity_of, output_folder, positive,
-                             print_list, programs_of, publish, run)
+from studies.command import (Parser, add_common_options, identity_of, measuring, names_of,
+                             output_folder, positive, print_list, programs_of, publish, run)
 from studies.compare import MODELS, SERVICES, Capacity, CaseMaker, Row
 from studies.compare_figures import answers_per_s, lanes_summary
-from studies.compare_usage import memory_mib, usage
 from studies.errors import EXIT_DONE, CannotRun, WrongUsage
 from studies.programs import PROJECT, Programs
 from studies.progress import minutes
-from studies.records import DONE, Output, Record, Store
+from studies.records import Record, Store
+from studies.resources import memory_mib, usage
 from studies.server import Server
-from studies.study import QUICK_WARNING
 
 SECONDS, QUICK_SECONDS = 1.5, 0.2
 REPEATS, QUICK_REPEATS = 3, 1
 CAPACITY_REPEATS = 3  # not an option, for the rates depend on it
-WARM_UP_S = 0.2
-WARM_UP_OUTSTANDING = 64  # of an open loop's
 OVERHEAD_S = 1.3  # of a case: start, warm-up, grace of the client, end
 CLIENT_SERVICES = ("echo", "lookup", "work")
 
@@ -43,10 +37,10 @@ def _options(description: str) -> argparse.Namespace:
                         help=f"run each case N times, interleaved ({REPEATS})")
     parser.add_argument("--seconds", type=_seconds, metavar="S",
                         help=f"length of each load ({SECONDS:g}, with --quick {QUICK_SECONDS:g})")
-    parser.add_argument("--models", type=_names_of(MODELS), metavar="MODEL[,..]",
-                        help="only these: " + ", ".join(MODELS))
-    parser.add_argument("--services", type=_names_of(SERVICES), metavar="SERVICE[,..]",
-                        help="only these: " + ", ".join(SERVICES))
+    parser.add_argument("--models", type=names_of("model", MODELS), default=list(MODELS),
+                        metavar="MODEL[,..]", help="only these: " + ", ".join(MODELS))
+    parser.add_argument("--services", type=names_of("service", SERVICES),
+                        metavar="SERVICE[,..]", help="only these: " + ", ".join(SERVICES))
     own = parser.add_argument_group("a service and load of your own, on 1 and 2 CPUs")
     own.add_argument("--service", metavar="NAME", help="CPSS_SERVICE")
     own.add_argument("--env", action="append", default=[], type=_setting, metavar="NAME=VALUE",
@@ -77,17 +71,6 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _names_of(known: Mapping[str, object]):
-    def names(text: str) -> list[str]:
-        wanted = text.split(",")
-        unknown = [name for name in wanted if name not in known]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"there is no '{unknown[0]}'; there are: "
-                                             f"{', '.join(known)}")
-        return wanted
-    return names
-
-
 def _setting(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.startswith("CPSS_"):
@@ -115,11 +98,7 @@ def _body(options: argparse.Namespace) -> int:
     if options.list:
         plan.print_list(store)
         return EXIT_DONE
-    with contextlib.closing(Output(folder)) as output:
-        if options.quick:
-            print(QUICK_WARNING, flush=True)
-        if options.fresh:
-            store.forget([plan.study.experiment])
+    with measuring(options, folder, store, [plan.study.experiment]) as output:
         plan.prepare(folder)
         records = plan.measure(store, _Runner(programs, output.scratch))
         return publish(plan.study, records, output, options.quick)
@@ -144,7 +123,7 @@ class _Plan:
 
     def _wanted(self, row: Row) -> bool:
         options = self._options
-        return (not options.quick or row.quick) and row.model in (options.models or MODELS) and \
+        return (not options.quick or row.quick) and row.model in options.models and \
             row.cell.service in (options.services or SERVICES)
 
     def prepare(self, folder: Path) -> None:
@@ -160,8 +139,8 @@ class _Plan:
         print(f"{len(capacities)} capacities, {len(cases)} cases {self._repeats} times: about "
               f"{minutes(total)} if nothing is measured yet", flush=True)
         first = run_cases(capacities, self._capacity_repeats, store, runner, OVERHEAD_S)
-        return first + run_cases(self._cases(_medians(first)), self._repeats, store, runner,
-                                 OVERHEAD_S)
+        return first + run_cases(self._cases(medians(first, answers_per_s)), self._repeats, store,
+                                 runner, OVERHEAD_S)
 
     def print_list(self, store: Store) -> None:
         print_list(self._capacity_cases(), store, self._capacity_repeats)
@@ -169,9 +148,8 @@ class _Plan:
                                 **self._known(store)}), store, self._repeats)
 
     def _known(self, store: Store) -> dict[str, float]:
-        return _medians([record for case in self._capacity_cases()
-                         for repeat in range(1, self._capacity_repeats + 1)
-                         if (record := store.find(case, repeat))])
+        return medians(store.find_all(self._capacity_cases(), self._capacity_repeats),
+                       answers_per_s)
 
     def _capacity_cases(self) -> list[Case]:
         return [self._make.capacity(capacity) for capacity in self._capacities]
@@ -185,15 +163,7 @@ class _Plan:
         options = self._options
         load = own_load(options.service, options.load or "", options.seconds)
         return [self._make.own(options.service, cpus, model, load, dict(options.env))
-                for cpus in (1, 2) for model in options.models or MODELS]
-
-
-def _medians(records: Sequence[Record]) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
-    for record in records:
-        if record.status == DONE:
-            found.setdefault(record.name, []).append(answers_per_s(record.results))
-    return {name: statistics.median(values) for name, values in found.items()}
+                for cpus in (1, 2) for model in options.models]
 
 
 def own_load(service: str, text: str, seconds: float) -> Load:
@@ -230,7 +200,7 @@ class _Runner:
 
     def __call__(self, case: Case) -> dict:
         with Server(self._programs, case.settings, case.server_cpus, self._scratch) as server:
-            self._blast(case, _warm_up(case.load), server)
+            self._blast(case, warm_up(case.load), server)
             lanes, before = server.stats()["receivers"], usage(server.pid)
             report = self._blast(case, case.load, server)
             after = usage(server.pid)
@@ -248,13 +218,6 @@ class _Runner:
 
     def _blast(self, case: Case, load: Load, server: Server) -> dict:
         return blast.run(self._programs, load, server, case.client_cpus)
-
-
-def _warm_up(load: Load) -> Load:
-    """A closed loop, which leaves nothing behind that is still to be done."""
-    return dataclasses.replace(load, count=None, seconds=WARM_UP_S, rate=None,
-                               outstanding=load.outstanding or max(WARM_UP_OUTSTANDING,
-                                                                   load.clients))
 
 
 def _whole_life(ended: Mapping, ledger: Mapping) -> float:

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from studies import blast
-from studies.observations.columns import answers_per_s, class_latency_us, latency_us, lost
+from studies.columns import (answers_per_s, class_latency_us, latency_us, lost, replies, schedule)
 
 
 def lanes_summary(before: Sequence[Mapping], after: Sequence[Mapping]) -> dict:
@@ -23,12 +22,9 @@ def lanes_summary(before: Sequence[Mapping], after: Sequence[Mapping]) -> dict:
             "handoffs": sum(grown(lane, "handoffs") for lane in after)}
 
 
-def _replies(results: Mapping) -> int:
-    return max(1, results["udpblast"]["right"])
-
-
 def cpu_us(results: Mapping) -> float:
-    return 1e6 * results["usage"]["cpu_s"] / _replies(results)
+    """For each reply, of the server with all its processes."""
+    return 1e6 * results["usage"]["cpu_s"] / replies(results)
 
 
 def switches(results: Mapping) -> float:
@@ -45,12 +41,7 @@ def imbalance(results: Mapping) -> float | None:
 
 
 def lost_races_per_1000(results: Mapping) -> float:
-    return 1000 * results["lanes"]["lost_races"] / _replies(results)
-
-
-def schedule(results: Mapping) -> str | None:
-    report = results["udpblast"]
-    return blast.schedule_of(report) if report["schedule"] else None
+    return 1000 * results["lanes"]["lost_races"] / replies(results)
 
 
 p50_us, p99_us, p999_us = (latency_us(name) for name in ("p50", "p99", "p999"))
@@ -62,5 +53,4 @@ FIGURES: dict[str, Callable[[Mapping], object]] = {
     "memory_mib": memory_mib, "imbalance": imbalance,
     "max_share": lambda results: results["lanes"]["max_share"],
     "lost_races_per_1000": lost_races_per_1000,
-    "handoffs": lambda results: results["lanes"]["handoffs"], "lost": lost,
-    "schedule": schedule}
+    "lost": lost, "schedule": schedule}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from studies import charts
 from studies.blast import Load
+from studies.columns import client, label, of
 from studies.compare import (CAPACITY, COUNT_CELLS, COUNTS, EXPERIMENT, GAIN, GRID, HALF, HERD,
                              ISOLATION, MODELS, OWN, OWN_EXPERIMENT, PREFORK, PROCESSES, SATURATION,
                              SERVICES, SPED, WORK_US, Cell, Row, all_rows, capacities_of,
@@ -14,9 +15,7 @@ from studies.compare import (CAPACITY, COUNT_CELLS, COUNTS, EXPERIMENT, GAIN, GR
 from studies.compare_claims import CLAIMS, TARGETS, Claim
 from studies.compare_figures import FIGURES, answers_per_s, p99_us
 from studies.errors import CannotRun
-from studies.observations.columns import label, of
 from studies.records import DONE, Record, newest, result_of, write_whole
-from studies.scaling import client
 from studies.study import Report, Study, origin_of, repeats_of, write_charts
 from studies.tables import Column, Table
 from studies.verdict import table_of

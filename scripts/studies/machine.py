@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 REAL_TIME_PRIORITY = 10
@@ -27,6 +27,13 @@ def _field(text: str, name: str) -> str:
 
 def allowed_cpus() -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0)))
+
+
+def split_cpus(count: int, allowed: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """CPUs of the server, the last ones, and of the client: the others, or all if there are none.
+    """
+    server = tuple(allowed[-count:])
+    return server, tuple(cpu for cpu in allowed if cpu not in server) or tuple(allowed)
 
 
 def cpu_list(cpus: Iterable[int]) -> str:

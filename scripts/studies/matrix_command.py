@@ -1,7 +1,6 @@
 """The command line of the studies of the matrix, which share their runs."""
 
 import argparse
-import contextlib
 import dataclasses
 import fnmatch
 
@@ -9,11 +8,11 @@ from studies import calibration, rows
 from studies.blast import Load
 from studies.campaign import one_load, run_cases
 from studies.cases import Case
-from studies.command import (Parser, add_common_options, identity_of, output_folder, positive,
-                             print_list, programs_of, publish, run)
+from studies.command import (Parser, add_common_options, identity_of, measuring, output_folder,
+                             positive, print_list, programs_of, publish, run)
 from studies.errors import EXIT_DONE, EXIT_FAILED, WrongUsage
-from studies.records import DONE, Output, Store
-from studies.study import QUICK_WARNING, Study
+from studies.records import DONE, Store
+from studies.study import Study
 
 MESSAGES, QUICK_MESSAGES = 2_020_222, 10_000
 SIZE = 256
@@ -90,11 +89,8 @@ def _body(study: Study, options: argparse.Namespace) -> int:
         results = known.results if known else UNKNOWN_RATE
         print_list(matrix.cases(results), store, options.repeat)
         return EXIT_DONE
-    with contextlib.closing(Output(folder)) as output:
-        if options.quick:
-            print(QUICK_WARNING, flush=True)
-        if options.fresh:
-            store.forget((rows.EXPERIMENT, calibration.EXPERIMENT))
+    experiments = (rows.EXPERIMENT, calibration.EXPERIMENT)
+    with measuring(options, folder, store, experiments) as output:
         results = UNKNOWN_RATE
         if options.rate is None:
             measure_rate = calibration.runner(programs, output.scratch, matrix.effort)

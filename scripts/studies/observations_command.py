@@ -1,19 +1,17 @@
 """The command line of the study of observations."""
 
 import argparse
-import contextlib
-import statistics
 from collections.abc import Mapping, Sequence
 
-from studies.campaign import run_cases
+from studies.campaign import medians, run_cases
 from studies.cases import Case
-from studies.command import (Parser, add_common_options, conclude, identity_of, output_folder,
-                             positive, print_list, programs_of, run)
-from studies.errors import EXIT_DONE, CannotRun, WrongUsage
+from studies.command import (Parser, add_common_options, conclude, identity_of, measuring, names_of,
+                             output_folder, positive, print_list, programs_of, run)
+from studies.errors import EXIT_DONE, CannotRun
 from studies.observations import EXPERIMENTS
 from studies.observations.experiment import Bench, Experiment, Lab
 from studies.records import DONE, Output, Record, Store, write_whole
-from studies.study import QUICK_WARNING, write_report
+from studies.study import write_report
 from studies.verdict import table_of
 
 NAME = "observations"
@@ -23,23 +21,14 @@ ENDURANCE_S, QUICK_ENDURANCE_S = 600, 1
 def _options(description: str) -> argparse.Namespace:
     parser = Parser(description)
     add_common_options(parser)
-    parser.add_argument("--only", metavar="EXPERIMENT[,..]",
-                        help="only these: " + ", ".join(each.name for each in EXPERIMENTS))
+    names = [each.name for each in EXPERIMENTS]
+    parser.add_argument("--only", type=names_of("experiment", names), default=names,
+                        metavar="EXPERIMENT[,..]", help="only these: " + ", ".join(names))
     parser.add_argument("--repeat", type=positive, metavar="N",
                         help="run each case N times, pairs 10 times at least (3; endurance 1)")
     parser.add_argument("--endurance", type=positive, metavar="SECONDS",
                         help=f"length of each run of that experiment ({ENDURANCE_S})")
     return parser.parse_args()
-
-
-def _wanted(only: str | None) -> list[Experiment]:
-    if only is None:
-        return list(EXPERIMENTS)
-    by_name = {each.name: each for each in EXPERIMENTS}
-    unknown = [name for name in only.split(",") if name not in by_name]
-    if unknown:
-        raise WrongUsage(f"no experiment '{unknown[0]}'; there are: {', '.join(by_name)}")
-    return [each for each in EXPERIMENTS if each.name in only.split(",")]
 
 
 class Plan:
@@ -57,11 +46,8 @@ class Plan:
         return self.experiment.named(self.experiment.cases(self._bench, known))
 
     def known(self, records: Sequence[Record]) -> dict[str, float]:
-        """What the first cases found: medians."""
-        found: dict[str, list[float]] = {}
-        for record in records:
-            found.setdefault(record.name, []).append(self.experiment.found(record.results))
-        return {name: statistics.median(values) for name, values in found.items()}
+        """What the first cases found."""
+        return medians(records, self.experiment.found)
 
 
 def main(description: str) -> int:
@@ -70,24 +56,21 @@ def main(description: str) -> int:
 
 
 def _body(options: argparse.Namespace) -> int:
-    wanted = _wanted(options.only)
     programs = programs_of(options)
     if not programs.client_knows_work:
         raise CannotRun(f"{programs.udpblast} has no --work: build it again")
     bench = Bench(programs, options.quick,
                   options.endurance or (QUICK_ENDURANCE_S if options.quick else ENDURANCE_S))
-    plans = [Plan(experiment, bench, options.repeat) for experiment in wanted]
+    plans = [Plan(experiment, bench, options.repeat) for experiment in EXPERIMENTS
+             if experiment.name in options.only]
     folder = output_folder(options)
     store = Store(folder / "records", identity_of(programs))
     if options.list:
         for plan in plans:
             _list(plan, store)
         return EXIT_DONE
-    with contextlib.closing(Output(folder)) as output:
-        if options.quick:
-            print(QUICK_WARNING, flush=True)
-        if options.fresh:
-            store.forget(plan.experiment.record_name for plan in plans)
+    experiments = [plan.experiment.record_name for plan in plans]
+    with measuring(options, folder, store, experiments) as output:
         lab = Lab(programs, output.scratch)
         return _publish([(plan, _measure(plan, lab, store)) for plan in plans], output,
                         options.quick)
@@ -95,8 +78,7 @@ def _body(options: argparse.Namespace) -> int:
 
 def _list(plan: Plan, store: Store) -> None:
     print(f"{plan.experiment.name}: {plan.experiment.observation}")
-    first = [record for case in plan.first for repeat in range(1, plan.first_repeats + 1)
-             if (record := store.find(case, repeat))]
+    first = store.find_all(plan.first, plan.first_repeats)
     found = {case.name: 1.0 for case in plan.first} | plan.known(first)
     print_list(plan.first, store, plan.first_repeats)
     print_list(plan.cases(found), store, plan.repeats)

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -80,6 +80,11 @@ class Store:
         """A record of this very case; a failed or skipped one counts as none."""
         record = _load(self._path(case, repeat))
         return record if record is not None and record.status == DONE else None
+
+    def find_all(self, cases: Sequence[Case], repeats: int) -> list[Record]:
+        """The records that are there of these cases, each run so often."""
+        return [record for repeat in range(1, repeats + 1) for case in cases
+                if (record := self.find(case, repeat)) is not None]
 
     def save(self, record: Record, case: Case) -> None:
         write_whole(self._path(case, record.repeat), json.dumps(asdict(record), indent=1) + "\n")

@@ -86,12 +86,6 @@ def order_of(labels: dict) -> tuple:
             labels["receive"] == REAL_TIME, [str(shape) for shape in SHAPES].index(labels["shape"]))
 
 
-def split_cpus(count: int, allowed: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """CPUs of the server, the last ones, and of the client: those left, or all if none is."""
-    server = tuple(allowed[-count:])
-    return server, tuple(cpu for cpu in allowed if cpu not in server) or tuple(allowed)
-
-
 class CaseMaker:
     """Makes cases of rows, the same for each row in all that the row does not say. `measured` is
     what the load's rate was derived from; empty where it was given."""
@@ -105,7 +99,7 @@ class CaseMaker:
         self._why_no_real_time = machine.why_no_real_time()
 
     def __call__(self, row: Row) -> Case:
-        server, client = split_cpus(row.cpus, self._allowed)
+        server, client = machine.split_cpus(row.cpus, self._allowed)
         key = "|".join((machine.cpu_list(server), str(row.cpus), row.synch, str(row.shape),
                         row.receive))
         slots = row.slots or self._load.count

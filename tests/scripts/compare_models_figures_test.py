@@ -10,20 +10,18 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+from made_up import IDENTITY
 from script_test import PROJECT, ScriptTest
 
 sys.path.insert(0, str(PROJECT / "scripts"))
 
 from studies import compare, compare_claims, compare_command, compare_figures, compare_report
-from studies import compare_usage, machine, records
+from studies import machine, records, resources
 from studies.compare import (AMPED, ECHO, FORK, PREFORK, SEDA, SEDA_WORKERS, SPED, SYMPED_HANDOFF,
                              SYMPED_REUSEPORT, SYMPED_SHARED)
 from studies.errors import CannotRun, WrongUsage
 from studies.verdict import CONFIRMED, NOT_CONFIRMED, NOT_MEASURED
 
-IDENTITY = {"commit": "0123456789ab", "programs": "p",
-            "machine": {"cpu": "C", "cpus_allowed": "0-1", "memory_gib": 4, "kernel": "6",
-                        "rmem_max": 1, "mitigations": ""}}
 # The settings that each model uses, without those that all of them use.
 USED = {
     "seda": {"CPSS_SERVICE_THREADS", "CPSS_WORKER_THREADS", "CPSS_SOCKETS", "CPSS_STEERING",
@@ -206,7 +204,7 @@ class Usage(unittest.TestCase):
 
     def test_a_process_alone(self):
         pid = self.start(self.BURN + "print('ready', flush=True); sys.stdin.read()")
-        found = compare_usage.usage(pid)
+        found = resources.usage(pid)
         self.assertEqual(found.processes, 1)
         self.assertGreaterEqual(found.cpu_s, 0.2)
         self.assertGreater(found.switches, 0)
@@ -225,11 +223,11 @@ os.read(ends, 1)
 print('ready', flush=True)
 os.read(0, 1)
 """)
-        found = compare_usage.usage(pid)
+        found = resources.usage(pid)
         self.assertEqual(found.processes, 3)
         self.assertGreaterEqual(found.cpu_s, 0.2)
-        self.assertGreater(compare_usage.memory_mib(pid), 0)
-        self.assertLess(compare_usage.usage(alone).cpu_s, found.cpu_s)
+        self.assertGreater(resources.memory_mib(pid), 0)
+        self.assertLess(resources.usage(alone).cpu_s, found.cpu_s)
 
     def test_children_that_were_reaped(self):
         pid = self.start(f"""import os
@@ -240,14 +238,14 @@ os.wait()
 print('ready', flush=True)
 os.read(0, 1)
 """)
-        found = compare_usage.usage(pid)
+        found = resources.usage(pid)
         self.assertEqual(found.processes, 1)
         self.assertGreaterEqual(found.cpu_s, 0.19)  # counted in clock ticks
 
     def test_one_that_is_not_there(self):
         child = subprocess.Popen(["true"])
         child.wait()
-        self.assertEqual(compare_usage.usage(child.pid), compare_usage.Usage(0, 0, 0))
+        self.assertEqual(resources.usage(child.pid), resources.Usage(0, 0, 0))
 
     def test_memory_that_is_shared_counts_once(self):
         size = 64 << 20
@@ -265,7 +263,7 @@ os.read(ends, 1)
 print('ready', flush=True)
 os.read(0, 1)
 """)
-        self.assertTrue(64 < compare_usage.memory_mib(pid) < 200)
+        self.assertTrue(64 < resources.memory_mib(pid) < 200)
 
 
 class Claims(unittest.TestCase):

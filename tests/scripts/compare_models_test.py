@@ -4,7 +4,6 @@
 usage: compare_models_test.py BUILD-FOLDER
 """
 
-import subprocess
 import sys
 import tempfile
 import unittest

@@ -5,6 +5,7 @@ import itertools
 import sys
 import unittest
 
+from made_up import IDENTITY
 from script_test import PROJECT
 
 sys.path.insert(0, str(PROJECT / "scripts"))
@@ -18,9 +19,6 @@ from studies.observations import real_time, socket_buffer, worker_queue
 from studies.observations.experiment import MOST_GROWTH_KIB, SLOTS, Experiment
 from studies.verdict import CONFIRMED, NO_LONGER, NOT_CONFIRMED, NOT_MEASURED
 
-IDENTITY = {"commit": "0123456789ab", "programs": "p",
-            "machine": {"cpu": "C", "cpus_allowed": "0-1", "memory_gib": 4, "kernel": "6",
-                        "rmem_max": 1, "mitigations": ""}}
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 
 

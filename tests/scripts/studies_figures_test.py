@@ -8,6 +8,7 @@ import io
 import sys
 import unittest
 
+from made_up import IDENTITY
 from script_test import PROJECT, ScriptTest
 
 sys.path.insert(0, str(PROJECT / "scripts"))
@@ -20,9 +21,6 @@ from studies.errors import CannotRun, CaseFailed
 from studies.progress import minutes
 from studies.tables import Column, Table
 
-IDENTITY = {"commit": "0123456789ab", "programs": "p",
-            "machine": {"cpu": "C", "cpus_allowed": "0-1", "memory_gib": 4, "kernel": "6",
-                        "rmem_max": 1, "mitigations": ""}}
 
 
 def stage(name, **figures):
@@ -186,9 +184,9 @@ class Rows(unittest.TestCase):
         self.assertEqual(unknown_settings({"CPSS_A": "1"}, frozenset({"CPSS_A"})), "")
 
     def test_the_client_has_cpus_of_its_own_where_there_are_any(self):
-        self.assertEqual(rows.split_cpus(1, (0, 1)), ((1,), (0,)))
-        self.assertEqual(rows.split_cpus(2, (0, 1)), ((0, 1), (0, 1)))
-        self.assertEqual(rows.split_cpus(2, (0, 1, 4, 5)), ((4, 5), (0, 1)))
+        self.assertEqual(machine.split_cpus(1, (0, 1)), ((1,), (0,)))
+        self.assertEqual(machine.split_cpus(2, (0, 1)), ((0, 1), (0, 1)))
+        self.assertEqual(machine.split_cpus(2, (0, 1, 4, 5)), ((4, 5), (0, 1)))
 
     def test_cpu_lists(self):
         self.assertEqual(machine.cpu_list((0, 1, 2, 5, 7, 8)), "0-2,5,7-8")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from studies.blast import Load
-from studies.observations.columns import (ANSWERED, CASE, KERNEL_DROPS, LATENCIES, LOST, LOST_WHERE,
-                                          OUTCOME, SENT, kernel_drops, label, lost, of, places)
+from studies.columns import (ANSWERED, CASE, KERNEL_DROPS, LATENCIES, LOST, LOST_WHERE, OUTCOME,
+                             SENT, held, kernel_drops, label, lost, of, places)
 from studies.observations.experiment import SLOTS, Bench, Experiment
 from studies.observations.standstill import burst_into
 from studies.tables import Column
@@ -18,10 +18,6 @@ MORE_THAN_ANY = 40_000  # messages
 TIMEOUT_S, QUICK_TIMEOUT_S = 5, 3
 HOLDS = "what slots and socket buffer hold"
 OF_SLOTS, OF_MORE = "as many as slots", "1,000 more than slots and socket buffer hold"
-
-
-def held(results: dict) -> int:
-    return results["udpblast"]["sent"] - kernel_drops(results)
 
 
 @contextlib.contextmanager

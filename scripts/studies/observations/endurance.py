@@ -3,8 +3,8 @@
 import dataclasses
 
 from studies import machine
-from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, LATENCIES, LOST,
-                                          LOST_WHERE, OUTCOME, RATE, SENT, lost, of)
+from studies.columns import (ANSWERED, ANSWERS_PER_S, CASE, LATENCIES, LOST, LOST_WHERE, OUTCOME,
+                             RATE, SENT, lost, of)
 from studies.observations.experiment import Bench, Experiment, percent
 from studies.tables import Column
 from studies.verdict import Measured, Verdict, confirmed_if

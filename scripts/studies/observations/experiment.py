@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from studies import blast, machine, rows
+from studies import blast, machine
 from studies.blast import Load
 from studies.campaign import end_in_good_order
 from studies.cases import Case, unknown_settings
@@ -33,7 +33,7 @@ class Bench:
         self.endurance_s = endurance_s
         self.seconds = 0.3 if quick else 5.0
         self.timeout_s = 0.5 if quick else 2.0
-        self.server_cpus, self.client_cpus = rows.split_cpus(1, machine.allowed_cpus())
+        self.server_cpus, self.client_cpus = machine.split_cpus(1, machine.allowed_cpus())
         self.why_no_real_time = machine.why_no_real_time()
         # The article's server hands every message over, also where ours could do otherwise.
         self.as_in_article = {"CPSS_DISPATCH": "queued"} \

@@ -2,8 +2,8 @@
 
 import statistics
 
-from studies.observations.columns import (ANSWERS_PER_S, CASE, LATENCIES, LOST, LOST_WHERE, OUTCOME,
-                                          answers_per_s, cpu_us_per_reply, of)
+from studies.columns import (ANSWERS_PER_S, CASE, LATENCIES, LOST, LOST_WHERE, OUTCOME,
+                             answers_per_s, cpu_us_per_reply, of)
 from studies.observations.experiment import Bench, Experiment
 from studies.observations.pairs import ratios, text_of
 from studies.tables import Column

@@ -1,7 +1,7 @@
 """What long messages do to short ones."""
 
-from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, CLASS_LATENCIES, LOST,
-                                          LOST_WHERE, OUTCOME, RATE, SENT, class_latency_us)
+from studies.columns import (ANSWERED, ANSWERS_PER_S, CASE, CLASS_LATENCIES, LOST, LOST_WHERE,
+                             OUTCOME, RATE, SENT, class_latency_us)
 from studies.observations.experiment import Bench, Experiment, percent, work
 from studies.verdict import Measured, Verdict, confirmed_if
 

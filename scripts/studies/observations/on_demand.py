@@ -3,9 +3,8 @@
 import statistics
 
 from studies import charts
-from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, CLASS_LATENCIES, LOST,
-                                          LOST_WHERE, OUTCOME, RATE, SENT, answers_per_s, finished,
-                                          of)
+from studies.columns import (ANSWERED, ANSWERS_PER_S, CASE, CLASS_LATENCIES, LOST, LOST_WHERE,
+                             OUTCOME, RATE, SENT, answers_per_s, finished, of)
 from studies.observations.experiment import Bench, Experiment, percent, work
 from studies.tables import Column
 from studies.verdict import NO_LONGER, Measured, Verdict, confirmed_if

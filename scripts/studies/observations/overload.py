@@ -4,9 +4,9 @@ import dataclasses
 import time
 
 from studies import blast
-from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, LATENCIES, LOST,
-                                          LOST_WHERE, OUTCOME, RATE, SENT, answers_per_s,
-                                          latency_us, lost, memory_grown_kib, of, places)
+from studies.columns import (ANSWERED, ANSWERS_PER_S, CASE, LATENCIES, LOST, LOST_WHERE, OUTCOME,
+                             RATE, SENT, answers_per_s, latency_us, lost, memory_grown_kib, of,
+                             places)
 from studies.observations.experiment import MOST_GROWTH_KIB, Bench, Experiment, percent, work
 from studies.observations.standstill import wait_until_idle
 from studies.tables import Column

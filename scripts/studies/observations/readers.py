@@ -5,9 +5,9 @@ import statistics
 import subprocess
 
 from studies import processes
+from studies.columns import (ANSWERS_PER_S, CASE, LATENCIES, LOST, LOST_WHERE, OUTCOME,
+                             cpu_us_per_reply, label, of)
 from studies.errors import CaseFailed
-from studies.observations.columns import (ANSWERS_PER_S, CASE, LATENCIES, LOST, LOST_WHERE, OUTCOME,
-                                          cpu_us_per_reply, label, of)
 from studies.observations.experiment import Bench, Experiment
 from studies.observations.pairs import quartile_range, ratios, text_of
 from studies.tables import Column

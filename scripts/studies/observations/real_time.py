@@ -1,9 +1,9 @@
 """Receive in the real-time class, under overload."""
 
 from studies import machine
-from studies.observations.columns import (ANSWERED, ANSWERS_PER_S, CASE, KERNEL_DROPS, LATENCIES,
-                                          LOST, LOST_WHERE, OUTCOME, RATE, SENT, answered,
-                                          answers_per_s, of)
+from studies.columns import (ANSWERED, ANSWERS_PER_S, CASE, KERNEL_DROPS, LATENCIES, LOST,
+                             LOST_WHERE, OUTCOME, RATE, SENT, SENT_PER_S, answered, answers_per_s,
+                             of, received, sent, sent_per_s)
 from studies.observations.experiment import Bench, Experiment
 from studies.tables import Column
 from studies.verdict import CONFIRMED, NO_LONGER, NOT_CONFIRMED, Measured, Missing, Verdict
@@ -16,17 +16,13 @@ CAPACITY = "capacity"
 PLAIN, REAL_TIME = "plain", "real-time receive"
 
 
-def received(results: dict) -> int:
-    return results["getstat"]["ledger"]["received"]
-
-
 def received_share(results: dict) -> float:
     """Of what was sent: a client at its limit does not send the same in each run."""
-    return received(results) / results["udpblast"]["sent"]
+    return received(results) / sent(results)
 
 
 def answered_share(results: dict) -> float:
-    return answered(results) / results["udpblast"]["sent"]
+    return answered(results) / sent(results)
 
 
 class RealTime(Experiment):
@@ -41,8 +37,7 @@ r1r1s1, service echo, 8,192 slots, overload policy block. Open loop at {OVERLOAD
 capacity of a closed loop. A client that cannot send so much is marked in the column schedule; below
 {LEAST_OVERLOAD:g} times the capacity there is no verdict.
 """
-    columns = (CASE, RATE, SENT,
-               Column("sent a second", of(lambda results: results["udpblast"]["sent_per_s"])),
+    columns = (CASE, RATE, SENT, SENT_PER_S,
                Column("received", of(received), spread=True),
                Column("% received", of(lambda results: 100 * received_share(results)), 2),
                KERNEL_DROPS, ANSWERED, ANSWERS_PER_S, *LATENCIES, LOST, LOST_WHERE, *OUTCOME)
@@ -60,10 +55,10 @@ capacity of a closed loop. A client that cannot send so much is marked in the co
     def judge(self, measured: Measured) -> Verdict:
         capacity = measured.median(CAPACITY, answers_per_s)
         for name in (PLAIN, REAL_TIME):
-            sent_per_s = measured.median(name, lambda results: results["udpblast"]["sent_per_s"])
-            if sent_per_s < LEAST_OVERLOAD * capacity:
-                raise Missing(f"{name}: the client could send only {sent_per_s / capacity:.2f} "
-                              "times the capacity")
+            overload = measured.median(name, sent_per_s) / capacity
+            if overload < LEAST_OVERLOAD:
+                raise Missing(f"{name}: the client could send only {overload:.2f} times the "
+                              "capacity")
         gain, answers = (measured.median(REAL_TIME, share) / measured.median(PLAIN, share)
                          for share in (received_share, answered_share))
         figure = f"{gain:.2f} times the share received, {answers:.2f} times the share answered"

@@ -5,8 +5,8 @@ import statistics
 
 from studies import charts
 from studies.blast import Load
-from studies.observations.columns import (ANSWERED, CASE, KERNEL_DROPS, LATENCIES, LOST, LOST_WHERE,
-                                          OUTCOME, SENT, finished, kernel_drops, label, of)
+from studies.columns import (ANSWERED, CASE, KERNEL_DROPS, LATENCIES, LOST, LOST_WHERE, OUTCOME,
+                             SENT, finished, held, kernel_drops, label, of, sent)
 from studies.observations.experiment import Bench, Experiment
 from studies.observations.standstill import burst_into
 from studies.tables import Column
@@ -29,13 +29,8 @@ def name_of(buffer: str, burst: int) -> str:
     return f"{buffer}, bursts of {burst:,}"
 
 
-def held(results: dict) -> int:
-    """What the buffer took of a burst that was larger than it."""
-    return results["udpblast"]["sent"] - kernel_drops(results)
-
-
 def _dropped_percent(results: dict) -> float:
-    return 100 * kernel_drops(results) / results["udpblast"]["sent"]
+    return 100 * kernel_drops(results) / sent(results)
 
 
 class SocketBuffer(Experiment):
@@ -102,7 +97,7 @@ less what its kernel dropped.
                     if burst <= holds:
                         small_lost += drops
                     else:
-                        beyond = (burst - holds) / burst * results["udpblast"]["sent"]
+                        beyond = (burst - holds) / burst * sent(results)
                         large_lost += drops
                         max_beyond = max(max_beyond, drops / beyond)
         return confirmed_if(

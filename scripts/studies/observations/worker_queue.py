@@ -2,8 +2,8 @@
 
 import itertools
 
-from studies.observations.columns import (ANSWERS_PER_S, CASE, LATENCIES, LOST, LOST_WHERE,
-                                          OUTCOME, RATE, answers_per_s, latency_us)
+from studies.columns import (ANSWERS_PER_S, CASE, LATENCIES, LOST, LOST_WHERE, OUTCOME, RATE,
+                             answers_per_s, latency_us)
 from studies.observations.experiment import Bench, Experiment, percent, work
 from studies.verdict import Measured, Verdict, confirmed_if
 

@@ -1,11 +1,13 @@
-"""Columns and figures that the experiments' tables share. Times are in microseconds."""
+"""Figures and columns that the studies' tables share. A figure is a function of a record's results;
+`of` makes a column's value of it. Times are in microseconds."""
 
 from collections.abc import Callable, Sequence
 
 from studies import blast
 from studies.records import DONE, Record, result_of
-from studies.scaling import client
 from studies.tables import Column
+
+SHARES_CPUS = "shares CPUs"  # the client, with the server
 
 
 def of(figure: Callable[[dict], object]) -> Callable[[Record], object]:
@@ -20,17 +22,31 @@ def of(figure: Callable[[dict], object]) -> Callable[[Record], object]:
     return value
 
 
-def label(name: str) -> Callable[[Record], object]:
-    return lambda record: record.labels.get(name)
-
-
 def finished(repeats: Sequence[Record]) -> list[dict]:
     """The results of those that have any."""
     return [record.results for record in repeats if record.status == DONE]
 
 
+def label(name: str) -> Callable[[Record], object]:
+    return lambda record: record.labels.get(name)
+
+
+def client(record: Record) -> str:
+    own, servers = (set(record.parameters[cpus]) for cpus in ("client_cpus", "server_cpus"))
+    return SHARES_CPUS if own & servers else "apart"
+
+
 def answers_per_s(results: dict) -> float:
+    """In time, until the last answer."""
     return results["udpblast"]["messages_per_s"]
+
+
+def sent(results: dict) -> int:
+    return results["udpblast"]["sent"]
+
+
+def sent_per_s(results: dict) -> float:
+    return results["udpblast"]["sent_per_s"]
 
 
 def answered(results: dict) -> int:
@@ -38,11 +54,21 @@ def answered(results: dict) -> int:
 
 
 def lost(results: dict) -> int:
-    return results["udpblast"]["sent"] - results["udpblast"]["right"]
+    return sent(results) - answered(results)
+
+
+def received(results: dict) -> int:
+    """By the server."""
+    return results["getstat"]["ledger"]["received"]
 
 
 def kernel_drops(results: dict) -> int:
     return results["getstat"]["ledger"]["kernel_dropped"]
+
+
+def held(results: dict) -> int:
+    """What slots and socket buffer took of a burst that was larger than they are."""
+    return sent(results) - kernel_drops(results)
 
 
 def places(report: dict) -> dict[str, int]:
@@ -68,9 +94,14 @@ def class_latency_us(name: str, percentile: str) -> Callable[[dict], float | Non
     return value
 
 
+def replies(results: dict) -> int:
+    """To divide by."""
+    return max(1, answered(results))
+
+
 def cpu_us_per_reply(results: dict) -> float:
-    """The server's, from /proc."""
-    return 1e6 * results["resources"]["cpu_s"] / max(1, answered(results))
+    """The server's, as a Watch saw it."""
+    return 1e6 * results["resources"]["cpu_s"] / replies(results)
 
 
 def memory_grown_kib(results: dict) -> int:
@@ -78,13 +109,15 @@ def memory_grown_kib(results: dict) -> int:
     return resources["last"]["max_resident_kib"] - resources["first"]["resident_kib"]
 
 
-def _schedule(results: dict) -> str | None:
+def schedule(results: dict) -> str | None:
+    """The client's; None of a closed loop, which has none."""
     report = results["udpblast"]
     return blast.schedule_of(report) if report["schedule"] else None
 
 
 CASE = Column("case", lambda record: record.name)
-SENT = Column("sent", of(lambda results: results["udpblast"]["sent"]))
+SENT = Column("sent", of(sent))
+SENT_PER_S = Column("sent a second", of(sent_per_s))
 ANSWERED = Column("answered", of(answered), spread=True)
 ANSWERS_PER_S = Column("answered a second", of(answers_per_s), spread=True)
 LOST = Column("lost", of(lost), spread=True)
@@ -98,5 +131,4 @@ CLASS_LATENCIES = tuple(Column(f"{name} {percentile} us", of(class_latency_us(na
                                spread=True)
                         for name in ("short", "long") for percentile in ("p50", "p99"))
 # At the end of each table.
-OUTCOME = (Column("schedule", of(_schedule)), Column("client", client),
-           Column("result", result_of))
+OUTCOME = (Column("schedule", of(schedule)), Column("client", client), Column("result", result_of))

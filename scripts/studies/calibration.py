@@ -4,7 +4,7 @@ much again, but never more than the client can send."""
 import dataclasses
 from pathlib import Path
 
-from studies import blast
+from studies import blast, search
 from studies.blast import Load
 from studies.campaign import Runner
 from studies.cases import Case
@@ -15,7 +15,6 @@ from studies.server import Server
 EXPERIMENT = "rate"
 OVERLOAD = 1.5
 OUTSTANDING = 1000
-NEAR_ENOUGH = 1.05  # the bisection ends when it knows the client's most to within this factor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,30 +60,11 @@ def runner(programs: Programs, scratch: Path, effort: Effort) -> Runner:
                                "schedule": report["schedule"]})
                 return report["schedule"]["kept"]
 
-            most = client_most(keeps, capacity, effort.probes)
+            kept, missed = search.highest(keeps, capacity, effort.probes)
             server.stop()
             server.check_ledger()
-        return {"capacity": round(capacity), "client_most": round(most),
-                "rate": round(min(OVERLOAD * capacity, most)), "probes": probes}
+        client_most = kept or missed  # where it kept none, the lowest that was tried
+        return {"capacity": round(capacity), "client_most": round(client_most),
+                "rate": round(min(OVERLOAD * capacity, client_most)), "probes": probes}
     return run
 
-
-def client_most(keeps, begin: float, probes: int) -> float:
-    """The highest rate found that `keeps` says yes to, by doubling or halving from `begin` and then
-    bisection, in at most so many calls. If none was kept: the lowest that was tried."""
-    kept, missed = 0.0, float("inf")
-    rate = begin
-    for _ in range(probes):
-        if keeps(rate):
-            kept = rate
-        else:
-            missed = rate
-        if kept and missed / kept <= NEAR_ENOUGH:
-            break
-        if not kept:
-            rate = missed / 2
-        elif missed == float("inf"):
-            rate = kept * 2
-        else:
-            rate = (kept * missed) ** 0.5
-    return kept or missed

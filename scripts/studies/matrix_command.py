@@ -4,9 +4,9 @@ import argparse
 import dataclasses
 import fnmatch
 
-from studies import calibration, rows
+from studies import calibration, highest_rate, rows
 from studies.blast import Load
-from studies.campaign import one_load, run_cases
+from studies.campaign import run_cases
 from studies.cases import Case
 from studies.command import (Parser, add_common_options, identity_of, measuring, output_folder,
                              positive, print_list, programs_of, publish, run)
@@ -102,5 +102,5 @@ def _body(study: Study, options: argparse.Namespace) -> int:
             print(f"r1r1s1 answers {results['capacity']:,} messages a second, the client can "
                   f"send {results['client_most']:,}: all rows get {results['rate']:,}", flush=True)
         records = run_cases(matrix.cases(results), options.repeat, store,
-                            one_load(programs, output.scratch))
+                            highest_rate.runner(programs, output.scratch))
         return publish(study, records, output, options.quick)

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from studies import machine
+from studies import highest_rate, machine
 from studies.blast import Load
 from studies.cases import Case, unknown_settings
 
@@ -88,7 +88,8 @@ def order_of(labels: dict) -> tuple:
 
 class CaseMaker:
     """Makes cases of rows, the same for each row in all that the row does not say. `measured` is
-    what the load's rate was derived from; empty where it was given."""
+    what the load's rate was derived from; empty where it was given. Rows with few slots are
+    searched for the highest rate that they answer."""
 
     def __init__(self, known_settings: frozenset[str], load: Load, measured: dict, quick: bool):
         self._known = known_settings
@@ -106,6 +107,9 @@ class CaseMaker:
         labels = {"key": key, "shape": str(row.shape), "cpus": row.cpus, "synch": row.synch,
                   "receive": row.receive, "slots": slots, "small_slots": row.slots is not None,
                   "quick": self._quick, "rate": self._measured}
+        if row.slots is not None:
+            effort = highest_rate.QUICK if self._quick else highest_rate.FULL
+            labels |= highest_rate.label_of(effort)
         settings = self._settings(row, slots)
         series = f"{self._load.service}, {self._load.count} at {self._load.rate} a second"
         load = self._load

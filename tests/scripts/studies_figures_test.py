@@ -7,13 +7,14 @@ import dataclasses
 import io
 import sys
 import unittest
+from unittest import mock
 
 from made_up import IDENTITY
 from script_test import PROJECT, ScriptTest
 
 sys.path.insert(0, str(PROJECT / "scripts"))
 
-from studies import calibration, latency, machine, page, records, rows, scaling
+from studies import highest_rate, latency, machine, page, records, rows, scaling, search
 from studies.blast import Load
 from studies.campaign import run_cases
 from studies.cases import Case, unknown_settings
@@ -192,7 +193,7 @@ class Rows(unittest.TestCase):
         self.assertEqual(machine.cpu_list((0, 1, 2, 5, 7, 8)), "0-2,5,7-8")
 
 
-class ClientMost(unittest.TestCase):
+class Search(unittest.TestCase):
     def search(self, limit, begin=1000, probes=20):
         asked = []
 
@@ -200,19 +201,82 @@ class ClientMost(unittest.TestCase):
             asked.append(rate)
             return rate <= limit
 
-        most = calibration.client_most(keeps, begin, probes)
+        found = search.highest(keeps, begin, probes)
         self.assertLessEqual(len(asked), probes)
-        return most
+        return found
 
     def test_it_is_found_from_below_and_from_above(self):
         for limit in (13_000, 70, 1000, 1001):
-            most = self.search(limit)
-            self.assertLessEqual(most, limit)
-            self.assertGreater(most * calibration.NEAR_ENOUGH, limit)
+            kept, missed = self.search(limit)
+            self.assertLessEqual(kept, limit)
+            self.assertGreater(missed, limit)
+            self.assertLessEqual(missed, kept * search.NEAR_ENOUGH)
 
     def test_probes_are_bounded(self):
-        self.assertEqual(self.search(10**9, probes=4), 8000)
-        self.assertEqual(self.search(0, probes=3), 250)
+        self.assertEqual(self.search(10**9, probes=4), (8000, search.NONE_MISSED))
+        self.assertEqual(self.search(0, probes=3), (0, 250))
+
+
+class HighestRate(ScriptTest):
+    """Of a made-up server that answers so much a second, and a client that can send so much."""
+
+    @staticmethod
+    def found(server, client, probes=20, begin=1000):
+        def send(rate):
+            sent_per_s = min(rate, client)
+            answered = min(1, server / sent_per_s)
+            return {"sent": 100_000, "right": round(100_000 * answered), "sent_per_s": sent_per_s,
+                    "schedule": {"achieved_ratio": sent_per_s / rate}}
+        return highest_rate.search_for(send, begin, probes)
+
+    def test_the_server_is_the_limit(self):
+        for server in (70, 999, 13_000):
+            result = self.found(server, client=10**6)
+            self.assertEqual(result["limit"], "server")
+            self.assertLessEqual(result["rate"], 1.002 * server)  # 99.9 % of it is answered
+            self.assertGreaterEqual(result["rate"] * search.NEAR_ENOUGH, server)
+
+    def test_the_client_is_the_limit(self):
+        result = self.found(server=10**6, client=13_000)
+        self.assertEqual(result["limit"], "client")
+        self.assertLessEqual(result["rate"], 13_000 / 0.99)
+        self.assertGreaterEqual(result["rate"] * search.NEAR_ENOUGH, 13_000)
+
+    def test_nothing_was_too_much(self):
+        self.assertEqual({**self.found(10**9, 10**9, probes=2), "probes": []},
+                         {"rate": 2000, "limit": "client", "probes": []})
+
+    def test_nothing_was_little_enough(self):
+        result = self.found(0, 10**9, probes=3)
+        self.assertEqual((result["rate"], result["limit"]), (0, "server"))
+        self.assertEqual([probe["rate"] for probe in result["probes"]], [1000, 500, 250])
+
+    def test_only_a_case_that_says_so_is_searched_and_on_a_server_of_its_own(self):
+        loads = []
+
+        def send(_, load, __, ___):
+            loads.append(load)
+            return {"sent": 1000, "right": 1000, "sent_per_s": load.rate,
+                    "schedule": {"achieved_ratio": 1}}
+
+        with mock.patch.object(highest_rate, "one_load", lambda *_: lambda case: results()), \
+                mock.patch.object(highest_rate, "Server") as server, \
+                mock.patch.object(highest_rate.blast, "run", send):
+            run = highest_rate.runner(None, self.root)
+            self.assertNotIn("highest", run(case_of()))
+            server.assert_not_called()
+            labels = {**case_of().labels, **highest_rate.label_of(highest_rate.QUICK)}
+            found = run(case_of(labels=labels))["highest"]
+            server.assert_called_once()
+            server.return_value.__enter__.return_value.check_ledger.assert_called_once()
+        self.assertEqual([load.rate for load in loads], [4000, 8000, 16_000, 32_000])
+        self.assertEqual({(load.count, load.seconds) for load in loads}, {(None, 0.2)})
+        self.assertEqual((found["rate"], found["limit"]), (32_000, "client"))
+
+    def test_rows_with_few_slots_are_searched_and_no_others(self):
+        make = rows.CaseMaker(frozenset(), Load(count=2020222, rate=1), {}, False)
+        for row in rows.full_matrix([1]):
+            self.assertEqual(highest_rate.LABEL in make(row).labels, row.slots is not None)
 
 
 class Records(ScriptTest):

@@ -66,6 +66,11 @@ class QuickMode(unittest.TestCase):
             self.assertEqual(results["server"]["exit_code"], 0)
             self.assertEqual(results["udpblast"]["planned"],
                              record["parameters"]["load"]["count"])
+            few_slots = record["parameters"]["labels"]["small_slots"]
+            self.assertEqual("highest" in results, few_slots)
+            if few_slots:
+                self.assertIn(results["highest"]["limit"], ("server", "client"))
+                self.assertTrue(results["highest"]["probes"])
             self.assertTrue(record["identity"]["commit"])
             self.assertTrue(record["identity"]["machine"]["kernel"])
 

@@ -16,9 +16,10 @@ from studies.command import (Parser, add_common_options, identity_of, measuring,
                              output_folder, positive, print_list, programs_of, publish, run)
 from studies.errors import EXIT_DONE, CannotRun, CaseFailed
 from studies.programs import PROJECT, Programs, build_uncounted
-from studies.records import Store
+from studies.records import Store, newest
 from studies.resources import machine_idle_s, usage
 from studies.server import Server
+from studies.study import clear, write_study
 
 SECONDS, QUICK_SECONDS = 1.5, 0.2
 ROUNDS, QUICK_ROUNDS = 10, 1
@@ -32,6 +33,10 @@ def _options(description: str) -> argparse.Namespace:
     parser.add_argument("--only", type=names_of("traffic", names), default=names,
                         metavar="TRAFFIC[,..]", help="only these: " + ", ".join(names))
     parser.add_argument("--repeat", type=positive, metavar="N", help=f"rounds ({ROUNDS})")
+    parser.add_argument("--page", action="store_true",
+                        help="measure nothing; write docs/bench/ from the newest records")
+    parser.add_argument("--docs", type=Path, default=PROJECT / "docs", metavar="DIR",
+                        help="where that is (docs)")
     return parser.parse_args()
 
 
@@ -41,6 +46,9 @@ def main(description: str) -> int:
 
 
 def _body(options: argparse.Namespace) -> int:
+    if options.page:
+        print(write_page(output_folder(options) / "records", options.docs))
+        return EXIT_DONE
     programs = programs_of(options)
     if not programs.floor.is_file():
         raise CannotRun(f"{programs.floor} is missing: cmake --build --preset release")
@@ -68,6 +76,14 @@ def _body(options: argparse.Namespace) -> int:
         records = [record for more, some in sorted(cases.items())
                    for record in run_cases(some, more * rounds, store, runner)]
         return publish(bench_report.STUDY, records, output, options.quick)
+
+
+def write_page(records_folder: Path, docs: Path) -> Path:
+    records = newest(records_folder, bench.EXPERIMENT)
+    if not records:
+        raise CannotRun(f"there are no records in {records_folder}: run scripts/bench")
+    clear(docs / "bench")
+    return write_study(bench_report.STUDY, records, docs / "bench")
 
 
 def _cases(options: argparse.Namespace, traffics: list[bench.Traffic], why_no_numbers: str,

@@ -5,25 +5,28 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
-from studies import charts
-from studies.bench import (BLOCKING, CPSSD, EXPERIMENT, MMSG, OFFLOAD, OUTSTANDING, SIZE, UNCOUNTED,
-                           traffics)
+from studies.bench import (BLOCKING, CPSSD, EXPERIMENT, FLOORS, MMSG, OFFLOAD, OUTSTANDING, SIZE,
+                           UNCOUNTED, traffics)
+from studies.charts import Chart, Dot, Dots, Panel
+from studies.columns import label, of
 from studies.records import DONE, Record, result_of
 from studies.study import Report, Study, origin_of, repeats_of
-from studies.tables import Column, Table
+from studies.tables import Column, Line, Table, number, spread
 
 
 def _of(name: str) -> Callable[[Record], object]:
-    return lambda record: record.results.get(name) if record.status == DONE else None
+    return of(itemgetter(name))
+
 
 
 COLUMNS = (
-    Column("traffic", lambda record: record.labels["traffic"]),
-    Column("server", lambda record: record.labels["server"]),
+    Column("traffic", label("traffic")),
+    Column("server", label("server")),
     Column("messages/s", _of("messages_per_s"), spread=True),
     Column("CPU us a reply", _of("cpu_us"), 3, spread=True),
-    Column("of the floor", lambda record: record.results.get("ratio"), 3, spread=True),
+    Column("of the base", _of("ratio"), 3, spread=True),
     Column("machine us a reply", _of("machine_us"), 3),
     Column("system calls", _of("calls"), 4),
     Column("futex calls", _of("futex_calls"), 4),
@@ -146,17 +149,18 @@ def _target_lines(records: Sequence[Record]) -> list[str]:
     return lines
 
 
-FIRST_FLOORS = {traffic.name: traffic.floors[0] for traffic in traffics(None) if traffic.floors}
+# What CPU times are shares of, in the same round: a case, for each traffic that has one.
+BASES = {**{traffic.name: f"{traffic.name}: {traffic.floors[0]}" for traffic in traffics(None)
+            if traffic.floors},
+         "lookup": f"segments: {CPSSD}", "counters": f"counters: {UNCOUNTED}"}
 
 
 def with_ratios(records: Sequence[Record]) -> list[Record]:
-    """Adds to each record its CPU time as a share of that of the traffic's first floor in the same
-    round."""
+    """Adds to each record its CPU time as a share of the base's in the same round."""
     found = _by_name(records)
     result = []
     for record in records:
-        floor = FIRST_FLOORS.get(record.labels["traffic"])
-        base = found.get(f"{record.labels['traffic']}: {floor}", {}).get(record.repeat)
+        base = found.get(BASES.get(record.labels["traffic"], ""), {}).get(record.repeat)
         if record.status == DONE and base:
             ratio = {"ratio": record.results["cpu_us"] / base["cpu_us"]}
             record = dataclasses.replace(record, results={**record.results, **ratio})
@@ -169,20 +173,94 @@ Messages of {SIZE} bytes, service echo where nothing else is said, closed loop o
 messages. CPU time is the server process's own, from the scheduler; machine: busy time of all CPUs,
 client, kernel and the client's start included, stolen time not; calls (without sched_yield) and
 switches are the server's, each for one reply. Median of the rounds, least and most behind it;
-`of the floor`: CPU time as a share of the first floor's of the same round.
+`of the base`: CPU time as a share of another server's in the same round: the first bare loop's, for
+lookup that of cpssd under segments, for counters that of the server without them.
 """
 
 
 def report(records: Sequence[Record]) -> Report:
-    cases = repeats_of(with_ratios(records))
-    text = (ABOUT + "\n" + origin_of(records) + "\n" + "\n".join(_target_lines(records)) + "\n")
-    bars = {repeats[0].name: {"CPU us a reply": statistics.median(values)}
-            for repeats in cases
-            if (values := [record.results["cpu_us"] for record in repeats
-                           if record.status == DONE])}
-    drawn = {"Server CPU time a reply": lambda path: charts.bars(
-        path, "Server CPU time a reply", "microseconds", bars)} if bars else {}
-    return Report(text, Table(COLUMNS, cases), drawn)
+    text = ABOUT + "\n" + origin_of(records) + "\n" + "\n".join(_target_lines(records)) + "\n"
+    return Report(text, Table(COLUMNS, repeats_of(with_ratios(records))))
 
 
-STUDY = Study("bench", "What a reply costs", EXPERIMENT, report)
+PING = "ping"  # of which the round trip counts, not CPU time
+
+
+def charts(lines: Sequence[Line]) -> list[Chart]:
+    """CPU time as a share of the base's, with what is asked of it; for one message at a time the
+    round trip."""
+    by_case = {f"{line['traffic']}: {line['server']}": line for line in lines}
+    panels = []
+    for traffic in traffics(None):
+        some = [line for line in lines if line["traffic"] == traffic.name]
+        base = BASES.get(traffic.name)
+        if base not in by_case:
+            continue
+        series: dict[str, dict[str, Dot]] = {}
+        for line in some:
+            dot = _round_trip(line, by_case[base]) if traffic.name == PING \
+                else _share_of_base(line)
+            if dot:
+                series.setdefault(_kind(line["server"]), {})[_short(line["server"])] = dot
+        if series:
+            what = "median round trip" if traffic.name == PING else "CPU time a reply"
+            one = _short(base.removeprefix(f"{traffic.name}: "))
+            panels.append(Panel(f"{traffic.name}, {what}; 1 is {one}", series,
+                                _marks(traffic.name, base, by_case)))
+    if not panels:
+        return []
+    return [Dots(_finding(panels), "Each traffic's servers, as a ratio to one of them (less is "
+                 "better), and what is asked of cpssd. Medians of the rounds, least to most.",
+                 "ratio", panels, log=True,
+                 text=lambda ratio: f"{ratio:.3g}")]
+
+
+def _share_of_base(line: Line) -> Dot | None:
+    value, least, most = spread(line, "of the base")
+    return None if value is None else Dot(value, least, most)
+
+
+def _round_trip(line: Line, base: Line) -> Dot | None:
+    own, bases = number(line, "p50 us"), number(base, "p50 us")
+    return Dot(own / bases) if own and bases else None
+
+
+def _kind(server: str) -> str:
+    return "bare loop" if server in FLOORS else \
+        "cpssd" if server == CPSSD else "cpssd, set otherwise"
+
+
+def _short(server: str) -> str:
+    return server.replace("floor: ", "")
+
+
+def _marks(traffic: str, base: str, by_case: dict[str, Line]) -> dict[str, float]:
+    """What is asked of cpssd under this traffic."""
+    figure = "p50_us" if traffic == PING else "cpu_us"
+    marks = {}
+    for target in TARGETS:
+        if (target.figure, target.of) != (figure, f"{traffic}: {CPSSD}"):
+            continue
+        if target.to == base:
+            marks["asked"] = target.limit
+            if target.beyond:
+                marks["beyond"] = target.beyond
+        elif share := number(by_case.get(target.to, {}), "of the base"):
+            marks["asked, to the loop with offload"] = target.limit * share
+    return marks
+
+
+def _finding(panels: Sequence[Panel]) -> str:
+    ratios = {panel.title.partition(",")[0]: dot.value for panel in panels
+              if (dot := panel.series.get("cpssd", {}).get(CPSSD))}
+    parts = [(ratios[name], words) for name, words in (
+        ("plain", "with plain datagrams"), ("segments", "in packets of 32"),
+        ("peers", "with 256 peers")) if name in ratios]
+    if not parts:
+        return "What a reply costs"
+    (first, words), *others = parts
+    return ", ".join([f"A reply costs cpssd {first:.3g} times a bare loop's CPU time {words}",
+                      *(f"{ratio:.3g} times {words}" for ratio, words in others)])
+
+
+STUDY = Study("bench", "What a reply costs", EXPERIMENT, report, charts)

@@ -1,11 +1,11 @@
 """Figures and columns that the studies' tables share. A figure is a function of a record's results;
 `of` makes a column's value of it. Times are in microseconds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from studies import blast
 from studies.records import DONE, Record, result_of
-from studies.tables import Column
+from studies.tables import Column, Line
 
 SHARES_CPUS = "shares CPUs"  # the client, with the server
 
@@ -22,9 +22,10 @@ def of(figure: Callable[[dict], object]) -> Callable[[Record], object]:
     return value
 
 
-def finished(repeats: Sequence[Record]) -> list[dict]:
-    """The results of those that have any."""
-    return [record.results for record in repeats if record.status == DONE]
+def cpus_shared(lines: Iterable[Line]) -> str:
+    """What a chart of several numbers of CPUs has to say of them."""
+    return "; with 2 CPUs the client shares them" \
+        if any(line["client"] == SHARES_CPUS for line in lines) else ""
 
 
 def label(name: str) -> Callable[[Record], object]:

@@ -11,8 +11,8 @@ from studies.cases import Case
 from studies.errors import (EXIT_CANNOT_RUN, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
                             CannotRun, WrongUsage)
 from studies.programs import PROJECT, Programs, build_release
-from studies.records import FAILED, Output, Record, Store, write_whole
-from studies.study import QUICK_WARNING, Study, write_report
+from studies.records import FAILED, Output, Record, Store
+from studies.study import QUICK_WARNING, Study, write_study
 
 EPILOG = """\
 exit codes:
@@ -106,10 +106,8 @@ def measuring(options: argparse.Namespace, folder: Path, store: Store,
 
 def publish(study: Study, records: Sequence[Record], output: Output, quick: bool) -> int:
     """Writes tables and charts, says where they are and what failed; returns the exit code."""
-    folder = output.folder / study.name
-    text = write_report(study, records, folder, link="")
-    write_whole(folder / f"{study.name}.md", f"# {study.title}\n\n{text}")
-    return conclude(folder / study.name, records, quick)
+    page = write_study(study, records, output.folder / study.name)
+    return conclude(page.with_suffix(""), records, quick)
 
 
 def conclude(written: Path, records: Sequence[Record], quick: bool) -> int:

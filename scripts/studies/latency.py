@@ -4,11 +4,13 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from studies import charts, rows
+from studies import rows
+from studies.charts import Chart, Dot, Dots, Panel
+from studies.columns import of
 from studies.records import DONE, Record, result_of
-from studies.scaling import throughput
+from studies.scaling import RowLine, row_lines, throughput
 from studies.study import Report, Study, origin_of, repeats_of
-from studies.tables import Column, Table
+from studies.tables import Column, Line, Table
 
 ABOUT = """\
 The runs are those of the scaling study; the key is explained there. All figures are from the
@@ -20,7 +22,6 @@ does), `queue wait` of a message, `slot wait` of the lanes for free slots, share
 `total` is what a message spends in the server: the queue waits and steps of all stages, each
 counted for the share of messages that took it, and the slot wait. Sorted by throughput, then total.
 """
-SHOWN_IN_CHART = 30
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class StageFigures:
     """Of one stage of one record. Times in microseconds."""
 
     name: str
-    messages: int
+    messages: float
     calls: int
     call_us: float
     sem_waits: int
@@ -56,20 +57,35 @@ def stage_figures(stage: dict) -> StageFigures:
         service_us=_mean_us(stage["step_ns"], stage["entered"]))
 
 
-def parts_us(record: Record) -> dict[str, float]:
-    """What a message's time in the server is made of."""
-    stages = [stage_figures(stage) for stage in record.results["getstat_live"]["stages"]]
+def stages_of(results: dict) -> list[StageFigures]:
+    return [stage_figures(stage) for stage in results["getstat_live"]["stages"]]
+
+
+SLOT_WAIT = "wait for a slot"
+
+
+def _wait(stage: str) -> str:
+    return f"wait for {stage.replace('_', ' ')}"
+
+
+def _step(stage: str) -> str:
+    return f"{stage.replace('_', ' ')} step"
+
+
+def parts_us(stages: Sequence[StageFigures]) -> dict[str, float]:
+    """What a message's time in the server is made of, in the order in which it passes: each stage
+    and the wait for it, for the share of messages that took it."""
     messages = max(stage.messages for stage in stages) or 1
-    parts = {"slot wait": sum(stage.slot_wait_us * stage.messages / messages for stage in stages)}
+    parts = {SLOT_WAIT: sum(stage.slot_wait_us * stage.messages / messages for stage in stages)}
     for stage in stages:
         share = stage.messages / messages
-        parts[f"{stage.name}: queue wait"] = stage.queue_wait_us * share
-        parts[f"{stage.name}: service"] = stage.service_us * share
+        parts[_wait(stage.name)] = stage.queue_wait_us * share
+        parts[_step(stage.name)] = stage.service_us * share
     return {part: value for part, value in parts.items() if value}
 
 
-def total_us(record: Record) -> float:
-    return sum(parts_us(record).values())
+def total_us(results: dict) -> float:
+    return sum(parts_us(stages_of(results)).values())
 
 
 @dataclass(frozen=True)
@@ -84,15 +100,15 @@ def _of(name: str) -> Callable[[StageOfRecord], object]:
     return lambda item: getattr(item.figures, name) if item.figures else None
 
 
-def _of_record(of: Callable[[Record], float]) -> Callable[[StageOfRecord], object]:
-    return lambda item: of(item.record) if item.record.status == DONE else None
+def _of_results(figure: Callable[[dict], float]) -> Callable[[StageOfRecord], object]:
+    return lambda item: of(figure)(item.record)
 
 
 COLUMNS = (
     Column("key", lambda item: item.record.labels["key"]),
     Column("slots", lambda item: item.record.labels["slots"]),
-    Column("%throughput", _of_record(throughput), 2, spread=True),
-    Column("total", _of_record(total_us), 1, spread=True),
+    Column("%throughput", _of_results(throughput), 2, spread=True),
+    Column("total", _of_results(total_us), 1, spread=True),
     Column("stage", _of("name")),
     Column("messages", _of("messages")),
     Column("calls", _of("calls")),
@@ -112,8 +128,7 @@ def _stages(repeats: Sequence[Record]) -> list[list[StageOfRecord]]:
     others = [StageOfRecord(record, None) for record in repeats if record.status != DONE]
     if not finished:
         return [others]
-    figures = [[stage_figures(stage) for stage in record.results["getstat_live"]["stages"]]
-               for record in finished]
+    figures = [stages_of(record.results) for record in finished]
     return [[StageOfRecord(record, of_stage) for record, of_stage in zip(finished, stage)] + others
             for stage in zip(*figures)]
 
@@ -121,30 +136,60 @@ def _stages(repeats: Sequence[Record]) -> list[list[StageOfRecord]]:
 def _rank(repeats: Sequence[Record]) -> tuple:
     """Throughput as the table shows it, falling; total, rising; configuration. What has no figures
     comes last."""
-    finished = [record for record in repeats if record.status == DONE]
+    finished = [record.results for record in repeats if record.status == DONE]
     if not finished:
         return (1, 0, 0, repeats[0].name)
     return (0, -round(statistics.median(map(throughput, finished)), 2),
             statistics.median(map(total_us, finished)), repeats[0].name)
 
 
-def _median_parts(repeats: Sequence[Record]) -> dict[str, float]:
-    all_parts = [parts_us(record) for record in repeats]
-    names = dict.fromkeys(name for parts in all_parts for name in parts)
-    return {name: statistics.median(parts.get(name, 0.0) for parts in all_parts) for name in names}
-
-
 def report(records: Sequence[Record]) -> Report:
     cases = sorted(repeats_of(records), key=_rank)
     groups = [group for repeats in cases for group in _stages(repeats)]
-    finished = {repeats[0].name: good for repeats in cases
-                if (good := [record for record in repeats if record.status == DONE])}
-    best = {name: _median_parts(finished[name]) for name in list(finished)[:SHOWN_IN_CHART]}
-    drawn = {}
-    if best:
-        drawn["What a message's time in the server is made of, best rows first"] = \
-            lambda path: charts.bars(path, "Time in the server", "microseconds a message", best)
-    return Report(ABOUT + "\n" + origin_of(records), Table(COLUMNS, groups), drawn)
+    return Report(ABOUT + "\n" + origin_of(records), Table(COLUMNS, groups))
 
 
-STUDY = Study("latency", "Latency", rows.EXPERIMENT, report)
+def _stage_of_line(row: RowLine) -> StageFigures:
+    names = ("messages", "calls", "call", "sem waits", "sem wait", "slot wait", "queue wait",
+             "service")
+    return StageFigures(row.line["stage"], *(row.number(name) for name in names))
+
+
+# As a message passes them.
+STAGES = ("receive", "service", "worker", "on_demand", "response")
+PARTS = (SLOT_WAIT, *(part for stage in STAGES for part in (_wait(stage), _step(stage))))
+LEAST_SHOWN_US = 0.01
+
+
+def charts(lines: Sequence[Line]) -> list[Chart]:
+    """What a message's time is made of in the base rows: with the default slots, where they were
+    measured."""
+    plain = [row for row in row_lines(lines) if row.plain and row.line["stage"]]
+    some = [row for row in plain if row.few_slots] or plain
+    stages: dict[tuple[str, str], list[StageFigures]] = {}
+    for row in some:
+        stages.setdefault((row.series, row.shape), []).append(_stage_of_line(row))
+    found: dict[str, dict[str, list[float]]] = {}
+    shares: dict[str, list[float]] = {part: [] for part in PARTS}
+    for (cpus, _), of_row in sorted(stages.items()):
+        parts = parts_us(of_row)
+        for part in PARTS:
+            shares[part].append(parts.get(part, 0.0) / (sum(parts.values()) or 1))
+            if parts.get(part, 0.0) >= LEAST_SHOWN_US:
+                found.setdefault(cpus, {}).setdefault(part, []).append(parts[part])
+    if not found:
+        return []
+    largest = max(PARTS, key=lambda part: statistics.median(shares[part]))
+    series = {cpus: {part: Dot(statistics.median(values), min(values), max(values))
+                     for part, values in parts.items()} for cpus, parts in found.items()}
+    there = [part for part in PARTS if any(part in parts for parts in series.values())]
+    slots = f"{int(some[0].line['slots']):,}"
+    return [Dots(f"{100 * statistics.median(shares[largest]):.0f} % of a message's time in the "
+                 f"server is the {largest}",
+                 "Each stage and the wait for it, in the order in which a message passes them; "
+                 f"{slots} slots, under the article's load. Median of {len(stages)} rows, least to "
+                 "most.",
+                 "microseconds a message", [Panel("", series)], log=True, rows=there)]
+
+
+STUDY = Study("latency", "Latency", rows.EXPERIMENT, report, charts)

@@ -1,11 +1,11 @@
-"""The page of all studies, from whatever records there are."""
+"""The page of all studies, from whatever records there are; and the charts of all pages."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies import latency, observations, records, scaling
+from studies import bench_report, compare_report, latency, observations, records, scaling
 from studies.errors import CannotRun
-from studies.study import Study, write_report
+from studies.study import Study, clear, redraw, write_report
 from studies.verdict import table_of
 
 STUDIES = (scaling.STUDY, latency.STUDY, *observations.STUDIES)
@@ -36,8 +36,7 @@ def write_page(records_folder: Path, docs: Path, studies: Sequence[Study] = STUD
     if not known:
         raise CannotRun(f"there are no records in {records_folder}: run scripts/scaling-study")
     folder = docs / "studies"
-    for old in [*folder.glob("*.csv"), *folder.glob("*.svg")]:
-        old.unlink()
+    clear(folder)
     sections = [f"## {study.title}\n\n"
                 f"{write_report(study, found, folder, 'studies/', MOST_LINES)}"
                 for study, found in known]
@@ -48,3 +47,23 @@ def write_page(records_folder: Path, docs: Path, studies: Sequence[Study] = STUD
     page = docs / "studies.md"
     records.write_whole(page, "\n".join([INTRO, *sections]))
     return page
+
+
+# Below docs/: a page, the folder of its files, how it links to them, whose they are.
+PAGES = (("studies.md", "studies", "studies/", STUDIES),
+         ("models.md", "models", "models/", (compare_report.STUDY,)),
+         ("bench/bench.md", "bench", "", (bench_report.STUDY,)))
+
+
+def redraw_charts(docs: Path) -> list[Path]:
+    """Draws all charts of the pages anew from the CSV files beside them: for a change of the
+    drawing, without a measurement. Returns the pages."""
+    pages = []
+    for page, folder, link, studies in PAGES:
+        text = (docs / page).read_text(encoding="utf-8")
+        for study in studies:
+            if (docs / folder / f"{study.name}.csv").is_file():
+                text = redraw(study, docs / folder, link, text)
+        records.write_whole(docs / page, text)
+        pages.append(docs / page)
+    return pages

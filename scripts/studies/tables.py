@@ -3,9 +3,12 @@
 import csv
 import io
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+Line = dict[str, str]  # of a CSV file
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,28 @@ def _grouped(value: Any, decimals: int) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def _lines(text: Iterable[str]) -> list[Line]:
+    return list(csv.DictReader(text))
+
+
+def read_lines(path: Path) -> list[Line]:
+    """Of a CSV file that a Table has written."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return _lines(file)
+
+
+def number(line: Line, name: str) -> float | None:
+    """None where the line has none: a case that was not measured, or a file that is older than the
+    column."""
+    text = line.get(name)
+    return float(text) if text else None
+
+
+def spread(line: Line, name: str) -> tuple[float | None, float | None, float | None]:
+    """The value, and the least and the most of its repeats."""
+    return number(line, name), number(line, name + "_min"), number(line, name + "_max")
+
+
 class Table:
     """`groups` has for each line the repeats of one thing."""
 
@@ -72,6 +97,10 @@ class Table:
                 row += [_plain(value, column.decimals) for value in values]
             writer.writerow(row)
         return text.getvalue()
+
+    def lines(self) -> list[Line]:
+        """As a reader of the CSV file has them."""
+        return _lines(io.StringIO(self.csv()))
 
     def markdown(self, max_lines: int | None = None) -> str:
         head = "| " + " | ".join(column.name for column in self._columns) + " |"

@@ -397,18 +397,26 @@ class Report(ScriptTest):
             row = ROWS[name]
             return results(300 if row.model == SPED else 600)
         known = [record_of(name, of(name)) for name in ROWS if ROWS[name].model in (SPED, SEDA)]
-        series = compare_report.against_work(known, 1, compare.SATURATION,
-                                             compare_figures.answers_per_s, to=SPED)
-        self.assertEqual(series, {"seda": [(us, 2) for us in compare.WORK_US],
-                                  "sped": [(us, 1) for us in compare.WORK_US]})
-        self.assertEqual(compare_report.against_work(known[:0], 1, compare.SATURATION,
-                                                     compare_figures.answers_per_s, to=SPED), {})
+        lines = compare_report.report(known).table.lines()
+        of_each = {cpus: {"seda": 2, "sped": 1} for cpus in ("1 CPU", "2 CPUs")}
+        self.assertEqual(compare_report.answers_panels(lines),
+                         {us: of_each for us in compare.WORK_US})
+        self.assertEqual(compare_report.latency_panels(lines),
+                         {us: {"1 CPU": {"seda": 0.1, "sped": 0.1}} for us in compare.WORK_US})
+        self.assertEqual([chart.title for chart in compare_report.STUDY.charts(lines)], [
+            "On 2 CPUs seda answers most with 1 us of work, 2.00 times what sped does; with 1,000 "
+            "us 1 of 2 models are within 5 % of the best",
+            "Lowest p99 latency at half load: seda with 1, 10, 100, 1,000 us of work"])
+        self.assertEqual(compare_report.STUDY.charts([]), [])
 
     def test_chart_of_processes(self):
         name = "processes: echo, 2 CPUs, 64 peers, saturation: mp-prefork, "
         known = [record_of(name + "1 process", results(250)),
                  record_of(name + "16 processes", results(1000))]
-        self.assertEqual(compare_report.against_processes(known), {ECHO: [(1, 0.25), (16, 1)]})
+        lines = compare_report.report(known).table.lines()
+        self.assertEqual(compare_report.against_processes(lines), {ECHO: [(1, 0.25), (16, 1)]})
+        [chart] = compare_report.STUDY.charts(lines)
+        self.assertEqual(chart.title, "A pool of few processes is enough on 2 CPUs: 16 for echo")
 
 
 class Page(ScriptTest):

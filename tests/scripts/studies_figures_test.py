@@ -5,6 +5,8 @@ import contextlib
 import csv
 import dataclasses
 import io
+import re
+import shutil
 import sys
 import unittest
 from unittest import mock
@@ -18,6 +20,7 @@ from studies import highest_rate, latency, machine, page, records, rows, scaling
 from studies.blast import Load
 from studies.campaign import run_cases
 from studies.cases import Case, unknown_settings
+from studies.charts import STYLES, Bars, Dot, Dots, Lines, Panel
 from studies.errors import CannotRun, CaseFailed
 from studies.progress import minutes
 from studies.tables import Column, Table
@@ -95,7 +98,7 @@ class Formulas(unittest.TestCase):
         self.assertEqual((response.queue_wait_us, response.service_us), (2, 20))
 
     def test_total_counts_a_stage_for_the_share_that_took_it(self):
-        self.assertAlmostEqual(latency.total_us(record_of()),
+        self.assertAlmostEqual(latency.total_us(results()),
                                4 + 12 + (7 + 1) + 0.75 * (2 + 1) + (2 + 20))
 
     def test_a_stage_without_messages(self):
@@ -277,6 +280,134 @@ class HighestRate(ScriptTest):
         make = rows.CaseMaker(frozenset(), Load(count=2020222, rate=1), {}, False)
         for row in rows.full_matrix([1]):
             self.assertEqual(highest_rate.LABEL in make(row).labels, row.slots is not None)
+
+
+class Charts(ScriptTest):
+    @staticmethod
+    def lines(study, *known):
+        return study.report(known).table.lines()
+
+    @staticmethod
+    def record(key, few_slots=False, **figures):
+        case = case_of(key)
+        labels = {**case.labels, "slots": rows.SMALL_SLOTS if few_slots else 2000,
+                  "small_slots": few_slots}
+        found = results()
+        found["udpblast"]["messages_per_s"] = figures.pop("answers_per_s", 4000)
+        if "highest" in figures:
+            found["highest"] = dict(zip(("rate", "limit"), figures.pop("highest")))
+        return record_of(dataclasses.replace(case, name=f"{key} {few_slots}", labels=labels),
+                         results=found)
+
+    def test_the_highest_rates_with_the_articles_load(self):
+        [chart] = scaling.STUDY.charts(self.lines(
+            scaling, self.record("1|1|sys|r1r1s1|none", answers_per_s=9000),
+            self.record("1|1|sys|r1r1s1|none", True, highest=(3000, "server")),
+            self.record("1|1|sys|r2r2s2|none", True, highest=(2000, "server")),
+            self.record("0-1|2|sys|r2r2s2|none", True, highest=(4500, "client"))))
+        self.assertEqual(chart.title, "r2r2s2 on 2 CPUs takes the highest rate, at least 4,500 a "
+                                      "second, 1.50 times the best on one (r1r1s1)")
+        self.assertEqual(chart.rows, ["r2r2s2", "r1r1s1"])  # the best first
+        [panel] = chart.panels
+        self.assertEqual(panel.series, {"1 CPU": {"r1r1s1": Dot(3000), "r2r2s2": Dot(2000)},
+                                        "2 CPUs": {"r2r2s2": Dot(4500, bound=True)}})
+        self.assertEqual(panel.marks, {"the article's load, 5,000 a second": 5000})
+
+    def test_answers_a_second_where_no_highest_rate_was_measured(self):
+        [chart] = scaling.STUDY.charts(self.lines(
+            scaling, self.record("1|1|sys|r1r1s1|none", answers_per_s=3000),
+            self.record("1|1|sys|r1r1s1|none", True, answers_per_s=9000)))
+        self.assertEqual(chart.title, "r1r1s1 on 1 CPU answers most, 3,000 a second")
+
+    def test_answers_as_many_as_the_client_could_send_are_a_bound(self):
+        known = self.record("1|1|sys|r1r1s1|none", answers_per_s=4990)
+        known.results["udpblast"]["schedule"] = {"kept": False, "achieved_ratio": 0.5}
+        [chart] = scaling.STUDY.charts(self.lines(scaling, known))
+        self.assertTrue(chart.panels[0].series["1 CPU"]["r1r1s1"].bound)
+
+    def test_what_shared_queues_and_real_time_change(self):
+        keys = ("1|1|sys|r1r1s1|none", "1|1|process|r1r1s1|none", "1|1|sys|r1r1s1|rcv_rt")
+        _, chart = scaling.STUDY.charts(self.lines(scaling, *(
+            self.record(key, answers_per_s=answers)
+            for key, answers in zip(keys, (4000, 4400, 3000)))))
+        self.assertEqual(chart.title, "Answers a second on 1 CPU: queues in shared memory 1.10 "
+                                      "times, real-time receive 0.75 times")
+
+    def test_where_the_time_goes(self):
+        [chart] = latency.STUDY.charts(self.lines(latency, self.record("1|1|sys|r1r1s1|none")))
+        dots = chart.panels[0].series["1 CPU"]
+        self.assertAlmostEqual(sum(dot.value for dot in dots.values()),
+                               latency.total_us(results()))
+        self.assertEqual(dots["wait for worker"].value, 1.5)
+        self.assertEqual(chart.rows, ["wait for a slot", "receive step", "wait for service",
+                                      "service step", "wait for worker", "worker step",
+                                      "wait for response", "response step"])
+        self.assertEqual(chart.title,
+                         "41 % of a message's time in the server is the response step")
+
+    def test_without_figures_there_is_none(self):
+        skipped = record_of(status=records.SKIPPED, reason="why")
+        for study in (scaling, latency):
+            self.assertEqual(study.STUDY.charts(self.lines(study, skipped)), [])
+
+    def test_all_kinds_are_the_same_again_and_need_no_colour(self):
+        series = {name: {"row": Dot(number + 1, bound=True)}
+                  for number, name in enumerate(("1 CPU", "2 CPUs"))}
+        for chart in (Dots("t", "a", "x", [Panel("p", series, {"asked": 1})], bound="b"),
+                      Dots("t", "a", "x", [Panel("p", series)] * 2, log=True, rows=["row"]),
+                      Lines("t", "a", "x", "y", {"echo": [(1, 2)], "sleeping": [(1, 2), (2, 2)]}),
+                      Bars("t", "a", "x", {"row": (1, "text")}, {"mark": 2})):
+            contents = []
+            for _ in range(2):
+                chart.write(self.root / "chart.svg")
+                contents.append((self.root / "chart.svg").read_bytes())
+            self.assertEqual(*contents)
+            self.assertIn(b">t<", contents[0])
+        for name, style in STYLES.items():
+            self.assertNotEqual(style.marker, "", name)
+        together = (("1 CPU", "2 CPUs"), scaling.VARIANTS, ("64KiB", "256KiB", "1MiB", "4MiB",
+                                                            "16MiB"),
+                    ("echo", "work-100", "sleeping"),
+                    ("bare loop", "cpssd", "cpssd, set otherwise"))
+        self.assertEqual({name for names in together for name in names}, set(STYLES))
+        for names in together:
+            for what in ("colour", "marker"):
+                self.assertEqual(len({getattr(STYLES[name], what) for name in names}), len(names))
+
+
+class Pages(ScriptTest):
+    @staticmethod
+    def texts(folder):
+        """What is written in each chart, which the version of the drawing library does not change.
+        """
+        return {path.name: re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text("utf-8"))
+                for path in folder.glob("*.svg")}
+
+    def test_charts_are_what_the_files_beside_them_say(self):
+        docs = self.root / "docs"
+        shutil.copytree(PROJECT / "docs", docs)
+        written = page.redraw_charts(docs)
+        self.assertEqual(len(written), 3)
+        for path in written:
+            self.assertEqual(path.read_text("utf-8"),
+                             (PROJECT / "docs" / path.relative_to(docs)).read_text("utf-8"))
+        for folder in ("studies", "models", "bench"):
+            drawn = self.texts(docs / folder)
+            self.assertEqual(drawn, self.texts(PROJECT / "docs" / folder), folder)
+            self.assertTrue(all(drawn.values()))
+
+    def test_a_page_without_a_place_for_a_chart_is_an_error(self):
+        shutil.copytree(PROJECT / "docs", self.root / "docs")
+        (self.root / "docs/models.md").write_text("# Models\n", "utf-8")
+        self.assertRaisesRegex(CannotRun, "0 places for charts of models", page.redraw_charts,
+                               self.root / "docs")
+
+    def test_the_readme_has_each_file(self):
+        folder = PROJECT / "scripts/studies"
+        text = (folder / "README.md").read_text("utf-8")
+        named = set(re.findall(r"^\| `([^`]+\.py)`", text, re.M))
+        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py")}
+        self.assertEqual(named, there)
 
 
 class Records(ScriptTest):

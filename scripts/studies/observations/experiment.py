@@ -2,19 +2,20 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from studies import blast, machine
 from studies.blast import Load
 from studies.campaign import end_in_good_order
 from studies.cases import Case, unknown_settings
+from studies.charts import Chart
 from studies.programs import Programs
 from studies.records import Record
 from studies.resources import Watch
 from studies.server import Server
 from studies.study import Report, Study, origin_of, repeats_of
-from studies.tables import Column, Table
+from studies.tables import Column, Line, Table
 from studies.verdict import Measured, Observation, Verdict
 
 PREFIX = "observation-"  # of the experiments' names in records and files
@@ -144,8 +145,9 @@ class Experiment:
             measured.demand_punctuality()
         return self.judge(measured)
 
-    def charts(self, cases: Sequence[Sequence[Record]]) -> dict[str, Callable[[Path], None]]:
-        return {}
+    def charts(self, lines: Sequence[Line]) -> list[Chart]:
+        """Of the lines of the CSV file."""
+        return []
 
     @property
     def record_name(self) -> str:
@@ -162,6 +164,7 @@ class Experiment:
             verdict = observation.verdict(records)
             text = (f"**{self.observation}** {verdict.outcome.capitalize()}: {verdict.figure}. "
                     f"Criterion: {self.criterion}.\n\n{self.about}\n{origin_of(records)}")
-            return Report(text, Table(self.columns, cases), self.charts(cases))
+            return Report(text, Table(self.columns, cases))
 
-        return Study(self.record_name, self.title, self.record_name, report, observation)
+        return Study(self.record_name, self.title, self.record_name, report, self.charts,
+                     observation)

@@ -1,12 +1,10 @@
 """On-demand threads for what the workers alone cannot hold."""
 
-import statistics
-
-from studies import charts
+from studies.charts import Bars
 from studies.columns import (ANSWERED, ANSWERS_PER_S, CASE, CLASS_LATENCIES, LOST, LOST_WHERE,
-                             OUTCOME, RATE, SENT, answers_per_s, finished, of)
+                             OUTCOME, RATE, SENT, answers_per_s, of)
 from studies.observations.experiment import Bench, Experiment, percent, work
-from studies.tables import Column
+from studies.tables import Column, number
 from studies.verdict import NO_LONGER, Measured, Verdict, confirmed_if
 
 PROFILE = "bimodal:10,5000,0.1;sleep;defer=100"
@@ -81,13 +79,18 @@ twice what they and {FEW} more threads can; {SLOTS:,} slots.
                            f"the workers alone answer {percent(held)} of the rate; {figure}")
         return confirmed_if(few >= LEAST_HELP * none and many <= MOST_MORE_HELP * few, figure)
 
-    def charts(self, cases):
-        threads = {name_of(most): most for most in THREADS}
-        points = [(threads[repeats[0].name], statistics.median(map(answers_per_s, results)))
-                  for repeats in cases
-                  if repeats[0].name in threads and (results := finished(repeats))]
-        if not points:
-            return {}
-        return {"Answers a second against on-demand threads": lambda path: charts.lines(
-            path, "On-demand threads", "at most so many on-demand threads", "answers a second",
-            {f"{WORKERS} workers": points})}
+    def charts(self, lines):
+        by_case = {line["case"]: line for line in lines}
+        answers = {threads: value for threads in THREADS
+                   if (value := number(by_case.get(name_of(threads), {}), "answered a second"))}
+        if 0 not in answers or len(answers) < 2:
+            return []
+        times = {threads: f"{value / answers[0]:.1f} times" for threads, value in answers.items()}
+        finding = ", ".join(f"{text} with {threads}" for threads, text in times.items() if threads)
+        rate = number(by_case[name_of(0)], "rate")
+        return [Bars(f"Answers a second with on-demand threads: {finding}",
+                     f"Answers a second of {WORKERS} workers with on-demand threads beside them, "
+                     "and as a ratio to those without.", "answers a second",
+                     {name_of(threads): (value, f"{value:,.0f}: {times[threads]}")
+                      for threads, value in answers.items()},
+                     {f"sent, {rate:,.0f} a second": rate})]

@@ -1,15 +1,14 @@
 """How large a burst the socket buffer takes."""
 
 import itertools
-import statistics
 
-from studies import charts
 from studies.blast import Load
+from studies.charts import Lines, grouped
 from studies.columns import (ANSWERED, CASE, KERNEL_DROPS, LATENCIES, LOST, LOST_WHERE, OUTCOME,
-                             SENT, finished, held, kernel_drops, label, of, sent)
+                             SENT, held, kernel_drops, label, of, sent)
 from studies.observations.experiment import Bench, Experiment
 from studies.observations.standstill import burst_into
-from studies.tables import Column
+from studies.tables import Column, number
 from studies.verdict import Measured, Verdict, confirmed_if
 
 BUFFERS = ("64KiB", "256KiB", "1MiB", "4MiB", "16MiB")
@@ -105,15 +104,20 @@ less what its kernel dropped.
             f"bursts that the buffer holds lost {small_lost:,} messages at the server's kernel; "
             f"larger ones lost {large_lost:,}, at most {max_beyond:.2f} times what was beyond it")
 
-    def charts(self, cases):
+    def charts(self, lines):
         series: dict[str, list[tuple[float, float]]] = {}
-        for repeats in cases:
-            if "burst" in repeats[0].labels and (results := finished(repeats)):
-                share = statistics.median(map(_dropped_percent, results))
-                series.setdefault(repeats[0].labels["buffer"], []).append(
-                    (repeats[0].labels["burst"], share))
+        for line in lines:
+            burst, dropped = number(line, "burst"), number(line, "% dropped")
+            if burst is not None and dropped is not None:
+                buffer = line["case"].partition(",")[0]
+                series.setdefault(buffer, []).append((burst, dropped))
         if not series:
-            return {}
-        return {"Share that the kernel dropped, against burst size": lambda path: charts.lines(
-            path, "Socket buffers", "messages in a burst", "% dropped by the kernel", series,
-            log_x=True)}
+            return []
+        most = max(burst for points in series.values() for burst, _ in points)
+        at_most = {buffer: dict(points).get(most) for buffer, points in series.items()}
+        enough = next((buffer for buffer, dropped in at_most.items() if dropped == 0), None)
+        first = next(iter(series))
+        finding = f"{enough or 'No buffer'} takes bursts of {grouped(most)} without loss"
+        return [Lines(f"Socket buffers: {finding}, {first} drops {at_most[first]:.0f} % of them",
+                      "Share that the server's kernel dropped of bursts at once, by socket buffer.",
+                      "messages in a burst", "% dropped by the kernel", series, log_x=True)]

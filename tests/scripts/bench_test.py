@@ -75,6 +75,14 @@ class QuickMode(unittest.TestCase):
             ElementTree.parse(chart)
         self.assertEqual(len(list(self.output.glob("*.svg"))), 1)
 
+    def test_the_page_is_made_of_the_records(self):
+        with tempfile.TemporaryDirectory() as docs:
+            code, text = run_study("bench", self.output.parent, "--page", "--docs", docs)
+            self.assertEqual(code, 0, text)
+            for name in ("bench.md", "bench.csv", "bench-1.svg"):
+                self.assertEqual((Path(docs) / "bench" / name).read_bytes(),
+                                 (self.output / name).read_bytes(), name)
+
 
 class Usage(unittest.TestCase):
     def setUp(self):

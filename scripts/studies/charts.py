@@ -37,6 +37,8 @@ class Style:
 STYLES = {
     "1 CPU": Style(BLUE, "o"),
     "2 CPUs": Style(VERMILLION, "s", "--"),
+    "4 CPUs": Style(GREEN, "^", "-."),
+    "8 CPUs": Style(PURPLE, "D", ":"),
     # How the rows of the matrix are run.
     "queues in shared memory": Style(GREEN, "D"),
     "real-time receive": Style(PURPLE, "^"),
@@ -56,7 +58,14 @@ STYLES = {
     "4MiB": Style(BLACK, "o"),
     "16MiB": Style(PURPLE, "v", "--"),
 }
-# Vertical and horizontal lines that figures are compared with.
+
+
+def style_of(name: str) -> Style:
+    """Series that no study has by itself, such as other numbers of CPUs, are grey stars."""
+    return STYLES.get(name, Style(GREY, "*", ":"))
+
+
+# Lines that figures are compared with.
 _MARKS = {"asked": (VERMILLION, "--"), "beyond": (GREEN, ":"),
           "asked, to the loop with offload": (PURPLE, "-.")}
 _OTHER_MARK = (GREY, "--")
@@ -151,7 +160,7 @@ class Dots:
         for place, row in enumerate(rows):
             names = panel.series_of(row)
             for number, name in enumerate(names):
-                style, dot = STYLES[name], panel.series[name][row]
+                style, dot = style_of(name), panel.series[name][row]
                 y = place + 0.5 * (number - (len(names) - 1) / 2) / len(names)
                 if dot.least is not None and dot.most is not None:
                     axes.plot([dot.least, dot.most], [y, y], color=style.colour, linewidth=1)
@@ -185,7 +194,7 @@ class Dots:
 
     def _legend(self) -> list:
         names = dict.fromkeys(name for panel in self.panels for name in panel.series)
-        entries = [_entry(name, STYLES[name]) for name in names] if len(names) > 1 else []
+        entries = [_entry(name, style_of(name)) for name in names] if len(names) > 1 else []
         if self.bound and any(dot.bound for panel in self.panels
                               for dots in panel.series.values() for dot in dots.values()):
             entries.append(Line2D([], [], color=GREY, marker="o", markerfacecolor="white",
@@ -213,7 +222,7 @@ class Lines:
             axes = sheet.axes(0.75, 0.1, _WIDTH - 2.1, 3.4)
             for name, points in self.series.items():
                 xs, ys = zip(*sorted(points))
-                style = STYLES[name]
+                style = style_of(name)
                 axes.plot(xs, ys, marker=style.marker, linestyle=style.line, color=style.colour,
                           clip_on=False)
             axes.set(ylabel=self.y_label)
@@ -239,7 +248,7 @@ class Lines:
                               key=lambda end: end[1]):
             y = max(y, free)
             axes.annotate(name, (right, y), (8, 0), textcoords="offset points", va="center",
-                          color=STYLES[name].colour, fontweight="bold", annotation_clip=False)
+                          color=style_of(name).colour, fontweight="bold", annotation_clip=False)
             free = y + apart
 
 

@@ -345,6 +345,11 @@ class Charts(ScriptTest):
         self.assertEqual(chart.title,
                          "41 % of a message's time in the server is the response step")
 
+    def test_other_numbers_of_cpus_are_drawn_too(self):
+        [chart] = scaling.STUDY.charts(self.lines(scaling, self.record("0-2|3|sys|r1r1s1|none")))
+        chart.write(self.root / "chart.svg")
+        self.assertIn("r1r1s1 on 3 CPUs", (self.root / "chart.svg").read_text("utf-8"))
+
     def test_without_figures_there_is_none(self):
         skipped = record_of(status=records.SKIPPED, reason="why")
         for study in (scaling, latency):
@@ -365,9 +370,8 @@ class Charts(ScriptTest):
             self.assertIn(b">t<", contents[0])
         for name, style in STYLES.items():
             self.assertNotEqual(style.marker, "", name)
-        together = (("1 CPU", "2 CPUs"), scaling.VARIANTS, ("64KiB", "256KiB", "1MiB", "4MiB",
-                                                            "16MiB"),
-                    ("echo", "work-100", "sleeping"),
+        together = (("1 CPU", "2 CPUs", "4 CPUs", "8 CPUs"), scaling.VARIANTS,
+                    ("64KiB", "256KiB", "1MiB", "4MiB", "16MiB"), ("echo", "work-100", "sleeping"),
                     ("bare loop", "cpssd", "cpssd, set otherwise"))
         self.assertEqual({name for names in together for name in names}, set(STYLES))
         for names in together:

@@ -108,8 +108,7 @@ TEST_F(WriterTest, OfTheLedgerAloneNothingElseIsKeptButGauges) {
   writer.raise(Gauge::queue_high_water, 7);
   for (const HistogramInfo& histogram : kHistograms) writer.record(histogram.id, 9);
   for (const CounterInfo& counter : kCounters)
-    EXPECT_EQ(writer.value(counter.id), is_essential(counter.id) ? 3u : 0u)
-        << counter.info.name;
+    EXPECT_EQ(writer.value(counter.id), is_essential(counter.id) ? 3u : 0u) << counter.info.name;
   EXPECT_EQ(writer.value(Reason::answered), 5u);
   EXPECT_EQ(at(kGaugeOffset), 7u);
   for (std::size_t place = kHistogramOffset; place < block_.size(); ++place)

@@ -126,7 +126,7 @@ class Faults(StandIns):
     def test_an_unexplained_loss_is_exit_code_1(self):
         build = self.stand_in("tools/udpblast/udpblast", """\
 if [[ $* == *--help* ]]; then exec "$real" "$@"; fi
-"$real" "$@" | sed 's/"unexplained": 0/"unexplained": 3/' """)
+"$real" "$@" | sed 's/"unexplained":0/"unexplained":3/' """)
         code, output = run_study("observations", self.root / "out", "--only", "isolation",
                                  build=build)
         self.assertEqual(code, 1, output)

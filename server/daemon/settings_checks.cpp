@@ -74,6 +74,13 @@ void check_reply_ip(LoadResult& loaded) {
     refuse(loaded, Setting::reply_address, "is an address to listen on, not one to send to");
 }
 
+std::string models_with_handoff() {
+  std::vector<std::string_view> names;
+  for (const ModelTraits& model : kModels)
+    if (model.handoff) names.push_back(model.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 // It is a mistake to set a setting that the model, as it is set up, does not use.
 void check_model(LoadResult& loaded) {
   const Settings& settings = loaded.settings;
@@ -92,7 +99,8 @@ void check_model(LoadResult& loaded) {
   const bool leader_followers = settings.sockets == SocketSharing::handoff;
   const bool own_sockets = settings.sockets == SocketSharing::reuseport;
   if (leader_followers && !traits_of(settings.model).handoff)
-    refuse_if_used(Setting::sockets, "is for the model symped only");
+    refuse_if_used(Setting::sockets,
+                   fmt::format("is for the model {} only", models_with_handoff()));
   if (forks_for_each(settings)) {
     refuse_if_used(Setting::sockets, "means nothing with CPSS_MP=fork: there is one that receives");
     refuse_if_used(Setting::exclusive_wake,

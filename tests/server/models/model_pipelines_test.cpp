@@ -15,6 +15,7 @@
 #include "queue/semaphore.h"
 #include "server/pipeline/pipeline.h"
 #include "services/echo.h"
+#include "tests/server/forced_end.h"
 #include "tests/server/gated_echo.h"
 #include "tests/server/live_pipeline.h"
 #include "tests/support/eventually.h"
@@ -27,6 +28,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Client;
+using test::expect_booked_by_force;
+using test::expect_race_books_each_once;
 using test::GatedEcho;
 using test::LivePipeline;
 using test::small_pipeline;
@@ -153,39 +156,11 @@ TEST_P(PipelineOfModel, AForcedEndBooksWhatIsInsideOnceAndWhoComesLaterBooksNoth
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 2; }));
   live.pipeline().stop_receiving();
-  const std::uint64_t seized = live.pipeline().seize_all();
-  EXPECT_GT(seized, 0u);
-  EXPECT_EQ(live.ledger().received, seized);
-  EXPECT_EQ(live.reason("failed.forced_end"), seized);
-  EXPECT_EQ(live.ledger().residual, 0);
-  EXPECT_EQ(live.ledger().in_flight, 0);
-  EXPECT_EQ(live.pipeline().seize_all(), 0u) << "nothing is booked twice";
-
-  service.open();
-  live.end_and_expect_at_rest();
-  EXPECT_EQ(live.reason("failed.forced_end"), seized);
-  EXPECT_EQ(live.reason("failed.stale_slot"), 0u);
-  EXPECT_EQ(live.reason("answered"), 0u);
-  EXPECT_TRUE(client.receive_now().empty());
+  EXPECT_GT(expect_booked_by_force(live, service, client), 0u);
 }
 
-// Main and the lanes race for each message; together they book each once.
 TEST_P(PipelineOfModel, WhileTheLanesWorkEachMessageIsBookedOnce) {
-  for (int round = 0; round < 10; ++round) {
-    EchoService echo;
-    LivePipeline live(echo, options_of(GetParam()), GetParam().groups);
-    live.pipeline().start();
-    Client client;
-    const std::vector<SocketAddress> to = live.addresses();
-    for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), to[i % to.size()]);
-    ASSERT_TRUE(live.wait_for("received", 1));
-    std::uint64_t seized = 0;
-    for (int i = 0; i < 10; ++i) seized += live.pipeline().seize_all();
-    live.end_and_expect_at_rest();
-    EXPECT_EQ(live.ledger().received, kMessages);
-    EXPECT_EQ(live.reason("failed.forced_end"), seized);
-    EXPECT_EQ(live.reason("answered") + seized, kMessages);
-  }
+  expect_race_books_each_once(options_of(GetParam()), kMessages, 10, GetParam().groups);
 }
 
 TEST_P(PipelineOfModel, WhatTheNextServerIsToReadStaysInTheSockets) {
@@ -382,13 +357,7 @@ TEST(PipelineOfAmped, AForcedEndWhileWorkersAreInsideBooksEachOnce) {
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 2; }));
   live.pipeline().stop_receiving();
-  EXPECT_EQ(live.pipeline().seize_all(), kMessages);
-  EXPECT_EQ(live.ledger().residual, 0);
-  EXPECT_EQ(live.ledger().in_flight, 0);
-  service.open();
-  live.end_and_expect_at_rest();
-  EXPECT_EQ(live.reason("failed.forced_end"), kMessages);
-  EXPECT_EQ(live.reason("answered"), 0u);
+  EXPECT_EQ(expect_booked_by_force(live, service, client), kMessages);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 
 #include "server/models/models.h"
 #include "services/echo.h"
+#include "tests/server/forced_end.h"
 #include "tests/server/gated_echo.h"
 #include "tests/server/live_pipeline.h"
 #include "tests/support/eventually.h"
@@ -26,6 +27,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Client;
+using test::expect_booked_by_force;
+using test::expect_race_books_each_once;
 using test::GatedEcho;
 using test::LivePipeline;
 using test::small_pipeline;
@@ -144,40 +147,11 @@ TEST_F(ForcedEnd, BooksExactlyWhatIsInsideAndWhoComesLaterBooksNothing) {
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 3; }));
   EXPECT_EQ(asked, 3);
-  EXPECT_EQ(live.pipeline().seize_all(), kMessages);
-  EXPECT_EQ(live.pipeline().seize_all(), 0u) << "nothing is booked twice";
-  EXPECT_EQ(live.reason("failed.forced_end"), kMessages);
-  EXPECT_EQ(live.ledger().residual, 0);
-  EXPECT_EQ(live.ledger().in_flight, 0);
-
-  service_.open();
-  live.end_and_expect_at_rest();
-  EXPECT_EQ(live.reason("failed.forced_end"), kMessages);
-  EXPECT_EQ(live.reason("failed.stale_slot"), 0u);
-  EXPECT_EQ(live.reason("answered"), 0u);
-  EXPECT_TRUE(client.receive_now().empty());
-}
-
-// Main and the lanes race for each message; together they book each once.
-void seize_while_lanes_work(const PipelineOptions& options, unsigned messages) {
-  for (int round = 0; round < 20; ++round) {
-    EchoService echo;
-    LivePipeline live(echo, options);
-    live.pipeline().start();
-    Client client;
-    for (unsigned i = 0; i < messages; ++i) client.send(std::to_string(i), live.address());
-    std::uint64_t seized = 0;
-    ASSERT_TRUE(live.wait_for("received", 1));
-    for (int i = 0; i < 10; ++i) seized += live.pipeline().seize_all();
-    live.end_and_expect_at_rest();
-    EXPECT_EQ(live.ledger().received, messages);
-    EXPECT_EQ(live.reason("failed.forced_end"), seized);
-    EXPECT_EQ(live.reason("answered") + seized, messages);
-  }
+  EXPECT_EQ(expect_booked_by_force(live, service_, client), kMessages);
 }
 
 TEST_F(ForcedEnd, WhileTheLanesWorkEachMessageIsBookedOnce) {
-  seize_while_lanes_work(many_lanes(256), kMessages);
+  expect_race_books_each_once(many_lanes(256), kMessages, 20);
 }
 
 TEST(Pipeline, LanesHaveTheirNamesAndCpus) {
@@ -380,21 +354,11 @@ TEST(PipelineWithOnDemandThreads, AForcedEndWhileWorkersAndTheyAreInsideBooksEac
 
   int asked = 0;
   EXPECT_FALSE(live.pipeline().end([&] { return ++asked == 3; }));
-  EXPECT_EQ(live.pipeline().seize_all(), kMessages);
-  EXPECT_EQ(live.reason("failed.forced_end"), kMessages);
-  EXPECT_EQ(live.ledger().residual, 0);
-  EXPECT_EQ(live.ledger().in_flight, 0);
-
-  service.open();
-  live.end_and_expect_at_rest();
-  EXPECT_EQ(live.reason("failed.forced_end"), kMessages);
-  EXPECT_EQ(live.reason("failed.stale_slot"), 0u);
-  EXPECT_EQ(live.reason("answered"), 0u);
-  EXPECT_TRUE(client.receive_now().empty());
+  EXPECT_EQ(expect_booked_by_force(live, service, client), kMessages);
 }
 
 TEST(PipelineWithOnDemandThreads, AForcedEndWhileAllWorkBooksEachOnce) {
-  seize_while_lanes_work(with_workers(256, 1, 2), 100);
+  expect_race_books_each_once(with_workers(256, 1, 2), 100, 20);
 }
 
 TEST(PipelineWithOnDemandThreads, WithShedNobodyWaitsForRoomInTheWorkerQueue) {

@@ -21,11 +21,9 @@ namespace {
 constexpr unsigned kDefaultMutations = kSanitized ? 1'000 : 10'000;
 constexpr auto kLongestLoad = std::chrono::seconds(30);  // the parser's own limits are shorter
 
-// MUTATIONS in the environment asks for more or fewer.
-unsigned mutations() {
-  const char* wanted = std::getenv("MUTATIONS");
-  return wanted == nullptr ? kDefaultMutations
-                           : static_cast<unsigned>(std::strtoul(wanted, nullptr, 10));
+unsigned from_environment(const char* name, unsigned otherwise) {
+  const char* wanted = std::getenv(name);
+  return wanted == nullptr ? otherwise : static_cast<unsigned>(std::strtoul(wanted, nullptr, 10));
 }
 
 // Writes one file again and again.
@@ -112,8 +110,10 @@ class Mutator {
   std::mt19937 random_;
 };
 
+// MUTATIONS in the environment asks for more or fewer, SEED for other ones.
 TEST(YamlMutation, EndsInSettingsOrInErrorsThatSayWhere) {
-  constexpr unsigned kSeed = 20260715;
+  const unsigned seed = from_environment("SEED", 20260715);
+  const unsigned count = from_environment("MUTATIONS", kDefaultMutations);
   const std::string whole = sample_yaml();
   // All settings and no comments, so that more of its bytes matter.
   const std::string dense = print_config(load({}));
@@ -121,12 +121,11 @@ TEST(YamlMutation, EndsInSettingsOrInErrorsThatSayWhere) {
       whole, dense, "queue:\n  slots: 8\n  batch: 2\nlisten: [127.0.0.1:1, '[::1]:2']\n",
       "{listen: \"127.0.0.1:1\", queue: {slots: 8, batch: 2}, stats: {histograms: true}}\n"};
 
-  Mutator mutator(kSeed);
+  Mutator mutator(seed);
   MutantFile file;
-  const unsigned count = mutations();
   for (unsigned i = 0; i < count; ++i) {
     const std::string yaml = mutator.mutate(seeds[i % seeds.size()]);
-    ASSERT_EQ(file.verdict(yaml), "") << "mutation " << i << " of seed " << kSeed << ":\n" << yaml;
+    ASSERT_EQ(file.verdict(yaml), "") << "mutation " << i << " of seed " << seed << ":\n" << yaml;
   }
   // Some mutants load and some do not: the mutations are neither all harmless nor all fatal.
   if (count >= 1000) {

@@ -183,7 +183,7 @@ std::unique_ptr<WaitPlace> LaneRuntime::make_place() {
   datagrams_ = receive_place();
   return std::make_unique<LeaderWait>(
       *p_.leader_seat,
-      LeaderWait::Wiring{*datagrams_, *response_, resources_.pool, p_.token_event,
+      LeaderWait::Wiring{*datagrams_, *leading_, *response_, resources_.pool, p_.token_event,
                          resources_.in.scoreboard.stop_event(),
                          resources_.in.options.idle_lane_end},
       receive_->stats(), context_);

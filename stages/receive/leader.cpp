@@ -54,11 +54,14 @@ std::span<const std::uint32_t> PromotingStep::run_inline(std::span<const std::ui
 }
 
 std::size_t LeaderStep::run() noexcept {
-  return seat_.token.is_leader(seat_.lane) ? receive_.run() : 0;
+  led_ = seat_.token.is_leader(seat_.lane);
+  return led_ ? receive_.run() : 0;
 }
 
+// The token may come at any time. If it has come since the last run, that run says nothing about
+// the sockets: after the stop the lane would end although it has not emptied them.
 bool LeaderWait::wait() noexcept {
-  if (seat_.token.is_leader(seat_.lane)) return w_.datagrams.wait();
+  if (seat_.token.is_leader(seat_.lane)) return !w_.leading.led() || w_.datagrams.wait();
   if (w_.pool.free_slots().closed()) return false;
   const bool nothing_to_send = w_.sender.blocked_on() == nullptr;
   if (stopping_ && nothing_to_send && seat_.token.close_for_good(seat_.lane)) return false;

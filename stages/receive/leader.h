@@ -68,20 +68,23 @@ class LeaderStep final : public Step {
   LeaderStep(const LeaderSeat& seat, Step& receive) noexcept : seat_(seat), receive_(receive) {}
 
   std::size_t run() noexcept override;
-  bool may_look_again() const noexcept override {
-    return !seat_.token.is_leader(seat_.lane) || receive_.may_look_again();
-  }
+  bool may_look_again() const noexcept override { return !led_ || receive_.may_look_again(); }
   void before_wait() noexcept override { receive_.before_wait(); }
+
+  // The lane was the leader in the last run(), and has looked at the sockets.
+  bool led() const noexcept { return led_; }
 
  private:
   const LeaderSeat& seat_;
   Step& receive_;
+  bool led_ = false;
 };
 
 class LeaderWait final : public WaitPlace {
  public:
   struct Wiring {
     WaitPlace& datagrams;                // where the lane waits while it is the leader
+    const LeaderStep& leading;           // the lane's
     const Step& sender;                  // the lane waits for its blocked_on(), too
     SlotPool& pool;                      // once closed (a forced end) the lane ends
     int token_event;                     // the lane's, as `token` knows it

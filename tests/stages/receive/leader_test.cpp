@@ -73,16 +73,36 @@ class PlaceStub final : public WaitPlace {
   bool result = true;
 };
 
+// What is around a lane.
+struct Surroundings {
+  WaitPlace& datagrams;
+  const Step& sender;
+  SlotPool& pool;
+  int token_event;
+  int stop_event;
+  std::chrono::milliseconds idle_end;
+};
+
 // One lane with all its parts.
 struct LaneUnderTest {
   LaneUnderTest(LeaderToken& token, std::uint32_t number, std::uint32_t limit,
-                std::function<int(std::uint32_t)> start, LeaderWait::Wiring wiring, StatsWriter out)
+                std::function<int(std::uint32_t)> start, const Surroundings& around,
+                StatsWriter out)
       : seat{token, number, limit, std::move(start)},
         stats(out),
-        context(wiring.pool, 0, 1, &events),
+        context(around.pool, 0, 1, &events),
         promoting(seat, next, stats, context),
         listening(seat, receive),
-        place(seat, wiring, stats, context) {}
+        place(seat,
+              {around.datagrams, listening, around.sender, around.pool, around.token_event,
+               around.stop_event, around.idle_end},
+              stats, context) {}
+
+  // A round of the lane: its step, then its wait.
+  bool run_and_wait() {
+    listening.run();
+    return place.wait();
+  }
 
   LeaderSeat seat;
   StatsWriter stats;
@@ -118,7 +138,7 @@ class HandoffTest : public testing::Test {
             asked_to_start_.push_back(lane);
             return start_error_;
           },
-          LeaderWait::Wiring{datagrams_, sender_, pool_, events_[i], stop_event_, idle_end_},
+          Surroundings{datagrams_, sender_, pool_, events_[i], stop_event_, idle_end_},
           ledger_.open()));
   }
   LaneUnderTest& lane(std::uint32_t number) { return *lanes_[number]; }
@@ -177,6 +197,7 @@ TEST_F(HandoffTest, WithoutTheTurnNothingOfTheReceiveStepKeepsALaneFromLookingAg
   make(2);
   for (const bool looks_again : {true, false}) {
     for (std::uint32_t i = 0; i < 2; ++i) lane(i).receive.looks_again = looks_again;
+    for (std::uint32_t i = 0; i < 2; ++i) lane(i).listening.run();
     EXPECT_EQ(lane(0).listening.may_look_again(), looks_again);
     EXPECT_TRUE(lane(1).listening.may_look_again());
   }
@@ -280,9 +301,9 @@ TEST_F(HandoffTest, WhatPassingTookIsNotTheNextStepsTime) {
 
 TEST_F(HandoffTest, WithTheTurnItWaitsForDatagrams) {
   make(2);
-  EXPECT_TRUE(lane(0).place.wait());
+  EXPECT_TRUE(lane(0).run_and_wait());
   datagrams_.result = false;
-  EXPECT_FALSE(lane(0).place.wait()) << "the last one to receive needs no leave to end";
+  EXPECT_FALSE(lane(0).run_and_wait()) << "the last one to receive needs no leave to end";
   EXPECT_EQ(datagrams_.waits, 2);
 }
 
@@ -292,8 +313,22 @@ TEST_F(HandoffTest, WithoutItItSleepsUntilItComes) {
   EXPECT_TRUE(token_->is_leader(1));
   EXPECT_EQ(datagrams_.waits, 0);
   EXPECT_EQ(ledger_.total(Counter::futex_wakes), 1u);
-  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_TRUE(lane(1).run_and_wait());
   EXPECT_EQ(datagrams_.waits, 1);
+}
+
+// After the stop a lane that waits for datagrams ends if its last run found none. A run without the
+// token has not looked, so the datagrams would stay in the sockets.
+TEST_F(HandoffTest, ATurnThatComesAfterTheRunIsUsedForARunFirst) {
+  make(2);
+  datagrams_.result = false;
+  EXPECT_EQ(lane(1).listening.run(), 0u);
+  promote(0, 2);
+  ASSERT_TRUE(token_->is_leader(1));
+  EXPECT_TRUE(lane(1).place.wait()) << "it has not looked at the sockets";
+  EXPECT_EQ(datagrams_.waits, 0);
+  EXPECT_EQ(lane(1).listening.run(), 7u);
+  EXPECT_FALSE(lane(1).place.wait());
 }
 
 TEST_F(HandoffTest, ATurnThatHasComeMeanwhileIsNotSleptOver) {
@@ -369,7 +404,7 @@ TEST_F(HandoffTest, AtTheStopATurnThatComesIsTaken) {
   stop();
   EXPECT_TRUE(lane(1).place.wait());
   promote(0, 2);
-  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_TRUE(lane(1).run_and_wait());
   EXPECT_EQ(datagrams_.waits, 1) << "what the sockets still hold is for the leader";
 }
 

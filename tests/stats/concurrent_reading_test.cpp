@@ -9,12 +9,14 @@
 #include "stats/ledger.h"
 #include "stats/reader.h"
 #include "tests/stats/sample_server.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
 
-constexpr int kSnapshots = 10'000;
+// With a sanitizer beside other programs each takes milliseconds.
+constexpr int kSnapshots = kSanitized ? 1'000 : 10'000;
 constexpr std::uint64_t kSlots = 16, kBatch = 4;
 
 // Three lanes joined by counters, as queues join real ones: a lane may take as many messages as the

@@ -70,7 +70,7 @@ class alignas(64) BasicSlotPool {
   // meanwhile. Relaxed: it says which slots to look at, nothing about their content.
   std::uint32_t ever_used() const noexcept { return fresh_.load(std::memory_order_relaxed); }
   // For lanes that wait for free slots: see BasicSemaphore. Tokens taken from it go to
-  // SlotCache::accept().
+  // SlotCache::keep().
   BasicSemaphore<Platform>& free_slots() noexcept { return free_; }
 
   // A lane's access to the pool: claims slots, gives them back, and keeps a few in between.
@@ -80,7 +80,7 @@ class alignas(64) BasicSlotPool {
     // if the pool is small.
     SlotCache(BasicSlotPool& pool, std::uint32_t max, std::uint32_t lanes)
         : pool_(&pool), max_(std::min(max, pool.slots() / (8 * std::max(lanes, 1u)))) {
-      kept_.reserve(max_ + kPart);
+      kept_.reserve(std::max(max, max_ + kPart));
     }
     ~SlotCache() { give_all_back(); }
     SlotCache(const SlotCache&) = delete;
@@ -96,14 +96,21 @@ class alignas(64) BasicSlotPool {
       if (got < out.size()) {
         const std::uint32_t tokens =
             pool_->free_.try_take(static_cast<std::uint32_t>(out.size() - got), sharers);
-        accept(out.subspan(got, tokens));
+        pool_->pop(out.subspan(got, tokens));
         got += tokens;
       }
       return got;
     }
 
-    // Turns tokens taken from free_slots() into slots: out.size() of them.
-    void accept(std::span<std::uint32_t> out) noexcept { pool_->pop(out); }
+    // Turns tokens taken from free_slots() into slots and keeps them, for the next claim(). Beyond
+    // `max` tokens (see the constructor) it may allocate.
+    void keep(std::uint32_t tokens) noexcept {
+      const std::size_t kept = kept_.size();
+      kept_.resize(kept + tokens);
+      const auto slots = std::span(kept_).subspan(kept);
+      pool_->pop(slots);
+      std::ranges::reverse(slots);  // claim() begins with the last
+    }
 
     // Gives slots back; those given back last are reused first. Slots beyond the cache's maximum,
     // or all slots if another lane waits for some, go on to the pool. Returns the system calls made

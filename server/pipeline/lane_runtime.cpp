@@ -159,10 +159,8 @@ std::unique_ptr<WaitPlace> LaneRuntime::receive_place() {
   wiring.stop_reading = &resources_.in.scoreboard.stop_reading();
   wiring.shared = resources_.in.assignment.shared_sockets;
   wiring.all_received = &all_received_;
-  if (receives_and_answers()) {
-    wiring.sender = &*response_;
-    if (resources_.replies_wake_by_event) wiring.replies = &response_->input().consumer();
-  }
+  if (receives_and_answers() && resources_.replies_wake_by_event)
+    wiring.replies = &response_->input().consumer();
   return std::make_unique<ReceiveWait>(std::move(wiring), *receive_);
 }
 
@@ -170,7 +168,7 @@ std::unique_ptr<WaitPlace> LaneRuntime::make_place() {
   const auto queue_wait = [this](auto& step) {
     return std::make_unique<QueueWait>(
         QueueWait::Wiring{step.input().consumer(), resources_.in.options.batch,
-                          resources_.in.scoreboard.stop_event(), resources_.longest_wait, &step},
+                          resources_.in.scoreboard.stop_event(), resources_.longest_wait},
         context_, step.stats());
   };
   if (worker_) return std::make_unique<WorkerWait>(*worker_);
@@ -183,7 +181,7 @@ std::unique_ptr<WaitPlace> LaneRuntime::make_place() {
   datagrams_ = receive_place();
   return std::make_unique<LeaderWait>(
       *p_.leader_seat,
-      LeaderWait::Wiring{*datagrams_, *leading_, *response_, resources_.pool, p_.token_event,
+      LeaderWait::Wiring{*datagrams_, *leading_, resources_.pool, p_.token_event,
                          resources_.in.scoreboard.stop_event(),
                          resources_.in.options.idle_lane_end},
       receive_->stats(), context_);
@@ -210,11 +208,7 @@ bool LaneRuntime::received_all(Deadline deadline) noexcept {
 void LaneRuntime::serve_one(std::uint32_t slot) noexcept {
   SlotQueue::Producer(resources_.requests).put(std::span(&slot, 1));
   service_->run();
-  response_->run();
-  while (DatagramSocket* full = response_->blocked_on()) {
-    full->wait_writable(kLongestAlone);
-    response_->run();
-  }
+  while (DatagramSocket* full = response_->run().full) full->wait_writable(kLongestAlone);
 }
 
 }  // namespace cpss

@@ -117,27 +117,25 @@ void Lane::run() noexcept {
   if (awake != nullptr) awake->note_awake(options_.number);
   if (progress != nullptr) progress->waits(false);
   for (;;) {
-    std::size_t done = 0;
+    RunResult round;
     if (progress != nullptr) progress->round();
-    for (Step* step : steps_) done += step->run();
-    if (done > 0) spin.worked();
-    const bool may_look_again =
-        std::ranges::all_of(steps_, [](const Step* step) { return step->may_look_again(); });
-    if (may_look_again && (done > 0 || (awake != nullptr && spin.look_again(*awake)))) continue;
+    for (Step* step : steps_) round.add(step->run());
+    if (round.moved > 0) spin.worked();
+    if (round.next == Next::again) continue;
+    if (round.next < Next::again && awake != nullptr && spin.look_again(*awake)) continue;
     for (Step* step : steps_) step->before_wait();
-    const bool go_on = wait();
-    if (!go_on) break;
+    if (!wait(round)) break;
     spin.slept();
   }
   if (awake != nullptr) awake->note_asleep(options_.number);
 }
 
-bool Lane::wait() noexcept {
+bool Lane::wait(const RunResult& round) noexcept {
   LaneProgress* const progress = options_.progress;
   AwakeLanes* const awake = options_.awake;
   if (progress != nullptr) progress->waits(true);
   if (awake != nullptr) awake->note_asleep(options_.number);
-  const bool go_on = place_.wait();
+  const bool go_on = place_.wait(round);
   if (awake != nullptr) awake->note_awake(options_.number);
   if (progress != nullptr) progress->waits(!go_on);
   return go_on;

@@ -50,7 +50,7 @@ class Lane {
  private:
   static void* enter(void* lane) noexcept;
   void run() noexcept;
-  bool wait() noexcept;
+  bool wait(const RunResult& round) noexcept;
 
   LaneOptions options_;
   std::vector<Step*> steps_;

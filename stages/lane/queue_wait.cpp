@@ -6,9 +6,9 @@
 
 namespace cpss {
 
-bool QueueWait::wait() noexcept {
-  if (const DatagramSocket* full = w_.sender != nullptr ? w_.sender->blocked_on() : nullptr) {
-    wait_for_room(*full);
+bool QueueWait::wait(const RunResult& last) noexcept {
+  if (last.full != nullptr) {
+    wait_for_room(*last.full);
     return true;
   }
   const TakeResult result =

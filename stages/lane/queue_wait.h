@@ -23,13 +23,12 @@ class QueueWait final : public WaitPlace {
     std::uint32_t batch;  // max messages the lane's step takes at once
     int stop_event;       // as in ReceiveWait
     LongestWait longest = {};
-    const Step* sender = nullptr;  // the lane waits for its blocked_on(); null: it does not send
   };
 
   QueueWait(const Wiring& wiring, LaneContext& lane, StatsWriter stats) noexcept
       : w_(wiring), stats_(stats), failed_waits_(lane, stats, wiring.stop_event) {}
 
-  bool wait() noexcept override;
+  bool wait(const RunResult& last) noexcept override;
 
  private:
   void wait_for_room(const DatagramSocket& full) noexcept;

@@ -53,33 +53,33 @@ std::span<const std::uint32_t> PromotingStep::run_inline(std::span<const std::ui
   return rest;
 }
 
-std::size_t LeaderStep::run() noexcept {
+RunResult LeaderStep::run() noexcept {
   led_ = seat_.token.is_leader(seat_.lane);
-  return led_ ? receive_.run() : 0;
+  return led_ ? receive_.run() : RunResult{};
 }
 
 // The token may come at any time. If it has come since the last run, that run says nothing about
 // the sockets: after the stop the lane would end although it has not emptied them.
-bool LeaderWait::wait() noexcept {
-  if (seat_.token.is_leader(seat_.lane)) return !w_.leading.led() || w_.datagrams.wait();
+bool LeaderWait::wait(const RunResult& last) noexcept {
+  if (seat_.token.is_leader(seat_.lane)) return !w_.leading.led() || w_.datagrams.wait(last);
   if (w_.pool.free_slots().closed()) return false;
-  const bool nothing_to_send = w_.sender.blocked_on() == nullptr;
+  const bool nothing_to_send = last.full == nullptr;
   if (stopping_ && nothing_to_send && seat_.token.close_for_good(seat_.lane)) return false;
   if (!seat_.token.prepare_sleep(seat_.lane)) return true;
-  const bool something = sleep();
+  const bool something = sleep(last.full);
   if (seat_.token.woke(seat_.lane) || something || !nothing_to_send) return true;
   if (!seat_.token.try_end(seat_.lane)) return true;
   stats_.add(Counter::threads_ended);
   return false;
 }
 
-bool LeaderWait::sleep() noexcept {
+bool LeaderWait::sleep(const DatagramSocket* full) noexcept {
   std::array<pollfd, 3> events{{{w_.token_event, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLOUT, 0}}};
   // The stop event stays readable: a lane that has seen it waits for the token, and ends without
   // it.
   if (!stopping_) events[1].fd = w_.stop_event;
-  if (const DatagramSocket* full = w_.sender.blocked_on()) events[2].fd = full->descriptor();
-  const auto longest = events[2].fd >= 0 ? std::min(w_.idle_end, kLongestForRoom) : w_.idle_end;
+  if (full != nullptr) events[2].fd = full->descriptor();
+  const auto longest = full != nullptr ? std::min(w_.idle_end, kLongestForRoom) : w_.idle_end;
   const int ready = poll(events.data(), events.size(), static_cast<int>(longest.count()));
   stats_.add(Counter::syscalls);
   stats_.add(Counter::wait_calls);

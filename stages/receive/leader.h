@@ -67,8 +67,7 @@ class LeaderStep final : public Step {
  public:
   LeaderStep(const LeaderSeat& seat, Step& receive) noexcept : seat_(seat), receive_(receive) {}
 
-  std::size_t run() noexcept override;
-  bool may_look_again() const noexcept override { return !led_ || receive_.may_look_again(); }
+  RunResult run() noexcept override;
   void before_wait() noexcept override { receive_.before_wait(); }
 
   // The lane was the leader in the last run(), and has looked at the sockets.
@@ -85,7 +84,6 @@ class LeaderWait final : public WaitPlace {
   struct Wiring {
     WaitPlace& datagrams;                // where the lane waits while it is the leader
     const LeaderStep& leading;           // the lane's
-    const Step& sender;                  // the lane waits for its blocked_on(), too
     SlotPool& pool;                      // once closed (a forced end) the lane ends
     int token_event;                     // the lane's, as `token` knows it
     int stop_event;                      // as in ReceiveWait
@@ -96,11 +94,12 @@ class LeaderWait final : public WaitPlace {
              LaneContext& lane) noexcept
       : seat_(seat), w_(wiring), stats_(stats), failed_waits_(lane, stats, wiring.stop_event) {}
 
-  bool wait() noexcept override;
+  bool wait(const RunResult& last) noexcept override;
 
  private:
-  // Sleeps until there may be something to do. False: nothing came for idle_end.
-  bool sleep() noexcept;
+  // Sleeps until there may be something to do. `full`: as in RunResult. False: nothing came for
+  // idle_end.
+  bool sleep(const DatagramSocket* full) noexcept;
 
   const LeaderSeat& seat_;
   Wiring w_;

@@ -10,10 +10,6 @@
 namespace cpss {
 namespace {
 
-// The pause after a failed read. Short, since an error that was pending at the socket is mostly
-// gone.
-constexpr Backoff::Pause kFirstPause{1};
-
 std::size_t buffer_bytes(std::size_t window_bytes, bool merged) {
   return merged ? std::max(kMergedBytes, window_bytes) : window_bytes;
 }
@@ -36,8 +32,8 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
       memory_(bytes(w_.store.window_bytes(), w_.batch, w_.merged, false)),
       arrivals_(w_.batch),
       host_(w_.access_control.host()),
-      failures_(w_.sockets.size(), Backoff(kFirstPause)) {
-  free_.reserve(2 * std::size_t{w_.batch});
+      failing_(w_.sockets.size(), lane.troubles) {
+  free_.reserve(w_.batch);
   const std::size_t each = buffer_bytes(w_.store.window_bytes(), w_.merged);
   for (std::size_t i = 0; i < w_.batch; ++i)
     buffers_.push_back({memory_.data() + i * stride_of(each), each});
@@ -46,27 +42,32 @@ ReceiveStep::ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
                       w_.batch);
 }
 
-std::size_t ReceiveStep::run() noexcept {
-  starved_ = false;
+RunResult ReceiveStep::run() noexcept {
   // A forced end: the lane receives nothing more, so that the ledger can be closed.
   if (w_.pool.free_slots().closed()) {
     abandon_held();
-    return 0;
+    return {};
   }
-  must_coalesce_ = false;
+  starved_ = false;
   run_arrivals_ = run_wanted_ = 0;
   std::size_t moved = place_held();
   if (held_ == 0 && !starved_ && may_receive()) moved += receive_from_sockets();
+  if (starved_ && shedding_) moved = 0;
+  const bool pause = coalescing_is_due();
+  if (starved_) return {moved, Next::need_slot};
+  return pause ? RunResult{moved, Next::coalesce} : has_moved(moved);
+}
+
+bool ReceiveStep::coalescing_is_due() noexcept {
   if (w_.coalesces && coalescing_.note(run_arrivals_, run_wanted_))
     coalescing_.decide(monotonic_ns(), thread_cpu_ns());
-  must_coalesce_ = coalescing_.due() && !starved_ && held_ == 0 && emptied_ >= w_.sockets.size();
-  return starved_ && shedding_ ? 0 : moved;
+  return coalescing_.due() && held_ == 0 && emptied_ >= w_.sockets.size();
 }
 
 std::size_t ReceiveStep::receive_from_sockets() noexcept {
   std::size_t moved = 0;
   for (std::size_t i = 0; i < w_.sockets.size() && held_ == 0 && !starved_; ++i) {
-    if (failing_ > 0 && !failures_[next_socket_].due(monotonic_ns())) {
+    if (failing_.pauses(next_socket_)) {
       ++emptied_;
       next_socket_ = (next_socket_ + 1) % w_.sockets.size();
       continue;
@@ -77,19 +78,13 @@ std::size_t ReceiveStep::receive_from_sockets() noexcept {
     if (!starved_ || shedding_) next_socket_ = (next_socket_ + 1) % w_.sockets.size();
     if (w_.one_batch && moved > 0) break;
   }
-  if (std::exchange(woken_, false) && run_arrivals_ == 0 && !starved_)
+  if (std::exchange(lane_.woken_by_socket, false) && run_arrivals_ == 0 && !starved_)
     stats_.add(Counter::lost_races);
   return moved;
 }
 
 void ReceiveStep::before_wait() noexcept {
   stats_.add(Counter::futex_wakes, lane_.cache.give_all_back());
-}
-
-void ReceiveStep::accept_tokens(std::uint32_t tokens) noexcept {
-  const std::size_t held = free_.size();
-  free_.resize(held + tokens);
-  lane_.cache.accept(std::span(free_).subspan(held));
 }
 
 // Claims no more than the lane's share: for a slot that it held without need, another lane would
@@ -151,7 +146,7 @@ void ReceiveStep::read(std::uint16_t socket_index, std::size_t max_arrivals) noe
     stats_.add(Counter::receive_errors);
     lane_.events.report(EventKind::receive_error, result.error);
   }
-  if (result.error != 0 || failing_ > 0) note_read(socket_index, result.error);
+  failing_.note_read(socket_index, result.error);
   filled_ = result.filled;
   arrival_ = 0;
 
@@ -162,30 +157,6 @@ void ReceiveStep::read(std::uint16_t socket_index, std::size_t max_arrivals) noe
   stats_.add(Counter::filled, held_);
   stats_.add(Counter::entered, held_);
   host_.refresh();
-}
-
-void ReceiveStep::note_read(std::size_t socket, int error) noexcept {
-  Backoff& failures = failures_[socket];
-  if (error != 0) {
-    if (!failures.failing()) ++failing_;
-    failures.failed(monotonic_ns());
-    lane_.troubles.failed(Trouble::receive, error);
-  } else if (failures.failing()) {
-    failures.succeeded();
-    if (--failing_ == 0) lane_.troubles.over(Trouble::receive);
-  }
-}
-
-Deadline ReceiveStep::next_try() const noexcept {
-  Deadline first = kNoDeadline;
-  if (failing_ > 0)
-    for (const Backoff& failures : failures_)
-      if (failures.failing()) first = std::min(first, failures.not_before());
-  return first;
-}
-
-void ReceiveStep::try_all_again() noexcept {
-  for (Backoff& failures : failures_) failures.end_pause();
 }
 
 // Decides, once for all its datagrams, whether the arrival may become messages.

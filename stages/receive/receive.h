@@ -10,9 +10,6 @@
 // and the lane reads nothing more before they have slots. At a forced end either the lane or main
 // ends them (held_datagrams.h).
 //
-// A socket whose reads fail is left alone for a while (backoff.h), 1 ms at first, at most 1 s: the
-// lane goes on with the others, and need not be woken for this one.
-//
 // When there is no free slot, the overload policy decides: the datagrams wait, in the kernel or in
 // the lane, or the lane sheds a batch of them (shedding.h).
 #pragma once
@@ -24,7 +21,6 @@
 
 #include "net/datagram_socket.h"
 #include "queue/slot_pool.h"
-#include "stages/lane/backoff.h"
 #include "stages/lane/batch_clock.h"
 #include "stages/lane/lane_context.h"
 #include "stages/lane/step.h"
@@ -36,6 +32,7 @@
 #include "stages/receive/access_control.h"
 #include "stages/receive/arrival_cursor.h"
 #include "stages/receive/coalescing.h"
+#include "stages/receive/failing_sockets.h"
 #include "stages/receive/held_datagrams.h"
 #include "stages/receive/host_addresses.h"
 #include "stages/receive/shedding.h"
@@ -71,33 +68,20 @@ class ReceiveStep final : public Step {
   ReceiveStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
               std::optional<InlineDispatch> inline_dispatch = {});
 
-  std::size_t run() noexcept override;
+  // Takes, of all sockets in turn, up to a batch each. `need_slot`: it stopped because there was no
+  // free slot, not because there was nothing to read. A run that has shed a batch says so too, and
+  // has moved nothing: so the lane gives other lanes time before it sheds more.
+  RunResult run() noexcept override;
   void before_wait() noexcept override;
-  // Not for slots: the lane waits for those, and sheds at a pace.
-  bool may_look_again() const noexcept override { return !starved_ && !must_coalesce_; }
 
-  // The last run() stopped because there was no free slot, not because there was nothing to read. A
-  // run that has shed a batch says so too, and returns 0: so the lane gives other lanes time before
-  // it sheds more.
-  bool starved() const noexcept { return starved_; }
-  // After the last run() the lane is to pause, however many messages it has moved.
-  bool must_coalesce() const noexcept { return must_coalesce_; }
   bool sheds() const noexcept { return shedding_.has_value(); }
-  // Tokens of the pool that the lane's wait has brought; the next run() uses them.
-  void accept_tokens(std::uint32_t tokens) noexcept;
   // The lane goes on without receiving.
   void receive_no_more() noexcept { receives_ = false; }
-  // The lane was woken because a socket had become readable: if the next run() reads nothing,
-  // another lane was faster.
-  void woken() noexcept { woken_ = true; }
+  // At a forced end: ends the datagrams that wait here for slots.
+  void abandon_held() noexcept;
   // Called by main at a forced end (HeldDatagrams::take_away()).
   std::optional<std::uint64_t> take_away_held() noexcept { return hold_.take_away(); }
-  // Whether the last read of this socket, by its place in `sockets`, has failed.
-  bool fails(std::size_t socket) const noexcept { return failures_[socket].failing(); }
-  // When the first failing socket is due for its next try; kNoDeadline if none fails.
-  Deadline next_try() const noexcept;
-  // The next run() tries all sockets, once: the lane is to stop.
-  void try_all_again() noexcept;
+  FailingSockets& failing_sockets() noexcept { return failing_; }
   StatsWriter& stats() noexcept { return stats_; }
   LaneContext& lane() noexcept { return lane_; }
 
@@ -107,13 +91,14 @@ class ReceiveStep final : public Step {
   }
   // Receives from all sockets in turn.
   std::size_t receive_from_sockets() noexcept;
+  // Whether the lane is to pause after this run.
+  bool coalescing_is_due() noexcept;
   std::size_t receive_from(std::uint16_t socket_index) noexcept;
   // How many arrivals to ask for: about a batch of datagrams, and no more arrivals than there are
   // slots, in case each is one datagram.
   std::size_t arrivals_wanted() const noexcept;
   // Reads arrivals, counts their datagrams as received, and holds them.
   void read(std::uint16_t socket_index, std::size_t max_arrivals) noexcept;
-  void note_read(std::size_t socket, int error) noexcept;
 
   // Moves the cursor to the first datagram that may become a message, of this arrival or a later
   // one.
@@ -132,8 +117,6 @@ class ReceiveStep final : public Step {
   // Why the datagram at the cursor is shed. None: main has meanwhile taken all that was held.
   std::optional<Reason> reason_to_shed() noexcept;
   void place_datagram(std::span<const std::byte> bytes) noexcept;
-  // At a forced end: ends the datagrams that wait here for slots.
-  void abandon_held() noexcept;
   // Books the run of the step, in which so many `datagrams` were placed or ended, and hands the
   // batch on. The lane has nothing in hand.
   void finish(BatchClock& clock, std::size_t datagrams) noexcept;
@@ -148,7 +131,7 @@ class ReceiveStep final : public Step {
   StageOutput output_;
   std::optional<Shedding> shedding_;
 
-  std::vector<std::uint32_t> free_;  // claimed, not yet used; room for two batches
+  std::vector<std::uint32_t> free_;  // claimed, not yet used
   Memory memory_;                    // the lane reads arrivals into it
   std::vector<ReceiveBuffer> buffers_;
   std::vector<Arrival> arrivals_;
@@ -165,15 +148,13 @@ class ReceiveStep final : public Step {
   std::size_t emptied_ = 0;         // reads in a row that emptied their sockets
   std::size_t per_arrival_ = 1;     // datagrams, as of the last read() that brought any
   std::size_t next_socket_ = 0;
-  std::vector<Backoff> failures_;  // by socket
-  std::size_t failing_ = 0;        // sockets
-  bool starved_ = false;
-  bool woken_ = false;
+  FailingSockets failing_;
   bool receives_ = true;
   Coalescing coalescing_;
-  std::size_t run_arrivals_ = 0;  // arrivals of the last run(), from all sockets
+  // Of the run under way:
+  bool starved_ = false;          // it found no free slot
+  std::size_t run_arrivals_ = 0;  // arrivals, from all sockets
   std::size_t run_wanted_ = 0;    // arrivals that it asked for
-  bool must_coalesce_ = false;
 };
 
 }  // namespace cpss

@@ -15,8 +15,7 @@
 namespace cpss {
 namespace {
 
-constexpr LongestWait kShedCoalesce = std::chrono::milliseconds(1);
-constexpr std::uint64_t kShortForNs = 10'000'000;  // after a wait for a slot
+constexpr LongestWait kShedPause = std::chrono::milliseconds(1);
 
 // The timeout as poll(2) and epoll_wait(2) take it.
 int milliseconds(LongestWait longest) noexcept {
@@ -45,7 +44,8 @@ ReceiveWait::ReceiveWait(Wiring wiring, ReceiveStep& step)
     : w_(std::move(wiring)),
       step_(step),
       failed_waits_(step.lane(), step.stats(), w_.stop_event),
-      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      slot_wait_(w_.pool, w_.batch, w_.lanes, step_.lane(), step_.stats()) {
   if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
   try {
     const std::uint32_t exclusive = w_.exclusive ? std::uint32_t{EPOLLEXCLUSIVE} : 0;
@@ -64,23 +64,35 @@ ReceiveWait::~ReceiveWait() {
   close(epoll_);
 }
 
-bool ReceiveWait::wait() noexcept {
+bool ReceiveWait::wait(const RunResult& last) noexcept {
   if (w_.pool.free_slots().closed()) {
-    step_.run();  // ends the datagrams that it holds
+    step_.abandon_held();
     announce_end();
     return false;
   }
-  if (step_.must_coalesce()) {
-    coalesce(w_.coalesce);
-    return true;
+  const bool received_all = has_received_all(last.next);
+  switch (last.next) {
+    case Next::coalesce:
+      pause(w_.coalesce);
+      break;
+    case Next::need_slot:
+      return unless_replies(last, [&] { wait_for_slot(last.full); });
+    case Next::need_room:
+      return unless_replies(last, [&] { wait_in_poll(last.full); });
+    case Next::empty:
+      if (received_all && w_.replies == nullptr) return false;
+      return unless_replies(last, [&] { wait_for_datagrams(); });
+    case Next::again:
+      break;
   }
-  if (w_.stop_reading != nullptr && w_.stop_reading->given()) stopping_ = true;
-  // The run before this wait came after the stop event and found nothing to read.
-  if (received_all()) announce_end();
-  if (w_.replies != nullptr) return wait_for_replies_too();
-  if (received_all() && full_socket() == nullptr) return false;
-  sleep();
   return true;
+}
+
+bool ReceiveWait::has_received_all(Next next) noexcept {
+  if (next == Next::coalesce || next == Next::need_slot) return false;
+  if (w_.stop_reading != nullptr && w_.stop_reading->given()) stopping_ = true;
+  if (stopping_) announce_end();
+  return stopping_;
 }
 
 void ReceiveWait::announce_end() noexcept {
@@ -89,51 +101,37 @@ void ReceiveWait::announce_end() noexcept {
   w_.all_received->post(1);
 }
 
-DatagramSocket* ReceiveWait::full_socket() const noexcept {
-  return w_.sender != nullptr ? w_.sender->blocked_on() : nullptr;
-}
-
-LongestWait ReceiveWait::longest() const noexcept {
-  return full_socket() != nullptr ? LongestWait(kLongestForRoom) : w_.longest;
-}
-
-bool ReceiveWait::wait_for_replies_too() noexcept {
-  StatsWriter& stats = step_.stats();
-  w_.replies->begin_wait();
-  TakeResult result = w_.replies->poll_wait(w_.batch);
-  if (result.status == TakeStatus::closed) {
-    // No lane hands it replies any more, nor are there datagrams (Pipeline::end).
-    if (full_socket() == nullptr) return false;
-    sleep();
-    return true;
+template <class Sleep>
+bool ReceiveWait::unless_replies(const RunResult& last, Sleep sleep) noexcept {
+  TakeResult replies{TakeStatus::waiting};
+  if (w_.replies != nullptr) {
+    w_.replies->begin_wait();
+    replies = w_.replies->poll_wait(w_.batch);
   }
-  if (result.status == TakeStatus::waiting) {
-    sleep();
-    result = w_.replies->poll_wait(w_.batch);
-    if (result.status == TakeStatus::waiting) result.wakes = w_.replies->end_wait();
+  // No lane hands it replies any more, nor are there datagrams (Pipeline::end).
+  if (replies.status == TakeStatus::closed && last.full == nullptr) return false;
+  if (replies.status != TakeStatus::taken) sleep();
+  if (w_.replies != nullptr && replies.status == TakeStatus::waiting) {
+    replies = w_.replies->poll_wait(w_.batch);
+    if (replies.status == TakeStatus::waiting) replies.wakes = w_.replies->end_wait();
   }
-  stats.add(Counter::futex_wakes, result.wakes);
+  step_.stats().add(Counter::futex_wakes, replies.wakes);
   return true;
 }
 
-void ReceiveWait::sleep() noexcept {
-  if (step_.starved())
-    wait_for_slot();
-  else if (received_all() || full_socket() != nullptr || step_.next_try() != kNoDeadline)
-    wait_for_the_rest();
-  else
-    wait_for_datagrams();
+LongestWait ReceiveWait::longest(const DatagramSocket* full) const noexcept {
+  return full != nullptr ? LongestWait(kLongestForRoom) : w_.longest;
 }
 
 void ReceiveWait::note_event(int descriptor) noexcept {
   if (descriptor == w_.stop_event)
     note_stop();
   else if (w_.replies == nullptr || descriptor != w_.replies->event_fd())
-    step_.woken();
+    step_.lane().woken_by_socket = true;
 }
 
 void ReceiveWait::note_stop() noexcept {
-  if (!std::exchange(stopping_, true)) step_.try_all_again();
+  if (!std::exchange(stopping_, true)) step_.failing_sockets().end_pauses();
 }
 
 bool ReceiveWait::went_well(int ready) noexcept {
@@ -142,8 +140,20 @@ bool ReceiveWait::went_well(int ready) noexcept {
   return !failed;
 }
 
+// Ends without a slot only if the lane has to look again, to shed, or to answer.
+void ReceiveWait::wait_for_slot(const DatagramSocket* full) noexcept {
+  // Set once: a signal whose token another lane was quicker to take does not begin the time anew.
+  const Deadline deadline = deadline_after(step_.sheds() ? kShedPause : longest(full));
+  slot_wait_.wait([&](int slots_event) {
+    polled_.assign(1, {slots_event, POLLIN, 0});
+    const Polled polled = poll_also(full, deadline);
+    return polled.in_time && !polled.also;
+  });
+}
+
 void ReceiveWait::wait_for_datagrams() noexcept {
-  if (step_.sheds() && monotonic_ns() < short_until_ns_) coalesce(*kShedCoalesce);
+  if (stopping_ || step_.failing_sockets().any()) return wait_in_poll(nullptr);
+  if (step_.sheds() && slot_wait_.short_of_slots()) pause(*kShedPause);
   epoll_event events[8];
   const int count = wait_in_epoll(events);
   went_well(count);
@@ -165,27 +175,29 @@ int ReceiveWait::wait_in_epoll(std::span<epoll_event> events) noexcept {
   return count;
 }
 
-// Uses poll(2), since this is rare: with EPOLLEXCLUSIVE an epoll cannot be told each time which of
-// its descriptors count.
-void ReceiveWait::wait_for_the_rest() noexcept {
+// Waits for everything but a slot. Uses poll(2), since this is rare: with EPOLLEXCLUSIVE an epoll
+// cannot be told each time which of its descriptors count. A lane that has received all waits no
+// longer for sockets, nor for the stop event.
+void ReceiveWait::wait_in_poll(const DatagramSocket* full) noexcept {
+  const bool receives = !stopping_;
+  const FailingSockets& failing = step_.failing_sockets();
   polled_.clear();
-  if (!received_all()) {
+  if (receives) {
     polled_.push_back({w_.stop_event, POLLIN, 0});
     for (std::size_t i = 0; i < w_.sockets.size(); ++i)
-      if (!step_.fails(i)) polled_.push_back({w_.sockets[i]->descriptor(), POLLIN, 0});
+      if (!failing.fails(i)) polled_.push_back({w_.sockets[i]->descriptor(), POLLIN, 0});
   }
-  const std::size_t first = polled_.size();
-  poll_also(std::min(deadline_after(longest()), received_all() ? kNoDeadline : step_.next_try()));
+  poll_also(full,
+            std::min(deadline_after(longest(full)), receives ? failing.next_try() : kNoDeadline));
   step_.stats().add(Counter::syscalls);
   step_.stats().add(Counter::wait_calls);
-  if (first > 0 && polled_.front().revents != 0) note_stop();
+  if (receives && polled_.front().revents != 0) note_stop();
 }
 
-ReceiveWait::Polled ReceiveWait::poll_also(Deadline deadline) noexcept {
+ReceiveWait::Polled ReceiveWait::poll_also(const DatagramSocket* full, Deadline deadline) noexcept {
   const std::size_t first = polled_.size();
   if (w_.replies != nullptr) polled_.push_back({w_.replies->event_fd(), POLLIN, 0});
-  if (const DatagramSocket* full = full_socket())
-    polled_.push_back({full->descriptor(), POLLOUT, 0});
+  if (full != nullptr) polled_.push_back({full->descriptor(), POLLOUT, 0});
   const int ready = poll(polled_.data(), polled_.size(), milliseconds_until(deadline));
   if (!went_well(ready)) return {false, false};
   const bool also = std::ranges::any_of(std::span(polled_).subspan(first),
@@ -193,39 +205,8 @@ ReceiveWait::Polled ReceiveWait::poll_also(Deadline deadline) noexcept {
   return {ready != 0, also};
 }
 
-// Slots come back from lanes downstream, which never wait for receive, or from this lane itself,
-// once it has sent the replies that it holds: so the wait ends, at a stop too. It ends without a
-// slot only if the lane has to look again, to shed, or to answer.
-void ReceiveWait::wait_for_slot() noexcept {
-  StatsWriter& stats = step_.stats();
-  const std::uint64_t begin = monotonic_ns();
-  stats.add(Counter::sem_waits);
-  Semaphore& free_slots = w_.pool.free_slots();
-  free_slots.begin_wait();
-  // Set once: a signal whose token another lane was quicker to take does not begin the time anew.
-  const Deadline deadline = deadline_after(step_.sheds() ? kShedCoalesce : longest());
-  for (Polled polled{true, false};;) {
-    const TakeResult result = free_slots.poll_wait(w_.batch, w_.lanes);
-    stats.add(Counter::futex_wakes, result.wakes);
-    if (result.status != TakeStatus::waiting) {
-      step_.accept_tokens(result.tokens);
-      break;
-    }
-    if (!polled.in_time || polled.also) {
-      stats.add(Counter::futex_wakes, free_slots.end_wait());
-      break;
-    }
-    polled_.assign(1, {free_slots.event_fd(), POLLIN, 0});
-    polled = poll_also(deadline);
-  }
-  const std::uint64_t end = monotonic_ns();
-  stats.add(Counter::sem_wait_ns, end - begin);
-  stats.add(Counter::slot_wait_ns, end - begin);
-  short_until_ns_ = end + kShortForNs;
-}
-
 // Only the stop event ends it early.
-void ReceiveWait::coalesce(std::chrono::nanoseconds time) noexcept {
+void ReceiveWait::pause(std::chrono::nanoseconds time) noexcept {
   if (!precise_timer_) {
     // By default the kernel may let the thread sleep for 50 us longer (prctl(2)).
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);

@@ -1,6 +1,6 @@
 // Where a receive lane waits: for a readable socket or, if it has run out of slots, for a free
-// slot. A lane that also answers waits here for that, too: for replies that other lanes hand to it,
-// and for room in a socket.
+// slot (slot_wait.h). A lane that also answers waits here for that, too: for replies that other
+// lanes hand to it, and for room in a socket.
 //
 // A lane that sheds waits for a slot for at most 1 ms at a time: long enough that the lanes which
 // free slots get the CPU, even from a lane in the real-time class. If it has lately been short of
@@ -33,6 +33,7 @@
 #include "stages/lane/wait.h"
 #include "stages/receive/lost_races.h"
 #include "stages/receive/receive.h"
+#include "stages/receive/slot_wait.h"
 
 namespace cpss {
 
@@ -53,8 +54,7 @@ class ReceiveWait final : public WaitPlace {
     bool shared = false;
     const StopReading* stop_reading = nullptr;  // as in ReceiveStep
     Semaphore* all_received = nullptr;          // posted once, when the lane will receive no more
-    const Step* sender = nullptr;  // of a lane that also answers, which waits for its blocked_on()
-    SlotQueue::Consumer* replies = nullptr;  // from other lanes; wakes by eventfd
+    SlotQueue::Consumer* replies = nullptr;     // from other lanes; wakes by eventfd
   };
 
   // Throws std::system_error.
@@ -64,28 +64,32 @@ class ReceiveWait final : public WaitPlace {
   // After the stop event the lane goes on until it finds nothing to read. Then wait() is false, if
   // the lane has nothing else to wait for; it waits for replies until their queue is closed. Once
   // the pool is closed (a forced end) wait() is false at once.
-  bool wait() noexcept override;
+  bool wait(const RunResult& last) noexcept override;
 
  private:
-  // The lane will receive no more. It may still wait for replies, and for room for them.
-  bool received_all() const noexcept { return stopping_ && !step_.starved(); }
+  // The lane will receive no more: the last run came after the stop event, said `next`, and found
+  // nothing to read. Says so to who waits for it.
+  bool has_received_all(Next next) noexcept;
   void announce_end() noexcept;
-  DatagramSocket* full_socket() const noexcept;
-  LongestWait longest() const noexcept;  // now
-  bool wait_for_replies_too() noexcept;
-  // Sleeps until there is something to do for the lane, of any kind.
-  void sleep() noexcept;
+  // Sleeps, unless there are replies from other lanes, which also end the sleep. False: there will
+  // be no more of them.
+  template <class Sleep>
+  bool unless_replies(const RunResult& last, Sleep sleep) noexcept;
+
+  // Each sleeps until there is something to do for the lane. `full`: as in RunResult.
+  void wait_for_slot(const DatagramSocket* full) noexcept;
   void wait_for_datagrams() noexcept;
   int wait_in_epoll(std::span<epoll_event> events) noexcept;
-  void wait_for_slot() noexcept;
-  void wait_for_the_rest() noexcept;
+  void wait_in_poll(const DatagramSocket* full) noexcept;
+  void pause(std::chrono::nanoseconds time) noexcept;
+
+  LongestWait longest(const DatagramSocket* full) const noexcept;
   // Waits for the descriptors in polled_, and also for replies and for room in a socket.
   struct Polled {
     bool in_time;
     bool also;  // replies or room are there
   };
-  Polled poll_also(Deadline deadline) noexcept;
-  void coalesce(std::chrono::nanoseconds time) noexcept;
+  Polled poll_also(const DatagramSocket* full, Deadline deadline) noexcept;
   void note_event(int descriptor) noexcept;
   void note_stop() noexcept;
   // `ready`: the result of a wait. True: it went well, or only a signal ended it.
@@ -97,9 +101,9 @@ class ReceiveWait final : public WaitPlace {
   int epoll_ = -1;
   bool stopping_ = false;
   bool announced_ = false;
-  bool precise_timer_ = false;  // set with the first coalesce()
+  bool precise_timer_ = false;  // set with the first pause()
+  SlotWait slot_wait_;
   LostRaces lost_races_;
-  std::uint64_t short_until_ns_ = 0;  // a lane that sheds counts as short of slots until then
   std::vector<pollfd> polled_;
 };
 

@@ -69,14 +69,17 @@ void ResponseStep::before_wait() noexcept {
   stats_.add(Counter::futex_wakes, lane_.cache.give_all_back());
 }
 
-std::size_t ResponseStep::run() noexcept {
+RunResult ResponseStep::run() noexcept {
   std::span<const std::uint32_t> slots;
   if (const std::size_t max = max_to_take(); max > 0) slots = input_.take(max);
-  if (slots.empty() && waiting_sockets_.empty()) return 0;
+  if (slots.empty() && waiting_sockets_.empty()) return {};
   BatchClock clock(stats_);
   input_.book_waits(slots, clock.begin_ns());
   add(slots);
-  return std::max(slots.size(), finish(clock, send(clock.begin_ns())));
+  const std::size_t moved = std::max(slots.size(), finish(clock, send(clock.begin_ns())));
+  DatagramSocket* const full = full_socket();
+  if (moved == 0 && full != nullptr) return {0, Next::need_room, full};
+  return {moved, has_moved(moved).next, full};
 }
 
 std::span<const std::uint32_t> ResponseStep::run_inline(std::span<const std::uint32_t> slots,

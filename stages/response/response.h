@@ -62,18 +62,18 @@ class ResponseStep final : public Step, public InlineStep {
 
   ResponseStep(Wiring wiring, LaneContext& lane, StatsWriter stats);
 
-  // Tries the replies that wait, and takes more. Returns how many it took or, if that is more, how
-  // many ended.
-  std::size_t run() noexcept override;
+  // Tries the replies that wait, and takes more. `moved`: how many it took or, if that is more, how
+  // many ended. `full`: a socket whose replies wait. The lane has to call run() again when that
+  // socket has room, and every kLongestForRoom (wait.h), which is how exactly deadlines are kept.
+  RunResult run() noexcept override;
   std::span<const std::uint32_t> run_inline(std::span<const std::uint32_t> slots,
                                             std::uint64_t begin_ns) noexcept override;
   std::size_t max_inline() const noexcept override { return InlineDispatch::kNoLimit; }
-  // A socket whose replies wait. The lane has to call run() again when the socket has room, and
-  // every kLongestForRoom (wait.h), which is how exactly deadlines are kept.
-  DatagramSocket* blocked_on() const noexcept override {
+  void before_wait() noexcept override;
+  // A socket whose replies wait; null: none waits.
+  DatagramSocket* full_socket() const noexcept {
     return waiting_sockets_.empty() ? nullptr : w_.sockets[waiting_sockets_.front()];
   }
-  void before_wait() noexcept override;
 
   StageInput& input() noexcept { return input_; }
   StatsWriter& stats() noexcept { return stats_; }

@@ -56,13 +56,13 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
   void run_here() noexcept { work_.process_one(lane_state_); }
 
  private:
-  std::size_t run() noexcept override {
-    if (done_) return 0;
+  RunResult run() noexcept override {
+    if (done_) return {};
     work_.process_one(lane_state_);
     done_ = true;
-    return 1;
+    return has_moved(1);
   }
-  bool wait() noexcept override {
+  bool wait(const RunResult&) noexcept override {
     ends_.post(1);
     w_.occupancy.thread_ends();
     return false;
@@ -86,15 +86,15 @@ OnDemandStarter::OnDemandStarter(Wiring wiring, const std::vector<Place>& places
 
 OnDemandStarter::~OnDemandStarter() = default;
 
-std::size_t OnDemandStarter::run() noexcept {
+RunResult OnDemandStarter::run() noexcept {
   join_ended();
-  if (pausing()) return 0;
+  if (pausing()) return {};
   std::size_t started = 0;
   while (wanted() && w_.queue.try_claim()) {
     if (!start_one()) break;
     ++started;
   }
-  return started;
+  return has_moved(started);
 }
 
 bool OnDemandStarter::wanted() const noexcept {

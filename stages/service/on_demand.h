@@ -55,8 +55,8 @@ class OnDemandStarter final : public Step {
                   StatsWriter stats);
   ~OnDemandStarter() override;
 
-  // Joins threads that have ended and starts those that are wanted. Returns how many it started.
-  std::size_t run() noexcept override;
+  // Joins threads that have ended and starts those that are wanted. `moved`: how many it started.
+  RunResult run() noexcept override;
   // Waits for a call. At the end, after the workers have ended: waits for the threads that still
   // run, processes the messages that remain in the queue and returns false.
   bool wait() noexcept;
@@ -82,7 +82,7 @@ class OnDemandStarter final : public Step {
 class StarterWait final : public WaitPlace {
  public:
   explicit StarterWait(OnDemandStarter& starter) noexcept : starter_(starter) {}
-  bool wait() noexcept override { return starter_.wait(); }
+  bool wait(const RunResult&) noexcept override { return starter_.wait(); }
 
  private:
   OnDemandStarter& starter_;

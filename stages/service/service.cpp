@@ -31,15 +31,15 @@ void ServiceStep::before_wait() noexcept {
   runner_.before_wait();
 }
 
-std::size_t ServiceStep::run() noexcept {
+RunResult ServiceStep::run() noexcept {
   const std::span<const std::uint32_t> slots = input_.take(runner_.max());
-  if (slots.empty()) return 0;
+  if (slots.empty()) return {};
   BatchClock clock(stats_);
   input_.book_waits(slots, clock.begin_ns());
   lane_.input_empty = input_.empty_guess();
   process_batch(slots);
   finish_batch(slots.size(), clock);
-  return slots.size();
+  return has_moved(slots.size());
 }
 
 std::span<const std::uint32_t> ServiceStep::run_inline(std::span<const std::uint32_t> slots,

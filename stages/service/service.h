@@ -55,7 +55,7 @@ class ServiceStep final : public Step, public InlineStep {
   ServiceStep(Wiring wiring, LaneContext& lane, StatsWriter stats,
               std::optional<InlineDispatch> inline_dispatch = {});
 
-  std::size_t run() noexcept override;
+  RunResult run() noexcept override;
   // Where there are service lanes, it leaves to them the messages that would have to wait: without
   // workers all that the service defers; with workers those that find no room in their queue and
   // are not to be shed.

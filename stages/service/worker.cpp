@@ -9,13 +9,13 @@ namespace cpss {
 WorkerStep::WorkerStep(Wiring wiring, LaneContext& lane, StatsWriter stats)
     : w_(wiring), stats_(stats), work_(w_.work, lane, stats_) {}
 
-std::size_t WorkerStep::run() noexcept {
+RunResult WorkerStep::run() noexcept {
   WorkerQueue& queue = w_.work.queue;
-  if (!std::exchange(claimed_, false) && !queue.try_claim()) return 0;
+  if (!std::exchange(claimed_, false) && !queue.try_claim()) return {};
   stats_.add(Counter::futex_wakes, w_.occupancy.enter([&] { return queue.ready_guess(); }));
   work_.process_one(w_.lane_state);
   w_.occupancy.leave();
-  return 1;
+  return has_moved(1);
 }
 
 bool WorkerStep::wait() noexcept {

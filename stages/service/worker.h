@@ -27,7 +27,7 @@ class WorkerStep final : public Step {
 
   WorkerStep(Wiring wiring, LaneContext& lane, StatsWriter stats);
 
-  std::size_t run() noexcept override;
+  RunResult run() noexcept override;
 
   // Waits until run() will find a message, at most `longest`. False: there will be no more
   // messages.
@@ -44,7 +44,7 @@ class WorkerStep final : public Step {
 class WorkerWait final : public WaitPlace {
  public:
   explicit WorkerWait(WorkerStep& step) noexcept : step_(step) {}
-  bool wait() noexcept override { return step_.wait(); }
+  bool wait(const RunResult&) noexcept override { return step_.wait(); }
 
  private:
   WorkerStep& step_;

@@ -132,8 +132,8 @@ class Party {
     const auto max = static_cast<std::uint32_t>(out.size());
     const TakeResult result = edge_.pool().free_slots().take(max, 1, begin + kWait);
     EXPECT_LT(std::chrono::steady_clock::now() - begin, kHang);
-    cache_.accept(out.first(result.tokens));
-    return result.tokens;
+    cache_.keep(result.tokens);
+    return cache_.claim(out.first(result.tokens));
   }
 
   void look_at(std::uint32_t slot) {

@@ -203,12 +203,12 @@ TEST(SlotCache, GivesAllBackBeforeAWaitAndAtItsEnd) {
   EXPECT_EQ(own.free_tokens(), 8192u);
 }
 
-TEST(SlotCache, TokensTakenElsewhereBecomeSlots) {
+TEST(SlotCache, TokensTakenElsewhereBecomeSlotsForTheNextClaim) {
   OwnPool<NativePlatform> own(4);
   SlotPool::SlotCache cache(own.pool, 0, 1);
-  const std::uint32_t tokens = own.pool.free_slots().try_take(3);
-  Slots out(tokens);
-  cache.accept(out);
+  cache.keep(own.pool.free_slots().try_take(3));
+  EXPECT_EQ(own.free_tokens(), 1u);
+  const Slots out = claim(cache, 3);
   EXPECT_EQ(out, (Slots{0, 1, 2}));
   cache.give_back(out);
   EXPECT_EQ(own.free_tokens(), 4u);
@@ -222,8 +222,8 @@ TEST(SlotCache, WaitingLaneGetsTheSlotThatComesBack) {
     SlotPool::SlotCache own_cache(own.pool, 64, 2);
     const TakeResult result = own.pool.free_slots().take(2);
     ASSERT_EQ(result.tokens, 1u);
-    Slots out(1);
-    own_cache.accept(out);
+    own_cache.keep(result.tokens);
+    const Slots out = claim(own_cache, 1);
     EXPECT_EQ(out, Slots{1});
     own_cache.give_back(out);
   });

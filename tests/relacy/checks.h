@@ -259,7 +259,8 @@ struct PoolExchange : rl::test_suite<PoolExchange<kMutant, kLanes, kSlots, kRoun
       std::array<std::uint32_t, kBatch> out;
       const std::uint32_t count = pool->free_slots().take(kBatch).tokens;
       const auto slots = std::span(out).first(count);
-      cache.accept(slots);
+      cache.keep(count);
+      expect(cache.claim(slots) == count, "a slot for each token");
       for (const std::uint32_t slot : slots) {
         expect(slot < kSlots, "a slot that exists");
         expect(!std::exchange(owned[slot], true), "a slot that nobody owns");

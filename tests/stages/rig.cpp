@@ -51,7 +51,7 @@ std::size_t WorkerSide::run() {
   std::size_t total = 0;
   for (std::size_t done = 1; done > 0; total += done) {
     done = 0;
-    for (WorkerStep& step : steps) done += step.run();
+    for (WorkerStep& step : steps) done += step.run().moved;
   }
   return total;
 }
@@ -152,11 +152,11 @@ bool Rig::settle() {
                        [](const auto& fake) { return fake->all_received(); });
   };
   for (int round = 0; round < 100'000; ++round) {
-    std::size_t done = receive.run() + service.run();
-    if (workers) done += workers->run();
-    done += response.run();
-    if (done == 0 && !receive.starved() && response.blocked_on() == nullptr && all_read())
-      return true;
+    RunResult result = receive.run();
+    result.add(service.run());
+    if (workers) result.moved += workers->run();
+    result.add(response.run());
+    if (result == RunResult{} && all_read()) return true;
   }
   return false;
 }

@@ -116,8 +116,8 @@ class Pipeline {
       const TakeResult taken =
           pool_.free_slots().take(static_cast<std::uint32_t>(out.size()), 1, me.deadline());
       if (taken.status == TakeStatus::closed) wrong("the pool says closed");
-      cache.accept(out.first(taken.tokens));
-      got = taken.tokens;
+      cache.keep(taken.tokens);
+      got = cache.claim(out.first(taken.tokens));
     }
     for (const std::uint32_t slot : out.first(got)) {
       if (slot >= run_.slots) wrong("claimed slot {}", slot);

@@ -4,11 +4,13 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include "tests/support/fake_socket.h"
 #include "tests/support/forked_process.h"
 #include "tests/support/threads.h"
 
@@ -28,11 +30,11 @@ class CountingStep final : public Step {
   std::atomic<int> runs{0};
   std::atomic<int> waits_announced{0};
 
-  std::size_t run() noexcept override {
+  RunResult run() noexcept override {
     ++runs;
-    if (work.load() == 0) return 0;
+    if (work.load() == 0) return {};
     --work;
-    return 1;
+    return has_moved(1);
   }
   void before_wait() noexcept override { ++waits_announced; }
 };
@@ -41,7 +43,7 @@ class CountingStep final : public Step {
 class TokenWait final : public WaitPlace {
  public:
   std::atomic<int> waits{0};
-  bool wait() noexcept override {
+  bool wait(const RunResult&) noexcept override {
     ++waits;
     return semaphore.take(1).status == TakeStatus::taken;
   }
@@ -65,6 +67,53 @@ TEST(Lane, RepeatsItsStepsUntilNoneFindsWorkThenWaits) {
   EXPECT_EQ(place.waits, 3);
   EXPECT_EQ(first.waits_announced, 3) << "what others could use is given up before each wait";
   EXPECT_EQ(second.waits_announced, 3);
+}
+
+// Says what it is told to say, once; then that there is nothing.
+class SayingStep final : public Step {
+ public:
+  explicit SayingStep(const RunResult& result) : result_(result) {}
+  RunResult run() noexcept override { return std::exchange(result_, {}); }
+
+ private:
+  RunResult result_;
+};
+
+// Keeps what it is told, and ends the lane.
+class EndingPlace final : public WaitPlace {
+ public:
+  bool wait(const RunResult& last) noexcept override {
+    told = last;
+    return false;
+  }
+  RunResult told;
+};
+
+RunResult what_the_wait_is_told(const RunResult& first_says, const RunResult& second_says) {
+  SayingStep first(first_says), second(second_says);
+  EndingPlace place;
+  Lane lane({"test-0", {}}, {&first, &second}, place);
+  lane.run_here();
+  return place.told;
+}
+
+TEST(Lane, WaitsAtOnceIfAStepHasToHoweverMuchWasMoved) {
+  for (const Next next : {Next::need_slot, Next::coalesce}) {
+    const RunResult waits{3, next};
+    const RunResult both{7, next};
+    EXPECT_EQ(what_the_wait_is_told(waits, has_moved(4)), both);
+    EXPECT_EQ(what_the_wait_is_told(has_moved(4), waits), both);
+  }
+  EXPECT_EQ(what_the_wait_is_told(has_moved(3), has_moved(4)), RunResult{}) << "it runs again";
+}
+
+TEST(Lane, TheWaitIsToldOfRoomThatIsNeededToo) {
+  FakeSocket full;
+  const RunResult room{0, Next::need_room, &full};
+  EXPECT_EQ(what_the_wait_is_told({}, room), room);
+  EXPECT_EQ(what_the_wait_is_told({0, Next::need_slot}, room),
+            (RunResult{0, Next::need_slot, &full}));
+  EXPECT_EQ(what_the_wait_is_told({2, Next::again, &full}, {}), RunResult{}) << "it runs again";
 }
 
 TEST(Lane, JoinGivesUpAtItsDeadlineAndMayBeRepeated) {
@@ -112,8 +161,8 @@ class LookingStep final : public Step {
   int policy = -1;
   int priority = -1;
 
-  std::size_t run() noexcept override {
-    if (policy >= 0) return 0;
+  RunResult run() noexcept override {
+    if (policy >= 0) return {};
     char text[16] = {};
     pthread_getname_np(pthread_self(), text, sizeof text);
     name = text;
@@ -122,7 +171,7 @@ class LookingStep final : public Step {
     sched_getparam(0, &parameters);
     priority = parameters.sched_priority;
     policy = sched_getscheduler(0);
-    return 1;
+    return has_moved(1);
   }
 };
 
@@ -278,12 +327,12 @@ TEST(Lane, RunHereWithWhatIsNotAllowedIsAnErrorThatNamesTheLaneAndRunsNothing) {
 // Looks at the lane's progress from inside the lane.
 class WatchedLane final : public Step, public WaitPlace {
  public:
-  std::size_t run() noexcept override {
+  RunResult run() noexcept override {
     seen_in_step.push_back(progress.waiting());
     rounds_seen.push_back(progress.rounds());
-    return 0;
+    return {};
   }
-  bool wait() noexcept override {
+  bool wait(const RunResult&) noexcept override {
     seen_in_wait.push_back(progress.waiting());
     return seen_in_wait.size() < 3;
   }

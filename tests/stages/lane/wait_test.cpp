@@ -39,7 +39,7 @@ TEST(LongestWait, NoneIsNoDeadline) {
 void expect_no_longer_than_the_longest(WaitPlace& place) {
   for (int i = 0; i < 3; ++i) {
     const auto begin = std::chrono::steady_clock::now();
-    EXPECT_TRUE(place.wait()) << "the lane goes on";
+    EXPECT_TRUE(place.wait({})) << "the lane goes on";
     EXPECT_GE(std::chrono::steady_clock::now() - begin, kLongest) << "nobody woke it";
   }
 }
@@ -49,7 +49,7 @@ void expect_until_woken(WaitPlace& place, Wake wake) {
   std::atomic<bool> woken = false;
   std::atomic<bool> came_too_early = false;
   std::thread waiter([&] {
-    EXPECT_TRUE(place.wait());
+    EXPECT_TRUE(place.wait({}));
     came_too_early = !woken;
   });
   std::this_thread::sleep_for(5 * kLongest);
@@ -61,8 +61,8 @@ void expect_until_woken(WaitPlace& place, Wake wake) {
 
 class QueueWaitTest : public testing::Test {
  protected:
-  QueueWait place(LongestWait longest, const Step* sender = nullptr) {
-    return QueueWait({consumer_, kBatch, -1, longest, sender}, lane_, stats_);
+  QueueWait place(LongestWait longest) {
+    return QueueWait({consumer_, kBatch, -1, longest}, lane_, stats_);
   }
 
   Memory memory_{SlotQueue::bytes(kSlots)};
@@ -95,36 +95,31 @@ TEST_F(QueueWaitTest, WithoutALongestItEndsWhenWoken) {
 TEST_F(QueueWaitTest, TheEndIsTheEndWithALongestToo) {
   QueueWait place = this->place(kLongest);
   queue_.close();
-  EXPECT_FALSE(place.wait());
+  EXPECT_FALSE(place.wait({}));
 }
 
-class FullSender final : public Step {
- public:
-  std::size_t run() noexcept override { return 0; }
-  DatagramSocket* blocked_on() const noexcept override { return &full; }
-  mutable test::FullSocket full;
-};
-
 TEST_F(QueueWaitTest, WhileRepliesWaitForRoomItLooksAfterThem) {
-  FullSender sender;
-  QueueWait place = this->place({}, &sender);
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(place.wait());
+  test::FullSocket full;
+  const RunResult last{0, Next::need_room, &full};
+  QueueWait place = this->place({});
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(place.wait(last));
   queue_.close();
-  EXPECT_TRUE(place.wait()) << "they are sent first";
+  EXPECT_TRUE(place.wait(last)) << "they are sent first";
   EXPECT_EQ(ledger_.total(Counter::wait_calls), 4u);
 }
 
 TEST_F(QueueWaitTest, AWaitForRoomThatIsRefusedIsTroubleUntilOneIsNot) {
-  FullSender sender;
-  QueueWait place = this->place({}, &sender);
+  test::FullSocket full;
+  const RunResult last{0, Next::need_room, &full};
+  QueueWait place = this->place({});
   std::thread([&] {
     test::let_calls_fail({SYS_poll, SYS_ppoll}, ENOMEM);
-    for (int i = 0; i < 3; ++i) EXPECT_TRUE(place.wait());
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(place.wait(last));
   }).join();
   EXPECT_EQ(ledger_.total(Counter::wait_errors), 3u);
   ASSERT_TRUE(lane_.troubles.look(Trouble::wait));
   EXPECT_EQ(lane_.troubles.look(Trouble::wait)->number, ENOMEM);
-  EXPECT_TRUE(place.wait());
+  EXPECT_TRUE(place.wait(last));
   EXPECT_FALSE(lane_.troubles.look(Trouble::wait));
 }
 
@@ -152,7 +147,7 @@ TEST_F(WorkerWaitTest, EndsAtTheLatestAfterTheLongest) {
   WorkerStep worker = step(kLongest);
   WorkerWait place(worker);
   expect_no_longer_than_the_longest(place);
-  EXPECT_EQ(worker.run(), 0u) << "a wait that brought nothing is no claim";
+  EXPECT_EQ(worker.run().moved, 0u) << "a wait that brought nothing is no claim";
   EXPECT_EQ(ledger_.total(Counter::sem_waits), 0u) << "nothing was waited for";
 }
 
@@ -165,7 +160,7 @@ TEST_F(WorkerWaitTest, WithoutALongestItEndsWhenWoken) {
     ASSERT_EQ(queue_.reserve(1), 1u);
     queue_.put(slot);
   });
-  EXPECT_EQ(worker.run(), 1u);
+  EXPECT_EQ(worker.run().moved, 1u);
   EXPECT_EQ(responses_.ready_guess(), 1u);
 }
 

@@ -261,9 +261,9 @@ TEST_F(RunsAllStepsTest, RepliesThatFindNoRoomWaitInTheStepForItsNextRound) {
   rig_.socket().fail_sends(EAGAIN);
   hand_on(3, to_service_);
   EXPECT_EQ(rig_.responses.ready_guess(), 0u);
-  EXPECT_EQ(response_.blocked_on(), &rig_.socket());
+  EXPECT_EQ(response_.full_socket(), &rig_.socket());
   EXPECT_EQ(response_stats_.value(Counter::entered), 3u);
-  EXPECT_EQ(response_.run(), 2u);
+  EXPECT_EQ(response_.run().moved, 2u);
   EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(response_stats_.value(Counter::entered), 3u);
   lane_.cache.give_all_back();

@@ -31,18 +31,15 @@ using testing::IsEmpty;
 
 class StepStub final : public Step {
  public:
-  std::size_t run() noexcept override {
+  RunResult run() noexcept override {
     ++runs;
-    return 7;
+    return result;
   }
-  bool may_look_again() const noexcept override { return looks_again; }
   void before_wait() noexcept override { ++waits_announced; }
-  DatagramSocket* blocked_on() const noexcept override { return full; }
 
   int runs = 0;
   int waits_announced = 0;
-  bool looks_again = true;
-  DatagramSocket* full = nullptr;
+  RunResult result{7, Next::again};
 };
 
 // The service stage; calls `look` while it has the messages.
@@ -65,18 +62,19 @@ class NextStub final : public InlineStep {
 
 class PlaceStub final : public WaitPlace {
  public:
-  bool wait() noexcept override {
+  bool wait(const RunResult& round) noexcept override {
     ++waits;
+    last = round;
     return result;
   }
   int waits = 0;
+  RunResult last;
   bool result = true;
 };
 
 // What is around a lane.
 struct Surroundings {
   WaitPlace& datagrams;
-  const Step& sender;
   SlotPool& pool;
   int token_event;
   int stop_event;
@@ -94,15 +92,12 @@ struct LaneUnderTest {
         promoting(seat, next, stats, context),
         listening(seat, receive),
         place(seat,
-              {around.datagrams, listening, around.sender, around.pool, around.token_event,
-               around.stop_event, around.idle_end},
+              {around.datagrams, listening, around.pool, around.token_event, around.stop_event,
+               around.idle_end},
               stats, context) {}
 
   // A round of the lane: its step, then its wait.
-  bool run_and_wait() {
-    listening.run();
-    return place.wait();
-  }
+  bool run_and_wait() { return place.wait(listening.run()); }
 
   LeaderSeat seat;
   StatsWriter stats;
@@ -138,13 +133,16 @@ class HandoffTest : public testing::Test {
             asked_to_start_.push_back(lane);
             return start_error_;
           },
-          Surroundings{datagrams_, sender_, pool_, events_[i], stop_event_, idle_end_},
-          ledger_.open()));
+          Surroundings{datagrams_, pool_, events_[i], stop_event_, idle_end_}, ledger_.open()));
   }
   LaneUnderTest& lane(std::uint32_t number) { return *lanes_[number]; }
   std::span<const std::uint32_t> promote(std::uint32_t from, std::size_t messages) {
     batch_.resize(messages);
     return lane(from).promoting.run_inline(batch_, 1234);
+  }
+  // Waits without another run. `full_`: whether replies wait for room.
+  bool wait(std::uint32_t number) {
+    return lane(number).place.wait({0, full_ != nullptr ? Next::need_room : Next::empty, full_});
   }
   void stop() { NativePlatform::signal(stop_event_); }
   // Waits as the lane, while another thread calls `other` once the lane sleeps. Until then the wait
@@ -160,7 +158,7 @@ class HandoffTest : public testing::Test {
     std::int64_t returns = 0;
     const auto begin = std::chrono::steady_clock::now();
     do {
-      result = lane(number).place.wait();
+      result = wait(number);
       ++returns;
     } while (result && !begun);
     EXPECT_TRUE(begun) << "it gave up";
@@ -179,7 +177,7 @@ class HandoffTest : public testing::Test {
   std::vector<std::uint32_t> asked_to_start_;
   std::vector<std::uint32_t> batch_;
   PlaceStub datagrams_;
-  StepStub sender_;
+  DatagramSocket* full_ = nullptr;
   std::optional<LeaderToken> token_;
   std::vector<std::unique_ptr<LaneUnderTest>> lanes_;
 };
@@ -188,19 +186,9 @@ class HandoffTest : public testing::Test {
 
 TEST_F(HandoffTest, OnlyTheLaneThatHasTheTurnReceives) {
   make(2);
-  EXPECT_EQ(lane(0).listening.run(), 7u);
-  EXPECT_EQ(lane(1).listening.run(), 0u);
+  EXPECT_EQ(lane(0).listening.run(), has_moved(7));
+  EXPECT_EQ(lane(1).listening.run(), RunResult{});
   EXPECT_EQ(lane(1).receive.runs, 0);
-}
-
-TEST_F(HandoffTest, WithoutTheTurnNothingOfTheReceiveStepKeepsALaneFromLookingAgain) {
-  make(2);
-  for (const bool looks_again : {true, false}) {
-    for (std::uint32_t i = 0; i < 2; ++i) lane(i).receive.looks_again = looks_again;
-    for (std::uint32_t i = 0; i < 2; ++i) lane(i).listening.run();
-    EXPECT_EQ(lane(0).listening.may_look_again(), looks_again);
-    EXPECT_TRUE(lane(1).listening.may_look_again());
-  }
 }
 
 TEST_F(HandoffTest, BeforeAWaitTheReceiveStepGivesUpWhatOthersCouldUse) {
@@ -301,7 +289,9 @@ TEST_F(HandoffTest, WhatPassingTookIsNotTheNextStepsTime) {
 
 TEST_F(HandoffTest, WithTheTurnItWaitsForDatagrams) {
   make(2);
+  lane(0).receive.result = {0, Next::need_slot};
   EXPECT_TRUE(lane(0).run_and_wait());
+  EXPECT_EQ(datagrams_.last.next, Next::need_slot) << "or for what else its receive step needs";
   datagrams_.result = false;
   EXPECT_FALSE(lane(0).run_and_wait()) << "the last one to receive needs no leave to end";
   EXPECT_EQ(datagrams_.waits, 2);
@@ -322,29 +312,29 @@ TEST_F(HandoffTest, WithoutItItSleepsUntilItComes) {
 TEST_F(HandoffTest, ATurnThatComesAfterTheRunIsUsedForARunFirst) {
   make(2);
   datagrams_.result = false;
-  EXPECT_EQ(lane(1).listening.run(), 0u);
+  EXPECT_EQ(lane(1).listening.run().moved, 0u);
   promote(0, 2);
   ASSERT_TRUE(token_->is_leader(1));
-  EXPECT_TRUE(lane(1).place.wait()) << "it has not looked at the sockets";
+  EXPECT_TRUE(wait(1)) << "it has not looked at the sockets";
   EXPECT_EQ(datagrams_.waits, 0);
-  EXPECT_EQ(lane(1).listening.run(), 7u);
-  EXPECT_FALSE(lane(1).place.wait());
+  EXPECT_EQ(lane(1).listening.run().moved, 7u);
+  EXPECT_FALSE(wait(1));
 }
 
 TEST_F(HandoffTest, ATurnThatHasComeMeanwhileIsNotSleptOver) {
   make(2);
   promote(0, 2);
-  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_TRUE(wait(1));
   EXPECT_EQ(ledger_.total(Counter::wait_calls), 0u);
 }
 
 TEST_F(HandoffTest, AnIdleLaneEndsUnlessTooFewWouldRemain) {
   idle_end_ = 1ms;
   make(3, 2);
-  EXPECT_FALSE(lane(2).place.wait());
+  EXPECT_FALSE(wait(2));
   EXPECT_EQ(token_->open_guess(), 2u);
   EXPECT_EQ(ledger_.total(Counter::threads_ended), 1u);
-  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_TRUE(wait(1));
   EXPECT_EQ(token_->open_guess(), 2u);
   EXPECT_EQ(ledger_.total(Counter::threads_ended), 1u);
   promote(0, 2);
@@ -354,7 +344,7 @@ TEST_F(HandoffTest, AnIdleLaneEndsUnlessTooFewWouldRemain) {
 TEST_F(HandoffTest, OneThatHasEndedIsStartedAgain) {
   idle_end_ = 1ms;
   make(2);
-  ASSERT_FALSE(lane(1).place.wait());
+  ASSERT_FALSE(wait(1));
   promote(0, kLimit);
   EXPECT_THAT(asked_to_start_, ElementsAre(1u));
   EXPECT_TRUE(token_->is_leader(1));
@@ -362,17 +352,17 @@ TEST_F(HandoffTest, OneThatHasEndedIsStartedAgain) {
 
 TEST_F(HandoffTest, WithRepliesThatWaitForRoomAnIdleLaneStays) {
   test::FullSocket full;
-  sender_.full = &full;
+  full_ = &full;
   idle_end_ = 1ms;
   make(2);
-  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_TRUE(wait(1));
   EXPECT_EQ(ledger_.total(Counter::threads_ended), 0u);
   EXPECT_EQ(token_->open_guess(), 2u);
 }
 
 TEST_F(HandoffTest, RoomInASocketWakesItWithoutTheTurn) {
   test::FullSocket full;
-  sender_.full = &full;
+  full_ = &full;
   make(2);
   EXPECT_TRUE(wait_while(1, [&full] { full.make_room(); }));
   EXPECT_FALSE(token_->is_leader(1));
@@ -381,7 +371,7 @@ TEST_F(HandoffTest, RoomInASocketWakesItWithoutTheTurn) {
 TEST_F(HandoffTest, AtTheStopALaneWithoutTheTurnEnds) {
   make(3, 3);
   EXPECT_TRUE(wait_while(1, [this] { stop(); })) << "its steps run once more";
-  EXPECT_FALSE(lane(1).place.wait()) << "however few remain";
+  EXPECT_FALSE(wait(1)) << "however few remain";
   EXPECT_EQ(token_->open_guess(), 2u);
   EXPECT_EQ(ledger_.total(Counter::threads_ended), 0u) << "it was no transient one";
   promote(0, 2);
@@ -390,19 +380,19 @@ TEST_F(HandoffTest, AtTheStopALaneWithoutTheTurnEnds) {
 
 TEST_F(HandoffTest, AtTheStopRepliesAreSentFirst) {
   test::FullSocket full;
-  sender_.full = &full;
+  full_ = &full;
   make(2);
   stop();
-  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_TRUE(wait(1));
   EXPECT_TRUE(wait_while(1, [&full] { full.make_room(); })) << "the stop wakes it once only";
-  sender_.full = nullptr;
-  EXPECT_FALSE(lane(1).place.wait());
+  full_ = nullptr;
+  EXPECT_FALSE(wait(1));
 }
 
 TEST_F(HandoffTest, AtTheStopATurnThatComesIsTaken) {
   make(2);
   stop();
-  EXPECT_TRUE(lane(1).place.wait());
+  EXPECT_TRUE(wait(1));
   promote(0, 2);
   EXPECT_TRUE(lane(1).run_and_wait());
   EXPECT_EQ(datagrams_.waits, 1) << "what the sockets still hold is for the leader";
@@ -410,10 +400,10 @@ TEST_F(HandoffTest, AtTheStopATurnThatComesIsTaken) {
 
 TEST_F(HandoffTest, AClosedPoolEndsALaneWithoutTheTurnAtOnce) {
   test::FullSocket full;
-  sender_.full = &full;
+  full_ = &full;
   make(2);
   pool_.free_slots().close();
-  EXPECT_FALSE(lane(1).place.wait());
+  EXPECT_FALSE(wait(1));
   EXPECT_EQ(ledger_.total(Counter::wait_calls), 0u);
 }
 

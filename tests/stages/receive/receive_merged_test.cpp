@@ -30,7 +30,7 @@ class ReceiveMergedTest : public testing::Test {
 TEST_F(ReceiveMergedTest, AnExactMultipleIsSoManyMessagesInOrder) {
   Rig rig(echo_);
   rig.deliver_merged("aabbccdd", 2);
-  EXPECT_EQ(rig.receive.run(), 4u);
+  EXPECT_EQ(rig.receive.run().moved, 4u);
   EXPECT_EQ(rig.total(Counter::received), 4u);
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("aa", "bb", "cc", "dd"));
@@ -62,17 +62,16 @@ TEST_F(ReceiveMergedTest, SegmentsWithoutASlotWaitAndCountAsInFlight) {
   rig.deliver_merged("a1a2a3a4a5a6a7", 2);
   rig.socket().end_batch();
   rig.deliver("later");
-  EXPECT_EQ(rig.receive.run(), 3u);
+  EXPECT_EQ(rig.receive.run().moved, 3u);
   EXPECT_EQ(rig.total(Counter::received), 7u);
   rig.expect_ledger(4);
-  EXPECT_EQ(rig.receive.run(), 0u);
-  EXPECT_TRUE(rig.receive.starved());
+  EXPECT_EQ(rig.receive.run(), (RunResult{0, Next::need_slot}));
   EXPECT_EQ(rig.socket().counts().receive_calls, 1u)
       << "nothing is received before they have slots";
 
   rig.service.run();
   rig.response.run();
-  EXPECT_EQ(rig.receive.run(), 3u);
+  EXPECT_EQ(rig.receive.run().moved, 3u);
   rig.expect_ledger(1);
   EXPECT_EQ(rig.socket().counts().receive_calls, 1u);
 
@@ -108,8 +107,8 @@ TEST_F(ReceiveMergedTest, TokensWaitedForServeLeftoversFirst) {
   rig.service.run();
   rig.response.run();
   rig.response.before_wait();
-  rig.receive.accept_tokens(rig.pool.free_slots().try_take(1));
-  EXPECT_EQ(rig.receive.run(), 1u);
+  rig.receive_lane.cache.keep(rig.pool.free_slots().try_take(1));
+  EXPECT_EQ(rig.receive.run().moved, 1u);
   rig.expect_ledger();
   EXPECT_EQ(rig.socket().counts().receive_calls, 1u);
   ASSERT_TRUE(rig.settle());
@@ -175,7 +174,7 @@ TEST_F(ReceiveMergedTest, SlotsOfRefusedArrivalsAreUsedByOthers) {
   rig.deliver("stranger", address("198.51.100.1", 4000));
   rig.deliver("stranger", address("198.51.100.1", 4000));
   rig.deliver_merged("aabbcc", 2);
-  EXPECT_EQ(rig.receive.run(), 5u);
+  EXPECT_EQ(rig.receive.run().moved, 5u);
   rig.expect_ledger();
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("aa", "bb", "cc"));
@@ -210,10 +209,10 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndEndWithIt) {
   options.slots = 2;
   Rig rig(echo_, std::move(options));
   rig.deliver_merged("a1a2a3a4a5", 2);
-  EXPECT_EQ(rig.receive.run(), 2u);
+  EXPECT_EQ(rig.receive.run().moved, 2u);
   rig.expect_ledger(3);
   rig.pool.free_slots().close();
-  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(rig.receive.run().moved, 0u);
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 3u);
   rig.expect_ledger();
   EXPECT_EQ(rig.seize_all(), 2u);
@@ -230,7 +229,7 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndAreTakenFromALaneThatStand
   rig.deliver_merged("a1a2a3a4a5", 2);
   rig.socket().end_batch();
   rig.deliver("later");
-  EXPECT_EQ(rig.receive.run(), 2u);
+  EXPECT_EQ(rig.receive.run().moved, 2u);
   rig.pool.free_slots().close();
   EXPECT_EQ(rig.take_away_held(), 3u);
   EXPECT_EQ(rig.seize_all(), 2u);
@@ -238,7 +237,7 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndAreTakenFromALaneThatStand
   EXPECT_EQ(rig.ledger.in_flight(), 0u);
 
   // The lane comes back, for instance from a service.
-  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(rig.receive.run().moved, 0u);
   EXPECT_EQ(rig.take_away_held(), 0u);
   rig.expect_ledger();
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
@@ -277,11 +276,11 @@ TEST_F(ReceiveMergedTest, AForcedEndDuringAReceiveWaitsForIt) {
   Rig rig(echo_, std::move(options));
   main = &rig;
   rig.deliver_merged("a1a2a3a4a5", 2);
-  EXPECT_EQ(rig.receive.run(), 2u);
+  EXPECT_EQ(rig.receive.run().moved, 2u);
   EXPECT_EQ(asked, 1);
   EXPECT_EQ(rig.take_away_held(), 3u);
   EXPECT_EQ(rig.seize_all(), 2u);
-  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(rig.receive.run().moved, 0u);
   rig.expect_ledger();
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);
   EXPECT_EQ(rig.ledger.in_flight(), 0u);

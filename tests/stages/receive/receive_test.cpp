@@ -41,8 +41,7 @@ class ReceiveTest : public testing::Test {
 
 TEST_F(ReceiveTest, NothingToReadIsNoWorkAndKeepsNoSlot) {
   Rig rig(echo_);
-  EXPECT_EQ(rig.receive.run(), 0u);
-  EXPECT_FALSE(rig.receive.starved());
+  EXPECT_EQ(rig.receive.run(), RunResult{});
   EXPECT_EQ(rig.total(Counter::received), 0u);
   EXPECT_EQ(rig.total(Counter::batches), 0u);
   rig.expect_at_rest();
@@ -51,7 +50,7 @@ TEST_F(ReceiveTest, NothingToReadIsNoWorkAndKeepsNoSlot) {
 TEST_F(ReceiveTest, ADatagramBecomesAMessage) {
   Rig rig(echo_);
   rig.deliver("hello", client(3));
-  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_EQ(rig.receive.run().moved, 1u);
   rig.expect_ledger();
   const auto slots = take_requests(rig);
   ASSERT_EQ(slots.size(), 1u);
@@ -95,10 +94,9 @@ TEST_F(ReceiveTest, MoreDatagramsThanSlotsWaitInTheKernel) {
   options.slots = 3;
   Rig rig(echo_, std::move(options));
   for (int i = 0; i < 5; ++i) rig.deliver(std::to_string(i));
-  EXPECT_EQ(rig.receive.run(), 3u);
+  EXPECT_EQ(rig.receive.run().moved, 3u);
   EXPECT_EQ(rig.total(Counter::received), 3u);
-  EXPECT_EQ(rig.receive.run(), 0u);
-  EXPECT_TRUE(rig.receive.starved());
+  EXPECT_EQ(rig.receive.run(), (RunResult{0, Next::need_slot}));
   EXPECT_EQ(rig.socket().counts().receive_calls, 1u) << "without a slot nothing is read";
   rig.expect_ledger();
   ASSERT_TRUE(rig.settle());
@@ -112,16 +110,14 @@ TEST_F(ReceiveTest, TokensWaitedForAreUsedByTheNextRun) {
   Rig rig(echo_, std::move(options));
   for (int i = 0; i < 4; ++i) rig.deliver(std::to_string(i));
   rig.receive.run();
-  rig.receive.run();
-  ASSERT_TRUE(rig.receive.starved());
+  ASSERT_EQ(rig.receive.run().next, Next::need_slot);
   rig.service.run();
   rig.response.run();
   rig.response.before_wait();
   const std::uint32_t tokens = rig.pool.free_slots().try_take(2);
   ASSERT_EQ(tokens, 2u);
-  rig.receive.accept_tokens(tokens);
-  EXPECT_EQ(rig.receive.run(), 2u);
-  EXPECT_FALSE(rig.receive.starved());
+  rig.receive_lane.cache.keep(tokens);
+  EXPECT_EQ(rig.receive.run(), (RunResult{2, Next::again}));
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3"));
   rig.expect_at_rest();
@@ -131,9 +127,9 @@ TEST_F(ReceiveTest, TokensThatTurnOutUnneededAreGivenBackInTheSameRun) {
   RigOptions options;
   options.slots = 4;
   Rig rig(echo_, std::move(options));
-  rig.receive.accept_tokens(rig.pool.free_slots().try_take(3));
+  rig.receive_lane.cache.keep(rig.pool.free_slots().try_take(3));
   EXPECT_EQ(free_slots(rig), 1u);
-  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(rig.receive.run().moved, 0u);
   EXPECT_EQ(free_slots(rig), 4u);
   rig.expect_at_rest();
 }
@@ -143,7 +139,7 @@ TEST_F(ReceiveTest, UnusedSlotsAreGivenBackInTheSameRun) {
   options.slots = 8;  // too few for a cache
   Rig rig(echo_, std::move(options));
   rig.deliver("one");
-  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_EQ(rig.receive.run().moved, 1u);
   EXPECT_EQ(free_slots(rig), 7u);
 }
 
@@ -152,7 +148,7 @@ TEST_F(ReceiveTest, AWaitingLaneKeepsNoSlotInItsCache) {
   options.slots = 1024;
   Rig rig(echo_, std::move(options));
   rig.deliver("one");
-  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_EQ(rig.receive.run().moved, 1u);
   EXPECT_LT(free_slots(rig), 1023u) << "the cache is used";
   rig.receive.before_wait();
   EXPECT_EQ(free_slots(rig), 1023u);
@@ -165,9 +161,9 @@ TEST_F(ReceiveTest, EveryPortInTurnABatchAtATime) {
   Rig rig(echo_, std::move(options));
   for (std::size_t p = 0; p < 3; ++p)
     for (int i = 0; i < 5; ++i) rig.deliver(std::to_string(p) + std::to_string(i), client(), p);
-  EXPECT_EQ(rig.receive.run(), 6u);
-  EXPECT_EQ(rig.receive.run(), 6u);
-  EXPECT_EQ(rig.receive.run(), 3u);
+  EXPECT_EQ(rig.receive.run().moved, 6u);
+  EXPECT_EQ(rig.receive.run().moved, 6u);
+  EXPECT_EQ(rig.receive.run().moved, 3u);
   for (const std::uint32_t slot : take_requests(rig)) {
     const SlotHeader& header = rig.store.header(slot);
     const char first = static_cast<char>(rig.store.request(slot)[0]);
@@ -224,7 +220,7 @@ TEST_F(ReceiveTest, APendingErrorDoesNotHideTheDatagramsBehindIt) {
   Rig rig(echo_);
   rig.socket().fail_receive(ECONNREFUSED);
   rig.deliver("hidden");
-  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_EQ(rig.receive.run().moved, 1u);
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("hidden"));
   rig.expect_at_rest();
@@ -236,8 +232,8 @@ TEST_F(ReceiveTest, ASocketThatFailsForEverDoesNotTrapTheLane) {
   Rig rig(echo_, std::move(options));
   for (int i = 0; i < 1000; ++i) rig.socket(0).fail_receive(EBADF);
   rig.deliver("alive", client(), 1);
-  EXPECT_EQ(rig.receive.run(), 1u);
-  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(rig.receive.run().moved, 1u);
+  EXPECT_EQ(rig.receive.run().moved, 0u);
   EXPECT_LT(rig.total(Counter::receive_errors), 10u);
   rig.service.run();
   rig.response.run();
@@ -267,8 +263,8 @@ TEST_F(ReceiveTest, ASocketThatFailsIsLeftAloneForLongerAndLonger) {
   // After each pause of 1, 2, 4 ... 256 ms the lane tries again, with two calls.
   EXPECT_GE(rig.total(Counter::receive_errors), 2u);
   EXPECT_LE(rig.total(Counter::receive_errors), 2u * 10);
-  EXPECT_TRUE(rig.receive.fails(0));
-  EXPECT_FALSE(rig.receive.fails(1));
+  EXPECT_TRUE(rig.receive.failing_sockets().fails(0));
+  EXPECT_FALSE(rig.receive.failing_sockets().fails(1));
   ASSERT_TRUE(rig.receive_lane.troubles.look(Trouble::receive));
   EXPECT_EQ(rig.receive_lane.troubles.look(Trouble::receive)->number, ENOMEM);
   rig.expect_at_rest();
@@ -285,8 +281,8 @@ TEST_F(ReceiveTest, OneThatNoLongerFailsIsReadAsBefore) {
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("after"));
   EXPECT_EQ(rig.total(Counter::receive_errors), 2u * 5);
-  EXPECT_FALSE(rig.receive.fails(0));
-  EXPECT_EQ(rig.receive.next_try(), kNoDeadline);
+  EXPECT_FALSE(rig.receive.failing_sockets().fails(0));
+  EXPECT_EQ(rig.receive.failing_sockets().next_try(), kNoDeadline);
   EXPECT_FALSE(rig.receive_lane.troubles.look(Trouble::receive)) << "it is over";
   rig.expect_at_rest();
 }
@@ -297,15 +293,15 @@ TEST_F(ReceiveTest, AllAreTriedAtOnceWhenTheLaneIsToStop) {
   for (int i = 0; i < 2 * 14; ++i) rig.socket().fail_receive(ENOMEM);
   // After these failures its pause is the longest.
   for (std::uint64_t i = 1; i <= 14; ++i) {
-    rig.receive.try_all_again();
-    EXPECT_EQ(rig.receive.run(), 0u);
+    rig.receive.failing_sockets().end_pauses();
+    EXPECT_EQ(rig.receive.run().moved, 0u);
     EXPECT_EQ(rig.total(Counter::receive_errors), 2 * i);
   }
-  EXPECT_NE(rig.receive.next_try(), kNoDeadline);
+  EXPECT_NE(rig.receive.failing_sockets().next_try(), kNoDeadline);
   rig.deliver("hidden");
-  EXPECT_EQ(rig.receive.run(), 0u) << "it pauses";
-  rig.receive.try_all_again();
-  EXPECT_EQ(rig.receive.run(), 1u);
+  EXPECT_EQ(rig.receive.run().moved, 0u) << "it pauses";
+  rig.receive.failing_sockets().end_pauses();
+  EXPECT_EQ(rig.receive.run().moved, 1u);
   ASSERT_TRUE(rig.settle());
   rig.expect_at_rest();
 }
@@ -399,14 +395,14 @@ TEST_F(ReceiveTest, WhereItIsToldToItPausesBetweenSmallBatches) {
     bool paused = false;
     for (int run = 0; run < 20'000 && !paused; ++run) {
       for (int i = 0; i < 3; ++i) rig.deliver("hello");
-      EXPECT_EQ(rig.receive.run(), 3u);
-      paused = rig.receive.must_coalesce();
-      EXPECT_EQ(rig.receive.may_look_again(), !paused);
+      const RunResult result = rig.receive.run();
+      EXPECT_EQ(result.moved, 3u);
+      paused = result.next == Next::coalesce;
+      EXPECT_EQ(result.next, paused ? Next::coalesce : Next::again);
       ASSERT_TRUE(rig.settle());
     }
     EXPECT_EQ(paused, coalesces);
-    rig.receive.run();
-    EXPECT_FALSE(rig.receive.must_coalesce()) << "with nothing to read the lane waits";
+    EXPECT_EQ(rig.receive.run().next, Next::empty) << "with nothing to read the lane waits";
     rig.expect_at_rest();
   }
 }
@@ -440,7 +436,7 @@ class ReceiveStepTest : public ReceiveTest {
 TEST_F(ReceiveStepTest, ARunGoesRoundAllSockets) {
   ReceiveStep step = step_of(wiring());
   deliver_to_both(3);
-  EXPECT_EQ(step.run(), 6u);
+  EXPECT_EQ(step.run().moved, 6u);
 }
 
 TEST_F(ReceiveStepTest, WhereItIsToldToARunEndsWithItsFirstBatchAndTheNextGoesOnBehindIt) {
@@ -449,14 +445,14 @@ TEST_F(ReceiveStepTest, WhereItIsToldToARunEndsWithItsFirstBatchAndTheNextGoesOn
   ReceiveStep step = step_of(one_batch);
   deliver_to_both(3);
   for (std::size_t socket = 0; socket < 2; ++socket) {
-    EXPECT_EQ(step.run(), 3u);
+    EXPECT_EQ(step.run().moved, 3u);
     const auto slots = take_requests(rig_);
     ASSERT_EQ(slots.size(), 3u);
     for (const std::uint32_t slot : slots) EXPECT_EQ(rig_.store.header(slot).socket_index, socket);
   }
-  EXPECT_EQ(step.run(), 0u);
+  EXPECT_EQ(step.run().moved, 0u);
   rig_.deliver("x", client(), 1);
-  EXPECT_EQ(step.run(), 1u) << "an empty socket is no batch";
+  EXPECT_EQ(step.run().moved, 1u) << "an empty socket is no batch";
 }
 
 TEST_F(ReceiveStepTest, MessagesNameTheirSocketByItsPlaceInTheServersList) {
@@ -464,7 +460,7 @@ TEST_F(ReceiveStepTest, MessagesNameTheirSocketByItsPlaceInTheServersList) {
   second_group.first_socket = 2;
   ReceiveStep step = step_of(second_group);
   deliver_to_both(1);
-  EXPECT_EQ(step.run(), 2u);
+  EXPECT_EQ(step.run().moved, 2u);
   std::vector<unsigned> sockets;
   for (const std::uint32_t slot : take_requests(rig_))
     sockets.push_back(rig_.store.header(slot).socket_index);
@@ -477,11 +473,10 @@ TEST_F(ReceiveStepTest, AfterTheSignNothingMoreIsRead) {
   leaving.stop_reading = &leave;
   ReceiveStep step = step_of(leaving);
   deliver_to_both(1);
-  EXPECT_EQ(step.run(), 2u);
+  EXPECT_EQ(step.run().moved, 2u);
   deliver_to_both(1);
   leave.give();
-  EXPECT_EQ(step.run(), 0u);
-  EXPECT_FALSE(step.starved());
+  EXPECT_EQ(step.run(), RunResult{});
   EXPECT_FALSE(rig_.socket().all_received());
   EXPECT_EQ(rig_.total(Counter::received), 2u);
 }
@@ -494,11 +489,11 @@ TEST_F(ReceiveStepTest, AfterTheSignWhatTheLaneHoldsStillGoesOn) {
   leaving.stop_reading = &leave;
   ReceiveStep step = step_of(leaving);
   rig_.deliver_merged("abcdef", 1);
-  EXPECT_EQ(step.run(), 4u) << "a batch";
+  EXPECT_EQ(step.run().moved, 4u) << "a batch";
   rig_.deliver("unread");
   leave.give();
-  EXPECT_EQ(step.run(), 2u);
-  EXPECT_EQ(step.run(), 0u);
+  EXPECT_EQ(step.run().moved, 2u);
+  EXPECT_EQ(step.run().moved, 0u);
   EXPECT_FALSE(rig_.socket().all_received());
   EXPECT_EQ(rig_.total(Counter::received), 6u);
   rig_.expect_ledger();
@@ -509,16 +504,16 @@ TEST_F(ReceiveStepTest, ARaceIsLostByWhoWasWokenForASocketAndReadNothing) {
   step.run();
   EXPECT_EQ(rig_.total(Counter::lost_races), 0u) << "nobody has woken it";
 
-  step.woken();
+  rig_.receive_lane.woken_by_socket = true;
   step.run();
   EXPECT_EQ(rig_.total(Counter::lost_races), 1u);
   step.run();
   EXPECT_EQ(rig_.total(Counter::lost_races), 1u) << "one wake-up, one race";
 
   rig_.deliver("x", client(), 1);
-  step.woken();
-  EXPECT_EQ(step.run(), 1u);
-  EXPECT_EQ(step.run(), 0u);
+  rig_.receive_lane.woken_by_socket = true;
+  EXPECT_EQ(step.run().moved, 1u);
+  EXPECT_EQ(step.run().moved, 0u);
   EXPECT_EQ(rig_.total(Counter::lost_races), 1u) << "the first run after it counts";
 }
 
@@ -526,9 +521,8 @@ TEST_F(ReceiveStepTest, WithoutASlotNoRaceIsLost) {
   ReceiveStep step = step_of(wiring());
   std::vector<std::uint32_t> all(rig_.store.slots());
   ASSERT_EQ(rig_.response_lane.cache.claim(all), all.size());
-  step.woken();
-  EXPECT_EQ(step.run(), 0u);
-  ASSERT_TRUE(step.starved());
+  rig_.receive_lane.woken_by_socket = true;
+  ASSERT_EQ(step.run(), (RunResult{0, Next::need_slot}));
   EXPECT_EQ(rig_.total(Counter::lost_races), 0u);
   rig_.response_lane.cache.give_back(all);
 }

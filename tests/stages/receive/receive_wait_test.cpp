@@ -69,13 +69,20 @@ class ReceiveWaitTest : public testing::Test {
     place_ = std::make_unique<ReceiveWait>(
         ReceiveWait::Wiring{{&socket_}, pool_, kBatch, 1, stop_event_, longest}, step_);
   }
+  std::size_t run() {
+    last_ = step_.run();
+    return last_.moved;
+  }
+  bool starved() const { return last_.next == Next::need_slot; }
+  // Waits as the lane does after its last run.
+  bool wait() { return place_->wait(last_); }
   // All slots are taken, and a datagram waits for one.
   void starve() {
     for (int i = 0; i < 3; ++i) send("x");
-    ASSERT_TRUE(place_->wait());
-    ASSERT_EQ(step_.run(), 2u);
-    ASSERT_EQ(step_.run(), 0u);
-    ASSERT_TRUE(step_.starved());
+    ASSERT_TRUE(wait());
+    ASSERT_EQ(run(), 2u);
+    ASSERT_EQ(run(), 0u);
+    ASSERT_TRUE(starved());
   }
   void send(std::string_view text) {
     const SocketAddress to = socket_.local_address();
@@ -106,31 +113,32 @@ class ReceiveWaitTest : public testing::Test {
   UdpSocket socket_{test::address("127.0.0.1", 0), {}};
   UdpSocket client_{test::address("127.0.0.1", 0), {}};
   ReceiveStep step_;
+  RunResult last_;
   SlotPool::SlotCache other_{pool_, 0, 1};
   std::unique_ptr<ReceiveWait> place_;
 };
 
 TEST_F(ReceiveWaitTest, EndsWhenADatagramIsThere) {
   send("x");
-  EXPECT_TRUE(place_->wait());
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_TRUE(wait());
+  EXPECT_EQ(run(), 1u);
 }
 
 TEST_F(ReceiveWaitTest, AfterTheStopTheSocketsAreEmptiedFirst) {
   send("a");
   stop();
-  EXPECT_TRUE(place_->wait()) << "what is in the socket has to be taken first";
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_TRUE(wait()) << "what is in the socket has to be taken first";
+  EXPECT_EQ(run(), 1u);
   send("b");  // came before the lane looked again
-  EXPECT_EQ(step_.run(), 1u);
-  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(run(), 1u);
+  EXPECT_EQ(run(), 0u);
 }
 
 TEST_F(ReceiveWaitTest, TheLaneEndsWhenARunAfterTheStopFoundNothing) {
   stop();
-  ASSERT_TRUE(place_->wait());
-  ASSERT_EQ(step_.run(), 0u);
-  EXPECT_FALSE(place_->wait());
+  ASSERT_TRUE(wait());
+  ASSERT_EQ(run(), 0u);
+  EXPECT_FALSE(wait());
 }
 
 TEST_F(ReceiveWaitTest, WithoutAFreeSlotItWaitsForOneNotForTheSocket) {
@@ -143,9 +151,9 @@ TEST_F(ReceiveWaitTest, WithoutAFreeSlotItWaitsForOneNotForTheSocket) {
     slept_ns = monotonic_ns() - begin;
     give_one_slot_back();
   });
-  EXPECT_TRUE(place_->wait());
+  EXPECT_TRUE(wait());
   downstream.join();
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(run(), 1u);
   EXPECT_EQ(ledger_.total(Counter::sem_waits), 1u);
   EXPECT_GE(ledger_.total(Counter::slot_wait_ns), slept_ns);
   EXPECT_EQ(ledger_.total(Counter::slot_wait_ns), ledger_.total(Counter::sem_wait_ns));
@@ -156,17 +164,17 @@ TEST_F(ReceiveWaitTest, WithoutAFreeSlotItWaitsForOneNotForTheSocket) {
 TEST_F(ReceiveWaitTest, AStopWhileItWaitsForASlotLosesNothing) {
   for (int i = 0; i < 3; ++i) send("x");
   stop();
-  ASSERT_TRUE(place_->wait());
-  ASSERT_EQ(step_.run(), 2u);
-  ASSERT_EQ(step_.run(), 0u);
+  ASSERT_TRUE(wait());
+  ASSERT_EQ(run(), 2u);
+  ASSERT_EQ(run(), 0u);
   give_one_slot_back();
-  EXPECT_TRUE(place_->wait());
-  EXPECT_EQ(step_.run(), 1u);
-  ASSERT_EQ(step_.run(), 0u);
+  EXPECT_TRUE(wait());
+  EXPECT_EQ(run(), 1u);
+  ASSERT_EQ(run(), 0u);
   give_one_slot_back();
-  ASSERT_TRUE(place_->wait());
-  ASSERT_EQ(step_.run(), 0u);
-  EXPECT_FALSE(place_->wait());
+  ASSERT_TRUE(wait());
+  ASSERT_EQ(run(), 0u);
+  EXPECT_FALSE(wait());
 }
 
 // No event wakes the lane: no datagram comes, no slot comes back.
@@ -176,9 +184,9 @@ TEST_F(ReceiveWaitTest, EndsAtTheLatestAfterTheLongest) {
     if (starved) starve();
     for (int i = 0; i < 3; ++i) {
       const auto begin = std::chrono::steady_clock::now();
-      EXPECT_TRUE(place_->wait()) << "the lane goes on";
+      EXPECT_TRUE(wait()) << "the lane goes on";
       EXPECT_GE(std::chrono::steady_clock::now() - begin, 19ms) << "nobody woke it";
-      EXPECT_EQ(step_.run(), 0u);
+      EXPECT_EQ(run(), 0u);
     }
   }
   EXPECT_EQ(ledger_.total(Counter::sem_waits), 3u) << "for slots";
@@ -197,7 +205,7 @@ TEST_F(ReceiveWaitTest, SignalsThatBringNoSlotDoNotProlongIt) {
       std::this_thread::sleep_for(1ms);
     }
   });
-  EXPECT_TRUE(place_->wait());
+  EXPECT_TRUE(wait());
   EXPECT_LT(signals, 5000) << "it waited until the signals ended";
   over = true;
   others.join();
@@ -210,11 +218,11 @@ TEST_F(ReceiveWaitTest, AClosedPoolEndsTheLaneAtOnce) {
     while (pool_.free_slots().waiters_guess() == 0) std::this_thread::yield();
     pool_.free_slots().close();
   });
-  EXPECT_TRUE(place_->wait());
+  EXPECT_TRUE(wait());
   forced_end.join();
-  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(run(), 0u);
   step_.before_wait();
-  EXPECT_FALSE(place_->wait());
+  EXPECT_FALSE(wait());
   EXPECT_EQ(ledger_.total(Counter::received), 2u);
 }
 
@@ -248,12 +256,17 @@ class FailingReceiveWaitTest : public ReceiveWaitTest {
                       lane_, ledger_.open()),
         failing_place_({{&failing_, &healthy_}, pool_, kBatch, 1, stop_event_}, failing_step_) {}
 
+  std::size_t run_failing() {
+    last_ = failing_step_.run();
+    return last_.moved;
+  }
+  bool wait_failing() { return failing_place_.wait(last_); }
   // Runs until the wait ends the lane, as a lane does, and gives each message's slot back.
   void run_lane() {
     do {
-      while (failing_step_.run() > 0) give_one_slot_back();
+      while (run_failing() > 0) give_one_slot_back();
       ++rounds_;
-    } while (failing_place_.wait());
+    } while (wait_failing());
   }
 
   UdpSocket healthy_{test::address("127.0.0.1", 0), {}};
@@ -287,29 +300,29 @@ TEST_F(FailingReceiveWaitTest, ASocketWhoseReadsFailDoesNotKeepTheLaneAwake) {
 TEST_F(FailingReceiveWaitTest, AStopEndsThePauseAndASocketThatStillFailsTheLane) {
   send("x");
   for (int i = 0; i < 12; ++i) {
-    failing_step_.try_all_again();
-    ASSERT_EQ(failing_step_.run(), 0u);
+    failing_step_.failing_sockets().end_pauses();
+    ASSERT_EQ(run_failing(), 0u);
   }
   ASSERT_EQ(failing_.calls, 2 * 12);
   stop();
-  EXPECT_TRUE(failing_place_.wait());
-  EXPECT_EQ(failing_step_.run(), 0u);
+  EXPECT_TRUE(wait_failing());
+  EXPECT_EQ(run_failing(), 0u);
   EXPECT_EQ(failing_.calls, 2 * 13) << "it is tried once more, at once";
-  EXPECT_FALSE(failing_place_.wait());
+  EXPECT_FALSE(wait_failing());
 }
 
 TEST_F(FailingReceiveWaitTest, AStopEndsThePauseAndASocketThatFailsNoMoreIsEmptied) {
   send("x");
   for (int i = 0; i < 12; ++i) {
-    failing_step_.try_all_again();
-    ASSERT_EQ(failing_step_.run(), 0u);
+    failing_step_.failing_sockets().end_pauses();
+    ASSERT_EQ(run_failing(), 0u);
   }
   stop();
-  EXPECT_TRUE(failing_place_.wait());
+  EXPECT_TRUE(wait_failing());
   failing_.error = 0;
-  EXPECT_EQ(failing_step_.run(), 1u);
-  EXPECT_EQ(failing_step_.run(), 0u);
-  EXPECT_FALSE(failing_place_.wait());
+  EXPECT_EQ(run_failing(), 1u);
+  EXPECT_EQ(run_failing(), 0u);
+  EXPECT_FALSE(wait_failing());
 }
 
 // The kernel refuses all waits of the thread, or only epoll's.
@@ -325,9 +338,9 @@ TEST_F(FailingReceiveWaitTest, ALaneThatMayNotWaitLooksInsteadAndDoesNotSpin) {
       if (all) calls.insert(calls.end(), {SYS_poll, SYS_ppoll});
       test::let_calls_fail(calls, ENOMEM);
       do {
-        while (failing_step_.run() > 0) give_one_slot_back();
+        while (run_failing() > 0) give_one_slot_back();
         ++rounds_;
-      } while (!over && failing_place_.wait());
+      } while (!over && wait_failing());
     });
     const auto begin = std::chrono::steady_clock::now();
     std::this_thread::sleep_for(300ms);
@@ -356,11 +369,11 @@ class SheddingWaitTest : public ReceiveWaitTest {
   // Both messages stay in their slots, and a third datagram has been shed.
   void shed_one() {
     for (int i = 0; i < 2; ++i) send("x");
-    ASSERT_TRUE(place_->wait());
-    ASSERT_EQ(step_.run(), 2u);
+    ASSERT_TRUE(wait());
+    ASSERT_EQ(run(), 2u);
     send("x");
-    ASSERT_EQ(step_.run(), 0u);
-    ASSERT_TRUE(step_.starved());
+    ASSERT_EQ(run(), 0u);
+    ASSERT_TRUE(starved());
     ASSERT_EQ(ledger_.total(Reason::shed_no_slot), 1u);
   }
 
@@ -371,33 +384,33 @@ class SheddingWaitTest : public ReceiveWaitTest {
 TEST_F(SheddingWaitTest, TheWaitForASlotEndsWithoutOne) {
   shed_one();
   const std::uint64_t begin = monotonic_ns();
-  EXPECT_TRUE(place_->wait());
+  EXPECT_TRUE(wait());
   const std::uint64_t waited = monotonic_ns() - begin;
   EXPECT_GE(waited, 900'000u);
   EXPECT_LT(waited, 2'000'000'000u);
   EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u);
   EXPECT_GE(ledger_.total(Counter::slot_wait_ns), 900'000u);
-  EXPECT_EQ(step_.run(), 0u);
-  EXPECT_FALSE(step_.starved()) << "nothing is left to shed";
+  EXPECT_EQ(run(), 0u);
+  EXPECT_FALSE(starved()) << "nothing is left to shed";
 }
 
 TEST_F(SheddingWaitTest, ASlotGivenBackEndsIt) {
   shed_one();
   give_one_slot_back();
-  EXPECT_TRUE(place_->wait());
+  EXPECT_TRUE(wait());
   send("x");
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(run(), 1u);
 }
 
 // One wake-up serves many datagrams, as long as most of them can only be shed.
 TEST_F(SheddingWaitTest, ShortOfSlotsItLetsDatagramsGather) {
   shed_one();
-  EXPECT_TRUE(place_->wait());
-  EXPECT_EQ(step_.run(), 0u);
-  ASSERT_FALSE(step_.starved());
+  EXPECT_TRUE(wait());
+  EXPECT_EQ(run(), 0u);
+  ASSERT_FALSE(starved());
   send("x");
   const std::uint64_t begin = monotonic_ns();
-  EXPECT_TRUE(place_->wait());
+  EXPECT_TRUE(wait());
   EXPECT_GE(monotonic_ns() - begin, 900'000u) << "the datagram was there already";
 }
 
@@ -407,11 +420,11 @@ TEST_F(SheddingWaitTest, AGatheringThatIsRefusedIsCounted) {
     test::let_calls_fail({SYS_ppoll}, ENOMEM);
     // If the thread is held up for long between two steps, the lane is not short of slots any more.
     for (int i = 0; i < 100 && ledger_.total(Counter::wait_errors) == 0; ++i) {
-      EXPECT_TRUE(place_->wait());
-      while (step_.run() > 0 || step_.starved()) EXPECT_TRUE(place_->wait());
+      EXPECT_TRUE(wait());
+      while (run() > 0 || starved()) EXPECT_TRUE(wait());
       send("x");
-      EXPECT_TRUE(place_->wait());
-      EXPECT_EQ(step_.run(), 0u);
+      EXPECT_TRUE(wait());
+      EXPECT_EQ(run(), 0u);
     }
   }).join();
   EXPECT_EQ(ledger_.total(Counter::wait_errors), 1u);
@@ -419,11 +432,11 @@ TEST_F(SheddingWaitTest, AGatheringThatIsRefusedIsCounted) {
 
 TEST_F(SheddingWaitTest, AStopEndsTheGathering) {
   shed_one();
-  EXPECT_TRUE(place_->wait());
-  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_TRUE(wait());
+  EXPECT_EQ(run(), 0u);
   stop();
   int waits = 0;
-  while (place_->wait() && ++waits < 10) EXPECT_EQ(step_.run(), 0u);
+  while (wait() && ++waits < 10) EXPECT_EQ(run(), 0u);
   EXPECT_LT(waits, 10);
 }
 
@@ -433,10 +446,10 @@ TEST_F(SheddingWaitTest, AStopWhileStarvedEmptiesTheSocketAndEndsTheLane) {
   stop();
   int waits = 0;
   do {
-    while (step_.run() > 0) {
+    while (run() > 0) {
     }
     step_.before_wait();
-  } while (place_->wait() && ++waits < 1000);
+  } while (wait() && ++waits < 1000);
   EXPECT_LT(waits, 1000);
   EXPECT_EQ(ledger_.total(Counter::received), 53u);
   EXPECT_EQ(ledger_.total(Reason::shed_no_slot), 51u);
@@ -446,8 +459,8 @@ TEST_F(SheddingWaitTest, AClosedPoolEndsTheLaneAtOnce) {
   shed_one();
   send("x");
   pool_.free_slots().close();
-  EXPECT_EQ(step_.run(), 0u);
-  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(run(), 0u);
+  EXPECT_FALSE(wait());
   EXPECT_EQ(ledger_.total(Counter::received), 3u);
   EXPECT_EQ(ledger_.in_flight(), 2u);
 }
@@ -457,10 +470,10 @@ TEST_F(SheddingWaitTest, AnIdleLaneDoesNotSpin) {
   shed_one();
   std::thread lane([&] {
     do {
-      while (step_.run() > 0) {
+      while (run() > 0) {
       }
       step_.before_wait();
-    } while (place_->wait());
+    } while (wait());
   });
   std::this_thread::sleep_for(300ms);
   stop();
@@ -470,14 +483,6 @@ TEST_F(SheddingWaitTest, AnIdleLaneDoesNotSpin) {
 }
 
 // --- a lane that also answers: it waits for replies, and for room to send ---
-
-// A step that says that `full` has no room.
-class SenderStub final : public Step {
- public:
-  std::size_t run() noexcept override { return 0; }
-  DatagramSocket* blocked_on() const noexcept override { return full; }
-  DatagramSocket* full = nullptr;
-};
 
 class AnsweringWaitTest : public ReceiveWaitTest {
  protected:
@@ -491,9 +496,13 @@ class AnsweringWaitTest : public ReceiveWaitTest {
     ReceiveWait::Wiring wiring{{&socket_}, pool_, kBatch, 1, stop_event_};
     wiring.stop_reading = &leave_;
     wiring.all_received = &all_received_;
-    wiring.sender = &sender_;
     if (others_hand_it_replies) wiring.replies = &consumer_;
     place_ = std::make_unique<ReceiveWait>(std::move(wiring), step_);
+  }
+  bool wait() {
+    RunResult round = last_;
+    if (lacks_room_) round.add({0, Next::need_room, &full_});
+    return place_->wait(round);
   }
   // wait(), while another thread calls `other` as soon as the lane counts as waiting for replies.
   // Until then it may return now and then (a late signal, a look at full sockets), but must not
@@ -514,7 +523,7 @@ class AnsweringWaitTest : public ReceiveWaitTest {
     std::int64_t returns = 0;
     const auto begin = std::chrono::steady_clock::now();
     do {
-      result = place_->wait();
+      result = wait();
       ++returns;
     } while (result && !begun);
     EXPECT_TRUE(begun) << "it gave up";
@@ -529,22 +538,22 @@ class AnsweringWaitTest : public ReceiveWaitTest {
   }
   void stop_and_find_nothing() {
     stop();
-    ASSERT_TRUE(place_->wait());
-    ASSERT_EQ(step_.run(), 0u);
+    ASSERT_TRUE(wait());
+    ASSERT_EQ(run(), 0u);
   }
 
   int replies_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   Memory reply_memory_{SlotQueue::bytes(kSlots)};
   SlotQueue& replies_ = *SlotQueue::create(reply_memory_.data(), kSlots, {{}, replies_event_});
   SlotQueue::Consumer consumer_{replies_, 1};
-  SenderStub sender_;
   test::FullSocket full_;
+  bool lacks_room_ = false;  // replies wait for it
   Semaphore all_received_;
 };
 
 TEST_F(AnsweringWaitTest, AReplyThatIsThereEndsTheWaitAtOnce) {
   put_reply();
-  EXPECT_TRUE(place_->wait());
+  EXPECT_TRUE(wait());
   EXPECT_EQ(take_replies(), 1u);
 }
 
@@ -552,16 +561,16 @@ TEST_F(AnsweringWaitTest, ReplyAndDatagramWakeItOutOfOneSleep) {
   EXPECT_TRUE(wait_while([this] { put_reply(); }));
   EXPECT_EQ(take_replies(), 1u);
   EXPECT_TRUE(wait_while([this] { send("x"); }));
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(run(), 1u);
   EXPECT_EQ(take_replies(), 0u);
 }
 
 TEST_F(AnsweringWaitTest, RoomWakesItAndSoDoTheOthersMeanwhile) {
-  sender_.full = &full_;
+  lacks_room_ = true;
   EXPECT_TRUE(wait_while([this] { put_reply(); }));
   EXPECT_EQ(take_replies(), 1u);
   EXPECT_TRUE(wait_while([this] { send("x"); }));
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(run(), 1u);
   EXPECT_TRUE(wait_while([this] { full_.make_room(); }));
 }
 
@@ -570,35 +579,35 @@ TEST_F(AnsweringWaitTest, WithoutASlotRepliesRoomAndSlotsWakeIt) {
   EXPECT_TRUE(wait_while([this] { put_reply(); }));
   EXPECT_EQ(take_replies(), 1u);
   EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
-  EXPECT_EQ(step_.run(), 0u);
-  ASSERT_TRUE(step_.starved());
+  EXPECT_EQ(run(), 0u);
+  ASSERT_TRUE(starved());
 
-  sender_.full = &full_;
+  lacks_room_ = true;
   EXPECT_TRUE(wait_while([this] { full_.make_room(); }));
-  EXPECT_EQ(step_.run(), 0u);
-  ASSERT_TRUE(step_.starved());
-  sender_.full = nullptr;
+  EXPECT_EQ(run(), 0u);
+  ASSERT_TRUE(starved());
+  lacks_room_ = false;
 
   EXPECT_TRUE(wait_while([this] { give_one_slot_back(); }));
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(run(), 1u);
   EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u);
 }
 
 // The lane itself holds all slots, and its replies have deadlines: no other lane ends this wait.
 TEST_F(AnsweringWaitTest, WithoutASlotItStillLooksAfterItsRepliesThatFindNoRoom) {
-  sender_.full = &full_;
+  lacks_room_ = true;
   for (const bool others_hand_it_replies : {true, false}) {
     place_answering(others_hand_it_replies);
-    if (!step_.starved()) starve();
-    for (int i = 0; i < 3; ++i) EXPECT_TRUE(place_->wait());
+    if (!starved()) starve();
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(wait());
     EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
-    EXPECT_TRUE(step_.starved());
+    EXPECT_TRUE(starved());
   }
 }
 
 TEST_F(AnsweringWaitTest, AReplyIsNoLostRace) {
   EXPECT_TRUE(wait_while([this] { put_reply(); }));
-  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(run(), 0u);
   EXPECT_EQ(ledger_.total(Counter::lost_races), 0u);
 }
 
@@ -611,7 +620,7 @@ TEST_F(AnsweringWaitTest, AfterTheLastDatagramItGoesOnUntilTheRepliesEnd) {
   EXPECT_TRUE(wait_while([this] { put_reply(); }));
   EXPECT_EQ(take_replies(), 1u);
   EXPECT_TRUE(wait_while([this] { replies_.close(); })) << "to look once more";
-  EXPECT_FALSE(place_->wait());
+  EXPECT_FALSE(wait());
   EXPECT_EQ(all_received_.value_guess(), 1u) << "said once";
 }
 
@@ -619,23 +628,23 @@ TEST_F(AnsweringWaitTest, WhatTheClosedQueueStillHoldsComesFirst) {
   put_reply();
   replies_.close();
   stop();
-  EXPECT_TRUE(place_->wait());
+  EXPECT_TRUE(wait());
   EXPECT_EQ(take_replies(), 1u);
-  while (!step_.starved() && step_.run() > 0) {
+  while (!starved() && run() > 0) {
   }
   int waits = 0;
-  while (place_->wait() && ++waits < 10) step_.run();
+  while (wait() && ++waits < 10) run();
   EXPECT_LT(waits, 3);
 }
 
 TEST_F(AnsweringWaitTest, ItDoesNotEndBeforeItsRepliesHaveGone) {
   stop_and_find_nothing();
   replies_.close();
-  sender_.full = &full_;
+  lacks_room_ = true;
   EXPECT_TRUE(
       wait_for([this] { return all_received_.value_guess() == 1; }, [this] { full_.make_room(); }));
-  sender_.full = nullptr;
-  EXPECT_FALSE(place_->wait());
+  lacks_room_ = false;
+  EXPECT_FALSE(wait());
   EXPECT_EQ(all_received_.value_guess(), 1u);
 }
 
@@ -643,19 +652,19 @@ TEST_F(AnsweringWaitTest, ItDoesNotEndBeforeItsRepliesHaveGone) {
 TEST_F(AnsweringWaitTest, WithoutRepliesOfOthersItEndsWhenItsOwnHaveGone) {
   place_answering(false);
   stop_and_find_nothing();
-  sender_.full = &full_;
+  lacks_room_ = true;
   EXPECT_TRUE(
       wait_for([this] { return all_received_.value_guess() == 1; }, [this] { full_.make_room(); }));
-  sender_.full = nullptr;
-  EXPECT_FALSE(place_->wait());
+  lacks_room_ = false;
+  EXPECT_FALSE(wait());
 }
 
 TEST_F(AnsweringWaitTest, AClosedPoolEndsItWhateverElseItCouldWaitFor) {
-  sender_.full = &full_;
+  lacks_room_ = true;
   pool_.free_slots().close();
-  EXPECT_FALSE(place_->wait());
+  EXPECT_FALSE(wait());
   EXPECT_EQ(all_received_.value_guess(), 1u) << "who waits for that goes on";
-  EXPECT_FALSE(place_->wait());
+  EXPECT_FALSE(wait());
   EXPECT_EQ(all_received_.value_guess(), 1u);
 }
 
@@ -665,7 +674,7 @@ TEST_F(AnsweringWaitTest, WhatComesAfterItHasSaidThatItIsTheLastIsNotRead) {
   EXPECT_TRUE(wait_while([this] { put_reply(); }));
   ASSERT_EQ(all_received_.value_guess(), 1u);
   send("x");
-  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(run(), 0u);
   EXPECT_EQ(ledger_.total(Counter::received), 0u);
 }
 
@@ -678,11 +687,11 @@ TEST_F(AnsweringWaitTest, AfterTheSignASocketThatStaysReadableIsNoReasonToWakeUp
   EXPECT_TRUE(wait_while([this] { put_reply(); })) << "not for the socket, nor for the stop";
   EXPECT_EQ(take_replies(), 1u);
   EXPECT_EQ(all_received_.value_guess(), 1u);
-  sender_.full = &full_;
+  lacks_room_ = true;
   EXPECT_TRUE(wait_while([this] { full_.make_room(); }));
-  sender_.full = nullptr;
+  lacks_room_ = false;
   EXPECT_TRUE(wait_while([this] { replies_.close(); }));
-  EXPECT_FALSE(place_->wait());
+  EXPECT_FALSE(wait());
   EXPECT_EQ(ledger_.total(Counter::received), 0u);
 }
 
@@ -691,8 +700,8 @@ TEST_F(AnsweringWaitTest, AfterTheSignALaneWithNothingElseToWaitForEnds) {
   for (int i = 0; i < 5; ++i) send("x");
   leave_.give();
   stop();
-  EXPECT_EQ(step_.run(), 0u);
-  EXPECT_FALSE(place_->wait());
+  EXPECT_EQ(run(), 0u);
+  EXPECT_FALSE(wait());
   EXPECT_EQ(ledger_.total(Counter::received), 0u);
   EXPECT_EQ(ledger_.total(Counter::wait_calls), 0u);
 }
@@ -704,9 +713,9 @@ TEST_F(AnsweringWaitTest, TheSignReachesALaneThatSleeps) {
     leave_.give();
     stop();
   });
-  bool goes_on = place_->wait();
+  bool goes_on = wait();
   main.join();
-  if (goes_on) goes_on = place_->wait();
+  if (goes_on) goes_on = wait();
   EXPECT_FALSE(goes_on);
 }
 
@@ -714,23 +723,23 @@ TEST_F(AnsweringWaitTest, TheSignReachesALaneThatSleeps) {
 
 TEST_F(ReceiveWaitTest, ARaceIsLostByWhoIsWokenForADatagramThatAnotherLaneTakes) {
   send("x");
-  ASSERT_TRUE(place_->wait());
+  ASSERT_TRUE(wait());
   std::array<std::byte, 64> bytes{};
   const ReceiveBuffer buffer{bytes.data(), bytes.size()};
   Arrival arrival;
   ASSERT_EQ(socket_.receive({&buffer, 1}, {&arrival, 1}).filled, 1u);
-  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(run(), 0u);
   EXPECT_EQ(ledger_.total(Counter::lost_races), 1u);
 
   send("x");
-  ASSERT_TRUE(place_->wait());
-  EXPECT_EQ(step_.run(), 1u);
-  EXPECT_EQ(step_.run(), 0u);
+  ASSERT_TRUE(wait());
+  EXPECT_EQ(run(), 1u);
+  EXPECT_EQ(run(), 0u);
   EXPECT_EQ(ledger_.total(Counter::lost_races), 1u) << "this one it has won";
 
   stop();
-  ASSERT_TRUE(place_->wait());
-  EXPECT_EQ(step_.run(), 0u);
+  ASSERT_TRUE(wait());
+  EXPECT_EQ(run(), 0u);
   EXPECT_EQ(ledger_.total(Counter::lost_races), 1u) << "woken to stop";
 }
 

@@ -39,12 +39,11 @@ class SheddingTest : public testing::Test {
   // The first message takes the only slot and keeps it.
   static void take_the_slot(Rig& rig, std::size_t socket = 0) {
     rig.deliver("first", client(), socket);
-    ASSERT_EQ(rig.receive.run(), 1u);
+    ASSERT_EQ(rig.receive.run().moved, 1u);
   }
   // One run that sheds the datagrams of the socket.
   static void shed(Rig& rig) {
-    EXPECT_EQ(rig.receive.run(), 0u);
-    EXPECT_TRUE(rig.receive.starved());
+    EXPECT_EQ(rig.receive.run(), (RunResult{0, Next::need_slot}));
     rig.expect_ledger();
   }
   static void finish(Rig& rig) {
@@ -80,8 +79,7 @@ TEST_F(SheddingTest, WithoutThePolicyNothingIsShed) {
   Rig rig(busy_, std::move(options));
   take_the_slot(rig);
   rig.deliver("b");
-  EXPECT_EQ(rig.receive.run(), 0u);
-  EXPECT_TRUE(rig.receive.starved());
+  EXPECT_EQ(rig.receive.run(), (RunResult{0, Next::need_slot}));
   EXPECT_EQ(rig.total(Counter::received), 1u);
   finish(rig);
   EXPECT_EQ(rig.ledger.outcomes(), 2u);
@@ -98,17 +96,15 @@ TEST_F(SheddingTest, ARunThatShedsLeavesTheLaneTimeAndTheNextUsesSlots) {
   rig.service.run();
   rig.response.run();
   rig.response.before_wait();
-  EXPECT_EQ(rig.receive.run(), 1u);
-  EXPECT_FALSE(rig.receive.starved());
+  EXPECT_EQ(rig.receive.run(), (RunResult{1, Next::again}));
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 16u);
   finish(rig);
 }
 
-TEST_F(SheddingTest, WithNothingToReadItIsNotStarved) {
+TEST_F(SheddingTest, WithNothingToReadItNeedsNoSlot) {
   Rig rig(busy_, one_slot());
   take_the_slot(rig);
-  EXPECT_EQ(rig.receive.run(), 0u);
-  EXPECT_FALSE(rig.receive.starved()) << "it waits for the socket, not for a slot";
+  EXPECT_EQ(rig.receive.run().next, Next::empty) << "it waits for the socket, not for a slot";
   EXPECT_EQ(rig.total(Counter::batches), 1u);
   finish(rig);
 }
@@ -383,7 +379,7 @@ TEST_F(SheddingTest, MergedDatagramsThatAreRefusedAreAllRefused) {
   options.access_control.allowed = PrefixSet({test::prefix("198.51.100.0", 24)});
   Rig rig(busy_, std::move(options));
   rig.deliver("first", address("198.51.100.1", 4000));
-  ASSERT_EQ(rig.receive.run(), 1u);
+  ASSERT_EQ(rig.receive.run().moved, 1u);
   rig.deliver_merged("b1b2b3", 2);
   shed(rig);
   EXPECT_EQ(rig.total(Reason::refused_not_allowed), 3u);
@@ -408,13 +404,13 @@ TEST_F(SheddingTest, WhatIsLeftOfABatchAtAForcedEndIsTakenOnce) {
   take_the_slot(rig);
   rig.deliver_merged("b1b2b3b4", 2);
   rig.deliver_merged("c1c2c3", 2);
-  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(rig.receive.run().moved, 0u);
   EXPECT_EQ(asked, 3);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 2u);
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 6u);
   EXPECT_EQ(rig.ledger.in_flight(), 0u);
   rig.expect_ledger();
-  EXPECT_EQ(rig.receive.run(), 0u);
+  EXPECT_EQ(rig.receive.run().moved, 0u);
   rig.expect_ledger();
 }
 

@@ -26,9 +26,9 @@ class ResponseTest : public testing::Test {
   static void fill(Rig& rig, int count, std::size_t socket = 0, int first = 0) {
     for (int i = first; i < first + count; ++i)
       rig.deliver(std::to_string(i), client(static_cast<unsigned>(i)), socket);
-    while (rig.receive.run() > 0) {
+    while (rig.receive.run().moved > 0) {
     }
-    while (rig.service.run() > 0) {
+    while (rig.service.run().moved > 0) {
     }
   }
   static std::vector<std::string> numbers(int first, int last) {
@@ -54,7 +54,7 @@ class ResponseTest : public testing::Test {
 
 TEST_F(ResponseTest, WithoutRepliesNothingIsSent) {
   Rig rig(echo_);
-  EXPECT_EQ(rig.response.run(), 0u);
+  EXPECT_EQ(rig.response.run().moved, 0u);
   EXPECT_EQ(rig.socket().counts().send_calls, 0u);
   rig.expect_at_rest();
 }
@@ -62,7 +62,7 @@ TEST_F(ResponseTest, WithoutRepliesNothingIsSent) {
 TEST_F(ResponseTest, AWholeBatchInOneCall) {
   Rig rig(echo_);
   fill(rig, 32);
-  EXPECT_EQ(rig.response.run(), 32u);
+  EXPECT_EQ(rig.response.run().moved, 32u);
   EXPECT_EQ(rig.socket().counts().send_calls, 1u);
   EXPECT_EQ(rig.replies(), numbers(0, 31));
   EXPECT_EQ(rig.total(Reason::answered), 32u);
@@ -76,7 +76,7 @@ TEST_F(ResponseTest, APartialSendIsContinuedWhereItStopped) {
     Rig rig(echo_);
     fill(rig, 32);
     rig.socket().accept_at_most(k);
-    EXPECT_EQ(rig.response.run(), 32u);
+    EXPECT_EQ(rig.response.run().moved, 32u);
     EXPECT_EQ(rig.replies(), numbers(0, 31)) << k;
     EXPECT_EQ(rig.total(Reason::answered), 32u);
     rig.expect_at_rest();
@@ -87,7 +87,7 @@ TEST_F(ResponseTest, ManyPartialSends) {
   Rig rig(echo_);
   fill(rig, 32);
   for (int i = 0; i < 31; ++i) rig.socket().accept_at_most(1);
-  EXPECT_EQ(rig.response.run(), 32u);
+  EXPECT_EQ(rig.response.run().moved, 32u);
   EXPECT_EQ(rig.replies(), numbers(0, 31));
   rig.expect_at_rest();
 }
@@ -98,7 +98,7 @@ TEST_F(ResponseTest, AnErrorForMessageKOf32FailsThatOneAlone_A17) {
     Rig rig(echo_);
     fill(rig, 32);
     rig.socket().fail_send_at(static_cast<std::size_t>(k), EPERM);
-    EXPECT_EQ(rig.response.run(), 32u);
+    EXPECT_EQ(rig.response.run().moved, 32u);
     auto expected = numbers(0, 31);
     expected.erase(expected.begin() + k);
     EXPECT_EQ(rig.replies(), expected) << k;
@@ -133,7 +133,7 @@ TEST_F(ResponseTest, AnErrorBelongsToTheFirstMessageThatWasNotAccepted) {
   options.wrap = [](FakeSocket& socket) { return std::make_unique<ErrorAfterThree>(socket); };
   Rig rig(echo_, std::move(options));
   fill(rig, 8);
-  EXPECT_EQ(rig.response.run(), 8u);
+  EXPECT_EQ(rig.response.run().moved, 8u);
   EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "4", "5", "6", "7"));
   EXPECT_EQ(rig.total(Reason::failed_send_too_large), 1u);
   rig.expect_at_rest();
@@ -162,7 +162,7 @@ TEST_F(ResponseTest, EveryKindOfErrorHasItsReason) {
     Rig rig(echo_);
     fill(rig, 3);
     rig.socket().fail_sends(error);
-    EXPECT_EQ(rig.response.run(), 3u);
+    EXPECT_EQ(rig.response.run().moved, 3u);
     EXPECT_THAT(rig.replies(), ElementsAre("1", "2")) << error;
     EXPECT_EQ(rig.total(reason), 1u) << error;
     EXPECT_EQ(rig.ledger.outcomes(), 3u);
@@ -174,7 +174,7 @@ TEST_F(ResponseTest, AnErrorOnTheLastOfABatch) {
   Rig rig(echo_);
   fill(rig, 4);
   rig.socket().fail_send_at(3, ECONNREFUSED);
-  EXPECT_EQ(rig.response.run(), 4u);
+  EXPECT_EQ(rig.response.run().moved, 4u);
   EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2"));
   EXPECT_EQ(rig.total(Reason::failed_send_refused), 1u);
   rig.expect_at_rest();
@@ -184,7 +184,7 @@ TEST_F(ResponseTest, ErrorsForAllOfABatch) {
   Rig rig(echo_);
   fill(rig, 5);
   rig.socket().fail_sends(ENETUNREACH, 5);
-  EXPECT_EQ(rig.response.run(), 5u);
+  EXPECT_EQ(rig.response.run().moved, 5u);
   EXPECT_THAT(rig.replies(), IsEmpty());
   EXPECT_EQ(rig.total(Reason::failed_send_unreachable), 5u);
   EXPECT_EQ(rig.total(Counter::sent), 0u);
@@ -197,7 +197,7 @@ TEST_F(ResponseTest, InterruptedCallsAreRepeatedAndFailNothing_A21) {
   rig.socket().fail_sends(EINTR, 3);
   rig.socket().accept_at_most(2);
   rig.socket().fail_sends(EINTR, 2);
-  EXPECT_EQ(rig.response.run(), 4u);
+  EXPECT_EQ(rig.response.run().moved, 4u);
   EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3"));
   EXPECT_EQ(rig.total(Reason::answered), 4u);
   EXPECT_THAT(rig.events(), IsEmpty());
@@ -210,12 +210,12 @@ TEST_F(ResponseTest, WithoutRoomInTheKernelItHoldsOnlyWhatWaits) {
   rig.receive.before_wait();
   rig.service.before_wait();
   rig.socket().fail_send_at(4, EAGAIN);
-  EXPECT_EQ(rig.response.run(), 10u);
+  EXPECT_EQ(rig.response.run().moved, 10u);
   rig.response.before_wait();
   EXPECT_EQ(rig.ledger.in_flight(), 6u);
   EXPECT_EQ(rig.pool.free_slots().value_guess(), 1024u - 6u);
   rig.expect_ledger();
-  EXPECT_EQ(rig.response.run(), 6u);
+  EXPECT_EQ(rig.response.run().moved, 6u);
   EXPECT_EQ(rig.replies(), numbers(0, 9));
   EXPECT_EQ(rig.total(Reason::answered), 10u);
   EXPECT_EQ(rig.socket().counts().wait_calls, 0u) << "that is for its lane";
@@ -249,10 +249,10 @@ TEST_F(ResponseTest, PortsMixedWithinABatchAreSentInOneCallEach) {
   ResponseStep response(
       {{&mixed.socket(0), &mixed.socket(1)}, mixed.store, mixed.responses, cost, 16, 1}, lane,
       mixed.ledger.open());
-  while (mixed.receive.run() + mixed.service.run() > 0) {
+  while (mixed.receive.run().moved + mixed.service.run().moved > 0) {
   }
   mixed.socket(0).accept_at_most(2);
-  EXPECT_EQ(response.run(), 6u);
+  EXPECT_EQ(response.run().moved, 6u);
   EXPECT_THAT(mixed.replies(0), ElementsAre("0", "2", "4"));
   EXPECT_THAT(mixed.replies(1), ElementsAre("1", "3", "5"));
   EXPECT_EQ(mixed.socket(0).counts().send_calls, 2u);
@@ -268,7 +268,7 @@ TEST_F(ResponseTest, AFullSocketDoesNotHoldBackTheOthers) {
   rig.socket(0).fail_send_at(1, EAGAIN);
   rig.socket(0).fail_sends(EAGAIN, 2);
   rig.socket(2).fail_sends(EAGAIN, 1);
-  EXPECT_EQ(rig.response.run(), 9u);
+  EXPECT_EQ(rig.response.run().moved, 9u);
   EXPECT_EQ(rig.socket(0).sent().size(), 1u);
   EXPECT_EQ(rig.socket(1).sent().size(), 3u);
   EXPECT_EQ(rig.socket(2).sent().size(), 0u);
@@ -284,7 +284,7 @@ TEST_F(ResponseTest, WhatWasShedIsSentAndEndsAsShed) {
   Rig rig(echo_);
   fill(rig, 10);
   ASSERT_EQ(mark_as_shed(rig), 5);
-  EXPECT_EQ(rig.response.run(), 10u);
+  EXPECT_EQ(rig.response.run().moved, 10u);
   EXPECT_EQ(rig.replies(), numbers(0, 9));
   EXPECT_EQ(rig.total(Reason::answered), 5u);
   EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 5u);
@@ -299,7 +299,7 @@ TEST_F(ResponseTest, WhatWasShedEndsAsShedWhateverTheSendSays) {
     fill(rig, 3);
     ASSERT_EQ(mark_as_shed(rig), 2);
     rig.socket().fail_sends(error);
-    EXPECT_EQ(rig.response.run(), 3u);
+    EXPECT_EQ(rig.response.run().moved, 3u);
     EXPECT_THAT(rig.replies(), ElementsAre("1", "2")) << error;
     EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 2u);
     EXPECT_EQ(rig.total(Reason::answered), 1u);
@@ -314,13 +314,13 @@ TEST_F(ResponseTest, WhereAllWasShedItDoesNotWaitForRoom) {
   fill(rig, 6);
   for (std::uint32_t slot = 0; slot < rig.store.slots(); ++slot) rig.store.header(slot).shed = true;
   rig.socket().fail_sends(EAGAIN);
-  EXPECT_EQ(rig.response.run(), 6u);
+  EXPECT_EQ(rig.response.run().moved, 6u);
   EXPECT_EQ(rig.socket().counts().wait_calls, 0u);
   EXPECT_THAT(rig.replies(), IsEmpty());
   EXPECT_EQ(rig.total(Reason::shed_worker_queue_full), 6u);
   // The next messages in these slots are not marked as shed.
   fill(rig, 6);
-  EXPECT_EQ(rig.response.run(), 6u);
+  EXPECT_EQ(rig.response.run().moved, 6u);
   EXPECT_EQ(rig.total(Reason::answered), 6u);
   rig.expect_at_rest();
 }

@@ -69,9 +69,9 @@ class ResponseWaitTest : public testing::Test {
     make_replies();
   }
   void make_replies() {
-    while (rig_.receive.run() > 0) {
+    while (rig_.receive.run().moved > 0) {
     }
-    while (rig_.service.run() > 0) {
+    while (rig_.service.run().moved > 0) {
     }
   }
   // fill_up(): the socket has no room from now on. make_room(): it has room again.
@@ -102,10 +102,10 @@ class ResponseWaitTest : public testing::Test {
 
 TEST_F(ResponseWaitTest, WithRoomNobodyWaits) {
   fill(10);
-  EXPECT_EQ(step_.run(), 10u);
-  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(step_.run().moved, 10u);
+  EXPECT_EQ(step_.full_socket(), nullptr);
   EXPECT_EQ(rig_.replies(), numbers(0, 9));
-  EXPECT_EQ(step_.run(), 0u);
+  EXPECT_EQ(step_.run().moved, 0u);
   EXPECT_EQ(rig_.socket().counts().use_calls, 0u);
   expect_at_rest();
 }
@@ -113,22 +113,22 @@ TEST_F(ResponseWaitTest, WithRoomNobodyWaits) {
 TEST_F(ResponseWaitTest, WithoutRoomItNamesTheSocketAndSendsTheRestLater) {
   fill(10);
   rig_.socket().fail_send_at(4, EAGAIN);
-  EXPECT_EQ(step_.run(), 10u) << "taken";
-  EXPECT_EQ(step_.blocked_on(), &rig_.socket());
+  EXPECT_EQ(step_.run().moved, 10u) << "taken";
+  EXPECT_EQ(step_.full_socket(), &rig_.socket());
   EXPECT_EQ(rig_.ledger.in_flight(), 6u) << "what was sent is given back at once";
   rig_.expect_ledger();
 
   rig_.socket().fail_sends(EAGAIN);
-  EXPECT_EQ(step_.run(), 0u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.socket());
+  EXPECT_EQ(step_.run().moved, 0u);
+  EXPECT_EQ(step_.full_socket(), &rig_.socket());
 
   rig_.socket().fail_send_at(1, EAGAIN);
-  EXPECT_EQ(step_.run(), 1u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.socket());
+  EXPECT_EQ(step_.run().moved, 1u);
+  EXPECT_EQ(step_.full_socket(), &rig_.socket());
   rig_.expect_ledger();
 
-  EXPECT_EQ(step_.run(), 5u);
-  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(step_.run().moved, 5u);
+  EXPECT_EQ(step_.full_socket(), nullptr);
   EXPECT_EQ(rig_.replies(), numbers(0, 9));
   EXPECT_EQ(rig_.total(Reason::answered), 10u);
   expect_at_rest();
@@ -137,9 +137,9 @@ TEST_F(ResponseWaitTest, WithoutRoomItNamesTheSocketAndSendsTheRestLater) {
 TEST_F(ResponseWaitTest, WhatComesMeanwhileGoesBehindWhatWaits) {
   fill(3);
   rig_.socket().fail_sends(EAGAIN);
-  EXPECT_EQ(step_.run(), 3u);
+  EXPECT_EQ(step_.run().moved, 3u);
   fill(4, 0, 3);
-  EXPECT_EQ(step_.run(), 7u);
+  EXPECT_EQ(step_.run().moved, 7u);
   EXPECT_EQ(rig_.replies(), numbers(0, 6));
   expect_at_rest();
 }
@@ -147,14 +147,14 @@ TEST_F(ResponseWaitTest, WhatComesMeanwhileGoesBehindWhatWaits) {
 TEST_F(ResponseWaitTest, AllOfAListGoesOutWhenThereIsRoom) {
   fill_up();
   fill(60);
-  while (step_.run() > 0) {
+  while (step_.run().moved > 0) {
   }
   EXPECT_EQ(rig_.ledger.in_flight(), 60u);
   EXPECT_EQ(rig_.responses.ready_guess(), 0u);
   make_room();
-  EXPECT_EQ(step_.run(), 60u) << "more than a batch";
+  EXPECT_EQ(step_.run().moved, 60u) << "more than a batch";
   EXPECT_EQ(rig_.replies(), numbers(0, 59));
-  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(step_.full_socket(), nullptr);
   expect_at_rest();
 }
 
@@ -162,14 +162,14 @@ TEST_F(ResponseWaitTest, AllOfAListGoesOutWhenThereIsRoom) {
 TEST_F(ResponseWaitTest, WithOneSocketItTakesNoMoreThanItsListHoldsAndLosesNothing) {
   fill_up();
   fill(300);
-  while (step_.run() > 0) {
+  while (step_.run().moved > 0) {
   }
   EXPECT_EQ(rig_.responses.ready_guess(), 300u - 64u);
   const std::vector<std::uint32_t> slots = take(2);
   EXPECT_EQ(step_.run_inline(slots, monotonic_ns()).size(), 2u) << "nor inline";
   SlotQueue::Producer(rig_.responses).put(slots);
   make_room();
-  while (step_.run() > 0) {
+  while (step_.run().moved > 0) {
   }
   EXPECT_THAT(rig_.replies(), SizeIs(300));
   EXPECT_EQ(rig_.total(Reason::answered), 300u);
@@ -180,14 +180,14 @@ TEST_F(ResponseWaitTest, WithOneSocketItTakesNoMoreThanItsListHoldsAndLosesNothi
 TEST_F(ResponseWaitTest, ItRunsInlineWhileThereIsRoomInItsListAndKeepsWhatFindsNone) {
   fill_up();
   fill(2);
-  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(step_.run().moved, 2u);
   fill(3, 0, 2);
   const std::uint64_t entered = rig_.total(Counter::entered);
   EXPECT_THAT(step_.run_inline(take(3), monotonic_ns()), IsEmpty());
   EXPECT_EQ(rig_.total(Counter::entered), entered + 3);
   EXPECT_EQ(rig_.ledger.in_flight(), 5u);
   make_room();
-  EXPECT_EQ(step_.run(), 5u);
+  EXPECT_EQ(step_.run().moved, 5u);
   EXPECT_EQ(rig_.replies(), numbers(0, 4));
   expect_at_rest();
 }
@@ -200,9 +200,9 @@ TEST_F(ResponseWaitTest, InlineOnALaneThatAnswersNotItselfItGivesBackAndKeepsNot
   const std::vector<std::uint32_t> slots = take(3);
   rig_.socket().fail_send_at(1, EAGAIN);
   EXPECT_THAT(helper.run_inline(slots, monotonic_ns()), ElementsAre(slots[1], slots[2]));
-  EXPECT_EQ(helper.blocked_on(), nullptr) << "they are the caller's again";
+  EXPECT_EQ(helper.full_socket(), nullptr) << "they are the caller's again";
   SlotQueue::Producer(rig_.responses).put(std::span(slots).subspan(1));
-  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(step_.run().moved, 2u);
   EXPECT_EQ(rig_.replies(), numbers(0, 2));
   expect_at_rest();
 }
@@ -212,12 +212,12 @@ TEST_F(ResponseWaitTest, WithoutRoomWhatWasShedIsDropped) {
   for (std::uint32_t slot = 0; slot < rig_.store.slots(); ++slot)
     rig_.store.header(slot).shed = rig_.store.header(slot).peer.port() % 2 == client(0).port() % 2;
   rig_.socket().fail_send_at(3, EAGAIN);
-  EXPECT_EQ(step_.run(), 10u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.socket());
+  EXPECT_EQ(step_.run().moved, 10u);
+  EXPECT_EQ(step_.full_socket(), &rig_.socket());
   EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 5u) << "0, 2 and those that found none";
   EXPECT_EQ(rig_.ledger.in_flight(), 4u);
   rig_.expect_ledger();
-  EXPECT_EQ(step_.run(), 4u);
+  EXPECT_EQ(step_.run().moved, 4u);
   EXPECT_THAT(rig_.replies(), ElementsAre("0", "1", "2", "3", "5", "7", "9"));
   EXPECT_EQ(rig_.total(Counter::busy_replies), 2u);
   expect_at_rest();
@@ -228,18 +228,18 @@ TEST_F(ResponseWaitTest, WhereAllThatFoundNoRoomWasShedNothingBlocks) {
   for (std::uint32_t slot = 0; slot < rig_.store.slots(); ++slot)
     rig_.store.header(slot).shed = true;
   rig_.socket().fail_sends(EAGAIN);
-  EXPECT_EQ(step_.run(), 4u);
-  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(step_.run().moved, 4u);
+  EXPECT_EQ(step_.full_socket(), nullptr);
   expect_at_rest();
 }
 
 TEST_F(ResponseWaitTest, AnErrorAmongWhatWaitsFailsThatOneAlone) {
   fill(5);
   rig_.socket().fail_sends(EAGAIN);
-  EXPECT_EQ(step_.run(), 5u);
+  EXPECT_EQ(step_.run().moved, 5u);
   rig_.socket().fail_send_at(2, EPERM);
-  EXPECT_EQ(step_.run(), 5u);
-  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(step_.run().moved, 5u);
+  EXPECT_EQ(step_.full_socket(), nullptr);
   EXPECT_THAT(rig_.replies(), ElementsAre("0", "1", "3", "4"));
   EXPECT_EQ(rig_.total(Reason::failed_send_not_permitted), 1u);
   expect_at_rest();
@@ -248,11 +248,11 @@ TEST_F(ResponseWaitTest, AnErrorAmongWhatWaitsFailsThatOneAlone) {
 TEST_F(ResponseWaitTest, AForcedEndTakesWhatWaitsAndTheStepBooksNothing) {
   fill(6);
   rig_.socket().fail_sends(EAGAIN);
-  EXPECT_EQ(step_.run(), 6u);
+  EXPECT_EQ(step_.run().moved, 6u);
   EXPECT_EQ(rig_.seize_all(), 6u);
   rig_.expect_ledger();
   step_.run();
-  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(step_.full_socket(), nullptr);
   EXPECT_THAT(rig_.replies(), IsEmpty());
   EXPECT_EQ(rig_.total(Reason::failed_forced_end), 6u);
   EXPECT_EQ(rig_.total(Reason::answered), 0u);
@@ -272,11 +272,11 @@ TEST_F(ResponseDeadlineTest, WhatFindsNoRoomUntilItsDeadlineEndsAsFailed) {
   fill_up();
   fill(5);
   const auto begin = std::chrono::steady_clock::now();
-  EXPECT_EQ(step_.run(), 5u);
+  EXPECT_EQ(step_.run().moved, 5u);
   std::size_t ended = 0;
-  while (step_.blocked_on() != nullptr) {
+  while (step_.full_socket() != nullptr) {
     std::this_thread::sleep_for(1ms);
-    ended += step_.run();
+    ended += step_.run().moved;
   }
   EXPECT_GE(std::chrono::steady_clock::now() - begin, kLongest);
   EXPECT_EQ(ended, 5u);
@@ -293,10 +293,10 @@ TEST_F(ResponseDeadlineTest, WhatFindsNoRoomUntilItsDeadlineEndsAsFailed) {
 TEST_F(ResponseDeadlineTest, AtItsDeadlineItIsTriedOnceMore) {
   fill_up();
   fill(2);
-  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(step_.run().moved, 2u);
   std::this_thread::sleep_for(2 * kLongest);
   make_room();
-  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(step_.run().moved, 2u);
   EXPECT_EQ(rig_.total(Reason::answered), 2u);
   EXPECT_EQ(ended_without_room(), 0u);
   expect_at_rest();
@@ -305,13 +305,13 @@ TEST_F(ResponseDeadlineTest, AtItsDeadlineItIsTriedOnceMore) {
 TEST_F(ResponseDeadlineTest, EachHasItsOwnFromItsFirstTry) {
   fill_up();
   fill(1);
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(step_.run().moved, 1u);
   std::this_thread::sleep_for(2 * kLongest);
   fill(1, 0, 1);
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(step_.run().moved, 1u);
   EXPECT_EQ(ended_without_room(), 1u) << "the second has only begun to wait";
   make_room();
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(step_.run().moved, 1u);
   EXPECT_THAT(rig_.replies(), ElementsAre("1"));
   expect_at_rest();
 }
@@ -320,12 +320,13 @@ TEST_F(ResponseDeadlineTest, ALaneThatOnlyFinishesWhatItHoldsEnds) {
   fill_up();
   fill(300);
   rig_.responses.close();
-  QueueWait place({step_.input().consumer(), kBatch, -1, {}, &step_}, lane_, step_.stats());
+  QueueWait place({step_.input().consumer(), kBatch, -1}, lane_, step_.stats());
+  RunResult last;
   do {
-    while (step_.run() > 0) {
+    for (last = step_.run(); last.moved > 0; last = step_.run()) {
     }
     step_.before_wait();
-  } while (place.wait());
+  } while (place.wait(last));
   EXPECT_EQ(ended_without_room(), 300u);
   EXPECT_GT(rig_.total(Counter::wait_calls), 0u);
   rig_.expect_at_rest();
@@ -339,8 +340,8 @@ class ResponseWithoutWaitTest : public ResponseWaitTest {
 TEST_F(ResponseWithoutWaitTest, WhatFindsNoRoomEndsAtOnce) {
   fill(5);
   rig_.socket().fail_send_at(2, EAGAIN);
-  EXPECT_EQ(step_.run(), 5u);
-  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(step_.run().moved, 5u);
+  EXPECT_EQ(step_.full_socket(), nullptr);
   EXPECT_EQ(ended_without_room(), 3u);
   expect_at_rest();
 }
@@ -355,15 +356,15 @@ class ResponseSocketsWaitTest : public ResponseWaitTest {
 TEST_F(ResponseSocketsWaitTest, AFullSocketDoesNotHoldBackTheOther) {
   fill_up(0);
   fill(3);
-  EXPECT_EQ(step_.run(), 3u);
+  EXPECT_EQ(step_.run().moved, 3u);
   for (int round = 0; round < 5; ++round) {
     fill(3, 1, 10);
-    EXPECT_EQ(step_.run(), 3u);
+    EXPECT_EQ(step_.run().moved, 3u);
     EXPECT_EQ(rig_.replies(1), numbers(10, 12));
-    EXPECT_EQ(step_.blocked_on(), &rig_.socket(0));
+    EXPECT_EQ(step_.full_socket(), &rig_.socket(0));
   }
   make_room(0);
-  EXPECT_EQ(step_.run(), 3u);
+  EXPECT_EQ(step_.run().moved, 3u);
   EXPECT_EQ(rig_.replies(0), numbers(0, 2));
   expect_at_rest();
 }
@@ -372,13 +373,13 @@ TEST_F(ResponseSocketsWaitTest, AListTakesHalfOfAnEighthOfTheSlotsAndWhatFindsIt
   fill_up(0);
   fill(300);
   fill(20, 1, 1000);
-  while (step_.run() > 0) {
+  while (step_.run().moved > 0) {
   }
   EXPECT_EQ(rig_.ledger.in_flight(), 64u);
   EXPECT_EQ(ended_without_room(), 300u - 64u);
   EXPECT_EQ(rig_.replies(1), numbers(1000, 1019)) << "behind all of them in the queue";
   make_room(0);
-  EXPECT_EQ(step_.run(), 64u);
+  EXPECT_EQ(step_.run().moved, 64u);
   EXPECT_EQ(rig_.replies(0), numbers(0, 63)) << "the oldest ones";
   expect_at_rest();
 }
@@ -387,14 +388,14 @@ TEST_F(ResponseSocketsWaitTest, OfTwoFullSocketsItNamesOneThatIsStillFull) {
   fill(2);
   fill(2, 1, 10);
   for (std::size_t p = 0; p < 2; ++p) fill_up(p);
-  EXPECT_EQ(step_.run(), 4u);
-  EXPECT_NE(step_.blocked_on(), nullptr);
+  EXPECT_EQ(step_.run().moved, 4u);
+  EXPECT_NE(step_.full_socket(), nullptr);
   make_room(0);
-  EXPECT_EQ(step_.run(), 2u);
-  EXPECT_EQ(step_.blocked_on(), &rig_.socket(1));
+  EXPECT_EQ(step_.run().moved, 2u);
+  EXPECT_EQ(step_.full_socket(), &rig_.socket(1));
   make_room(1);
-  EXPECT_EQ(step_.run(), 2u);
-  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(step_.run().moved, 2u);
+  EXPECT_EQ(step_.full_socket(), nullptr);
   expect_at_rest();
 }
 
@@ -406,11 +407,11 @@ class ResponseManySocketsTest : public ResponseWaitTest {
 TEST_F(ResponseManySocketsTest, AllListsTogetherTakeAQuarterOfTheSlots) {
   for (std::size_t p = 0; p < 8; ++p) fill_up(p);
   for (std::size_t p = 0; p < 8; ++p) fill(100, p);
-  while (step_.run() > 0) {
+  while (step_.run().moved > 0) {
   }
   EXPECT_EQ(rig_.ledger.in_flight(), 256u);
   for (std::size_t p = 0; p < 8; ++p) make_room(p);
-  EXPECT_EQ(step_.run(), 256u);
+  EXPECT_EQ(step_.run().moved, 256u);
   expect_at_rest();
 }
 
@@ -443,23 +444,23 @@ TEST_F(ResponsePressureTest, SilentPeersWaitAsideWhileOthersGo) {
   rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 3);
   fill_from(open_, "open");
-  EXPECT_EQ(step_.run(), 4u);
+  EXPECT_EQ(step_.run().moved, 4u);
   EXPECT_THAT(rig_.replies(), ElementsAre("open"));
-  EXPECT_EQ(step_.blocked_on(), &rig_.socket());
+  EXPECT_EQ(step_.full_socket(), &rig_.socket());
   fill_from(open_, "later");
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(step_.run().moved, 1u);
   EXPECT_THAT(rig_.replies(), ElementsAre("later")) << "past those that wait";
   rig_.socket().set_send_buffer_use({10, 1'000'000});
-  EXPECT_EQ(step_.run(), 3u);
+  EXPECT_EQ(step_.run().moved, 3u);
   EXPECT_THAT(rig_.replies(), Each("silent"));
-  EXPECT_EQ(step_.blocked_on(), nullptr);
+  EXPECT_EQ(step_.full_socket(), nullptr);
   expect_at_rest();
 }
 
 TEST_F(ResponsePressureTest, WithoutPressureNobodyLooks) {
   rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 3);
-  EXPECT_EQ(step_.run(), 3u);
+  EXPECT_EQ(step_.run().moved, 3u);
   EXPECT_THAT(rig_.replies(), SizeIs(3));
   EXPECT_EQ(rig_.socket().counts().use_calls, 0u);
   expect_at_rest();
@@ -468,9 +469,9 @@ TEST_F(ResponsePressureTest, WithoutPressureNobodyLooks) {
 TEST_F(ResponsePressureTest, AFullSocketRaisesIt) {
   fill_from(open_, "open", 2);
   rig_.socket().fail_send_at(1, EAGAIN);
-  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(step_.run().moved, 2u);
   EXPECT_TRUE(pressure_[0].on());
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(step_.run().moved, 1u);
   EXPECT_EQ(rig_.socket().counts().use_calls, 1u);
   expect_at_rest();
 }
@@ -481,14 +482,14 @@ TEST_F(ResponsePressureTest, SilentPeersTakeHalfOfTheListAndTheRestEndsAtOnce) {
   pressure_[0].rise();
   rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 200);
-  while (step_.run() > 0) {
+  while (step_.run().moved > 0) {
   }
   EXPECT_EQ(rig_.ledger.in_flight(), 64u);
   EXPECT_EQ(ended_without_room(), 200u - 64u);
   EXPECT_EQ(rig_.responses.ready_guess(), 0u) << "they keep nobody from being taken";
   EXPECT_EQ(rig_.socket().counts().send_calls, 0u);
   rig_.socket().set_send_buffer_use({0, 1'000'000});
-  EXPECT_EQ(step_.run(), 64u);
+  EXPECT_EQ(step_.run().moved, 64u);
   expect_at_rest();
 }
 
@@ -502,15 +503,15 @@ TEST_F(ResponseFewSlotsTest, SilentPeersKeepNobodyFromBeingTaken) {
   pressure_[0].rise();
   rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 5);
-  EXPECT_EQ(step_.run(), 5u);
+  EXPECT_EQ(step_.run().moved, 5u);
   EXPECT_EQ(rig_.ledger.in_flight(), 2u) << "half of an eighth of 32 slots";
   for (int i = 0; i < 5; ++i) {
     fill_from(open_, "open", 3);
-    EXPECT_EQ(step_.run(), 3u);
+    EXPECT_EQ(step_.run().moved, 3u);
   }
   EXPECT_THAT(rig_.replies(), SizeIs(15));
   rig_.socket().set_send_buffer_use({0, 1'000'000});
-  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(step_.run().moved, 2u);
   expect_at_rest();
 }
 
@@ -523,15 +524,15 @@ TEST_F(ResponsePressureTest, AReplyAloneWaitsForRoomButNotAside) {
   pressure_[0].rise();
   rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent");
-  EXPECT_EQ(step.run(), 1u);
-  EXPECT_EQ(step.blocked_on(), nullptr);
+  EXPECT_EQ(step.run().moved, 1u);
+  EXPECT_EQ(step.full_socket(), nullptr);
   EXPECT_EQ(ended_without_room(), 1u);
   fill_from(open_, "open");
   rig_.socket().fail_sends(EAGAIN);
-  EXPECT_EQ(step.run(), 1u);
-  EXPECT_EQ(step.blocked_on(), &rig_.socket());
-  EXPECT_EQ(step.run(), 1u);
-  EXPECT_EQ(step.blocked_on(), nullptr);
+  EXPECT_EQ(step.run().moved, 1u);
+  EXPECT_EQ(step.full_socket(), &rig_.socket());
+  EXPECT_EQ(step.run().moved, 1u);
+  EXPECT_EQ(step.full_socket(), nullptr);
   EXPECT_THAT(rig_.replies(), ElementsAre("open"));
   step.before_wait();
   expect_at_rest();
@@ -546,11 +547,11 @@ TEST_F(ResponseFewestSlotsTest, OneMayStillWaitAside) {
   pressure_[0].rise();
   rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 2);
-  EXPECT_EQ(step_.run(), 2u);
+  EXPECT_EQ(step_.run().moved, 2u);
   EXPECT_EQ(rig_.ledger.in_flight(), 1u);
   EXPECT_EQ(ended_without_room(), 1u);
   rig_.socket().set_send_buffer_use({0, 1'000'000});
-  EXPECT_EQ(step_.run(), 1u);
+  EXPECT_EQ(step_.run().moved, 1u);
   expect_at_rest();
 }
 
@@ -564,12 +565,12 @@ TEST_F(ResponseManySlotsTest, AListHasABoundOfItsOwn) {
   pressure_[0].rise();
   rig_.socket().set_send_buffer_use({60, 100});
   fill_from(silent_, "silent", 3000);
-  while (step_.run() > 0) {
+  while (step_.run().moved > 0) {
   }
   EXPECT_EQ(rig_.ledger.in_flight(), 2048u);
   EXPECT_EQ(ended_without_room(), 3000u - 2048u);
   rig_.socket().set_send_buffer_use({0, 10'000'000});
-  EXPECT_EQ(step_.run(), 2048u);
+  EXPECT_EQ(step_.run().moved, 2048u);
   expect_at_rest();
 }
 

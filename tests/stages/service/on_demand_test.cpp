@@ -71,7 +71,7 @@ class OnDemand : public testing::Test {
   // Brings the requests as far as the worker queue.
   static void bring(Rig& rig, const std::vector<const char*>& requests) {
     for (const char* request : requests) rig.deliver(request);
-    while (rig.receive.run() + rig.service.run() > 0) {
+    while (rig.receive.run().moved + rig.service.run().moved > 0) {
     }
   }
   static auto waiting(Rig& rig) {
@@ -105,7 +105,7 @@ class OnDemand : public testing::Test {
 TEST_F(OnDemand, NoThreadWhileAWorkerIsIdle) {
   Rig rig(service_, options(2));
   bring(rig, {"a"});
-  EXPECT_EQ(rig.workers->starter->run(), 0u);
+  EXPECT_EQ(rig.workers->starter->run().moved, 0u);
   EXPECT_EQ(rig.workers->queue.ready_guess(), 1u) << "the worker's";
   service_.let_go(1);
   end(rig);
@@ -116,7 +116,7 @@ TEST_F(OnDemand, NoThreadWhileAWorkerIsIdle) {
 TEST_F(OnDemand, AWorkerThatDoesNotComeHoldsUpOneMessage) {
   Rig rig(service_, options(2));
   bring(rig, {"1", "2", "3"});
-  EXPECT_EQ(rig.workers->starter->run(), 2u);
+  EXPECT_EQ(rig.workers->starter->run().moved, 2u);
   EXPECT_TRUE(service_.wait_until_inside(2));
   EXPECT_EQ(rig.workers->queue.ready_guess(), 1u) << "the worker's";
   service_.let_go(3);
@@ -127,7 +127,7 @@ TEST_F(OnDemand, AWorkerThatDoesNotComeHoldsUpOneMessage) {
 TEST_F(OnDemand, NoThreadWithoutAMessage) {
   Rig rig(service_, options(2));
   enter(rig);
-  EXPECT_EQ(rig.workers->starter->run(), 0u);
+  EXPECT_EQ(rig.workers->starter->run().moved, 0u);
   rig.workers->occupancy.leave();
   end(rig);
   expect_at_rest(rig, 0);
@@ -139,16 +139,16 @@ TEST_F(OnDemand, StartsForTheOldestUpToTheMostAndAPlaceIsUsedAgain) {
   enter(rig);
   bring(rig, {"1", "2", "3", "4"});
   EXPECT_TRUE(starter.wait()) << "a producer's call";
-  EXPECT_EQ(starter.run(), 2u) << "not more than the most";
+  EXPECT_EQ(starter.run().moved, 2u) << "not more than the most";
   ASSERT_TRUE(service_.wait_until_inside(2));
   EXPECT_THAT(demand_threads(), ElementsAre("demand-0", "demand-1"));
   EXPECT_EQ(rig.ledger.largest(Gauge::threads_now), 2u);
   EXPECT_EQ(rig.workers->queue.ready_guess(), 2u);
-  EXPECT_EQ(starter.run(), 0u);
+  EXPECT_EQ(starter.run().moved, 0u);
 
   service_.let_go(1);
   EXPECT_TRUE(starter.wait()) << "the call of a thread that ends";
-  EXPECT_EQ(starter.run(), 1u) << "in the place that has become free";
+  EXPECT_EQ(starter.run().moved, 1u) << "in the place that has become free";
   ASSERT_TRUE(service_.wait_until_inside(2));
   EXPECT_THAT(demand_threads(), ElementsAre("demand-0", "demand-1"));
 
@@ -156,7 +156,7 @@ TEST_F(OnDemand, StartsForTheOldestUpToTheMostAndAPlaceIsUsedAgain) {
   service_.let_go(2);
   while (rig.ledger.largest(Gauge::threads_now) > 0) {
     ASSERT_TRUE(starter.wait());
-    EXPECT_EQ(starter.run(), 0u) << "the worker is idle: the last message is its own";
+    EXPECT_EQ(starter.run().moved, 0u) << "the worker is idle: the last message is its own";
   }
   EXPECT_THAT(demand_threads(), IsEmpty());
   rig.response.run();
@@ -197,7 +197,7 @@ TEST_F(OnDemand, TheEndWaitsForThreadsThatStillRun) {
   Rig rig(service_, options(3));
   enter(rig);
   bring(rig, {"1", "2", "3"});
-  EXPECT_EQ(rig.workers->starter->run(), 3u);
+  EXPECT_EQ(rig.workers->starter->run().moved, 3u);
   ASSERT_TRUE(service_.wait_until_inside(3));
   rig.workers->occupancy.leave();
   std::thread opener([this] {
@@ -215,7 +215,7 @@ TEST_F(OnDemand, SeizedWhileAThreadHasItItIsBookedOnce) {
   Rig rig(service_, options(1));
   enter(rig);
   bring(rig, {"1", "2"});
-  EXPECT_EQ(rig.workers->starter->run(), 1u);
+  EXPECT_EQ(rig.workers->starter->run().moved, 1u);
   ASSERT_TRUE(service_.wait_until_inside(1));
   EXPECT_EQ(rig.seize_all(), 2u);
   service_.let_go(2);
@@ -235,7 +235,7 @@ class NoThread : public OnDemand {
   static RigOptions options() { return OnDemand::options(2); }
   static std::size_t run_without_threads(Rig& rig) {
     std::size_t started = 0;
-    test::without_new_threads([&] { started = rig.workers->starter->run(); });
+    test::without_new_threads([&] { started = rig.workers->starter->run().moved; });
     return started;
   }
   // A message waits, the worker is inside another, and no thread can be started.
@@ -305,7 +305,7 @@ TEST_F(NoThread, IsTriedAgainLaterAndLaterWithoutACallUntilThereIsOne) {
   std::size_t started = 0;
   for (int i = 0; i < 1000 && started == 0; ++i) {
     ASSERT_TRUE(starter.wait());
-    started = starter.run();
+    started = starter.run().moved;
   }
   EXPECT_EQ(started, 1u) << "now there is one";
   EXPECT_FALSE(rig.workers->starter_lane.troubles.look(Trouble::thread_start));
@@ -321,7 +321,7 @@ TEST_F(NoThread, IsTriedAgainIfThePauseIsOverBeforeTheWait) {
   std::this_thread::sleep_for(20ms);  // longer than the first pause
   EXPECT_TRUE(starter.wait());
   service_.let_go(1);
-  EXPECT_EQ(starter.run(), 1u);
+  EXPECT_EQ(starter.run().moved, 1u);
   rig.workers->occupancy.leave();
   end_with_one_reply(rig);
 }
@@ -392,7 +392,7 @@ TEST_F(OnDemand, ManyMessagesOneAfterTheOtherInFewPlaces) {
     bring(rig, {"a", "b", "c"});
     while (started < i + 3) {
       ASSERT_TRUE(rig.workers->starter->wait());
-      started += rig.workers->starter->run();
+      started += rig.workers->starter->run().moved;
     }
     rig.response.run();
   }

@@ -63,18 +63,18 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
   void serve(const std::vector<std::string>& requests) {
     for (std::size_t i = 0; i < requests.size(); ++i)
       rig_.deliver(requests[i], client(static_cast<unsigned>(i)));
-    ASSERT_EQ(rig_.receive.run(), requests.size());
-    ASSERT_EQ(step_->run(), requests.size());
+    ASSERT_EQ(rig_.receive.run().moved, requests.size());
+    ASSERT_EQ(step_->run().moved, requests.size());
     rig_.expect_ledger();
   }
   std::vector<std::string> respond() {
-    while (rig_.response.run() > 0) {
+    while (rig_.response.run().moved > 0) {
     }
     return rig_.replies();
   }
   // The workers take their messages, and all steps come to rest.
   std::vector<std::string> finish() {
-    while (worker_.run() > 0) {
+    while (worker_.run().moved > 0) {
     }
     const auto replies = respond();
     step_->before_wait();
@@ -114,7 +114,7 @@ TEST_P(ServiceShedTest, InlineWhereItMayNotShedItLeavesWhatFindsNoPlaceToTheServ
   const std::vector<std::string> requests = {"b", "b", "bb", "bbb", "bbbb"};
   for (std::size_t i = 0; i < requests.size(); ++i)
     rig_.deliver(requests[i], client(static_cast<unsigned>(i)));
-  ASSERT_EQ(rig_.receive.run(), requests.size());
+  ASSERT_EQ(rig_.receive.run().moved, requests.size());
   std::vector<std::uint32_t> slots(requests.size());
   SlotQueue::Consumer taker(rig_.requests, 1);
   ASSERT_EQ(taker.try_take(slots), slots.size());
@@ -126,14 +126,14 @@ TEST_P(ServiceShedTest, InlineWhereItMayNotShedItLeavesWhatFindsNoPlaceToTheServ
   // As the lane does that ran the step inline.
   SlotQueue::Producer(rig_.requests).put(rest);
 
-  while (worker_.run() > 0) {
+  while (worker_.run().moved > 0) {
   }
   slots.resize(kPlaces);
   ASSERT_EQ(taker.try_take(slots), slots.size());
   EXPECT_THAT(step_->run_inline(slots, monotonic_ns()), IsEmpty());
-  while (worker_.run() > 0) {
+  while (worker_.run().moved > 0) {
   }
-  ASSERT_EQ(step_->run(), 1u);
+  ASSERT_EQ(step_->run().moved, 1u);
   EXPECT_EQ(finish().size(), requests.size());
   EXPECT_EQ(rig_.total(Reason::answered), requests.size());
 }
@@ -192,7 +192,7 @@ TEST_P(ServiceShedTest, ABusyReplyThatTheKernelDoesNotTakeIsDropped) {
 TEST_P(ServiceShedTest, APlaceThatBecomesFreeIsUsed) {
   build(10'000'000);
   serve({"b", "b", "b"});
-  ASSERT_EQ(worker_.run(), 1u);
+  ASSERT_EQ(worker_.run().moved, 1u);
   serve({"b", "b"});
   EXPECT_EQ(rig_.total(Counter::deferred), 3u);
   EXPECT_THAT(respond(), ElementsAre("B", "b", "B"));

@@ -43,7 +43,7 @@ Ended one_message(Service& service, std::string_view request, Reason reason) {
 TEST(ServiceStep, WithoutMessagesItIsNotCalled) {
   CallService service([](Message&) { ADD_FAILURE() << "called"; });
   Rig rig(service);
-  EXPECT_EQ(rig.service.run(), 0u);
+  EXPECT_EQ(rig.service.run().moved, 0u);
   rig.expect_at_rest();
 }
 
@@ -370,9 +370,9 @@ TEST(ServiceStep, ABatchIsWhatIsThereUpToTheLimit) {
   options.batch = 4;
   Rig rig(service, std::move(options));
   for (int i = 0; i < 9; ++i) rig.deliver("x");
-  while (rig.receive.run() > 0) {
+  while (rig.receive.run().moved > 0) {
   }
-  while (rig.service.run() > 0) {
+  while (rig.service.run().moved > 0) {
   }
   EXPECT_THAT(batches, ElementsAre(4, 4, 1));
   EXPECT_EQ(rig.total(Counter::entered), 18u) << "nine into receive, nine into service";
@@ -419,7 +419,7 @@ TEST(ServiceStepWithWorkers, DeferAllNeverAsksTheService) {
   Rig rig(service, std::move(options));
   for (const char* request : {"a", "b", "c"}) rig.deliver(request);
   rig.receive.run();
-  EXPECT_EQ(rig.service.run(), 3u);
+  EXPECT_EQ(rig.service.run().moved, 3u);
   EXPECT_EQ(rig.total(Counter::deferred), 3u);
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("a", "b", "c"));
@@ -433,7 +433,7 @@ TEST(ServiceStepWithWorkers, WithBlockTheLaneWaitsForRoomAndHoldsOnlyWhatWaits) 
   for (const char* request : {"a", "d1", "b", "d2", "d3"}) rig.deliver(request);
   rig.receive.run();
   rig.receive.before_wait();
-  std::thread lane([&] { EXPECT_EQ(rig.service.run(), 5u); });
+  std::thread lane([&] { EXPECT_EQ(rig.service.run().moved, 5u); });
   std::vector<std::string> workers_side;
   for (const char* expected : {"d1", "d2", "d3"}) {
     // A message is in the queue; if more are to come, the lane waits for its place.
@@ -444,7 +444,7 @@ TEST(ServiceStepWithWorkers, WithBlockTheLaneWaitsForRoomAndHoldsOnlyWhatWaits) 
     EXPECT_EQ(rig.responses.ready_guess(), 2 + workers_side.size()) << "a and b have gone on";
     EXPECT_EQ(rig.workers->queue.ready_guess(), 0u) << "the bound";
     rig.workers->queue.unclaim();
-    EXPECT_EQ(rig.workers->steps[0].run(), 1u);
+    EXPECT_EQ(rig.workers->steps[0].run().moved, 1u);
     workers_side.push_back(expected);
   }
   lane.join();
@@ -468,13 +468,13 @@ TEST(ServiceStepWithWorkers, NoFreeSlotIsKeptWhileTheLaneWaitsForRoom) {
   for (const char* request : {"n", "d", "n", "d"}) rig.deliver(request);
   rig.receive.run();
   rig.receive.before_wait();
-  std::thread lane([&] { EXPECT_EQ(rig.service.run(), 4u); });
+  std::thread lane([&] { EXPECT_EQ(rig.service.run().moved, 4u); });
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (rig.pool.free_slots().value_guess() < 640 - 2 &&
          std::chrono::steady_clock::now() < deadline)
     std::this_thread::yield();
   EXPECT_EQ(rig.pool.free_slots().value_guess(), 640u - 2) << "all but the two deferred";
-  for (std::size_t done = 0; done < 2;) done += rig.workers->steps[0].run();
+  for (std::size_t done = 0; done < 2;) done += rig.workers->steps[0].run().moved;
   lane.join();
   EXPECT_EQ(rig.total(Counter::sem_waits), 1u);
   ASSERT_TRUE(rig.settle());
@@ -493,7 +493,7 @@ class ShedByServiceLane : public testing::Test {
   static void run(Rig& rig, const std::vector<const char*>& requests) {
     for (const char* request : requests) rig.deliver(request);
     rig.receive.run();
-    EXPECT_EQ(rig.service.run(), requests.size());
+    EXPECT_EQ(rig.service.run().moved, requests.size());
     EXPECT_EQ(rig.workers->queue.ready_guess(), 1u);
   }
 };

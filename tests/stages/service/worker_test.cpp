@@ -32,7 +32,7 @@ RigOptions with_workers(std::uint32_t workers = 1) {
 // Brings the requests as far as the worker queue.
 void bring_to_workers(Rig& rig, const std::vector<const char*>& requests) {
   for (const char* request : requests) rig.deliver(request);
-  while (rig.receive.run() + rig.service.run() > 0) {
+  while (rig.receive.run().moved + rig.service.run().moved > 0) {
   }
   rig.receive.before_wait();
   rig.service.before_wait();
@@ -41,7 +41,7 @@ void bring_to_workers(Rig& rig, const std::vector<const char*>& requests) {
 TEST(WorkerStep, WithoutMessagesItDoesNothing) {
   CallService service(defer, [](Message&) { ADD_FAILURE() << "called"; });
   Rig rig(service, with_workers());
-  EXPECT_EQ(rig.workers->steps[0].run(), 0u);
+  EXPECT_EQ(rig.workers->steps[0].run().moved, 0u);
   EXPECT_EQ(rig.workers->occupancy.inside_guess(), 0u);
   rig.expect_at_rest();
 }
@@ -77,11 +77,11 @@ TEST(WorkerStep, TakesOneMessageARunTheOldestFirst) {
   });
   Rig rig(service, with_workers(2));
   bring_to_workers(rig, {"1", "2", "3"});
-  EXPECT_EQ(rig.workers->steps[0].run(), 1u);
+  EXPECT_EQ(rig.workers->steps[0].run().moved, 1u);
   EXPECT_THAT(order, ElementsAre("1"));
-  EXPECT_EQ(rig.workers->steps[1].run(), 1u);
-  EXPECT_EQ(rig.workers->steps[0].run(), 1u);
-  EXPECT_EQ(rig.workers->steps[0].run(), 0u);
+  EXPECT_EQ(rig.workers->steps[1].run().moved, 1u);
+  EXPECT_EQ(rig.workers->steps[0].run().moved, 1u);
+  EXPECT_EQ(rig.workers->steps[0].run().moved, 0u);
   EXPECT_THAT(order, ElementsAre("1", "2", "3"));
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("1", "2", "3"));
@@ -165,8 +165,8 @@ TEST(WorkerStep, AWaitEndsWithAMessageThatTheNextRunTakes) {
   Rig rig(service, with_workers(2));
   bring_to_workers(rig, {"a"});
   EXPECT_TRUE(rig.workers->steps[0].wait());
-  EXPECT_EQ(rig.workers->steps[1].run(), 0u) << "the message is the waiter's";
-  EXPECT_EQ(rig.workers->steps[0].run(), 1u);
+  EXPECT_EQ(rig.workers->steps[1].run().moved, 0u) << "the message is the waiter's";
+  EXPECT_EQ(rig.workers->steps[0].run().moved, 1u);
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("a"));
   rig.expect_at_rest();
@@ -179,7 +179,7 @@ TEST(WorkerStep, AClosedQueueGivesWhatIsLeftThenEndsTheWait) {
   rig.workers->queue.close();
   for (int i = 0; i < 2; ++i) {
     EXPECT_TRUE(rig.workers->steps[0].wait());
-    EXPECT_EQ(rig.workers->steps[0].run(), 1u);
+    EXPECT_EQ(rig.workers->steps[0].run().moved, 1u);
   }
   EXPECT_FALSE(rig.workers->steps[0].wait());
   ASSERT_TRUE(rig.settle());

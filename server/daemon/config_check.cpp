@@ -2,20 +2,30 @@
 
 #include <cerrno>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/socket.h>
 
+#include "base/exit_codes.h"
 #include "base/file_descriptor.h"
 #include "net/local_addresses.h"
+#include "server/daemon/description.h"
+#include "server/daemon/failure.h"
 #include "server/daemon/listeners.h"
+#include "server/daemon/machine.h"
 #include "server/daemon/main_stack.h"
+#include "server/daemon/memory_need.h"
+#include "server/daemon/plan.h"
 #include "server/daemon/service_manager.h"
 #include "server/daemon/settings_checks.h"
+#include "server/daemon/standard_streams.h"
 #include "server/models/models.h"
 #include "stages/lane/stack.h"
 #include "stats/region_place.h"
@@ -81,13 +91,8 @@ std::vector<SocketAddress> require_listenable(const ListenerOptions& meant) {
   }
 }
 
-}  // namespace
-
-void require_stack_of_lanes(const Assignment& assignment) {
-  if (assignment.separate_processes)
-    require_main_stack(kLaneStackBytes, "the model mp runs lanes on it, each of which is to have");
-}
-
+// Binds none of the ports and makes no region. Problems of settings are added to `loaded`; any other
+// problem is thrown as a start throws it. Returns, a line each, what only a start can tell.
 std::vector<std::string> check_as_a_start(LoadResult& loaded, const Plan& plan,
                                           const char* const* environment) {
   const Settings& settings = loaded.settings;
@@ -120,6 +125,37 @@ std::vector<std::string> check_as_a_start(LoadResult& loaded, const Plan& plan,
   not_checked.push_back(
       "whether there is memory for the sockets' buffers, and room for all threads or processes");
   return not_checked;
+}
+
+}  // namespace
+
+void require_stack_of_lanes(const Assignment& assignment) {
+  if (assignment.separate_processes)
+    require_main_stack(kLaneStackBytes, "the model mp runs lanes on it, each of which is to have");
+}
+
+int check_config(LoadResult& loaded, const ServerParts& parts, const char* const* environment) {
+  const Machine machine = this_machine(parts.proc);
+  Plan plan = plan_or_complain(loaded, parts.services, machine, [](const std::string&) {});
+  std::vector<std::string> not_checked;
+  if (loaded.ok()) not_checked = check_as_a_start(loaded, plan, environment);
+  if (!loaded.ok()) return complain_about_settings(loaded);
+  plan.pipeline.merged = wants_merging(loaded.settings);
+  const Assignment assignment = assignment_of(plan.pipeline);
+  std::vector<std::string> listen;
+  for (const ListenAddress& address : loaded.settings.listen)
+    listen.push_back(address_of(address).to_string());
+  std::string text;
+  // Without the sockets' buffers: only the kernel knows how large it makes them.
+  check_memory(
+      loaded.settings, plan.pipeline, assignment, machine,
+      known_need(region_options(loaded.settings, plan.pipeline, assignment, std::move(listen)),
+                 parts.proc),
+      [&](const std::string& problem) { text += "warning: " + problem + '\n'; });
+  text += "settings are good\n";
+  for (const std::string& what : not_checked) text += fmt::format("not checked: {}\n", what);
+  print(text);
+  return kExitOk;
 }
 
 }  // namespace cpss

@@ -3,21 +3,17 @@
 // Main thread, before there is any other.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "config/load.h"
-#include "server/daemon/plan.h"
+#include "server/daemon/server.h"
 #include "server/pipeline/assignment.h"
 
 namespace cpss {
 
-// Checks all that a start with this plan would check, but binds none of its ports and makes no
-// region. Problems of settings are added to `loaded`; any other problem is thrown as a start throws
-// it (SocketError, StatsRegionError, ServiceManagerError, std::system_error). Returns, a line each,
-// what only a start can tell.
-std::vector<std::string> check_as_a_start(LoadResult& loaded, const Plan& plan,
-                                          const char* const* environment);
+// Checks all that a start would check, but binds none of its ports and makes no region, and prints
+// what only a start can tell. Returns the exit code. Problems of settings are said, and added to
+// `loaded`; any other problem is thrown as a start throws it (SocketError, StatsRegionError,
+// ServiceManagerError, std::system_error).
+int check_config(LoadResult& loaded, const ServerParts& parts, const char* const* environment);
 
 // Requires the stack of lanes that run on a process's main thread. Throws as require_main_stack()
 // does.

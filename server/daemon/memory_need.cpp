@@ -1,6 +1,7 @@
 #include "server/daemon/memory_need.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,7 @@
 #include "stages/lane/stack.h"
 #include "stages/message/slot_store.h"
 #include "stages/receive/receive.h"
+#include "stats/region_description.h"
 
 namespace cpss {
 namespace {
@@ -67,6 +69,22 @@ std::optional<std::string> memory_problem(const MemoryNeed& need, const Pipeline
       text_of(need.total()), machine.memory_of, text_of(machine.memory_bytes), text_of(need.slots),
       options.slots, options.window_bytes, text_of(need.lanes), text_of(need.sockets),
       text_of(need.data), text_of(need.region));
+}
+
+MemoryNeed known_need(const RegionOptions& region, const std::string& proc) {
+  return {.data = memory_in_use(proc), .region = RegionPlan(region).file_bytes};
+}
+
+void check_memory(const Settings& settings, const PipelineOptions& pipeline,
+                  const Assignment& assignment, const Machine& machine, MemoryNeed known,
+                  const std::function<void(const std::string&)>& warn) {
+  add_memory_of(pipeline, assignment, known);
+  const auto problem = memory_problem(known, pipeline, machine);
+  if (!problem) return;
+  if (settings.memory_check == MemoryCheck::warn) return warn(*problem);
+  throw std::runtime_error(*problem +
+                           ": lower CPSS_QSLOTS or CPSS_MSGSIZE, load fewer numbers, give it more, "
+                           "or set CPSS_MEMORY_CHECK=warn");
 }
 
 }  // namespace cpss

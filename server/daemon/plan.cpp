@@ -16,6 +16,7 @@
 #include "queue/invariant.h"
 #include "queue/worker_queue.h"
 #include "server/daemon/address_follower.h"
+#include "server/daemon/failure.h"
 #include "server/daemon/privileges.h"
 #include "server/daemon/settings_checks.h"
 #include "server/models/models.h"
@@ -156,6 +157,16 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machin
   fit_window(loaded, *plan.service);
   plan.pipeline = pipeline_options(loaded, machine);
   return plan;
+}
+
+Plan plan_or_complain(LoadResult& loaded, const ServiceRegistry& services, const Machine& machine,
+                      std::function<void(const std::string&)> announce) {
+  try {
+    return make_plan(loaded, services, machine, std::move(announce));
+  } catch (const ServiceDataError&) {
+    complain_about_settings(loaded);
+    throw;
+  }
 }
 
 bool wants_merging(const Settings& settings) {

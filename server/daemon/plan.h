@@ -31,6 +31,11 @@ struct Plan {
 Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machine& machine,
                std::function<void(const std::string&)> announce);
 
+// The same. Bad data must not hide problems of the settings: if it throws ServiceDataError, it has
+// said those before.
+Plan plan_or_complain(LoadResult& loaded, const ServiceRegistry& services, const Machine& machine,
+                      std::function<void(const std::string&)> announce);
+
 // Whether arrivals are to hold several datagrams, if the kernel can do that.
 bool wants_merging(const Settings& settings);
 

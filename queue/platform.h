@@ -6,8 +6,7 @@
 //   Atomic<T>            like std::atomic<T>
 //   Word<T>              the same for memory in which no objects are constructed (shared_word.h)
 //   pause(PausePoint)    nothing; tests sleep or yield here
-//   mutant               Mutant::none; tests build deliberately broken variants to prove that the
-//                        tests would notice
+//   Steps                memory orders and steps (steps.h); tests exchange them for broken ones
 //   park, unpark         sleep while the low half of a word has a value; wake sleepers (futex(2))
 //   signal, drain        write and empty an eventfd(2)
 #pragma once
@@ -17,6 +16,7 @@
 #include <cstdint>
 
 #include "queue/shared_word.h"
+#include "queue/steps.h"
 
 namespace cpss {
 
@@ -40,33 +40,6 @@ enum class PausePoint : std::uint8_t {
   token_counted_out,     // lane no longer counted, mailbox not yet closed
 };
 
-// Deliberate defects, one at a time; every one of them must be caught by a test (scripts/check).
-enum class Mutant : std::uint8_t {
-  none,
-  semaphore_drops_wake,          // post() never wakes
-  semaphore_wakes_once,          // however many tokens wait, post() sends no second wake-up
-  semaphore_drops_chain,         // a woken waiter that leaves tokens does not wake the next
-  semaphore_keeps_pending,       // a waiter sleeps with the wake mark still set
-  semaphore_sleeps_unchecked,    // sleeps without a check of the word's value
-  semaphore_timeout_eats_token,  // a timed take that finds a token at its end reports a time-out
-  semaphore_close_wakes_nobody,  // close() leaves waiters asleep
-  semaphore_relaxed,             // post and take without release and acquire
-  queue_no_turn_check,           // publishes cells that are not written yet
-  queue_posts_before_write,      // token first, cell later
-  queue_no_second_look,          // does not publish others' cells behind its own
-  queue_plain_mark_read,         // looks at the mark without a full fence after its cell
-  queue_relaxed_cell,            // cells written and scanned without release and acquire
-  queue_relaxed_mark,            // mark advanced without acquire and release
-  queue_relaxed_head,            // head read and advanced without acquire and release
-  queue_turn_off_by_one,         // looks for the previous lap's turn at the wrap
-  queue_head_first,              // advances the head, then reads the cells
-  queue_head_short,              // advances the head by one too few when taking several
-  pool_no_tag,                   // the stack's top carries no change count
-  pool_loses_one,                // gives back all of a batch but one
-  pool_gives_back_twice,         // gives back the first slot of a batch twice
-  pool_relaxed_top,              // stack pushed and popped without release and acquire
-};
-
 // The moment a wait ends at the latest, CLOCK_MONOTONIC.
 using Deadline = std::chrono::steady_clock::time_point;
 inline constexpr Deadline kNoDeadline = Deadline::max();
@@ -79,7 +52,7 @@ struct NativePlatform {
   using Atomic = std::atomic<T>;
   template <class T>
   using Word = SharedWord<T>;
-  static constexpr Mutant mutant = Mutant::none;
+  using Steps = cpss::Steps;
   static void pause(PausePoint) noexcept {}
 
   // Sleeps if the low half of `word` equals `expected`, until unparked or until `deadline`; may

@@ -97,7 +97,7 @@ class alignas(64) BasicSemaphore {
       std::uint64_t next = seen + n;
       const bool wake = waiters_of(seen) > 0 && wakes_again(seen, value_of(next));
       if (wake) next = pending_for(next);
-      if (state_.compare_exchange_weak(seen, next, kPostOrder, std::memory_order_relaxed)) {
+      if (state_.compare_exchange_weak(seen, next, Steps::kPost, std::memory_order_relaxed)) {
         if (wake) wake_one();
         return {value_of(next), wake ? 1u : 0u};
       }
@@ -110,7 +110,8 @@ class alignas(64) BasicSemaphore {
     std::uint64_t seen = state_.load(std::memory_order_relaxed);
     while (value_of(seen) > 0) {
       const std::uint32_t tokens = share(value_of(seen), max, sharers);
-      if (state_.compare_exchange_weak(seen, seen - tokens, kTakeOrder, std::memory_order_relaxed))
+      if (state_.compare_exchange_weak(seen, seen - tokens, Steps::kTake,
+                                       std::memory_order_relaxed))
         return tokens;
     }
     return 0;
@@ -124,10 +125,7 @@ class alignas(64) BasicSemaphore {
       return {TakeStatus::taken, tokens, 0};
     begin_wait();
     for (bool in_time = true;;) {
-      const TakeResult result = poll_wait(max, sharers);
-      if constexpr (Platform::mutant == Mutant::semaphore_timeout_eats_token) {
-        if (!in_time && result.status == TakeStatus::taken) return {TakeStatus::timed_out, 0, 0};
-      }
+      const TakeResult result = Steps::taken(poll_wait(max, sharers), in_time);
       if (result.status != TakeStatus::waiting) return result;
       if (!in_time) return {TakeStatus::timed_out, 0, end_wait()};
       Platform::pause(PausePoint::semaphore_registered);
@@ -150,8 +148,7 @@ class alignas(64) BasicSemaphore {
     for (;;) {
       const std::uint32_t value = value_of(seen);
       if (value == 0 && (seen & kClosed) == 0) {
-        if ((seen & kPending) == 0 || Platform::mutant == Mutant::semaphore_keeps_pending)
-          return {TakeStatus::waiting, 0, 0};
+        if (!Steps::clears_mark((seen & kPending) != 0)) return {TakeStatus::waiting, 0, 0};
         if (state_.compare_exchange_weak(seen, not_pending(seen), std::memory_order_relaxed))
           return {TakeStatus::waiting, 0, 0};
         continue;
@@ -185,13 +182,8 @@ class alignas(64) BasicSemaphore {
   // Tells all waiters, now and later: once the tokens are gone, there is nothing more to wait for.
   // Posts still work.
   void close() noexcept {
-    state_.fetch_or(kClosed, kPostOrder);
-    if constexpr (Platform::mutant == Mutant::semaphore_close_wakes_nobody) return;
-    if (event_fd_ >= 0) {
-      Platform::signal(event_fd_);
-    } else {
-      Platform::unpark(state_, std::numeric_limits<int>::max(), scope_);
-    }
+    state_.fetch_or(kClosed, Steps::kPost);
+    Steps::wake_all([this] { wake(std::numeric_limits<int>::max()); });
   }
 
   bool closed() const noexcept { return (state_.load(std::memory_order_acquire) & kClosed) != 0; }
@@ -210,17 +202,14 @@ class alignas(64) BasicSemaphore {
   int event_fd() const noexcept { return event_fd_; }
 
  private:
+  using Steps = typename Platform::Steps;
+
   static constexpr std::uint64_t kPending = std::uint64_t{1} << 30;
   static constexpr std::uint64_t kClosed = std::uint64_t{1} << 31;
   static constexpr std::uint64_t kOneWaiter = std::uint64_t{1} << 32;
   static constexpr std::uint32_t kWidthShift = 59;
   static constexpr std::uint64_t kWaiters = (std::uint64_t{1} << kWidthShift) - kOneWaiter;
   static_assert(std::bit_width(kMaxValue) < 1 << (64 - kWidthShift), "a width fits");
-  static constexpr bool kRelaxed = Platform::mutant == Mutant::semaphore_relaxed;
-  static constexpr std::memory_order kPostOrder =
-      kRelaxed ? std::memory_order_relaxed : std::memory_order_release;
-  static constexpr std::memory_order kTakeOrder =
-      kRelaxed ? std::memory_order_relaxed : std::memory_order_acquire;
 
   static std::uint32_t value_of(std::uint64_t state) noexcept {
     return static_cast<std::uint32_t>(state) & kMaxValue;
@@ -239,8 +228,7 @@ class alignas(64) BasicSemaphore {
   }
   // Whether a post that brings the tokens to `value` wakes a waiter, if there is one (S5).
   static bool wakes_again(std::uint64_t state, std::uint32_t value) noexcept {
-    if constexpr (Platform::mutant == Mutant::semaphore_wakes_once) return (state & kPending) == 0;
-    return static_cast<std::uint64_t>(std::bit_width(value)) > width_of(state);
+    return Steps::wakes_again(static_cast<std::uint64_t>(std::bit_width(value)), width_of(state));
   }
   static std::uint32_t share(std::uint32_t value, std::uint32_t max,
                              std::uint32_t sharers) noexcept {
@@ -253,11 +241,10 @@ class alignas(64) BasicSemaphore {
   // (tokens, or the news that the semaphore is closed), wakes one of them.
   bool leave(std::uint64_t& seen, std::uint32_t tokens, bool* chained) noexcept {
     const bool more = value_of(seen) > tokens || (event_fd_ >= 0 && (seen & kClosed) != 0);
-    const bool chain =
-        more && waiters_of(seen) > 1 && Platform::mutant != Mutant::semaphore_drops_chain;
+    const bool chain = Steps::passes_on(more && waiters_of(seen) > 1);
     std::uint64_t next = not_pending(seen - tokens - kOneWaiter);
     if (chain) next = pending_for(next);
-    if (!state_.compare_exchange_weak(seen, next, kTakeOrder, std::memory_order_relaxed))
+    if (!state_.compare_exchange_weak(seen, next, Steps::kTake, std::memory_order_relaxed))
       return false;
     if (chain) wake_one();
     *chained = chain;
@@ -265,21 +252,21 @@ class alignas(64) BasicSemaphore {
   }
 
   void wake_one() noexcept {
-    if constexpr (Platform::mutant == Mutant::semaphore_drops_wake) return;
+    Steps::wake_one([this] { wake(1); });
+  }
+  // Wakes at most so many waiters by futex, or whoever waits for the eventfd.
+  void wake(int max) noexcept {
     if (event_fd_ >= 0) {
       Platform::signal(event_fd_);
     } else {
-      Platform::unpark(state_, 1, scope_);
+      Platform::unpark(state_, max, scope_);
     }
   }
 
   // Sleeps while the futex word is 0 (S3). Returns false once the deadline has passed.
   bool sleep(Deadline deadline) noexcept {
-    std::uint32_t expected = 0;
-    if constexpr (Platform::mutant == Mutant::semaphore_sleeps_unchecked)
-      expected = static_cast<std::uint32_t>(state_.load(std::memory_order_relaxed));
-    if constexpr (Platform::mutant == Mutant::semaphore_keeps_pending)
-      expected = static_cast<std::uint32_t>(state_.load(std::memory_order_relaxed) & kPending);
+    const std::uint32_t expected = Steps::word_asleep(
+        [this] { return static_cast<std::uint32_t>(state_.load(std::memory_order_relaxed)); });
     return Platform::park(state_, expected, scope_, deadline);
   }
 

@@ -150,6 +150,7 @@ class alignas(64) BasicSlotPool {
   };
 
  private:
+  using Steps = typename Platform::Steps;
   template <class T>
   using Atomic = typename Platform::template Atomic<T>;
   using Link = typename Platform::template Word<std::uint32_t>;
@@ -162,21 +163,16 @@ class alignas(64) BasicSlotPool {
 
   Link& next(std::uint32_t index) noexcept { return reinterpret_cast<Link*>(this + 1)[index]; }
   static std::uint64_t changed(std::uint64_t top, std::uint32_t index_plus_one) noexcept {
-    if constexpr (Platform::mutant == Mutant::pool_no_tag) return index_plus_one;
-    return ((top & ~kIndexMask) + kOneChange) | index_plus_one;
+    return Steps::next_change(top & ~kIndexMask, kOneChange) | index_plus_one;
   }
 
   // Pushes a chain: slots.back() becomes the top.
   PostResult push(std::span<const std::uint32_t> slots) noexcept {
-    push_chain(slots);
-    if constexpr (Platform::mutant == Mutant::pool_gives_back_twice) {
-      push_chain(slots.first(1));
-      return free_.post(static_cast<std::uint32_t>(slots.size()) + 1);
-    }
-    if constexpr (Platform::mutant == Mutant::pool_loses_one) {
-      if (slots.size() > 1) return free_.post(static_cast<std::uint32_t>(slots.size()) - 1);
-    }
-    return free_.post(static_cast<std::uint32_t>(slots.size()));  // (q)
+    return Steps::give_back(
+        slots, [this](std::span<const std::uint32_t> chain) { push_chain(chain); },
+        [this](std::size_t tokens) {
+          return free_.post(static_cast<std::uint32_t>(tokens));  // (q)
+        });
   }
 
   void push_chain(std::span<const std::uint32_t> slots) noexcept {
@@ -187,7 +183,7 @@ class alignas(64) BasicSlotPool {
       next(slots.front())
           .store(static_cast<std::uint32_t>(top & kIndexMask), std::memory_order_relaxed);
       Platform::pause(PausePoint::pool_linked);
-    } while (!top_.compare_exchange_weak(top, changed(top, slots.back() + 1), kPushOrder,
+    } while (!top_.compare_exchange_weak(top, changed(top, slots.back() + 1), Steps::kPush,
                                          std::memory_order_relaxed));  // (p)
   }
 
@@ -200,7 +196,7 @@ class alignas(64) BasicSlotPool {
   }
 
   std::size_t pop_chain(std::span<std::uint32_t> out) noexcept {
-    std::uint64_t top = top_.load(kWalkOrder);  // (p)
+    std::uint64_t top = top_.load(Steps::kWalk);  // (p)
     for (;;) {
       std::size_t count = 0;
       auto link = static_cast<std::uint32_t>(top & kIndexMask);
@@ -210,7 +206,7 @@ class alignas(64) BasicSlotPool {
       }
       if (count == 0) return 0;
       Platform::pause(PausePoint::pool_walked);
-      if (top_.compare_exchange_weak(top, changed(top, link), kPopOrder, kWalkOrder))  // (p)
+      if (top_.compare_exchange_weak(top, changed(top, link), Steps::kPop, Steps::kWalk))  // (p)
         return count;
     }
   }
@@ -226,14 +222,6 @@ class alignas(64) BasicSlotPool {
       }
     }
   }
-
-  static constexpr bool kRelaxedTop = Platform::mutant == Mutant::pool_relaxed_top;
-  static constexpr std::memory_order kPushOrder =
-      kRelaxedTop ? std::memory_order_relaxed : std::memory_order_release;
-  static constexpr std::memory_order kWalkOrder =
-      kRelaxedTop ? std::memory_order_relaxed : std::memory_order_acquire;
-  static constexpr std::memory_order kPopOrder =
-      kRelaxedTop ? std::memory_order_relaxed : std::memory_order_acq_rel;
 
   const std::uint32_t slots_;
   BasicSemaphore<Platform> free_;

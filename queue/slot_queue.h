@@ -156,6 +156,8 @@ class alignas(64) BasicSlotQueue {
   bool idle_guess(std::uint32_t consumers) const noexcept { return ready_.idle_guess(consumers); }
 
  private:
+  using Steps = typename Platform::Steps;
+  friend Steps;  // a mutant's may look at what it must not
   template <class T>
   using Atomic = typename Platform::template Atomic<T>;
   using Cell = typename Platform::template Word<std::uint64_t>;
@@ -187,29 +189,26 @@ class alignas(64) BasicSlotQueue {
   // Whether the cell holds an entry of this lap. Else, by Q1, it holds one of the lap before, whose
   // turn differs: so the answer is exact.
   bool written(std::uint64_t position) noexcept {
-    if constexpr (Platform::mutant == Mutant::queue_no_turn_check)
-      return static_cast<std::int64_t>(claimed_.load(std::memory_order_acquire) - position) > 0;
-    const bool shift = Platform::mutant == Mutant::queue_turn_off_by_one;
-    return static_cast<std::uint32_t>(cell(position).load(kScanOrder) >> 32) ==
-           turn_of(position - (shift ? 1 : 0));
+    const auto turn = static_cast<std::uint32_t>(cell(position).load(Steps::kScan) >> 32);
+    return Steps::written(*this, position, turn == turn_of(Steps::in_lap_of(position)));
   }
 
   PostResult put(std::span<const std::uint32_t> slots) noexcept {
     const std::uint64_t count = slots.size();
     if (count == 0) return {};
-    PostResult early{};
-    if constexpr (Platform::mutant == Mutant::queue_posts_before_write)
-      early = ready_.post(static_cast<std::uint32_t>(count));
-    const std::uint64_t first = claimed_.fetch_add(count, std::memory_order_acq_rel);  // (e)
-    Platform::pause(PausePoint::queue_claimed);
-    for (std::uint64_t i = 0; i < count; ++i)
-      cell(first + i).store(pack(turn_of(first + i), slots[i]), kCellOrder);  // (a)
-    Platform::pause(PausePoint::queue_written);
-    const std::uint64_t passed = publish(first, count);
-    if constexpr (Platform::mutant == Mutant::queue_posts_before_write) return early;
-    if (passed == 0) return {};
-    Platform::pause(PausePoint::queue_published);
-    return ready_.post(static_cast<std::uint32_t>(passed));  // (c)
+    const auto write = [&] {
+      const std::uint64_t first = claimed_.fetch_add(count, std::memory_order_acq_rel);  // (e)
+      Platform::pause(PausePoint::queue_claimed);
+      for (std::uint64_t i = 0; i < count; ++i)
+        cell(first + i).store(pack(turn_of(first + i), slots[i]), Steps::kCell);  // (a)
+      Platform::pause(PausePoint::queue_written);
+      return publish(first, count);
+    };
+    const auto post = [&](std::uint64_t passed) {
+      Platform::pause(PausePoint::queue_published);
+      return ready_.post(static_cast<std::uint32_t>(passed));  // (c)
+    };
+    return Steps::put(count, write, post);
   }
 
   // Advances the mark over all contiguous written cells; returns how many it passed. Returns only
@@ -220,60 +219,45 @@ class alignas(64) BasicSlotQueue {
     std::uint64_t mark = first;  // in the common case no producer before us is still writing
     std::uint64_t ahead = count;
     for (;;) {
-      if (published_.compare_exchange_strong(mark, mark + ahead, kMarkOrder,
-                                             std::memory_order_relaxed)) {  // (b)
+      const bool advanced = published_.compare_exchange_strong(mark, mark + ahead, Steps::kMark,
+                                                               std::memory_order_relaxed);  // (b)
+      if (advanced) {
         passed += ahead;
         mark += ahead;
-        if constexpr (Platform::mutant == Mutant::queue_no_second_look) return passed;
-      } else if constexpr (Platform::mutant == Mutant::queue_plain_mark_read) {
-        mark = published_.load(std::memory_order_acquire);
       } else {
-        mark = published_.fetch_add(0, kMarkOrder);  // (b)
+        mark = Steps::read_mark(published_);  // (b)
       }
-      ahead = 0;
-      while (ahead <= mask_ && written(mark + ahead)) ++ahead;
+      ahead = Steps::ahead([&] { return written_from(mark); }, advanced);
       if (ahead == 0) return passed;
     }
+  }
+
+  // How many cells in a row are written, from this position on.
+  std::uint64_t written_from(std::uint64_t position) noexcept {
+    std::uint64_t count = 0;
+    while (count <= mask_ && written(position + count)) ++count;
+    return count;
   }
 
   // The caller holds out.size() tokens.
   void read(std::span<std::uint32_t> out) noexcept {
     const std::uint64_t count = out.size();
     Platform::pause(PausePoint::queue_tokens_in_hand);
-    std::uint64_t head = head_.load(kHeadLoadOrder);  // (d)
-    if constexpr (Platform::mutant == Mutant::queue_head_first) {
-      head = head_.fetch_add(count, std::memory_order_acq_rel);
-      Platform::pause(PausePoint::queue_cells_read);
-      for (std::uint64_t i = 0; i < count; ++i)
-        out[i] = static_cast<std::uint32_t>(cell(head + i).load(std::memory_order_relaxed));
-      return;
-    }
-    for (;;) {
-      // Relaxed: (c) and (d) made the cells visible, and the compare-exchange proves that no
-      // consumer has taken them since `head` was read, so no producer may have overwritten them.
+    std::uint64_t head = head_.load(Steps::kHeadLoad);  // (d)
+    // Relaxed: (c) and (d) made the cells visible, and the compare-exchange proves that no consumer
+    // has taken them since `head` was read, so no producer may have overwritten them.
+    const auto copy = [&] {
       for (std::uint64_t i = 0; i < count; ++i)
         out[i] = static_cast<std::uint32_t>(cell(head + i).load(std::memory_order_relaxed));
       Platform::pause(PausePoint::queue_cells_read);
-      const bool shorten = Platform::mutant == Mutant::queue_head_short && count > 1;
-      if (head_.compare_exchange_weak(head, head + count - (shorten ? 1 : 0), kHeadOrder,
-                                      kHeadLoadOrder))  // (d)
-        return;
+    };
+    const auto advance = [&] {
+      return head_.compare_exchange_weak(head, head + Steps::taken_cells(count), Steps::kHead,
+                                         Steps::kHeadLoad);  // (d)
+    };
+    while (!Steps::copy_and_advance(copy, advance)) {
     }
   }
-
-  static constexpr bool kRelaxedCell = Platform::mutant == Mutant::queue_relaxed_cell;
-  static constexpr bool kRelaxedMark = Platform::mutant == Mutant::queue_relaxed_mark;
-  static constexpr bool kRelaxedHead = Platform::mutant == Mutant::queue_relaxed_head;
-  static constexpr std::memory_order kCellOrder =
-      kRelaxedCell ? std::memory_order_relaxed : std::memory_order_release;
-  static constexpr std::memory_order kScanOrder =
-      kRelaxedCell ? std::memory_order_relaxed : std::memory_order_acquire;
-  static constexpr std::memory_order kMarkOrder =
-      kRelaxedMark ? std::memory_order_relaxed : std::memory_order_acq_rel;
-  static constexpr std::memory_order kHeadLoadOrder =
-      kRelaxedHead ? std::memory_order_relaxed : std::memory_order_acquire;
-  static constexpr std::memory_order kHeadOrder =
-      kRelaxedHead ? std::memory_order_relaxed : std::memory_order_acq_rel;
 
   // Constant.
   const std::uint64_t mask_;

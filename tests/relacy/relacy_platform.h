@@ -9,6 +9,7 @@
 
 #include "queue/platform.h"
 #include "tests/relacy/relacy_headers.h"
+#include "tests/stress/mutants.h"
 
 namespace cpss {
 
@@ -83,7 +84,7 @@ struct RelacyPlatform {
   using Atomic = RelacyAtomic<T>;
   template <class T>
   using Word = RelacyAtomic<T>;
-  static constexpr Mutant mutant = kMutant;
+  using Steps = MutantSteps<kMutant>;
   // Relacy may switch threads at every access to an atomic, so pauses are not needed.
   static void pause(PausePoint) noexcept {}
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include "queue/platform.h"
+#include "tests/stress/mutants.h"
 
 namespace cpss {
 

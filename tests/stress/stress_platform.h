@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "queue/platform.h"
+#include "tests/stress/mutants.h"
 #include "tests/stress/random.h"
 
 namespace cpss {
@@ -55,7 +56,7 @@ inline thread_local Pauser* this_threads_pauser = nullptr;
 
 template <Mutant kMutant>
 struct StressPlatform : NativePlatform {
-  static constexpr Mutant mutant = kMutant;
+  using Steps = MutantSteps<kMutant>;
   static void pause(PausePoint point) noexcept {
     if (this_threads_pauser != nullptr) this_threads_pauser->at(point);
   }

@@ -12,8 +12,8 @@
 #include <boost/program_options/value_semantic.hpp>
 #include <fmt/format.h>
 
+#include "base/quote.h"
 #include "config/nearest_name.h"
-#include "config/quote.h"
 #include "config/table.h"
 #include "config/values.h"
 
@@ -43,7 +43,7 @@ std::string unknown_option(std::string_view token) {
     known.push_back({std::string(row.option), std::string(row.option)});
   const std::string_view name = typed.substr(std::min(typed.find_first_not_of('-'), typed.size()));
   const std::string hint = did_you_mean(nearest_names(name, known), "--");
-  return fmt::format("{}: unknown option{}", quoted_for_message(typed),
+  return fmt::format("{}: unknown option{}", in_quotes(typed),
                      hint.empty() ? "; see --help" : hint);
 }
 
@@ -65,8 +65,8 @@ class CommandLineReader {
   // the first error, and the user is to see all of them.
   bool take(const std::string& token, const std::string* next) {
     if (!token.starts_with('-') || token == "-" || token == "--") {
-      error(fmt::format("{}: not an option; cpssd takes options only, see --help",
-                        quoted_for_message(token)));
+      error(
+          fmt::format("{}: not an option; cpssd takes options only, see --help", in_quotes(token)));
       return false;
     }
     const bool empty_value = token.find('=') == token.size() - 1;

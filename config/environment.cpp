@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "base/quote.h"
 #include "config/nearest_name.h"
-#include "config/quote.h"
 #include "config/table.h"
 
 namespace cpss {
@@ -56,7 +56,7 @@ std::string unknown_variable(std::string_view name) {
     known.push_back({variable.substr(kVariablePrefix.size()), variable});
   }
   const std::string hint = did_you_mean(nearest_names(name.substr(kVariablePrefix.size()), known));
-  return fmt::format("{}: unknown variable{}", quoted_for_message(name),
+  return fmt::format("{}: unknown variable{}", in_quotes(name),
                      hint.empty() ? "; unset it, or see --help for all names" : hint);
 }
 

@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/quote.h"
 #include "config/nearest_name.h"
-#include "config/quote.h"
 #include "config/table.h"
 #include "config/values.h"
 
@@ -99,7 +99,7 @@ class FileReader {
     wrong_section_ = entry.path;
     const std::string hint = did_you_mean(nearest_names(entry.path, known_));
     result_.errors.push_back(
-        fmt::format("{}: unknown key {}{}", place(entry.at), quoted_for_message(entry.path),
+        fmt::format("{}: unknown key {}{}", place(entry.at), in_quotes(entry.path),
                     hint.empty() ? "; --sample-config prints all keys" : hint));
   }
 

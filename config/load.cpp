@@ -6,10 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "base/quote.h"
 #include "config/command_line.h"
 #include "config/environment.h"
 #include "config/file_settings.h"
-#include "config/quote.h"
 #include "config/table.h"
 #include "config/values.h"
 #include "config/yaml_file.h"
@@ -132,7 +132,7 @@ std::string error_about(const LoadResult& loaded, Setting setting, const std::st
   return fmt::format(
       "{}: {} {}",
       loaded.is_set(setting) ? place(origin, row) : fmt::format("default of {}", row.variable),
-      quoted_for_message(value_text(row, loaded.settings).value_or("")), problem);
+      in_quotes(value_text(row, loaded.settings).value_or("")), problem);
 }
 
 }  // namespace cpss

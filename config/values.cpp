@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/quote.h"
 #include "config/choices.h"
 #include "config/list_values.h"
 #include "config/number_values.h"
-#include "config/quote.h"
 
 namespace cpss {
 namespace {
@@ -134,9 +134,23 @@ std::string write(const std::optional<ListenAddress>& value) {
   return value ? entry_texts({*value}).front() : std::string(kNoAddress);
 }
 
+// As a double-quoted YAML scalar. UTF-8 stays as it is.
+std::string quoted_for_yaml(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      out += fmt::format("\\{}", c);
+    else if (static_cast<unsigned char>(c) < ' ' || c == '\x7f')
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      out += c;
+  }
+  return out + '"';
+}
+
 std::string with_reason(std::string_view text, const std::string& complaint,
                         const std::string& allowed) {
-  return fmt::format("{} {}; allowed: {}", quoted_for_message(text), complaint, allowed);
+  return fmt::format("{} {}; allowed: {}", in_quotes(text), complaint, allowed);
 }
 
 template <class List>

@@ -12,7 +12,7 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
-#include "config/quote.h"
+#include "base/quote.h"
 
 namespace cpss {
 namespace {
@@ -162,11 +162,10 @@ class EntryCollector final : public YAML::EventHandler {
     if (key == "<<") refuse(mark, "a merge key ('<<'); write the settings out");
     if (key.empty()) refuse(mark, "an empty key");
     if (const std::size_t dot = key.find('.'); dot != std::string::npos)
-      refuse(mark,
-             fmt::format("the key {} holds a point; write a section: {} and below it, "
-                         "indented, {}",
-                         quoted_for_message(key), quoted_for_message(key.substr(0, dot) + ':'),
-                         quoted_for_message(key.substr(dot + 1) + ':')));
+      refuse(mark, fmt::format("the key {} holds a point; write a section: {} and below it, "
+                               "indented, {}",
+                               in_quotes(key), in_quotes(key.substr(0, dot) + ':'),
+                               in_quotes(key.substr(dot + 1) + ':')));
     map.value_next = true;
     map.pending_path = map.path.empty() ? key : fmt::format("{}.{}", map.path, key);
     map.pending_at = position_of(mark);
@@ -176,8 +175,7 @@ class EntryCollector final : public YAML::EventHandler {
       document_.errors.push_back(
           {map.pending_at,
            fmt::format("the key {} is a duplicate; the first is at line {}, column {}",
-                       quoted_for_message(map.pending_path), first->second.line,
-                       first->second.column)});
+                       in_quotes(map.pending_path), first->second.line, first->second.column)});
   }
 
   // Adds the entry of the pending key, which is then done. Null: it must not be collected.

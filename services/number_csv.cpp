@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "base/quote.h"
 #include "services/csv.h"
 #include "services/service_settings.h"
 
@@ -59,20 +60,6 @@ class Problems {
   std::size_t count_ = 0;
 };
 
-// For messages: short, and harmless to a terminal.
-std::string quoted(std::string_view value) {
-  constexpr std::size_t kMax = 40;
-  std::string text = "\"";
-  for (const char c : value.substr(0, kMax)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f)
-      text += fmt::format("\\x{:02x}", byte);
-    else
-      text += c;
-  }
-  return text + (value.size() > kMax ? "...\"" : "\"");
-}
-
 constexpr std::array<bool, 256> kForbidden = [] {
   std::array<bool, 256> forbidden{};
   for (std::size_t c = 0; c < 0x20; ++c) forbidden[c] = true;
@@ -112,7 +99,7 @@ std::string list_of(const std::vector<std::string>& names) {
   constexpr std::size_t kMax = 10;
   std::string text;
   for (std::size_t i = 0; i < std::min(names.size(), kMax); ++i)
-    text += (i == 0 ? "" : ", ") + quoted(names[i]);
+    text += (i == 0 ? "" : ", ") + in_quotes(names[i]);
   if (names.size() > kMax) text += fmt::format(" and {} more", names.size() - kMax);
   return text;
 }
@@ -123,7 +110,7 @@ class NumberParser {
     if (csv.starts_with(kByteOrderMark)) csv.remove_prefix(kByteOrderMark.size());
     if (csv.empty())
       throw ServiceDataError(fmt::format(
-          "{}: is empty; it needs a first line of column names, one of them \"prefix\"", source));
+          "{}: is empty; it needs a first line of column names, one of them 'prefix'", source));
 
     header(take_line(csv));
     // Without a good header every row would be wrong for the same reason.
@@ -176,16 +163,16 @@ class NumberParser {
       if (name.empty())
         problems_.add(1, fmt::format("column {} has no name", columns_.size() + 1));
       else if (const auto bad = forbidden_in(name))
-        problems_.add(1, fmt::format("column name {} holds {}", quoted(name), name_of(*bad)));
+        problems_.add(1, fmt::format("column name {} holds {}", in_quotes(name), name_of(*bad)));
       else if (std::ranges::any_of(
                    columns_, [name](const std::string& known) { return same_name(known, name); }))
-        problems_.add(1, fmt::format("column {} is named twice", quoted(name)));
+        problems_.add(1, fmt::format("column {} is named twice", in_quotes(name)));
       columns_.emplace_back(name);
     }
     const auto prefix = std::ranges::find_if(
         columns_, [](const std::string& name) { return same_name(name, kPrefixColumn); });
     if (prefix == columns_.end())
-      problems_.add(1, fmt::format("no column \"prefix\" among those that the first line names: {}",
+      problems_.add(1, fmt::format("no column 'prefix' among those that the first line names: {}",
                                    list_of(columns_)));
     prefix_column_ = static_cast<std::size_t>(prefix - columns_.begin());
   }
@@ -206,8 +193,8 @@ class NumberParser {
     std::string_view digits = fields[prefix_column_];
     const std::optional<E164> prefix = E164::parse_number(digits);
     if (!prefix)
-      problems_.add(
-          line, fmt::format("prefix {} is not 1 to {} digits", quoted(digits), E164::kMaxDigits));
+      problems_.add(line, fmt::format("prefix {} is not 1 to {} digits", in_quotes(digits),
+                                      E164::kMaxDigits));
     // With or without a '+' it is the same prefix, and has the same reply.
     if (digits.starts_with('+')) digits.remove_prefix(1);
 
@@ -216,8 +203,8 @@ class NumberParser {
     for (std::size_t i = 0; i < fields.size(); ++i) {
       if (i == prefix_column_ || fields[i].empty()) continue;
       if (const auto bad = forbidden_in(fields[i])) {
-        problems_.add(line,
-                      fmt::format("{} {} holds {}", columns_[i], quoted(fields[i]), name_of(*bad)));
+        problems_.add(
+            line, fmt::format("{} {} holds {}", columns_[i], in_quotes(fields[i]), name_of(*bad)));
         good = false;
       }
       reply_.append(1, ';').append(columns_[i]).append(1, '=').append(fields[i]);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quote.h"
 #include "stats/machine_clock.h"
 #include "stats/troubles.h"
 
@@ -140,7 +141,8 @@ void RegionView::read_metrics() {
     const std::string name = text(entry->name);
     if (entry->values != expected || offset % sizeof(Value) != 0 || offset > block_bytes_ ||
         block_bytes_ - offset < expected * sizeof(Value))
-      throw IncompatibleRegion(fmt::format("is damaged: metric '{}' lies outside its block", name));
+      throw IncompatibleRegion(
+          fmt::format("is damaged: metric {} lies outside its block", in_quotes(name)));
     const bool counter = kind == MetricKind::counter;
     metrics_.push_back({kind, entry->merge == 1, offset, counter && is_read_last(name),
                         counter ? member_of_lane(name) : nullptr, name, text(entry->outcome),
@@ -155,8 +157,8 @@ void RegionView::read_blocks() {
     const std::uint64_t offset = entry->offset;
     if (offset % sizeof(Value) != 0 || offset > file_.size() ||
         file_.size() - offset < block_bytes_)
-      throw IncompatibleRegion(fmt::format(
-          "is damaged: the values of lane '{}' lie outside the file", text(entry->lane)));
+      throw IncompatibleRegion(fmt::format("is damaged: the values of lane {} lie outside the file",
+                                           in_quotes(text(entry->lane))));
     const std::uint32_t order = entry->stage;
     auto stage = std::find_if(stages_.begin(), stages_.end(),
                               [&](const Stage& known) { return known.order >= order; });

@@ -9,7 +9,7 @@
 #include <grp.h>
 #include <pwd.h>
 
-#include "config/quote.h"
+#include "base/quote.h"
 
 namespace cpss {
 namespace {
@@ -65,7 +65,7 @@ Identity find_identity(const std::string& text) {
   if (colon != std::string::npos) group = find_group(text.substr(colon + 1));
   if (!group)
     throw NoSuchIdentity("is no user of this host's databases, so its group has to be given: " +
-                         quoted_for_message(text + ":GROUP"));
+                         in_quotes(text + ":GROUP"));
   return {user.id, *group, groups_of(user, *group)};
 }
 

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/quote.h"
 #include "queue/invariant.h"
 
 namespace cpss {
@@ -45,7 +46,7 @@ UdpSocketOptions socket_options(const ListenerOptions& options) {
 
 SocketAddress address_of(const ListenAddress& address) {
   const auto ip = ScopedAddress::parse(address.ip);
-  if (!ip) throw SocketError("'" + address.ip + "' is not an address", EINVAL);
+  if (!ip) throw SocketError(in_quotes(address.ip) + " is not an address", EINVAL);
   const auto interface = ip->interface_index();
   if (!interface)
     throw SocketError(

@@ -15,7 +15,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "config/quote.h"
+#include "base/quote.h"
 
 namespace cpss {
 namespace {
@@ -45,8 +45,7 @@ Variable read_variable(const char* const* environment, const char* name) {
 
 [[noreturn]] void refuse(const Variable& variable, const std::string& problem) {
   throw ServiceManagerError(fmt::format("{}: {} {} (a service manager sets it, not a person)",
-                                        variable.name, quoted_for_message(*variable.value),
-                                        problem));
+                                        variable.name, in_quotes(*variable.value), problem));
 }
 
 // The variable must be set.
@@ -82,7 +81,7 @@ std::string cannot_tell(std::string_view address) {
       "NOTIFY_SOCKET: {} is not the address of a Unix socket (/PATH or @NAME, as long as unix(7) "
       "allows): the service manager is told nothing, and one that waits for READY=1 or WATCHDOG=1 "
       "takes the server for failed",
-      quoted_for_message(std::string(address)));
+      in_quotes(std::string(address)));
 }
 
 // For so long the manager waits for the next extension, whatever time it has set (sd_notify(3)).
@@ -102,12 +101,12 @@ std::optional<std::chrono::nanoseconds> watchdog_interval(const char* const* env
 std::string not_ours(const Variable& pid, const Variable& count) {
   const std::string whose = pid.value
                                 ? fmt::format("for process {} (LISTEN_PID), and this is process {}",
-                                              quoted_for_message(*pid.value), ::getpid())
+                                              in_quotes(*pid.value), ::getpid())
                                 : "for nobody: LISTEN_PID is not set";
   return fmt::format(
       "the service manager's sockets (LISTEN_FDS={}) are {}: they are left unread, and this server "
       "opens its own; where a script starts it, 'exec' keeps the process id",
-      quoted_for_message(*count.value), whose);
+      in_quotes(*count.value), whose);
 }
 
 // The end of a line would begin another assignment.

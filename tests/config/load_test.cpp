@@ -244,7 +244,7 @@ TEST(LoadFile, ExplainsKeysAndShapes) {
        "worker.threads?"},
       {"frobnicate: {a: 1, b: {c: 2}}",
        "FILE:1:1: unknown key 'frobnicate'; --sample-config prints all keys"},
-      {"'a\\nb\x7e': 1", "FILE:1:1: unknown key 'a\\nb~'; --sample-config prints all keys"},
+      {"'a\\nb\x7e': 1", "FILE:1:1: unknown key 'a\\\\nb~'; --sample-config prints all keys"},
       {"queue: 5",
        "FILE:1:1: queue is a section, not a value; its keys are slots, message_size, batch, "
        "process_shared, memory_check"},

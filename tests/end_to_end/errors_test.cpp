@@ -238,8 +238,8 @@ TEST_F(Errors, DataWithoutARowAre66UnlessTheyAreWanted) {
   const std::string numbers = folder_.write("none.csv", "Prefix;Gateway\n");
   const Finished result = refused({{"CPSS_NUMBERS", numbers}});
   EXPECT_EQ(result.code, 66);
-  EXPECT_THAT(result.errors, HasSubstr(numbers + ": has no rows, only the columns \"Prefix\", "
-                                                 "\"Gateway\"; give it some, or set "
+  EXPECT_THAT(result.errors, HasSubstr(numbers + ": has no rows, only the columns 'Prefix', "
+                                                 "'Gateway'; give it some, or set "
                                                  "CPSS_ALLOW_EMPTY=1"));
   ServerProcess server(program::kServer, {{"CPSS_NUMBERS", numbers}, {"CPSS_ALLOW_EMPTY", "1"}});
   UdpClient client(server.address());

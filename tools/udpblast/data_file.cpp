@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/file_descriptor.h"
-#include "tools/udpblast/difference.h"
+#include "base/quote.h"
 
 namespace cpss::udpblast {
 namespace {

@@ -5,12 +5,10 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 
 namespace cpss::udpblast {
 
-// In double quotes, bytes that are not printable ASCII as \xHH; cut with "..." after 300 bytes.
-std::string in_quotes(std::string_view text);
+inline constexpr std::size_t kQuotedBytes = 300;  // of a datagram or its body, at most
 
 // "byte 17 is 0x00 instead of 0x5a" or "80 bytes instead of 256"; nullopt if both are equal.
 std::optional<std::string> first_difference(std::span<const std::byte> expected,

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/quote.h"
 #include "tools/udpblast/difference.h"
 
 namespace cpss::udpblast {
@@ -58,8 +59,9 @@ std::string Loop::identify(std::uint64_t message, std::uint64_t transaction) con
 }
 
 std::string Loop::in_words(std::span<const std::byte> datagram) {
-  return fmt::format("{} bytes: {}", datagram.size(),
-                     in_quotes({reinterpret_cast<const char*>(datagram.data()), datagram.size()}));
+  return fmt::format(
+      "{} bytes: {}", datagram.size(),
+      in_quotes({reinterpret_cast<const char*>(datagram.data()), datagram.size()}, kQuotedBytes));
 }
 
 }  // namespace cpss::udpblast

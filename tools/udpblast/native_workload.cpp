@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/quote.h"
 #include "tools/udpblast/difference.h"
 
 namespace cpss::udpblast {
@@ -22,7 +23,8 @@ std::string code_name(std::uint16_t code) {
 }
 
 std::string describe_reply(std::uint16_t code, std::string_view body) {
-  return body.empty() ? code_name(code) : fmt::format("{} {}", code_name(code), in_quotes(body));
+  return body.empty() ? code_name(code)
+                      : fmt::format("{} {}", code_name(code), in_quotes(body, kQuotedBytes));
 }
 
 // Whether `part` is `whole` up to the end of a pair: a server leaves out whole pairs, from the end,

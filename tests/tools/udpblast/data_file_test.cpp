@@ -67,9 +67,9 @@ TEST_F(DataFileTest, EachErrorNamesFileAndLine) {
   check("\tprefix=1\n", 1, "not a number");
   check("+\tprefix=1\n", 1, "not a number");
   check("1\t\n1234567890123456\t\n", 2, "not a number");
-  check("12a\tx\n", 1, "\"12a\" is not a number");
+  check("12a\tx\n", 1, "'12a' is not a number");
   check("++12\tx\n", 1, "not a number");
-  check("\x01\xff\tx\n", 1, "\"\\x01\\xff\" is not a number");
+  check("\x01\xff\tx\n", 1, "'\\x01\\xff' is not a number");
   check("1\tprefix=1\r\n", 1, "CR LF");
   check("1\ta\tb\n", 1, "control character 0x09");
   check("1\t" + std::string(65'520, 'x') + "\n", 1, "65520 bytes");

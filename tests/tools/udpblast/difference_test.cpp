@@ -1,5 +1,7 @@
 #include "tools/udpblast/difference.h"
 
+#include <string_view>
+
 #include <gtest/gtest.h>
 
 namespace cpss::udpblast {
@@ -7,12 +9,6 @@ namespace {
 
 std::span<const std::byte> bytes(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
-
-TEST(Difference, QuotesWhatIsNotPrintable) {
-  EXPECT_EQ(in_quotes("a b"), "\"a b\"");
-  EXPECT_EQ(in_quotes(std::string_view("\0\xff\"\\", 4)), R"("\x00\xff\x22\x5c")");
-  EXPECT_EQ(in_quotes(std::string(301, 'x')), '"' + std::string(300, 'x') + "\"...");
 }
 
 TEST(Difference, NamesTheFirstByte) {

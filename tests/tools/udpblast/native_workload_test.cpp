@@ -127,9 +127,9 @@ TEST(NativeWorkload, ExplainsWhatWasWrong) {
   const NativeWorkload workload = lookups("1\t\n44\tprefix=44\n", 64);
   EXPECT_THAT(workload.describe(1), AllOf(HasSubstr("number 44 ("), HasSubstr(":2)")));
   EXPECT_EQ(workload.explain(1, kTransaction, reply(ReplyCode::not_found, "", 64)),
-            "expected found \"prefix=44\", got not found");
+            "expected found 'prefix=44', got not found");
   EXPECT_EQ(workload.explain(0, kTransaction, reply(ReplyCode::found, "prefix=1", 64)),
-            "expected not found, got found \"prefix=1\"");
+            "expected not found, got found 'prefix=1'");
   EXPECT_EQ(workload.explain(1, kTransaction, reply(ReplyCode::found, "prefix=44", 60)),
             "right content, but expected a reply of 64 bytes, got 60");
   std::vector<std::byte> padding = reply(ReplyCode::found, "prefix=44", 64);

@@ -170,11 +170,10 @@ TEST(Run, WrongRow) {
   const Outcome outcome = run_lookups_with(Mischief::change_body);
   EXPECT_EQ(outcome[Count::wrong], 1u);
   EXPECT_EQ(outcome[Count::right], 999u);
-  EXPECT_THAT(
-      outcome.problems,
-      ElementsAre(MatchesRegex(std::string("1 wrong reply; first: ") + kLine101 +
-                               ": expected found \"prefix=44200100;gateway=gw2\", got found "
-                               "\"qrefix=44200100;gateway=gw2\"")));
+  EXPECT_THAT(outcome.problems,
+              ElementsAre(MatchesRegex(std::string("1 wrong reply; first: ") + kLine101 +
+                                       ": expected found 'prefix=44200100;gateway=gw2', got found "
+                                       "'qrefix=44200100;gateway=gw2'")));
 }
 
 TEST(Run, EveryKindOfWrongReplyIsSeen) {

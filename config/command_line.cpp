@@ -47,6 +47,10 @@ std::string unknown_option(std::string_view token) {
                      hint.empty() ? "; see --help" : hint);
 }
 
+// Reads one argument, or an option and the word behind it, at a time, each with a parser of its own:
+// Boost's parser throws at the first option that it cannot take and drops what it has read, and the
+// user is to see every error of the command line in one go. So this class walks along the arguments
+// and decides whether an option has the next word as its value; Boost takes each option apart.
 class CommandLineReader {
  public:
   CommandLine read(const std::vector<std::string>& arguments) {
@@ -61,8 +65,7 @@ class CommandLineReader {
   }
 
  private:
-  // Returns whether `next` belongs to `token`. Boost gets one option at a time, because it stops at
-  // the first error, and the user is to see all of them.
+  // Returns whether `next` belongs to `token`.
   bool take(const std::string& token, const std::string* next) {
     if (!token.starts_with('-') || token == "-" || token == "--") {
       error(

@@ -40,7 +40,8 @@ StatsRegion::StatsRegion(const RegionOptions& options)
 
 // The lock is released later, with the members: until then the name is ours.
 StatsRegion::~StatsRegion() {
-  if (!keep_file_ && file_.file.in_place() && who_has(path_, file_.file.descriptor()) == Name::ours)
+  if (!keep_file_ && file_.file.in_place() &&
+      named_by(path_, file_.file.descriptor()) == Named::ours)
     ::unlink(path_.c_str());
 }
 

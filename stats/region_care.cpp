@@ -50,13 +50,13 @@ void refresh_times_of_lock(int fd) {
 
 }  // namespace
 
-Name who_has(const std::string& path, int fd) noexcept {
-  struct stat named {};
+Named named_by(const std::string& path, int fd) noexcept {
+  struct stat there {};
   struct stat ours {};
-  if (::stat(path.c_str(), &named) != 0)
-    return errno == ENOENT || errno == ENOTDIR ? Name::nobodys : Name::unknown;
-  if (::fstat(fd, &ours) != 0) return Name::unknown;
-  return named.st_dev == ours.st_dev && named.st_ino == ours.st_ino ? Name::ours : Name::anothers;
+  if (::stat(path.c_str(), &there) != 0)
+    return errno == ENOENT || errno == ENOTDIR ? Named::nothing : Named::unknown;
+  if (::fstat(fd, &ours) != 0) return Named::unknown;
+  return there.st_dev == ours.st_dev && there.st_ino == ours.st_ino ? Named::ours : Named::another;
 }
 
 RegionCare::RegionCare(std::string path, std::unique_ptr<ServerLock> lock)
@@ -92,18 +92,18 @@ std::string RegionCare::what_is_wrong_with(const Ours& region) const {
         "{}; until it is in place no reader finds this server's counters: that is tried again "
         "every second, and said once",
         region.misplaced);
-  switch (who_has(path_, region.descriptor)) {
-    case Name::ours:
-    case Name::unknown:
+  switch (named_by(path_, region.descriptor)) {
+    case Named::ours:
+    case Named::unknown:
       if (region.truncated)
         return fmt::format(
             "stats region {} was cut short: its counters have begun again at 0 and do not balance; "
             "restart the server to have it whole",
             path_);
       break;
-    case Name::nobodys:
+    case Named::nothing:
       return fmt::format("stats region {} was removed: {}", path_, kNotToBeRead);
-    case Name::anothers:
+    case Named::another:
       return fmt::format("stats region {} was replaced by {}: {}", path_,
                          what_is_at(path_, region.facts), kNotToBeRead);
   }
@@ -112,8 +112,8 @@ std::string RegionCare::what_is_wrong_with(const Ours& region) const {
 
 // Gives up the lock on the file that has lost its name only when it has a new one.
 std::string RegionCare::look_at_lock_file() {
-  const Name name = who_has(lock_->path(), lock_->descriptor());
-  if (name == Name::ours || name == Name::unknown) return {};
+  const Named named = named_by(lock_->path(), lock_->descriptor());
+  if (named == Named::ours || named == Named::unknown) return {};
   try {
     lock_ = std::make_unique<ServerLock>(lock_->path(), path_);
     told_of_lock_.clear();

@@ -65,8 +65,9 @@ class RegionCare {
   std::string told_of_lock_;
 };
 
-// Whether `path` names the file behind `fd`, which may have been removed, renamed or replaced.
-enum class Name : std::uint8_t { ours, nobodys, anothers, unknown };
-Name who_has(const std::string& path, int fd) noexcept;
+// What `path` names: the file behind `fd`; nothing, since that was removed or renamed; or another
+// file in its place.
+enum class Named : std::uint8_t { ours, nothing, another, unknown };
+Named named_by(const std::string& path, int fd) noexcept;
 
 }  // namespace cpss

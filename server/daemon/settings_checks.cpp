@@ -125,7 +125,7 @@ void check_workers(LoadResult& loaded) {
   const ModelTraits& model = traits_of(settings.model);
   if (model.workers == WorkerUse::required && worker_lanes(loaded) == 0)
     refuse(loaded, Setting::worker_threads,
-           fmt::format("leaves the model {} without helpers", model.name));
+           fmt::format("leaves the model {} without workers", model.name));
   if (model.one_loop && model.has_workers()) {
     // The loop must not wait for room in the worker queue, so the queue holds every slot.
     const bool blocks = settings.overload == OverloadPolicy::block;

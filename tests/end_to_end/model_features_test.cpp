@@ -207,7 +207,7 @@ TEST_F(Reuseport, InTurnOrNotAtAll) {
 // --- workers for messages that block ---
 
 // While the gate is closed, messages that begin with '!' stay with the workers.
-TEST(Helpers, AMessageThatBlocksDoesNotHoldUpOthers) {
+TEST(AmpedWorkers, AMessageThatBlocksDoesNotHoldUpOthers) {
   const GateFile gate;
   ServerProcess server(
       program::kTestServer,
@@ -226,7 +226,7 @@ TEST(Helpers, AMessageThatBlocksDoesNotHoldUpOthers) {
   EXPECT_EQ(server.stage("worker").at("entered"), 3);
 }
 
-TEST(Helpers, AForcedEndTakesWhatBlocksAndWhatWaitsBehindIt) {
+TEST(AmpedWorkers, AForcedEndTakesWhatBlocksAndWhatWaitsBehindIt) {
   const GateFile gate;
   ServerProcess server(program::kTestServer, {{"CPSS_MODEL", "amped"},
                                               {"CPSS_SERVICE", "gated-deferral"},

@@ -239,7 +239,7 @@ TEST_F(OnDemand, AFullWorkerQueueIsShed) {
 }
 
 // Long messages at random, and a thread that reads the state all the while.
-TEST(OnDemandUnderLoad, NeverMoreThreadsThanTheMostAndTheLedgerHoldThroughout) {
+TEST(OnDemandUnderLoad, NeverMoreThreadsThanMaxAndTheLedgerHoldThroughout) {
   constexpr std::size_t kMax = 4;
   const std::string work = "bimodal:10,60000,0.3;sleep;defer=100";
   ServerProcess server(program::kServer, {{"CPSS_SERVICE", "work"},

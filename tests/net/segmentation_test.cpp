@@ -102,7 +102,7 @@ TEST(SegmentsOfOnePacket, OnePeerAndOneLocalAddress) {
   EXPECT_EQ(count(&unknown, nullptr), 2u);
 }
 
-TEST(MostSegments, IsWhatKernelsHaveHad) {
+TEST(MaxSegments, IsWhatKernelsHaveHad) {
   EXPECT_THAT((std::array{64u, 128u}), testing::Contains(max_segments()));
 }
 

@@ -181,7 +181,7 @@ TEST_P(UdpSocketTest, CarriesTheLongestDatagramAndRefusesALongerOne) {
   EXPECT_FALSE(inbox.arrival(0).truncated);
 }
 
-TEST_P(UdpSocketTest, HandlesAtMostKMostPerCallInACall) {
+TEST_P(UdpSocketTest, HandlesAtMostMaxPerCallInACall) {
   constexpr std::size_t kMany = UdpSocket::kMaxPerCall + 76;
   UdpSocket server(any_port(), {});
   UdpSocket client(any_port(), {});

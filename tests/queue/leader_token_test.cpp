@@ -179,7 +179,7 @@ TEST_F(LeaderTokenTest, ASleepThatEndsWithoutTheTokenIsNone) {
   expect_promotion(token.promote(0, 1, true), TokenGoes::passed, 1, 0);
 }
 
-TEST_F(LeaderTokenTest, IdleLanesEndDownToTheLeast) {
+TEST_F(LeaderTokenTest, IdleLanesEndDownToMin) {
   LeaderToken token = lanes(4, 4, 2);
   EXPECT_TRUE(token.try_end(1));
   EXPECT_TRUE(token.try_end(3));
@@ -351,12 +351,12 @@ void interleave(PausePoint point, First first, Second second) {
   thread.join();
 }
 
-class ListenerTokenAtPauses : public LeaderTokenTest {
+class LeaderTokenAtPauses : public LeaderTokenTest {
  protected:
   GatedToken token_{events_.first(2), {.started = 2, .limit = 2}};
 };
 
-TEST_F(ListenerTokenAtPauses, RoomThatComesBeforeParkingIsFoundByTheSecondLook) {
+TEST_F(LeaderTokenAtPauses, RoomThatComesBeforeParkingIsFoundByTheSecondLook) {
   expect_promotion(token_.promote(0, 2, true), TokenGoes::passed, 1);
   interleave(
       PausePoint::token_no_room,
@@ -365,7 +365,7 @@ TEST_F(ListenerTokenAtPauses, RoomThatComesBeforeParkingIsFoundByTheSecondLook) 
   EXPECT_TRUE(token_.is_leader(0));
 }
 
-TEST_F(ListenerTokenAtPauses, ALaneThatEndsBeforeParkingIsStartedAgain) {
+TEST_F(LeaderTokenAtPauses, ALaneThatEndsBeforeParkingIsStartedAgain) {
   expect_promotion(token_.promote(0, 2, true), TokenGoes::passed, 1);
   interleave(
       PausePoint::token_no_room,
@@ -377,7 +377,7 @@ TEST_F(ListenerTokenAtPauses, ALaneThatEndsBeforeParkingIsStartedAgain) {
   EXPECT_TRUE(token_.is_leader(0));
 }
 
-TEST_F(ListenerTokenAtPauses, RoomThatComesAfterParkingTakesTheToken) {
+TEST_F(LeaderTokenAtPauses, RoomThatComesAfterParkingTakesTheToken) {
   expect_promotion(token_.promote(0, 2, true), TokenGoes::passed, 1);
   interleave(
       PausePoint::token_parked,
@@ -386,7 +386,7 @@ TEST_F(ListenerTokenAtPauses, RoomThatComesAfterParkingTakesTheToken) {
   EXPECT_TRUE(token_.is_leader(0));
 }
 
-TEST_F(ListenerTokenAtPauses, ALaneThatHasRoomAndTheOneThatParkedTakeTheTokenOnce) {
+TEST_F(LeaderTokenAtPauses, ALaneThatHasRoomAndTheOneThatParkedTakeTheTokenOnce) {
   expect_promotion(token_.promote(0, 2, true), TokenGoes::passed, 1);
   expect_promotion(token_.promote(1, 2, true), TokenGoes::parked, 1);
   interleave(
@@ -396,7 +396,7 @@ TEST_F(ListenerTokenAtPauses, ALaneThatHasRoomAndTheOneThatParkedTakeTheTokenOnc
   EXPECT_FALSE(token_.is_leader(0));
 }
 
-TEST_F(ListenerTokenAtPauses, TheChosenLaneMayHaveClosed) {
+TEST_F(LeaderTokenAtPauses, TheChosenLaneMayHaveClosed) {
   interleave(
       PausePoint::token_lane_chosen,
       [&] { expect_promotion(token_.promote(0, 2, true), TokenGoes::start, 1); },
@@ -405,7 +405,7 @@ TEST_F(ListenerTokenAtPauses, TheChosenLaneMayHaveClosed) {
   EXPECT_EQ(token_.open_guess(), 1u);
 }
 
-TEST_F(ListenerTokenAtPauses, TheTokenMayComeToALaneAboutToClose) {
+TEST_F(LeaderTokenAtPauses, TheTokenMayComeToALaneAboutToClose) {
   interleave(
       PausePoint::token_counted_out, [&] { EXPECT_FALSE(token_.try_end(1)); },
       [&] { expect_promotion(token_.promote(0, 2, true), TokenGoes::passed, 1); });
@@ -413,7 +413,7 @@ TEST_F(ListenerTokenAtPauses, TheTokenMayComeToALaneAboutToClose) {
   EXPECT_EQ(token_.open_guess(), 2u);
 }
 
-TEST_F(ListenerTokenAtPauses, ASleeperMayWakeUpAsTheTokenIsTakenBack) {
+TEST_F(LeaderTokenAtPauses, ASleeperMayWakeUpAsTheTokenIsTakenBack) {
   ASSERT_TRUE(token_.prepare_sleep(1));
   expect_promotion(token_.promote(0, 1, true), TokenGoes::passed, 1, 1);
   EXPECT_FALSE(token_.relieve());
@@ -428,7 +428,7 @@ TEST_F(ListenerTokenAtPauses, ASleeperMayWakeUpAsTheTokenIsTakenBack) {
   EXPECT_TRUE(token_.is_leader(1)) << "least loaded, and awake";
 }
 
-TEST_F(ListenerTokenAtPauses, OneThatWakesUpLateFindsTheTokenParkedOrIsFound) {
+TEST_F(LeaderTokenAtPauses, OneThatWakesUpLateFindsTheTokenParkedOrIsFound) {
   GatedToken token(events_.first(3), {.started = 3, .limit = 2});
   ASSERT_TRUE(token.prepare_sleep(1));
   expect_promotion(token.promote(0, 2, true), TokenGoes::passed, 1, 1);
@@ -444,7 +444,7 @@ TEST_F(ListenerTokenAtPauses, OneThatWakesUpLateFindsTheTokenParkedOrIsFound) {
   EXPECT_TRUE(token.is_leader(0));
 }
 
-TEST_F(ListenerTokenAtPauses, OfTwoThatEndTheLeastStay) {
+TEST_F(LeaderTokenAtPauses, OfTwoThatEndOneStaysForTheMin) {
   GatedToken token(events_.first(3), {.started = 3, .min = 2, .limit = 2});
   interleave(
       PausePoint::token_counted_out, [&] { EXPECT_TRUE(token.try_end(1)); },
@@ -452,7 +452,7 @@ TEST_F(ListenerTokenAtPauses, OfTwoThatEndTheLeastStay) {
   EXPECT_EQ(token.open_guess(), 2u);
 }
 
-TEST_F(ListenerTokenAtPauses, OneThatIsDoneAsTheTokenIsTakenUpIsFound) {
+TEST_F(LeaderTokenAtPauses, OneThatIsDoneAsTheTokenIsTakenUpIsFound) {
   GatedToken token(events_.first(2), {.started = 1, .limit = 2});
   expect_promotion(token.promote(0, 2, true), TokenGoes::start, 1);
   expect_promotion(token.start_failed(0, 1), TokenGoes::parked, 0);
@@ -467,7 +467,7 @@ TEST_F(ListenerTokenAtPauses, OneThatIsDoneAsTheTokenIsTakenUpIsFound) {
   EXPECT_TRUE(token.is_leader(0));
 }
 
-TEST_F(ListenerTokenAtPauses, ALateSignalOnlyEndsASleep) {
+TEST_F(LeaderTokenAtPauses, ALateSignalOnlyEndsASleep) {
   ASSERT_TRUE(token_.prepare_sleep(1));
   interleave(
       PausePoint::token_given,
@@ -712,7 +712,7 @@ class Lanes {
   std::atomic<bool> twice_{false};
 };
 
-class ListenerTokenStress : public testing::TestWithParam<std::uint32_t> {
+class LeaderTokenStress : public testing::TestWithParam<std::uint32_t> {
  protected:
   void run_all() {
     for (const std::uint32_t limit : {1u, 2u, 5u}) {
@@ -738,7 +738,7 @@ class ListenerTokenStress : public testing::TestWithParam<std::uint32_t> {
   std::uint32_t taken_up_ = 0;
 };
 
-TEST_P(ListenerTokenStress, OneListensAndNothingIsLost) {
+TEST_P(LeaderTokenStress, OneListensAndNothingIsLost) {
   const bool alone = GetParam() == 1;
   run_all();
   // These two depend on chance more than the others do.
@@ -754,7 +754,7 @@ TEST_P(ListenerTokenStress, OneListensAndNothingIsLost) {
   EXPECT_EQ(taken_up_ > 0, !alone);
 }
 
-INSTANTIATE_TEST_SUITE_P(Lanes, ListenerTokenStress, testing::Values(1, 2, 3, 4),
+INSTANTIATE_TEST_SUITE_P(Lanes, LeaderTokenStress, testing::Values(1, 2, 3, 4),
                          testing::PrintToStringParamName());
 
 }  // namespace

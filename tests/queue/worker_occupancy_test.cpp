@@ -94,7 +94,7 @@ TEST(WorkerOccupancy, AWorkerCallsThatGoesInsideWhileMoreWaitThanAreOutside) {
   EXPECT_TRUE(called(occupancy)) << "the other one can take one of them";
 }
 
-TEST(WorkerOccupancy, WithTheMostThreadsOnlyOneThatEndsCalls) {
+TEST(WorkerOccupancy, WithMaxThreadsOnlyOneThatEndsCalls) {
   WorkerOccupancy occupancy(1, 2);
   occupancy.enter(kNothingWaits);
   occupancy.count_in();
@@ -152,9 +152,10 @@ class Rounds {
         occupancy_(workers, max_threads) {}
 
   void run() {
-    std::vector<std::thread> workers, helpers, producers;
+    std::vector<std::thread> workers, on_demand, producers;
     for (std::uint32_t i = 0; i < workers_; ++i) workers.emplace_back([this] { work(); });
-    for (std::uint32_t i = 0; i < max_threads_; ++i) helpers.emplace_back([this] { help(); });
+    for (std::uint32_t i = 0; i < max_threads_; ++i)
+      on_demand.emplace_back([this] { work_on_demand(); });
     std::thread starter([this] { start(); });
     for (std::uint32_t i = 0; i < kProducers; ++i)
       producers.emplace_back([this, i] { produce(i); });
@@ -163,12 +164,12 @@ class Rounds {
     for (std::thread& worker : workers) worker.join();
     occupancy_.close();
     starter.join();
-    helpers_in_.close();
-    for (std::thread& helper : helpers) helper.join();
+    let_in_.close();
+    for (std::thread& thread : on_demand) thread.join();
     EXPECT_FALSE(stuck_) << "a message was left waiting after " << taken_ << " of "
                          << rounds_ * per_round_;
     EXPECT_EQ(taken_, rounds_ * per_round_);
-    EXPECT_LE(max_helping_, max_threads_);
+    EXPECT_LE(max_on_demand_, max_threads_);
     EXPECT_EQ(queue_.ready_guess(), 0u);
     EXPECT_EQ(occupancy_.inside_guess(), 0u);
   }
@@ -221,23 +222,23 @@ class Rounds {
 
   void start() {
     while (occupancy_.wait().status == TakeStatus::taken) {
-      for (std::uint32_t ended = helpers_out_.try_take(max_threads_); ended > 0; --ended)
+      for (std::uint32_t ended = gone_.try_take(max_threads_); ended > 0; --ended)
         occupancy_.count_out();
       while (occupancy_.wanted(waiting_) && queue_.try_claim()) {
         occupancy_.count_in();
-        helpers_in_.post(1);
+        let_in_.post(1);
       }
     }
   }
 
-  void help() {
-    while (helpers_in_.take(1).status == TakeStatus::taken) {
-      const std::uint32_t now = ++helping_;
-      if (now > max_helping_) max_helping_ = now;
+  void work_on_demand() {
+    while (let_in_.take(1).status == TakeStatus::taken) {
+      const std::uint32_t now = ++on_demand_;
+      if (now > max_on_demand_) max_on_demand_ = now;
       queue_.pop();
       ++taken_;
-      --helping_;
-      helpers_out_.post(1);
+      --on_demand_;
+      gone_.post(1);
       occupancy_.thread_ends();
     }
   }
@@ -250,11 +251,11 @@ class Rounds {
   ZeroedMemory memory_;
   WorkerQueue& queue_;
   WorkerOccupancy occupancy_;
-  Semaphore helpers_in_;
-  Semaphore helpers_out_;
+  Semaphore let_in_;
+  Semaphore gone_;
   std::atomic<std::uint32_t> taken_{0};
-  std::atomic<std::uint32_t> helping_{0};
-  std::atomic<std::uint32_t> max_helping_{0};
+  std::atomic<std::uint32_t> on_demand_{0};
+  std::atomic<std::uint32_t> max_on_demand_{0};
   std::atomic<bool> stuck_{false};
 };
 

@@ -56,7 +56,7 @@ TEST_F(DispatchTest, ATakeIsAtMostABatch) {
   EXPECT_EQ(copy(input_.take()), (std::vector<std::uint32_t>{8, 9}));
 }
 
-TEST_F(DispatchTest, TheHighWaterIsTheMostThatWasReady) {
+TEST_F(DispatchTest, TheHighWaterIsTheMaxThatWasReady) {
   hand_on({0, 1, 2}, 1000);
   hand_on({3, 4}, 1000);
   input_.take();

@@ -448,10 +448,10 @@ TEST(PlanOfModels, OnlyLanesThatThereAreCountForTheCpusOfTheServer) {
       << "its worker may use all";
 }
 
-TEST(PlanOfModels, AmpedHasAHelper) {
+TEST(PlanOfModels, AmpedHasAWorker) {
   EXPECT_EQ(pipeline_of({"--model=amped"}).worker.lanes, 1u);
   expect_refused({"--model=amped", "--worker-threads=0"}, "--worker-threads",
-                 "leaves the model amped without helpers");
+                 "leaves the model amped without workers");
 }
 
 TEST(PlanOfModels, TheLoopOfAmpedNeverWaitsForRoomInTheWorkerQueue) {
@@ -597,7 +597,7 @@ TEST(PlanOfSockets, ThereAreNoMoreThanASlotCanName) {
     EXPECT_NE(loaded.errors[0].find(part), std::string::npos) << loaded.errors[0];
 }
 
-TEST(PlanOfSockets, OneThatMergesIsNotForTurns) {
+TEST(PlanOfSockets, OneThatMergesIsNotForHandoff) {
   for (const bool leader_followers : {true, false}) {
     LoadResult loaded =
         load({"--model=symped", leader_followers ? "--sockets=handoff" : "--sockets=shared"});

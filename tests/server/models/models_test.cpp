@@ -214,7 +214,7 @@ TEST(Assignment, TransientLanesAreNotCountedAmongThoseOfAStep) {
   EXPECT_EQ(lanes_with(assignment, StageId::worker), 2u);
   EXPECT_EQ(lanes_with(assignment, StageId::on_demand), 1u) << "the starter";
   EXPECT_EQ(lanes_with(assignment_of(inline_seda()), StageId::response), 1u)
-      << "helpers are not the step's own";
+      << "a lane that runs it inline is none of its own";
 }
 
 TEST(Assignment, OnlyLanesWithDeferredMessagesMayBlock) {
@@ -266,7 +266,7 @@ std::uint64_t max_inside_of(const PipelineOptions& options) {
   return max_inside(assignment_of(options), options);
 }
 
-TEST(Assignment, MostInsideIsSlotsAndABatchOfEachLaneAndWhatWaitsForSlots) {
+TEST(Assignment, MaxInsideIsSlotsAndABatchOfEachLaneAndWhatWaitsForSlots) {
   PipelineOptions options = options_of(ServerModel::sped);
   EXPECT_EQ(max_inside_of(options), 100u + 10);
   options.shed = true;

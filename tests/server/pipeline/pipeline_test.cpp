@@ -275,7 +275,7 @@ INSTANTIATE_TEST_SUITE_P(
                     WorkersCase{"ProcessShared", 64, 2, 2, 2, Sharing::process_shared}),
     [](const auto& chosen) { return chosen.param.name; });
 
-TEST(PipelineWithOnDemandThreads, TheyComeWhileWorkersBlockAndNeverMoreThanTheMost) {
+TEST(PipelineWithOnDemandThreads, TheyComeWhileWorkersBlockAndNeverMoreThanMax) {
   constexpr unsigned kMessages = 20;
   GatedEcho service;
   LivePipeline live(service, with_workers(64, 2, 3));

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint64_t kMs = 1'000'000;
 
-TEST(Backoff, PausesAreTwiceAsLongEachTimeUpToTheMost) {
+TEST(Backoff, PausesAreTwiceAsLongEachTimeUpToTheMax) {
   Backoff backoff;
   std::uint64_t now = 5'000 * kMs;
   EXPECT_FALSE(backoff.failing());
@@ -44,7 +44,7 @@ TEST(Backoff, APauseThatIsEndedIsForgottenAndTheNextIsNoShorter) {
   EXPECT_EQ(backoff.pause_ns(), 40 * kMs);
 }
 
-TEST(Backoff, AMostOfItsOwn) {
+TEST(Backoff, AMaxOfItsOwn) {
   Backoff backoff(std::chrono::milliseconds(1), std::chrono::milliseconds(10));
   for (int i = 0; i < 10; ++i) backoff.failed(0);
   EXPECT_EQ(backoff.pause_ns(), 10 * kMs);

@@ -184,7 +184,7 @@ class HandoffTest : public testing::Test {
 
 // --- the step that listens ---
 
-TEST_F(HandoffTest, OnlyTheLaneThatHasTheTurnReceives) {
+TEST_F(HandoffTest, OnlyTheLaneThatHasTheTokenReceives) {
   make(2);
   EXPECT_EQ(lane(0).listening.run(), has_moved(7));
   EXPECT_EQ(lane(1).listening.run(), RunResult{});
@@ -201,7 +201,7 @@ TEST_F(HandoffTest, BeforeAWaitTheReceiveStepGivesUpWhatOthersCouldUse) {
 
 // --- promoting another lane ---
 
-TEST_F(HandoffTest, TheTurnIsPassedOnBeforeTheMessagesAreProcessed) {
+TEST_F(HandoffTest, TheTokenIsPassedOnBeforeTheMessagesAreProcessed) {
   make(2);
   lane(0).next.look = [this] {
     EXPECT_TRUE(token_->is_leader(1));
@@ -229,7 +229,7 @@ TEST_F(HandoffTest, NoMoreIsReceivedAtATimeThanALaneMayHold) {
   EXPECT_EQ(lane(0).promoting.max_inline(), kLimit);
 }
 
-TEST_F(HandoffTest, ALaneAloneKeepsTheTurnAndNothingIsCounted) {
+TEST_F(HandoffTest, ALaneAloneKeepsTheTokenAndNothingIsCounted) {
   make(1);
   EXPECT_THAT(promote(0, kLimit - 1), IsEmpty());
   EXPECT_TRUE(token_->is_leader(0));
@@ -247,7 +247,7 @@ TEST_F(HandoffTest, WhereAllAreFullAnotherLaneIsStarted) {
   EXPECT_EQ(token_->open_guess(), 2u);
 }
 
-TEST_F(HandoffTest, WhereNoneCanBeStartedTheLaneTakesTheTurnWhenItHasAnswered) {
+TEST_F(HandoffTest, WhereNoneCanBeStartedTheLaneTakesTheTokenWhenItHasAnswered) {
   make(1);
   for (const int error : {EAGAIN, ECANCELED}) {
     start_error_ = error;
@@ -287,7 +287,7 @@ TEST_F(HandoffTest, WhatPassingTookIsNotTheNextStepsTime) {
 
 // --- where a lane waits ---
 
-TEST_F(HandoffTest, WithTheTurnItWaitsForDatagrams) {
+TEST_F(HandoffTest, WithTheTokenItWaitsForDatagrams) {
   make(2);
   lane(0).receive.result = {0, Next::need_slot};
   EXPECT_TRUE(lane(0).run_and_wait());
@@ -309,7 +309,7 @@ TEST_F(HandoffTest, WithoutItItSleepsUntilItComes) {
 
 // After the stop a lane that waits for datagrams ends if its last run found none. A run without the
 // token has not looked, so the datagrams would stay in the sockets.
-TEST_F(HandoffTest, ATurnThatComesAfterTheRunIsUsedForARunFirst) {
+TEST_F(HandoffTest, ATokenThatComesAfterTheRunIsUsedForARunFirst) {
   make(2);
   datagrams_.result = false;
   EXPECT_EQ(lane(1).listening.run().moved, 0u);
@@ -321,7 +321,7 @@ TEST_F(HandoffTest, ATurnThatComesAfterTheRunIsUsedForARunFirst) {
   EXPECT_FALSE(wait(1));
 }
 
-TEST_F(HandoffTest, ATurnThatHasComeMeanwhileIsNotSleptOver) {
+TEST_F(HandoffTest, ATokenThatHasComeMeanwhileIsNotSleptOver) {
   make(2);
   promote(0, 2);
   EXPECT_TRUE(wait(1));
@@ -360,7 +360,7 @@ TEST_F(HandoffTest, WithRepliesThatWaitForRoomAnIdleLaneStays) {
   EXPECT_EQ(token_->open_guess(), 2u);
 }
 
-TEST_F(HandoffTest, RoomInASocketWakesItWithoutTheTurn) {
+TEST_F(HandoffTest, RoomInASocketWakesItWithoutTheToken) {
   test::FullSocket full;
   full_ = &full;
   make(2);
@@ -368,7 +368,7 @@ TEST_F(HandoffTest, RoomInASocketWakesItWithoutTheTurn) {
   EXPECT_FALSE(token_->is_leader(1));
 }
 
-TEST_F(HandoffTest, AtTheStopALaneWithoutTheTurnEnds) {
+TEST_F(HandoffTest, AtTheStopALaneWithoutTheTokenEnds) {
   make(3, 3);
   EXPECT_TRUE(wait_while(1, [this] { stop(); })) << "its steps run once more";
   EXPECT_FALSE(wait(1)) << "however few remain";
@@ -389,7 +389,7 @@ TEST_F(HandoffTest, AtTheStopRepliesAreSentFirst) {
   EXPECT_FALSE(wait(1));
 }
 
-TEST_F(HandoffTest, AtTheStopATurnThatComesIsTaken) {
+TEST_F(HandoffTest, AtTheStopATokenThatComesIsTaken) {
   make(2);
   stop();
   EXPECT_TRUE(wait(1));
@@ -398,7 +398,7 @@ TEST_F(HandoffTest, AtTheStopATurnThatComesIsTaken) {
   EXPECT_EQ(datagrams_.waits, 1) << "what the sockets still hold is for the leader";
 }
 
-TEST_F(HandoffTest, AClosedPoolEndsALaneWithoutTheTurnAtOnce) {
+TEST_F(HandoffTest, AClosedPoolEndsALaneWithoutTheTokenAtOnce) {
   test::FullSocket full;
   full_ = &full;
   make(2);

@@ -154,7 +154,7 @@ TEST_F(ReceiveTest, AWaitingLaneKeepsNoSlotInItsCache) {
   EXPECT_EQ(free_slots(rig), 1023u);
 }
 
-TEST_F(ReceiveTest, EveryPortInTurnABatchAtATime) {
+TEST_F(ReceiveTest, EverySocketInTurnABatchAtATime) {
   RigOptions options;
   options.sockets = 3;
   options.batch = 2;

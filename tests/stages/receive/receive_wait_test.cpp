@@ -780,7 +780,7 @@ std::size_t open_descriptors() {
   return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
-TEST_F(ReceiveWaitTest, APortThatCannotBeWaitedForIsAnErrorAndLeaksNothing) {
+TEST_F(ReceiveWaitTest, ASocketThatCannotBeWaitedForIsAnErrorAndLeaksNothing) {
   FakeSocket fake;
   const std::size_t before = open_descriptors();
   EXPECT_THROW(ReceiveWait({{&fake}, pool_, kBatch, 1, stop_event_}, step_), std::system_error);

@@ -222,7 +222,7 @@ TEST_F(ResponseTest, WithoutRoomInTheKernelItHoldsOnlyWhatWaits) {
   rig.expect_at_rest();
 }
 
-TEST_F(ResponseTest, EachPortGetsItsOwnRepliesInTheirOrder) {
+TEST_F(ResponseTest, EachSocketGetsItsOwnRepliesInTheirOrder) {
   RigOptions options;
   options.sockets = 3;
   options.batch = 16;
@@ -236,7 +236,7 @@ TEST_F(ResponseTest, EachPortGetsItsOwnRepliesInTheirOrder) {
   rig.expect_at_rest();
 }
 
-TEST_F(ResponseTest, PortsMixedWithinABatchAreSentInOneCallEach) {
+TEST_F(ResponseTest, SocketsMixedWithinABatchAreSentInOneCallEach) {
   RigOptions options;
   options.sockets = 2;
   options.batch = 1;  // receive takes one at a time from each, so the queue is mixed

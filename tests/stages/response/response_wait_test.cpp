@@ -195,12 +195,12 @@ TEST_F(ResponseWaitTest, ItRunsInlineWhileThereIsRoomInItsListAndKeepsWhatFindsN
 TEST_F(ResponseWaitTest, InlineOnALaneThatAnswersNotItselfItGivesBackAndKeepsNothing) {
   ResponseStep::Wiring not_its_own = wiring(1, 60s, nullptr);
   not_its_own.keeps_unsent = false;
-  ResponseStep helper(not_its_own, lane_, rig_.ledger.open());
+  ResponseStep inline_step(not_its_own, lane_, rig_.ledger.open());
   fill(3);
   const std::vector<std::uint32_t> slots = take(3);
   rig_.socket().fail_send_at(1, EAGAIN);
-  EXPECT_THAT(helper.run_inline(slots, monotonic_ns()), ElementsAre(slots[1], slots[2]));
-  EXPECT_EQ(helper.full_socket(), nullptr) << "they are the caller's again";
+  EXPECT_THAT(inline_step.run_inline(slots, monotonic_ns()), ElementsAre(slots[1], slots[2]));
+  EXPECT_EQ(inline_step.full_socket(), nullptr) << "they are the caller's again";
   SlotQueue::Producer(rig_.responses).put(std::span(slots).subspan(1));
   EXPECT_EQ(step_.run().moved, 2u);
   EXPECT_EQ(rig_.replies(), numbers(0, 2));

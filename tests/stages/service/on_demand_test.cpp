@@ -133,13 +133,13 @@ TEST_F(OnDemand, NoThreadWithoutAMessage) {
   expect_at_rest(rig, 0);
 }
 
-TEST_F(OnDemand, StartsForTheOldestUpToTheMostAndAPlaceIsUsedAgain) {
+TEST_F(OnDemand, StartsForTheOldestUpToMaxAndAPlaceIsUsedAgain) {
   Rig rig(service_, options(2));
   OnDemandStarter& starter = *rig.workers->starter;
   enter(rig);
   bring(rig, {"1", "2", "3", "4"});
   EXPECT_TRUE(starter.wait()) << "a producer's call";
-  EXPECT_EQ(starter.run().moved, 2u) << "not more than the most";
+  EXPECT_EQ(starter.run().moved, 2u) << "not more than max";
   ASSERT_TRUE(service_.wait_until_inside(2));
   EXPECT_THAT(demand_threads(), ElementsAre("demand-0", "demand-1"));
   EXPECT_EQ(rig.ledger.largest(Gauge::threads_now), 2u);

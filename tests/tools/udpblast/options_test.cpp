@@ -146,7 +146,7 @@ TEST(Options, TheSourceIsOfTheServersFamily) {
               HasSubstr("--source: means nothing to udpblast verify"));
 }
 
-TEST(Options, MostMissed) {
+TEST(Options, MaxMissed) {
   EXPECT_EQ(parse({"-Q", "5", "-l", "1"}).missed_allowed(), 0.01);
   EXPECT_EQ(parse({"-Q", "5", "-l", "1", "--max-missed", "20%"}).missed_allowed(), 0.2);
   EXPECT_EQ(parse({"send", "-Q", "5", "-l", "1"}).missed_allowed(), 0);

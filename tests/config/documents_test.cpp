@@ -1,8 +1,10 @@
 #include "config/documents.h"
 
 #include <cstdlib>
+#include <regex>
 #include <sstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -116,6 +118,29 @@ TEST(HelpText, IsCompleteAndFits) {
     EXPECT_FALSE(line.ends_with(' ')) << line;
   }
   EXPECT_LT(text.find("Examples:"), text.find("--listen ADDRESSES"));
+}
+
+// The models that `text` names, in the order of kModels.
+std::vector<std::string_view> models_in(std::string_view text) {
+  std::vector<std::string_view> names;
+  for (const ModelTraits& model : kModels)
+    if (std::regex_search(std::string(text), std::regex(fmt::format("\\b{}\\b", model.name))))
+      names.push_back(model.name);
+  return names;
+}
+
+// These texts are prose, which is not made from the traits: whoever changes those learns it here.
+TEST(HelpText, NamesTheModelsAsTheirTraitsHaveThem) {
+  std::vector<std::string_view> all, with_handoff, never_without_workers;
+  for (const ModelTraits& model : kModels) {
+    all.push_back(model.name);
+    if (model.handoff) with_handoff.push_back(model.name);
+    if (model.workers == WorkerUse::required) never_without_workers.push_back(model.name);
+  }
+  EXPECT_EQ(models_in(info(Setting::model).help), all);
+  EXPECT_EQ(models_in(info(Setting::sockets).help), with_handoff);
+  EXPECT_EQ(models_in(info(Setting::worker_threads).help), never_without_workers);
+  EXPECT_EQ(models_in(info(Setting::worker_queue).empty_means), never_without_workers);
 }
 
 // Every example of --help that is a command line of cpssd is one that loads.

@@ -25,14 +25,10 @@
 #include <vector>
 
 #include "tools/udpblast/client_socket.h"
-#include "tools/udpblast/datagram_batch.h"
+#include "tools/udpblast/datagram_batches.h"
 #include "tools/udpblast/loop.h"
-#include "tools/udpblast/loop_settings.h"
-#include "tools/udpblast/message_id_allocator.h"
-#include "tools/udpblast/reply_batch.h"
 #include "tools/udpblast/send_schedule.h"
-#include "tools/udpblast/transaction_table.h"
-#include "tools/udpblast/transmitter.h"
+#include "tools/udpblast/transactions.h"
 
 namespace cpss::udpblast {
 

@@ -1,14 +1,15 @@
 #include "tools/udpblast/client_socket.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include <fmt/format.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "net/udp_socket.h"
@@ -58,6 +59,21 @@ FileDescriptor open_socket(const SocketAddress& address) {
 ClientSocket::Result result_of(int returned) {
   if (returned < 0) return {0, errno};
   return {static_cast<std::size_t>(returned), 0};
+}
+
+constexpr unsigned kErrorsInARow = 3;
+
+// Such an error passes by itself.
+bool no_room(int error) noexcept {
+  return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS || error == ENOMEM;
+}
+
+// For SocketWait, which has no address.
+[[noreturn]] void fail(const char* call) {
+  const int error = errno;
+  throw SocketError(fmt::format("{}: {}{}", call, std::strerror(error),
+                                error == EMFILE ? "; raise the limit (ulimit -n)" : ""),
+                    error);
 }
 
 }  // namespace
@@ -118,6 +134,65 @@ std::uint64_t ClientSocket::kernel_dropped() const noexcept {
   socklen_t length = sizeof values;
   if (::getsockopt(fd_.get(), SOL_SOCKET, SO_MEMINFO, values.data(), &length) != 0) return 0;
   return values[SK_MEMINFO_DROPS];
+}
+
+std::size_t Transmitter::transmit(ClientSocket& socket, DatagramBatch& batch, std::size_t count,
+                                  std::uint64_t now_ns) {
+  std::size_t sent = 0;
+  unsigned errors_in_a_row = 0;
+  while (sent < count) {
+    tally_.add(Count::send_calls);
+    const ClientSocket::Result result = socket.send(batch, sent, count - sent);
+    const int error = result.error;
+    if (error == 0) {
+      sent += result.done;
+      if (sent < count) tally_.add(Count::partial_sends);
+      errors_in_a_row = 0;
+      continue;
+    }
+    if (error == EINTR) continue;
+    if (no_room(error)) {
+      tally_.add(Count::send_waits);
+      break;
+    }
+    // An error may belong to an earlier datagram (ICMP): the kernel reports it once, and the next
+    // try sends.
+    if (error == ECONNREFUSED) {
+      tally_.add(Count::connection_refused);
+    } else {
+      tally_.add(Count::send_errors);
+      findings_.note(Fault::send_error, now_ns, [&] { return std::strerror(error); });
+    }
+    if (++errors_in_a_row == kErrorsInARow) break;
+  }
+  tally_.add(Count::sent, sent);
+  return sent;
+}
+
+SocketWait::SocketWait() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+  if (!epoll_.valid()) fail("epoll_create1");
+}
+
+void SocketWait::add(int descriptor, std::uint32_t index) {
+  epoll_event event{.events = EPOLLIN, .data = {.u32 = index}};
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) fail("epoll_ctl");
+}
+
+std::span<const std::uint32_t> SocketWait::wait(std::uint64_t now_ns,
+                                                std::uint64_t until_ns) noexcept {
+  const std::uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+  const timespec left{.tv_sec = static_cast<time_t>(left_ns / 1'000'000'000),
+                      .tv_nsec = static_cast<long>(left_ns % 1'000'000'000)};
+  int ready = ::epoll_pwait2(epoll_.get(), events_.data(), kEvents, &left, nullptr);
+  if (ready < 0 && errno == ENOSYS) {  // Linux before 5.11
+    pollfd readable{epoll_.get(), POLLIN, 0};
+    ::ppoll(&readable, 1, &left, nullptr);
+    ready = ::epoll_wait(epoll_.get(), events_.data(), kEvents, 0);
+  }
+  error_ = ready < 0 && errno != EINTR ? errno : 0;
+  for (int i = 0; i < ready; ++i)
+    indexes_[static_cast<std::size_t>(i)] = events_[static_cast<std::size_t>(i)].data.u32;
+  return std::span(indexes_).first(ready > 0 ? static_cast<std::size_t>(ready) : 0);
 }
 
 }  // namespace cpss::udpblast

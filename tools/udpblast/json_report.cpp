@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tools/udpblast/report.h"
+#include "tools/udpblast/result.h"
 
 namespace cpss::udpblast {
 namespace {

@@ -1,5 +1,6 @@
-// Where each message that was not answered right was lost: compares the client's ledger with the
-// server's, as read before and after the run.
+// Where each message that was not answered right was lost: reads the server's stats region before
+// and after the run (ServerRegion), and compares the client's ledger with the server's
+// (loss_places()).
 //
 // A message's way: from here to the server's socket; the server's kernel; the server, which ends it
 // for some reason or answers it; the way back; the client's kernel; the client, for which the reply
@@ -17,15 +18,23 @@
 // of all places is S - right, and `unexplained`, the rest of that, is 0, as long as the server's
 // own ledger balances and no other client sends to it. A place that comes out negative counts as 0.
 //
-// Pure functions; any thread.
+// ServerRegion is for the main thread, outside the run: it waits for the server.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "stats/ledger.h"
+#include "stats/location.h"
+#include "stats/reader.h"
+#include "tools/udpblast/options.h"
 #include "tools/udpblast/tally.h"
 
 namespace cpss::udpblast {
@@ -85,7 +94,50 @@ struct LossPlaces {
   bool operator==(const LossPlaces&) const = default;
 };
 
-// `before` and `after` are ledgers of the same server.
+// Compares the client's ledger with the server's, as read before and after the run; both readings
+// are of the same server. A pure function, any thread.
 LossPlaces loss_places(const Ledger& before, const Ledger& after, const Totals& totals) noexcept;
+
+// The region that --stats-file names cannot be used. what() says why and what to do.
+class UnusableRegion : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What the report says of the places.
+struct LossReport {
+  std::optional<LossPlaces> places;
+  // Remarks on the places, or why there are none; lines without '\n'.
+  std::vector<std::string> notes;
+};
+
+// The server's stats region, read before and after the run.
+class ServerRegion {
+ public:
+  // Reads the region that --stats-file names; or, if the server's address is loopback, the one at
+  // the default place if it is that server's; nullopt if there is none. Throws UnusableRegion if a
+  // named one cannot be read, or its server does not run, is not ready or hangs.
+  static std::optional<ServerRegion> find(const Options& options,
+                                          const std::string& default_place = default_region_path());
+
+  // After the run. Waits until the server has done with all messages, or its counters stand still,
+  // at most kSettleNs.
+  LossReport explain(const Totals& totals);
+
+ private:
+  ServerRegion(RegionReader reader, Snapshot before)
+      : reader_(std::move(reader)), before_(std::move(before)) {}
+
+  Reading read_when_settled(std::uint64_t sent);
+
+  RegionReader reader_;
+  Snapshot before_;
+};
+
+inline constexpr std::uint64_t kSettleNs = 1'000'000'000;
+
+// Whether a server with these listeners ("127.0.0.1:7700", "[::]:7700") receives datagrams sent to
+// `address`.
+bool listens_at(const std::vector<std::string>& listeners, const SocketAddress& address);
 
 }  // namespace cpss::udpblast

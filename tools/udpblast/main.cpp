@@ -12,9 +12,9 @@
 #include "base/early_signals.h"
 #include "base/standard_error.h"
 #include "tools/udpblast/options.h"
-#include "tools/udpblast/report.h"
+#include "tools/udpblast/progress.h"
+#include "tools/udpblast/result.h"
 #include "tools/udpblast/run.h"
-#include "tools/udpblast/say.h"
 #include "tools/udpblast/workload.h"
 
 namespace cpss::udpblast {

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/quote.h"
-#include "tools/udpblast/difference.h"
+#include "tools/udpblast/workload.h"
 
 namespace cpss::udpblast {
 namespace {

@@ -1,13 +1,18 @@
-// Strict readers for the values of options: the whole text, in plain decimal, within the limits.
+// Readers for the values of options: each turns the text of one option into its value.
 //
-// Not left to Boost.Program_options, which takes -1 for an unsigned number and wraps it.
-// No state, any thread. All throw BadValue, whose text says what is allowed.
+// Numbers are read strictly: the whole text, in plain decimal, within the limits. They are not left
+// to Boost.Program_options, which takes -1 for an unsigned number and wraps it.
+//
+// For set-up. No state, any thread. All throw BadValue, whose text says what is allowed.
 #pragma once
 
 #include <cstdint>
 #include <stdexcept>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "net/address.h"
 #include "tools/udpblast/options.h"
 
 namespace cpss::udpblast {
@@ -28,5 +33,21 @@ double parse_share(std::string_view text);
 
 // "N/GAP": N messages (1 to 1,000,000) every GAP milliseconds, which may have a fraction.
 Burst parse_burst(std::string_view text);
+
+struct Host {
+  SocketAddress address;            // the resolver's first (RFC 6724)
+  std::vector<std::string> others;  // the name's other addresses; an address has none
+};
+
+// Whether the text is meant as an address, and not as a name.
+bool is_numeric_host(const std::string& text);
+
+// Finds a host that a user has named: by an address, with its interface if it is link-local, or by
+// a name that the system's resolver knows (getaddrinfo(3)), which may take seconds.
+//
+// `family`: of the address that the option `other_end` gives, if it is known, else AF_UNSPEC.
+// Throws BadValue.
+Host find_host(const std::string& text, std::uint16_t port, sa_family_t family = AF_UNSPEC,
+               const char* other_end = "--source");
 
 }  // namespace cpss::udpblast

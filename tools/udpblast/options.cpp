@@ -15,10 +15,9 @@
 #include <fmt/format.h>
 
 #include "net/segmentation.h"
-#include "tools/udpblast/host.h"
 #include "tools/udpblast/option_values.h"
 #include "tools/udpblast/send_schedule.h"
-#include "tools/udpblast/transaction_id.h"
+#include "tools/udpblast/transactions.h"
 
 namespace cpss::udpblast {
 namespace {

@@ -1,13 +1,14 @@
 #include "tools/udpblast/progress.h"
 
 #include <algorithm>
+#include <exception>
 #include <limits>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "tools/udpblast/say.h"
-#include "tools/udpblast/transaction_id.h"
+#include "base/standard_error.h"
+#include "tools/udpblast/transactions.h"
 
 namespace cpss::udpblast {
 namespace {
@@ -39,6 +40,25 @@ HistogramSnapshot difference(const HistogramSnapshot& later, const HistogramSnap
 }
 
 }  // namespace
+
+void say(const std::string& text) noexcept {
+  try {
+    AsyncWriter& writer = standard_error();
+    if (const std::uint64_t lost = writer.take_losses(); lost > 0)
+      writer.put(fmt::format("udpblast: lines that are lost here: {} (nobody read them)\n", lost));
+    writer.put(text);
+  } catch (const std::exception&) {  // no memory, no thread to be had
+    say_at_once(text);
+  }
+}
+
+void say_for_now(const std::string& text) noexcept {
+  try {
+    if (standard_error().idle()) standard_error().put(text);
+  } catch (const std::exception&) {
+    return;  // no memory, no thread to be had: the next one may say more
+  }
+}
 
 Progress::Progress(const Options& options, std::uint64_t messages, std::uint64_t start_ns)
     : options_(options),

@@ -1,5 +1,5 @@
-// The progress of a run on standard error: on a terminal one line that is written over and over,
-// and, with -S, a line for each interval.
+// What the user is told on standard error: errors and remarks (say()), and the progress of a run.
+// base/standard_error.h writes it.
 //
 // One thread, the main one.
 #pragma once
@@ -14,6 +14,15 @@
 
 namespace cpss::udpblast {
 
+// Tells the user something, during a run or instead of one. Never waits for it to be read: text
+// that a stopped terminal, or a pipe that no process reads, does not take is lost, and the run goes
+// on.
+void say(const std::string& text) noexcept;
+// For text that is worth nothing a moment later: drops it while other text waits to be written.
+void say_for_now(const std::string& text) noexcept;
+
+// The progress of a run: on a terminal one line that is written over and over, and, with -S, a line
+// for each interval.
 class Progress {
  public:
   // `messages`: of the whole run. Times are monotonic_ns().

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "tools/udpblast/loop_settings.h"
+#include "tools/udpblast/loop.h"
 
 namespace cpss::udpblast {
 namespace {

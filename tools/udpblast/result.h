@@ -1,6 +1,6 @@
-// The result of a run, and the verdict on it.
+// The result of a run, the verdict on it, and its reports.
 //
-// Plain values, any thread.
+// Plain values and pure functions, any thread.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "tools/udpblast/finding.h"
 #include "tools/udpblast/loop.h"
+#include "tools/udpblast/loss_places.h"
 #include "tools/udpblast/options.h"
-#include "tools/udpblast/server_region.h"
 #include "tools/udpblast/tally.h"
 
 namespace cpss::udpblast {
@@ -66,5 +65,12 @@ ExitCode exit_code(const RunResult& result, const Options& options);
 // A line for each kind of problem, with its first case and, if there is something to do, what to
 // do; empty if all was right.
 std::vector<std::string> problems(const RunResult& result, const Options& options);
+
+// The report for a person, in text_report.cpp: several lines, the verdict last.
+std::string text_report(const RunResult& result, const Options& options);
+
+// The report for programs, in json_report.cpp: one JSON object on one line; docs/udpblast.md names
+// its keys.
+std::string json_report(const RunResult& result, const Options& options);
 
 }  // namespace cpss::udpblast

@@ -26,11 +26,10 @@
 #include "base/standard_error.h"
 #include "net/udp_socket.h"
 #include "tools/udpblast/blast_loop.h"
-#include "tools/udpblast/loop_settings.h"
+#include "tools/udpblast/loop.h"
+#include "tools/udpblast/loss_places.h"
 #include "tools/udpblast/progress.h"
-#include "tools/udpblast/say.h"
 #include "tools/udpblast/send_loop.h"
-#include "tools/udpblast/server_region.h"
 #include "tools/udpblast/verify_loop.h"
 
 namespace cpss::udpblast {

@@ -11,13 +11,10 @@
 #include <vector>
 
 #include "tools/udpblast/client_socket.h"
-#include "tools/udpblast/datagram_batch.h"
+#include "tools/udpblast/datagram_batches.h"
 #include "tools/udpblast/loop.h"
-#include "tools/udpblast/loop_settings.h"
-#include "tools/udpblast/message_id_allocator.h"
 #include "tools/udpblast/send_schedule.h"
-#include "tools/udpblast/transaction_id.h"
-#include "tools/udpblast/transmitter.h"
+#include "tools/udpblast/transactions.h"
 
 namespace cpss::udpblast {
 

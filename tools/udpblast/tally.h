@@ -1,8 +1,8 @@
-// The counters of a thread, and the identities that must hold for them.
+// What a thread of a run counts, and the first case of each fault that it meets, in words.
 //
-// A Tally has one writer, its thread, and may be read by any thread meanwhile: every value is read
-// whole, but values read while the run goes on need not fit each other. Relaxed throughout: the
-// final reading is ordered by the thread's join.
+// A Tally has one writer, and any thread may read it. Totals, its reading, says which identities
+// must hold for the counters. Totals and FirstFindings are plain values, one thread at a time;
+// FirstFindings allocates for the first case of a fault only. Times are in ns.
 #pragma once
 
 #include <array>
@@ -135,6 +135,9 @@ struct Totals {
   void add(const Totals& other);
 };
 
+// The counters of one thread, which alone writes them. Any thread may read them meanwhile: every
+// value is read whole, but values read while the run goes on need not fit each other. Relaxed
+// throughout: the final reading is ordered by the thread's join.
 class Tally {
  public:
   void add(Count count, std::uint64_t n = 1) noexcept {
@@ -191,6 +194,49 @@ class Tally {
   Histogram latency_;
   Histogram lag_;
   std::array<Class, kMaxClasses> classes_;
+};
+
+// What can go wrong with a message, a reply or a system call.
+enum class Fault : std::uint8_t {
+  wrong,
+  late,
+  duplicate,
+  unknown,
+  malformed,
+  busy,
+  lost,
+  send_error,
+  receive_error,
+};
+inline constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::receive_error) + 1;
+
+struct Finding {
+  std::uint64_t at_ns = 0;  // monotonic_ns()
+  std::string text;
+};
+
+// The first case of each fault.
+class FirstFindings {
+ public:
+  // `words` makes the text; called only if there is no finding of this kind yet.
+  template <class Words>
+  void note(Fault fault, std::uint64_t at_ns, Words&& words) {
+    auto& finding = findings_[static_cast<std::size_t>(fault)];
+    if (!finding) finding = Finding{at_ns, words()};
+  }
+  // Keeps the earlier finding of each kind.
+  void merge(const FirstFindings& other) {
+    for (std::size_t i = 0; i < kFaults; ++i) {
+      const auto& theirs = other.findings_[i];
+      if (theirs && (!findings_[i] || theirs->at_ns < findings_[i]->at_ns)) findings_[i] = theirs;
+    }
+  }
+  const std::optional<Finding>& operator[](Fault fault) const noexcept {
+    return findings_[static_cast<std::size_t>(fault)];
+  }
+
+ private:
+  std::array<std::optional<Finding>, kFaults> findings_;
 };
 
 }  // namespace cpss::udpblast

@@ -17,10 +17,9 @@
 #include <vector>
 
 #include "tools/udpblast/client_socket.h"
+#include "tools/udpblast/datagram_batches.h"
 #include "tools/udpblast/loop.h"
-#include "tools/udpblast/loop_settings.h"
-#include "tools/udpblast/reply_batch.h"
-#include "tools/udpblast/transaction_id.h"
+#include "tools/udpblast/transactions.h"
 
 namespace cpss::udpblast {
 

@@ -1,6 +1,6 @@
-// Makes the requests and checks the replies.
+// Makes the requests and checks the replies: the interface to the workloads of all services.
 //
-// One object serves all threads; constant after construction. Only the describing functions
+// One Workload serves all threads; constant after construction. Only the describing functions
 // allocate. Messages are numbered from 0; message and transaction id together determine the
 // request.
 #pragma once
@@ -12,6 +12,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/udpblast/options.h"
@@ -65,5 +66,15 @@ class WorkloadError : public std::runtime_error {
 
 // Reads the data file if there is one. Throws DataError, WorkloadError.
 std::unique_ptr<Workload> make_workload(const Options& options);
+
+// For Workload::explain() and other texts. No state, any thread; they allocate, so only for the
+// rare case.
+
+// Bytes of a payload that a text quotes at most (base/quote.h).
+inline constexpr std::size_t kQuotedBytes = 300;
+
+// "byte 17 is 0x00 instead of 0x5a" or "80 bytes instead of 256"; nullopt if both are equal.
+std::optional<std::string> first_difference(std::span<const std::byte> expected,
+                                            std::span<const std::byte> got);
 
 }  // namespace cpss::udpblast

@@ -1,11 +1,10 @@
-#include "tools/udpblast/report.h"
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/temporary_folder.h"
+#include "tools/udpblast/result.h"
 
 namespace cpss::udpblast {
 namespace {

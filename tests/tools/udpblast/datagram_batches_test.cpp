@@ -1,5 +1,5 @@
 // Batches of datagrams to and from the kernel, one by one and merged.
-#include "tools/udpblast/reply_batch.h"
+#include "tools/udpblast/datagram_batches.h"
 
 #include <algorithm>
 #include <string>

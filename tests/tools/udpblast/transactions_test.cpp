@@ -1,12 +1,81 @@
-#include "tools/udpblast/transaction_table.h"
+#include "tools/udpblast/transactions.h"
 
+#include <algorithm>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 namespace cpss::udpblast {
 namespace {
+
+TEST(MessageIdAllocator, EndsAtTheCount) {
+  MessageIdPool pool(5);
+  MessageIdAllocator supply(pool);
+  const auto first = supply.take(3);
+  EXPECT_EQ(first.first, 0u);
+  EXPECT_EQ(first.end, 3u);
+  const auto second = supply.take(64);
+  EXPECT_EQ(second.first, 3u);
+  EXPECT_EQ(second.end, 5u);
+  const auto none = supply.take(64);
+  EXPECT_EQ(none.first, none.end);
+}
+
+TEST(MessageIdAllocator, WhatIsGivenBackComesAgain) {
+  MessageIdPool pool(10);
+  MessageIdAllocator supply(pool);
+  supply.take(8);
+  supply.give_back(5);
+  EXPECT_EQ(supply.take(1).first, 3u);
+  EXPECT_EQ(supply.take(64).first, 4u);
+  supply.give_back(6);
+  const auto rest = supply.take(64);
+  EXPECT_EQ(rest.first, 4u);
+  EXPECT_EQ(rest.end, 10u);
+}
+
+TEST(MessageIdAllocator, ThreadsShareAllIdsOutOnce) {
+  constexpr std::uint64_t kCount = 100'003;
+  constexpr std::size_t kThreads = 4;
+  MessageIdPool pool(kCount);
+  std::vector<std::vector<std::uint64_t>> taken(kThreads);
+  {
+    std::vector<std::jthread> threads;
+    for (auto& mine : taken)
+      threads.emplace_back([&pool, &mine] {
+        MessageIdAllocator supply(pool);
+        for (auto range = supply.take(7); range.first != range.end; range = supply.take(7))
+          for (std::uint64_t n = range.first; n < range.end; ++n) mine.push_back(n);
+      });
+  }
+  std::vector<std::uint64_t> all;
+  for (const auto& mine : taken) all.insert(all.end(), mine.begin(), mine.end());
+  std::ranges::sort(all);
+  ASSERT_EQ(all.size(), kCount);
+  for (std::uint64_t n = 0; n < kCount; ++n) ASSERT_EQ(all[n], n);
+}
+
+TEST(TransactionIds, SayWhatWentIn) {
+  for (const std::uint64_t seed : {std::uint64_t{0}, std::uint64_t{42}, ~std::uint64_t{0}}) {
+    const TransactionIds ids(seed);
+    for (const std::uint64_t message : {std::uint64_t{0}, std::uint64_t{1}, kMaxMessages - 1})
+      for (const std::uint32_t slot : {0U, 1U, kMaxSlots - 1}) {
+        const auto [message_again, slot_again] = ids.decode(ids.encode(message, slot));
+        EXPECT_EQ(message_again, message);
+        EXPECT_EQ(slot_again, slot);
+      }
+  }
+}
+
+TEST(TransactionIds, AreTheSameForTheSameSeedOnly) {
+  for (std::uint64_t message = 0; message < 1'000; ++message) {
+    const std::uint64_t id = TransactionIds(42).encode(message, 0);
+    EXPECT_EQ(id, TransactionIds(42).encode(message, 0));
+    EXPECT_GT(TransactionIds(43).decode(id).message, 1'000'000u);
+  }
+}
 
 using Match = TransactionTable::Match;
 

@@ -1,4 +1,4 @@
-#include "tools/udpblast/difference.h"
+#include "tools/udpblast/workload.h"
 
 #include <string_view>
 

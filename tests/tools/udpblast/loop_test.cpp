@@ -1,8 +1,8 @@
-#include "tools/udpblast/loop_settings.h"
+#include "tools/udpblast/loop.h"
 
 #include <gtest/gtest.h>
 
-#include "tools/udpblast/transaction_table.h"
+#include "tools/udpblast/transactions.h"
 
 namespace cpss::udpblast {
 namespace {

@@ -504,14 +504,14 @@ TEST_F(ReceiveStepTest, ARaceIsLostByWhoWasWokenForASocketAndReadNothing) {
   step.run();
   EXPECT_EQ(rig_.total(Counter::lost_races), 0u) << "nobody has woken it";
 
-  rig_.receive_lane.woken_by_socket = true;
+  lane_.woken_by_socket = true;
   step.run();
   EXPECT_EQ(rig_.total(Counter::lost_races), 1u);
   step.run();
   EXPECT_EQ(rig_.total(Counter::lost_races), 1u) << "one wake-up, one race";
 
   rig_.deliver("x", client(), 1);
-  rig_.receive_lane.woken_by_socket = true;
+  lane_.woken_by_socket = true;
   EXPECT_EQ(step.run().moved, 1u);
   EXPECT_EQ(step.run().moved, 0u);
   EXPECT_EQ(rig_.total(Counter::lost_races), 1u) << "the first run after it counts";
@@ -521,7 +521,7 @@ TEST_F(ReceiveStepTest, WithoutASlotNoRaceIsLost) {
   ReceiveStep step = step_of(wiring());
   std::vector<std::uint32_t> all(rig_.store.slots());
   ASSERT_EQ(rig_.response_lane.cache.claim(all), all.size());
-  rig_.receive_lane.woken_by_socket = true;
+  lane_.woken_by_socket = true;
   ASSERT_EQ(step.run(), (RunResult{0, Next::need_slot}));
   EXPECT_EQ(rig_.total(Counter::lost_races), 0u);
   rig_.response_lane.cache.give_back(all);

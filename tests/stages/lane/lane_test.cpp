@@ -10,8 +10,8 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include "tests/stages/run_in_child.h"
 #include "tests/support/fake_socket.h"
-#include "tests/support/forked_process.h"
 #include "tests/support/threads.h"
 
 namespace cpss {
@@ -205,18 +205,25 @@ TEST(Lane, WithoutAnyOfItsCpusItRunsOnWhatThereIs) {
             std::vector<unsigned>{left});
 }
 
+// Calls `run`, which throws a system error that names the lane. Returns the errno; 0: it did not
+// throw.
+template <class Run>
+int error_that_names(const std::string& lane, const Run& run) {
+  try {
+    run();
+  } catch (const std::system_error& error) {
+    EXPECT_NE(std::string(error.what()).find(lane), std::string::npos) << error.what();
+    return error.code().value();
+  }
+  return 0;
+}
+
 TEST(Lane, APriorityThatDoesNotExistIsAnErrorThatNamesTheLane) {
   for (const std::vector<unsigned>& cpus : {std::vector<unsigned>{}, {CPU_SETSIZE - 1}}) {
     CountingStep step;
     TokenWait place;
     Lane lane({"recv-0", cpus, 100}, {&step}, place);
-    try {
-      lane.start();
-      ADD_FAILURE() << "started";
-    } catch (const std::system_error& error) {
-      EXPECT_EQ(error.code().value(), EINVAL);
-      EXPECT_NE(std::string(error.what()).find("recv-0"), std::string::npos) << error.what();
-    }
+    EXPECT_EQ(error_that_names("recv-0", [&] { lane.start(); }), EINVAL);
     place.semaphore.close();
     EXPECT_TRUE(lane.join(in(10s))) << "the owner can still end it";
   }
@@ -234,23 +241,15 @@ TEST(Lane, RealTimeClassIsRightFromItsFirstInstruction) {
 
 // In a child process, since the right does not come back.
 TEST(Lane, RealTimeClassThatIsNotPermittedIsAnErrorThatNamesTheLane) {
-  ForkedProcess child([] {
+  test::run_in_child([] {
     test::give_up_real_time();
     CountingStep step;
     TokenWait place;
     Lane lane({"recv-0", {}, 7}, {&step}, place);
-    try {
-      lane.start();
-      ADD_FAILURE() << "started";
-    } catch (const std::system_error& error) {
-      EXPECT_EQ(error.code().value(), EPERM);
-      EXPECT_NE(std::string(error.what()).find("recv-0"), std::string::npos) << error.what();
-    }
+    EXPECT_EQ(error_that_names("recv-0", [&] { lane.start(); }), EPERM);
     EXPECT_TRUE(lane.join(in(0s))) << "nothing was started";
     EXPECT_EQ(step.runs, 0);
-    return testing::Test::HasFailure() ? 1 : 0;
   });
-  EXPECT_EQ(child.exit_code(), 0) << "see the output above";
 }
 
 // --- in the calling thread ---
@@ -272,7 +271,7 @@ TEST(Lane, RunHereRepeatsStepsUntilTheEndAndReturns) {
 TEST(Lane, RunHereGivesTheCallerItsCpusAndClass) {
   for (const bool real_time : {false, true}) {
     if (real_time && !test::may_use_real_time()) break;
-    ForkedProcess child([real_time] {
+    test::run_in_child([real_time] {
       const unsigned cpu = test::allowed_cpus().back();
       LookingStep step;
       TokenWait place;
@@ -281,27 +280,23 @@ TEST(Lane, RunHereGivesTheCallerItsCpusAndClass) {
       lane.run_here();
       EXPECT_EQ(step.cpus, std::vector<unsigned>{cpu});
       EXPECT_EQ(step.policy, real_time ? SCHED_FIFO : SCHED_OTHER);
-      return testing::Test::HasFailure() ? 1 : 0;
     });
-    EXPECT_EQ(child.exit_code(), 0) << "see the output above";
   }
 }
 
 TEST(Lane, RunHereWithoutAnyOfItsCpusRunsOnWhatThereIs) {
-  ForkedProcess child([] {
+  test::run_in_child([] {
     LookingStep step;
     TokenWait place;
     place.semaphore.close();
     Lane lane({"proc-0", {CPU_SETSIZE - 1}}, {&step}, place);
     lane.run_here();
     EXPECT_EQ(step.cpus, test::allowed_cpus());
-    return testing::Test::HasFailure() ? 1 : 0;
   });
-  EXPECT_EQ(child.exit_code(), 0) << "see the output above";
 }
 
 TEST(Lane, RunHereWithWhatIsNotAllowedIsAnErrorThatNamesTheLaneAndRunsNothing) {
-  ForkedProcess child([] {
+  test::run_in_child([] {
     test::give_up_real_time();
     for (const LaneOptions& options :
          {LaneOptions{"proc-0", {}, 100}, LaneOptions{"proc-0", {}, 7}}) {
@@ -309,17 +304,10 @@ TEST(Lane, RunHereWithWhatIsNotAllowedIsAnErrorThatNamesTheLaneAndRunsNothing) {
       TokenWait place;
       place.semaphore.close();
       Lane lane(options, {&step}, place);
-      try {
-        lane.run_here();
-        ADD_FAILURE() << "ran";
-      } catch (const std::system_error& error) {
-        EXPECT_NE(std::string(error.what()).find("proc-0"), std::string::npos) << error.what();
-      }
+      EXPECT_NE(error_that_names("proc-0", [&] { lane.run_here(); }), 0);
       EXPECT_EQ(step.runs, 0);
     }
-    return testing::Test::HasFailure() ? 1 : 0;
   });
-  EXPECT_EQ(child.exit_code(), 0) << "see the output above";
 }
 
 // --- the progress it shows ---

@@ -3,7 +3,6 @@
 
 #include <csignal>
 #include <cstdint>
-#include <filesystem>
 #include <limits>
 #include <new>
 #include <string>
@@ -12,11 +11,15 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "tests/stages/open_descriptors.h"
+#include "tests/stages/run_in_child.h"
 #include "tests/support/forked_process.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
+
+using test::open_descriptors;
 
 constexpr std::size_t kBytes = 100'000;
 
@@ -27,11 +30,6 @@ std::string mapping_of(const Memory& memory) {
   const std::string maps = "\n" + read_file("/proc/self/maps");
   const std::size_t at = maps.find(begin);
   return at == std::string::npos ? "" : maps.substr(at + 1, maps.find('\n', at + 1) - at - 1);
-}
-
-std::size_t open_descriptors() {
-  const std::filesystem::directory_iterator all("/proc/self/fd");
-  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 class MemoryTest : public testing::TestWithParam<Sharing> {};
@@ -108,22 +106,20 @@ TEST(Memory, SizesThatCannotBeHadThrowAndLeakNothing) {
 
 // RLIMIT_FSIZE, the limit of a process on the size of files, counts for shared memory.
 TEST(Memory, NoRoomForSharedMemoryIsAnErrorThatNamesIt) {
-  ForkedProcess child([] {
+  test::run_in_child([] {
     std::signal(SIGXFSZ, SIG_IGN);
     const rlimit small{kBytes / 2, kBytes / 2};
     setrlimit(RLIMIT_FSIZE, &small);
     try {
       const Memory memory(kBytes, Sharing::process_shared, "cpss-some-name");
-      return 1;
+      ADD_FAILURE() << "there was room";
     } catch (const std::system_error& error) {
       EXPECT_EQ(error.code().value(), EFBIG);
       EXPECT_NE(std::string(error.what()).find("cpss-some-name"), std::string::npos)
           << error.what();
     }
     const Memory own(kBytes);
-    return testing::Test::HasFailure() ? 2 : 0;
   });
-  EXPECT_EQ(child.exit_code(), 0) << "see the output above";
 }
 
 }  // namespace

@@ -47,10 +47,10 @@ std::string unknown_option(std::string_view token) {
                      hint.empty() ? "; see --help" : hint);
 }
 
-// Reads one argument, or an option and the word behind it, at a time, each with a parser of its own:
-// Boost's parser throws at the first option that it cannot take and drops what it has read, and the
-// user is to see every error of the command line in one go. So this class walks along the arguments
-// and decides whether an option has the next word as its value; Boost takes each option apart.
+// Reads one option at a time, with the word behind it if that is its value, and has a new parser of
+// Boost's for each. That parser throws at the first option that it cannot take and drops what it
+// has read, and the user is to see every error of the command line in one go. So this class walks
+// along the arguments and decides what belongs together; Boost takes each option apart.
 class CommandLineReader {
  public:
   CommandLine read(const std::vector<std::string>& arguments) {

@@ -19,7 +19,7 @@ inline std::string busy_text(std::string_view request) {
 class BusyService final : public Service {
  public:
   void process(std::span<Message> batch, LaneState*) override {
-    for (Message& message : batch) message.reply_in_place(message.request().size());
+    for (Message& message : batch) echo(message);
   }
 
   // The request's first letter:

@@ -4,9 +4,9 @@
 
 #include <gtest/gtest.h>
 
-#include "stages/message/memory.h"
 #include "stages/message/stage_input.h"
 #include "stages/message/stage_output.h"
+#include "tests/stages/own.h"
 #include "tests/stages/stage_ledger.h"
 
 namespace cpss {
@@ -25,8 +25,7 @@ class DispatchTest : public testing::Test {
   }
 
   test::StageLedger ledger_;
-  Memory memory_{SlotQueue::bytes(kSlots)};
-  SlotQueue& queue_ = *SlotQueue::create(memory_.data(), kSlots);
+  test::Own<SlotQueue> queue_{kSlots};
   SlotStore store_{kSlots, 64};
   StatsWriter before_ = ledger_.open();
   StatsWriter after_ = ledger_.open();

@@ -89,15 +89,9 @@ std::uint64_t allocations_of(Service& service, std::vector<std::byte> request, s
   test::Rig rig(service, std::move(options));
   const auto rounds = [&](int number) {
     for (int i = 0; i < number; ++i) {
-      rig.receive.run();
       if (busy_rate) rig.receive.run();
-      rig.service.run();
-      rig.response.run();
-      if (i % 16 == 0) {
-        rig.receive.before_wait();
-        rig.service.before_wait();
-        rig.response.before_wait();
-      }
+      rig.run_each_once();
+      if (i % 16 == 0) rig.before_wait();
     }
   };
   rounds(50);
@@ -107,8 +101,7 @@ std::uint64_t allocations_of(Service& service, std::vector<std::byte> request, s
   EXPECT_EQ(rig.total(Reason::shed_no_slot) > 1000, busy_rate.has_value());
   EXPECT_EQ(rig.total(Counter::busy_replies) > 0, busy_rate.value_or(0) > 0);
   socket->resting = true;
-  EXPECT_TRUE(rig.settle());
-  rig.expect_at_rest();
+  rig.finish();
   return counted;
 }
 

@@ -41,16 +41,8 @@ class ObedientService final : public OneMessageService {
         return message.defer();
       case 'n':
         return message.no_reply();
-      case 'i':
-        return message.invalid(InvalidReason::bad_magic);
-      case 'r':
-        return message.refuse(RefuseReason::by_service);
-      case 't':
-        throw std::runtime_error("asked to");
-      case 'L':
-        return message.reply(message.request().size() + 1);
       default:
-        return;
+        return not_reply(message);
     }
   }
   void process_deferred(Message& message, LaneState*) override {
@@ -65,16 +57,8 @@ class ObedientService final : public OneMessageService {
       case 'e':
       case 'w':
         return test::reply_with(message, busy(test::request_of(message)));
-      case 'i':
-        return message.invalid(InvalidReason::bad_magic);
-      case 'r':
-        return message.refuse(RefuseReason::by_service);
-      case 't':
-        throw std::runtime_error("asked to");
-      case 'L':
-        return message.reply(message.request().size() + 1);
       default:
-        return;
+        return not_reply(message);
     }
   }
 
@@ -88,6 +72,21 @@ class ObedientService final : public OneMessageService {
   }
 
  private:
+  // What it does in the same way whether it is busy or not.
+  static void not_reply(Message& message) {
+    switch (test::request_of(message)[kIdBytes]) {
+      case 'i':
+        return message.invalid(InvalidReason::bad_magic);
+      case 'r':
+        return message.refuse(RefuseReason::by_service);
+      case 't':
+        throw std::runtime_error("asked to");
+      case 'L':
+        return message.reply(message.request().size() + 1);
+      default:
+        return;
+    }
+  }
   static void reply_in_window(Message& message) {
     test::reply_with(message, expected(test::request_of(message)));
   }
@@ -128,7 +127,7 @@ class Script {
     options.window = kWindow;
     options.batch = 8;
     options.sockets = kSockets;
-    options.access_control.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
+    options.access_control = test::allowing("192.0.2.0", 24);
     return options;
   }
 
@@ -161,9 +160,7 @@ class Script {
         rig_.response.run();
         return;
       default:
-        rig_.receive.before_wait();
-        rig_.service.before_wait();
-        rig_.response.before_wait();
+        rig_.before_wait();
     }
   }
 

@@ -19,16 +19,17 @@ std::optional<ServiceStep::Deferral> deferral(WorkerSide* workers, const RigOpti
                                options.busy_rate ? &workers->budget : nullptr};
 }
 
-void take_all(EventRing& ring, std::vector<Event>& into) {
-  for (Event event; ring.take(event);) into.push_back(event);
+void add_events(std::vector<Event>& events, EventRing& ring) {
+  const std::vector<Event> more = events_of(ring);
+  events.insert(events.end(), more.begin(), more.end());
 }
 
 }  // namespace
 
 WorkerSide::WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQueue& responses,
                        StageLedger& ledger, const RigOptions& options)
-    : memory(WorkerQueue::bytes()),
-      queue(*WorkerQueue::create(memory.data(), options.worker_queue)),
+    : own_queue(options.worker_queue),
+      queue(own_queue),
       occupancy(options.workers, options.on_demand),
       budget(options.busy_rate.value_or(0)),
       starter_lane(pool, 0, kPoolLanes) {
@@ -58,13 +59,25 @@ std::size_t WorkerSide::run() {
 
 std::vector<Event> WorkerSide::on_demand_events() {
   std::vector<Event> result;
-  take_all(starter_lane.events, result);
-  for (LaneContext& lane : thread_lanes) take_all(lane.events, result);
+  add_events(result, starter_lane.events);
+  for (LaneContext& lane : thread_lanes) add_events(result, lane.events);
   return result;
 }
 
 AccessOptions open_access() {
   return {{}, {}, {}, LocalAddressSet(), false};
+}
+
+AccessOptions allowing(std::string_view ip, unsigned length) {
+  AccessOptions options = open_access();
+  options.allowed = PrefixSet({prefix(ip, length)});
+  return options;
+}
+
+AccessOptions trusting(std::string_view ip, unsigned length) {
+  AccessOptions options = open_access();
+  options.trusted = PrefixSet({prefix(ip, length)});
+  return options;
 }
 
 SocketAddress address(std::string_view ip, std::uint16_t port) {
@@ -86,20 +99,50 @@ std::string text_of(const std::vector<std::byte>& bytes) {
   return text;
 }
 
+std::vector<std::string> numbers(int first, int last) {
+  std::vector<std::string> texts;
+  for (int i = first; i <= last; ++i) texts.push_back(std::to_string(i));
+  return texts;
+}
+
+FakeSocket::Incoming incoming(std::string_view bytes, const SocketAddress& peer) {
+  FakeSocket::Incoming result;
+  result.bytes = bytes_of(bytes);
+  result.peer = peer;
+  return result;
+}
+
+std::vector<Event> events_of(EventRing& ring) {
+  std::vector<Event> events;
+  for (Event event; ring.take(event);) events.push_back(event);
+  return events;
+}
+
+testing::Matcher<const Event&> has_error(EventKind kind, int error) {
+  return testing::AllOf(testing::Field("kind", &Event::kind, kind),
+                        testing::Field("error", &Event::error, error));
+}
+
+testing::Matcher<const Event&> says_service_threw(std::string_view text) {
+  return testing::AllOf(
+      testing::Field("kind", &Event::kind, EventKind::service_threw),
+      testing::Property("text_view", &Event::text_view, testing::Eq(std::string(text))));
+}
+
 Rig::Rig(Service& user, RigOptions options)
     : store(options.slots, options.window),
-      pool_memory_(SlotPool::bytes(options.slots)),
-      request_memory_(SlotQueue::bytes(options.slots)),
-      response_memory_(SlotQueue::bytes(options.slots)),
+      own_pool_(options.slots),
+      own_requests_(options.slots),
+      own_responses_(options.slots),
       budget_(options.busy_rate.value_or(0)),
       service_state_(user.make_lane_state()),
       reply_address_(options.reply_address),
       access_control_(options.access_control),
       sockets_(make_sockets(options)),
       main_(ledger.open()),
-      pool(*SlotPool::create(pool_memory_.data(), options.slots)),
-      requests(*SlotQueue::create(request_memory_.data(), options.slots)),
-      responses(*SlotQueue::create(response_memory_.data(), options.slots)),
+      pool(own_pool_),
+      requests(own_requests_),
+      responses(own_responses_),
       receive_lane(pool, 2 * options.batch, kPoolLanes),
       service_lane(pool, 2 * options.batch, kPoolLanes),
       response_lane(pool, 2 * options.batch, kPoolLanes),
@@ -130,19 +173,45 @@ std::vector<DatagramSocket*> Rig::make_sockets(const RigOptions& options) {
 }
 
 void Rig::deliver(std::string_view request, const SocketAddress& peer, std::size_t socket_number) {
-  FakeSocket::Incoming incoming;
-  incoming.bytes = bytes_of(request);
-  incoming.peer = peer;
-  socket(socket_number).deliver(std::move(incoming));
+  socket(socket_number).deliver(incoming(request, peer));
 }
 
 void Rig::deliver_merged(std::string_view bytes, std::uint32_t segment_size, bool truncated) {
-  FakeSocket::Incoming incoming;
-  incoming.bytes = bytes_of(bytes);
-  incoming.peer = client();
-  incoming.segment_size = segment_size;
-  incoming.truncated = truncated;
-  socket().deliver(std::move(incoming));
+  FakeSocket::Incoming merged = incoming(bytes);
+  merged.segment_size = segment_size;
+  merged.truncated = truncated;
+  socket().deliver(std::move(merged));
+}
+
+void Rig::deliver_numbers(int count, std::size_t socket_number, int first) {
+  for (int i = first; i < first + count; ++i)
+    deliver(std::to_string(i), client(static_cast<unsigned>(i)), socket_number);
+}
+
+void Rig::receive_and_serve() {
+  while (receive.run().moved > 0) {
+  }
+  while (service.run().moved > 0) {
+  }
+}
+
+void Rig::bring_to_workers(const std::vector<const char*>& request_texts) {
+  for (const char* request : request_texts) deliver(request);
+  receive_and_serve();
+  receive.before_wait();
+  service.before_wait();
+}
+
+void Rig::run_each_once() {
+  receive.run();
+  service.run();
+  response.run();
+}
+
+void Rig::before_wait() {
+  receive.before_wait();
+  service.before_wait();
+  response.before_wait();
 }
 
 bool Rig::settle() {
@@ -168,12 +237,22 @@ std::vector<std::string> Rig::replies(std::size_t socket_number) {
   return texts;
 }
 
+void Rig::finish() {
+  ASSERT_TRUE(settle()) << "it does not come to rest";
+  expect_at_rest();
+}
+
+std::vector<std::string> Rig::final_replies(std::size_t socket_number) {
+  finish();
+  return replies(socket_number);
+}
+
 std::vector<Event> Rig::events() {
   std::vector<Event> result;
   for (LaneContext* lane : {&receive_lane, &service_lane, &response_lane})
-    take_all(lane->events, result);
+    add_events(result, lane->events);
   if (workers)
-    for (LaneContext& lane : workers->worker_lanes) take_all(lane.events, result);
+    for (LaneContext& lane : workers->worker_lanes) add_events(result, lane.events);
   return result;
 }
 
@@ -190,9 +269,7 @@ void Rig::expect_ledger(std::uint64_t held_segments) const {
 }
 
 void Rig::expect_at_rest() {
-  receive.before_wait();
-  service.before_wait();
-  response.before_wait();
+  before_wait();
   expect_ledger();
   EXPECT_EQ(ledger.in_flight(), 0u);
   std::vector<std::uint32_t> slots(store.slots() + 1);
@@ -203,6 +280,17 @@ void Rig::expect_at_rest() {
   std::vector<std::uint32_t> all(store.slots());
   std::iota(all.begin(), all.end(), 0u);
   EXPECT_EQ(slots, all);
+}
+
+int Rig::mark_as_shed(unsigned every) {
+  int marked = 0;
+  // Free slots too: a later message in such a slot must not count as shed.
+  for (std::uint32_t slot = 0; slot < store.slots(); ++slot) {
+    SlotHeader& header = store.header(slot);
+    header.shed = (header.peer.port() - client().port()) % static_cast<int>(every) == 0;
+    if (header.shed && store.holds(store.message_in(slot))) ++marked;
+  }
+  return marked;
 }
 
 void Rig::book_forced_end(std::uint64_t messages) {
@@ -225,22 +313,40 @@ std::optional<std::uint64_t> Rig::take_away_held() {
   return taken;
 }
 
-void Rig::intrude(std::uint32_t slot) {
+void Rig::end_message_in(std::uint32_t slot) {
   ASSERT_EQ(store.release(store.message_in(slot)), Release::released);
   main_.book(Reason::answered);
   main_.add(Counter::completed);
   main_.add(Counter::given_back);
+}
+
+void Rig::intrude(std::uint32_t slot) {
+  end_message_in(slot);
   main_.add(Counter::received);
   main_.add(Counter::filled);
   store.occupy(slot);
 }
 
 void Rig::end_intruder(std::uint32_t slot) {
-  ASSERT_EQ(store.release(store.message_in(slot)), Release::released);
-  main_.book(Reason::answered);
-  main_.add(Counter::completed);
-  main_.add(Counter::given_back);
+  end_message_in(slot);
   main_cache_.give_back({&slot, 1});
+}
+
+void Rig::expect_stale_once(std::uint32_t slot) {
+  EXPECT_EQ(total(Reason::failed_stale_slot), 1u);
+  EXPECT_TRUE(store.holds(store.message_in(slot))) << "the intruder was ended";
+  expect_ledger();
+  end_intruder(slot);
+  expect_at_rest();
+}
+
+void Rig::expect_only_seized(std::uint64_t seized) {
+  EXPECT_EQ(total(Reason::failed_forced_end), seized);
+  EXPECT_EQ(total(Reason::failed_stale_slot), 0u);
+  EXPECT_EQ(ledger.in_flight(), 0u);
+  expect_ledger();
+  before_wait();
+  EXPECT_EQ(pool.free_slots().value_guess(), store.slots() - seized);
 }
 
 std::string_view request_of(const Message& message) {
@@ -252,6 +358,12 @@ void reply_with(Message& message, std::string_view text) {
   const auto bytes = std::as_bytes(std::span(text));
   std::copy(bytes.begin(), bytes.end(), message.reply_window().begin());
   message.reply(text.size());
+}
+
+std::vector<std::uint32_t> take_from(SlotQueue& queue, std::size_t count) {
+  std::vector<std::uint32_t> slots(count);
+  slots.resize(SlotQueue::Consumer(queue, 1).try_take(slots));
+  return slots;
 }
 
 void echo(Message& message) {
@@ -300,15 +412,27 @@ void verdict_by_first_byte(Message& message) {
 void expect_every_deferred_verdict(Rig& rig) {
   for (const char* request : {"reply", "n", "i", "f", "d", "l", "t", "T...", "0"})
     rig.deliver(request);
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), testing::ElementsAre("reply", "kept"));
+  EXPECT_THAT(rig.final_replies(), testing::ElementsAre("reply", "kept"));
   for (const Reason reason :
        {Reason::no_answer, Reason::invalid_malformed, Reason::refused_by_service,
         Reason::failed_deferred_twice, Reason::failed_reply_too_long, Reason::failed_service_threw,
         Reason::failed_no_verdict})
     EXPECT_EQ(rig.total(reason), 1u) << name_of(reason);
   EXPECT_EQ(rig.events().size(), 2u);
-  rig.expect_at_rest();
+}
+
+void expect_second_defer_fails(const RigOptions& options) {
+  int calls = 0;
+  CallService service([&](Message& message) {
+    ++calls;
+    EXPECT_EQ(message.verdict(), Verdict::none) << "the first verdict is forgotten";
+    message.defer();
+  });
+  Rig rig(service, options);
+  rig.deliver("x");
+  rig.finish();
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(rig.total(Reason::failed_deferred_twice), 1u);
 }
 
 }  // namespace cpss::test

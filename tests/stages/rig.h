@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include <gmock/gmock.h>
+
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
 #include "queue/worker_occupancy.h"
@@ -21,7 +23,6 @@
 #include "services/service.h"
 #include "stages/lane/lane_context.h"
 #include "stages/message/busy_budget.h"
-#include "stages/message/memory.h"
 #include "stages/message/slot_store.h"
 #include "stages/receive/access_control.h"
 #include "stages/receive/receive.h"
@@ -29,6 +30,7 @@
 #include "stages/service/on_demand.h"
 #include "stages/service/service.h"
 #include "stages/service/worker.h"
+#include "tests/stages/own.h"
 #include "tests/stages/stage_ledger.h"
 #include "tests/support/fake_socket.h"
 
@@ -36,11 +38,24 @@ namespace cpss::test {
 
 // Allows every peer, trusts none, and has no own addresses.
 AccessOptions open_access();
+// The same, but allows, or trusts, the peers of one network alone.
+AccessOptions allowing(std::string_view ip, unsigned length);
+AccessOptions trusting(std::string_view ip, unsigned length);
 SocketAddress address(std::string_view ip, std::uint16_t port);
 Prefix prefix(std::string_view ip, unsigned length);
 // An honest client: 192.0.2.1 with a port of its own.
 SocketAddress client(unsigned number = 0);
 std::string text_of(const std::vector<std::byte>& bytes);
+// The texts "first" to "last", as Rig::deliver_numbers() delivers them.
+std::vector<std::string> numbers(int first, int last);
+// A datagram for a fake socket.
+FakeSocket::Incoming incoming(std::string_view bytes, const SocketAddress& peer = client());
+
+// Takes all events out of the ring.
+std::vector<Event> events_of(EventRing& ring);
+// What an event says.
+testing::Matcher<const Event&> has_error(EventKind kind, int error);
+testing::Matcher<const Event&> says_service_threw(std::string_view text);
 
 struct RigOptions {
   std::uint32_t slots = 64;
@@ -79,7 +94,7 @@ struct WorkerSide {
   // The events of the on-demand threads and their starter since the last call.
   std::vector<Event> on_demand_events();
 
-  Memory memory;
+  Own<WorkerQueue> own_queue;
   WorkerQueue& queue;
   WorkerOccupancy occupancy;
   BusyBudget budget;
@@ -100,12 +115,27 @@ class Rig {
                std::size_t socket_number = 0);
   // Several datagrams of one peer, merged by the kernel.
   void deliver_merged(std::string_view bytes, std::uint32_t segment_size, bool truncated = false);
+  // `count` requests: "0" of client(0), "1" of client(1), ...; the first one is number `first`.
+  void deliver_numbers(int count, std::size_t socket_number = 0, int first = 0);
 
+  // Runs receive until it finds no work, then service likewise. After that the replies are in the
+  // response queue, and what was deferred in the worker queue.
+  void receive_and_serve();
+  // Delivers the requests and brings them as far as the worker queue.
+  void bring_to_workers(const std::vector<const char*>& requests);
+  // Runs receive, service and response once each.
+  void run_each_once();
+  // What the lanes of these three do before a wait.
+  void before_wait();
   // Runs all steps (not the starter) until none finds work, no reply waits for room and the
   // sockets' scripts are used up. Returns false if that takes too many rounds.
   bool settle();
   // The replies sent by a socket since the last call, as texts.
   std::vector<std::string> replies(std::size_t socket_number = 0);
+  // settle(), then expects the rig to be at rest.
+  void finish();
+  // finish(), then replies().
+  std::vector<std::string> final_replies(std::size_t socket_number = 0);
   // The events of all steps since the last call.
   std::vector<Event> events();
 
@@ -115,6 +145,8 @@ class Rig {
   // Nothing is inside, and every slot is free, exactly once.
   void expect_at_rest();
 
+  // Marks each message of every n-th client as shed; with 1 that of every client. Returns how many.
+  int mark_as_shed(unsigned every);
   // Main's part of a forced end. Returns the number of messages that it took.
   std::uint64_t seize_all();
   // The part of it for datagrams without a slot. nullopt: the lane is working on them.
@@ -123,6 +155,12 @@ class Rig {
   // at once fills the slot with a new message of its own. end_intruder() ends that message.
   void intrude(std::uint32_t slot);
   void end_intruder(std::uint32_t slot);
+  // One message was found to be stale, and the intruder in its slot was left alone. Ends that one
+  // and expects the rig to be at rest.
+  void expect_stale_once(std::uint32_t slot);
+  // Main has ended `seized` messages and keeps their slots; no lane has booked or given back any of
+  // them, and nothing else is inside.
+  void expect_only_seized(std::uint64_t seized);
 
   std::uint64_t total(Counter counter) const { return ledger.total(counter); }
   std::uint64_t total(Reason reason) const { return ledger.total(reason); }
@@ -131,9 +169,9 @@ class Rig {
   SlotStore store;
 
  private:
-  Memory pool_memory_;
-  Memory request_memory_;
-  Memory response_memory_;
+  Own<SlotPool> own_pool_;
+  Own<SlotQueue> own_requests_;
+  Own<SlotQueue> own_responses_;
   BusyBudget budget_;
   std::unique_ptr<LaneState> service_state_;
   std::optional<SocketAddress> reply_address_;
@@ -159,6 +197,7 @@ class Rig {
 
  private:
   void book_forced_end(std::uint64_t messages);
+  void end_message_in(std::uint32_t slot);
   std::vector<DatagramSocket*> make_sockets(const RigOptions& options);
   const SocketAddress* reply_address() const { return reply_address_ ? &*reply_address_ : nullptr; }
   SlotPool::SlotCache main_cache_;
@@ -193,6 +232,17 @@ class CallService final : public Service {
   Call busy_;
 };
 
+// Defers every message.
+class DeferringService : public Service {
+ public:
+  void process(std::span<Message> batch, LaneState*) override {
+    for (Message& message : batch) message.defer();
+  }
+};
+
+// Takes up to `count` messages out of a queue, without the stage behind it.
+std::vector<std::uint32_t> take_from(SlotQueue& queue, std::size_t count);
+
 void echo(Message& message);
 void defer(Message& message);
 // The slot that holds a message with this request.
@@ -204,6 +254,9 @@ void verdict_by_first_byte(Message& message);
 // Delivers one request for each of these verdicts, runs all steps, and expects each verdict's
 // outcome once.
 void expect_every_deferred_verdict(Rig& rig);
+// A service without a process_deferred() of its own is asked again, by the lanes of a rig with
+// these options; and a second defer() is a failure.
+void expect_second_defer_fails(const RigOptions& options);
 
 // The request of a message as text.
 std::string_view request_of(const Message& message);

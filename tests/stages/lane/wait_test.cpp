@@ -15,9 +15,9 @@
 #include "queue/worker_queue.h"
 #include "services/echo.h"
 #include "stages/lane/queue_wait.h"
-#include "stages/message/memory.h"
 #include "stages/service/worker.h"
 #include "tests/stages/full_socket.h"
+#include "tests/stages/own.h"
 #include "tests/stages/stage_ledger.h"
 #include "tests/support/failing_calls.h"
 
@@ -65,11 +65,10 @@ class QueueWaitTest : public testing::Test {
     return QueueWait({consumer_, kBatch, -1, longest}, lane_, stats_);
   }
 
-  Memory memory_{SlotQueue::bytes(kSlots)};
-  Memory pool_memory_{SlotPool::bytes(kSlots)};
-  SlotQueue& queue_ = *SlotQueue::create(memory_.data(), kSlots);
+  test::Own<SlotPool> pool_{kSlots};
+  test::Own<SlotQueue> queue_{kSlots};
   SlotQueue::Consumer consumer_{queue_, 1};
-  LaneContext lane_{*SlotPool::create(pool_memory_.data(), kSlots), 0, 1};
+  LaneContext lane_{pool_, 0, 1};
   test::StageLedger ledger_;
   StatsWriter stats_ = ledger_.open();
 };
@@ -94,7 +93,7 @@ TEST_F(QueueWaitTest, WithoutALongestItEndsWhenWoken) {
 
 TEST_F(QueueWaitTest, TheEndIsTheEndWithALongestToo) {
   QueueWait place = this->place(kLongest);
-  queue_.close();
+  queue_->close();
   EXPECT_FALSE(place.wait({}));
 }
 
@@ -103,7 +102,7 @@ TEST_F(QueueWaitTest, WhileRepliesWaitForRoomItLooksAfterThem) {
   const RunResult last{0, Next::need_room, &full};
   QueueWait place = this->place({});
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(place.wait(last));
-  queue_.close();
+  queue_->close();
   EXPECT_TRUE(place.wait(last)) << "they are sent first";
   EXPECT_EQ(ledger_.total(Counter::wait_calls), 4u);
 }
@@ -130,13 +129,10 @@ class WorkerWaitTest : public testing::Test {
                       ledger_.open());
   }
 
-  Memory pool_memory_{SlotPool::bytes(kSlots)};
-  Memory response_memory_{SlotQueue::bytes(kSlots)};
-  Memory queue_memory_{WorkerQueue::bytes()};
+  test::Own<SlotPool> pool_{kSlots};
+  test::Own<SlotQueue> responses_{kSlots};
+  test::Own<WorkerQueue> queue_{kSlots};
   SlotStore store_{kSlots, 64};
-  SlotPool& pool_ = *SlotPool::create(pool_memory_.data(), kSlots);
-  SlotQueue& responses_ = *SlotQueue::create(response_memory_.data(), kSlots);
-  WorkerQueue& queue_ = *WorkerQueue::create(queue_memory_.data(), kSlots);
   WorkerOccupancy occupancy_{1, 0};
   EchoService service_;
   LaneContext lane_{pool_, 0, 1};
@@ -157,16 +153,16 @@ TEST_F(WorkerWaitTest, WithoutALongestItEndsWhenWoken) {
   const std::array<std::uint32_t, 1> slot = {3};
   store_.occupy(slot[0]);
   expect_until_woken(place, [&] {
-    ASSERT_EQ(queue_.reserve(1), 1u);
-    queue_.put(slot);
+    ASSERT_EQ(queue_->reserve(1), 1u);
+    queue_->put(slot);
   });
   EXPECT_EQ(worker.run().moved, 1u);
-  EXPECT_EQ(responses_.ready_guess(), 1u);
+  EXPECT_EQ(responses_->ready_guess(), 1u);
 }
 
 TEST_F(WorkerWaitTest, TheEndIsTheEndWithALongestToo) {
   WorkerStep worker = step(kLongest);
-  queue_.close();
+  queue_->close();
   EXPECT_FALSE(worker.wait());
 }
 

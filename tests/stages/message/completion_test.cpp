@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/stages/own.h"
 #include "tests/stages/stage_ledger.h"
 
 namespace cpss {
@@ -22,15 +23,14 @@ class CompletionTest : public testing::Test {
     stats_.add(Counter::filled);
     return store_.occupy(slot[0]);
   }
-  std::uint32_t free_slots() { return pool_.free_slots().value_guess(); }
+  std::uint32_t free_slots() { return pool_->free_slots().value_guess(); }
   std::int64_t residual() const {
     return static_cast<std::int64_t>(ledger_.total(Counter::received) - ledger_.outcomes() -
                                      ledger_.in_flight());
   }
 
   test::StageLedger ledger_;
-  Memory memory_{SlotPool::bytes(kSlots)};
-  SlotPool& pool_ = *SlotPool::create(memory_.data(), kSlots);
+  test::Own<SlotPool> pool_{kSlots};
   SlotStore store_{kSlots, 64};
   StatsWriter stats_ = ledger_.open();
   SlotPool::SlotCache cache_{pool_, 0, 1};

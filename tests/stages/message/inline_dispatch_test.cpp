@@ -83,6 +83,11 @@ class InlineDispatchTest : public testing::Test {
     }
     output.hand_on(1000);
   }
+  // Nothing is inside, and the lane too has given its slots back.
+  void expect_at_rest() {
+    lane_.cache.give_all_back();
+    rig_.expect_at_rest();
+  }
   std::uint64_t futex_calls() const { return rig_.total(Counter::futex_wakes); }
 
   int defers_ = 0;  // the next so many messages are deferred
@@ -90,7 +95,7 @@ class InlineDispatchTest : public testing::Test {
     if (defers_-- > 0)
       message.defer();
     else
-      message.reply_in_place(message.request().size());
+      test::echo(message);
   }};
   Rig rig_{user_};
   LaneContext lane_{rig_.pool, 64, 4};
@@ -113,8 +118,7 @@ TEST_F(InlineDispatchTest, WithNothingElseToDoItGoesAllTheWay) {
   EXPECT_EQ(rig_.ledger.recorded(HistogramId::wait_ns), 6u) << "of both stages, none";
   EXPECT_EQ(service_stats_.value(Counter::entered), 3u);
   EXPECT_EQ(response_stats_.value(Counter::completed), 3u);
-  lane_.cache.give_all_back();
-  rig_.expect_at_rest();
+  expect_at_rest();
 }
 
 TEST_F(InlineDispatchTest, WithMoreToTakeItHandsOver) {
@@ -149,8 +153,7 @@ TEST_F(InlineDispatchTest, ItRunsServiceInlineAndQueuesForABusyResponse) {
   EXPECT_EQ(service_stats_.value(Counter::entered), 3u);
   EXPECT_EQ(rig_.responses.ready_guess(), 3u);
   ASSERT_TRUE(rig_.settle());
-  lane_.cache.give_all_back();
-  rig_.expect_at_rest();
+  expect_at_rest();
 }
 
 // A lane that runs response inline does not wait for the kernel: the response lanes do.
@@ -169,8 +172,7 @@ TEST_F(InlineDispatchTest, RepliesThatFindNoRoomGoToTheResponseLanes) {
   ASSERT_TRUE(rig_.settle());
   EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(rig_.total(Reason::answered), 3u);
-  lane_.cache.give_all_back();
-  rig_.expect_at_rest();
+  expect_at_rest();
 }
 
 // process_deferred() may block where there are no workers: the service lanes call it.
@@ -185,8 +187,7 @@ TEST_F(InlineDispatchTest, WhatTheServiceDefersIsLeftToTheServiceLanes) {
     EXPECT_EQ(rig_.socket().sent().size(), 1u);
   }
   ASSERT_TRUE(rig_.settle());
-  lane_.cache.give_all_back();
-  rig_.expect_at_rest();
+  expect_at_rest();
   EXPECT_EQ(service_stats_.value(Counter::entered), 1u);
   EXPECT_EQ(rig_.total(Reason::answered), 3u);
 }
@@ -226,8 +227,7 @@ TEST_F(RunsAllStepsTest, NothingKeepsItFromGoingOn) {
   EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(futex_calls(), 0u);
   EXPECT_EQ(rig_.requests.ready_guess() + rig_.responses.ready_guess(), 0u);
-  lane_.cache.give_all_back();
-  rig_.expect_at_rest();
+  expect_at_rest();
 }
 
 TEST_F(RunsAllStepsTest, ItTakesWhatTheStepsBehindItCanTakeAtATime) {
@@ -252,8 +252,7 @@ TEST_F(RunsAllStepsTest, WhatTheServiceDefersIsProcessedInPlace) {
   EXPECT_EQ(rig_.requests.ready_guess(), 0u);
   EXPECT_EQ(service_stats_.value(Counter::entered), 3u);
   EXPECT_EQ(rig_.total(Reason::answered), 3u);
-  lane_.cache.give_all_back();
-  rig_.expect_at_rest();
+  expect_at_rest();
 }
 
 TEST_F(RunsAllStepsTest, RepliesThatFindNoRoomWaitInTheStepForItsNextRound) {
@@ -266,8 +265,7 @@ TEST_F(RunsAllStepsTest, RepliesThatFindNoRoomWaitInTheStepForItsNextRound) {
   EXPECT_EQ(response_.run().moved, 2u);
   EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(response_stats_.value(Counter::entered), 3u);
-  lane_.cache.give_all_back();
-  rig_.expect_at_rest();
+  expect_at_rest();
 }
 
 class OnOneCpu : public InlineDispatchTest {
@@ -282,8 +280,7 @@ TEST_F(OnOneCpu, ItRunsInlineAlsoWithMoreToTake) {
   hand_on(3);
   EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(futex_calls(), 0u);
-  lane_.cache.give_all_back();
-  rig_.expect_at_rest();
+  expect_at_rest();
 }
 
 TEST_F(OnOneCpu, ItTakesNoMoreThanItCanRunInline) {

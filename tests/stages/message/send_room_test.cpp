@@ -1,6 +1,5 @@
 #include "stages/message/send_room.h"
 
-#include <array>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -8,6 +7,7 @@
 
 #include "base/clock.h"
 #include "tests/stages/busy_service.h"
+#include "tests/stages/known_peers.h"
 #include "tests/stages/rig.h"
 
 namespace cpss {
@@ -38,19 +38,10 @@ TEST(SendPressure, WhatIsNotKnownIsNone) {
   EXPECT_FALSE(pressure.on());
 }
 
-class SendRoomTest : public testing::Test {
+class SendRoomTest : public testing::Test, protected test::KnownPeers {
  protected:
   static constexpr std::size_t kSize = 100'000;
-  // The reach map stays valid, however long a test takes.
-  static constexpr std::uint64_t kAhead = 3'600'000'000'000;
 
-  SendRoomTest() {
-    reach_.begin();
-    reach_.add(open_.ip(), Reach::open);
-    reach_.add(silent_.ip(), Reach::silent);
-    reach_.add_network(test::prefix("192.0.2.0", 24));
-    reach_.publish(monotonic_ns() + kAhead);
-  }
   // Whether it admits a reply of one byte to the peer while `taken` bytes of the buffer are used.
   bool admits(const SocketAddress& peer, std::size_t taken, std::uint64_t now = monotonic_ns()) {
     socket_.set_send_buffer_use({taken, kSize});
@@ -66,13 +57,7 @@ class SendRoomTest : public testing::Test {
     return count;
   }
 
-  const SocketAddress open_ = address("192.0.2.7", 7);
-  const SocketAddress silent_ = address("192.0.2.8", 7);
-  const SocketAddress unknown_ = address("192.0.2.9", 7);
   const SocketAddress behind_a_gateway_ = address("198.51.100.1", 7);
-  ReachMap reach_{1};
-  std::array<SendPressure, 2> pressure_;
-  SendOutlook outlook_{pressure_, reach_};
   FakeSocket socket_;
   SendRoom room_{&outlook_};
 };

@@ -1,7 +1,8 @@
 // Slots whose message has ended elsewhere: stale ones, which are a defect, and those that main
 // seizes at a forced end.
+#include <cerrno>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,13 +16,12 @@ using test::CallService;
 using test::client;
 using test::echo;
 using test::Rig;
-using test::RigOptions;
 using test::slot_with;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
 TEST(StaleSlot, GenerationChangedBetweenTakeAndHandOn) {
-  Rig* rig = nullptr;
+  std::optional<Rig> rig;
   std::uint32_t slot = 0;
   CallService service([&](Message& message) {
     if (test::request_of(message) == "victim") {
@@ -30,63 +30,49 @@ TEST(StaleSlot, GenerationChangedBetweenTakeAndHandOn) {
     }
     echo(message);
   });
-  Rig the_rig(service);
-  rig = &the_rig;
+  rig.emplace(service);
   for (const char* request : {"a", "victim", "b"}) rig->deliver(request);
   ASSERT_TRUE(rig->settle());
   EXPECT_THAT(rig->replies(), ElementsAre("a", "b")) << "someone else's message is not answered";
-  EXPECT_EQ(rig->total(Reason::failed_stale_slot), 1u);
-  EXPECT_TRUE(rig->store.holds(rig->store.message_in(slot))) << "nor touched";
-  rig->expect_ledger();
-  rig->end_intruder(slot);
-  rig->expect_at_rest();
+  rig->expect_stale_once(slot);
 }
 
 TEST(StaleSlot, GenerationChangedBetweenTakeAndCompletion) {
-  Rig* rig = nullptr;
+  std::optional<Rig> rig;
   std::uint32_t slot = 0;
   CallService service([&](Message& message) {
     slot = slot_with(*rig, "victim");
     rig->intrude(slot);
     message.no_reply();
   });
-  Rig the_rig(service);
-  rig = &the_rig;
+  rig.emplace(service);
   rig->deliver("victim");
   ASSERT_TRUE(rig->settle());
-  EXPECT_EQ(rig->total(Reason::failed_stale_slot), 1u);
   EXPECT_EQ(rig->total(Reason::no_answer), 0u);
-  rig->end_intruder(slot);
-  rig->expect_at_rest();
+  rig->expect_stale_once(slot);
 }
 
 TEST(StaleSlot, GivenBackBeforeResponseTookIt) {
   CallService service(echo);
   Rig rig(service);
   for (const char* request : {"a", "victim", "b"}) rig.deliver(request);
-  rig.receive.run();
-  rig.service.run();
+  rig.receive_and_serve();
   const std::uint32_t slot = slot_with(rig, "victim");
   rig.intrude(slot);
   rig.end_intruder(slot);
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("a", "b"));
+  EXPECT_THAT(rig.final_replies(), ElementsAre("a", "b"));
   EXPECT_EQ(rig.total(Reason::failed_stale_slot), 1u);
-  rig.expect_at_rest();
 }
 
 // The generation has to be checked when the reply is sent, not when it is taken: between the two
 // lie sends of other sockets and waits for room.
 TEST(StaleSlot, GenerationChangedBetweenTakeAndSend) {
   CallService service(echo);
-  RigOptions options;
-  options.sockets = 2;
-  Rig rig(service, std::move(options));
+  Rig rig(service, {.sockets = 2});
   rig.deliver("first", client(), 0);
   rig.deliver("victim", client(), 1);
   rig.deliver("second", client(), 1);
-  rig.receive.run();
-  rig.service.run();
+  rig.receive_and_serve();
   const std::uint32_t slot = slot_with(rig, "victim");
   rig.socket(0).refuse([&](const OutgoingDatagram&) {
     rig.intrude(slot);
@@ -95,9 +81,7 @@ TEST(StaleSlot, GenerationChangedBetweenTakeAndSend) {
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(0), ElementsAre("first"));
   EXPECT_THAT(rig.replies(1), ElementsAre("second"));
-  EXPECT_EQ(rig.total(Reason::failed_stale_slot), 1u);
-  rig.end_intruder(slot);
-  rig.expect_at_rest();
+  rig.expect_stale_once(slot);
 }
 
 TEST(StaleSlot, GenerationChangedWhileTheSocketHadNoRoom) {
@@ -105,8 +89,7 @@ TEST(StaleSlot, GenerationChangedWhileTheSocketHadNoRoom) {
   Rig rig(service);
   rig.deliver("first");
   rig.deliver("victim");
-  rig.receive.run();
-  rig.service.run();
+  rig.receive_and_serve();
   const std::uint32_t slot = slot_with(rig, "victim");
   bool intruded = false;
   rig.socket().accept_at_most(1);
@@ -118,9 +101,7 @@ TEST(StaleSlot, GenerationChangedWhileTheSocketHadNoRoom) {
   });
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), ElementsAre("first"));
-  EXPECT_EQ(rig.total(Reason::failed_stale_slot), 1u);
-  rig.end_intruder(slot);
-  rig.expect_at_rest();
+  rig.expect_stale_once(slot);
 }
 
 // The queue yields the same slot twice: the second holder must notice.
@@ -131,41 +112,34 @@ TEST(StaleSlot, HandedOnTwice) {
   rig.receive.run();
   const std::uint32_t slot = slot_with(rig, "x");
   SlotQueue::Producer(rig.requests).put({&slot, 1});
-  ASSERT_TRUE(rig.settle());
+  rig.finish();
   EXPECT_EQ(rig.total(Reason::no_answer), 1u);
   EXPECT_EQ(rig.total(Reason::failed_stale_slot), 1u);
-  rig.expect_at_rest();
 }
 
 class ForcedEndTest : public testing::Test {
  protected:
-  // Main keeps the slots it has seized; no lane may book or give back any of them.
-  static void expect_entries_of_main_alone(Rig& rig, std::uint64_t seized) {
-    EXPECT_EQ(rig.total(Reason::failed_forced_end), seized);
-    EXPECT_EQ(rig.total(Reason::failed_stale_slot), 0u);
-    EXPECT_EQ(rig.ledger.in_flight(), 0u);
-    rig.expect_ledger();
-    rig.receive.before_wait();
-    rig.service.before_wait();
-    rig.response.before_wait();
-    EXPECT_EQ(rig.pool.free_slots().value_guess(), rig.store.slots() - seized);
+  // Main seizes the `count` messages in a queue. The stage behind it finds nothing to answer.
+  void expect_seized_in_the_queue(std::uint64_t count) {
+    EXPECT_EQ(rig_.seize_all(), count);
+    EXPECT_EQ(rig_.seize_all(), 0u) << "a second time there is nothing to book";
+    ASSERT_TRUE(rig_.settle());
+    EXPECT_THAT(rig_.replies(), IsEmpty());
+    rig_.expect_only_seized(count);
   }
+
+  CallService echo_{echo};
+  Rig rig_{echo_};
 };
 
 TEST_F(ForcedEndTest, MessagesInTheRequestQueue) {
-  CallService service(echo);
-  Rig rig(service);
-  for (int i = 0; i < 5; ++i) rig.deliver("x");
-  rig.receive.run();
-  EXPECT_EQ(rig.seize_all(), 5u);
-  EXPECT_EQ(rig.seize_all(), 0u) << "a second time there is nothing to book";
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), IsEmpty());
-  expect_entries_of_main_alone(rig, 5);
+  rig_.deliver_numbers(5);
+  rig_.receive.run();
+  expect_seized_in_the_queue(5);
 }
 
 TEST_F(ForcedEndTest, MessagesInsideTheService) {
-  Rig* rig = nullptr;
+  std::optional<Rig> rig;
   std::uint64_t seized = 0;
   CallService service(
       [&](Message& message) {
@@ -176,69 +150,55 @@ TEST_F(ForcedEndTest, MessagesInsideTheService) {
         echo(message);
       },
       echo);
-  Rig the_rig(service);
-  rig = &the_rig;
+  rig.emplace(service);
   for (const char* request : {"echo", "defer", "silent"}) rig->deliver(request);
   ASSERT_TRUE(rig->settle());
   EXPECT_EQ(seized, 3u);
   EXPECT_THAT(rig->replies(), IsEmpty());
-  expect_entries_of_main_alone(*rig, 3);
+  rig->expect_only_seized(3);
 }
 
 TEST_F(ForcedEndTest, MessagesInTheResponseQueue) {
-  CallService service(echo);
-  Rig rig(service);
-  for (int i = 0; i < 4; ++i) rig.deliver("x");
-  rig.receive.run();
-  rig.service.run();
-  EXPECT_EQ(rig.seize_all(), 4u);
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), IsEmpty());
-  expect_entries_of_main_alone(rig, 4);
+  rig_.deliver_numbers(4);
+  rig_.receive_and_serve();
+  expect_seized_in_the_queue(4);
 }
 
 TEST_F(ForcedEndTest, MessagesBeingSentAreBookedByWhoeverIsFirst) {
-  CallService service(echo);
-  Rig rig(service);
-  for (int i = 0; i < 4; ++i) rig.deliver("x");
-  rig.receive.run();
-  rig.service.run();
+  for (int i = 0; i < 4; ++i) rig_.deliver("x");
+  rig_.receive_and_serve();
   // Two are sent and booked; then, inside the second call, main takes the other two.
-  rig.socket().accept_at_most(2);
+  rig_.socket().accept_at_most(2);
   int offered = 0;
   std::uint64_t seized = 0;
-  rig.socket().refuse([&](const OutgoingDatagram&) {
-    if (++offered == 3) seized = rig.seize_all();
+  rig_.socket().refuse([&](const OutgoingDatagram&) {
+    if (++offered == 3) seized = rig_.seize_all();
     return 0;
   });
-  ASSERT_TRUE(rig.settle());
+  ASSERT_TRUE(rig_.settle());
   EXPECT_EQ(seized, 2u);
-  EXPECT_EQ(rig.total(Reason::answered), 2u);
-  EXPECT_EQ(rig.total(Counter::sent), 4u) << "the kernel did take them";
-  expect_entries_of_main_alone(rig, 2);
+  EXPECT_EQ(rig_.total(Reason::answered), 2u);
+  EXPECT_EQ(rig_.total(Counter::sent), 4u) << "the kernel did take them";
+  rig_.expect_only_seized(2);
 }
 
 TEST_F(ForcedEndTest, WhatIsReceivedMeanwhileIsTakenByTheNextLook) {
-  CallService service(echo);
-  Rig rig(service);
-  rig.deliver("one");
-  rig.receive.run();
-  EXPECT_EQ(rig.seize_all(), 1u);
-  rig.deliver("two");
-  rig.receive.run();
-  EXPECT_EQ(rig.seize_all(), 1u);
-  ASSERT_TRUE(rig.settle());
-  expect_entries_of_main_alone(rig, 2);
+  rig_.deliver("one");
+  rig_.receive.run();
+  EXPECT_EQ(rig_.seize_all(), 1u);
+  rig_.deliver("two");
+  rig_.receive.run();
+  EXPECT_EQ(rig_.seize_all(), 1u);
+  ASSERT_TRUE(rig_.settle());
+  rig_.expect_only_seized(2);
 }
 
 TEST_F(ForcedEndTest, WhatHasEndedBeforeStaysAsItWas) {
-  CallService service(echo);
-  Rig rig(service);
-  rig.deliver("answered");
-  ASSERT_TRUE(rig.settle());
-  EXPECT_EQ(rig.seize_all(), 0u);
-  EXPECT_EQ(rig.total(Reason::answered), 1u);
-  rig.expect_at_rest();
+  rig_.deliver("answered");
+  ASSERT_TRUE(rig_.settle());
+  EXPECT_EQ(rig_.seize_all(), 0u);
+  EXPECT_EQ(rig_.total(Reason::answered), 1u);
+  rig_.expect_at_rest();
 }
 
 }  // namespace

@@ -35,6 +35,14 @@ std::optional<Reason> refusal(const AccessControl& access_control, const Arrival
   return access_control.refusal(arrival, HostAddressCopy(access_control.host()));
 }
 
+// What open access control says to the arrival of an honest peer that `spoil` has changed.
+template <class Spoil>
+std::optional<Reason> refusal_of_spoilt(const Spoil& spoil) {
+  Arrival arrival = arrival_from(address("192.0.2.1", 4000));
+  spoil(arrival);
+  return refusal(AccessControl(open_access()), arrival);
+}
+
 LocalAddressSet host_with(std::initializer_list<std::string_view> ips) {
   std::vector<IpAddress> addresses;
   for (const std::string_view ip : ips) addresses.push_back(IpAddress::parse(ip).value());
@@ -49,18 +57,13 @@ TEST(AccessControl, LetsAnHonestPeerIn) {
 }
 
 TEST(AccessControl, EmptyDatagram_A01) {
-  const AccessControl access_control(open_access());
-  Arrival arrival = arrival_from(address("192.0.2.1", 4000));
-  arrival.length = 0;
-  EXPECT_EQ(refusal(access_control, arrival), Reason::invalid_empty);
+  EXPECT_EQ(refusal_of_spoilt([](Arrival& arrival) { arrival.length = 0; }), Reason::invalid_empty);
 }
 
 // The local address is not known, so neither is the one that a reply would have to leave from.
 TEST(AccessControl, ControlDataThatWereCut) {
-  const AccessControl access_control(open_access());
-  Arrival arrival = arrival_from(address("192.0.2.1", 4000));
-  arrival.control_cut = true;
-  EXPECT_EQ(refusal(access_control, arrival), Reason::failed_control_cut);
+  EXPECT_EQ(refusal_of_spoilt([](Arrival& arrival) { arrival.control_cut = true; }),
+            Reason::failed_control_cut);
 }
 
 TEST(AccessControl, SourcePortZero_A05) {
@@ -82,10 +85,8 @@ TEST(AccessControl, GroupSources_A07) {
 }
 
 TEST(AccessControl, GroupDestination_A08) {
-  const AccessControl access_control(open_access());
-  Arrival arrival = arrival_from(address("192.0.2.1", 4000));
-  arrival.to_group = true;
-  EXPECT_EQ(refusal(access_control, arrival), Reason::refused_group_address);
+  EXPECT_EQ(refusal_of_spoilt([](Arrival& arrival) { arrival.to_group = true; }),
+            Reason::refused_group_address);
 }
 
 TEST(AccessControl, OwnAddressAndPort_A06) {

@@ -3,13 +3,11 @@
 #include "stages/receive/leader.h"
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -17,9 +15,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "stages/message/memory.h"
 #include "tests/stages/full_socket.h"
-#include "tests/stages/stage_ledger.h"
+#include "tests/stages/rig.h"
+#include "tests/stages/wait_meanwhile.h"
 #include "tests/support/asleep.h"
 
 namespace cpss {
@@ -145,33 +143,16 @@ class HandoffTest : public testing::Test {
     return lane(number).place.wait({0, full_ != nullptr ? Next::need_room : Next::empty, full_});
   }
   void stop() { NativePlatform::signal(stop_event_); }
-  // Waits as the lane, while another thread calls `other` once the lane sleeps. Until then the wait
-  // may return now and then (a late signal, a look at full sockets), but must not spin.
+  // Waits as the lane, while another thread calls `other` once the lane sleeps.
   bool wait_while(std::uint32_t number, const std::function<void()>& other) {
-    std::atomic<bool> begun = false;
-    std::thread thread([&, lane = gettid()] {
-      wait_until_asleep(lane);
-      begun = true;
-      other();
-    });
-    bool result = true;
-    std::int64_t returns = 0;
-    const auto begin = std::chrono::steady_clock::now();
-    do {
-      result = wait(number);
-      ++returns;
-    } while (result && !begun);
-    EXPECT_TRUE(begun) << "it gave up";
-    EXPECT_LT(returns, 50 + 2 * ((std::chrono::steady_clock::now() - begin) / 1ms)) << "it spins";
-    thread.join();
-    return result;
+    return test::wait_meanwhile([&] { return wait(number); },
+                                [lane = gettid()] { wait_until_asleep(lane); }, other);
   }
 
   test::StageLedger ledger_;
   std::array<int, kLanes> events_{};
   int stop_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  Memory memory_{SlotPool::bytes(kSlots)};
-  SlotPool& pool_ = *SlotPool::create(memory_.data(), kSlots);
+  test::Own<SlotPool> pool_{kSlots};
   std::chrono::milliseconds idle_end_{1h};
   int start_error_ = 0;
   std::vector<std::uint32_t> asked_to_start_;
@@ -263,11 +244,8 @@ TEST_F(HandoffTest, WhereNoneCanBeStartedTheLaneTakesTheTokenWhenItHasAnswered) 
   EXPECT_EQ(ledger_.total(Counter::handoffs), 0u);
   // Once: with ECANCELED no thread was tried.
   EXPECT_EQ(ledger_.total(Counter::thread_start_errors), 1u);
-  Event event;
-  ASSERT_TRUE(lane(0).events.take(event));
-  EXPECT_EQ(event.kind, EventKind::thread_not_started);
-  EXPECT_EQ(event.error, EAGAIN);
-  EXPECT_FALSE(lane(0).events.take(event));
+  EXPECT_THAT(test::events_of(lane(0).events),
+              ElementsAre(test::has_error(EventKind::thread_not_started, EAGAIN)));
   ASSERT_TRUE(lane(0).context.troubles.look(Trouble::thread_start));
   EXPECT_EQ(lane(0).context.troubles.look(Trouble::thread_start)->number, EAGAIN);
   start_error_ = 0;
@@ -402,7 +380,7 @@ TEST_F(HandoffTest, AClosedPoolEndsALaneWithoutTheTokenAtOnce) {
   test::FullSocket full;
   full_ = &full;
   make(2);
-  pool_.free_slots().close();
+  pool_->free_slots().close();
   EXPECT_FALSE(wait(1));
   EXPECT_EQ(ledger_.total(Counter::wait_calls), 0u);
 }

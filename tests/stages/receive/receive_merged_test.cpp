@@ -24,7 +24,15 @@ using testing::IsEmpty;
 
 class ReceiveMergedTest : public testing::Test {
  protected:
-  CallService echo_{[](Message& message) { message.reply_in_place(message.request().size()); }};
+  // A forced end: main takes the three datagrams that wait for slots, and two messages in slots.
+  static void take_three_and_two(Rig& rig) {
+    EXPECT_EQ(rig.take_away_held(), 3u);
+    EXPECT_EQ(rig.seize_all(), 2u);
+    rig.expect_ledger();
+    EXPECT_EQ(rig.ledger.in_flight(), 0u);
+  }
+
+  CallService echo_{test::echo};
 };
 
 TEST_F(ReceiveMergedTest, AnExactMultipleIsSoManyMessagesInOrder) {
@@ -32,33 +40,25 @@ TEST_F(ReceiveMergedTest, AnExactMultipleIsSoManyMessagesInOrder) {
   rig.deliver_merged("aabbccdd", 2);
   EXPECT_EQ(rig.receive.run().moved, 4u);
   EXPECT_EQ(rig.total(Counter::received), 4u);
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("aa", "bb", "cc", "dd"));
-  rig.expect_at_rest();
+  EXPECT_THAT(rig.final_replies(), ElementsAre("aa", "bb", "cc", "dd"));
 }
 
 TEST_F(ReceiveMergedTest, TheLastSegmentMayBeShorter) {
   Rig rig(echo_);
   rig.deliver_merged("aaabbbc", 3);
-  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.final_replies(), ElementsAre("aaa", "bbb", "c"));
   EXPECT_EQ(rig.total(Counter::received), 3u);
-  EXPECT_THAT(rig.replies(), ElementsAre("aaa", "bbb", "c"));
-  rig.expect_at_rest();
 }
 
 TEST_F(ReceiveMergedTest, OneSegmentIsOneMessage) {
   Rig rig(echo_);
   rig.deliver_merged("aaa", 3);
   rig.deliver_merged("b", 3);
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("aaa", "b"));
-  rig.expect_at_rest();
+  EXPECT_THAT(rig.final_replies(), ElementsAre("aaa", "b"));
 }
 
 TEST_F(ReceiveMergedTest, SegmentsWithoutASlotWaitAndCountAsInFlight) {
-  RigOptions options;
-  options.slots = 3;
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.slots = 3});
   rig.deliver_merged("a1a2a3a4a5a6a7", 2);
   rig.socket().end_batch();
   rig.deliver("later");
@@ -75,139 +75,102 @@ TEST_F(ReceiveMergedTest, SegmentsWithoutASlotWaitAndCountAsInFlight) {
   rig.expect_ledger(1);
   EXPECT_EQ(rig.socket().counts().receive_calls, 1u);
 
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("a1", "a2", "a3", "a4", "a5", "a6", "a7", "later"));
-  rig.expect_at_rest();
+  EXPECT_THAT(rig.final_replies(), ElementsAre("a1", "a2", "a3", "a4", "a5", "a6", "a7", "later"));
 }
 
 TEST_F(ReceiveMergedTest, SeveralMergedBuffersOfOneBatchKeepTheirOrder) {
   for (const std::uint32_t slots : {2u, 3u, 4u, 5u, 8u}) {
-    RigOptions options;
-    options.slots = slots;
-    Rig rig(echo_, std::move(options));
+    Rig rig(echo_, {.slots = slots});
     rig.deliver_merged("a1a2a3a4a5", 2);
     rig.deliver_merged("b1b2b3b", 2);
-    ASSERT_TRUE(rig.settle()) << slots;
     std::vector<std::string> of_a, of_b;
-    for (const std::string& reply : rig.replies()) (reply[0] == 'a' ? of_a : of_b).push_back(reply);
+    for (const std::string& reply : rig.final_replies())
+      (reply[0] == 'a' ? of_a : of_b).push_back(reply);
     EXPECT_THAT(of_a, ElementsAre("a1", "a2", "a3", "a4", "a5")) << slots;
     EXPECT_THAT(of_b, ElementsAre("b1", "b2", "b3", "b")) << slots;
     EXPECT_EQ(rig.total(Counter::received), 9u);
-    rig.expect_at_rest();
   }
 }
 
 TEST_F(ReceiveMergedTest, TokensWaitedForServeLeftoversFirst) {
-  RigOptions options;
-  options.slots = 1;
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.slots = 1});
   rig.deliver_merged("a1a2", 2);
   rig.deliver("later");
-  rig.receive.run();
-  rig.service.run();
-  rig.response.run();
+  rig.run_each_once();
   rig.response.before_wait();
   rig.receive_lane.cache.keep(rig.pool.free_slots().try_take(1));
   EXPECT_EQ(rig.receive.run().moved, 1u);
   rig.expect_ledger();
   EXPECT_EQ(rig.socket().counts().receive_calls, 1u);
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("a1", "a2", "later"));
-  rig.expect_at_rest();
+  EXPECT_THAT(rig.final_replies(), ElementsAre("a1", "a2", "later"));
 }
 
 // A cut buffer ends inside its last datagram; the others are whole.
 TEST_F(ReceiveMergedTest, ATruncatedBufferLosesItsLastDatagramOnly) {
   Rig rig(echo_);
   rig.deliver_merged("aabbc", 2, true);
-  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.final_replies(), ElementsAre("aa", "bb"));
   EXPECT_EQ(rig.total(Counter::received), 3u);
   EXPECT_EQ(rig.total(Reason::invalid_truncated), 1u);
-  EXPECT_THAT(rig.replies(), ElementsAre("aa", "bb"));
-  rig.expect_at_rest();
 }
 
 TEST_F(ReceiveMergedTest, ATruncatedBufferOfOneOrTwoSegments) {
   Rig rig(echo_);
   rig.deliver_merged("aab", 2, true);
   rig.deliver_merged("d", 2, true);
-  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.final_replies(), ElementsAre("aa"));
   EXPECT_EQ(rig.total(Counter::received), 3u);
   EXPECT_EQ(rig.total(Reason::invalid_truncated), 2u);
-  EXPECT_THAT(rig.replies(), ElementsAre("aa"));
-  rig.expect_at_rest();
 }
 
 TEST_F(ReceiveMergedTest, ATruncatedBufferWithTooFewSlots) {
-  RigOptions options;
-  options.slots = 2;
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.slots = 2});
   rig.deliver_merged("aabbccddee", 2, true);
   rig.receive.run();
   rig.expect_ledger(3);
-  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.final_replies(), ElementsAre("aa", "bb", "cc", "dd"));
   EXPECT_EQ(rig.total(Counter::received), 5u);
   EXPECT_EQ(rig.total(Reason::invalid_truncated), 1u);
-  EXPECT_THAT(rig.replies(), ElementsAre("aa", "bb", "cc", "dd"));
-  rig.expect_at_rest();
 }
 
 TEST_F(ReceiveMergedTest, ARefusedBufferIsRefusedDatagramByDatagram) {
-  RigOptions options;
-  options.slots = 2;
-  options.access_control.allowed = PrefixSet({test::prefix("198.51.100.0", 24)});
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.slots = 2, .access_control = test::allowing("198.51.100.0", 24)});
   rig.deliver_merged("aabbcc", 2);
-  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.final_replies(), IsEmpty());
   EXPECT_EQ(rig.total(Counter::received), 3u);
   EXPECT_EQ(rig.total(Reason::refused_not_allowed), 3u);
-  EXPECT_THAT(rig.replies(), IsEmpty());
-  rig.expect_at_rest();
 }
 
 // The slot of a refused arrival is used for segments of the next one.
 TEST_F(ReceiveMergedTest, SlotsOfRefusedArrivalsAreUsedByOthers) {
-  RigOptions options;
-  options.slots = 3;
-  options.access_control.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.slots = 3, .access_control = test::allowing("192.0.2.0", 24)});
   rig.deliver("stranger", address("198.51.100.1", 4000));
   rig.deliver("stranger", address("198.51.100.1", 4000));
   rig.deliver_merged("aabbcc", 2);
   EXPECT_EQ(rig.receive.run().moved, 5u);
   rig.expect_ledger();
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("aa", "bb", "cc"));
-  rig.expect_at_rest();
+  EXPECT_THAT(rig.final_replies(), ElementsAre("aa", "bb", "cc"));
 }
 
 TEST_F(ReceiveMergedTest, EverySegmentKnowsPeerPortAndLocalAddress) {
-  RigOptions options;
-  options.slots = 2;
-  options.sockets = 2;
-  Rig rig(echo_, std::move(options));
-  FakeSocket::Incoming incoming;
-  incoming.bytes = bytes_of("aabbcc");
-  incoming.peer = test::client(9);
+  Rig rig(echo_, {.slots = 2, .sockets = 2});
+  FakeSocket::Incoming incoming = test::incoming("aabbcc", test::client(9));
   incoming.segment_size = 2;
   incoming.local = {IpAddress::parse("203.0.113.7").value(), 0};
   rig.socket(1).deliver(incoming);
-  ASSERT_TRUE(rig.settle());
+  rig.finish();
   const auto sent = rig.socket(1).take_sent();
   ASSERT_EQ(sent.size(), 3u);
   for (const FakeSocket::Sent& reply : sent) {
     EXPECT_EQ(reply.peer, incoming.peer);
     EXPECT_EQ(reply.local, incoming.local);
   }
-  rig.expect_at_rest();
 }
 
 // A forced end: main takes the messages in slots and the datagrams that wait for one from a lane
 // that is inside a service. The lane ends those that wait itself if it is first.
 TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndEndWithIt) {
-  RigOptions options;
-  options.slots = 2;
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.slots = 2});
   rig.deliver_merged("a1a2a3a4a5", 2);
   EXPECT_EQ(rig.receive.run().moved, 2u);
   rig.expect_ledger(3);
@@ -223,18 +186,13 @@ TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndEndWithIt) {
 }
 
 TEST_F(ReceiveMergedTest, SegmentsThatWaitAtAForcedEndAreTakenFromALaneThatStands) {
-  RigOptions options;
-  options.slots = 2;
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.slots = 2});
   rig.deliver_merged("a1a2a3a4a5", 2);
   rig.socket().end_batch();
   rig.deliver("later");
   EXPECT_EQ(rig.receive.run().moved, 2u);
   rig.pool.free_slots().close();
-  EXPECT_EQ(rig.take_away_held(), 3u);
-  EXPECT_EQ(rig.seize_all(), 2u);
-  rig.expect_ledger();
-  EXPECT_EQ(rig.ledger.in_flight(), 0u);
+  take_three_and_two(rig);
 
   // The lane comes back, for instance from a service.
   EXPECT_EQ(rig.receive.run().moved, 0u);
@@ -278,8 +236,7 @@ TEST_F(ReceiveMergedTest, AForcedEndDuringAReceiveWaitsForIt) {
   rig.deliver_merged("a1a2a3a4a5", 2);
   EXPECT_EQ(rig.receive.run().moved, 2u);
   EXPECT_EQ(asked, 1);
-  EXPECT_EQ(rig.take_away_held(), 3u);
-  EXPECT_EQ(rig.seize_all(), 2u);
+  take_three_and_two(rig);
   EXPECT_EQ(rig.receive.run().moved, 0u);
   rig.expect_ledger();
   EXPECT_EQ(rig.total(Reason::failed_forced_end), 5u);

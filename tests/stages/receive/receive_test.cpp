@@ -17,26 +17,21 @@ namespace {
 using test::address;
 using test::CallService;
 using test::client;
+using test::has_error;
+using test::numbers;
 using test::Rig;
-using test::RigOptions;
 using testing::ElementsAre;
-
-CallService echo() {
-  return CallService([](Message& message) { message.reply_in_place(message.request().size()); });
-}
+using testing::IsEmpty;
 
 class ReceiveTest : public testing::Test {
  protected:
   std::uint32_t free_slots(Rig& rig) { return rig.pool.free_slots().value_guess(); }
   // Takes all messages out of the request queue, without the service.
   std::vector<std::uint32_t> take_requests(Rig& rig) {
-    SlotQueue::Consumer consumer(rig.requests, 1);
-    std::vector<std::uint32_t> slots(rig.store.slots());
-    slots.resize(consumer.try_take(slots));
-    return slots;
+    return test::take_from(rig.requests, rig.store.slots());
   }
 
-  CallService echo_ = echo();
+  CallService echo_{test::echo};
 };
 
 TEST_F(ReceiveTest, NothingToReadIsNoWorkAndKeepsNoSlot) {
@@ -69,46 +64,34 @@ TEST_F(ReceiveTest, EmptyDatagramIsNotTheEndAndNotAnswered_A01) {
   Rig rig(echo_);
   rig.deliver("");
   rig.deliver("after");
-  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.final_replies(), ElementsAre("after"));
   EXPECT_EQ(rig.total(Reason::invalid_empty), 1u);
-  EXPECT_THAT(rig.replies(), ElementsAre("after"));
-  rig.expect_at_rest();
 }
 
 TEST_F(ReceiveTest, LargerThanTheWindowIsNeverAShortValidMessage_A03) {
-  RigOptions options;
-  options.window = 8;
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.window = 8});
   rig.deliver("1234567");
   rig.deliver("12345678");
   rig.deliver("123456789");
-  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.final_replies(), ElementsAre("1234567", "12345678"));
   EXPECT_EQ(rig.total(Reason::invalid_truncated), 1u);
-  EXPECT_THAT(rig.replies(), ElementsAre("1234567", "12345678"));
   EXPECT_EQ(rig.total(Counter::received), 3u);
-  rig.expect_at_rest();
 }
 
 TEST_F(ReceiveTest, MoreDatagramsThanSlotsWaitInTheKernel) {
-  RigOptions options;
-  options.slots = 3;
-  Rig rig(echo_, std::move(options));
-  for (int i = 0; i < 5; ++i) rig.deliver(std::to_string(i));
+  Rig rig(echo_, {.slots = 3});
+  rig.deliver_numbers(5);
   EXPECT_EQ(rig.receive.run().moved, 3u);
   EXPECT_EQ(rig.total(Counter::received), 3u);
   EXPECT_EQ(rig.receive.run(), (RunResult{0, Next::need_slot}));
   EXPECT_EQ(rig.socket().counts().receive_calls, 1u) << "without a slot nothing is read";
   rig.expect_ledger();
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3", "4"));
-  rig.expect_at_rest();
+  EXPECT_EQ(rig.final_replies(), numbers(0, 4));
 }
 
 TEST_F(ReceiveTest, TokensWaitedForAreUsedByTheNextRun) {
-  RigOptions options;
-  options.slots = 2;
-  Rig rig(echo_, std::move(options));
-  for (int i = 0; i < 4; ++i) rig.deliver(std::to_string(i));
+  Rig rig(echo_, {.slots = 2});
+  rig.deliver_numbers(4);
   rig.receive.run();
   ASSERT_EQ(rig.receive.run().next, Next::need_slot);
   rig.service.run();
@@ -118,15 +101,11 @@ TEST_F(ReceiveTest, TokensWaitedForAreUsedByTheNextRun) {
   ASSERT_EQ(tokens, 2u);
   rig.receive_lane.cache.keep(tokens);
   EXPECT_EQ(rig.receive.run(), (RunResult{2, Next::again}));
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("0", "1", "2", "3"));
-  rig.expect_at_rest();
+  EXPECT_EQ(rig.final_replies(), numbers(0, 3));
 }
 
 TEST_F(ReceiveTest, TokensThatTurnOutUnneededAreGivenBackInTheSameRun) {
-  RigOptions options;
-  options.slots = 4;
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.slots = 4});
   rig.receive_lane.cache.keep(rig.pool.free_slots().try_take(3));
   EXPECT_EQ(free_slots(rig), 1u);
   EXPECT_EQ(rig.receive.run().moved, 0u);
@@ -135,18 +114,14 @@ TEST_F(ReceiveTest, TokensThatTurnOutUnneededAreGivenBackInTheSameRun) {
 }
 
 TEST_F(ReceiveTest, UnusedSlotsAreGivenBackInTheSameRun) {
-  RigOptions options;
-  options.slots = 8;  // too few for a cache
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.slots = 8});  // too few for a cache
   rig.deliver("one");
   EXPECT_EQ(rig.receive.run().moved, 1u);
   EXPECT_EQ(free_slots(rig), 7u);
 }
 
 TEST_F(ReceiveTest, AWaitingLaneKeepsNoSlotInItsCache) {
-  RigOptions options;
-  options.slots = 1024;
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.slots = 1024});
   rig.deliver("one");
   EXPECT_EQ(rig.receive.run().moved, 1u);
   EXPECT_LT(free_slots(rig), 1023u) << "the cache is used";
@@ -155,10 +130,7 @@ TEST_F(ReceiveTest, AWaitingLaneKeepsNoSlotInItsCache) {
 }
 
 TEST_F(ReceiveTest, EverySocketInTurnABatchAtATime) {
-  RigOptions options;
-  options.sockets = 3;
-  options.batch = 2;
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.batch = 2, .sockets = 3});
   for (std::size_t p = 0; p < 3; ++p)
     for (int i = 0; i < 5; ++i) rig.deliver(std::to_string(p) + std::to_string(i), client(), p);
   EXPECT_EQ(rig.receive.run().moved, 6u);
@@ -175,23 +147,17 @@ TEST_F(ReceiveTest, EverySocketInTurnABatchAtATime) {
 // The first socket alone could use all slots; the one behind it must get its turn too.
 TEST_F(ReceiveTest, ASocketThatFoundNoSlotIsServedFirstNextTime) {
   for (const std::size_t sockets : {2u, 3u}) {
-    RigOptions options;
-    options.sockets = sockets;
-    options.slots = 1;
-    Rig rig(echo_, std::move(options));
+    Rig rig(echo_, {.slots = 1, .sockets = sockets});
     constexpr unsigned kEach = 20;
     for (std::size_t p = 0; p < sockets; ++p)
       for (unsigned i = 0; i < kEach; ++i) rig.deliver("x", client(i), p);
     std::vector<std::uint64_t> answered(sockets);
     for (unsigned round = 0; round < sockets * kEach / 2; ++round) {
-      rig.receive.run();
-      rig.service.run();
-      rig.response.run();
+      rig.run_each_once();
     }
     for (std::size_t p = 0; p < sockets; ++p)
       EXPECT_EQ(rig.replies(p).size(), kEach / 2) << "port " << p << " of " << sockets;
-    ASSERT_TRUE(rig.settle());
-    rig.expect_at_rest();
+    rig.finish();
   }
 }
 
@@ -202,15 +168,10 @@ TEST_F(ReceiveTest, ReceiveErrorsAreCountedAndChargedToNoMessage_A15) {
     rig.socket().end_batch();
     rig.socket().fail_receive(error);
     rig.deliver("after");
-    ASSERT_TRUE(rig.settle());
-    EXPECT_THAT(rig.replies(), ElementsAre("before", "after")) << error;
+    EXPECT_THAT(rig.final_replies(), ElementsAre("before", "after")) << error;
     EXPECT_EQ(rig.total(Counter::receive_errors), 1u);
     EXPECT_EQ(rig.total(Counter::received), 2u);
-    const auto events = rig.events();
-    ASSERT_EQ(events.size(), 1u);
-    EXPECT_EQ(events[0].kind, EventKind::receive_error);
-    EXPECT_EQ(events[0].error, error);
-    rig.expect_at_rest();
+    EXPECT_THAT(rig.events(), ElementsAre(has_error(EventKind::receive_error, error)));
   }
 }
 
@@ -221,15 +182,11 @@ TEST_F(ReceiveTest, APendingErrorDoesNotHideTheDatagramsBehindIt) {
   rig.socket().fail_receive(ECONNREFUSED);
   rig.deliver("hidden");
   EXPECT_EQ(rig.receive.run().moved, 1u);
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("hidden"));
-  rig.expect_at_rest();
+  EXPECT_THAT(rig.final_replies(), ElementsAre("hidden"));
 }
 
 TEST_F(ReceiveTest, ASocketThatFailsForEverDoesNotTrapTheLane) {
-  RigOptions options;
-  options.sockets = 2;
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.sockets = 2});
   for (int i = 0; i < 1000; ++i) rig.socket(0).fail_receive(EBADF);
   rig.deliver("alive", client(), 1);
   EXPECT_EQ(rig.receive.run().moved, 1u);
@@ -245,17 +202,13 @@ TEST_F(ReceiveTest, ASocketThatFailsForEverDoesNotTrapTheLane) {
 // lasting error would be all that the lane works at, and in the real-time class all that its CPU
 // does.
 TEST_F(ReceiveTest, ASocketThatFailsIsLeftAloneForLongerAndLonger) {
-  RigOptions options;
-  options.sockets = 2;
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.sockets = 2});
   for (int i = 0; i < 10'000; ++i) rig.socket(0).fail_receive(ENOMEM);
   const auto begin = std::chrono::steady_clock::now();
   unsigned answered = 0;
   while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(300)) {
     rig.deliver("alive", client(), 1);
-    rig.receive.run();
-    rig.service.run();
-    rig.response.run();
+    rig.run_each_once();
     answered += static_cast<unsigned>(rig.replies(1).size());
   }
   EXPECT_GT(answered, 10u);
@@ -278,13 +231,11 @@ TEST_F(ReceiveTest, OneThatNoLongerFailsIsReadAsBefore) {
     rig.receive.run();
     return rig.socket().all_received();
   }));
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("after"));
+  EXPECT_THAT(rig.final_replies(), ElementsAre("after"));
   EXPECT_EQ(rig.total(Counter::receive_errors), 2u * 5);
   EXPECT_FALSE(rig.receive.failing_sockets().fails(0));
   EXPECT_EQ(rig.receive.failing_sockets().next_try(), kNoDeadline);
   EXPECT_FALSE(rig.receive_lane.troubles.look(Trouble::receive)) << "it is over";
-  rig.expect_at_rest();
 }
 
 // A lane that is to stop must try all sockets: it will not come to look again.
@@ -302,74 +253,54 @@ TEST_F(ReceiveTest, AllAreTriedAtOnceWhenTheLaneIsToStop) {
   EXPECT_EQ(rig.receive.run().moved, 0u) << "it pauses";
   rig.receive.failing_sockets().end_pauses();
   EXPECT_EQ(rig.receive.run().moved, 1u);
-  ASSERT_TRUE(rig.settle());
-  rig.expect_at_rest();
+  rig.finish();
 }
 
 TEST_F(ReceiveTest, RefusedDatagramsUseNoSlotAndAreNotAnswered) {
-  RigOptions options;
-  options.slots = 2;
-  options.access_control.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
-  Rig rig(echo_, std::move(options));
+  Rig rig(echo_, {.slots = 2, .access_control = test::allowing("192.0.2.0", 24)});
   rig.deliver("stranger", address("198.51.100.1", 4000));
   rig.deliver("port 0", address("192.0.2.1", 0));
   rig.deliver("friend");
-  ASSERT_TRUE(rig.settle());
+  EXPECT_THAT(rig.final_replies(), ElementsAre("friend"));
   EXPECT_EQ(rig.total(Reason::refused_not_allowed), 1u);
   EXPECT_EQ(rig.total(Reason::refused_source_port_zero), 1u);
   EXPECT_EQ(rig.total(Counter::received), 3u);
-  EXPECT_THAT(rig.replies(), ElementsAre("friend"));
-  rig.expect_at_rest();
 }
 
 TEST_F(ReceiveTest, GroupDestinationIsRefused_A08) {
   Rig rig(echo_);
-  FakeSocket::Incoming incoming;
-  incoming.bytes = bytes_of("to all");
-  incoming.peer = client();
-  incoming.to_group = true;
-  rig.socket().deliver(incoming);
-  ASSERT_TRUE(rig.settle());
+  FakeSocket::Incoming to_all = test::incoming("to all");
+  to_all.to_group = true;
+  rig.socket().deliver(to_all);
+  EXPECT_THAT(rig.final_replies(), IsEmpty());
   EXPECT_EQ(rig.total(Reason::refused_group_address), 1u);
-  EXPECT_TRUE(rig.replies().empty());
-  rig.expect_at_rest();
 }
 
 TEST_F(ReceiveTest, TrustIsDecidedForEachPeer) {
-  RigOptions options;
-  options.slots = 1;
-  options.access_control.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
   std::vector<bool> seen;
   CallService service([&](Message& message) {
     seen.push_back(message.trusted());
     message.no_reply();
   });
-  Rig rig(service, std::move(options));
+  Rig rig(service, {.slots = 1, .access_control = test::trusting("127.0.0.0", 8)});
   rig.deliver("a", address("127.0.0.1", 4000));
   rig.deliver("b", client());
   rig.deliver("c", address("127.0.0.2", 4000));
-  ASSERT_TRUE(rig.settle());
+  rig.finish();
   EXPECT_THAT(seen, ElementsAre(true, false, true)) << "the one slot's former use must not show";
-  rig.expect_at_rest();
 }
 
 TEST_F(ReceiveTest, TheReplyLeavesFromTheAddressAskedAndNoOtherMessageInheritsIt_A09) {
-  RigOptions options;
-  options.slots = 1;
-  Rig rig(echo_, std::move(options));
-  const LocalAddress local{IpAddress::parse("203.0.113.7").value(), 3};
-  FakeSocket::Incoming asked;
-  asked.bytes = bytes_of("asked");
-  asked.peer = client();
-  asked.local = local;
+  Rig rig(echo_, {.slots = 1});
+  FakeSocket::Incoming asked = test::incoming("asked");
+  asked.local = {IpAddress::parse("203.0.113.7").value(), 3};
   rig.socket().deliver(asked);
   rig.deliver("plain");
-  ASSERT_TRUE(rig.settle());
+  rig.finish();
   const auto sent = rig.socket().take_sent();
   ASSERT_EQ(sent.size(), 2u);
-  EXPECT_EQ(sent[0].local, local);
+  EXPECT_EQ(sent[0].local, asked.local);
   EXPECT_EQ(sent[1].local, LocalAddress{}) << "left over from the slot's former use";
-  rig.expect_at_rest();
 }
 
 TEST_F(ReceiveTest, TimesAndBatchesAreBookedForWorkOnly) {

@@ -25,8 +25,10 @@
 #include "base/clock.h"
 #include "net/udp_socket.h"
 #include "tests/stages/full_socket.h"
+#include "tests/stages/open_descriptors.h"
 #include "tests/stages/rig.h"
 #include "tests/stages/stage_ledger.h"
+#include "tests/stages/wait_meanwhile.h"
 #include "tests/support/eventually.h"
 #include "tests/support/failing_calls.h"
 #include "tests/support/forwarding_socket.h"
@@ -35,10 +37,7 @@ namespace cpss {
 namespace {
 
 using namespace std::chrono_literals;
-
-std::int64_t milliseconds_since(std::chrono::steady_clock::time_point begin) {
-  return (std::chrono::steady_clock::now() - begin) / 1ms;
-}
+using test::open_descriptors;
 
 class ReceiveWaitTest : public testing::Test {
  protected:
@@ -47,17 +46,8 @@ class ReceiveWaitTest : public testing::Test {
 
   ReceiveWaitTest() : ReceiveWaitTest(std::nullopt) {}
   explicit ReceiveWaitTest(const std::optional<Shedding::Wiring>& shedding)
-      : step_({.sockets = {&socket_},
-               .store = store_,
-               .pool = pool_,
-               .requests = requests_,
-               .access_control = access_control_,
-               .batch = kBatch,
-               .lanes = 1,
-               .shedding = shedding,
-               .stop_reading = &leave_},
-              lane_, ledger_.open()) {
-    place();
+      : step_(step_wiring({&socket_}, &leave_, shedding), lane_, ledger_.open()) {
+    place(place_wiring());
   }
   ~ReceiveWaitTest() override {
     place_.reset();
@@ -65,17 +55,41 @@ class ReceiveWaitTest : public testing::Test {
     close(stop_event_);
   }
 
-  void place(LongestWait longest = {}) {
-    place_ = std::make_unique<ReceiveWait>(
-        ReceiveWait::Wiring{{&socket_}, pool_, kBatch, 1, stop_event_, longest}, step_);
+  ReceiveStep::Wiring step_wiring(std::vector<DatagramSocket*> sockets,
+                                  const StopReading* stop_reading = nullptr,
+                                  const std::optional<Shedding::Wiring>& shedding = {}) {
+    return {.sockets = std::move(sockets),
+            .store = store_,
+            .pool = pool_,
+            .requests = requests_,
+            .access_control = access_control_,
+            .batch = kBatch,
+            .lanes = 1,
+            .shedding = shedding,
+            .stop_reading = stop_reading};
+  }
+  ReceiveWait::Wiring place_wiring() { return {{&socket_}, pool_, kBatch, 1, stop_event_}; }
+  // From now on the lane waits at a place that is wired like this.
+  void place(const ReceiveWait::Wiring& wiring) {
+    place_.reset();
+    place_ = std::make_unique<ReceiveWait>(wiring, step_);
+  }
+  void place(LongestWait longest) {
+    ReceiveWait::Wiring wiring = place_wiring();
+    wiring.longest = longest;
+    place(wiring);
   }
   std::size_t run() {
     last_ = step_.run();
     return last_.moved;
   }
   bool starved() const { return last_.next == Next::need_slot; }
-  // Waits as the lane does after its last run.
-  bool wait() { return place_->wait(last_); }
+  // What the lane's wait is told after the last run. It never is that the lane runs again: then the
+  // lane does so first, and finds nothing.
+  RunResult last() const {
+    return {last_.moved, last_.next == Next::again ? Next::empty : last_.next};
+  }
+  bool wait() { return place_->wait(last()); }
   // All slots are taken, and a datagram waits for one.
   void starve() {
     for (int i = 0; i < 3; ++i) send("x");
@@ -84,13 +98,17 @@ class ReceiveWaitTest : public testing::Test {
     ASSERT_EQ(run(), 0u);
     ASSERT_TRUE(starved());
   }
-  void send(std::string_view text) {
-    const SocketAddress to = socket_.local_address();
+  void send(std::string_view text) { send(text, socket_.local_address()); }
+  void send(std::string_view text, const SocketAddress& to) {
     const OutgoingDatagram datagram{reinterpret_cast<const std::byte*>(text.data()), text.size(),
                                     &to, nullptr};
     ASSERT_EQ(client_.send({&datagram, 1}).accepted, 1u);
   }
   void stop() { NativePlatform::signal(stop_event_); }
+  // Returns once the lane, on another thread, waits for a slot.
+  void let_it_wait_for_a_slot() const {
+    while (pool_->free_slots().waiters_guess() == 0) std::this_thread::yield();
+  }
   // Ends one message of the request queue and gives its slot back, as the stages behind do.
   void give_one_slot_back() {
     std::array<std::uint32_t, 1> slot{};
@@ -102,11 +120,9 @@ class ReceiveWaitTest : public testing::Test {
   int slots_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   int stop_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   test::StageLedger ledger_;
-  Memory pool_memory_{SlotPool::bytes(kSlots)};
-  Memory request_memory_{SlotQueue::bytes(kSlots)};
   SlotStore store_{kSlots, 64};
-  SlotPool& pool_ = *SlotPool::create(pool_memory_.data(), kSlots, {{}, slots_event_});
-  SlotQueue& requests_ = *SlotQueue::create(request_memory_.data(), kSlots);
+  test::Own<SlotPool> pool_{kSlots, WakeOptions{{}, slots_event_}};
+  test::Own<SlotQueue> requests_{kSlots};
   AccessControl access_control_{test::open_access()};
   LaneContext lane_{pool_, 2 * kBatch, 1};
   StopReading leave_;
@@ -145,7 +161,7 @@ TEST_F(ReceiveWaitTest, WithoutAFreeSlotItWaitsForOneNotForTheSocket) {
   starve();
   std::uint64_t slept_ns = 0;
   std::thread downstream([&] {
-    while (pool_.free_slots().waiters_guess() == 0) std::this_thread::yield();
+    let_it_wait_for_a_slot();
     const std::uint64_t begin = monotonic_ns();
     std::this_thread::sleep_for(5ms);
     slept_ns = monotonic_ns() - begin;
@@ -190,7 +206,7 @@ TEST_F(ReceiveWaitTest, EndsAtTheLatestAfterTheLongest) {
     }
   }
   EXPECT_EQ(ledger_.total(Counter::sem_waits), 3u) << "for slots";
-  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
+  EXPECT_EQ(pool_->free_slots().waiters_guess(), 0u) << "it counts itself out";
 }
 
 // Signals for slots that other lanes take first must not begin the wait anew.
@@ -215,8 +231,8 @@ TEST_F(ReceiveWaitTest, SignalsThatBringNoSlotDoNotProlongIt) {
 TEST_F(ReceiveWaitTest, AClosedPoolEndsTheLaneAtOnce) {
   starve();
   std::thread forced_end([&] {
-    while (pool_.free_slots().waiters_guess() == 0) std::this_thread::yield();
-    pool_.free_slots().close();
+    let_it_wait_for_a_slot();
+    pool_->free_slots().close();
   });
   EXPECT_TRUE(wait());
   forced_end.join();
@@ -246,27 +262,30 @@ class FailingReceiveWaitTest : public ReceiveWaitTest {
  protected:
   FailingReceiveWaitTest()
       : failing_(socket_),
-        failing_step_({.sockets = {&failing_, &healthy_},
-                       .store = store_,
-                       .pool = pool_,
-                       .requests = requests_,
-                       .access_control = access_control_,
-                       .batch = kBatch,
-                       .lanes = 1},
-                      lane_, ledger_.open()),
+        failing_step_(step_wiring({&failing_, &healthy_}), lane_, ledger_.open()),
         failing_place_({{&failing_, &healthy_}, pool_, kBatch, 1, stop_event_}, failing_step_) {}
 
   std::size_t run_failing() {
     last_ = failing_step_.run();
     return last_.moved;
   }
-  bool wait_failing() { return failing_place_.wait(last_); }
-  // Runs until the wait ends the lane, as a lane does, and gives each message's slot back.
+  bool wait_failing() { return failing_place_.wait(last()); }
+  // Runs until the wait, or a forced end, ends the lane, as a lane does, and gives each message's
+  // slot back.
   void run_lane() {
     do {
       while (run_failing() > 0) give_one_slot_back();
       ++rounds_;
-    } while (wait_failing());
+    } while (!forced_end_ && wait_failing());
+  }
+  // The failing socket has a datagram, and has failed so often that its pause is a second long.
+  void fail_often() {
+    send("x");
+    for (int i = 0; i < 12; ++i) {
+      failing_step_.failing_sockets().end_pauses();
+      ASSERT_EQ(run_failing(), 0u);
+    }
+    ASSERT_EQ(failing_.calls, 2 * 12);
   }
 
   UdpSocket healthy_{test::address("127.0.0.1", 0), {}};
@@ -274,6 +293,7 @@ class FailingReceiveWaitTest : public ReceiveWaitTest {
   ReceiveStep failing_step_;
   ReceiveWait failing_place_;
   std::atomic<int> rounds_ = 0;
+  std::atomic<bool> forced_end_ = false;
 };
 
 // The socket stays readable all the time.
@@ -284,9 +304,7 @@ TEST_F(FailingReceiveWaitTest, ASocketWhoseReadsFailDoesNotKeepTheLaneAwake) {
   // The pauses so far: 1, 2, 4 ... ms.
   EXPECT_LT(failing_.calls, 2 * 15);
   EXPECT_LT(rounds_, 40);
-  const OutgoingDatagram other{reinterpret_cast<const std::byte*>("y"), 1,
-                               &healthy_.local_address(), nullptr};
-  ASSERT_EQ(client_.send({&other, 1}).accepted, 1u);
+  send("y", healthy_.local_address());
   EXPECT_TRUE(eventually([this] { return ledger_.total(Counter::received) == 1; }))
       << "the other socket is still served";
   failing_.error = 0;
@@ -296,14 +314,9 @@ TEST_F(FailingReceiveWaitTest, ASocketWhoseReadsFailDoesNotKeepTheLaneAwake) {
   lane.join();
 }
 
-// By now the pause is a second long; what the stop brings must not wait for its end.
+// What the stop brings must not wait for the end of the pause.
 TEST_F(FailingReceiveWaitTest, AStopEndsThePauseAndASocketThatStillFailsTheLane) {
-  send("x");
-  for (int i = 0; i < 12; ++i) {
-    failing_step_.failing_sockets().end_pauses();
-    ASSERT_EQ(run_failing(), 0u);
-  }
-  ASSERT_EQ(failing_.calls, 2 * 12);
+  fail_often();
   stop();
   EXPECT_TRUE(wait_failing());
   EXPECT_EQ(run_failing(), 0u);
@@ -312,11 +325,7 @@ TEST_F(FailingReceiveWaitTest, AStopEndsThePauseAndASocketThatStillFailsTheLane)
 }
 
 TEST_F(FailingReceiveWaitTest, AStopEndsThePauseAndASocketThatFailsNoMoreIsEmptied) {
-  send("x");
-  for (int i = 0; i < 12; ++i) {
-    failing_step_.failing_sockets().end_pauses();
-    ASSERT_EQ(run_failing(), 0u);
-  }
+  fail_often();
   stop();
   EXPECT_TRUE(wait_failing());
   failing_.error = 0;
@@ -330,22 +339,19 @@ TEST_F(FailingReceiveWaitTest, ALaneThatMayNotWaitLooksInsteadAndDoesNotSpin) {
   failing_.error = 0;
   for (const bool all : {true, false}) {
     rounds_ = 0;
+    forced_end_ = false;
     const std::uint64_t received = ledger_.total(Counter::received);
     const std::uint64_t errors = ledger_.total(Counter::wait_errors);
-    std::atomic<bool> over = false;
     std::thread lane([&] {
       std::vector<long> calls{SYS_epoll_wait, SYS_epoll_pwait};
       if (all) calls.insert(calls.end(), {SYS_poll, SYS_ppoll});
       test::let_calls_fail(calls, ENOMEM);
-      do {
-        while (run_failing() > 0) give_one_slot_back();
-        ++rounds_;
-      } while (!over && wait_failing());
+      run_lane();
     });
     const auto begin = std::chrono::steady_clock::now();
     std::this_thread::sleep_for(300ms);
     const int rounds = rounds_;
-    EXPECT_LT(rounds, milliseconds_since(begin) + 20) << "1 ms at least";
+    EXPECT_LT(rounds, test::milliseconds_since(begin) + 20) << "1 ms at least";
     EXPECT_TRUE(eventually([&] { return ledger_.total(Counter::wait_errors) > errors; }));
     EXPECT_TRUE(eventually([&] { return lane_.troubles.look(Trouble::wait).has_value(); }));
     send("x");
@@ -353,7 +359,7 @@ TEST_F(FailingReceiveWaitTest, ALaneThatMayNotWaitLooksInsteadAndDoesNotSpin) {
         << "it serves all the same";
     // A lane that cannot wait for anything does not see the stop, only a forced end.
     if (all)
-      over = true;
+      forced_end_ = true;
     else
       stop();
     lane.join();
@@ -376,6 +382,16 @@ class SheddingWaitTest : public ReceiveWaitTest {
     ASSERT_TRUE(starved());
     ASSERT_EQ(ledger_.total(Reason::shed_no_slot), 1u);
   }
+  // Runs as a lane does until the wait ends it, or 1000 times. Returns how often it has waited.
+  int run_lane() {
+    int waits = 0;
+    do {
+      while (run() > 0) {
+      }
+      step_.before_wait();
+    } while (wait() && ++waits < 1000);
+    return waits;
+  }
 
   BusyBudget budget_{0};
   test::CallService service_{[](Message&) {}};
@@ -388,7 +404,7 @@ TEST_F(SheddingWaitTest, TheWaitForASlotEndsWithoutOne) {
   const std::uint64_t waited = monotonic_ns() - begin;
   EXPECT_GE(waited, 900'000u);
   EXPECT_LT(waited, 2'000'000'000u);
-  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u);
+  EXPECT_EQ(pool_->free_slots().waiters_guess(), 0u);
   EXPECT_GE(ledger_.total(Counter::slot_wait_ns), 900'000u);
   EXPECT_EQ(run(), 0u);
   EXPECT_FALSE(starved()) << "nothing is left to shed";
@@ -444,13 +460,7 @@ TEST_F(SheddingWaitTest, AStopWhileStarvedEmptiesTheSocketAndEndsTheLane) {
   shed_one();
   for (int i = 0; i < 50; ++i) send("x");
   stop();
-  int waits = 0;
-  do {
-    while (run() > 0) {
-    }
-    step_.before_wait();
-  } while (wait() && ++waits < 1000);
-  EXPECT_LT(waits, 1000);
+  EXPECT_LT(run_lane(), 1000);
   EXPECT_EQ(ledger_.total(Counter::received), 53u);
   EXPECT_EQ(ledger_.total(Reason::shed_no_slot), 51u);
 }
@@ -458,7 +468,7 @@ TEST_F(SheddingWaitTest, AStopWhileStarvedEmptiesTheSocketAndEndsTheLane) {
 TEST_F(SheddingWaitTest, AClosedPoolEndsTheLaneAtOnce) {
   shed_one();
   send("x");
-  pool_.free_slots().close();
+  pool_->free_slots().close();
   EXPECT_EQ(run(), 0u);
   EXPECT_FALSE(wait());
   EXPECT_EQ(ledger_.total(Counter::received), 3u);
@@ -468,13 +478,7 @@ TEST_F(SheddingWaitTest, AClosedPoolEndsTheLaneAtOnce) {
 // Without a slot and without a datagram the lane sleeps.
 TEST_F(SheddingWaitTest, AnIdleLaneDoesNotSpin) {
   shed_one();
-  std::thread lane([&] {
-    do {
-      while (run() > 0) {
-      }
-      step_.before_wait();
-    } while (wait());
-  });
+  std::thread lane([this] { run_lane(); });
   std::this_thread::sleep_for(300ms);
   stop();
   lane.join();
@@ -493,48 +497,40 @@ class AnsweringWaitTest : public ReceiveWaitTest {
   }
 
   void place_answering(bool others_hand_it_replies) {
-    ReceiveWait::Wiring wiring{{&socket_}, pool_, kBatch, 1, stop_event_};
+    ReceiveWait::Wiring wiring = place_wiring();
     wiring.stop_reading = &leave_;
     wiring.all_received = &all_received_;
     if (others_hand_it_replies) wiring.replies = &consumer_;
-    place_ = std::make_unique<ReceiveWait>(std::move(wiring), step_);
+    place(wiring);
   }
   bool wait() {
-    RunResult round = last_;
+    RunResult round = last();
     if (lacks_room_) round.add({0, Next::need_room, &full_});
     return place_->wait(round);
   }
   // wait(), while another thread calls `other` as soon as the lane counts as waiting for replies.
-  // Until then it may return now and then (a late signal, a look at full sockets), but must not
-  // spin.
   bool wait_while(const std::function<void()>& other) {
-    return wait_for([this] { return replies_.idle_guess(1); }, other);
+    return wait_for([this] { return replies_->idle_guess(1); }, other);
   }
   template <class Ready, class Other>
   bool wait_for(const Ready& ready, const Other& other) {
-    std::atomic<bool> begun = false;
-    std::thread thread([&] {
+    const auto let_it_sleep = [&] {
       while (!ready()) std::this_thread::yield();
       std::this_thread::sleep_for(2ms);  // the lane most likely sleeps by then; it need not
-      begun = true;
-      other();
-    });
-    bool result = true;
-    std::int64_t returns = 0;
-    const auto begin = std::chrono::steady_clock::now();
-    do {
-      result = wait();
-      ++returns;
-    } while (result && !begun);
-    EXPECT_TRUE(begun) << "it gave up";
-    EXPECT_LT(returns, 50 + 2 * milliseconds_since(begin)) << "it spins";
-    thread.join();
-    return result;
+    };
+    return test::wait_meanwhile([this] { return wait(); }, let_it_sleep, other);
   }
   void put_reply() { SlotQueue::Producer(replies_).put(std::array<std::uint32_t, 1>{0}); }
   std::size_t take_replies() {
     std::array<std::uint32_t, kSlots> slots{};
     return consumer_.try_take(slots);
+  }
+  // Room comes once the lane has said that it has received all; no reply waits after that.
+  void make_room_after_the_last_datagram() {
+    lacks_room_ = true;
+    EXPECT_TRUE(wait_for([this] { return all_received_.value_guess() == 1; },
+                         [this] { full_.make_room(); }));
+    lacks_room_ = false;
   }
   void stop_and_find_nothing() {
     stop();
@@ -543,8 +539,7 @@ class AnsweringWaitTest : public ReceiveWaitTest {
   }
 
   int replies_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  Memory reply_memory_{SlotQueue::bytes(kSlots)};
-  SlotQueue& replies_ = *SlotQueue::create(reply_memory_.data(), kSlots, {{}, replies_event_});
+  test::Own<SlotQueue> replies_{kSlots, WakeOptions{{}, replies_event_}};
   SlotQueue::Consumer consumer_{replies_, 1};
   test::FullSocket full_;
   bool lacks_room_ = false;  // replies wait for it
@@ -578,7 +573,7 @@ TEST_F(AnsweringWaitTest, WithoutASlotRepliesRoomAndSlotsWakeIt) {
   starve();
   EXPECT_TRUE(wait_while([this] { put_reply(); }));
   EXPECT_EQ(take_replies(), 1u);
-  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
+  EXPECT_EQ(pool_->free_slots().waiters_guess(), 0u) << "it counts itself out";
   EXPECT_EQ(run(), 0u);
   ASSERT_TRUE(starved());
 
@@ -590,7 +585,7 @@ TEST_F(AnsweringWaitTest, WithoutASlotRepliesRoomAndSlotsWakeIt) {
 
   EXPECT_TRUE(wait_while([this] { give_one_slot_back(); }));
   EXPECT_EQ(run(), 1u);
-  EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u);
+  EXPECT_EQ(pool_->free_slots().waiters_guess(), 0u);
 }
 
 // The lane itself holds all slots, and its replies have deadlines: no other lane ends this wait.
@@ -600,7 +595,7 @@ TEST_F(AnsweringWaitTest, WithoutASlotItStillLooksAfterItsRepliesThatFindNoRoom)
     place_answering(others_hand_it_replies);
     if (!starved()) starve();
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(wait());
-    EXPECT_EQ(pool_.free_slots().waiters_guess(), 0u) << "it counts itself out";
+    EXPECT_EQ(pool_->free_slots().waiters_guess(), 0u) << "it counts itself out";
     EXPECT_TRUE(starved());
   }
 }
@@ -619,14 +614,14 @@ TEST_F(AnsweringWaitTest, AfterTheLastDatagramItGoesOnUntilTheRepliesEnd) {
   EXPECT_EQ(take_replies(), 1u);
   EXPECT_TRUE(wait_while([this] { put_reply(); }));
   EXPECT_EQ(take_replies(), 1u);
-  EXPECT_TRUE(wait_while([this] { replies_.close(); })) << "to look once more";
+  EXPECT_TRUE(wait_while([this] { replies_->close(); })) << "to look once more";
   EXPECT_FALSE(wait());
   EXPECT_EQ(all_received_.value_guess(), 1u) << "said once";
 }
 
 TEST_F(AnsweringWaitTest, WhatTheClosedQueueStillHoldsComesFirst) {
   put_reply();
-  replies_.close();
+  replies_->close();
   stop();
   EXPECT_TRUE(wait());
   EXPECT_EQ(take_replies(), 1u);
@@ -639,11 +634,8 @@ TEST_F(AnsweringWaitTest, WhatTheClosedQueueStillHoldsComesFirst) {
 
 TEST_F(AnsweringWaitTest, ItDoesNotEndBeforeItsRepliesHaveGone) {
   stop_and_find_nothing();
-  replies_.close();
-  lacks_room_ = true;
-  EXPECT_TRUE(
-      wait_for([this] { return all_received_.value_guess() == 1; }, [this] { full_.make_room(); }));
-  lacks_room_ = false;
+  replies_->close();
+  make_room_after_the_last_datagram();
   EXPECT_FALSE(wait());
   EXPECT_EQ(all_received_.value_guess(), 1u);
 }
@@ -652,16 +644,13 @@ TEST_F(AnsweringWaitTest, ItDoesNotEndBeforeItsRepliesHaveGone) {
 TEST_F(AnsweringWaitTest, WithoutRepliesOfOthersItEndsWhenItsOwnHaveGone) {
   place_answering(false);
   stop_and_find_nothing();
-  lacks_room_ = true;
-  EXPECT_TRUE(
-      wait_for([this] { return all_received_.value_guess() == 1; }, [this] { full_.make_room(); }));
-  lacks_room_ = false;
+  make_room_after_the_last_datagram();
   EXPECT_FALSE(wait());
 }
 
 TEST_F(AnsweringWaitTest, AClosedPoolEndsItWhateverElseItCouldWaitFor) {
   lacks_room_ = true;
-  pool_.free_slots().close();
+  pool_->free_slots().close();
   EXPECT_FALSE(wait());
   EXPECT_EQ(all_received_.value_guess(), 1u) << "who waits for that goes on";
   EXPECT_FALSE(wait());
@@ -690,7 +679,7 @@ TEST_F(AnsweringWaitTest, AfterTheSignASocketThatStaysReadableIsNoReasonToWakeUp
   lacks_room_ = true;
   EXPECT_TRUE(wait_while([this] { full_.make_room(); }));
   lacks_room_ = false;
-  EXPECT_TRUE(wait_while([this] { replies_.close(); }));
+  EXPECT_TRUE(wait_while([this] { replies_->close(); }));
   EXPECT_FALSE(wait());
   EXPECT_EQ(ledger_.total(Counter::received), 0u);
 }
@@ -762,10 +751,9 @@ std::vector<std::uint32_t> watched_events(int descriptor) {
 
 TEST_F(ReceiveWaitTest, WhetherADatagramWakesOneLaneOrAllIsAsWired) {
   for (const bool exclusive : {true, false}) {
-    place_.reset();
-    ReceiveWait::Wiring wiring{{&socket_}, pool_, kBatch, 1, stop_event_};
+    ReceiveWait::Wiring wiring = place_wiring();
     wiring.exclusive = exclusive;
-    place_ = std::make_unique<ReceiveWait>(wiring, step_);
+    place(wiring);
     const std::vector<std::uint32_t> events = watched_events(socket_.descriptor());
     ASSERT_EQ(events.size(), 1u);
     EXPECT_EQ((events[0] & EPOLLEXCLUSIVE) != 0, exclusive);
@@ -773,11 +761,6 @@ TEST_F(ReceiveWaitTest, WhetherADatagramWakesOneLaneOrAllIsAsWired) {
     ASSERT_EQ(stop_events.size(), 1u);
     EXPECT_EQ(stop_events[0] & EPOLLEXCLUSIVE, 0u) << "all lanes have to stop";
   }
-}
-
-std::size_t open_descriptors() {
-  const std::filesystem::directory_iterator all("/proc/self/fd");
-  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 TEST_F(ReceiveWaitTest, ASocketThatCannotBeWaitedForIsAnErrorAndLeaksNothing) {

@@ -25,38 +25,37 @@ using test::RigOptions;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// One slot, and no limit on busy replies.
-RigOptions one_slot() {
-  RigOptions options;
+// One slot and, if the options do not name a limit, none on busy replies.
+RigOptions one_slot(RigOptions options = {.batch = 8}) {
   options.slots = 1;
-  options.batch = 8;
-  options.busy_rate = 10'000'000;
+  if (!options.busy_rate) options.busy_rate = 10'000'000;
   return options;
 }
 
+// A first message, "first", has taken the only slot and keeps it.
+class StarvedRig final : public Rig {
+ public:
+  explicit StarvedRig(Service& user, const RigOptions& options = one_slot(),
+                      const SocketAddress& first = client())
+      : Rig(user, options) {
+    deliver("first", first);
+    EXPECT_EQ(receive.run().moved, 1u);
+  }
+};
+
 class SheddingTest : public testing::Test {
  protected:
-  // The first message takes the only slot and keeps it.
-  static void take_the_slot(Rig& rig, std::size_t socket = 0) {
-    rig.deliver("first", client(), socket);
-    ASSERT_EQ(rig.receive.run().moved, 1u);
-  }
   // One run that sheds the datagrams of the socket.
   static void shed(Rig& rig) {
     EXPECT_EQ(rig.receive.run(), (RunResult{0, Next::need_slot}));
     rig.expect_ledger();
-  }
-  static void finish(Rig& rig) {
-    ASSERT_TRUE(rig.settle());
-    rig.expect_at_rest();
   }
 
   test::BusyService busy_;
 };
 
 TEST_F(SheddingTest, ADatagramWithoutASlotIsAnsweredBusyAndBookedAsShed) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(busy_);
   rig.deliver("bbb", client(1));
   shed(rig);
   const auto sent = rig.socket().take_sent();
@@ -69,26 +68,23 @@ TEST_F(SheddingTest, ADatagramWithoutASlotIsAnsweredBusyAndBookedAsShed) {
   EXPECT_EQ(rig.total(Counter::received), 2u);
   EXPECT_EQ(rig.total(Counter::completed), 1u);
   EXPECT_EQ(rig.ledger.in_flight(), 1u) << "the spare batch is left at once";
-  finish(rig);
-  EXPECT_THAT(rig.replies(), ElementsAre("first"));
+  EXPECT_THAT(rig.final_replies(), ElementsAre("first"));
 }
 
 TEST_F(SheddingTest, WithoutThePolicyNothingIsShed) {
   RigOptions options = one_slot();
   options.busy_rate.reset();
-  Rig rig(busy_, std::move(options));
-  take_the_slot(rig);
+  StarvedRig rig(busy_, options);
   rig.deliver("b");
   EXPECT_EQ(rig.receive.run(), (RunResult{0, Next::need_slot}));
   EXPECT_EQ(rig.total(Counter::received), 1u);
-  finish(rig);
+  rig.finish();
   EXPECT_EQ(rig.ledger.outcomes(), 2u);
   EXPECT_EQ(rig.total(Reason::answered), 2u);
 }
 
 TEST_F(SheddingTest, ARunThatShedsLeavesTheLaneTimeAndTheNextUsesSlots) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(busy_);
   for (int i = 0; i < 20; ++i) rig.deliver("b");
   shed(rig);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 8u) << "a batch and no more";
@@ -98,36 +94,30 @@ TEST_F(SheddingTest, ARunThatShedsLeavesTheLaneTimeAndTheNextUsesSlots) {
   rig.response.before_wait();
   EXPECT_EQ(rig.receive.run(), (RunResult{1, Next::again}));
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 16u);
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, WithNothingToReadItNeedsNoSlot) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(busy_);
   EXPECT_EQ(rig.receive.run().next, Next::empty) << "it waits for the socket, not for a slot";
   EXPECT_EQ(rig.total(Counter::batches), 1u);
-  finish(rig);
+  rig.finish();
 }
 
 // A run that filled a slot, after which a lane goes on at once, must not hide that it also shed a
 // batch.
 TEST_F(SheddingTest, ARunThatFilledASlotAndShedLeavesTheLaneTimeToo) {
-  RigOptions options = one_slot();
-  options.sockets = 2;
-  Rig rig(busy_, std::move(options));
+  Rig rig(busy_, one_slot({.batch = 8, .sockets = 2}));
   rig.deliver("first", client(), 0);
   rig.deliver("b", client(), 1);
   shed(rig);
   EXPECT_EQ(rig.total(Counter::received), 2u);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 1u);
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, EverySocketGetsItsTurn) {
-  RigOptions options = one_slot();
-  options.sockets = 3;
-  Rig rig(busy_, std::move(options));
-  take_the_slot(rig);
+  StarvedRig rig(busy_, one_slot({.batch = 8, .sockets = 3}));
   constexpr int kEach = 40;
   for (std::size_t p = 0; p < 3; ++p)
     for (int i = 0; i < kEach; ++i) rig.deliver("b", client(), p);
@@ -137,23 +127,18 @@ TEST_F(SheddingTest, EverySocketGetsItsTurn) {
   rig.deliver("b", client(), 1);
   for (int run = 0; run < 3; ++run) shed(rig);
   for (std::size_t p = 0; p < 3; ++p) EXPECT_GE(rig.replies(p).size(), 8u) << p;
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, InvalidAndRefusedAreDecidedFirst) {
-  RigOptions options = one_slot();
-  options.batch = 16;
-  options.window = 32;
-  options.access_control.allowed = PrefixSet({test::prefix("192.0.2.0", 24)});
-  Rig rig(busy_, std::move(options));
-  take_the_slot(rig);
+  StarvedRig rig(
+      busy_,
+      one_slot({.window = 32, .batch = 16, .access_control = test::allowing("192.0.2.0", 24)}));
   rig.deliver("");
   rig.deliver(std::string(33, 'b'));
   rig.deliver("b", address("192.0.2.1", 0));
   rig.deliver("b", address("198.51.100.1", 4000));
-  FakeSocket::Incoming to_all;
-  to_all.bytes = bytes_of("b");
-  to_all.peer = client();
+  FakeSocket::Incoming to_all = test::incoming("b");
   to_all.to_group = true;
   rig.socket().deliver(to_all);
   rig.deliver("i");
@@ -166,76 +151,63 @@ TEST_F(SheddingTest, InvalidAndRefusedAreDecidedFirst) {
         Reason::refused_not_allowed, Reason::refused_group_address, Reason::invalid_bad_magic,
         Reason::refused_by_service, Reason::shed_no_slot})
     EXPECT_EQ(rig.total(reason), 1u) << static_cast<int>(reason);
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, SilenceIsShedToo) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(busy_);
   for (const char* request : {"s", "n", "d", "x"}) rig.deliver(request);
   shed(rig);
   EXPECT_THAT(rig.replies(), IsEmpty());
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 4u);
   EXPECT_EQ(rig.total(Counter::busy_replies), 0u);
   EXPECT_EQ(rig.socket().counts().send_calls, 0u) << "without a reply there is nothing to send";
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, AServiceWithoutABusyReplyIsSilent) {
   EchoService echo;
-  Rig rig(echo, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(echo);
   rig.deliver("anything");
   shed(rig);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 1u);
   EXPECT_EQ(rig.socket().counts().send_calls, 0u);
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, AServiceThatThrowsIsReportedAndHasSaidNothing) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(busy_);
   rig.deliver("t");
   rig.deliver("b");
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("B"));
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 2u);
-  const auto events = rig.events();
-  ASSERT_EQ(events.size(), 1u);
-  EXPECT_EQ(events[0].kind, EventKind::service_threw);
-  EXPECT_EQ(events[0].text_view(), "asked to");
-  finish(rig);
+  EXPECT_THAT(rig.events(), ElementsAre(test::says_service_threw("asked to")));
+  rig.finish();
 }
 
 TEST_F(SheddingTest, WithoutABudgetItIsSilent) {
-  RigOptions options = one_slot();
-  options.busy_rate = 0;
-  Rig rig(busy_, std::move(options));
-  take_the_slot(rig);
+  StarvedRig rig(busy_, one_slot({.batch = 8, .busy_rate = 0}));
   for (int i = 0; i < 8; ++i) rig.deliver("b");
   shed(rig);
   EXPECT_EQ(rig.socket().counts().send_calls, 0u);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 8u);
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, BeyondTheBudgetItIsSilent) {
-  RigOptions options = one_slot();
-  options.busy_rate = 1;
-  Rig rig(busy_, std::move(options));
-  take_the_slot(rig);
+  StarvedRig rig(busy_, one_slot({.batch = 8, .busy_rate = 1}));
   // A request without a busy reply takes nothing from the budget.
   for (const char* request : {"i", "s", "t", "x", "b", "b", "b"}) rig.deliver(request);
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("B"));
   EXPECT_EQ(rig.total(Counter::busy_replies), 1u);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 6u);
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, WhatTheKernelDoesNotTakeAtOnceIsDropped) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(busy_);
   for (const char* request : {"bb", "bbb", "bbbb", "bbbbb"}) rig.deliver(request);
   rig.socket().fail_send_at(1, EAGAIN);
   shed(rig);
@@ -244,15 +216,13 @@ TEST_F(SheddingTest, WhatTheKernelDoesNotTakeAtOnceIsDropped) {
   EXPECT_EQ(rig.socket().counts().send_calls, 2u);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 4u);
   EXPECT_EQ(rig.total(Counter::sent), 1u);
-  finish(rig);
-  EXPECT_THAT(rig.replies(), ElementsAre("first")) << "what was dropped stays so";
+  EXPECT_THAT(rig.final_replies(), ElementsAre("first")) << "what was dropped stays so";
 }
 
 TEST_F(SheddingTest, ASendErrorIsOfOneReplyAndStillShed) {
   for (const int error : {EPERM, ECONNREFUSED, EMSGSIZE, ENOBUFS, EINVAL, EBADF}) {
     for (std::size_t at = 0; at < 3; ++at) {
-      Rig rig(busy_, one_slot());
-      take_the_slot(rig);
+      StarvedRig rig(busy_);
       std::vector<std::string> expected{"BB", "BBB", "BBBB"};
       for (const char* request : {"bb", "bbb", "bbbb"}) rig.deliver(request);
       rig.socket().fail_send_at(at, error);
@@ -261,14 +231,13 @@ TEST_F(SheddingTest, ASendErrorIsOfOneReplyAndStillShed) {
       EXPECT_EQ(rig.replies(), expected) << error;
       EXPECT_EQ(rig.total(Reason::shed_no_slot), 3u);
       EXPECT_EQ(rig.total(Counter::busy_replies), 2u);
-      finish(rig);
+      rig.finish();
     }
   }
 }
 
 TEST_F(SheddingTest, PartialAndInterruptedSendsGoOnWhereTheyStopped) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(busy_);
   for (const char* request : {"b", "bb", "bbb", "bbbb", "bbbbb"}) rig.deliver(request);
   rig.socket().accept_at_most(2);
   rig.socket().fail_sends(EINTR, 3);
@@ -276,37 +245,31 @@ TEST_F(SheddingTest, PartialAndInterruptedSendsGoOnWhereTheyStopped) {
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("B", "BB", "BBB", "BBBB", "BBBBB"));
   EXPECT_EQ(rig.total(Counter::sent), 5u);
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, RepliesInPlaceAndInTheWindowDoNotMix) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(busy_);
   for (const char* request : {"ww", "bbb", "wwww", "b", "l", "llllll"}) rig.deliver(request);
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("WW", "BBB", "WWWW", "B", "L", "LLLLLL"));
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, OnlyATrustedPeerGetsMoreThanItSent) {
-  RigOptions options = one_slot();
-  options.window = 64;
-  options.access_control.trusted = PrefixSet({test::prefix("127.0.0.0", 8)});
-  Rig rig(busy_, std::move(options));
-  take_the_slot(rig);
+  StarvedRig rig(
+      busy_,
+      one_slot({.window = 64, .batch = 8, .access_control = test::trusting("127.0.0.0", 8)}));
   rig.deliver("l", address("127.0.0.1", 4000));
   rig.deliver("ll", client());
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre(std::string(64, 'L'), "LL"));
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, TheReplyLeavesFromTheAddressAsked) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
-  FakeSocket::Incoming asked;
-  asked.bytes = bytes_of("b");
-  asked.peer = client();
+  StarvedRig rig(busy_);
+  FakeSocket::Incoming asked = test::incoming("b");
   asked.local = {IpAddress::parse("203.0.113.7").value(), 3};
   rig.socket().deliver(asked);
   rig.deliver("b");
@@ -315,17 +278,12 @@ TEST_F(SheddingTest, TheReplyLeavesFromTheAddressAsked) {
   ASSERT_EQ(sent.size(), 2u);
   EXPECT_EQ(sent[0].local, asked.local);
   EXPECT_EQ(sent[1].local, LocalAddress{});
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, AFixedReplyAddressGetsTheBusyRepliesToo) {
-  RigOptions options = one_slot();
-  options.reply_address = address("198.51.100.9", 9000);
-  Rig rig(busy_, std::move(options));
-  take_the_slot(rig);
-  FakeSocket::Incoming asked;
-  asked.bytes = bytes_of("b");
-  asked.peer = client();
+  StarvedRig rig(busy_, one_slot({.batch = 8, .reply_address = address("198.51.100.9", 9000)}));
+  FakeSocket::Incoming asked = test::incoming("b");
   asked.local = {IpAddress::parse("203.0.113.7").value(), 3};
   rig.socket().deliver(asked);
   shed(rig);
@@ -333,25 +291,23 @@ TEST_F(SheddingTest, AFixedReplyAddressGetsTheBusyRepliesToo) {
   ASSERT_EQ(sent.size(), 1u);
   EXPECT_EQ(sent[0].peer, address("198.51.100.9", 9000));
   EXPECT_EQ(sent[0].local, LocalAddress{});
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, ReceiveErrorsAreCountedAndHideNothing) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(busy_);
   rig.socket().fail_receive(ECONNREFUSED);
   rig.deliver("b");
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("B"));
   EXPECT_EQ(rig.total(Counter::receive_errors), 1u);
-  finish(rig);
+  rig.finish();
 }
 
 // --- datagrams that the kernel has merged ---
 
 TEST_F(SheddingTest, EachOfMergedDatagramsIsCountedAndAskedFor) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(busy_);
   rig.deliver_merged("b1i2w3ssr5l6b", 2);
   shed(rig);
   EXPECT_EQ(rig.total(Counter::received), 1u + 7u);
@@ -359,32 +315,29 @@ TEST_F(SheddingTest, EachOfMergedDatagramsIsCountedAndAskedFor) {
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 5u);
   EXPECT_EQ(rig.total(Reason::invalid_bad_magic), 1u);
   EXPECT_EQ(rig.total(Reason::refused_by_service), 1u);
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, ATruncatedMergedBufferLosesItsLastDatagramOnly) {
-  Rig rig(busy_, one_slot());
-  take_the_slot(rig);
+  StarvedRig rig(busy_);
   rig.deliver_merged("b1b2b", 2, true);
   rig.deliver_merged("b1", 2, true);
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("BB", "BB"));
   EXPECT_EQ(rig.total(Reason::invalid_truncated), 2u);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 2u);
-  finish(rig);
+  rig.finish();
 }
 
 TEST_F(SheddingTest, MergedDatagramsThatAreRefusedAreAllRefused) {
-  RigOptions options = one_slot();
-  options.access_control.allowed = PrefixSet({test::prefix("198.51.100.0", 24)});
-  Rig rig(busy_, std::move(options));
-  rig.deliver("first", address("198.51.100.1", 4000));
-  ASSERT_EQ(rig.receive.run().moved, 1u);
+  StarvedRig rig(busy_,
+                 one_slot({.batch = 8, .access_control = test::allowing("198.51.100.0", 24)}),
+                 address("198.51.100.1", 4000));
   rig.deliver_merged("b1b2b3", 2);
   shed(rig);
   EXPECT_EQ(rig.total(Reason::refused_not_allowed), 3u);
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 0u);
-  finish(rig);
+  rig.finish();
 }
 
 // The end is forced while the service is busy for long with a busy reply, which it should not be.
@@ -399,9 +352,8 @@ TEST_F(SheddingTest, WhatIsLeftOfABatchAtAForcedEndIsTakenOnce) {
     }
     message.reply_in_place(message.request().size());
   });
-  Rig rig(service, one_slot());
+  StarvedRig rig(service);
   main = &rig;
-  take_the_slot(rig);
   rig.deliver_merged("b1b2b3b4", 2);
   rig.deliver_merged("c1c2c3", 2);
   EXPECT_EQ(rig.receive.run().moved, 0u);
@@ -416,17 +368,14 @@ TEST_F(SheddingTest, WhatIsLeftOfABatchAtAForcedEndIsTakenOnce) {
 
 // However many datagrams were merged, at most a batch of busy replies goes out.
 TEST_F(SheddingTest, OfMergedDatagramsABatchIsAnswered) {
-  RigOptions options = one_slot();
-  options.window = 64;
-  options.batch = 4;
-  options.access_control.trusted = PrefixSet({test::prefix("192.0.2.0", 24)});
-  Rig rig(busy_, std::move(options));
-  take_the_slot(rig);
+  StarvedRig rig(
+      busy_,
+      one_slot({.window = 64, .batch = 4, .access_control = test::trusting("192.0.2.0", 24)}));
   rig.deliver_merged("w1l2b3b4b5b6b7", 2);
   shed(rig);
   EXPECT_THAT(rig.replies(), ElementsAre("WW", std::string(64, 'L'), "BB", "BB"));
   EXPECT_EQ(rig.total(Reason::shed_no_slot), 7u);
-  finish(rig);
+  rig.finish();
 }
 
 // --- the service `lookup` ---
@@ -447,11 +396,9 @@ std::string lookup_message(native::Kind kind, std::uint16_t code, std::uint64_t 
 TEST_F(SheddingTest, LookupSaysBusyForTheTransactionAndIsNeverLongerThanAsked) {
   const auto lookup = make_lookup({});
   for (const bool trusted : {false, true}) {
-    RigOptions options = one_slot();
-    options.batch = 64;
-    if (trusted) options.access_control.trusted = PrefixSet({test::prefix("192.0.2.0", 24)});
-    Rig rig(*lookup, std::move(options));
-    take_the_slot(rig);
+    RigOptions options = one_slot({.batch = 64});
+    if (trusted) options.access_control = test::trusting("192.0.2.0", 24);
+    StarvedRig rig(*lookup, options);
     std::vector<std::string> expected;
     for (const std::size_t size : {20u, 64u, 511u, 512u}) {
       rig.deliver(lookup_message(native::Kind::request, 0, 0x0123456789abcdef + size, "+441", size,
@@ -466,7 +413,7 @@ TEST_F(SheddingTest, LookupSaysBusyForTheTransactionAndIsNeverLongerThanAsked) {
     EXPECT_EQ(rig.total(Reason::invalid_wrong_direction), 1u);
     EXPECT_EQ(rig.total(Reason::invalid_too_short), 1u);
     EXPECT_EQ(rig.total(Reason::shed_no_slot), expected.size());
-    finish(rig);
+    rig.finish();
   }
 }
 

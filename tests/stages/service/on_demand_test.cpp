@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/stages/rig.h"
+#include "tests/support/eventually.h"
 #include "tests/support/failing_calls.h"
 #include "tests/support/threads.h"
 
@@ -32,11 +33,8 @@ using testing::UnorderedElementsAre;
 constexpr auto kPatience = 20s;
 
 // Holds each deferred message until let_go(), then echoes it.
-class HeldEcho final : public Service {
+class HeldEcho final : public test::DeferringService {
  public:
-  void process(std::span<Message> batch, LaneState*) override {
-    for (Message& message : batch) message.defer();
-  }
   void process_deferred(Message& message, LaneState*) override {
     ++inside_;
     const TakeResult let_go = gate_.take(1, 1, std::chrono::steady_clock::now() + kPatience);
@@ -47,12 +45,7 @@ class HeldEcho final : public Service {
   void let_go(std::uint32_t messages) { gate_.post(messages); }
   // False if they do not come.
   bool wait_until_inside(int messages) const {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (inside_ != messages) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::yield();
-    }
-    return true;
+    return eventually([&] { return inside_ == messages; }, kPatience, 1ms);
   }
 
  private:
@@ -62,18 +55,7 @@ class HeldEcho final : public Service {
 
 class OnDemand : public testing::Test {
  protected:
-  static RigOptions options(std::uint32_t max) {
-    RigOptions options;
-    options.workers = 1;
-    options.on_demand = max;
-    return options;
-  }
-  // Brings the requests as far as the worker queue.
-  static void bring(Rig& rig, const std::vector<const char*>& requests) {
-    for (const char* request : requests) rig.deliver(request);
-    while (rig.receive.run().moved + rig.service.run().moved > 0) {
-    }
-  }
+  static RigOptions options(std::uint32_t max) { return {.workers = 1, .on_demand = max}; }
   static auto waiting(Rig& rig) {
     return [&rig] { return rig.workers->queue.ready_guess(); };
   }
@@ -85,12 +67,16 @@ class OnDemand : public testing::Test {
     rig.workers->occupancy.close();
     while (rig.workers->starter->wait()) rig.workers->starter->run();
   }
+  // So many threads have been started, all of them have ended, and nothing is inside.
   static void expect_at_rest(Rig& rig, std::uint64_t threads) {
-    ASSERT_TRUE(rig.settle());
+    rig.finish();
     EXPECT_EQ(rig.total(Counter::threads_started), threads);
     EXPECT_EQ(rig.ledger.largest(Gauge::threads_now), 0u);
     EXPECT_EQ(rig.total(Counter::thread_start_errors), 0u);
-    rig.expect_at_rest();
+  }
+  static void end_at_rest(Rig& rig, std::uint64_t threads) {
+    end(rig);
+    expect_at_rest(rig, threads);
   }
   static std::vector<std::string> demand_threads() {
     std::vector<std::string> names;
@@ -104,24 +90,22 @@ class OnDemand : public testing::Test {
 
 TEST_F(OnDemand, NoThreadWhileAWorkerIsIdle) {
   Rig rig(service_, options(2));
-  bring(rig, {"a"});
+  rig.bring_to_workers({"a"});
   EXPECT_EQ(rig.workers->starter->run().moved, 0u);
   EXPECT_EQ(rig.workers->queue.ready_guess(), 1u) << "the worker's";
   service_.let_go(1);
-  end(rig);
-  expect_at_rest(rig, 0);
+  end_at_rest(rig, 0);
 }
 
 // The worker was woken for the first message, but does not come.
 TEST_F(OnDemand, AWorkerThatDoesNotComeHoldsUpOneMessage) {
   Rig rig(service_, options(2));
-  bring(rig, {"1", "2", "3"});
+  rig.bring_to_workers({"1", "2", "3"});
   EXPECT_EQ(rig.workers->starter->run().moved, 2u);
   EXPECT_TRUE(service_.wait_until_inside(2));
   EXPECT_EQ(rig.workers->queue.ready_guess(), 1u) << "the worker's";
   service_.let_go(3);
-  end(rig);
-  expect_at_rest(rig, 2);
+  end_at_rest(rig, 2);
 }
 
 TEST_F(OnDemand, NoThreadWithoutAMessage) {
@@ -129,15 +113,14 @@ TEST_F(OnDemand, NoThreadWithoutAMessage) {
   enter(rig);
   EXPECT_EQ(rig.workers->starter->run().moved, 0u);
   rig.workers->occupancy.leave();
-  end(rig);
-  expect_at_rest(rig, 0);
+  end_at_rest(rig, 0);
 }
 
 TEST_F(OnDemand, StartsForTheOldestUpToMaxAndAPlaceIsUsedAgain) {
   Rig rig(service_, options(2));
   OnDemandStarter& starter = *rig.workers->starter;
   enter(rig);
-  bring(rig, {"1", "2", "3", "4"});
+  rig.bring_to_workers({"1", "2", "3", "4"});
   EXPECT_TRUE(starter.wait()) << "a producer's call";
   EXPECT_EQ(starter.run().moved, 2u) << "not more than max";
   ASSERT_TRUE(service_.wait_until_inside(2));
@@ -163,8 +146,7 @@ TEST_F(OnDemand, StartsForTheOldestUpToMaxAndAPlaceIsUsedAgain) {
   EXPECT_THAT(rig.replies(), UnorderedElementsAre("1", "2", "3"));
   service_.let_go(1);
   EXPECT_EQ(rig.workers->run(), 1u);
-  end(rig);
-  expect_at_rest(rig, 3);
+  end_at_rest(rig, 3);
   EXPECT_THAT(rig.replies(), ElementsAre("4"));
   EXPECT_EQ(rig.ledger.largest(Gauge::threads_max), 2u);
   EXPECT_EQ(rig.ledger.recorded(HistogramId::wait_ns), 4u + 4 + 4) << "service, deferred, response";
@@ -175,17 +157,13 @@ TEST_F(OnDemand, WhatTheServiceThrowsOnAThreadIsReported) {
   CallService thrower(defer, test::verdict_by_first_byte);
   Rig rig(thrower, options(1));
   enter(rig);
-  bring(rig, {"t", "n", "reply", "d", "l", "0"});
+  rig.bring_to_workers({"t", "n", "reply", "d", "l", "0"});
   for (int i = 0; i < 6; ++i) {
     ASSERT_TRUE(rig.workers->starter->wait());
     rig.workers->starter->run();
   }
-  end(rig);
-  expect_at_rest(rig, 6);
-  const std::vector<Event> events = rig.workers->on_demand_events();
-  ASSERT_EQ(events.size(), 1u);
-  EXPECT_EQ(events[0].kind, EventKind::service_threw);
-  EXPECT_EQ(events[0].text_view(), "late");
+  end_at_rest(rig, 6);
+  EXPECT_THAT(rig.workers->on_demand_events(), ElementsAre(test::says_service_threw("late")));
   EXPECT_THAT(rig.replies(), ElementsAre("reply"));
   for (const Reason reason :
        {Reason::failed_service_threw, Reason::no_answer, Reason::failed_deferred_twice,
@@ -196,7 +174,7 @@ TEST_F(OnDemand, WhatTheServiceThrowsOnAThreadIsReported) {
 TEST_F(OnDemand, TheEndWaitsForThreadsThatStillRun) {
   Rig rig(service_, options(3));
   enter(rig);
-  bring(rig, {"1", "2", "3"});
+  rig.bring_to_workers({"1", "2", "3"});
   EXPECT_EQ(rig.workers->starter->run().moved, 3u);
   ASSERT_TRUE(service_.wait_until_inside(3));
   rig.workers->occupancy.leave();
@@ -214,7 +192,7 @@ TEST_F(OnDemand, TheEndWaitsForThreadsThatStillRun) {
 TEST_F(OnDemand, SeizedWhileAThreadHasItItIsBookedOnce) {
   Rig rig(service_, options(1));
   enter(rig);
-  bring(rig, {"1", "2"});
+  rig.bring_to_workers({"1", "2"});
   EXPECT_EQ(rig.workers->starter->run().moved, 1u);
   ASSERT_TRUE(service_.wait_until_inside(1));
   EXPECT_EQ(rig.seize_all(), 2u);
@@ -224,9 +202,8 @@ TEST_F(OnDemand, SeizedWhileAThreadHasItItIsBookedOnce) {
   end(rig);
   ASSERT_TRUE(rig.settle());
   EXPECT_THAT(rig.replies(), IsEmpty());
-  EXPECT_EQ(rig.total(Reason::failed_forced_end), 2u);
   EXPECT_EQ(rig.ledger.outcomes(), 2u);
-  rig.expect_ledger();
+  rig.expect_only_seized(2);
 }
 
 // No thread can be started.
@@ -241,22 +218,21 @@ class NoThread : public OnDemand {
   // A message waits, the worker is inside another, and no thread can be started.
   static void fail_once(Rig& rig) {
     enter(rig);
-    bring(rig, {"1"});
+    rig.bring_to_workers({"1"});
     ASSERT_TRUE(rig.workers->starter->wait()) << "the producer's call";
     EXPECT_EQ(run_without_threads(rig), 0u);
   }
-  static void end_with_one_reply(Rig& rig) {
+  static void leave_and_end_with_one_reply(Rig& rig) {
+    rig.workers->occupancy.leave();
     end(rig);
-    ASSERT_TRUE(rig.settle());
-    EXPECT_THAT(rig.replies(), ElementsAre("1"));
-    rig.expect_at_rest();
+    EXPECT_THAT(rig.final_replies(), ElementsAre("1"));
   }
 };
 
 TEST_F(NoThread, IsReportedAndTheWorkersGetTheMessage) {
   Rig rig(service_, options());
   enter(rig);
-  bring(rig, {"1", "2"});
+  rig.bring_to_workers({"1", "2"});
   EXPECT_EQ(run_without_threads(rig), 0u);
   EXPECT_EQ(rig.workers->queue.ready_guess(), 2u) << "the claim is given back";
   EXPECT_TRUE(rig.workers->occupancy.wanted(waiting(rig))) << "nor is the thread counted";
@@ -275,9 +251,7 @@ TEST_F(NoThread, IsReportedAndTheWorkersGetTheMessage) {
   service_.let_go(2);
   EXPECT_EQ(rig.workers->run(), 2u);
   test::without_new_threads([&] { end(rig); });
-  ASSERT_TRUE(rig.settle());
-  EXPECT_THAT(rig.replies(), ElementsAre("1", "2"));
-  rig.expect_at_rest();
+  EXPECT_THAT(rig.final_replies(), ElementsAre("1", "2"));
 }
 
 // There may be no further call: the starter looks by itself, but not at once, and each time later.
@@ -285,7 +259,7 @@ TEST_F(NoThread, IsTriedAgainLaterAndLaterWithoutACallUntilThereIsOne) {
   Rig rig(service_, options());
   OnDemandStarter& starter = *rig.workers->starter;
   enter(rig);
-  bring(rig, {"1"});
+  rig.bring_to_workers({"1"});
   const auto now = [] { return std::chrono::steady_clock::now(); };
   auto before_last = now();
   for (std::uint64_t failures = 1; failures <= 5; ++failures) {
@@ -309,8 +283,7 @@ TEST_F(NoThread, IsTriedAgainLaterAndLaterWithoutACallUntilThereIsOne) {
   }
   EXPECT_EQ(started, 1u) << "now there is one";
   EXPECT_FALSE(rig.workers->starter_lane.troubles.look(Trouble::thread_start));
-  rig.workers->occupancy.leave();
-  end_with_one_reply(rig);
+  leave_and_end_with_one_reply(rig);
 }
 
 // The pause ended before the starter waited: no further call comes, and no time remains to wait.
@@ -322,8 +295,7 @@ TEST_F(NoThread, IsTriedAgainIfThePauseIsOverBeforeTheWait) {
   EXPECT_TRUE(starter.wait());
   service_.let_go(1);
   EXPECT_EQ(starter.run().moved, 1u);
-  rig.workers->occupancy.leave();
-  end_with_one_reply(rig);
+  leave_and_end_with_one_reply(rig);
 }
 
 // The starter does not look again and again for a thread that is not needed.
@@ -344,15 +316,14 @@ TEST_F(NoThread, WhereNoneIsWantedAnyMoreTheStarterWaitsForACall) {
   service_.let_go(1);
   EXPECT_EQ(rig.workers->run(), 1u);
   end(rig);
-  ASSERT_TRUE(rig.settle());
-  rig.expect_at_rest();
+  rig.finish();
 }
 
 // The workers find the queue closed and empty and end; the starter still holds a claim, and gives
 // it back after that.
 TEST_F(NoThread, AtTheEndAMessageGivenBackAfterTheWorkersHaveGoneIsNotLeftBehind) {
   Rig rig(service_, options());
-  bring(rig, {"1"});
+  rig.bring_to_workers({"1"});
   service_.let_go(1);
   test::without_new_threads([&] { end(rig); });
   EXPECT_EQ(rig.workers->queue.ready_guess(), 0u);
@@ -363,15 +334,12 @@ TEST_F(NoThread, AtTheEndAMessageGivenBackAfterTheWorkersHaveGoneIsNotLeftBehind
 }
 
 // Counts calls that find the state of their place in use by another thread.
-class CountingStates final : public Service {
+class CountingStates final : public test::DeferringService {
  public:
   struct State final : LaneState {
     std::atomic<bool> used{false};
   };
   std::unique_ptr<LaneState> make_lane_state() const override { return std::make_unique<State>(); }
-  void process(std::span<Message> batch, LaneState*) override {
-    for (Message& message : batch) message.defer();
-  }
   void process_deferred(Message& message, LaneState* state) override {
     auto& used = static_cast<State*>(state)->used;
     if (used.exchange(true)) ++shared;
@@ -389,7 +357,7 @@ TEST_F(OnDemand, ManyMessagesOneAfterTheOtherInFewPlaces) {
   enter(rig);
   std::uint64_t started = 0;
   for (std::uint64_t i = 0; i < kMessages; i += 3) {
-    bring(rig, {"a", "b", "c"});
+    rig.bring_to_workers({"a", "b", "c"});
     while (started < i + 3) {
       ASSERT_TRUE(rig.workers->starter->wait());
       started += rig.workers->starter->run().moved;
@@ -397,8 +365,7 @@ TEST_F(OnDemand, ManyMessagesOneAfterTheOtherInFewPlaces) {
     rig.response.run();
   }
   rig.workers->occupancy.leave();
-  end(rig);
-  expect_at_rest(rig, kMessages);
+  end_at_rest(rig, kMessages);
   EXPECT_EQ(service.shared, 0) << "two threads with one state";
   EXPECT_LE(rig.ledger.largest(Gauge::threads_max), 3u);
   EXPECT_EQ(rig.total(Reason::answered), kMessages);

@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "queue/worker_occupancy.h"
 #include "queue/worker_queue.h"
-#include "stages/message/memory.h"
 #include "stages/service/service.h"
 #include "stages/service/worker.h"
 #include "tests/stages/busy_service.h"
@@ -27,14 +26,9 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 // Defers every message; the workers echo them.
-class DeferringService final : public Service {
+class DeferringEcho final : public test::DeferringService {
  public:
-  void process(std::span<Message> batch, LaneState*) override {
-    for (Message& message : batch) message.defer();
-  }
-  void process_deferred(Message& message, LaneState*) override {
-    message.reply_in_place(message.request().size());
-  }
+  void process_deferred(Message& message, LaneState*) override { test::echo(message); }
   void busy_reply(Message& message) const override { busy_.busy_reply(message); }
 
  private:
@@ -59,11 +53,15 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
                             ServiceStep::Deferral{queue_, occupancy_, GetParam(), budget_.get()}},
         lane_, rig_.ledger.open());
   }
-  // Brings one batch of messages through the service step.
-  void serve(const std::vector<std::string>& requests) {
+  // Brings one batch of messages into the request queue.
+  void receive(const std::vector<std::string>& requests) {
     for (std::size_t i = 0; i < requests.size(); ++i)
       rig_.deliver(requests[i], client(static_cast<unsigned>(i)));
     ASSERT_EQ(rig_.receive.run().moved, requests.size());
+  }
+  // Brings one batch of messages through the service step.
+  void serve(const std::vector<std::string>& requests) {
+    receive(requests);
     ASSERT_EQ(step_->run().moved, requests.size());
     rig_.expect_ledger();
   }
@@ -72,20 +70,22 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
     }
     return rig_.replies();
   }
-  // The workers take their messages, and all steps come to rest.
-  std::vector<std::string> finish() {
+  void run_worker() {
     while (worker_.run().moved > 0) {
     }
+  }
+  // The workers take their messages, and all steps come to rest.
+  std::vector<std::string> finish() {
+    run_worker();
     const auto replies = respond();
     step_->before_wait();
     rig_.expect_at_rest();
     return replies;
   }
 
-  DeferringService user_;
+  DeferringEcho user_;
   Rig rig_{user_};
-  Memory memory_{WorkerQueue::bytes()};
-  WorkerQueue& queue_ = *WorkerQueue::create(memory_.data(), kPlaces);
+  test::Own<WorkerQueue> queue_{kPlaces};
   WorkerOccupancy occupancy_{1, 0};
   LaneContext lane_{rig_.pool, 2 * kBatch, kPoolLanes};
   LaneContext worker_lane_{rig_.pool, 0, kPoolLanes};
@@ -111,31 +111,25 @@ TEST_P(ServiceShedTest, WhatFindsNoPlaceIsAnsweredBusyThroughResponse) {
 // Run inline, the step may not wait for places.
 TEST_P(ServiceShedTest, InlineWhereItMayNotShedItLeavesWhatFindsNoPlaceToTheServiceLanes) {
   build_blocking();
-  const std::vector<std::string> requests = {"b", "b", "bb", "bbb", "bbbb"};
-  for (std::size_t i = 0; i < requests.size(); ++i)
-    rig_.deliver(requests[i], client(static_cast<unsigned>(i)));
-  ASSERT_EQ(rig_.receive.run().moved, requests.size());
-  std::vector<std::uint32_t> slots(requests.size());
-  SlotQueue::Consumer taker(rig_.requests, 1);
-  ASSERT_EQ(taker.try_take(slots), slots.size());
+  receive({"b", "b", "bb", "bbb", "bbbb"});
+  std::vector<std::uint32_t> slots = test::take_from(rig_.requests, 5);
+  ASSERT_EQ(slots.size(), 5u);
 
   const auto rest = step_->run_inline(slots, monotonic_ns());
   EXPECT_THAT(rest, ElementsAre(slots[2], slots[3], slots[4]));
   EXPECT_EQ(rig_.total(Counter::deferred), kPlaces);
-  EXPECT_EQ(queue_.ready_guess(), kPlaces);
+  EXPECT_EQ(queue_->ready_guess(), kPlaces);
   // As the lane does that ran the step inline.
   SlotQueue::Producer(rig_.requests).put(rest);
 
-  while (worker_.run().moved > 0) {
-  }
-  slots.resize(kPlaces);
-  ASSERT_EQ(taker.try_take(slots), slots.size());
+  run_worker();
+  slots = test::take_from(rig_.requests, kPlaces);
+  ASSERT_EQ(slots.size(), kPlaces);
   EXPECT_THAT(step_->run_inline(slots, monotonic_ns()), IsEmpty());
-  while (worker_.run().moved > 0) {
-  }
+  run_worker();
   ASSERT_EQ(step_->run().moved, 1u);
-  EXPECT_EQ(finish().size(), requests.size());
-  EXPECT_EQ(rig_.total(Reason::answered), requests.size());
+  EXPECT_EQ(finish().size(), 5u);
+  EXPECT_EQ(rig_.total(Reason::answered), 5u);
 }
 
 TEST_P(ServiceShedTest, InvalidAndRefusedAreDecidedFirst) {
@@ -171,10 +165,7 @@ TEST_P(ServiceShedTest, AServiceThatThrowsHasSaidNothing) {
   serve({"b", "b", "t", "b"});
   EXPECT_THAT(respond(), ElementsAre("B"));
   EXPECT_EQ(rig_.total(Reason::shed_worker_queue_full), 2u);
-  Event event;
-  ASSERT_TRUE(lane_.events.take(event));
-  EXPECT_EQ(event.kind, EventKind::service_threw);
-  EXPECT_EQ(event.text_view(), "asked to");
+  EXPECT_THAT(test::events_of(lane_.events), ElementsAre(test::says_service_threw("asked to")));
   finish();
 }
 

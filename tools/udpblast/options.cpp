@@ -14,6 +14,7 @@
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
+#include "base/quote.h"
 #include "net/segmentation.h"
 #include "tools/udpblast/option_values.h"
 #include "tools/udpblast/send_schedule.h"
@@ -207,7 +208,7 @@ std::string unknown_option(const std::string& option) {
                           ? "; the data are in --data FILE, the server's stats region is "
                             "--stats-file FILE"
                           : "";
-  return fmt::format("unrecognised option '{}'{}", name, meant);
+  return fmt::format("unrecognised option {}{}", in_quotes(name), meant);
 }
 
 po::variables_map parse_line(std::span<const char* const> arguments,
@@ -224,8 +225,8 @@ po::variables_map parse_line(std::span<const char* const> arguments,
     for (const po::option& option : parsed.options)
       if (option.position_key >= 0)
         throw UsageError(
-            fmt::format("'{}': not an option; udpblast takes options only, after send or verify",
-                        fmt::join(option.original_tokens, " ")));
+            fmt::format("{}: not an option; udpblast takes options only, after send or verify",
+                        in_quotes(fmt::format("{}", fmt::join(option.original_tokens, " ")))));
     po::store(parsed, values);
   } catch (const po::invalid_command_line_syntax& error) {
     const std::string name = error.get_option_name();

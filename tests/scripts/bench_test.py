@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from xml.etree import ElementTree
 
-from study_run import Build, read_csv, read_records, run_study
+from study_run import Build, folder_of, read_csv, read_records, run_study
 
 from studies import bench, bench_report
 
@@ -23,11 +23,10 @@ FIGURES = ("messages_per_s", "cpu_us", "machine_us", "calls", "futex_calls", "sw
 class QuickMode(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.output = Path(folder.name) / "bench"
-        cls.code, cls.text = run_study("bench", Path(folder.name))
-        cls.records = read_records(Path(folder.name), bench.EXPERIMENT)
+        folder = folder_of(cls)
+        cls.output = folder / "bench"
+        cls.code, cls.text = run_study("bench", folder)
+        cls.records = read_records(folder, bench.EXPERIMENT)
         cls.done = [record for record in cls.records if record.status == "done"]
         cls.lines = read_csv(cls.output / "bench.csv")
 

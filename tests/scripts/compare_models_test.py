@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from script_test import PROJECT
-from study_run import Build, StandIns, read_csv, read_records, run_study
+from study_run import Build, StandIns, folder_of, read_csv, read_records, run_study
 
 from studies import compare, compare_claims
 from studies.compare_figures import FIGURES
@@ -23,9 +23,7 @@ CASES = {row.name for row in QUICK} | {capacity.name for capacity in compare.cap
 class QuickMode(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.output = Path(folder.name)
+        cls.output = folder_of(cls)
         cls.code, cls.text = run_study("compare-models", cls.output)
         cls.records = read_records(cls.output, compare.EXPERIMENT)
         cls.done = [record for record in cls.records if record.status == "done"]
@@ -124,9 +122,7 @@ class Own(StandIns):
             self.assertEqual((line["rate"], line["peers"], line["service"]), ("2000", "4", "work"))
 
     def test_a_broken_ledger_is_a_failed_case_and_exit_code_1(self):
-        build = self.stand_in("tools/getstat/getstat", """\
-if [[ $* == *--verify* ]]; then echo 'BROKEN'; exit 1; fi
-exec "$real" "$@" """)
+        build = self.broken_ledger()
         code, text = run_study("compare-models", self.root / "out", "--models", "sped",
                                "--service", "echo", build=build)
         self.assertEqual(code, 1, text)

@@ -14,7 +14,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from script_test import PROJECT
-from study_run import Build, StandIns, read_csv, run_study
+from study_run import Build, StandIns, folder_of, read_csv, run_study
 
 NAMES = ("worker-queue", "on-demand", "endurance", "futex", "real-time", "socket-buffer", "burst",
          "overload", "isolation", "readers")
@@ -24,9 +24,7 @@ VERDICTS = ("confirmed", "not confirmed", "no longer applies")
 class QuickMode(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.output = Path(folder.name)
+        cls.output = folder_of(cls)
         cls.code, cls.text = run_study("observations", cls.output)
         cls.records = [json.loads(path.read_bytes())
                        for path in cls.output.glob("records/*/observation-*/*.json")]
@@ -136,9 +134,7 @@ if [[ $* == *--help* ]]; then exec "$real" "$@"; fi
         self.assertTrue(line["result"].startswith("FAILED: 3 of "), line)
 
     def test_a_broken_ledger_is_exit_code_1(self):
-        build = self.stand_in("tools/getstat/getstat", """\
-if [[ $* == *--verify* ]]; then echo 'BROKEN'; exit 1; fi
-exec "$real" "$@" """)
+        build = self.broken_ledger()
         code, output = run_study("observations", self.root / "out", "--only", "futex", "--repeat",
                                  "1", build=build)
         self.assertEqual(code, 1, output)

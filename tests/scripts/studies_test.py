@@ -16,7 +16,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from script_test import PROJECT, ScriptTest
-from study_run import Build, StandIns, read_csv, read_markdown_table, record_files, run_study
+from study_run import (Build, StandIns, folder_of, read_csv, read_markdown_table, record_files,
+                       run_study)
 
 KEY = re.compile(r"[0-9,-]+\|[12]\|(sys|process)\|r\d+r\d+s\d+(w\d+(d\d+)?)?\|(rcv_rt|none)")
 SCALING_COLUMNS = {"key", "slots", "rate", "sent", "rcv msgs", "snd msgs", "total", "%rcv", "%snd",
@@ -31,9 +32,7 @@ class QuickMode(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.output = Path(folder.name)
+        cls.output = folder_of(cls)
         cls.scaling = run_study("scaling-study", cls.output)
         cls.measured = {path: path.read_bytes() for path in record_files(cls.output)
                         if json.loads(path.read_bytes())["status"] == "done"}
@@ -191,9 +190,7 @@ class Resume(ScriptTest):
 
 class Faults(StandIns):
     def test_a_broken_ledger_is_exit_code_1(self):
-        build = self.stand_in("tools/getstat/getstat", """\
-if [[ $* == *--verify* ]]; then echo 'BROKEN'; exit 1; fi
-exec "$real" "$@" """)
+        build = self.broken_ledger()
         code, output = run_study("scaling-study", self.root / "out", "--rate", "20000", "--rows",
                                  "|r1r1s1|none q8192", build=build)
         self.assertEqual(code, 1, output)

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from script_test import PROJECT, ScriptTest
@@ -26,6 +27,13 @@ def run_study(script, output, *options, build=None):
                           "--build", build or Build.folder, *options], stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True, check=False, timeout=280)
     return run.returncode, run.stdout
+
+
+def folder_of(test_case):
+    """A folder for a test case, removed with it."""
+    folder = tempfile.TemporaryDirectory()
+    test_case.addClassCleanup(folder.cleanup)
+    return Path(folder.name)
 
 
 def read_csv(path):
@@ -65,3 +73,9 @@ class StandIns(ScriptTest):
             else:
                 link.symlink_to(Build.folder / name)
         return self.root / "build"
+
+    def broken_ledger(self):
+        """The build folder with a getstat that finds every ledger broken."""
+        return self.stand_in("tools/getstat/getstat", """\
+if [[ $* == *--verify* ]]; then echo 'BROKEN'; exit 1; fi
+exec "$real" "$@" """)

@@ -34,10 +34,7 @@ class DeferringServer {
 
   // Messages that a reader can find in the request queue.
   void take_in(std::uint64_t n) {
-    receive.add(Counter::received, n);
-    receive.add(Counter::filled, n);
-    receive.add(Counter::entered, n);
-    receive.add(Counter::forwarded, n);
+    count_forwarded(receive, n);
   }
   // ... that the service stage has taken from there and put into the response or the worker queue.
   void serve(std::uint64_t n) {

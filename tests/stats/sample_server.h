@@ -24,6 +24,14 @@ inline RegionOptions sample_options(std::string path) {
   return options;
 }
 
+// Messages that a receive lane has handed on.
+inline void count_forwarded(StatsWriter& receive, std::uint64_t n) {
+  receive.add(Counter::received, n);
+  receive.add(Counter::filled, n);
+  receive.add(Counter::entered, n);
+  receive.add(Counter::forwarded, n);
+}
+
 class SampleServer {
  public:
   explicit SampleServer(const RegionOptions& options)
@@ -36,10 +44,7 @@ class SampleServer {
 
   // Messages that a reader can find in the request queue.
   void take_in(std::uint64_t n) {
-    receive.add(Counter::received, n);
-    receive.add(Counter::filled, n);
-    receive.add(Counter::entered, n);
-    receive.add(Counter::forwarded, n);
+    count_forwarded(receive, n);
   }
   void serve(std::uint64_t n) {
     service.add(Counter::entered, n);

@@ -15,7 +15,7 @@
 #include "queue/semaphore.h"
 #include "server/pipeline/pipeline.h"
 #include "services/echo.h"
-#include "tests/server/forced_end.h"
+#include "tests/server/ends.h"
 #include "tests/server/gated_echo.h"
 #include "tests/server/live_pipeline.h"
 #include "tests/support/eventually.h"
@@ -137,15 +137,7 @@ TEST_P(PipelineOfModel, TheEndAnswersWhatIsInsideAndWhatTheSocketsStillHold) {
   LivePipeline live(service, options, GetParam().groups);
   Client client;
   fill(live, service, client);
-  int asked = 0;
-  EXPECT_TRUE(live.pipeline().end([&] {
-    if (++asked == 2) service.open();
-    return false;
-  }));
-  EXPECT_GE(asked, 2);
-  EXPECT_EQ(client.receive(kMessages).size(), kMessages);
-  live.expect_at_rest();
-  EXPECT_EQ(live.reason("answered"), kMessages);
+  expect_end_answers_all(live, service, client, kMessages);
 }
 
 TEST_P(PipelineOfModel, AForcedEndBooksWhatIsInsideOnceAndWhoComesLaterBooksNothing) {
@@ -302,15 +294,7 @@ TEST(PipelineOfAmped, TheEndWaitsForDeferredMessages) {
   for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
   ASSERT_TRUE(live.wait_for("deferred", kMessages)) << "the loop does not wait for the workers";
   ASSERT_TRUE(eventually([&] { return service.inside() == 2; }, 20s, 1ms));
-  int asked = 0;
-  EXPECT_TRUE(live.pipeline().end([&] {
-    if (++asked == 3) service.open();
-    return false;
-  }));
-  EXPECT_GE(asked, 3);
-  EXPECT_EQ(client.receive(kMessages).size(), kMessages);
-  live.expect_at_rest();
-  EXPECT_EQ(live.reason("answered"), kMessages);
+  expect_end_answers_all(live, service, client, kMessages);
 }
 
 TEST(PipelineOfAmped, WhileWorkersAreInsideTheLoopAnswersTheOthers) {

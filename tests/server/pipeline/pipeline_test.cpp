@@ -16,7 +16,7 @@
 
 #include "server/models/models.h"
 #include "services/echo.h"
-#include "tests/server/forced_end.h"
+#include "tests/server/ends.h"
 #include "tests/server/gated_echo.h"
 #include "tests/server/live_pipeline.h"
 #include "tests/support/eventually.h"
@@ -308,15 +308,7 @@ TEST(PipelineWithOnDemandThreads, TheEndWaitsForThemAndForTheWorkers) {
   Client client;
   for (unsigned i = 0; i < kMessages; ++i) client.send(std::to_string(i), live.address());
   ASSERT_TRUE(eventually([&] { return service.inside() >= 1 + 2; }, 20s, 1ms));
-  int asked = 0;
-  EXPECT_TRUE(live.pipeline().end([&] {
-    if (++asked == 3) service.open();
-    return false;
-  }));
-  EXPECT_GE(asked, 3);
-  EXPECT_EQ(client.receive(kMessages).size(), kMessages);
-  live.expect_at_rest();
-  EXPECT_EQ(live.reason("answered"), kMessages);
+  expect_end_answers_all(live, service, client, kMessages);
 }
 
 // The service lane waits for room in the full worker queue, with requests behind it.

@@ -1,4 +1,5 @@
-// A forced end while lanes still work: what it books, and that nobody books it again.
+// Ends while lanes still work: in order, all is answered; forced, what is inside is booked, and
+// nobody books it again.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +9,11 @@
 #include "tests/server/live_pipeline.h"
 
 namespace cpss::test {
+
+// Ends in order while the service holds up some of `messages`, and lets them go on once the end has
+// waited for a while; expects that all are answered.
+void expect_end_answers_all(LivePipeline& live, GatedEcho& service, Client& client,
+                            std::size_t messages);
 
 // Takes over what is inside, as a forced end does, while the service holds it up; then lets the
 // lanes go on with it and ends in order. Expects that all that was received is booked once, and

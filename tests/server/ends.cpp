@@ -1,4 +1,4 @@
-#include "tests/server/forced_end.h"
+#include "tests/server/ends.h"
 
 #include <string>
 #include <vector>
@@ -8,6 +8,19 @@
 #include "services/echo.h"
 
 namespace cpss::test {
+
+void expect_end_answers_all(LivePipeline& live, GatedEcho& service, Client& client,
+                            std::size_t messages) {
+  int asked = 0;  // whether to give up
+  EXPECT_TRUE(live.pipeline().end([&] {
+    if (++asked == 3) service.open();
+    return false;
+  }));
+  EXPECT_GE(asked, 3);
+  EXPECT_EQ(client.receive(messages).size(), messages);
+  live.expect_at_rest();
+  EXPECT_EQ(live.reason("answered"), messages);
+}
 
 std::uint64_t expect_booked_by_force(LivePipeline& live, GatedEcho& service, Client& client) {
   const std::uint64_t seized = live.pipeline().seize_all();

@@ -43,13 +43,13 @@ struct ModelTraits {
   constexpr bool several_loops() const { return !staged && !one_loop; }
 };
 
-inline constexpr std::array<ModelTraits, 5> kModels{{
+inline constexpr auto kModels = std::to_array<ModelTraits>({
     {.id = ServerModel::seda, .name = "seda", .staged = true, .workers = WorkerUse::optional},
     {.id = ServerModel::sped, .name = "sped", .one_loop = true},
     {.id = ServerModel::symped, .name = "symped", .handoff = true},
     {.id = ServerModel::amped, .name = "amped", .one_loop = true, .workers = WorkerUse::required},
     {.id = ServerModel::mp, .name = "mp", .processes = true},
-}};
+});
 
 constexpr const ModelTraits& traits_of(ServerModel model) {
   return kModels[static_cast<std::size_t>(model)];

@@ -139,9 +139,10 @@ class Service {
   // The min CPSS_MSGSIZE, in bytes, that the service needs.
   virtual std::size_t min_window() const { return 512; }
 
-  // Whether the service sends back any request as it came. The server then refuses requests from
-  // ports on which other reflecting services live, so that an attacker cannot make two of them talk
-  // to each other for ever (CVE-2024-2169).
+  // Whether the service sends back any request, as it came or changed, so that its reply could be a
+  // request to another such service. The server then refuses requests from ports on which other
+  // reflecting services live, so that an attacker cannot make two of them talk to each other for
+  // ever (CVE-2024-2169).
   virtual bool reflects() const { return false; }
 };
 

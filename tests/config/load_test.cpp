@@ -87,44 +87,83 @@ TEST(Load, PutsTheCommandLineBeforeTheEnvironmentBeforeTheFile) {
   EXPECT_TRUE(result.is_set(Setting::message_size));
 }
 
-// For every row a value that differs from the default: it arrives from each source, and changes
-// nothing else.
+// For every setting but CPSS_CONFIG a value that differs from the default: it arrives from each
+// source, and changes nothing else.
 TEST(Load, TakesEverySettingFromEverySource) {
-  const std::vector<std::string> values{
-      "",
-      // network, access
-      "0.0.0.0:1", "1M", "false", "false", "true", "46", "10.0.0.0/8", "::/0",
-      // model
-      "symped", "3", "reuseport", "random", "7", "false", "fork",
-      // service
-      "echo", "2", "0-1", "all", "exp:5;burn", "/n.csv", "true",
-      // stages
-      "3", "2", "50", "false", "2", "1", "9", "8", "4", "3", "1", "false", "[::1]:9", "20", "true",
-      // queues, dispatch, overload
-      "16", "2048", "32", "true", "warn", "queued", "60", "70", "80", "shed", "7",
-      // statistics, stopping
-      "/tmp/stats", "false", "0.5", "60",
-      // privileges
-      "nobody"};
-  ASSERT_EQ(values.size(), kSettingTable.size());
-  for (std::size_t i = 1; i < values.size(); ++i) {
-    const SettingInfo& row = kSettingTable[i];
-    const std::vector<std::string> pieces{values[i]};
+  const std::vector<std::pair<Setting, std::string>> values{
+      {Setting::listen, "0.0.0.0:1"},
+      {Setting::socket_buffer, "1M"},
+      {Setting::gro, "false"},
+      {Setting::gso, "false"},
+      {Setting::freebind, "true"},
+      {Setting::dscp, "46"},
+      {Setting::allow, "10.0.0.0/8"},
+      {Setting::trusted, "::/0"},
+      {Setting::model, "symped"},
+      {Setting::lanes, "3"},
+      {Setting::sockets, "reuseport"},
+      {Setting::steering, "random"},
+      {Setting::handoff_limit, "7"},
+      {Setting::exclusive_wake, "false"},
+      {Setting::multi_process, "fork"},
+      {Setting::service, "echo"},
+      {Setting::service_threads, "2"},
+      {Setting::service_cpus, "0-1"},
+      {Setting::defer, "all"},
+      {Setting::work, "exp:5;burn"},
+      {Setting::numbers_file, "/n.csv"},
+      {Setting::allow_empty, "true"},
+      {Setting::receive_threads, "3"},
+      {Setting::receive_cpus, "2"},
+      {Setting::receive_priority, "50"},
+      {Setting::receive_stats, "false"},
+      {Setting::worker_threads, "2"},
+      {Setting::worker_cpus, "1"},
+      {Setting::worker_queue, "9"},
+      {Setting::on_demand_threads, "8"},
+      {Setting::response_threads, "4"},
+      {Setting::response_cpus, "3"},
+      {Setting::response_priority, "1"},
+      {Setting::response_stats, "false"},
+      {Setting::reply_address, "[::1]:9"},
+      {Setting::send_wait, "20"},
+      {Setting::real_time_on_few_cpus, "true"},
+      {Setting::slots, "16"},
+      {Setting::message_size, "2048"},
+      {Setting::batch, "32"},
+      {Setting::process_shared, "true"},
+      {Setting::memory_check, "warn"},
+      {Setting::dispatch, "queued"},
+      {Setting::inline_max_us, "60"},
+      {Setting::spin_us, "70"},
+      {Setting::coalesce_us, "80"},
+      {Setting::overload, "shed"},
+      {Setting::busy_rate, "7"},
+      {Setting::stats_file, "/tmp/stats"},
+      {Setting::histograms, "false"},
+      {Setting::drain_timeout, "0.5"},
+      {Setting::idle_exit, "60"},
+      {Setting::user, "nobody"},
+  };
+  ASSERT_EQ(values.size() + 1, kSettingTable.size());
+  for (const auto& [id, value] : values) {
+    const SettingInfo& row = info(id);
+    const std::vector<std::string> pieces{value};
     Settings expected = default_settings();
     ASSERT_THAT(set_value(row, pieces, Notation::yaml, expected), IsEmpty());
     ASSERT_NE(expected, default_settings()) << row.variable;
 
-    const LoadResult from_line = load({"--" + std::string(row.option), values[i]});
+    const LoadResult from_line = load({"--" + std::string(row.option), value});
     EXPECT_EQ(from_line.settings, expected) << row.option;
     EXPECT_EQ(from_line.origin(row.id).source, Source::command_line);
 
-    const LoadResult from_variable = load({}, {std::string(row.variable) + "=" + values[i]});
+    const LoadResult from_variable = load({}, {std::string(row.variable) + "=" + value});
     EXPECT_EQ(from_variable.settings, expected) << row.variable;
     EXPECT_EQ(from_variable.origin(row.id).source, Source::environment);
 
     const std::string path(row.yaml_path);
     const std::size_t dot = path.find('.');
-    const std::string value = "'" + values[i] + "'";
+    const std::string value = "'" + value + "'";
     LoadResult from_file =
         load_yaml(dot == std::string::npos
                       ? path + ": " + value

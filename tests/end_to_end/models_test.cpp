@@ -1,17 +1,21 @@
 // The conformance suite of the server models: whatever lanes and sockets a model has, a server
 // answers, counts, sheds, drains and ends alike. Features of single models are in
 // model_features_test.cpp and model_processes_test.cpp.
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include "config/server_models.h"
 #include "net/udp_socket.h"
+#include "tests/end_to_end/every_model.h"
 #include "tests/end_to_end/gate_file.h"
 #include "tests/end_to_end/model_cases.h"
 #include "tests/end_to_end/peers.h"
@@ -430,6 +434,21 @@ TEST_P(Model, KeepsItsLedgerWithoutHistogramsAndDetails) {
     EXPECT_EQ(receive.at("batch").at("count"), 0);
     EXPECT_EQ(receive.at("entered"), 40);
     server.expect_clean_end();
+  }
+}
+
+// --- every model is in the lists that the tests of all models go through ---
+
+TEST(EveryModel, IsUnderTest) {
+  const std::vector<ModelCase> cases = model_cases();
+  const std::vector<ModelUnderTest> models = every_model();
+  for (const ModelTraits& model : kModels) {
+    const std::string name(model.name);
+    EXPECT_TRUE(std::ranges::any_of(cases, [&](const ModelCase& one) { return one.model == name; }))
+        << name;
+    EXPECT_TRUE(std::ranges::any_of(models, [&](const ModelUnderTest& one) {
+      return one.environment.at("CPSS_MODEL") == name;
+    })) << name;
   }
 }
 

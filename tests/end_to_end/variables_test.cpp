@@ -1,5 +1,6 @@
-// The twelve variables of the article on staged servers, each test named after its variable, and
-// CPU lists and socket buffers, which go with them: their effects as seen from outside the server.
+// Variables, each test named after its own: the twelve of the article on staged servers, CPU lists
+// and socket buffers, which go with them, and others whose effect no other file tests; all as seen
+// from outside the server.
 // How to see the same by hand: docs/variables.md.
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-// docs/counters.md has to say the same as stats/metrics.h. Run with CPSS_UPDATE_DOCS=1 to rewrite
+// docs/counters.md has to say the same as stats/metrics.h. Run with UPDATE_GENERATED=1 to rewrite
 // it.
 #include <cstdlib>
 #include <string>
@@ -37,7 +37,7 @@ std::string expected_page() {
       "are unsigned 64-bit, counted for each stage from the start of the server, and never\n"
       "reset. `getstat --json` has all of them, of each stage (`stages`) and of the main\n"
       "thread (`server`). This page is made from `stats/metrics.h` and `stats/troubles.h`:\n"
-      "run the test `CountersPageTest` with `CPSS_UPDATE_DOCS=1`.\n";
+      "run the test `CountersPageTest` with `UPDATE_GENERATED=1`.\n";
   constexpr std::string_view kTable = "\n| name | unit | meaning |\n|---|---|---|\n";
 
   page += fmt::format("\n## Counters of each stage\n{}", kTable);
@@ -83,8 +83,8 @@ std::string expected_page() {
 
 TEST(CountersPageTest, SaysWhatTheTablesSay) {
   const std::string expected = expected_page();
-  if (std::getenv("CPSS_UPDATE_DOCS") != nullptr) write_file(kPage, expected);
-  EXPECT_EQ(read_file(kPage), expected) << "run this test with CPSS_UPDATE_DOCS=1";
+  if (std::getenv("UPDATE_GENERATED") != nullptr) write_file(kPage, expected);
+  EXPECT_EQ(read_file(kPage), expected) << "run this test with UPDATE_GENERATED=1";
 }
 
 }  // namespace

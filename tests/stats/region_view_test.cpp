@@ -219,10 +219,11 @@ TEST(RegionViewTest, EveryOffsetIsChecked) {
   for (const std::uint64_t offset :
        {kFar, kWraps, std::uint64_t{region.bytes.size()} - 8, std::uint64_t{sizeof(Header) + 1}})
     EXPECT_THAT(refusal_of(RegionBytes().put(region.block(1), offset)), HasSubstr("svc-0"));
-  const std::size_t place = region.metric(3) + offsetof(layout::MetricEntry, offset);
+  constexpr auto kEntered = static_cast<std::size_t>(Counter::entered);
+  const std::size_t place = region.metric(kEntered) + offsetof(layout::MetricEntry, offset);
   for (const std::uint32_t offset : {std::uint32_t{kBlockBytes}, ~7u, 4u})
     EXPECT_THAT(refusal_of(RegionBytes().put(place, offset)), HasSubstr("'entered'"));
-  const std::size_t values = region.metric(3) + offsetof(layout::MetricEntry, values);
+  const std::size_t values = region.metric(kEntered) + offsetof(layout::MetricEntry, values);
   EXPECT_THAT(refusal_of(RegionBytes().put(values, std::uint32_t{2})), HasSubstr("'entered'"));
   EXPECT_THAT(refusal_of(RegionBytes().put(offsetof(Header, block_bytes), kFar)),
               HasSubstr("outside the file"));

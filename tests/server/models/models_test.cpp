@@ -286,10 +286,9 @@ TEST(Assignment, MaxInsideIsSlotsAndABatchOfEachLaneAndWhatWaitsForSlots) {
 }
 
 TEST(Assignment, NoneOfTheModelsLeavesAMessageWithoutALane) {
-  for (const ServerModel model : {ServerModel::seda, ServerModel::sped, ServerModel::symped,
-                                  ServerModel::amped, ServerModel::mp}) {
-    PipelineOptions options = options_of(model);
-    options.worker.lanes = model == ServerModel::amped ? 1 : 0;
+  for (const ModelTraits& model : kModels) {
+    PipelineOptions options = options_of(model.id);
+    options.worker.lanes = model.workers == WorkerUse::required ? 1 : 0;
     const Assignment assignment = assignment_of(options);
     for (const StageId step : {StageId::receive, StageId::service, StageId::response})
       EXPECT_GT(lanes_with(assignment, step), 0u);

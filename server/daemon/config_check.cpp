@@ -91,8 +91,8 @@ std::vector<SocketAddress> require_listenable(const ListenerOptions& meant) {
   }
 }
 
-// Binds none of the ports and makes no region. Problems of settings are added to `loaded`; any other
-// problem is thrown as a start throws it. Returns, a line each, what only a start can tell.
+// Binds none of the ports and makes no region. Problems of settings are added to `loaded`; any
+// other problem is thrown as a start throws it. Returns, a line each, what only a start can tell.
 std::vector<std::string> check_as_a_start(LoadResult& loaded, const Plan& plan,
                                           const char* const* environment) {
   const Settings& settings = loaded.settings;

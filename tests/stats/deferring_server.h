@@ -33,9 +33,7 @@ class DeferringServer {
         main(region.writer(6)) {}
 
   // Messages that a reader can find in the request queue.
-  void take_in(std::uint64_t n) {
-    count_forwarded(receive, n);
-  }
+  void take_in(std::uint64_t n) { count_forwarded(receive, n); }
   // ... that the service stage has taken from there and put into the response or the worker queue.
   void serve(std::uint64_t n) {
     enter(service, n);

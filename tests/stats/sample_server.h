@@ -43,9 +43,7 @@ class SampleServer {
   explicit SampleServer(std::string path) : SampleServer(sample_options(std::move(path))) {}
 
   // Messages that a reader can find in the request queue.
-  void take_in(std::uint64_t n) {
-    count_forwarded(receive, n);
-  }
+  void take_in(std::uint64_t n) { count_forwarded(receive, n); }
   void serve(std::uint64_t n) {
     service.add(Counter::entered, n);
     service.record(HistogramId::wait_ns, 1500, n);

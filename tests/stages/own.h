@@ -17,6 +17,7 @@ class Own {
   explicit Own(std::uint32_t size, const Options&... options)
       : memory_(bytes(size)), object_(*T::create(memory_.data(), size, options...)) {}
 
+  // NOLINTNEXTLINE(google-explicit-constructor): fixtures pass it on as the object itself
   operator T&() const { return object_; }
   T* operator->() const { return &object_; }
 

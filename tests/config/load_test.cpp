@@ -163,11 +163,11 @@ TEST(Load, TakesEverySettingFromEverySource) {
 
     const std::string path(row.yaml_path);
     const std::size_t dot = path.find('.');
-    const std::string value = "'" + value + "'";
+    const std::string scalar = "'" + value + "'";
     LoadResult from_file =
         load_yaml(dot == std::string::npos
-                      ? path + ": " + value
-                      : path.substr(0, dot) + ":\n  " + path.substr(dot + 1) + ": " + value);
+                      ? path + ": " + scalar
+                      : path.substr(0, dot) + ":\n  " + path.substr(dot + 1) + ": " + scalar);
     EXPECT_THAT(from_file.errors, IsEmpty());
     EXPECT_EQ(from_file.origin(row.id).source, Source::file);
     from_file.settings.config_file.reset();

@@ -37,6 +37,29 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return result;
 }
 
+// Attributes with which a program does not ignore the signals that end it, whatever the tests do. A
+// shell lets programs that it runs in the background ignore SIGINT and SIGQUIT, nohup(1) SIGHUP, and
+// programs keep what they inherit.
+class DefaultSignals {
+ public:
+  DefaultSignals() {
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::posix_spawnattr_init(&attributes_);
+    for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) ::sigaddset(&signals, number);
+    ::posix_spawnattr_setsigdefault(&attributes_, &signals);
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF);
+  }
+  ~DefaultSignals() { ::posix_spawnattr_destroy(&attributes_); }
+  DefaultSignals(const DefaultSignals&) = delete;
+  DefaultSignals& operator=(const DefaultSignals&) = delete;
+
+  const posix_spawnattr_t* get() const { return &attributes_; }
+
+ private:
+  posix_spawnattr_t attributes_;
+};
+
 // The master end of a new terminal: reads what a program writes to the other end.
 FileDescriptor open_terminal() {
   FileDescriptor terminal(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
@@ -68,7 +91,7 @@ Program::Program(std::vector<std::string> arguments, const Environment& environm
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output_file_.c_str(), kWrite, 0);
   ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, error_place.c_str(), kWrite, 0);
-  const int error = ::posix_spawn(&pid_, name_.c_str(), &actions, nullptr,
+  const int error = ::posix_spawn(&pid_, name_.c_str(), &actions, DefaultSignals().get(),
                                   pointers(arguments).data(), pointers(lines).data());
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) throw std::system_error(error, std::generic_category(), name_);

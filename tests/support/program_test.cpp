@@ -1,7 +1,9 @@
 #include "tests/support/program.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 
 #include <gmock/gmock.h>
@@ -34,6 +36,16 @@ TEST(StartedProgram, HasTheGivenEnvironmentAndNothingOfOurs) {
       run_program(shell("echo $GIVEN $CPSS_BATCH; read line || echo end"), {{"GIVEN", "value"}});
   ::unsetenv("CPSS_BATCH");
   EXPECT_EQ(run.output, "value\nend\n");
+}
+
+// As where the tests run in the background of a shell script.
+TEST(StartedProgram, IgnoresNoSignalBecauseTheTestsDo) {
+  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) {
+    const auto before = std::signal(number, SIG_IGN);
+    const Finished run = run_program(shell("kill -" + std::to_string(number) + " $$"));
+    std::signal(number, before);
+    EXPECT_EQ(run.code, 128 + number);
+  }
 }
 
 TEST(StartedProgram, CanBeWatchedAndSignalled) {

@@ -38,8 +38,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 }
 
 // Attributes with which a program does not ignore the signals that end it, whatever the tests do. A
-// shell lets programs that it runs in the background ignore SIGINT and SIGQUIT, nohup(1) SIGHUP, and
-// programs keep what they inherit.
+// shell lets programs that it runs in the background ignore SIGINT and SIGQUIT, nohup(1) SIGHUP;
+// and programs keep what they inherit.
 class DefaultSignals {
  public:
   DefaultSignals() {

@@ -30,7 +30,9 @@
 //   S3  pending is set only with waiters > 0, and every waiter clears it before it sleeps: the
 //       futex word it sleeps on is exactly 0 (no value, not pending, not closed). So a wake-up can
 //       neither be forgotten (S2) nor get stuck: if it found no thread asleep, the waiter it was
-//       meant for has not slept yet and will not.
+//       meant for has not slept yet and will not. (A waiter that sleeps on the eventfd need not
+//       clear it if begin_wait() found nothing: the signal that goes with the mark is yet to come,
+//       or can still be read, or was read by a waiter that is awake and will look.)
 //   S4  A take that reports 0 tokens has taken none.
 //   S5  While pending is set no waiter has looked since it was set: each look clears pending and
 //       width. So each wake-up sent meanwhile has reached another sleeper, or there was none; and a
@@ -135,9 +137,13 @@ class alignas(64) BasicSemaphore {
   }
 
   // A wait in steps, for waiters that sleep elsewhere (an epoll with the eventfd in it).
-  // begin_wait() counts the caller in; then the caller repeats poll_wait(), sleeping in between,
+  // begin_wait() counts the caller in and returns whether there is anything to take or to learn,
+  // in which case the caller must not sleep yet. Then it repeats poll_wait(), sleeping in between,
   // until it returns something other than `waiting`; or it gives up with end_wait().
-  void begin_wait() noexcept { state_.fetch_add(kOneWaiter, std::memory_order_relaxed); }
+  bool begin_wait() noexcept {
+    const std::uint64_t seen = state_.fetch_add(kOneWaiter, std::memory_order_relaxed);
+    return value_of(seen) > 0 || (seen & kClosed) != 0;
+  }
 
   // One look by a counted waiter: takes tokens and counts the caller out, or leaves it counted and
   // returns `waiting`. `closed` counts it out too.

@@ -123,7 +123,7 @@ class alignas(64) BasicSlotQueue {
 
     // A wait in steps, for lanes that sleep elsewhere: see BasicSemaphore. poll_wait() sets entries
     // aside for try_take().
-    void begin_wait() noexcept { queue_->ready_.begin_wait(); }
+    bool begin_wait() noexcept { return queue_->ready_.begin_wait(); }
     TakeResult poll_wait(std::uint32_t max) noexcept {
       const TakeResult result = queue_->ready_.poll_wait(max, lanes_);
       tokens_ += result.tokens;
@@ -132,6 +132,9 @@ class alignas(64) BasicSlotQueue {
     std::uint32_t end_wait() noexcept { return queue_->ready_.end_wait(); }
     int event_fd() const noexcept { return queue_->ready_.event_fd(); }
 
+    // A guess: there was nothing to take.
+    bool empty_guess() const noexcept { return tokens_ == 0 && ready_guess() == 0; }
+    std::uint32_t ready_guess() const noexcept { return queue_->ready_guess(); }
     // Gives the entries that a wait has set aside to the other lanes. Returns how many it woke.
     std::uint32_t give_back() noexcept {
       if (tokens_ == 0) return 0;
@@ -152,6 +155,8 @@ class alignas(64) BasicSlotQueue {
 
   // A guess: entries that were ready at some moment during the call.
   std::uint32_t ready_guess() const noexcept { return ready_.value_guess(); }
+  // A guess: lanes that waited.
+  std::uint32_t waiters_guess() const noexcept { return ready_.waiters_guess(); }
   // A guess: nothing is ready, and `consumers` lanes wait.
   bool idle_guess(std::uint32_t consumers) const noexcept { return ready_.idle_guess(consumers); }
 

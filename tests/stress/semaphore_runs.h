@@ -189,21 +189,25 @@ class SemaphoreRuns {
 
   std::uint32_t poll_take(Worker& me, Semaphore& semaphore, std::uint64_t max) {
     me.doing("waits");
-    semaphore.begin_wait();
+    // A waiter for which nothing was there when it was counted in may sleep without a look.
+    bool looks = semaphore.begin_wait() || me.random().one_in(2);
     for (;;) {
-      const TakeResult result =
-          semaphore.poll_wait(std::min(me.random().up_to(4), static_cast<std::uint32_t>(max)));
-      if (result.status != TakeStatus::waiting) {
-        me.progressed(result.tokens);
-        return result.tokens;
+      if (looks) {
+        const TakeResult result =
+            semaphore.poll_wait(std::min(me.random().up_to(4), static_cast<std::uint32_t>(max)));
+        if (result.status != TakeStatus::waiting) {
+          me.progressed(result.tokens);
+          return result.tokens;
+        }
       }
       if (me.random().one_in(16)) {
         semaphore.end_wait();
-        semaphore.begin_wait();
+        looks = semaphore.begin_wait() || me.random().one_in(2);
         continue;
       }
       pollfd event{semaphore.event_fd(), POLLIN, 0};
       poll(&event, 1, run_.waits == Waits::timed ? 1 : -1);
+      looks = true;
     }
   }
 

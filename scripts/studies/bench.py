@@ -61,6 +61,8 @@ def traffics(numbers: Path | None) -> list[Traffic]:
     segments = dataclasses.replace(echo, more=SEGMENTS)
     two_cpus = {"CPSS_SERVICE": "work", "CPSS_WORK": "fixed:50;burn"}
     data = str(numbers / "queries.tsv") if numbers else ""
+    on_numbers = {CPSSD: {"CPSS_SERVICE": "lookup",
+                          "CPSS_NUMBERS": str(numbers / "numbers.csv") if numbers else ""}}
     lookup = Load("lookup", size=SIZE, outstanding=OUTSTANDING, more=(*SEGMENTS, "-d", data))
     return [
         Traffic("plain", "one peer, plain datagrams", echo, (MMSG,),
@@ -77,14 +79,15 @@ def traffics(numbers: Path | None) -> list[Traffic]:
                 dataclasses.replace(echo, clients=256), (MMSG,), _variants("sped", "queued", "no GSO")),
         Traffic("ping", "one message at a time", dataclasses.replace(echo, outstanding=1),
                 (BLOCKING,), _variants("sped", "queued", "no spin")),
-        Traffic("lookup", "segments, service lookup on real numbers", lookup, (),
-                {CPSSD: {"CPSS_SERVICE": "lookup",
-                         "CPSS_NUMBERS": str(numbers / "numbers.csv") if numbers else ""}},
+        Traffic("lookup", "segments, service lookup on real numbers", lookup, (), on_numbers,
                 needs_numbers=True),
-        Traffic("plain unpinned", "plain, server and client on any CPU", echo, (MMSG,),
-                pinned=False),
-        Traffic("segments unpinned", "segments, server and client on any CPU", segments,
-                (MMSG, OFFLOAD), pinned=False),
+        *(Traffic(f"{name} unpinned", f"{name}, server and client on any CPU", load, floors,
+                  servers or {CPSSD: {}}, pinned=False, needs_numbers=name == "lookup")
+          for name, load, floors, servers in (
+              ("plain", echo, (MMSG,), None), ("segments", segments, (MMSG, OFFLOAD), None),
+              ("peers", dataclasses.replace(echo, clients=256), (MMSG,), None),
+              ("ping", dataclasses.replace(echo, outstanding=1), (BLOCKING,), None),
+              ("lookup", lookup, (), on_numbers))),
         Traffic("article", f"{ARTICLE_COUNT:,} messages, 32 in a packet",
                 dataclasses.replace(segments, count=ARTICLE_COUNT), ()),
         Traffic("article plain", f"{ARTICLE_COUNT:,} messages, plain",

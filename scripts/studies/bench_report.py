@@ -73,6 +73,12 @@ TARGETS = (
     Target("rate, peers", "messages_per_s", f"peers: {CPSSD}", f"peers: {MMSG}", 1.0,
            at_least=True, within_spread=True),
     Target("article", "messages_per_s", f"article: {CPSSD}", None, 412_000, at_least=True),
+    Target("unpinned, plain", "cpu_us", f"plain unpinned: {CPSSD}", f"plain unpinned: {MMSG}",
+           0.605, within_spread=True),
+    Target("unpinned, segments", "cpu_us", f"segments unpinned: {CPSSD}",
+           f"segments unpinned: {MMSG}", 0.08, 0.06),
+    Target("unpinned, segments", "cpu_us", f"segments unpinned: {CPSSD}",
+           f"segments unpinned: {OFFLOAD}", 1.5, 1.2),
     Target("two service lanes", "messages_per_s", "work: cpssd, 2 service lanes",
            "work: cpssd, 1 service lane", 1.8, at_least=True),
 )
@@ -152,7 +158,8 @@ def _target_lines(records: Sequence[Record]) -> list[str]:
 # What CPU times are shares of, in the same round: a case, for each traffic that has one.
 BASES = {**{traffic.name: f"{traffic.name}: {traffic.floors[0]}" for traffic in traffics(None)
             if traffic.floors},
-         "lookup": f"segments: {CPSSD}", "counters": f"counters: {UNCOUNTED}"}
+         "lookup": f"segments: {CPSSD}", "lookup unpinned": f"segments unpinned: {CPSSD}",
+         "counters": f"counters: {UNCOUNTED}"}
 
 
 def with_ratios(records: Sequence[Record]) -> list[Record]:

@@ -43,15 +43,16 @@ def _model(title: str, name: str, transient: bool = False, **settings: object) -
                  transient)
 
 
-SEDA, SEDA_WORKERS, SPED, AMPED = "seda", "seda-workers", "sped", "amped"
+DEFAULT, SEDA, SEDA_WORKERS, SPED, AMPED = "default", "seda", "seda-workers", "sped", "amped"
 SYMPED_SHARED, SYMPED_REUSEPORT, SYMPED_HANDOFF = (f"symped-{sockets}" for sockets in
                                                    ("shared", "reuseport", "handoff"))
 PREFORK, PREFORK_REUSEPORT, FORK = "mp-prefork", "mp-prefork-reuseport", "mp-fork"
 
 _REUSEPORT = {"SOCKETS": "reuseport", "STEERING": "random"}
 MODELS = {
-    SEDA: _model("seda", "seda"),
-    SEDA_WORKERS: _model(f"seda, {WORKERS} workers", "seda", WORKER_THREADS=WORKERS),
+    DEFAULT: _model("default: nothing set", "seda"),
+    SEDA: _model("seda, pools", "seda"),
+    SEDA_WORKERS: _model(f"seda, pools, {WORKERS} workers", "seda", WORKER_THREADS=WORKERS),
     SPED: _model("sped", "sped"),
     SYMPED_SHARED: _model("symped, shared", "symped", LANES=LANES, SOCKETS="shared"),
     SYMPED_REUSEPORT: _model("symped, reuseport", "symped", LANES=LANES, **_REUSEPORT),
@@ -326,7 +327,7 @@ def _labels(cell: Cell, model: str, variant: str = "") -> dict:
 
 def _for_cpus(model: str, cpus: int) -> dict[str, str]:
     """The stage that does the work has a lane for each CPU."""
-    return {"CPSS_SERVICE_THREADS": str(cpus)} if model in (SEDA, SEDA_WORKERS) and cpus > 1 else {}
+    return {"CPSS_SERVICE_THREADS": str(cpus)} if model in (SEDA, SEDA_WORKERS) else {}
 
 
 def write_numbers(folder: Path) -> None:

@@ -100,7 +100,7 @@ def _body(options: argparse.Namespace) -> int:
         return EXIT_DONE
     with measuring(options, folder, store, [plan.study.experiment]) as output:
         plan.prepare(folder)
-        records = plan.measure(store, _Runner(programs, output.scratch))
+        records = plan.measure(store, ModelRunner(programs, output.scratch))
         return publish(plan.study, records, output, options.quick)
 
 
@@ -191,7 +191,7 @@ def own_load(service: str, text: str, seconds: float) -> Load:
     return Load(**given, more=tuple(more))
 
 
-class _Runner:
+class ModelRunner:
     """A server for the case alone, a short load to warm it up, the load, an end in good order."""
 
     def __init__(self, programs: Programs, scratch: Path):

@@ -285,7 +285,9 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .range = {1, 256},
      .default_text = "1",
      .models = UsedBy(&ModelTraits::staged),
-     .help = "Threads of the service stage"},
+     .help = "Threads of the service stage, which then each stage has. Where none of the three "
+             "numbers is "
+             "set, threads are not bound to a stage (CPSS_DISPATCH)"},
 
     {.id = Setting::service_cpus,
      .group = "Service",
@@ -347,7 +349,9 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .range = {1, 256},
      .default_text = "1",
      .models = UsedBy(&ModelTraits::staged),
-     .help = "Threads of the receive stage"},
+     .help = "Threads of the receive stage, which then each stage has. Where none of the three "
+             "numbers is "
+             "set, threads are not bound to a stage (CPSS_DISPATCH)"},
 
     {.id = Setting::receive_cpus,
      .group = "Stages",
@@ -412,8 +416,8 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .unit = "messages",
      .range = {1, 65'534},
      .models = UsedBy(&ModelTraits::has_workers),
-     .empty_means = "half the slots, in the model amped with overload policy block all of them, "
-                    "within the same limits",
+     .empty_means = "half the slots; all of them where threads that receive must not wait for room "
+                    "(overload policy block, model amped or no pools), within the same limits",
      .help = "Most messages that wait for a worker; what a full queue means is for the overload "
              "policy to say"},
 
@@ -440,7 +444,9 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .range = {1, 256},
      .default_text = "1",
      .models = UsedBy(&ModelTraits::staged),
-     .help = "Threads of the response stage"},
+     .help = "Threads of the response stage, which then each stage has. Where none of the three "
+             "numbers is "
+             "set, threads are not bound to a stage (CPSS_DISPATCH)"},
 
     {.id = Setting::response_cpus,
      .group = "Stages",
@@ -572,9 +578,12 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .default_text = "inline",
      .models = UsedBy(&ModelTraits::staged),
      .help = "How messages get to the next stage. queued: always by its queue, to its own threads. "
-             "inline: a thread that has nothing else to do goes on with them itself, if the next "
-             "stage is idle and has the same CPUs and scheduling class; if the server may use one "
-             "CPU only, also if it has something else to do"},
+             "inline: if no number of threads is set (CPSS_RECV_THREADS, CPSS_SERVICE_THREADS, "
+             "CPSS_RESP_THREADS), each thread takes messages all the way, and leaves to threads "
+             "that sleep what is worth it; with threads of its own for each stage, one that has "
+             "nothing else to do goes on with messages itself, if the next stage is idle and has "
+             "the same CPUs and scheduling class, and if the server may use one CPU only, also if "
+             "it has something else to do"},
 
     {.id = Setting::inline_max_us,
      .group = "Dispatch",
@@ -584,9 +593,11 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .member = &Settings::inline_max_us,
      .unit = "microseconds",
      .range = {0, 1'000'000},
-     .default_text = "50",
+     .default_text = "200",
      .models = UsedBy(&ModelTraits::staged),
-     .help = "Longest time that a batch is expected to take which a thread runs inline"},
+     .help =
+         "Longest time that a batch is expected to take which a thread runs inline: so long other "
+         "messages may wait behind it"},
 
     {.id = Setting::spin_us,
      .group = "Dispatch",

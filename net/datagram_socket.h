@@ -62,10 +62,11 @@ struct SendResult {
                              // room now; 0: the rest was not tried, call again
 };
 
-// How much of a socket's send buffer (SO_SNDBUF, socket(7)) is taken by datagrams that the kernel
-// has accepted and not yet released: they are on their way through a network card, or wait until
-// the kernel knows a neighbour's hardware address.
-struct SendBufferUse {
+// How much of a socket's buffer is taken. Of the send buffer (SO_SNDBUF, socket(7)): by datagrams
+// that the kernel has accepted and not yet released, which are on their way through a network card,
+// or wait until the kernel knows a neighbour's hardware address. Of the receive buffer (SO_RCVBUF):
+// by datagrams that wait to be received.
+struct BufferUse {
   std::size_t taken = 0;  // bytes, as the kernel charges for them: more than their payload
   std::size_t size = 0;   // 0: not known
 };
@@ -82,7 +83,8 @@ class DatagramSocket {
   // Waits until the kernel may take another datagram, at most `longest`. May return early.
   virtual void wait_writable(std::chrono::milliseconds longest) noexcept = 0;
 
-  virtual SendBufferUse send_buffer_use() const noexcept { return {}; }
+  virtual BufferUse send_buffer_use() const noexcept { return {}; }
+  virtual BufferUse receive_buffer_use() const noexcept { return {}; }
 
   // A lane waits in epoll until it is readable; -1 if there is none (a fake).
   virtual int descriptor() const noexcept = 0;

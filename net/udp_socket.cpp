@@ -134,9 +134,14 @@ void UdpSocket::wait_writable(std::chrono::milliseconds longest) noexcept {
   ::nanosleep(&pause, nullptr);
 }
 
-SendBufferUse UdpSocket::send_buffer_use() const noexcept {
+BufferUse UdpSocket::send_buffer_use() const noexcept {
   const auto info = memory_info(fd_);
   return {info[SK_MEMINFO_WMEM_ALLOC], info[SK_MEMINFO_SNDBUF]};
+}
+
+BufferUse UdpSocket::receive_buffer_use() const noexcept {
+  const auto info = memory_info(fd_);
+  return {info[SK_MEMINFO_RMEM_ALLOC], info[SK_MEMINFO_RCVBUF]};
 }
 
 }  // namespace cpss

@@ -99,7 +99,8 @@ class UdpSocket final : public DatagramSocket {
                         std::span<Arrival> arrivals) noexcept override;
   SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override;
   void wait_writable(std::chrono::milliseconds longest) noexcept override;
-  SendBufferUse send_buffer_use() const noexcept override;
+  BufferUse send_buffer_use() const noexcept override;
+  BufferUse receive_buffer_use() const noexcept override;
   int descriptor() const noexcept override { return fd_; }
 
   const SocketAddress& local_address() const noexcept { return local_; }  // with the real port

@@ -28,6 +28,8 @@ std::string model_text(const PipelineOptions& options, const Assignment& assignm
     if (assignment.process_per_message)
       return fmt::format("a process for each message, {} at most", options.slots);
     if (assignment.separate_processes) return fmt::format("processes: {}", assignment.lanes.size());
+    if (assignment.work_sharing)
+      return workers + fmt::format("{} lanes that share all work", options.sharing_lanes);
     if (traits_of(options.model).staged)
       return fmt::format("{} receive, {} service, {}{}", options.receive.lanes,
                          options.service.lanes, workers,

@@ -24,7 +24,10 @@ constexpr std::uint64_t kProcessBytes = std::uint64_t{1} << 19;
 std::uint64_t resources_bytes(const PipelineOptions& options, std::uint32_t slots) {
   std::uint64_t bytes = SlotStore::bytes(slots, options.window_bytes) + SlotPool::bytes(slots) +
                         2 * SlotQueue::bytes(slots);
-  if (options.worker.lanes > 0) bytes += WorkerQueue::bytes();
+  if (options.worker.lanes > 0)
+    bytes += WorkerQueue::bytes();
+  else if (options.sharing_lanes > 0)
+    bytes += SlotQueue::bytes(slots);
   return bytes;
 }
 

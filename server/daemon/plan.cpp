@@ -25,7 +25,7 @@
 namespace cpss {
 namespace {
 
-// Every CPU that some stage may use.
+// Every CPU that some lane may use.
 std::set<unsigned> all_cpus(const Settings& settings, const Machine& machine) {
   std::set<unsigned> all;
   const auto add = [&](const std::vector<unsigned>& cpus) {
@@ -57,9 +57,35 @@ void set_model(PipelineOptions& options, const Settings& settings, const Machine
                                            : std::max(settings.slots, options.lanes);
 }
 
-unsigned worker_queue_places(const Settings& settings) {
+// How many lanes share all the work of the server: where nothing says that each stage is to have
+// threads of its own. 0: there are pools.
+//   * A pool that is set is the article's pipeline; so is dispatch by queues alone.
+//   * Lanes that have sockets of their own cannot leave them to others.
+//   * Stages that the scheduler treats differently do not share threads.
+//   * Who waits for room in the worker queue takes no datagrams meanwhile: that is for threads of
+//     the service stage. Where a worker queue of unset size holds every slot, nobody has to.
+unsigned sharing_lanes(const LoadResult& loaded, const Machine& machine) {
+  const Settings& settings = loaded.settings;
+  if (!traits_of(settings.model).staged || settings.dispatch != Dispatch::run_inline ||
+      settings.inline_max_us == 0 || settings.sockets != SocketSharing::shared)
+    return 0;
+  for (const Setting pool :
+       {Setting::receive_threads, Setting::service_threads, Setting::response_threads})
+    if (loaded.is_set(pool)) return 0;
+  if (settings.receive_priority || settings.response_priority ||
+      settings.receive_cpus != settings.service_cpus ||
+      settings.receive_cpus != settings.response_cpus)
+    return 0;
+  const bool bounded = settings.worker_queue || settings.slots > WorkerQueue::kMaxEntries;
+  if (worker_lanes(loaded) > 0 && settings.overload == OverloadPolicy::block && bounded) return 0;
+  return machine.at_once(settings.receive_cpus.empty() ? machine.cpus.size()
+                                                       : settings.receive_cpus.size()) +
+         1;
+}
+
+unsigned worker_queue_places(const Settings& settings, bool sharing) {
   const bool holds_all =
-      traits_of(settings.model).one_loop && settings.overload == OverloadPolicy::block;
+      (sharing || traits_of(settings.model).one_loop) && settings.overload == OverloadPolicy::block;
   return settings.worker_queue.value_or(
       std::clamp(holds_all ? settings.slots : settings.slots / 2, 1U, WorkerQueue::kMaxEntries));
 }
@@ -75,7 +101,8 @@ PipelineOptions pipeline_options(const LoadResult& loaded, const Machine& machin
   options.response = {settings.response_threads, settings.response_cpus, settings.response_priority,
                       detail(settings.response_stats)};
   options.on_demand_threads = settings.on_demand_threads.value_or(0);
-  options.worker_queue = worker_queue_places(settings);
+  options.sharing_lanes = sharing_lanes(loaded, machine);
+  options.worker_queue = worker_queue_places(settings, options.sharing_lanes > 0);
   options.defer_all = settings.defer == DeferScope::all;
   options.shed = settings.overload == OverloadPolicy::shed;
   options.busy_rate = settings.busy_rate;

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "server/models/models.h"
 
 namespace cpss {
@@ -35,9 +37,25 @@ void add_pool(Assignment& assignment, const char* kind, StageId step, const Pool
                                 .real_time_priority = pool.real_time_priority});
 }
 
+// One lane more than there are CPUs: lanes may block in messages that the service defers. Those are
+// a stage of their own, which each lane runs in passing, unless there are workers.
+Assignment work_sharing(const PipelineOptions& options) {
+  Assignment result;
+  for (unsigned i = 0; i < options.sharing_lanes; ++i) {
+    LanePlan lane = whole_lane(options, "lane", i);
+    if (options.worker.lanes == 0) lane.inline_steps = {StageId::worker};
+    result.lanes.push_back(std::move(lane));
+  }
+  add_workers(result, options);
+  share_out_sockets(result, options.sockets);
+  result.work_sharing = true;
+  return result;
+}
+
 }  // namespace
 
 Assignment seda(const PipelineOptions& options) {
+  if (options.sharing_lanes > 0) return work_sharing(options);
   Assignment result;
   add_pool(result, "recv", StageId::receive, options.receive, receive_runs_inline(options));
   add_pool(result, "svc", StageId::service, options.service, service_runs_inline(options));

@@ -41,6 +41,7 @@ struct Assignment {
   bool shared_sockets = false;       // several lanes wait for the same sockets
   bool leader_followers = false;     // the lanes listen one at a time (SocketSharing::handoff)
   bool separate_processes = false;   // each lane is a process
+  bool work_sharing = false;         // lanes that run all steps share their work
   bool process_per_message = false;  // transient lanes are processes, started by the receive lane
 };
 

@@ -21,7 +21,14 @@ LaneRuntime::LaneRuntime(Parts parts)
                &resources_.in.scoreboard.troubles(p_.number)) {
   // Downstream first: each step gets the one behind it.
   if (has(StageId::response)) make_response();
+  if (resources_.work_sharing() && receives_and_answers())
+    sharing_.emplace(WorkSharing::Wiring{
+        resources_.requests, *resources_.attendance, resources_.in.scoreboard.awake(),
+        resources_.hop_time, service_cost(), response_cost(),
+        static_cast<std::uint64_t>(resources_.in.options.inline_max->count()),
+        resources_.in.options.cpus, resources_.receivers});
   if (has(StageId::service)) make_service();
+  if (plan().runs_inline(StageId::worker)) make_deferred();
   if (plan().runs(StageId::receive)) make_receive();
   if (plan().runs(StageId::worker)) make_worker();
   if (plan().runs(StageId::on_demand)) make_starter();
@@ -51,12 +58,14 @@ StatsWriter LaneRuntime::writer_of(StageId step) const {
 
 InlineDispatch LaneRuntime::inline_dispatch_to(StageId step, const SlotQueue& queue,
                                                const StepCost& cost, unsigned lanes,
-                                               InlineStep& next) const {
+                                               InlineStep& next) {
   const PipelineOptions& options = resources_.in.options;
   const bool its_own = plan().runs(step) || p_.messages_go_to != nullptr;
   const auto max =
       its_own ? std::uint64_t{0} : static_cast<std::uint64_t>(options.inline_max->count());
-  return InlineDispatch({queue, lanes, cost, max, options.cpus == 1, its_own}, next, context_);
+  InlineWiring wiring{queue, lanes, cost, max, options.cpus == 1, its_own};
+  if (step == StageId::service && sharing_) wiring.sharing = &*sharing_;
+  return InlineDispatch(wiring, next, context_);
 }
 
 void LaneRuntime::make_response() {
@@ -78,9 +87,15 @@ void LaneRuntime::make_response() {
 
 void LaneRuntime::make_service() {
   const PipelineOptions& options = resources_.in.options;
-  ServiceStep::Wiring wiring{resources_.in.service, resources_.store, resources_.requests,
-                             resources_.responses,  service_cost(),   batch(),
-                             resources_.servers};
+  ServiceStep::Wiring wiring{resources_.in.service,
+                             resources_.store,
+                             resources_.requests,
+                             resources_.responses,
+                             service_cost(),
+                             batch(),
+                             sharing_ ? 1 : resources_.servers};
+  if (sharing_) wiring.sharing = &*sharing_;
+  wiring.deferred = resources_.deferred;
   if (resources_.has_workers())
     wiring.deferral.emplace(ServiceStep::Deferral{
         *resources_.worker_queue, *resources_.occupancy, options.defer_all,
@@ -95,6 +110,19 @@ void LaneRuntime::make_service() {
   service_.emplace(wiring, context_, stats,
                    inline_dispatch_to(StageId::response, resources_.responses, response_cost(),
                                       resources_.responders, *response_));
+}
+
+void LaneRuntime::make_deferred() {
+  deferred_.emplace(
+      DeferredStep::Wiring{{resources_.in.service, resources_.store, resources_.responses},
+                           *resources_.deferred,
+                           *resources_.attendance,
+                           resources_.in.scoreboard.awake(),
+                           p_.number,
+                           p_.lane_state},
+      context_, writer_of(StageId::worker),
+      inline_dispatch_to(StageId::response, resources_.responses, response_cost(),
+                         resources_.responders, *response_));
 }
 
 void LaneRuntime::make_receive() {
@@ -130,19 +158,23 @@ void LaneRuntime::make_receive() {
 }
 
 void LaneRuntime::make_worker() {
-  worker_.emplace(WorkerStep::Wiring{{resources_.in.service, resources_.store,
-                                      *resources_.worker_queue, resources_.responses},
-                                     *resources_.occupancy,
-                                     resources_.longest_wait,
-                                     p_.lane_state},
-                  context_, writer_of(StageId::worker));
+  worker_.emplace(
+      WorkerStep::Wiring{{resources_.in.service, resources_.store, resources_.responses},
+                         *resources_.worker_queue,
+                         *resources_.occupancy,
+                         resources_.longest_wait,
+                         p_.lane_state,
+                         worker_load(),
+                         p_.number - resources_.first_worker()},
+      context_, writer_of(StageId::worker));
 }
 
 void LaneRuntime::make_starter() {
   starter_.emplace(
       OnDemandStarter::Wiring{resources_.in.service, resources_.store, *resources_.worker_queue,
                               resources_.responses, *resources_.occupancy, plan().cpus,
-                              resources_.longest_wait},
+                              resources_.longest_wait, worker_load(),
+                              &resources_.in.scoreboard.awake(), resources_.in.options.cpus},
       p_.places, context_, writer_of(StageId::on_demand));
 }
 
@@ -160,7 +192,12 @@ std::unique_ptr<WaitPlace> LaneRuntime::receive_place() {
   wiring.shared = resources_.in.assignment.shared_sockets;
   wiring.all_received = &all_received_;
   if (receives_and_answers() && resources_.replies_wake_by_event)
-    wiring.replies = &response_->input().consumer();
+    wiring.queues.push_back({&response_->input().consumer(), options.batch});
+  if (sharing_) {
+    wiring.sharing = &*sharing_;
+    wiring.queues.push_back({&service_->input().consumer(), options.batch, &*sharing_, &*sharing_});
+  }
+  if (deferred_) wiring.queues.push_back({&deferred_->consumer(), 1, nullptr, &*deferred_});
   return std::make_unique<ReceiveWait>(std::move(wiring), *receive_);
 }
 
@@ -191,6 +228,9 @@ std::unique_ptr<WaitPlace> LaneRuntime::make_place() {
 std::vector<Step*> LaneRuntime::repeated_steps() {
   if (worker_) return {&*worker_};
   if (starter_) return {&*starter_};
+  // What is inside comes first, and what may block last.
+  if (sharing_ && deferred_) return {&*response_, &*service_, &*receive_, &*deferred_};
+  if (sharing_) return {&*response_, &*service_, &*receive_};
   if (receives_and_answers())
     return {leading_ ? static_cast<Step*>(&*leading_) : &*receive_, &*response_};
   if (receive_) return {&*receive_};

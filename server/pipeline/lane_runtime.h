@@ -18,10 +18,12 @@
 #include "stages/lane/lane.h"
 #include "stages/lane/lane_context.h"
 #include "stages/lane/queue_wait.h"
+#include "stages/message/work_sharing.h"
 #include "stages/receive/leader.h"
 #include "stages/receive/receive.h"
 #include "stages/receive/receive_wait.h"
 #include "stages/response/response.h"
+#include "stages/service/deferred.h"
 #include "stages/service/on_demand.h"
 #include "stages/service/service.h"
 #include "stages/service/worker.h"
@@ -71,10 +73,11 @@ class LaneRuntime {
   StatsWriter writer_of(StageId step) const;
   // How the lane gets from one of its steps to the next.
   InlineDispatch inline_dispatch_to(StageId step, const SlotQueue& queue, const StepCost& cost,
-                                    unsigned lanes, InlineStep& next) const;
+                                    unsigned lanes, InlineStep& next);
   void make_response();
   void make_service();
   void make_receive();
+  void make_deferred();
   void make_worker();
   void make_starter();
   std::unique_ptr<WaitPlace> receive_place();
@@ -97,6 +100,9 @@ class LaneRuntime {
   }
   // A lane that may block with a message keeps no free slots from others, and its waits are long.
   bool may_block() const { return plan().may_block(); }
+  WorkerLoad* worker_load() const {
+    return resources_.worker_load ? &*resources_.worker_load : nullptr;
+  }
   bool receives_and_answers() const {
     return plan().runs(StageId::receive) && plan().runs(StageId::response);
   }
@@ -109,7 +115,9 @@ class LaneRuntime {
   bool received_all_ = false;
   // The steps that the lane has.
   std::optional<ResponseStep> response_;
+  std::optional<WorkSharing> sharing_;
   std::optional<ServiceStep> service_;
+  std::optional<DeferredStep> deferred_;
   std::optional<PromotingStep> promoting_;
   std::optional<ReceiveStep> receive_;
   std::optional<LeaderStep> leading_;

@@ -137,7 +137,7 @@ bool Pipeline::end_receiving(const std::function<bool()>& give_up) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   const Runtimes lanes = lanes_of(StageId::receive);
-  if (!resources_.replies_wake_by_event) return join_all(lanes, give_up);
+  if (!resources_.lanes_have_queues()) return join_all(lanes, give_up);
   for (LaneRuntime* runtime : lanes)
     while (!runtime->received_all(std::chrono::steady_clock::now() + std::chrono::milliseconds(50)))
       if (give_up()) return false;
@@ -151,7 +151,7 @@ bool Pipeline::end(const std::function<bool()>& give_up) {
     if (give_up()) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  resources_.requests.close();
+  resources_.close_requests();
   if (!join_all(lanes_of(StageId::service), give_up)) return false;
   if (resources_.has_workers()) {
     resources_.worker_queue->close();
@@ -221,6 +221,7 @@ std::uint64_t Pipeline::take_away_held() noexcept {
 
 void Pipeline::tick() {
   main_.add(Counter::futex_wakes, resources_.remind());
+  resources_.relieve();
   if (leaders_) leaders_->relieve(main_, scoreboard_);
   if (processes_) processes_->reap(Reason::failed_dead_process, main_);
 }

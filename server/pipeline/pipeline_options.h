@@ -32,6 +32,8 @@ struct PipelineOptions {
   unsigned max_lanes = 1;                          // not below `lanes`
   std::chrono::milliseconds idle_lane_end{10000};  // a lane ends after so long without the token
 
+  // Of seda: so many lanes that run all steps and share their work; 0: a pool for each stage.
+  unsigned sharing_lanes = 0;
   PoolOptions receive;  // also for lanes that run all steps, except for their number
   PoolOptions service;
   PoolOptions worker{.lanes = 0};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include <unistd.h>
 
@@ -31,9 +32,13 @@ PipelineResources::PipelineResources(const PipelineInputs& inputs)
           in.assignment.lanes,
           [](const LanePlan& lane) { return !lane.transient && !lane.may_block(); }))),
       workers_(lanes_with(in.assignment, StageId::worker)),
+      rounds_(receivers),
       replies_wake_by_event(workers_ > 0 && some_lane_receives_and_answers(in.assignment)),
       slots_event_(make_event()),
       replies_event_(make_event()),
+      requests_event_(work_sharing() ? make_event() : -1),
+      deferred_event_(work_sharing() ? make_event() : -1),
+      call_event_(work_sharing() ? make_event(EFD_SEMAPHORE) : -1),
       pool_memory_(SlotPool::bytes(in.options.slots), in.options.sharing, "cpss-slot-pool"),
       request_memory_(SlotQueue::bytes(in.options.slots), in.options.sharing, "cpss-request-queue"),
       response_memory_(SlotQueue::bytes(in.options.slots), in.options.sharing,
@@ -45,10 +50,17 @@ PipelineResources::PipelineResources(const PipelineInputs& inputs)
       pool(*SlotPool::create(pool_memory_.data(), in.options.slots,
                              {scope_of(in.options.sharing), slots_event_})),
       requests(*SlotQueue::create(request_memory_.data(), in.options.slots,
-                                  {scope_of(in.options.sharing), -1})),
+                                  {scope_of(in.options.sharing), requests_event_.get()})),
       responses(*SlotQueue::create(
           response_memory_.data(), in.options.slots,
           {scope_of(in.options.sharing), replies_wake_by_event ? replies_event_ : -1})) {
+  if (work_sharing()) attendance.emplace(receivers, call_event_.get());
+  if (work_sharing() && workers_ == 0) {
+    deferred_memory_.emplace(SlotQueue::bytes(in.options.slots), in.options.sharing,
+                             "cpss-deferred-queue");
+    deferred = SlotQueue::create(deferred_memory_->data(), in.options.slots,
+                                 {scope_of(in.options.sharing), deferred_event_.get()});
+  }
   if (workers_ == 0) return;
   const Scope scope = scope_of(in.options.sharing);
   worker_memory_.emplace(WorkerQueue::bytes() + sizeof(WorkerOccupancy), in.options.sharing,
@@ -56,6 +68,7 @@ PipelineResources::PipelineResources(const PipelineInputs& inputs)
   worker_queue = WorkerQueue::create(worker_memory_->data(), in.options.worker_queue, scope);
   occupancy = new (worker_memory_->data() + WorkerQueue::bytes())
       WorkerOccupancy(workers_, in.options.on_demand_threads, scope);
+  if (in.options.on_demand_threads > 0 && in.options.inline_max) worker_load.emplace(workers_);
 }
 
 PipelineResources::~PipelineResources() {
@@ -65,8 +78,36 @@ PipelineResources::~PipelineResources() {
 
 std::uint32_t PipelineResources::remind() noexcept {
   std::uint32_t wakes = pool.free_slots().remind() + requests.remind() + responses.remind();
+  if (deferred != nullptr) wakes += deferred->remind();
   if (has_workers()) wakes += worker_queue->remind() + occupancy->remind();
   return wakes;
+}
+
+void PipelineResources::relieve() noexcept {
+  if (!attendance) return;
+  unsigned held_up = 0;
+  for (unsigned lane = 0; lane < receivers; ++lane) {
+    const LaneProgress& progress = in.scoreboard.progress(lane);
+    const std::uint64_t before = std::exchange(rounds_[lane], progress.rounds());
+    if (!progress.may_take_long() && before == rounds_[lane]) ++held_up;
+  }
+  if (held_up == 0 || held_up < attendance->attending()) return;
+  attendance->set_held_up();
+  attendance->call();
+}
+
+// Lanes may all block from now on: there are no more datagrams that one of them must look after.
+void PipelineResources::close_requests() noexcept {
+  if (attendance) attendance->end();
+  requests.close();
+  if (deferred != nullptr) deferred->close();
+}
+
+std::size_t PipelineResources::first_worker() const noexcept {
+  const auto& lanes = in.assignment.lanes;
+  return static_cast<std::size_t>(
+      std::ranges::find_if(lanes, [](const LanePlan& lane) { return lane.runs(StageId::worker); }) -
+      lanes.begin());
 }
 
 std::size_t PipelineResources::first_socket_of_group(unsigned group) const noexcept {

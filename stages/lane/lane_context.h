@@ -35,6 +35,8 @@ struct LaneContext {
   LaneTroubles& troubles;
   // The last look of the lane's own step found nothing more to take: the lane may dispatch inline.
   bool input_empty = false;
+  // The lane holds replies that wait for room in a socket.
+  bool replies_wait = false;
   // The lane was woken because a socket had become readable. Set where it waits; its next run that
   // looks at the sockets clears it, and has lost a race if it reads nothing.
   bool woken_by_socket = false;

@@ -13,6 +13,7 @@
 // attempt in vain the lane lets twice as many such idle times go by before the next attempt.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -66,6 +67,17 @@ class AwakeLanes {
     unsigned awake = 0;
     for (const Word& word : bits_)
       awake += static_cast<unsigned>(std::popcount(word.load(std::memory_order_relaxed)));
+    return awake;
+  }
+  // Of the first `lanes` ones.
+  unsigned count_of_first(std::size_t lanes) const noexcept {
+    unsigned awake = 0;
+    for (std::size_t word = 0; word * kLanesInWord < lanes; ++word) {
+      const std::size_t bits = std::min(kLanesInWord, lanes - word * kLanesInWord);
+      const std::uint64_t mask = ~std::uint64_t{0} >> (kLanesInWord - bits);
+      awake +=
+          static_cast<unsigned>(std::popcount(bits_[word].load(std::memory_order_relaxed) & mask));
+    }
     return awake;
   }
   bool have_a_cpu_each() const noexcept { return count() <= cpus_; }

@@ -23,6 +23,10 @@ class StepCost {
     mean_.store(mean == 0 ? now : mean - mean / kSamples + sample / kSamples,
                 std::memory_order_relaxed);
   }
+  // The time that so many messages are expected to take; 0 while nothing is known of the step.
+  std::uint64_t ns_for(std::uint64_t messages) const noexcept {
+    return mean_.load(std::memory_order_relaxed) * messages / kScale;
+  }
   // How many messages are expected to take at most `ns`; all there are, if nothing is known yet.
   std::size_t messages_within(std::uint64_t ns) const noexcept {
     const std::uint64_t mean = mean_.load(std::memory_order_relaxed);
@@ -32,7 +36,7 @@ class StepCost {
   // the step.
   bool is_within(std::uint64_t ns, std::uint64_t messages) const noexcept {
     const std::uint64_t mean = mean_.load(std::memory_order_relaxed);
-    return mean != 0 && mean * messages / kScale <= ns;
+    return mean != 0 && ns_for(messages) <= ns;
   }
 
  private:

@@ -20,6 +20,13 @@ inline constexpr std::chrono::milliseconds kSharedWait{100};
 // (sock_writeable()).
 inline constexpr std::chrono::milliseconds kLongestForRoom{1};
 
+// Whether a lane may wait for the messages of a queue: false while it could not take one.
+class WaitCondition {
+ public:
+  virtual ~WaitCondition() = default;
+  virtual bool holds() const noexcept = 0;
+};
+
 inline Deadline deadline_after(LongestWait longest) noexcept {
   return longest ? std::chrono::steady_clock::now() + *longest : kNoDeadline;
 }

@@ -23,7 +23,7 @@ class SendPressure {
   }
   // Called by the main thread. Raises the flag from a quarter of the buffer on, so that the reach
   // of peers is known by the time it matters (at half, send_room.h); lowers it below an eighth.
-  void look(const SendBufferUse& use) noexcept {
+  void look(const BufferUse& use) noexcept {
     if (use.size == 0 || use.taken < use.size / 8)
       on_.store(false, std::memory_order_relaxed);
     else if (use.taken >= use.size / 4)

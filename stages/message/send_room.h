@@ -56,7 +56,7 @@ class SendRoom {
   const SendOutlook* outlook_;
   bool pressed_ = false;
   std::uint64_t now_ns_ = 0;
-  SendBufferUse use_;  // as of begin(), and an estimate of the replies admitted since
+  BufferUse use_;  // as of begin(), and an estimate of the replies admitted since
 };
 
 }  // namespace cpss

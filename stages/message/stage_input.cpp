@@ -25,12 +25,17 @@ void StageInput::book_inline(std::uint64_t messages) noexcept {
 
 // Messages of one batch of the stage before carry the same stamp and mostly arrive together, so
 // runs of them are recorded at once.
-void StageInput::book_waits(std::span<const std::uint32_t> slots, std::uint64_t taken_ns) noexcept {
+std::uint64_t StageInput::book_waits(std::span<const std::uint32_t> slots,
+                                     std::uint64_t taken_ns) noexcept {
+  std::uint64_t longest = 0;
   std::uint64_t stamp = 0;
   std::uint64_t run = 0;
   const auto record_run = [&] {
+    if (run == 0) return;
     // Another CPU's clock may be a little behind ours.
-    if (run > 0) book_wait(stats_, taken_ns > stamp ? taken_ns - stamp : 0, run);
+    const std::uint64_t waited = taken_ns > stamp ? taken_ns - stamp : 0;
+    longest = std::max(longest, waited);
+    book_wait(stats_, waited, run);
   };
   for (const std::uint32_t slot : slots) {
     const std::uint64_t published = store_.header(slot).published_ns;
@@ -42,6 +47,7 @@ void StageInput::book_waits(std::span<const std::uint32_t> slots, std::uint64_t 
     ++run;
   }
   record_run();
+  return longest;
 }
 
 }  // namespace cpss

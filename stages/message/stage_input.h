@@ -24,12 +24,13 @@ class StageInput {
   // Takes the messages that are there, at most a batch and at most `max`. The span is valid until
   // the next call.
   std::span<const std::uint32_t> take(std::size_t max = SIZE_MAX) noexcept;
-  // Whether there was nothing to take a moment ago.
-  bool empty_guess() const noexcept { return queue_.ready_guess() == 0; }
+  // Whether there was nothing to take a moment ago; or how much other lanes could take as well.
+  bool empty_guess() const noexcept { return consumer_.empty_guess(); }
+  std::uint32_t ready_guess() const noexcept { return queue_.ready_guess(); }
   // Books messages that were dispatched inline, past the queue: they have not waited.
   void book_inline(std::uint64_t messages) noexcept;
-  // Books how long each of the slots just taken has waited, as of `taken_ns`.
-  void book_waits(std::span<const std::uint32_t> slots, std::uint64_t taken_ns) noexcept;
+  // Books how long each of the slots just taken has waited, as of `taken_ns`. Returns the longest.
+  std::uint64_t book_waits(std::span<const std::uint32_t> slots, std::uint64_t taken_ns) noexcept;
 
  private:
   const SlotQueue& queue_;

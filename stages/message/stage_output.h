@@ -25,28 +25,36 @@ class StageOutput {
   }
 
   void add(std::uint32_t slot) noexcept { slots_.push_back(slot); }
-  // Max messages to add so that the lane can run them inline; at least 1.
+  // Max messages to take on so that the lane can run them inline; at least 1.
   std::size_t max() const noexcept { return inline_ ? inline_->max() : InlineDispatch::kNoLimit; }
+  // The same for messages that it has already: what it does not run, other lanes can take.
+  std::size_t max_to_add() const noexcept { return shares() ? InlineDispatch::kNoLimit : max(); }
+  // Other lanes may take what the lane queues, and it is to queue all it has before it goes on.
+  bool shares() const noexcept { return inline_ && inline_->shares(); }
   bool empty() const noexcept { return slots_.empty(); }
 
-  // Hands on the messages that were added; `now_ns` is now.
-  void hand_on(std::uint64_t now_ns) noexcept {
+  // Hands on the messages that were added; `now_ns` is now. `behind`: how many more the lane holds
+  // that wait for these. Queues some first, if it does, so that other lanes begin meanwhile.
+  void hand_on(std::uint64_t now_ns, std::uint64_t behind = 0) noexcept {
     if (slots_.empty()) return;
     // Counted first: no reader may see more messages enter the next stage than this one has
     // forwarded.
     stats_.add(Counter::forwarded, slots_.size());
-    std::span<const std::uint32_t> rest = slots_;
-    if (inline_ && inline_->due(rest.size())) rest = inline_->run(rest, now_ns);
-    if (!rest.empty()) put(rest, now_ns);
+    const std::span<const std::uint32_t> all = slots_;
+    const std::size_t own = inline_ ? inline_->portion(all.size(), behind, now_ns) : 0;
+    put(all.subspan(own), now_ns);
+    if (own > 0) put(inline_->run(all.first(own), now_ns), now_ns);
     slots_.clear();
   }
 
  private:
   void put(std::span<const std::uint32_t> slots, std::uint64_t now_ns) noexcept {
+    if (slots.empty()) return;
     for (const std::uint32_t slot : slots) store_.header(slot).published_ns = now_ns;
     const PostResult result = producer_.put(slots);
     stats_.raise(Gauge::queue_high_water, result.value);
     stats_.add(Counter::futex_wakes, result.wakes);
+    if (inline_) inline_->queued();
   }
 
   SlotQueue::Producer producer_;

@@ -50,11 +50,12 @@ RunResult ReceiveStep::run() noexcept {
   }
   starved_ = false;
   run_arrivals_ = run_wanted_ = 0;
-  std::size_t moved = place_held();
+  std::size_t moved = output_.shares() ? place_all_held() : place_held();
   if (held_ == 0 && !starved_ && may_receive()) moved += receive_from_sockets();
   if (starved_ && shedding_) moved = 0;
   const bool pause = coalescing_is_due();
-  if (starved_) return {moved, Next::need_slot};
+  // Slots may come back from the lane itself, where it runs what it has queued.
+  if (starved_ && !(output_.shares() && moved > 0)) return {moved, Next::need_slot};
   return pause ? RunResult{moved, Next::coalesce} : has_moved(moved);
 }
 
@@ -73,6 +74,7 @@ std::size_t ReceiveStep::receive_from_sockets() noexcept {
       continue;
     }
     moved += receive_from(static_cast<std::uint16_t>(next_socket_));
+    if (output_.shares()) moved += place_all_held() + drain(next_socket_);
     // Without a slot it stays this socket's turn; otherwise sockets that others outpace would never
     // get a slot. If the lane sheds, a shed batch was the socket's turn.
     if (!starved_ || shedding_) next_socket_ = (next_socket_ + 1) % w_.sockets.size();
@@ -104,7 +106,8 @@ void ReceiveStep::give_back_free() noexcept {
 
 std::size_t ReceiveStep::arrivals_wanted() const noexcept {
   // Datagrams that the lane sheds need no slot.
-  const std::size_t room = free_.empty() ? w_.batch : std::min(free_.size(), output_.max());
+  const std::size_t max = drains_ ? w_.batch : output_.max();
+  const std::size_t room = free_.empty() ? w_.batch : std::min(free_.size(), max);
   return std::clamp<std::size_t>(room / per_arrival_, 1, w_.batch);
 }
 
@@ -153,6 +156,7 @@ void ReceiveStep::read(std::uint16_t socket_index, std::size_t max_arrivals) noe
   // Counted before any decision; the datagrams are in memory from here on.
   for (std::size_t i = 0; i < filled_; ++i) held_ += arrivals_[i].datagrams();
   if (held_ == 0) return;
+  received_ += held_;
   stats_.add(Counter::received, held_);
   stats_.add(Counter::filled, held_);
   stats_.add(Counter::entered, held_);
@@ -187,7 +191,7 @@ bool ReceiveStep::too_long() const noexcept {
 }
 
 std::size_t ReceiveStep::place_batch(BatchClock& clock, std::uint64_t held) noexcept {
-  const std::size_t max = std::min<std::size_t>(w_.batch, output_.max());
+  const std::size_t max = std::min<std::size_t>(w_.batch, output_.max_to_add());
   for (std::size_t placed = 0; held_ > 0; next_datagram()) {
     if (too_long()) {
       completion_.drop(Reason::invalid_truncated, 1);
@@ -228,6 +232,36 @@ std::size_t ReceiveStep::place_held() noexcept {
   return starved_ ? shed_held(clock, held_) : place_batch(clock, held_);
 }
 
+// A lane that takes from a socket only what it runs leaves the rest in the kernel, which drops what
+// its buffer cannot hold. So it takes all out of a buffer that fills, and queues it.
+std::size_t ReceiveStep::drain(std::size_t socket) noexcept {
+  std::size_t moved = 0;
+  drains_ = true;
+  while (emptied_ == 0 && held_ == 0 && !starved_ && fills(*w_.sockets[socket])) {
+    const std::size_t taken = receive_from(static_cast<std::uint16_t>(socket));
+    if (taken == 0) break;
+    moved += taken + place_all_held();
+  }
+  drains_ = false;
+  return moved;
+}
+
+bool ReceiveStep::fills(const DatagramSocket& socket) noexcept {
+  const BufferUse use = socket.receive_buffer_use();
+  stats_.add(Counter::syscalls);
+  return use.taken > use.size / 4 * 3;
+}
+
+std::size_t ReceiveStep::place_all_held() noexcept {
+  std::size_t moved = 0;
+  while (held_ > 0 && !starved_) {
+    const std::size_t placed = place_held();
+    if (placed == 0) break;
+    moved += placed;
+  }
+  return moved;
+}
+
 std::size_t ReceiveStep::shed_held(BatchClock& clock, std::uint64_t held) noexcept {
   // The service is asked about each datagram of a merged arrival: one may be invalid and the next
   // not.
@@ -265,7 +299,7 @@ void ReceiveStep::finish(BatchClock& clock, std::size_t datagrams) noexcept {
   completion_.finish();
   give_back_free();
   lane_.input_empty = emptied_ >= w_.sockets.size() && held_ == 0;
-  output_.hand_on(end_ns);
+  output_.hand_on(end_ns, held_ + (drains_ ? 1 : 0));
 }
 
 }  // namespace cpss

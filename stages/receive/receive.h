@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "net/datagram_socket.h"
@@ -82,6 +83,8 @@ class ReceiveStep final : public Step {
   // Called by main at a forced end (HeldDatagrams::take_away()).
   std::optional<std::uint64_t> take_away_held() noexcept { return hold_.take_away(); }
   FailingSockets& failing_sockets() noexcept { return failing_; }
+  // Datagrams received since the last call.
+  std::uint64_t take_received() noexcept { return std::exchange(received_, 0); }
   StatsWriter& stats() noexcept { return stats_; }
   LaneContext& lane() noexcept { return lane_; }
 
@@ -112,8 +115,13 @@ class ReceiveStep final : public Step {
   // as there are slots; shed_held() sheds all.
   std::size_t place_batch(BatchClock& clock, std::uint64_t held) noexcept;
   std::size_t shed_held(BatchClock& clock, std::uint64_t held) noexcept;
-  // Places or sheds datagrams that an earlier run still holds.
+  // Places or sheds datagrams that an earlier run still holds: a batch, or all for which there are
+  // slots.
   std::size_t place_held() noexcept;
+  std::size_t place_all_held() noexcept;
+  // Where lanes share their work: takes all from a socket whose buffer fills.
+  std::size_t drain(std::size_t socket) noexcept;
+  bool fills(const DatagramSocket& socket) noexcept;
   // Why the datagram at the cursor is shed. None: main has meanwhile taken all that was held.
   std::optional<Reason> reason_to_shed() noexcept;
   void place_datagram(std::span<const std::byte> bytes) noexcept;
@@ -150,7 +158,9 @@ class ReceiveStep final : public Step {
   std::size_t next_socket_ = 0;
   FailingSockets failing_;
   bool receives_ = true;
+  std::uint64_t received_ = 0;  // see take_received()
   Coalescing coalescing_;
+  bool drains_ = false;  // see drain()
   // Of the run under way:
   bool starved_ = false;          // it found no free slot
   std::size_t run_arrivals_ = 0;  // arrivals, from all sockets

@@ -30,11 +30,17 @@ int milliseconds_until(Deadline deadline) noexcept {
       std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(remaining).count(), 0));
 }
 
-void watch(int epoll, int descriptor, std::uint32_t events) {
+FileDescriptor make_epoll() {
+  FileDescriptor epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (epoll.get() < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+  return epoll;
+}
+
+void watch(const FileDescriptor& epoll, int descriptor, std::uint32_t events) {
   epoll_event event{};
   event.events = events;
   event.data.fd = descriptor;
-  if (epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0)
+  if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, descriptor, &event) != 0)
     throw std::system_error(errno, std::generic_category(), "epoll_ctl");
 }
 
@@ -44,24 +50,20 @@ ReceiveWait::ReceiveWait(Wiring wiring, ReceiveStep& step)
     : w_(std::move(wiring)),
       step_(step),
       failed_waits_(step.lane(), step.stats(), w_.stop_event),
-      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      epoll_(make_epoll()),
+      queues_(w_.queues, step_.stats()),
       slot_wait_(w_.pool, w_.batch, w_.lanes, step_.lane(), step_.stats()) {
-  if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
-  try {
-    const std::uint32_t exclusive = w_.exclusive ? std::uint32_t{EPOLLEXCLUSIVE} : 0;
-    for (const DatagramSocket* socket : w_.sockets)
-      watch(epoll_, socket->descriptor(), EPOLLIN | exclusive);
-    watch(epoll_, w_.stop_event, EPOLLIN);
-    if (w_.replies != nullptr) watch(epoll_, w_.replies->event_fd(), EPOLLIN);
-  } catch (...) {
-    close(epoll_);
-    throw;
+  const std::uint32_t exclusive = w_.exclusive ? std::uint32_t{EPOLLEXCLUSIVE} : 0;
+  for (const DatagramSocket* socket : w_.sockets)
+    watch(epoll_, socket->descriptor(), EPOLLIN | exclusive);
+  watch(epoll_, w_.stop_event, EPOLLIN);
+  queues_.for_each_event([&](int event) { watch(epoll_, event, EPOLLIN | EPOLLEXCLUSIVE); });
+  if (w_.sharing != nullptr) {
+    away_epoll_ = make_epoll();
+    watch(away_epoll_, w_.sharing->attendance().call_event(), EPOLLIN | EPOLLEXCLUSIVE);
+    watch(away_epoll_, w_.stop_event, EPOLLIN);
   }
-  polled_.reserve(w_.sockets.size() + 4);
-}
-
-ReceiveWait::~ReceiveWait() {
-  close(epoll_);
+  polled_.reserve(w_.sockets.size() + w_.queues.size() + 4);
 }
 
 bool ReceiveWait::wait(const RunResult& last) noexcept {
@@ -76,12 +78,16 @@ bool ReceiveWait::wait(const RunResult& last) noexcept {
       pause(w_.coalesce);
       break;
     case Next::need_slot:
-      return unless_replies(last, [&] { wait_for_slot(last.full); });
+      unless_queued([&] { wait_for_slot(last.full); });
+      break;
     case Next::need_room:
-      return unless_replies(last, [&] { wait_in_poll(last.full); });
+      unless_queued([&] { wait_in_poll(last.full); });
+      break;
     case Next::empty:
-      if (received_all && w_.replies == nullptr) return false;
-      return unless_replies(last, [&] { wait_for_datagrams(); });
+      // No other lane hands it messages any more, nor are there datagrams (Pipeline::end).
+      if (received_all && queues_.all_closed()) return false;
+      if (!was_away()) unless_queued([&] { wait_for_datagrams(); });
+      break;
     case Next::again:
       break;
   }
@@ -102,21 +108,33 @@ void ReceiveWait::announce_end() noexcept {
 }
 
 template <class Sleep>
-bool ReceiveWait::unless_replies(const RunResult& last, Sleep sleep) noexcept {
-  TakeResult replies{TakeStatus::waiting};
-  if (w_.replies != nullptr) {
-    w_.replies->begin_wait();
-    replies = w_.replies->poll_wait(w_.batch);
+void ReceiveWait::unless_queued(Sleep sleep) noexcept {
+  if (queues_.begin()) sleep();
+  queues_.end();
+}
+
+// Lanes that are to stop, or whose sockets fail, do not go away: they have something to wait for.
+bool ReceiveWait::was_away() noexcept {
+  if (w_.sharing == nullptr || stopping_ || step_.failing_sockets().any()) return false;
+  const std::uint64_t datagrams = step_.take_received();
+  const bool in_vain =
+      std::exchange(woken_beside_others_, false) && !w_.sharing->worth_waking(datagrams);
+  Attendance& attendance = w_.sharing->attendance();
+  if (attendance.go_away(w_.sharing->cpus())) {
+    wait_away(w_.longest);
+    return true;
   }
-  // No lane hands it replies any more, nor are there datagrams (Pipeline::end).
-  if (replies.status == TakeStatus::closed && last.full == nullptr) return false;
-  if (replies.status != TakeStatus::taken) sleep();
-  if (w_.replies != nullptr && replies.status == TakeStatus::waiting) {
-    replies = w_.replies->poll_wait(w_.batch);
-    if (replies.status == TakeStatus::waiting) replies.wakes = w_.replies->end_wait();
-  }
-  step_.stats().add(Counter::futex_wakes, replies.wakes);
+  const bool crowded = attendance.attending() > 1 && is_crowded();
+  if ((!crowded && !in_vain) || !attendance.go_away(1)) return false;
+  wait_away(crowded ? attendance.next_time_away() : Attendance::kAway);
   return true;
+}
+
+bool ReceiveWait::is_crowded() noexcept {
+  if (!crowding_.look(monotonic_ns(), thread_cpu_ns())) return false;
+  step_.stats().add(Counter::syscalls);
+  if (crowding_.has_room()) w_.sharing->attendance().there_is_room();
+  return crowding_.crowded();
 }
 
 LongestWait ReceiveWait::longest(const DatagramSocket* full) const noexcept {
@@ -126,7 +144,7 @@ LongestWait ReceiveWait::longest(const DatagramSocket* full) const noexcept {
 void ReceiveWait::note_event(int descriptor) noexcept {
   if (descriptor == w_.stop_event)
     note_stop();
-  else if (w_.replies == nullptr || descriptor != w_.replies->event_fd())
+  else if (!queues_.note_event(descriptor))
     step_.lane().woken_by_socket = true;
 }
 
@@ -160,12 +178,30 @@ void ReceiveWait::wait_for_datagrams() noexcept {
   step_.stats().add(Counter::syscalls);
   step_.stats().add(Counter::wait_calls);
   for (int i = 0; i < count; ++i) note_event(events[i].data.fd);
+  if (w_.sharing != nullptr && step_.lane().woken_by_socket)
+    woken_beside_others_ = w_.sharing->others_awake();
+}
+
+void ReceiveWait::wait_away(LongestWait longest) noexcept {
+  epoll_event events[2];
+  const int count = epoll_wait(away_epoll_.get(), events, 2, milliseconds(longest));
+  went_well(count);
+  step_.stats().add(Counter::syscalls);
+  step_.stats().add(Counter::wait_calls);
+  bool called = false;
+  for (int i = 0; i < count; ++i) {
+    if (events[i].data.fd == w_.stop_event)
+      note_stop();
+    else
+      called = true;
+  }
+  w_.sharing->attendance().come_back(called);
 }
 
 int ReceiveWait::wait_in_epoll(std::span<epoll_event> events) noexcept {
   int count = 0;
   const auto wait = [&] {
-    count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
+    count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                        milliseconds(w_.longest));
   };
   if (w_.shared)
@@ -196,12 +232,16 @@ void ReceiveWait::wait_in_poll(const DatagramSocket* full) noexcept {
 
 ReceiveWait::Polled ReceiveWait::poll_also(const DatagramSocket* full, Deadline deadline) noexcept {
   const std::size_t first = polled_.size();
-  if (w_.replies != nullptr) polled_.push_back({w_.replies->event_fd(), POLLIN, 0});
+  queues_.for_each_event([this](int event) { polled_.push_back({event, POLLIN, 0}); });
   if (full != nullptr) polled_.push_back({full->descriptor(), POLLOUT, 0});
   const int ready = poll(polled_.data(), polled_.size(), milliseconds_until(deadline));
   if (!went_well(ready)) return {false, false};
-  const bool also = std::ranges::any_of(std::span(polled_).subspan(first),
-                                        [](const pollfd& one) { return one.revents != 0; });
+  bool also = false;
+  for (const pollfd& one : std::span(polled_).subspan(first)) {
+    if (one.revents == 0) continue;
+    also = true;
+    queues_.note_event(one.fd);
+  }
   return {ready != 0, also};
 }
 

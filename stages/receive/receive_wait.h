@@ -1,6 +1,7 @@
-// Where a receive lane waits: for a readable socket or, if it has run out of slots, for a free
-// slot (slot_wait.h). A lane that also answers waits here for that, too: for replies that other
-// lanes hand to it, and for room in a socket.
+// Where a receive lane waits: for a readable socket or, if it has run out of slots, for a free slot
+// (slot_wait.h). A lane that runs other stages as well waits here for that, too: for what other
+// lanes put into its queues, replies or requests (queue_waits.h), and for room in a socket. Every
+// wait is also for the queues, but for the short pauses.
 //
 // A lane that sheds waits for a slot for at most 1 ms at a time: long enough that the lanes which
 // free slots get the CPU, even from a lane in the real-time class. If it has lately been short of
@@ -10,6 +11,12 @@
 // than kLongestForRoom (wait.h).
 //
 // The lane does not wait for a socket whose reads fail, only until the time of its next try.
+//
+// Of lanes that share their work (stages/message/work_sharing.h) only as many wait for sockets as
+// there are CPUs. The others are away, until one is called (stages/lane/attendance.h): every
+// datagram that came while the others are awake would wake them. If a lane was woken while others
+// were awake and has got too few datagrams to be worth it, it goes away for 2 ms; if it had to
+// share its CPU (stages/lane/crowding.h), for 2 ms at first and at most 128 ms.
 //
 // Lanes that share a socket wait for it with EPOLLEXCLUSIVE: a datagram wakes one of them, not all
 // (CPSS_EPOLLEXCLUSIVE=false shows the difference: counter lost_races).
@@ -23,15 +30,19 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include "base/file_descriptor.h"
 #include "net/datagram_socket.h"
 #include "queue/semaphore.h"
 #include "queue/slot_pool.h"
 #include "queue/slot_queue.h"
+#include "stages/lane/crowding.h"
 #include "stages/lane/failed_waits.h"
 #include "stages/lane/step.h"
 #include "stages/lane/stop_reading.h"
 #include "stages/lane/wait.h"
+#include "stages/message/work_sharing.h"
 #include "stages/receive/lost_races.h"
+#include "stages/receive/queue_waits.h"
 #include "stages/receive/receive.h"
 #include "stages/receive/slot_wait.h"
 
@@ -52,17 +63,16 @@ class ReceiveWait final : public WaitPlace {
     bool exclusive = true;
     // Other lanes wait for the same sockets: count the datagrams that they were quicker to take.
     bool shared = false;
-    const StopReading* stop_reading = nullptr;  // as in ReceiveStep
-    Semaphore* all_received = nullptr;          // posted once, when the lane will receive no more
-    SlotQueue::Consumer* replies = nullptr;     // from other lanes; wakes by eventfd
+    const StopReading* stop_reading = nullptr;   // as in ReceiveStep
+    Semaphore* all_received = nullptr;           // posted once, when the lane will receive no more
+    std::vector<QueueWaits::Queue> queues = {};  // that other lanes put messages into
+    const WorkSharing* sharing = nullptr;        // of this lane; null: it does not share its work
   };
 
   // Throws std::system_error.
   ReceiveWait(Wiring wiring, ReceiveStep& step);
-  ~ReceiveWait() override;
-
   // After the stop event the lane goes on until it finds nothing to read. Then wait() is false, if
-  // the lane has nothing else to wait for; it waits for replies until their queue is closed. Once
+  // the lane has nothing else to wait for; it waits for its queues until all are closed. Once
   // the pool is closed (a forced end) wait() is false at once.
   bool wait(const RunResult& last) noexcept override;
 
@@ -71,23 +81,27 @@ class ReceiveWait final : public WaitPlace {
   // nothing to read. Says so to who waits for it.
   bool has_received_all(Next next) noexcept;
   void announce_end() noexcept;
-  // Sleeps, unless there are replies from other lanes, which also end the sleep. False: there will
-  // be no more of them.
+  // Sleeps, unless there are messages in the queues, which also end the sleep.
   template <class Sleep>
-  bool unless_replies(const RunResult& last, Sleep sleep) noexcept;
+  void unless_queued(Sleep sleep) noexcept;
+  // Sleeps away from the sockets and queues, if that is in order.
+  bool was_away() noexcept;
+  // The lane has to share its CPU (crowding.h). False also if that is not known now.
+  bool is_crowded() noexcept;
 
   // Each sleeps until there is something to do for the lane. `full`: as in RunResult.
   void wait_for_slot(const DatagramSocket* full) noexcept;
   void wait_for_datagrams() noexcept;
   int wait_in_epoll(std::span<epoll_event> events) noexcept;
+  void wait_away(LongestWait longest) noexcept;
   void wait_in_poll(const DatagramSocket* full) noexcept;
   void pause(std::chrono::nanoseconds time) noexcept;
 
   LongestWait longest(const DatagramSocket* full) const noexcept;
-  // Waits for the descriptors in polled_, and also for replies and for room in a socket.
+  // Waits for the descriptors in polled_, and also for the queues and for room in a socket.
   struct Polled {
     bool in_time;
-    bool also;  // replies or room are there
+    bool also;  // messages or room are there
   };
   Polled poll_also(const DatagramSocket* full, Deadline deadline) noexcept;
   void note_event(int descriptor) noexcept;
@@ -98,7 +112,11 @@ class ReceiveWait final : public WaitPlace {
   Wiring w_;
   ReceiveStep& step_;
   FailedWaits failed_waits_;
-  int epoll_ = -1;
+  FileDescriptor epoll_;
+  FileDescriptor away_epoll_;  // the call to lanes that are away; only with `sharing`
+  QueueWaits queues_;
+  Crowding crowding_;
+  bool woken_beside_others_ = false;  // by a datagram, while other lanes were awake
   bool stopping_ = false;
   bool announced_ = false;
   bool precise_timer_ = false;  // set with the first pause()

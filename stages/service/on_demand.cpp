@@ -4,6 +4,7 @@
 #include <chrono>
 #include <exception>
 #include <system_error>
+#include <thread>
 
 #include "base/clock.h"
 #include "stages/lane/semaphore_clock.h"
@@ -27,7 +28,7 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
       : w_(wiring),
         name_(place.name),
         stats_(place.stats),
-        work_({w_.service, w_.store, w_.queue, w_.responses}, place.lane, stats_),
+        work_({w_.service, w_.store, w_.responses}, place.lane, stats_),
         lane_state_(place.lane_state) {}
 
   bool free() const noexcept { return !lane_; }
@@ -53,12 +54,12 @@ class OnDemandStarter::Thread final : private Step, private WaitPlace {
     lane_.reset();
   }
   // Processes a message on the caller's thread. The place is free, and the caller holds a claim.
-  void run_here() noexcept { work_.process_one(lane_state_); }
+  void run_here() noexcept { work_.process_one(w_.queue, lane_state_); }
 
  private:
   RunResult run() noexcept override {
     if (done_) return {};
-    work_.process_one(lane_state_);
+    work_.process_one(w_.queue, lane_state_);
     done_ = true;
     return has_moved(1);
   }
@@ -89,9 +90,11 @@ OnDemandStarter::~OnDemandStarter() = default;
 RunResult OnDemandStarter::run() noexcept {
   join_ended();
   if (pausing()) return {};
+  holds_back_ = false;
   std::size_t started = 0;
-  while (wanted() && w_.queue.try_claim()) {
-    if (!start_one()) break;
+  while (wanted()) {
+    holds_back_ = !helps();
+    if (holds_back_ || !w_.queue.try_claim() || !start_one()) break;
     ++started;
   }
   return has_moved(started);
@@ -99,6 +102,12 @@ RunResult OnDemandStarter::run() noexcept {
 
 bool OnDemandStarter::wanted() const noexcept {
   return w_.occupancy.wanted([this] { return w_.queue.ready_guess(); });
+}
+
+// Counts all lanes that are awake as busy, but for this one, and all threads that it has started.
+bool OnDemandStarter::helps() const noexcept {
+  if (w_.load == nullptr || w_.awake->count() - 1 + running_ < w_.at_once) return true;
+  return w_.load->some_block(w_.occupancy.inside_guess(), monotonic_ns());
 }
 
 bool OnDemandStarter::pausing() const noexcept {
@@ -146,6 +155,10 @@ void OnDemandStarter::show_threads() noexcept {
 }
 
 bool OnDemandStarter::wait() noexcept {
+  if (holds_back_) {
+    std::this_thread::sleep_for(std::chrono::nanoseconds(WorkerLoad::kSpan));
+    return true;
+  }
   Deadline until = deadline_after(w_.longest);
   // Waits until the end of the pause at most, and not at all if the pause has passed since the last
   // run(): perhaps no lane calls any more.

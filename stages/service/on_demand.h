@@ -1,10 +1,13 @@
 // Stage on_demand: one more thread for a deferred message for which no worker is free.
 //
 // The starter is a lane. When it is called (queue/worker_occupancy.h) it starts threads, as long as
-// they are wanted and a message waits. Each thread takes the oldest message, processes it and ends;
-// the starter joins threads that have ended. Starting a thread allocates: this is the only place
-// that allocates for a message. Starting takes as long as several messages, so no service lane
-// waits for it.
+// they are wanted, a message waits, and a thread would help: a worker is blocked, or a CPU is free
+// (worker_load.h). If it would not help, the starter is deaf to calls for a millisecond, and then
+// looks again. With CPSS_DISPATCH=queued it does not ask whether a thread would help.
+//
+// Each thread takes the oldest message, processes it and ends; the starter joins threads that have
+// ended. Starting a thread allocates: this is the only place that allocates for a message. Starting
+// takes as long as several messages, so no service lane waits for it.
 //
 // The starter claims the message before it starts the thread, so that the thread finds one. If no
 // thread can be started, the starter gives the claim back, and a worker takes the message; at the
@@ -24,9 +27,11 @@
 #include "stages/lane/backoff.h"
 #include "stages/lane/lane.h"
 #include "stages/lane/lane_context.h"
+#include "stages/lane/spin.h"
 #include "stages/lane/step.h"
 #include "stages/lane/wait.h"
 #include "stages/service/deferred_work.h"
+#include "stages/service/worker_load.h"
 #include "stats/writer.h"
 
 namespace cpss {
@@ -41,6 +46,11 @@ class OnDemandStarter final : public Step {
     WorkerOccupancy& occupancy;
     std::vector<unsigned> cpus;  // of the threads; empty: all
     LongestWait longest = {};    // of one wait for a call
+    // Whether a thread would help; without `load` it is not asked. `awake`: the server's lanes,
+    // this one included; `at_once`: how many of them the CPUs can run at once.
+    WorkerLoad* load = nullptr;
+    const AwakeLanes* awake = nullptr;
+    unsigned at_once = 1;
   };
   // A place for one thread at a time. Only that thread writes its counters and uses its context.
   struct Place {
@@ -66,6 +76,7 @@ class OnDemandStarter final : public Step {
 
   bool start_one() noexcept;
   bool wanted() const noexcept;  // whether one more thread is wanted
+  bool helps() const noexcept;   // whether it would help
   bool pausing() const noexcept;
   void join_ended() noexcept;
   void show_threads() noexcept;
@@ -76,6 +87,7 @@ class OnDemandStarter final : public Step {
   std::vector<std::unique_ptr<Thread>> threads_;  // one for each place
   std::uint64_t running_ = 0;                     // started and not joined
   Backoff failures_;                              // failed starts
+  bool holds_back_ = false;                       // a thread is wanted, but would not help
 };
 
 // The wait place of the starter, where it waits for a call.

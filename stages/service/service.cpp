@@ -32,14 +32,21 @@ void ServiceStep::before_wait() noexcept {
 }
 
 RunResult ServiceStep::run() noexcept {
-  const std::span<const std::uint32_t> slots = input_.take(runner_.max());
+  const std::span<const std::uint32_t> slots = input_.take(max_to_take());
   if (slots.empty()) return {};
   BatchClock clock(stats_);
-  input_.book_waits(slots, clock.begin_ns());
+  const std::uint64_t longest_ns = input_.book_waits(slots, clock.begin_ns());
+  if (w_.sharing != nullptr) w_.sharing->note_hop(longest_ns, clock.begin_ns());
   lane_.input_empty = input_.empty_guess();
   process_batch(slots);
   finish_batch(slots.size(), clock);
   return has_moved(slots.size());
+}
+
+std::size_t ServiceStep::max_to_take() const noexcept {
+  if (w_.sharing == nullptr || input_.empty_guess()) return runner_.max();
+  if (!w_.sharing->holds()) return 0;
+  return std::max<std::size_t>(1, w_.sharing->portion(input_.ready_guess(), 0, monotonic_ns()));
 }
 
 std::span<const std::uint32_t> ServiceStep::run_inline(std::span<const std::uint32_t> slots,
@@ -90,7 +97,9 @@ void ServiceStep::finish_batch(std::size_t messages, BatchClock& clock) noexcept
   std::uint64_t end_ns = runner_.finish();
   if (!deferred_.empty()) {
     aside_ns_ = monotonic_ns() - end_ns;
-    end_ns = w_.deferral ? hand_to_workers() : process_in_place();
+    end_ns = w_.deferral              ? hand_to_workers()
+             : w_.deferred != nullptr ? queue_deferred()
+                                      : process_in_place();
     end_ns -= aside_ns_;
   }
   w_.cost.note(clock.end(end_ns, messages), messages);
@@ -108,6 +117,7 @@ void ServiceStep::present(std::span<const std::uint32_t> slots) noexcept {
 
 void ServiceStep::process() noexcept {
   const bool it_threw = runner_.threw([this] { w_.service.process(messages_, w_.lane_state); });
+  if (w_.sharing != nullptr) w_.sharing->came_out();
   for (std::size_t i = 0; i < refs_.size(); ++i) {
     if (messages_[i].verdict() == Verdict::defer)
       deferred_.push_back(i);
@@ -133,6 +143,23 @@ std::uint64_t ServiceStep::process_in_place() noexcept {
     end_ns = runner_.finish();
   }
   return end_ns;
+}
+
+// The queue has a cell for every slot, so the lane need not wait.
+std::uint64_t ServiceStep::queue_deferred() noexcept {
+  drop_what_was_seized();
+  const std::uint64_t now = monotonic_ns();
+  to_queue_.clear();
+  for (const std::size_t i : deferred_) {
+    to_queue_.push_back(refs_[i].slot);
+    w_.store.header(refs_[i].slot).published_ns = now;
+  }
+  stats_.add(Counter::forwarded, to_queue_.size());
+  stats_.add(Counter::deferred, to_queue_.size());
+  const PostResult put = SlotQueue::Producer(*w_.deferred).put(to_queue_);
+  stats_.raise(Gauge::worker_queue_high_water, put.value);
+  stats_.add(Counter::futex_wakes, put.wakes);
+  return now;
 }
 
 std::uint64_t ServiceStep::hand_to_workers() noexcept {

@@ -1,8 +1,9 @@
 // Stage service: calls the service for a batch of messages and does what its verdicts say.
 //
 // One object per lane that runs it: service lanes, and receive lanes that run it inline. Deferred
-// messages go to the worker queue; without workers the lane processes them here. If the worker
-// queue is full the lane waits, or sheds, as the overload policy says.
+// messages go to the worker queue; without workers to the queue of deferred messages, where lanes
+// share their work (deferred.h), and elsewhere the lane processes them here. If the worker queue is
+// full the lane waits, or sheds, as the overload policy says.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@
 #include "stages/message/inline_dispatch.h"
 #include "stages/message/slot_store.h"
 #include "stages/message/stage_input.h"
+#include "stages/message/work_sharing.h"
 #include "stages/service/service_runner.h"
 #include "stats/writer.h"
 
@@ -49,6 +51,8 @@ class ServiceStep final : public Step, public InlineStep {
     // run_inline() keeps deferred messages, too, because no service lane could take them.
     bool keeps_deferred = false;
     LaneState* lane_state = nullptr;  // the lane's; null: the service needs none
+    WorkSharing* sharing = nullptr;   // the lane's; null: it does not share its work
+    SlotQueue* deferred = nullptr;    // with it, if there are no workers
   };
 
   // `inline_dispatch`: the lane may send the replies itself.
@@ -68,6 +72,7 @@ class ServiceStep final : public Step, public InlineStep {
   StatsWriter& stats() noexcept { return stats_; }
 
  private:
+  std::size_t max_to_take() const noexcept;
   // Calls the service; deferred_ then holds the messages that it has deferred.
   void process_batch(std::span<const std::uint32_t> slots) noexcept;
   // Hands on the processed messages of a batch of `messages`, then queues or processes deferred_.
@@ -77,9 +82,10 @@ class ServiceStep final : public Step, public InlineStep {
   void present(std::span<const std::uint32_t> slots) noexcept;
   // Applies each verdict, or puts the message into deferred_.
   void process() noexcept;
-  // These end or hand on the messages in deferred_. The first two return the time when the last one
-  // had gone on.
+  // These end or hand on the messages in deferred_. The first three return the time when the last
+  // one had gone on.
   std::uint64_t process_in_place() noexcept;
+  std::uint64_t queue_deferred() noexcept;
   std::uint64_t hand_to_workers() noexcept;
   void shed(std::span<const std::size_t> deferred) noexcept;
 

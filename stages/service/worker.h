@@ -12,6 +12,7 @@
 #include "stages/lane/step.h"
 #include "stages/lane/wait.h"
 #include "stages/service/deferred_work.h"
+#include "stages/service/worker_load.h"
 #include "stats/writer.h"
 
 namespace cpss {
@@ -20,9 +21,12 @@ class WorkerStep final : public Step {
  public:
   struct Wiring {
     DeferredWork::Wiring work;
+    WorkerQueue& queue;
     WorkerOccupancy& occupancy;
     LongestWait longest = {};         // of one wait for a message
     LaneState* lane_state = nullptr;  // the lane's; null: the service needs none
+    WorkerLoad* load = nullptr;       // where the lane's thread shows itself; null: nowhere
+    std::size_t number = 0;           // of the worker there
   };
 
   WorkerStep(Wiring wiring, LaneContext& lane, StatsWriter stats);
@@ -37,6 +41,7 @@ class WorkerStep final : public Step {
   Wiring w_;
   StatsWriter stats_;
   DeferredWork work_;
+  bool shown_ = false;    // the lane's thread has shown itself
   bool claimed_ = false;  // the lane holds the claim that a wait brought
 };
 

@@ -61,7 +61,7 @@ TEST(Load, HasTheseDefaults) {
   EXPECT_FALSE(settings.freebind);
   EXPECT_EQ(settings.dscp, std::nullopt);
   EXPECT_EQ(settings.dispatch, Dispatch::run_inline);
-  EXPECT_EQ(settings.inline_max_us, 50U);
+  EXPECT_EQ(settings.inline_max_us, 200U);
   EXPECT_EQ(settings.spin_us, 100U);
   EXPECT_EQ(settings.coalesce_us, 30U);
   EXPECT_EQ(settings.send_wait_ms, 50U);

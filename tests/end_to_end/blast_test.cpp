@@ -133,8 +133,10 @@ TEST(Blast, RepliesThatAreTooLate) {
 
 // Bursts that two slots cannot hold: some requests are shed, with a busy reply or without.
 TEST(Blast, ShedWithBusyRepliesAndWithout) {
-  ServerProcess server(program::kServer,
-                       {{"CPSS_QSLOTS", "2"}, {"CPSS_OVERLOAD", "shed"}, {"CPSS_BUSY_RATE", "50"}});
+  ServerProcess server(program::kServer, {{"CPSS_QSLOTS", "2"},
+                                          {"CPSS_OVERLOAD", "shed"},
+                                          {"CPSS_BUSY_RATE", "50"},
+                                          {"CPSS_DISPATCH", "queued"}});
   const nlohmann::json report = blast(server, {"--burst", "1000/50", "-l", "0.5", "-t", "0.5"});
   expect_all_in_place(report);
   EXPECT_GT(report.at("busy"), 0) << report.dump();

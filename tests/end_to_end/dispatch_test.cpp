@@ -54,15 +54,20 @@ class Dispatch : public VariableTest {
 };
 
 TEST_F(Dispatch, OneMessageAtATimeCostsNoFutexCall) {
-  // On a busy machine a batch may take long; the expected time of a batch is not tested here.
-  ServerProcess server(program::kServer, echo_with({{"CPSS_INLINE_MAX_US", "1000000"}}));
-  const Seen seen = serve(server);
-  EXPECT_EQ(seen.futex_calls, 0u);
-  EXPECT_THAT(seen.handed_over_to, testing::IsEmpty());
-  for (const char* stage : {"receive", "service", "response"})
-    EXPECT_EQ(server.stage(stage).at("threads"), 1)
-        << "lanes that run it inline are none of the stage";
-  server.expect_clean_end();
+  for (const bool pools : {false, true}) {
+    SCOPED_TRACE(pools);
+    // On a busy machine a batch may take long; the expected time of a batch is not tested here.
+    Environment environment = echo_with({{"CPSS_INLINE_MAX_US", "1000000"}});
+    if (pools) environment["CPSS_SERVICE_THREADS"] = "1";
+    ServerProcess server(program::kServer, environment);
+    const Seen seen = serve(server);
+    EXPECT_EQ(seen.futex_calls, 0u);
+    EXPECT_THAT(seen.handed_over_to, testing::IsEmpty());
+    for (const char* stage : {"receive", "service", "response"})
+      EXPECT_EQ(server.stage(stage).at("threads"), pools ? 1u : test::allowed_cpus().size() + 1)
+          << "lanes that run it inline are none of the stage";
+    server.expect_clean_end();
+  }
 }
 
 TEST_F(Dispatch, QueuedHandsEveryMessageOver) {
@@ -93,9 +98,10 @@ TEST_F(Dispatch, LanesOfAnotherClassDoNotRunInline) {
 
 // A batch that takes longer than one may that is run inline goes to the stage's own lane.
 TEST_F(Dispatch, SlowServiceIsLeftToItsLane) {
-  ServerProcess server(
-      program::kServer,
-      {{"CPSS_SERVICE", "work"}, {"CPSS_WORK", "fixed:500;burn"}, {"CPSS_INLINE_MAX_US", "50"}});
+  ServerProcess server(program::kServer, {{"CPSS_SERVICE", "work"},
+                                          {"CPSS_WORK", "fixed:500;burn"},
+                                          {"CPSS_INLINE_MAX_US", "50"},
+                                          {"CPSS_SERVICE_THREADS", "1"}});
   UdpClient client(server.address());
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(client.ask("a request of some length"));
   const auto threads = test::threads_of(server.pid());
@@ -104,17 +110,24 @@ TEST_F(Dispatch, SlowServiceIsLeftToItsLane) {
   server.expect_clean_end();
 }
 
+// The lanes of the stages; without pools as many as CPUs, whichever of them.
 TEST_F(Dispatch, AtSaturationAllLanesWork) {
   if (test::allowed_cpus().size() < 2) GTEST_SKIP() << "needs two CPUs";
-  ServerProcess server(program::kServer, {{"CPSS_SERVICE", "work"}, {"CPSS_WORK", "fixed:5;burn"}});
-  const Finished blast =
-      run_program({program::kBlast, "-p", std::to_string(server.port()), "--service", "work", "-q",
-                   "512", "-l", "1", "--stats-file", server.stats_file()});
-  EXPECT_EQ(blast.code, 0) << blast.output << blast.errors;
-  const auto threads = test::threads_of(server.pid());
-  for (const char* lane : {"recv-0", "svc-0", "resp-0"})
-    EXPECT_GT(threads.at(lane).run_ns, 10'000'000u) << lane;
-  server.expect_clean_end();
+  for (const bool pools : {false, true}) {
+    SCOPED_TRACE(pools);
+    Environment environment = {{"CPSS_SERVICE", "work"}, {"CPSS_WORK", "fixed:5;burn"}};
+    if (pools) environment["CPSS_SERVICE_THREADS"] = "1";
+    ServerProcess server(program::kServer, environment);
+    const Finished blast =
+        run_program({program::kBlast, "-p", std::to_string(server.port()), "--service", "work",
+                     "-q", "512", "-l", "1", "--stats-file", server.stats_file()});
+    EXPECT_EQ(blast.code, 0) << blast.output << blast.errors;
+    std::size_t busy = 0;
+    for (const auto& [name, thread] : test::threads_of(server.pid()))
+      if (name.find('-') != std::string::npos && thread.run_ns > 10'000'000u) ++busy;
+    EXPECT_GE(busy, pools ? 3u : 2u);
+    server.expect_clean_end();
+  }
 }
 
 TEST_F(Dispatch, AnIdleServerSleeps) {

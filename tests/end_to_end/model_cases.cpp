@@ -21,7 +21,22 @@ Names numbered(const std::string& kind, std::size_t count) {
 
 std::vector<ModelCase> model_cases() {
   const std::size_t max_lanes = 2 * test::allowed_cpus().size();
+  const std::size_t sharing_lanes = test::allowed_cpus().size() + 1;
   return {
+      {.name = "default",
+       .settings = {},
+       .model = "seda",
+       .stages = kWithWorkers,
+       .receivers = numbered("lane", sharing_lanes),
+       .sheds = true,
+       .others = kLanes},
+      {.name = "default_with_workers",
+       .settings = {{"CPSS_WORKER_THREADS", "2"}, {"CPSS_DEFER", "all"}},
+       .model = "seda",
+       .stages = kWithWorkers,
+       .receivers = numbered("lane", sharing_lanes),
+       .sheds = true,
+       .others = kLanes},
       // Queued: else its one receive lane would run the service inline, and not go on receiving
       // while the service stands still.
       {.name = "seda",

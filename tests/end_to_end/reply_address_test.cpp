@@ -93,7 +93,7 @@ TEST_F(ReplyAddress, RepliesThatCannotBeSentAreCountedAndTheServerGoesOn) {
   EXPECT_EQ(server.ledger("failed"), 100u);
   EXPECT_EQ(server.ledger("sent"), 0u);
   server.expect_clean_end();
-  EXPECT_THAT(server.process().errors(), testing::ContainsRegex("recv-0|resp-0"));
+  EXPECT_THAT(server.process().errors(), testing::ContainsRegex("lane-[0-9]"));
 }
 
 // If no socket listens there the kernel takes a reply and drops it: a UDP socket that is not

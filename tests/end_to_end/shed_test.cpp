@@ -387,6 +387,7 @@ class BusyLookup : public Shed {
 TEST_F(BusyLookup, SaysSoForTheTransactionAndNeverLongerThanAsked) {
   constexpr std::size_t kBytes = 24;  // too short for a row
   ServerProcess server(program::kServer, {{"CPSS_QSLOTS", "1"},
+                                          {"CPSS_DISPATCH", "queued"},
                                           {"CPSS_OVERLOAD", "shed"},
                                           {"CPSS_BUSY_RATE", "10000000"},
                                           {"CPSS_TRUSTED", "192.0.2.0/24"}});
@@ -415,8 +416,10 @@ TEST_F(BusyLookup, SaysSoForTheTransactionAndNeverLongerThanAsked) {
 }
 
 TEST_F(BusyLookup, ARateOfZeroSendsNone) {
-  ServerProcess server(program::kServer,
-                       {{"CPSS_QSLOTS", "1"}, {"CPSS_OVERLOAD", "shed"}, {"CPSS_BUSY_RATE", "0"}});
+  ServerProcess server(program::kServer, {{"CPSS_QSLOTS", "1"},
+                                          {"CPSS_DISPATCH", "queued"},
+                                          {"CPSS_OVERLOAD", "shed"},
+                                          {"CPSS_BUSY_RATE", "0"}});
   UdpClient client(server.address());
   ask(server, client, 64);
   server.wait_until_idle(kRequests);
@@ -429,6 +432,7 @@ TEST_F(BusyLookup, ARateOfZeroSendsNone) {
 TEST_F(BusyLookup, RepliesGoToTheFixedAddressToo) {
   UdpClient collector(SocketAddress(*IpAddress::parse("127.0.0.1"), 1));  // sends nothing
   ServerProcess server(program::kServer, {{"CPSS_QSLOTS", "1"},
+                                          {"CPSS_DISPATCH", "queued"},
                                           {"CPSS_OVERLOAD", "shed"},
                                           {"CPSS_BUSY_RATE", "10000000"},
                                           {"CPSS_RESP_ADDR", collector.address().to_string()}});

@@ -78,13 +78,28 @@ void expect_pool(const std::string& variable, const std::string& pool, Environme
   server.expect_clean_end();
 }
 
-TEST_F(Variables, DefaultsAreOneThreadAStageAndNoWorker) {
-  ServerProcess server(program::kServer, echo_with({}));
+// Without workers; beside the main thread and who waits for standard error.
+Names threads_without_settings(Environment more) {
+  ServerProcess server(program::kServer, echo_with(std::move(more)));
   Names all;
   for (const auto& [name, thread] : test::threads_of(server.process().pid())) all.insert(name);
-  for (const char* name : {"recv-0", "svc-0", "resp-0"}) EXPECT_EQ(all.erase(name), 1u) << name;
-  EXPECT_EQ(all, (Names{"cpssd", "log"})) << "the main thread, and who waits for standard error";
+  EXPECT_EQ(all.erase("cpssd") + all.erase("log"), 2u);
   server.expect_clean_end();
+  return all;
+}
+
+TEST_F(Variables, WithoutANumberThreadsAreOfNoStageAndOneMoreThanCpus) {
+  Names expected;
+  for (std::size_t i = 0; i <= test::allowed_cpus().size(); ++i)
+    expected.insert("lane-" + std::to_string(i));
+  EXPECT_EQ(threads_without_settings({}), expected);
+}
+
+TEST_F(Variables, OneNumberMakesThemTheArticlesThreads) {
+  const Names expected{"recv-0", "svc-0", "resp-0"};
+  for (const char* variable : {"CPSS_RECV_THREADS", "CPSS_SERVICE_THREADS", "CPSS_RESP_THREADS"})
+    EXPECT_EQ(threads_without_settings({{variable, "1"}}), expected) << variable;
+  EXPECT_EQ(threads_without_settings({{"CPSS_DISPATCH", "queued"}}), expected);
 }
 
 TEST_F(Variables, CPSS_RECV_THREADS) {
@@ -305,7 +320,8 @@ TEST_F(Variables, SharedFutexesAreNotPrivateAndOthersAre) {
 
 // Then every wait between lanes ends by itself, so an idle server looks around.
 TEST_F(Variables, SharedWaitsEndByThemselves) {
-  ServerProcess server(program::kServer, echo_with({{"CPSS_SYNCH_PROCESS", "1"}}));
+  ServerProcess server(program::kServer,
+                       echo_with({{"CPSS_SYNCH_PROCESS", "1"}, {"CPSS_RECV_THREADS", "1"}}));
   EXPECT_TRUE(eventually([&] {
     const auto threads = test::threads_of(server.process().pid());
     return std::ranges::all_of(std::array{"recv-0", "svc-0", "resp-0"},
@@ -434,7 +450,7 @@ void expect_dashes(const std::string& table, const std::string& stage) {
 }
 
 void expect_not_measured(const char* variable, const std::string& stage) {
-  ServerProcess server(program::kServer, echo_with({{variable, "0"}}));
+  ServerProcess server(program::kServer, echo_with({{variable, "0"}, {"CPSS_RECV_THREADS", "1"}}));
   expect_echo(server, 50);
   server.expect_clean_end();
   EXPECT_EQ(server.ledger("received"), 50u);

@@ -12,10 +12,11 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto kPatience = 20s;
 
-std::vector<std::unique_ptr<UdpSocket>> bind_to_loopback(std::size_t sockets) {
+std::vector<std::unique_ptr<UdpSocket>> bind_to_loopback(std::size_t sockets, bool merged) {
   std::vector<std::unique_ptr<UdpSocket>> result;
   for (std::size_t i = 0; i < sockets; ++i)
-    result.push_back(std::make_unique<UdpSocket>(address("127.0.0.1"), UdpSocketOptions{}));
+    result.push_back(
+        std::make_unique<UdpSocket>(address("127.0.0.1"), UdpSocketOptions{.gro = merged}));
   return result;
 }
 
@@ -46,7 +47,7 @@ PipelineOptions small_pipeline(std::uint32_t slots) {
 }
 
 LiveServer::LiveServer(const PipelineOptions& options, std::size_t sockets)
-    : sockets_(bind_to_loopback(sockets)),
+    : sockets_(bind_to_loopback(sockets, options.merged)),
       region_(region_options(folder_.file("stats"), options)),
       main_(region_.writer(blocks_of(assignment_of(options), options).size() - 1)),
       access_control_(everybody()) {}
@@ -107,6 +108,13 @@ void LiveServer::expect_at_rest() const {
 
 void Client::send(std::string_view text, const SocketAddress& to) {
   ASSERT_TRUE(send_text(socket_, text, to));
+}
+
+void Client::send_as_one(std::string_view text, std::size_t times, const SocketAddress& to) {
+  const OutgoingDatagram datagram{reinterpret_cast<const std::byte*>(text.data()), text.size(), &to,
+                                  nullptr};
+  const std::vector<OutgoingDatagram> all(times, datagram);
+  ASSERT_EQ(socket_.send(all).accepted, times);
 }
 
 std::vector<Datagram> Client::receive(std::size_t replies) {

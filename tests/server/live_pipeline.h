@@ -110,6 +110,8 @@ class LiveProcesses final : public LiveServer {
 class Client {
  public:
   void send(std::string_view text, const SocketAddress& to);
+  // In one packet, which a server whose options say `merged` gets as one arrival.
+  void send_as_one(std::string_view text, std::size_t times, const SocketAddress& to);
   // Waits for that many replies, at most 20 s in all.
   std::vector<Datagram> receive(std::size_t replies);
   // The replies that have come by now.
@@ -119,7 +121,7 @@ class Client {
   unsigned ask(unsigned requests, const std::vector<SocketAddress>& to);
 
  private:
-  UdpSocket socket_{address("127.0.0.1"), {}};
+  UdpSocket socket_{address("127.0.0.1"), {.gso = true}};
 };
 
 }  // namespace cpss::test

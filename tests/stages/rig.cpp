@@ -36,7 +36,7 @@ WorkerSide::WorkerSide(Service& service, SlotStore& store, SlotPool& pool, SlotQ
   const auto new_state = [&] { return states.emplace_back(service.make_lane_state()).get(); };
   for (std::uint32_t i = 0; i < options.workers; ++i)
     steps.emplace_back(
-        WorkerStep::Wiring{{service, store, queue, responses}, occupancy, {}, new_state()},
+        WorkerStep::Wiring{{service, store, responses}, queue, occupancy, {}, new_state()},
         worker_lanes.emplace_back(pool, 0U, kPoolLanes), ledger.open());
   if (options.on_demand == 0) return;
   std::vector<OnDemandStarter::Place> places;

@@ -77,15 +77,25 @@ void FakeSocket::lose(double share, std::uint64_t seed) {
   random_.seed(seed);
 }
 
-void FakeSocket::set_send_buffer_use(SendBufferUse use) {
+void FakeSocket::set_send_buffer_use(BufferUse use) {
   const std::lock_guard lock(mutex_);
   use_ = use;
 }
 
-SendBufferUse FakeSocket::send_buffer_use() const noexcept {
+BufferUse FakeSocket::send_buffer_use() const noexcept {
   const std::lock_guard lock(mutex_);
   ++counts_.use_calls;
   return use_;
+}
+
+void FakeSocket::set_receive_buffer(std::size_t size) {
+  const std::lock_guard lock(mutex_);
+  receive_buffer_ = size;
+}
+
+BufferUse FakeSocket::receive_buffer_use() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return {receive_buffer_ == 0 ? 0 : script_.size(), receive_buffer_};
 }
 
 std::vector<FakeSocket::Sent> FakeSocket::sent() const {

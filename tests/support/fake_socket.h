@@ -69,8 +69,11 @@ class FakeSocket final : public DatagramSocket {
   void refuse(std::function<int(const OutgoingDatagram&)> judge);
   // Accepts, then throws away this share of all datagrams, the same ones for the same seed.
   void lose(double share, std::uint64_t seed);
-  // The result of send_buffer_use(); until this is called, SendBufferUse{}.
-  void set_send_buffer_use(SendBufferUse use);
+  // The result of send_buffer_use(); until this is called, BufferUse{}.
+  void set_send_buffer_use(BufferUse use);
+  // The size of the receive buffer, of which each datagram that is still to be received takes 1.
+  // 0, until this is called: not known.
+  void set_receive_buffer(std::size_t size);
 
   std::vector<Sent> sent() const;
   std::vector<Sent> take_sent();  // and forgets them
@@ -80,7 +83,8 @@ class FakeSocket final : public DatagramSocket {
                         std::span<Arrival> arrivals) noexcept override;
   SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override;
   void wait_writable(std::chrono::milliseconds longest) noexcept override;
-  SendBufferUse send_buffer_use() const noexcept override;
+  BufferUse send_buffer_use() const noexcept override;
+  BufferUse receive_buffer_use() const noexcept override;
   int descriptor() const noexcept override { return -1; }
 
  private:
@@ -100,7 +104,8 @@ class FakeSocket final : public DatagramSocket {
   double loss_share_ = 0;
   std::mt19937_64 random_;
   std::vector<Sent> sent_;
-  SendBufferUse use_;
+  BufferUse use_;
+  std::size_t receive_buffer_ = 0;
   mutable Counts counts_;
 };
 
@@ -125,7 +130,7 @@ class TamperSocket final : public DatagramSocket {
                         std::span<Arrival> arrivals) noexcept override;
   SendResult send(std::span<const OutgoingDatagram> datagrams) noexcept override;
   void wait_writable(std::chrono::milliseconds longest) noexcept override;
-  SendBufferUse send_buffer_use() const noexcept override { return inner_.send_buffer_use(); }
+  BufferUse send_buffer_use() const noexcept override { return inner_.send_buffer_use(); }
   int descriptor() const noexcept override { return inner_.descriptor(); }
 
  private:

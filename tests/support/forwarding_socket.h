@@ -22,7 +22,8 @@ class ForwardingSocket : public DatagramSocket {
   void wait_writable(std::chrono::milliseconds longest) noexcept override {
     inner_.wait_writable(longest);
   }
-  SendBufferUse send_buffer_use() const noexcept override { return inner_.send_buffer_use(); }
+  BufferUse send_buffer_use() const noexcept override { return inner_.send_buffer_use(); }
+  BufferUse receive_buffer_use() const noexcept override { return inner_.receive_buffer_use(); }
   int descriptor() const noexcept override { return inner_.descriptor(); }
 
  private:

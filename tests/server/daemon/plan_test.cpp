@@ -214,7 +214,7 @@ TEST(Plan, WithoutSettingsThereAreNoWorkers) {
   EXPECT_FALSE(made.pipeline.shed);
 }
 
-TEST(Plan, TheWorkerQueueHasRoomForHalfTheSlotsUnlessSet) {
+TEST(Plan, TheWorkerQueueHasRoomForHalfTheSlotsOfPoolsUnlessSet) {
   for (const auto& [slots, places] :
        std::vector<std::pair<const char*, unsigned>>{{"--qslots=1", 1},
                                                      {"--qslots=2", 1},
@@ -223,7 +223,7 @@ TEST(Plan, TheWorkerQueueHasRoomForHalfTheSlotsUnlessSet) {
                                                      {"--qslots=131068", 65'534},
                                                      {"--qslots=131070", 65'534},
                                                      {"--qslots=1000000", 65'534}}) {
-    LoadResult loaded = load({"--worker-threads=1", slots});
+    LoadResult loaded = load({"--worker-threads=1", "--recv-threads=1", slots});
     EXPECT_EQ(plan(loaded).pipeline.worker_queue, places) << slots;
     EXPECT_TRUE(loaded.ok());
   }

@@ -40,6 +40,7 @@ struct ModelCase {
   SocketSharing sockets = SocketSharing::shared;
   std::size_t groups = 1;  // of sockets, here one in each
   bool workers = false;
+  bool sharing = false;  // lanes share their work
 };
 
 PipelineOptions options_of(const ModelCase& chosen, std::uint32_t slots = 64) {
@@ -51,6 +52,7 @@ PipelineOptions options_of(const ModelCase& chosen, std::uint32_t slots = 64) {
   options.idle_lane_end = 5ms;
   options.inline_max = 50us;
   options.cpus = 2;
+  if (chosen.sharing) options.sharing_lanes = 3;
   if (!chosen.workers) return options;
   options.worker.lanes = 2;
   options.on_demand_threads = 2;
@@ -128,7 +130,7 @@ TEST_P(PipelineOfModel, WhatTheServiceDefersIsAnsweredToo) {
   EXPECT_EQ(client.ask(300, live.addresses()), 300u);
   live.end_and_expect_at_rest();
   EXPECT_EQ(live.total("deferred") + live.total("deferred_in_place"), 90u) << "10 to 99";
-  EXPECT_EQ(live.total("deferred_in_place") > 0, !GetParam().workers);
+  EXPECT_EQ(live.total("deferred_in_place") > 0, !GetParam().workers && !GetParam().sharing);
 }
 
 TEST_P(PipelineOfModel, TheEndAnswersWhatIsInsideAndWhatTheSocketsStillHold) {
@@ -185,6 +187,10 @@ TEST_P(PipelineOfModel, AStartThatFailsLeavesNoLaneBehind) {
 INSTANTIATE_TEST_SUITE_P(
     Models, PipelineOfModel,
     testing::Values(ModelCase{"Seda", ServerModel::seda}, ModelCase{"Sped", ServerModel::sped},
+                    ModelCase{"SedaSharing", ServerModel::seda, SocketSharing::shared, 1, false,
+                              true},
+                    ModelCase{"SedaSharingWithWorkers", ServerModel::seda, SocketSharing::shared, 1,
+                              true, true},
                     ModelCase{"SympedShared", ServerModel::symped},
                     ModelCase{"SympedReuseport", ServerModel::symped, SocketSharing::reuseport, 3},
                     ModelCase{"SympedHandoff", ServerModel::symped, SocketSharing::handoff},

@@ -125,7 +125,7 @@ TEST_F(QueueWaitTest, AWaitForRoomThatIsRefusedIsTroubleUntilOneIsNot) {
 class WorkerWaitTest : public testing::Test {
  protected:
   WorkerStep step(LongestWait longest) {
-    return WorkerStep({{service_, store_, queue_, responses_}, occupancy_, longest}, lane_,
+    return WorkerStep({{service_, store_, responses_}, queue_, occupancy_, longest}, lane_,
                       ledger_.open());
   }
 

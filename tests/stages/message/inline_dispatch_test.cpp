@@ -222,7 +222,7 @@ class RunsAllStepsTest : public InlineDispatchTest {
 TEST_F(RunsAllStepsTest, NothingKeepsItFromGoingOn) {
   lane_.input_empty = false;
   for (int i = 0; i < 100; ++i) rig_.service_cost.note(1'000'000'000, 1);
-  EXPECT_TRUE(to_service_.due(1'000));
+  EXPECT_EQ(to_service_.portion(1'000, 0, 0), 1'000u);
   hand_on(3, to_service_);
   EXPECT_EQ(rig_.socket().sent().size(), 3u);
   EXPECT_EQ(futex_calls(), 0u);

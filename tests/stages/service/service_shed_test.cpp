@@ -93,7 +93,7 @@ class ServiceShedTest : public testing::TestWithParam<bool> {
   std::unique_ptr<BusyBudget> budget_;
   std::unique_ptr<ServiceStep> step_;
   WorkerStep worker_{
-      {{user_, rig_.store, queue_, rig_.responses}, occupancy_}, worker_lane_, rig_.ledger.open()};
+      {{user_, rig_.store, rig_.responses}, queue_, occupancy_}, worker_lane_, rig_.ledger.open()};
 };
 
 TEST_P(ServiceShedTest, WhatFindsNoPlaceIsAnsweredBusyThroughResponse) {

@@ -286,8 +286,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .default_text = "1",
      .models = UsedBy(&ModelTraits::staged),
      .help = "Threads of the service stage, which then each stage has. Where none of the three "
-             "numbers is "
-             "set, threads are not bound to a stage (CPSS_DISPATCH)"},
+             "numbers is set, threads are not bound to a stage (CPSS_DISPATCH)"},
 
     {.id = Setting::service_cpus,
      .group = "Service",
@@ -350,8 +349,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .default_text = "1",
      .models = UsedBy(&ModelTraits::staged),
      .help = "Threads of the receive stage, which then each stage has. Where none of the three "
-             "numbers is "
-             "set, threads are not bound to a stage (CPSS_DISPATCH)"},
+             "numbers is set, threads are not bound to a stage (CPSS_DISPATCH)"},
 
     {.id = Setting::receive_cpus,
      .group = "Stages",
@@ -445,8 +443,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .default_text = "1",
      .models = UsedBy(&ModelTraits::staged),
      .help = "Threads of the response stage, which then each stage has. Where none of the three "
-             "numbers is "
-             "set, threads are not bound to a stage (CPSS_DISPATCH)"},
+             "numbers is set, threads are not bound to a stage (CPSS_DISPATCH)"},
 
     {.id = Setting::response_cpus,
      .group = "Stages",

@@ -91,9 +91,9 @@ void PipelineResources::relieve() noexcept {
     const std::uint64_t before = std::exchange(rounds_[lane], progress.rounds());
     if (!progress.may_take_long() && before == rounds_[lane]) ++held_up;
   }
-  if (held_up == 0 || held_up < attendance->attending()) return;
-  attendance->set_held_up();
-  attendance->call();
+  const bool all = held_up > 0 && held_up >= attendance->attending();
+  attendance->set_held_up(all);
+  if (all) attendance->call();
 }
 
 // Lanes may all block from now on: there are no more datagrams that one of them must look after.

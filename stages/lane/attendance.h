@@ -104,11 +104,12 @@ class Attendance {
   }
 
   // All lanes that attend are held up inside the service: one that is called receives, and leaves
-  // to them what it has received. Set by main, ended by the first that comes out.
-  void set_held_up() noexcept { held_up_.store(true, std::memory_order_relaxed); }
+  // to them what it has received. Set by main, ended by the first that comes out; or by main, which
+  // may have set it just after that.
+  void set_held_up(bool held_up) noexcept { held_up_.store(held_up, std::memory_order_relaxed); }
   bool held_up() const noexcept { return held_up_.load(std::memory_order_relaxed); }
   void came_out() noexcept {
-    if (held_up()) held_up_.store(false, std::memory_order_relaxed);
+    if (held_up()) set_held_up(false);
   }
 
   // The sockets need nobody any more: from here on every lane may block. Called by main, before it

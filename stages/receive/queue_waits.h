@@ -35,7 +35,6 @@ class QueueWaits {
     for (const Queue& queue : queues) entries_.push_back({queue});
   }
 
-  bool any() const noexcept { return !entries_.empty(); }
   // No queue will ever have messages again.
   bool all_closed() const noexcept {
     return std::ranges::all_of(entries_, [](const Entry& entry) { return entry.closed; });

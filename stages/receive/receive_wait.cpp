@@ -138,7 +138,9 @@ bool ReceiveWait::is_crowded() noexcept {
 }
 
 LongestWait ReceiveWait::longest(const DatagramSocket* full) const noexcept {
-  return full != nullptr ? LongestWait(kLongestForRoom) : w_.longest;
+  if (full != nullptr) return kLongestForRoom;
+  // Then it does not wait for requests, and nobody wakes it once it may take some again.
+  return w_.sharing != nullptr && !w_.sharing->holds() ? LongestWait(kSharedWait) : w_.longest;
 }
 
 void ReceiveWait::note_event(int descriptor) noexcept {
@@ -202,7 +204,7 @@ int ReceiveWait::wait_in_epoll(std::span<epoll_event> events) noexcept {
   int count = 0;
   const auto wait = [&] {
     count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                       milliseconds(w_.longest));
+                       milliseconds(longest(nullptr)));
   };
   if (w_.shared)
     step_.stats().add(Counter::lost_races, lost_races_.during(monotonic_ns(), wait));

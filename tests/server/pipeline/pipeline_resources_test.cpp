@@ -2,6 +2,7 @@
 #include "server/pipeline/pipeline_resources.h"
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -58,6 +59,25 @@ TEST_F(PipelineResourcesTest, SleepersAreRemindedOfWhatTheOneWokenForItHasNotTak
   }
   EXPECT_EQ(resources_.pool.free_slots().poll_wait(1).tokens, 1u);
   EXPECT_EQ(resources_.remind(), 0u);
+}
+
+// The lanes came out of the service just before main said that they are held up.
+TEST(PipelineResourcesOfSharingLanes, ThatLanesAreHeldUpIsTakenBackOnceTheyAreNot) {
+  PipelineOptions options = test::small_pipeline();
+  options.sharing_lanes = 2;
+  options.inline_max = std::chrono::microseconds(50);
+  const Assignment assignment = assignment_of(options);
+  EchoService service;
+  const AccessControl access_control{AccessOptions{{}, {}, {}, LocalAddressSet(), false}};
+  Scoreboard scoreboard{lane_names(assignment), 0, 1, 1, Sharing::process_private};
+  const std::vector<DatagramSocket*> sockets;
+  PipelineResources resources{{options, assignment, service, sockets, access_control, scoreboard}};
+  for (std::size_t lane = 0; lane < 2; ++lane) scoreboard.progress(lane).waits(false);
+  resources.relieve();
+  EXPECT_TRUE(resources.attendance->held_up());
+  scoreboard.progress(0).round();
+  resources.relieve();
+  EXPECT_FALSE(resources.attendance->held_up());
 }
 
 }  // namespace

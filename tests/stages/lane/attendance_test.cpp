@@ -94,7 +94,7 @@ TEST_F(AttendanceTest, LanesThatShareTheirCpusAreAwayForLongerEachTime) {
 
 TEST_F(AttendanceTest, HeldUpUntilOneComesOut) {
   EXPECT_FALSE(lanes_.held_up());
-  lanes_.set_held_up();
+  lanes_.set_held_up(true);
   EXPECT_TRUE(lanes_.held_up());
   lanes_.came_out();
   EXPECT_FALSE(lanes_.held_up());

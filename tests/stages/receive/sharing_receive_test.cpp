@@ -112,7 +112,7 @@ TEST_F(SharingReceiveTest, WhatCameMergedIsQueuedBeforeAnyOfItIsRun) {
 TEST_F(SharingReceiveTest, WhileTheOthersAreHeldUpItRunsNothing) {
   Rig rig(echo_, {.slots = 256});
   rig.deliver_numbers(100);
-  attendance_.set_held_up();
+  attendance_.set_held_up(true);
   ReceiveStep receive = step(rig);
   EXPECT_EQ(receive.run().moved, 32u);
   EXPECT_THAT(behind_.given, IsEmpty());

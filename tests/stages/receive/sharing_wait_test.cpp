@@ -25,7 +25,7 @@ class SharingWaitTest : public ReceiveWaitTest {
     ReceiveWait::Wiring wiring = place_wiring();
     wiring.all_received = &all_received_;
     wiring.sharing = &sharing_;
-    wiring.queues.push_back({&consumer_, kBatch, &sharing_});
+    wiring.queues.push_back({&consumer_, kBatch, &sharing_, &sharing_});
     place(wiring);
     EXPECT_TRUE(attendance_.go_away(2)) << "another lane, so that this one attends";
   }
@@ -163,6 +163,16 @@ TEST_F(SharingWaitTest, NorIfNobodyElseAttends) {
   send("x");
   EXPECT_TRUE(wait());
   EXPECT_TRUE(lane_.woken_by_socket);
+}
+
+// It leaves requests to the lanes that are held up, and looks again whether they still are.
+TEST_F(SharingWaitTest, WhileTheOthersAreHeldUpNoWaitIsForEver) {
+  put_request();
+  attendance_.set_held_up(true);
+  EXPECT_GE(time_of_wait(), 50ms) << "the request does not end it";
+  attendance_.set_held_up(false);
+  EXPECT_TRUE(wait());
+  EXPECT_EQ(take_requests(), 1u);
 }
 
 TEST_F(SharingWaitTest, ItEndsOnceEachOfItsQueuesIsClosed) {

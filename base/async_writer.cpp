@@ -17,9 +17,10 @@
 namespace cpss {
 
 // The owner puts texts, the thread writes them; the last of the two to let go frees this object.
-// After a change of thread several threads may exist. Only the one that holds the token of `turn`
-// takes texts and writes, so the queue has one consumer; it passes the token on once there is a
-// newer thread.
+// After a change of thread several threads may exist. Only the one that `turn` names takes texts
+// and writes, so the queue has one consumer; once there is a newer thread it passes the turn to the
+// next one, and ends. So each thread has its turn, one that starts late as well: none stays behind
+// with rights that the owner has given up.
 struct AsyncWriter::Shared {
   Shared(int where, std::size_t max) : descriptor(where), capacity(max), texts(max) {}
 
@@ -28,13 +29,16 @@ struct AsyncWriter::Shared {
   // The thread removes a text after writing it, so an empty queue means that all are written.
   boost::lockfree::spsc_queue<std::string> texts;
   Semaphore work;  // a token for each text and for a new `newest`; closed at the end
-  Semaphore turn{1};
   std::atomic<unsigned> newest{0};  // the number of the thread that is to write
+  // The number of the thread that may take and write. Stored (release) by that thread as its last
+  // act, and waited for (acquire) by the next one.
+  std::atomic<unsigned> turn{0};
   // Written by the holder of `turn` alone. Relaxed: counts that order nothing else.
   std::atomic<std::uint64_t> refused{0};
   std::atomic<int> refusal{0};
 
   void write_what_comes(unsigned thread) noexcept;  // the thread with that number
+  void wait_for_turn(unsigned thread) noexcept;
   void write_one() noexcept;
 };
 
@@ -60,14 +64,20 @@ int write_all(int descriptor, std::string_view text) noexcept {
 }  // namespace
 
 // Looks for texts before it waits for a token: the previous thread may have taken the tokens of
-// texts that are still in the queue. A thread may have the turn before `newest` names it.
+// texts that are still in the queue.
 void AsyncWriter::Shared::write_what_comes(unsigned thread) noexcept {
   const auto is_outdated = [&] { return newest.load(std::memory_order_relaxed) > thread; };
-  turn.take(1);
+  wait_for_turn(thread);
   do {
     while (!is_outdated() && texts.read_available() > 0) write_one();
   } while (!is_outdated() && work.take(Semaphore::kMaxValue).status == TakeStatus::taken);
-  turn.post(1);
+  turn.store(thread + 1, std::memory_order_release);
+  turn.notify_all();
+}
+
+void AsyncWriter::Shared::wait_for_turn(unsigned thread) noexcept {
+  for (unsigned whose; (whose = turn.load(std::memory_order_acquire)) != thread;)
+    turn.wait(whose, std::memory_order_acquire);
 }
 
 void AsyncWriter::Shared::write_one() noexcept {

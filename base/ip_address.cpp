@@ -18,39 +18,9 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
 
   IpAddress ip;
   if (inet_pton(AF_INET6, terminated.data(), ip.bytes.data()) == 1) return ip;
-  std::copy(kV4Mapped.begin(), kV4Mapped.end(), ip.bytes.begin());
+  ip.bytes = kV4Mapped;
   if (inet_pton(AF_INET, terminated.data(), ip.bytes.data() + kV4Offset) == 1) return ip;
   return {};
-}
-
-bool IpAddress::is_v4() const noexcept {
-  return std::equal(kV4Mapped.begin(), kV4Mapped.end(), bytes.begin());
-}
-
-bool IpAddress::is_unspecified() const noexcept {
-  const auto first = bytes.begin() + (is_v4() ? kV4Offset : 0);
-  return std::all_of(first, bytes.end(), [](std::uint8_t byte) { return byte == 0; });
-}
-
-bool IpAddress::is_loopback() const noexcept {
-  if (is_v4()) return bytes[kV4Offset] == 127;
-  IpAddress one;
-  one.bytes.back() = 1;
-  return *this == one;
-}
-
-bool IpAddress::is_link_local() const noexcept {
-  return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
-}
-
-bool IpAddress::is_multicast() const noexcept {
-  if (is_v4()) return (bytes[kV4Offset] & 0xf0) == 0xe0;
-  return bytes[0] == 0xff;
-}
-
-bool IpAddress::is_broadcast() const noexcept {
-  return is_v4() && std::all_of(bytes.begin() + kV4Offset, bytes.end(),
-                                [](std::uint8_t byte) { return byte == 0xff; });
 }
 
 std::string IpAddress::to_string() const {

@@ -327,7 +327,7 @@ inline constexpr std::array<SettingInfo, kSettings> kSettingTable{{
      .option = "numbers",
      .member = &Settings::numbers_file,
      .empty_means = "the shipped sample",
-     .help = "Number data of the service lookup: a CSV file with a header"},
+     .help = "Number data of the service lookup: CSV with a header, plain or by gzip, or an image"},
 
     {.id = Setting::allow_empty,
      .group = "Service",

@@ -44,38 +44,12 @@ SocketAddress SocketAddress::from(const sockaddr* address, socklen_t length) noe
   return result;
 }
 
-std::uint16_t SocketAddress::port() const noexcept {
-  return ntohs(v6_.sin6_port);
-}
-
 void SocketAddress::set_port(std::uint16_t port) noexcept {
   v6_.sin6_port = htons(port);
 }
 
-IpAddress SocketAddress::ip() const noexcept {
-  IpAddress result;
-  if (family() == AF_INET) {
-    std::copy(IpAddress::kV4Mapped.begin(), IpAddress::kV4Mapped.end(), result.bytes.begin());
-    std::memcpy(result.bytes.data() + IpAddress::kV4Offset, &v6_.sin6_flowinfo, sizeof(in_addr));
-  } else if (family() == AF_INET6) {
-    std::memcpy(result.bytes.data(), &v6_.sin6_addr, sizeof(in6_addr));
-  }
-  return result;
-}
-
 std::uint32_t SocketAddress::interface() const noexcept {
   return family() == AF_INET6 && ip().is_link_local() ? v6_.sin6_scope_id : 0;
-}
-
-socklen_t SocketAddress::size() const noexcept {
-  switch (family()) {
-    case AF_INET:
-      return sizeof(sockaddr_in);
-    case AF_INET6:
-      return sizeof(sockaddr_in6);
-    default:
-      return 0;
-  }
 }
 
 std::string SocketAddress::to_string() const {
@@ -102,23 +76,6 @@ std::optional<Prefix> Prefix::make(std::string_view ip_text, unsigned length) {
   if (length > (written_as_v4 ? 32U : 128U)) return {};
   return Prefix{address->ip, written_as_v4 ? IpAddress::kV4MappedBits + length : length,
                 address->interface_index().value_or(kNoInterface)};
-}
-
-bool Prefix::contains(const IpAddress& address) const noexcept {
-  // Otherwise ::/0, which an administrator writes for "all of IPv6", would let all of IPv4 in.
-  if (length < IpAddress::kV4MappedBits && address.is_v4()) return false;
-
-  const std::size_t whole_bytes = length / 8;
-  if (std::memcmp(ip.bytes.data(), address.bytes.data(), whole_bytes) != 0) return false;
-  const unsigned bits_left = length % 8;
-  if (bits_left == 0) return true;
-  const unsigned differing = ip.bytes[whole_bytes] ^ address.bytes[whole_bytes];
-  return differing >> (8 - bits_left) == 0;
-}
-
-bool PrefixSet::contains(const SocketAddress& peer) const noexcept {
-  return std::any_of(prefixes_.begin(), prefixes_.end(),
-                     [&](const Prefix& prefix) { return prefix.contains(peer); });
 }
 
 }  // namespace cpss

@@ -30,16 +30,28 @@ class SocketAddress {
   static SocketAddress from(const sockaddr* address, socklen_t length) noexcept;
 
   sa_family_t family() const noexcept { return v6_.sin6_family; }
-  std::uint16_t port() const noexcept;  // host order
+  std::uint16_t port() const noexcept { return ntohs(v6_.sin6_port); }  // host order
   void set_port(std::uint16_t port) noexcept;
-  IpAddress ip() const noexcept;
+  IpAddress ip() const noexcept {
+    IpAddress result;
+    if (family() == AF_INET) {
+      result.bytes = IpAddress::kV4Mapped;
+      std::memcpy(result.bytes.data() + IpAddress::kV4Offset, &v6_.sin6_flowinfo, sizeof(in_addr));
+    } else if (family() == AF_INET6) {
+      std::memcpy(result.bytes.data(), &v6_.sin6_addr, sizeof(in6_addr));
+    }
+    return result;
+  }
   // The interface of a link-local address (sin6_scope_id, ipv6(7)); else 0.
   std::uint32_t interface() const noexcept;
 
   // For the kernel: a pointer to the sockaddr and the bytes its family uses.
   const sockaddr* data() const noexcept { return reinterpret_cast<const sockaddr*>(&v6_); }
   sockaddr* data() noexcept { return reinterpret_cast<sockaddr*>(&v6_); }
-  socklen_t size() const noexcept;
+  socklen_t size() const noexcept {
+    if (family() == AF_INET) return sizeof(sockaddr_in);
+    return family() == AF_INET6 ? sizeof(sockaddr_in6) : 0;
+  }
   static constexpr socklen_t kCapacity = sizeof(sockaddr_in6);
 
   std::string to_string() const;  // 127.0.0.1:7700, [::1]:7700, [fe80::1%eth0]:7700
@@ -48,7 +60,9 @@ class SocketAddress {
   bool operator==(const SocketAddress& other) const noexcept;
   // Equal in every byte that the family uses, scope and flow label included.
   bool identical(const SocketAddress& other) const noexcept {
-    return family() == other.family() && std::memcmp(&v6_, &other.v6_, size()) == 0;
+    // All IPv4 bytes, or the first ones of IPv6, in constant size: without a call.
+    return std::memcmp(&v6_, &other.v6_, sizeof(sockaddr_in)) == 0 &&
+           (family() != AF_INET6 || std::memcmp(&v6_, &other.v6_, sizeof(sockaddr_in6)) == 0);
   }
 
  private:
@@ -79,10 +93,14 @@ struct Prefix {
   // Looks up the interface (`fe80::%eth0`) here and only here: if the host does not have it now,
   // the prefix contains nothing.
   static std::optional<Prefix> make(std::string_view ip_text, unsigned length);
-  // An IPv6 prefix shorter than 96 bits holds IPv6 addresses only: ::/0 does not contain IPv4.
-  bool contains(const IpAddress& address) const noexcept;
+  // An IPv6 prefix shorter than 96 bits holds IPv6 addresses only: an administrator writes ::/0 for
+  // "all of IPv6", and it does not contain IPv4.
+  bool contains(const IpAddress& address) const noexcept {
+    return ip.shares_bits(address, length) &&
+           (length >= IpAddress::kV4MappedBits || !address.is_v4());
+  }
   bool contains(const SocketAddress& peer) const noexcept {
-    return (interface == 0 || interface == peer.interface()) && contains(peer.ip());
+    return contains(peer.ip()) && (interface == 0 || interface == peer.interface());
   }
 
   auto operator<=>(const Prefix&) const = default;
@@ -94,7 +112,11 @@ class PrefixSet {
   PrefixSet() = default;
   explicit PrefixSet(std::vector<Prefix> prefixes) : prefixes_(std::move(prefixes)) {}
   bool empty() const noexcept { return prefixes_.empty(); }
-  bool contains(const SocketAddress& peer) const noexcept;
+  bool contains(const SocketAddress& peer) const noexcept {
+    for (const Prefix& prefix : prefixes_)
+      if (prefix.contains(peer)) return true;
+    return false;
+  }
 
  private:
   std::vector<Prefix> prefixes_;

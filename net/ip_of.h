@@ -14,9 +14,12 @@
 
 namespace cpss {
 
+// The length of the prefix that is one address, in bits of the 16-byte form (Prefix).
+inline constexpr unsigned kLengthOfOneAddress = 128;
+
 inline IpAddress ip_of(const in_addr& address) noexcept {
   IpAddress ip;
-  std::copy(IpAddress::kV4Mapped.begin(), IpAddress::kV4Mapped.end(), ip.bytes.begin());
+  ip.bytes = IpAddress::kV4Mapped;
   std::memcpy(ip.bytes.data() + IpAddress::kV4Offset, &address, sizeof address);
   return ip;
 }

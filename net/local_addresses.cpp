@@ -17,8 +17,6 @@
 namespace cpss {
 namespace {
 
-constexpr unsigned kOfOneAddress = 128;  // prefix length, bits
-
 // The last address of an IPv4 network, which the kernel treats as its broadcast address whether or
 // not the interface has one set. Networks of one or two addresses have none (RFC 3021).
 std::optional<IpAddress> broadcast_of(const ifaddrs& entry) {
@@ -68,7 +66,7 @@ LocalAddressSet LocalAddressSet::of_this_host() {
   }
   std::vector<Prefix> networks;
   for (const Prefix& route : local_routes()) {
-    if (route.length == kOfOneAddress)
+    if (route.length == kLengthOfOneAddress)
       addresses.push_back(route.ip);
     else if (!route.ip.is_loopback())
       networks.push_back(route);

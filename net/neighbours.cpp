@@ -27,8 +27,6 @@ namespace {
 // In the kernel's unit for user space, USER_HZ: 100 ms.
 constexpr std::uint32_t kSoon = 10;
 
-constexpr unsigned kOfOneAddress = 128;  // prefix length, bits
-
 // Routes change rarely, and there may be very many.
 constexpr std::chrono::seconds kRoutesKept{5};
 
@@ -102,7 +100,7 @@ std::vector<std::uint32_t> read_interfaces(Neighbours& result) {
     if (own.family() == AF_UNSPEC) continue;
     result.entries.push_back({own.ip(), Reach::open});
     const auto network = network_of(*entry, own);
-    if (network && network->length != kOfOneAddress && asks_for_neighbours(*entry))
+    if (network && network->length != kLengthOfOneAddress && asks_for_neighbours(*entry))
       result.networks.push_back(*network);
   }
   return asking;

@@ -9,21 +9,6 @@
 #include <unistd.h>
 
 namespace cpss {
-namespace {
-
-bool leaves_from_the_same_address(const LocalAddress* a, const LocalAddress* b) noexcept {
-  const bool a_known = a != nullptr && a->known();
-  const bool b_known = b != nullptr && b->known();
-  return a_known == b_known && (!a_known || *a == *b);
-}
-
-}  // namespace
-
-bool leaves_the_same_way(const OutgoingDatagram& a, const OutgoingDatagram& b) noexcept {
-  return (a.peer == b.peer || a.peer->identical(*b.peer)) &&
-         (a.local == b.local || leaves_from_the_same_address(a.local, b.local));
-}
-
 std::size_t segments_of_one_packet(std::span<const OutgoingDatagram> datagrams,
                                    std::size_t max) noexcept {
   const OutgoingDatagram& first = datagrams.front();

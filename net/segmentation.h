@@ -27,7 +27,15 @@ inline constexpr std::size_t kMergedBytes = 64 << 10;
 inline constexpr std::size_t kMaxSegmentedBytes = 65'507;
 
 // Whether two datagrams go to one peer, from one local address.
-bool leaves_the_same_way(const OutgoingDatagram& a, const OutgoingDatagram& b) noexcept;
+inline bool leaves_the_same_way(const OutgoingDatagram& a, const OutgoingDatagram& b) noexcept {
+  const auto from_one_address = [](const LocalAddress* one, const LocalAddress* other) {
+    const bool known = one != nullptr && one->known();
+    const bool other_known = other != nullptr && other->known();
+    return known == other_known && (!known || *one == *other);
+  };
+  return (a.peer == b.peer || a.peer->identical(*b.peer)) &&
+         (a.local == b.local || from_one_address(a.local, b.local));
+}
 
 // How many datagrams from the beginning of `datagrams` (not empty) can leave as one packet: to one
 // peer, from one local address, all of one size but the last, which may be shorter. At least 1, at

@@ -14,6 +14,8 @@
 
 namespace cpss {
 
+class ReloadableData;  // services/reloadable_data.h
+
 // Why a datagram is not a message of this service. Each is a counter; none is ever answered.
 enum class InvalidReason : std::uint8_t {
   too_short,        // shorter than the protocol's header
@@ -138,6 +140,10 @@ class Service {
 
   // The min CPSS_MSGSIZE, in bytes, that the service needs.
   virtual std::size_t min_window() const { return 512; }
+
+  // Data that can be loaded anew while the server runs; null: the service has none. Valid as long
+  // as the service.
+  virtual ReloadableData* reloadable_data() { return nullptr; }
 
   // Whether the service sends back any request, as it came or changed, so that its reply could be a
   // request to another such service. The server then refuses requests from ports on which other

@@ -14,6 +14,8 @@
 //   troubles │ TroubleEntry x n: the troubles that the server may have, │
 //            │ and whether it has them now                              │
 //            ├──────────────────────────────────────────────────────────┤
+//   data     │ DataEntry x n: the data that a service answers from      │
+//            ├──────────────────────────────────────────────────────────┤
 //            │ values of (lane 0, stage)    one writer, 64-byte aligned │
 //            │ values of (lane 1, stage)    one writer, 64-byte aligned │
 //            │ ...                                                      │
@@ -32,8 +34,8 @@
 // otherwise.
 //
 // The version is stored last, by a release store, when everything else is in place; it is 0 before.
-// Only the marks, the values and the troubles' states change after that, all as 64-bit atomics
-// (stats/writer.h).
+// Only the marks, the values, the troubles' states and the data change after that, all as 64-bit
+// atomics (stats/writer.h).
 #pragma once
 
 #include <array>
@@ -81,7 +83,9 @@ struct Header {
   Table troubles;
   std::uint64_t pid_namespace;  // that the pid belongs to (stats/process_identity.h)
   std::uint32_t locked;         // 1: the server has locked this file (stats/region_lock.h)
-  std::array<char, 28> unused;
+  std::uint32_t unused;
+  Table data;
+  std::array<char, 8> unused_too;
 };
 static_assert(ImplicitLifetime<Header>, "a reader maps it, and constructs nothing");
 static_assert(sizeof(Header) == 320 && offsetof(Header, version) == 8 &&
@@ -131,5 +135,19 @@ struct TroubleEntry {
   Value lanes;                // that are in the trouble
 };
 static_assert(sizeof(TroubleEntry) == 160);
+
+inline constexpr std::size_t kDataNumbers = 10;
+
+// Written by the main thread, when it loads data and when that changes what is shown of them
+// (stats/data_state.h). Texts are padded with zeros, in as many words as they may have, the last of
+// which need not end in one.
+struct DataEntry {
+  Value changes;                            // odd while the words below are written
+  std::array<Value, kDataNumbers> numbers;  // of DataState, in its order
+  std::array<Value, 32> source;
+  std::array<Value, 64> error;
+  std::array<Value, 4> keeper;
+};
+static_assert(ImplicitLifetime<DataEntry> && sizeof(DataEntry) == 888);
 
 }  // namespace cpss::layout

@@ -161,8 +161,8 @@ bool Reading::degraded() const noexcept {
   return state == RegionState::live && !snapshot->troubles.empty();
 }
 
-std::uint64_t Reading::lasts_ns(const TroubleSnapshot& trouble) const noexcept {
-  return snapshot->taken_ns > trouble.since_ns ? snapshot->taken_ns - trouble.since_ns : 0;
+std::uint64_t Reading::since_ns(std::uint64_t moment_ns) const noexcept {
+  return snapshot->taken_ns > moment_ns ? snapshot->taken_ns - moment_ns : 0;
 }
 
 std::string_view Reading::state_name() const noexcept {

@@ -38,8 +38,8 @@ struct Reading {
   std::uint64_t heartbeat_age_ns() const noexcept;
   // The server serves, but is in some trouble, which Snapshot::troubles names. Any reading.
   bool degraded() const noexcept;
-  // How long `trouble`, one of Snapshot::troubles, has lasted.
-  std::uint64_t lasts_ns(const TroubleSnapshot& trouble) const noexcept;
+  // From a moment that the snapshot names until it was taken. Needs a snapshot.
+  std::uint64_t since_ns(std::uint64_t moment_ns) const noexcept;
   // The name of `state`, or kDegraded. Any reading.
   std::string_view state_name() const noexcept;
   // The server is gone, or it runs and gave no sign of life for a second, in which it should have

@@ -100,6 +100,10 @@ void StatsRegion::set_trouble(Trouble trouble, std::uint32_t lanes, int number) 
   }
 }
 
+void StatsRegion::set_data(const DataState& state) noexcept {
+  store(*reinterpret_cast<layout::DataEntry*>(file_.mapping->data() + file_.data), state);
+}
+
 StatsWriter StatsRegion::writer(std::size_t block) const noexcept {
   std::byte* values = file_.mapping->data() + file_.first_block + block * file_.block_bytes;
   return {reinterpret_cast<Value*>(values), details_[block]};

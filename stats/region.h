@@ -28,6 +28,7 @@
 #include <string>
 #include <vector>
 
+#include "stats/data_state.h"
 #include "stats/layout.h"
 #include "stats/region_care.h"
 #include "stats/region_error.h"
@@ -67,6 +68,9 @@ class StatsRegion {
   // `lanes` lanes are in this trouble now (0: it is over), the last time with `number`
   // (TroubleInfo::number). Readers see since when it has lasted without a break.
   void set_trouble(Trouble trouble, std::uint32_t lanes, int number) noexcept;
+
+  // What readers see of the service's data.
+  void set_data(const DataState& state) noexcept;
 
   // Returns news of the files as lines for the log (RegionCare::look()). For each tick of main.
   std::vector<std::string> look_after(RegionCare::TimePoint now);

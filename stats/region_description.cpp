@@ -117,7 +117,8 @@ RegionPlan::RegionPlan(const RegionOptions& options)
       metrics(rounded_up(listen + options.listen.size() * sizeof(layout::ListenEntry))),
       block_entries(rounded_up(metrics + metric_count * sizeof(layout::MetricEntry))),
       troubles(rounded_up(block_entries + options.blocks.size() * sizeof(layout::BlockEntry))),
-      first_block(rounded_up(troubles + kTroubles.size() * sizeof(layout::TroubleEntry))),
+      data(rounded_up(troubles + kTroubles.size() * sizeof(layout::TroubleEntry))),
+      first_block(rounded_up(data + sizeof(layout::DataEntry))),
       file_bytes(first_block + options.blocks.size() * block_bytes) {}
 
 void describe_region(std::byte* file, const RegionPlan& plan, const RegionOptions& options,
@@ -152,6 +153,7 @@ void describe_region(std::byte* file, const RegionPlan& plan, const RegionOption
                     sizeof(layout::BlockEntry)};
   header->troubles = {plan.troubles, static_cast<std::uint32_t>(kTroubles.size()),
                       sizeof(layout::TroubleEntry)};
+  header->data = {plan.data, 1, sizeof(layout::DataEntry)};
   put(header->model, options.model);
   put(header->service, options.service);
 

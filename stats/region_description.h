@@ -16,6 +16,7 @@ struct RegionPlan {
   std::size_t metrics;
   std::size_t block_entries;
   std::size_t troubles;
+  std::size_t data;
   std::size_t first_block;
   std::size_t file_bytes;
 

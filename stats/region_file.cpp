@@ -89,8 +89,8 @@ RegionFile make_region_file(const std::string& path, const RegionOptions& option
                            error.code().value());
   }
   describe_region(mapping->data(), plan, options, generation, locked);
-  return {std::move(file),  std::move(mapping), plan.troubles, plan.first_block,
-          plan.block_bytes, std::move(warning), generation > 1};
+  return {std::move(file),  std::move(mapping), plan.troubles,      plan.data,
+          plan.first_block, plan.block_bytes,   std::move(warning), generation > 1};
 }
 
 }  // namespace cpss

@@ -15,6 +15,7 @@ struct RegionFile {
   NewFile file;  // with its lock (stats/region_lock.h), if the file system has such locks
   std::unique_ptr<FileMapping> mapping;
   std::size_t troubles;     // offset of the table
+  std::size_t data;         // offset of the table
   std::size_t first_block;  // offset of the first block's values
   std::size_t block_bytes;  // from one block's values to the next
   std::string warning;      // about the place; empty: none

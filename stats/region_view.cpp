@@ -119,6 +119,7 @@ RegionView::RegionView(std::span<const std::byte> file) : file_(file) {
   read_metrics();
   read_blocks();
   find_troubles();
+  find_data();
 }
 
 const layout::Header& RegionView::header() const noexcept {
@@ -179,6 +180,11 @@ void RegionView::read_blocks() {
 void RegionView::find_troubles() {
   for (const auto* entry : entries<layout::TroubleEntry>(header().troubles, "troubles"))
     troubles_.push_back({entry, text(entry->name), text(entry->help), entry->number_kind});
+}
+
+void RegionView::find_data() {
+  const auto found = entries<layout::DataEntry>(header().data, "data");
+  if (!found.empty()) data_ = found.front();
 }
 
 template <class Entry>
@@ -257,6 +263,7 @@ Snapshot RegionView::read() const {
   result.facts = facts_;
   read_marks(header(), result);
   result.troubles = read_troubles();
+  if (data_ != nullptr) result.data = load(*data_);
   for (const Metric& metric : metrics_)
     if (metric.kind == MetricKind::counter && metric.name == "received")
       result.received_before = sum_over_blocks(metric);

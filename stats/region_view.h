@@ -70,6 +70,7 @@ class RegionView {
   void read_metrics();
   void read_blocks();
   void find_troubles();
+  void find_data();
   template <class Entry>
   std::vector<const Entry*> entries(const layout::Table& table, const char* name) const;
 
@@ -85,6 +86,7 @@ class RegionView {
     std::uint64_t number_kind;
   };
   std::vector<KnownTrouble> troubles_;
+  const layout::DataEntry* data_ = nullptr;  // null: the region has none
 };
 
 }  // namespace cpss

@@ -13,9 +13,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "stats/data_state.h"
 
 namespace cpss {
 
@@ -116,6 +119,7 @@ struct Snapshot {
       receivers;                     // in the region's order, without those that run receive inline
   std::vector<ReasonCount> reasons;  // all, in the region's order
   std::vector<TroubleSnapshot> troubles;  // those that last now, in the region's order
+  std::optional<DataState> data;          // of the service; none: it has none
   std::uint64_t received_before = 0;
 
   const StageSnapshot* stage(std::string_view name) const noexcept;  // null: has no lanes

@@ -58,7 +58,7 @@ std::vector<gid_t> groups_of(const User& user, gid_t group) {
 
 }  // namespace
 
-Identity find_identity(const std::string& text) {
+UserIdentity find_identity(const std::string& text) {
   const std::size_t colon = text.find(':');
   const User user = find_user(text.substr(0, colon));
   std::optional<gid_t> group = user.group;

@@ -11,12 +11,12 @@
 
 namespace cpss {
 
-struct Identity {
+struct UserIdentity {
   uid_t user = 0;
   gid_t group = 0;
   std::vector<gid_t> groups;  // supplementary
 
-  bool operator==(const Identity&) const = default;
+  bool operator==(const UserIdentity&) const = default;
 };
 
 // what() follows the text in a message: "names no user of this host ...".
@@ -28,6 +28,6 @@ class NoSuchIdentity : public std::runtime_error {
 // USER or USER:GROUP, each by name or number. Without GROUP the group is the user's own.
 // Supplementary groups are those of the user (initgroups(3)). A number that no user in the
 // databases has needs its GROUP, and has no other groups. Throws NoSuchIdentity.
-Identity find_identity(const std::string& text);
+UserIdentity find_identity(const std::string& text);
 
 }  // namespace cpss

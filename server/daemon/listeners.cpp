@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/quote.h"
@@ -24,12 +25,33 @@ bool takes_ipv4_too(const SocketAddress& address, const std::vector<SocketAddres
   });
 }
 
+// Much longer than it takes where the kernel gets on with its own work.
+constexpr std::chrono::seconds kDeliveriesEnd{1};
+constexpr std::chrono::milliseconds kLook{1};
+// Far longer than the delivery of a datagram.
+constexpr std::chrono::milliseconds kPause{20};
+
 // Waits until no CPU still delivers a datagram past the filter as it was before. The receive path
 // runs inside an RCU read-side section, and MEMBARRIER_CMD_GLOBAL waits for all of those
-// (membarrier(2)). If the kernel does not offer it: a pause far longer than any such section.
+// (membarrier(2)): 10 ms, but on a machine that others flood with datagrams 20 s and more, and
+// whatever waits there cannot be ended. So a child process waits, which has nothing open, and may
+// be left behind. If it takes too long, or the kernel does not offer it: a pause.
 void wait_for_deliveries_under_way() noexcept {
-  if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close_range(0, ~0U, 0);
+    _exit(::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0 ? 0 : 1);
+  }
+  if (child > 0) {
+    const auto deadline = std::chrono::steady_clock::now() + kDeliveriesEnd;
+    int status = 0;
+    pid_t ended = 0;
+    while ((ended = ::waitpid(child, &status, WNOHANG)) == 0 &&
+           std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(kLook);
+    if (ended == child && WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+  }
+  std::this_thread::sleep_for(kPause);
 }
 
 UdpSocketOptions socket_options(const ListenerOptions& options) {

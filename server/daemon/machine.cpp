@@ -53,7 +53,12 @@ std::vector<unsigned> usable_cpus() {
 }
 
 std::uint64_t memory_in_use(const std::string& proc) {
-  return bytes_in(proc + "/self/status", "RssAnon:");
+  const std::string status = proc + "/self/status";
+  return bytes_in(status, "RssAnon:") + bytes_in(status, "RssShmem:");
+}
+
+std::uint64_t mapped_memory() {
+  return bytes_in("/proc/self/status", "VmSize:");
 }
 
 Machine this_machine(const std::string& proc) {

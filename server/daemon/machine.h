@@ -29,9 +29,11 @@ struct Machine {
 // tests give another folder.
 Machine this_machine(const std::string& proc = "/proc");
 
-// Memory of this process, without what it shares with files, in bytes: RssAnon
-// (proc_pid_status(5)). 0: not known.
+// Memory of this process, without what it shares with files of a disk, in bytes: RssAnon and
+// RssShmem, number data for instance (proc_pid_status(5)). 0: not known.
 std::uint64_t memory_in_use(const std::string& proc = "/proc");
+// Addresses of this process that have a mapping, in bytes: VmSize. 0: not known.
+std::uint64_t mapped_memory();
 
 // The CPUs that sched_getaffinity(2) returns. Throws std::system_error.
 std::vector<unsigned> usable_cpus();

@@ -11,6 +11,7 @@
 #include "stages/lane/stack.h"
 #include "stages/message/slot_store.h"
 #include "stages/receive/receive.h"
+#include "stats/format_count.h"
 #include "stats/region_description.h"
 
 namespace cpss {
@@ -38,14 +39,6 @@ std::uint64_t lane_bytes(const LanePlan& lane, const PipelineOptions& options) {
   return bytes;
 }
 
-std::string text_of(std::uint64_t bytes) {
-  constexpr double kMiB = 1 << 20;
-  constexpr double kGiB = 1 << 30;
-  const auto amount = static_cast<double>(bytes);
-  return amount < kGiB ? fmt::format("{:.1f} MiB", amount / kMiB)
-                       : fmt::format("{:.1f} GiB", amount / kGiB);
-}
-
 }  // namespace
 
 void add_memory_of(const PipelineOptions& options, const Assignment& assignment, MemoryNeed& need) {
@@ -69,22 +62,27 @@ std::optional<std::string> memory_problem(const MemoryNeed& need, const Pipeline
   return fmt::format(
       "the server may come to use {} of memory, and {} {}: {} for {} slots of {} bytes and their "
       "queues, {} for lanes, {} for socket buffers, {} for data, {} for counters",
-      text_of(need.total()), machine.memory_of, text_of(machine.memory_bytes), text_of(need.slots),
-      options.slots, options.window_bytes, text_of(need.lanes), text_of(need.sockets),
-      text_of(need.data), text_of(need.region));
+      format_bytes(need.total()), machine.memory_of, format_bytes(machine.memory_bytes),
+      format_bytes(need.slots), options.slots, options.window_bytes, format_bytes(need.lanes),
+      format_bytes(need.sockets), format_bytes(need.data), format_bytes(need.region));
 }
 
 MemoryNeed known_need(const RegionOptions& region, const std::string& proc) {
   return {.data = memory_in_use(proc), .region = RegionPlan(region).file_bytes};
 }
 
-void check_memory(const Settings& settings, const PipelineOptions& pipeline,
-                  const Assignment& assignment, const Machine& machine, MemoryNeed known,
-                  const std::function<void(const std::string&)>& warn) {
+std::optional<std::uint64_t> check_memory(const Settings& settings, const PipelineOptions& pipeline,
+                                          const Assignment& assignment, const Machine& machine,
+                                          MemoryNeed known,
+                                          const std::function<void(const std::string&)>& warn) {
   add_memory_of(pipeline, assignment, known);
   const auto problem = memory_problem(known, pipeline, machine);
-  if (!problem) return;
-  if (settings.memory_check == MemoryCheck::warn) return warn(*problem);
+  if (!problem && machine.memory_bytes == 0) return std::nullopt;
+  if (!problem) return machine.memory_bytes - known.total();
+  if (settings.memory_check == MemoryCheck::warn) {
+    warn(*problem);
+    return std::nullopt;
+  }
   throw std::runtime_error(*problem +
                            ": lower CPSS_QSLOTS or CPSS_MSGSIZE, load fewer numbers, give it more, "
                            "or set CPSS_MEMORY_CHECK=warn");

@@ -38,9 +38,11 @@ std::optional<std::string> memory_problem(const MemoryNeed& need, const Pipeline
                                           const Machine& machine);
 
 // Compares `known`, with the memory of slots and lanes, with the machine's. Throws
-// std::runtime_error, or warns, as CPSS_MEMORY_CHECK says.
-void check_memory(const Settings& settings, const PipelineOptions& pipeline,
-                  const Assignment& assignment, const Machine& machine, MemoryNeed known,
-                  const std::function<void(const std::string&)>& warn);
+// std::runtime_error, or warns, as CPSS_MEMORY_CHECK says. Returns how many bytes there are beside
+// all that; none: that is not known, or there is too little already.
+std::optional<std::uint64_t> check_memory(const Settings& settings, const PipelineOptions& pipeline,
+                                          const Assignment& assignment, const Machine& machine,
+                                          MemoryNeed known,
+                                          const std::function<void(const std::string&)>& warn);
 
 }  // namespace cpss

@@ -122,7 +122,7 @@ PipelineOptions pipeline_options(const LoadResult& loaded, const Machine& machin
   return options;
 }
 
-std::optional<Identity> identity_of(LoadResult& loaded) {
+std::optional<UserIdentity> identity_of(LoadResult& loaded) {
   if (loaded.settings.user.empty()) return std::nullopt;
   try {
     return find_identity(loaded.settings.user);
@@ -176,11 +176,13 @@ Plan make_plan(LoadResult& loaded, const ServiceRegistry& services, const Machin
     refuse(loaded, Setting::service, "is not a service; there are: " + service_names(services));
     return plan;
   }
+  const auto begin = std::chrono::steady_clock::now();
   plan.service = entry->make({.numbers_file = settings.numbers_file,
                               .allow_empty = settings.allow_empty,
                               .work = settings.work,
                               .announce = std::move(announce),
                               .input_patience = loaded.input_patience});
+  plan.service_load_time = std::chrono::steady_clock::now() - begin;
   fit_window(loaded, *plan.service);
   plan.pipeline = pipeline_options(loaded, machine);
   return plan;

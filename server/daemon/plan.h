@@ -2,6 +2,7 @@
 // found here, before anything is started.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,8 +22,9 @@ namespace cpss {
 
 struct Plan {
   std::unique_ptr<Service> service;
+  std::chrono::nanoseconds service_load_time{};  // how long it took to make, with its data
   PipelineOptions pipeline;
-  std::optional<Identity> run_as;  // none: the user who has started it
+  std::optional<UserIdentity> run_as;  // none: the user who has started it
 };
 
 // Makes the service, loading its data, and the pipeline's options. Adds all problems of the

@@ -51,7 +51,7 @@ void give(const std::string& path, uid_t user, gid_t group) {
                                      std::strerror(errno), kNeeds));
 }
 
-bool is_already(const Identity& identity) {
+bool is_already(const UserIdentity& identity) {
   return ::getuid() == identity.user && ::geteuid() == identity.user &&
          ::getgid() == identity.group && ::getegid() == identity.group;
 }
@@ -59,7 +59,7 @@ bool is_already(const Identity& identity) {
 // Uses system calls, which change this thread alone. The functions of the C library signal every
 // thread and wait for each (nptl(7)), and the log's thread may stand in a write that no signal
 // ends.
-bool take_user_and_groups(const Identity& identity) noexcept {
+bool take_user_and_groups(const UserIdentity& identity) noexcept {
   return ::syscall(SYS_setgroups, identity.groups.size(), identity.groups.data()) == 0 &&
          ::syscall(SYS_setresgid, identity.group, identity.group, identity.group) == 0 &&
          ::prctl(PR_SET_KEEPCAPS, 1) == 0 &&
@@ -68,7 +68,7 @@ bool take_user_and_groups(const Identity& identity) noexcept {
 }
 
 // Keeps the permitted capabilities, which are given up later.
-void become(const Identity& identity) {
+void become(const UserIdentity& identity) {
   if (is_already(identity)) return;
   const int dumpable = ::prctl(PR_GET_DUMPABLE);
   if (!take_user_and_groups(identity))
@@ -81,7 +81,7 @@ void become(const Identity& identity) {
 
 }  // namespace
 
-void require_right_to_become(const Identity& identity) {
+void require_right_to_become(const UserIdentity& identity) {
   if (is_already(identity)) return;
   capng_get_caps_process();
   for (const unsigned capability :
@@ -92,7 +92,7 @@ void require_right_to_become(const Identity& identity) {
 }
 
 // In a folder that this user owns, replacing a file takes no capability.
-bool may_lose_right_to_replace(const std::string& path, const std::optional<Identity>& run_as) {
+bool may_lose_right_to_replace(const std::string& path, const std::optional<UserIdentity>& run_as) {
   if (run_as && !is_already(*run_as)) return true;
   capng_get_caps_process();
   if (capng_have_capability(CAPNG_EFFECTIVE, CAP_DAC_OVERRIDE) == 0 &&
@@ -103,14 +103,14 @@ bool may_lose_right_to_replace(const std::string& path, const std::optional<Iden
          (folder.st_mode & S_IRWXU) != S_IRWXU;
 }
 
-void give_region_to(const Identity& identity, const std::string& region) {
+void give_region_to(const UserIdentity& identity, const std::string& region) {
   if (is_already(identity)) return;
   constexpr uid_t kSameUser = static_cast<uid_t>(-1);
   give(region, identity.user, identity.group);
   give(region + ".lock", kSameUser, identity.group);
 }
 
-void give_up_privileges(const std::optional<Identity>& run_as,
+void give_up_privileges(const std::optional<UserIdentity>& run_as,
                         std::optional<unsigned> real_time_priority) {
   const bool needs_nice = real_time_priority && !raise_real_time_limit(*real_time_priority);
   // The bounding set comes first, since changing it needs a capability. Without that capability the

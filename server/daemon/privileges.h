@@ -21,15 +21,15 @@ class PrivilegeError : public std::runtime_error {
 };
 
 // Whether this process could become that user and give it the region. Throws PrivilegeError.
-void require_right_to_become(const Identity& identity);
+void require_right_to_become(const UserIdentity& identity);
 
 // Whether the file at `path` may be replaced now, but perhaps not after give_up_privileges().
-bool may_lose_right_to_replace(const std::string& path, const std::optional<Identity>& run_as);
+bool may_lose_right_to_replace(const std::string& path, const std::optional<UserIdentity>& run_as);
 
 // Gives the region's file to that user, and lets the user's group read the lock file beside it,
 // which stays its maker's. Leaves alone files that do not belong to this process's user. Throws
 // PrivilegeError, std::system_error.
-void give_region_to(const Identity& identity, const std::string& region);
+void give_region_to(const UserIdentity& identity, const std::string& region);
 
 // Changes the calling thread, and so all threads and processes that it starts from now on. They
 //   * have the user and groups `run_as`, if given;
@@ -45,7 +45,7 @@ void give_region_to(const Identity& identity, const std::string& region);
 // log's. That thread is replaced afterwards (give_up_rights_of_standard_error()), and not waited
 // for: if it stands in a write, it keeps its rights until the write ends, and then ends itself.
 // Throws PrivilegeError; then the process has to end.
-void give_up_privileges(const std::optional<Identity>& run_as,
+void give_up_privileges(const std::optional<UserIdentity>& run_as,
                         std::optional<unsigned> real_time_priority);
 
 }  // namespace cpss

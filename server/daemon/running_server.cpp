@@ -48,6 +48,7 @@ RunningServer::RunningServer(Parts parts)
       cpus_(p_.assignment),
       troubles_(p_.engine.scoreboard().lanes()),
       neighbours_(p_.engine.scoreboard().reach()),
+      reload_(p_.data, p_.region),
       last_received_(std::chrono::steady_clock::now()) {
   if (const auto interval = p_.manager.watchdog()) watchdog_.emplace(*interval);
 }
@@ -60,6 +61,7 @@ void RunningServer::start() {
 
 void RunningServer::announce(const std::string& line) {
   log::info(line);
+  ready_line_ = line;
   warn_unless(p_.manager.ready(line), "READY=1",
               "a manager that waits for it takes the start for failed");
 }
@@ -76,6 +78,7 @@ void RunningServer::run() {
     }
     next_tick = now + kTick;
     tick();
+    look_after_data();
     if (core_for_ != 0) force_end(strsignal(core_for_));
     if (signal != 0) {
       log::info(fmt::format("{}: draining; once more ends at once", strsignal(signal)));
@@ -110,6 +113,7 @@ bool RunningServer::silent_for_too_long() {
 }
 
 void RunningServer::end(std::chrono::nanoseconds drain_timeout) {
+  reload_.cancel();
   warn_unless(p_.manager.stopping("draining", kDrainsLonger), "STOPPING=1",
               "it learns of the end when the process is gone");
   const auto begin = std::chrono::steady_clock::now();
@@ -157,6 +161,18 @@ void RunningServer::tick() {
   book_lost_lines();
 }
 
+void RunningServer::look_after_data() {
+  bool refused = false;
+  if (p_.signals.take_hangup()) {
+    warn_unless(p_.manager.reloading(), "RELOADING=1", "it does not see that data are loaded");
+    refused = !reload_.request();
+  }
+  const bool over = reload_.tick(p_.engine.older_data());
+  if (over || refused)
+    warn_unless(p_.manager.ready(ready_line_), "READY=1",
+                "a manager that waits for the end of the reload takes it for failed");
+}
+
 void RunningServer::book_lost_lines() {
   const std::uint64_t lost = log::lost();
   p_.main.add(Counter::log_lines_lost, lost - std::exchange(lost_lines_, lost));
@@ -193,6 +209,7 @@ void RunningServer::book_kernel_drops() {
 
 // Lanes still run, so nothing that they use may be destroyed.
 void RunningServer::force_end(const char* why) {
+  reload_.cancel();
   p_.engine.stop_receiving();
   const auto deadline = std::chrono::steady_clock::now() + kHandsOff;
   std::uint64_t seized = p_.engine.seize_all();

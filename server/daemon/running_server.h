@@ -3,19 +3,18 @@
 //
 // The end, after a signal (docs/signals.md) or silence for CPSS_IDLE_EXIT:
 //   1. Main gives every socket that we opened a filter that accepts nothing: from then on the
-//      kernel drops and counts arriving datagrams. membarrier(2) waits for deliveries under way, so
-//      that nothing slips in later. Inherited sockets get no filter: the lanes stop reading them,
-//      and the next server reads the datagrams that they hold.
+//      kernel drops and counts arriving datagrams. A child process waits for deliveries under way
+//      (membarrier(2)), a second at most, so that nothing slips in later. Inherited sockets get no
+//      filter: the lanes stop reading them, and the next server reads the datagrams that they hold.
 //   2. Receive lanes take the datagrams that the sockets still hold, then end (in `amped`: go on
 //      with replies alone). Main closes the request queue: service lanes finish the messages in it,
 //      then end. So do workers, on-demand threads and response lanes, in this order.
 //   3. Main connects every socket that we opened to its own address, so that no datagram finds it
-//      any more, and membarrier waits once more: then the kernel's count of drops is final. Main
-//      reads it, logs the ledger, and gives the region its clean-end mark. The kernel answers later
-//      datagrams with "port unreachable"; they were never ours. (A socket whose address has gone
-//      from the host cannot be connected, nor a wildcard where loopback is down: datagrams that
-//      come to such a socket between that reading and its closing, some milliseconds later, are in
-//      no ledger.)
+//      any more, and waits once more: then the kernel's count of drops is final. Main reads it,
+//      logs the ledger, and gives the region its clean-end mark. The kernel answers later datagrams
+//      with "port unreachable"; they were never ours. (A socket whose address has gone from the
+//      host cannot be connected, nor a wildcard where loopback is down: datagrams that come to such
+//      a socket between that reading and its closing, some milliseconds later, are in no ledger.)
 //
 // If that takes longer than CPSS_DRAIN_TIMEOUT, or a second signal comes, main closes the pool, so
 // that no lane begins to receive any more, takes every message away from the lanes, books it as
@@ -37,6 +36,7 @@
 
 #include "server/daemon/address_follower.h"
 #include "server/daemon/cpu_watch.h"
+#include "server/daemon/data_reload.h"
 #include "server/daemon/event_log.h"
 #include "server/daemon/listeners.h"
 #include "server/daemon/neighbour_watch.h"
@@ -58,6 +58,7 @@ class RunningServer {
     Listeners& listeners;
     AddressFollower& addresses;
     StatsRegion& region;
+    DataReload::Source data;
     Engine& engine;
     const Assignment& assignment;
     StatsWriter main;                    // of the main thread's block
@@ -87,6 +88,7 @@ class RunningServer {
   void watch_send_buffers();
   void book_lost_lines();
   void tell_watchdog();
+  void look_after_data();
   bool silent_for_too_long();
   [[noreturn]] void force_end(const char* why);
   // Closes the counters: marks the region as cleanly ended, if nothing is inside. `nobody_works`:
@@ -98,8 +100,10 @@ class RunningServer {
   CpuWatch cpus_;
   TroubleWatch troubles_;
   NeighbourWatch neighbours_;
+  DataReload reload_;
   std::optional<Watchdog> watchdog_;
-  int core_for_ = 0;  // the signal that asks for a core file at the end; 0: none does
+  std::string ready_line_;  // what the service manager was told
+  int core_for_ = 0;        // the signal that asks for a core file at the end; 0: none does
   std::uint64_t received_ = 0;
   std::uint64_t lost_lines_ = 0;  // lost lines of the log that are booked
   std::chrono::steady_clock::time_point last_received_;

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/quote.h"
 
 namespace cpss {
@@ -152,6 +153,11 @@ ServiceManager::ServiceManager(const char* const* environment) {
 
 bool ServiceManager::ready(std::string_view line) {
   return tell_state("READY=1\n" + status_assignment(line));
+}
+
+// The time tells the manager which of its requests this answers.
+bool ServiceManager::reloading() {
+  return tell_state(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", monotonic_ns() / 1'000));
 }
 
 bool ServiceManager::stopping(std::string_view line, std::chrono::microseconds another) {

@@ -55,6 +55,8 @@ class ServiceManager {
   //
   // `another`: a time to stop that the manager has set is over no earlier than this from now.
   bool ready(std::string_view line);
+  // Until the next ready().
+  bool reloading();
   bool stopping(std::string_view line, std::chrono::microseconds another);
   bool still_stopping(std::chrono::microseconds another);
   bool alive();

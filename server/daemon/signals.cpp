@@ -17,7 +17,7 @@ namespace cpss {
 namespace {
 
 // Requests to end; SIGQUIT asks for a core file, too.
-constexpr std::array kRequests = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+constexpr std::array kRequests = {SIGTERM, SIGINT, SIGQUIT};
 
 // A time limit of the process is over. It may have been set before the server was executed:
 // alarm(2) and setitimer(2) outlive execve(2), and so does 'ulimit -S -t'.
@@ -46,7 +46,10 @@ sigset_t meaningless_set() {
 
 void secure_signals() {
   end_at_once_on_signals();
-  const sigset_t set = meaningless_set();
+  sigset_t set = meaningless_set();
+  // It waits until the server runs. (A signal that is ignored does not wait.)
+  std::signal(SIGHUP, SIG_DFL);
+  sigaddset(&set, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
@@ -55,6 +58,7 @@ EndSignals::EndSignals(bool children) : set_(meaningless_set()) {
   for (const int signal : kRequests)
     if (!is_ignored(signal)) sigaddset(&set_, signal);
   add_default_ones(kTimeLimits, set_);
+  sigaddset(&set_, SIGHUP);
   if (children) {
     // The process that started us may ignore it, which outlives exec, and then the kernel does not
     // tell us how a child has ended (sigaction(2)).
@@ -69,6 +73,10 @@ int EndSignals::wait(std::chrono::milliseconds longest) {
                          static_cast<long>(longest.count() % 1000 * 1'000'000)};
   const int signal = sigtimedwait(&set_, nullptr, &timeout);
   if (signal <= 0 || signal == SIGCHLD) return 0;
+  if (signal == SIGHUP) {
+    hangup_ = true;
+    return 0;
+  }
   static const sigset_t nothing = meaningless_set();
   if (sigismember(&nothing, signal) != 1) return signal;
   if (told_.insert(signal).second)

@@ -2,12 +2,14 @@
 //
 // Only the main thread takes signals: they are blocked in all threads and processes, and the main
 // thread waits for them in its round. It leaves alone signals that the process was started with
-// ignored, and signals for which other code in this process has a handler (a profiler).
+// ignored, but for SIGHUP (nohup(1) means a terminal's, not a request to load data anew), and
+// signals for which other code in this process has a handler (a profiler).
 #pragma once
 
 #include <chrono>
 #include <csignal>
 #include <set>
+#include <utility>
 
 namespace cpss {
 
@@ -23,9 +25,12 @@ class EndSignals {
   explicit EndSignals(bool children = false);
 
   // Waits for a signal that ends the server, at most `longest`. Returns its number, or 0. It may
-  // return 0 early: a child has ended, or a signal came that means nothing here (which it logs,
-  // once for each).
+  // return 0 early: a child has ended, SIGHUP has come, or a signal that means nothing here (which
+  // it logs, once for each).
   int wait(std::chrono::milliseconds longest);
+
+  // Whether SIGHUP has come since the last call.
+  bool take_hangup() noexcept { return std::exchange(hangup_, false); }
 
   // Whether this signal asks for a forced end, with a core file.
   static bool asks_for_core(int signal) noexcept { return signal == SIGQUIT; }
@@ -35,6 +40,7 @@ class EndSignals {
  private:
   sigset_t set_;
   std::set<int> told_;  // signals that mean nothing and were logged
+  bool hangup_ = false;
 };
 
 // Ends the process as `signal` does by default: for SIGQUIT with a core file (core(5)), if limits

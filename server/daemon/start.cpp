@@ -93,7 +93,8 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
       region_options(settings, plan.pipeline, assignment, listeners.address_texts());
   MemoryNeed known = known_need(about, parts.proc);
   known.sockets = listeners.buffer_bytes();
-  check_memory(settings, plan.pipeline, assignment, machine, known, log::warning);
+  const auto memory_left =
+      check_memory(settings, plan.pipeline, assignment, machine, known, log::warning);
   StatsRegion region(about);
   if (!region.warning().empty()) log::warning(region.warning());
   for (const std::string& note : listeners.inherited_notes()) log::warning(note);
@@ -115,8 +116,17 @@ int serve(LoadResult& loaded, const ServerParts& parts, const char* const* envir
   addresses.serve(access_control, listeners.addresses(), plan.pipeline.reply_address);
   const auto engine = make_engine(plan.pipeline, assignment, *plan.service, used, access_control,
                                   region, std::move(lane_states));
-  RunningServer server({signals, manager, listeners, addresses, region, *engine, assignment,
-                        region.writer(about.blocks.size() - 1), receivers_of(about.blocks, region),
+  RunningServer server({signals,
+                        manager,
+                        listeners,
+                        addresses,
+                        region,
+                        {plan.service->reloadable_data(), plan.service_load_time,
+                         lanes_with_state(assignment), memory_left},
+                        *engine,
+                        assignment,
+                        region.writer(about.blocks.size() - 1),
+                        receivers_of(about.blocks, region),
                         settings.idle_exit});
   // Nothing remains to be opened, and the log's thread is the only other one.
   if (may_lose_right_to_replace(region.path(), plan.run_as)) region.put_into_place();

@@ -15,6 +15,12 @@
 namespace cpss {
 namespace {
 
+bool has_ended(pid_t child) {
+  siginfo_t seen{};
+  return waitid(P_PID, static_cast<id_t>(child), &seen, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         seen.si_pid != 0;
+}
+
 // Runs neither destructors nor what exit(3) runs: all of that is the parent's.
 [[noreturn]] void run_child(const char* name, Outlives outlives, pid_t parent,
                             const std::function<void()>& body) {
@@ -63,13 +69,16 @@ void Children::reap(const std::function<void(std::size_t place, ProcessEnd end)>
       if (place_of_.empty() && starting_.empty()) return;
       siginfo_t seen{};  // stays so if no child has ended: waitid(2)
       if (waitid(P_ALL, 0, &seen, WEXITED | WNOHANG | WNOWAIT) != 0 || seen.si_pid == 0) return;
-      const auto found = place_of_.find(seen.si_pid);
-      if (found == place_of_.end() && !starting_.empty()) {  // perhaps one of ours
-        deferred_ = true;
-        return;
+      auto found = place_of_.find(seen.si_pid);
+      if (found == place_of_.end()) {
+        // Somebody else's, who waits for it himself: it stays in front of ours. Or ours, of a start
+        // that is under way.
+        if (!starting_.empty()) deferred_ = true;
+        found =
+            std::ranges::find_if(place_of_, [](const auto& one) { return has_ended(one.first); });
+        if (found == place_of_.end()) return;
       }
-      waitpid(seen.si_pid, &status, 0);
-      if (found == place_of_.end()) continue;  // not one of ours
+      waitpid(found->first, &status, 0);
       place = found->second;
       place_of_.erase(found);
     }

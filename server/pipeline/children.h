@@ -31,8 +31,8 @@ class Children {
   int start(std::size_t place, const char* name, Outlives outlives,
             const std::function<void()>& body);
 
-  // Calls `ended` for each process that has ended since the last call. A process may have to be
-  // left to the next call, because a start is under way: once that is over, another SIGCHLD
+  // Calls `ended` for each process of ours that has ended since the last call. A process may have
+  // to be left to the next call, because a start is under way: once that is over, another SIGCHLD
   // announces it.
   void reap(const std::function<void(std::size_t place, ProcessEnd end)>& ended);
 

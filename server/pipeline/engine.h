@@ -4,6 +4,7 @@
 // Main thread only; writes to the main thread's block of the region as its caller does.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -12,6 +13,12 @@
 #include "server/pipeline/scoreboard.h"
 
 namespace cpss {
+
+// Data that a process reads although there are newer ones.
+struct OlderData {
+  std::size_t generations = 0;  // how many older; 0: all processes have the newest
+  std::string lane;             // of the process that has the oldest
+};
 
 class Engine {
  public:
@@ -44,6 +51,10 @@ class Engine {
 
   // To be called several times a second, and when a child process has ended.
   virtual void tick() = 0;
+
+  // Of processes, which have data of their own: tick() gives them what the service has adopted
+  // here.
+  virtual OlderData older_data() const { return {}; }
 
   // What the watchdog (watchdog.h) compares: each lane, and anything else that may hang.
   virtual std::vector<LanePulse> pulses() { return scoreboard().pulses(); }

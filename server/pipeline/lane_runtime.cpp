@@ -190,11 +190,12 @@ std::unique_ptr<WaitPlace> LaneRuntime::receive_place() {
                              options.exclusive_wake};
   wiring.stop_reading = &resources_.in.scoreboard.stop_reading();
   wiring.shared = resources_.in.assignment.shared_sockets;
-  wiring.all_received = &all_received_;
+  wiring.all_received = &all_received_.by_lane;
   if (receives_and_answers() && resources_.replies_wake_by_event)
     wiring.queues.push_back({&response_->input().consumer(), options.batch});
   if (sharing_) {
     wiring.sharing = &*sharing_;
+    wiring.all_served = &all_served_.by_lane;
     wiring.queues.push_back({&service_->input().consumer(), options.batch, &*sharing_, &*sharing_});
   }
   if (deferred_) wiring.queues.push_back({&deferred_->consumer(), 1, nullptr, &*deferred_});
@@ -238,11 +239,10 @@ std::vector<Step*> LaneRuntime::repeated_steps() {
   return {&*response_};
 }
 
-bool LaneRuntime::received_all(Deadline deadline) noexcept {
-  if (!received_all_)
-    received_all_ = all_received_.take(1, 1, deadline).status == TakeStatus::taken;
+bool LaneRuntime::said(Saying& saying, Deadline deadline) noexcept {
+  if (!saying.heard) saying.heard = saying.by_lane.take(1, 1, deadline).status == TakeStatus::taken;
   // It may never have been started: then join() returns at once.
-  return received_all_ || lane_->join(deadline);
+  return saying.heard || lane_->join(deadline);
 }
 
 void LaneRuntime::serve_one(std::uint32_t slot) noexcept {

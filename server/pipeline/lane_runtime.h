@@ -54,7 +54,9 @@ class LaneRuntime {
   const LanePlan& plan() const noexcept { return p_.plan; }
   Lane& lane() noexcept { return *lane_; }
   // Waits until the lane will receive no more. False: it still may, at the deadline.
-  bool received_all(Deadline deadline) noexcept;
+  bool received_all(Deadline deadline) noexcept { return said(all_received_, deadline); }
+  // The same, until the lane will give no request to the service; for a lane that shares its work.
+  bool served_all(Deadline deadline) noexcept { return said(all_served_, deadline); }
 
   EventRing& events() noexcept { return context_.events; }
 
@@ -111,8 +113,15 @@ class LaneRuntime {
   PipelineResources& resources_;
   LaneContext context_;
   std::array<StepCost, 2> own_costs_;  // of service and response
-  Semaphore all_received_;
-  bool received_all_ = false;
+  // What the lane says once, and whether main has heard it.
+  struct Saying {
+    Semaphore by_lane = Semaphore();
+    bool heard = false;
+  };
+  bool said(Saying& saying, Deadline deadline) noexcept;
+
+  Saying all_received_;
+  Saying all_served_;
   // The steps that the lane has.
   std::optional<ResponseStep> response_;
   std::optional<WorkSharing> sharing_;

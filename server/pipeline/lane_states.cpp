@@ -19,4 +19,12 @@ LaneStates make_lane_states(const Assignment& assignment, const Service& service
   return states;
 }
 
+std::vector<std::string> lanes_with_state(const Assignment& assignment) {
+  std::vector<std::string> names;
+  if (assignment.separate_processes) return names;
+  for (const LanePlan& lane : assignment.lanes)
+    if (runs_service(lane)) names.push_back(lane.name);
+  return names;
+}
+
 }  // namespace cpss

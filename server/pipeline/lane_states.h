@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "server/pipeline/assignment.h"
@@ -15,5 +16,8 @@ using LaneStates = std::vector<std::unique_ptr<LaneState>>;
 
 // Throws what the service throws.
 LaneStates make_lane_states(const Assignment& assignment, const Service& service);
+
+// The names of the lanes that a state is made for, in this order.
+std::vector<std::string> lanes_with_state(const Assignment& assignment);
 
 }  // namespace cpss

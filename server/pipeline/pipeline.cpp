@@ -138,8 +138,13 @@ bool Pipeline::end_receiving(const std::function<bool()>& give_up) {
   }
   const Runtimes lanes = lanes_of(StageId::receive);
   if (!resources_.lanes_have_queues()) return join_all(lanes, give_up);
+  return wait_for_all(lanes, &LaneRuntime::received_all, give_up);
+}
+
+bool Pipeline::wait_for_all(const Runtimes& lanes, bool (LaneRuntime::*said)(Deadline) noexcept,
+                            const std::function<bool()>& give_up) {
   for (LaneRuntime* runtime : lanes)
-    while (!runtime->received_all(std::chrono::steady_clock::now() + std::chrono::milliseconds(50)))
+    while (!(runtime->*said)(std::chrono::steady_clock::now() + std::chrono::milliseconds(50)))
       if (give_up()) return false;
   return true;
 }
@@ -153,8 +158,12 @@ bool Pipeline::end(const std::function<bool()>& give_up) {
   }
   resources_.close_requests();
   if (!join_all(lanes_of(StageId::service), give_up)) return false;
+  // Only now nobody defers any more.
+  if (resources_.work_sharing() &&
+      !wait_for_all(lanes_of(StageId::receive), &LaneRuntime::served_all, give_up))
+    return false;
+  resources_.close_deferred();
   if (resources_.has_workers()) {
-    resources_.worker_queue->close();
     if (!join_all(lanes_of(StageId::worker), give_up)) return false;
     // The starter joins threads that still run.
     resources_.occupancy->close();

@@ -64,6 +64,9 @@ class Pipeline final : public Engine {
   // The lanes whose first step is `first_step`, in the plan's order.
   Runtimes lanes_of(StageId first_step);
   static bool join_all(const Runtimes& runtimes, const std::function<bool()>& give_up);
+  // Waits until each lane has said so; false if `give_up` said so first.
+  static bool wait_for_all(const Runtimes& lanes, bool (LaneRuntime::*said)(Deadline) noexcept,
+                           const std::function<bool()>& give_up);
   bool end_receiving(const std::function<bool()>& give_up);
   // Parts of seize_all().
   void end_processes() noexcept;

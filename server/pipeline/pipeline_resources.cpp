@@ -100,7 +100,11 @@ void PipelineResources::relieve() noexcept {
 void PipelineResources::close_requests() noexcept {
   if (attendance) attendance->end();
   requests.close();
+}
+
+void PipelineResources::close_deferred() noexcept {
   if (deferred != nullptr) deferred->close();
+  if (has_workers()) worker_queue->close();
 }
 
 std::size_t PipelineResources::first_worker() const noexcept {

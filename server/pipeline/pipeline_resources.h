@@ -66,6 +66,8 @@ class PipelineResources {
   bool work_sharing() const noexcept { return in.assignment.work_sharing; }
   // After the last request: lanes that share their work finish what there is, and end.
   void close_requests() noexcept;
+  // After the last message was deferred: who processes these finishes what there is, and ends.
+  void close_deferred() noexcept;
   // The sockets of a group, and the place of its first socket in the list of all.
   std::vector<DatagramSocket*> sockets_of_group(unsigned group) const;
   std::size_t first_socket_of_group(unsigned group) const noexcept;

@@ -43,6 +43,7 @@ ProcessGroup::ProcessGroup(const PipelineOptions& options, Assignment assignment
     : options_(options),
       assignment_(std::move(assignment)),
       service_(service),
+      data_(service.reloadable_data()),
       sockets_(std::move(sockets)),
       access_control_(access_control),
       region_(region),
@@ -112,10 +113,17 @@ int ProcessGroup::start_process(std::size_t lane) {
   place.rounds_at_start = scoreboard_.progress(lane).rounds();
   place.received_at_start = place.ledger.received();
   place.ended_at_start = place.ledger.ended();
+  FileDescriptor channel;
+  try {
+    channel = new_channel(place);
+  } catch (const std::system_error& error) {
+    return error.code().value();
+  }
   // A process that does not come to its first round then counts as stuck: no rounds, and no wait.
   scoreboard_.progress(lane).waits(false);
-  const int error = children_.start(lane, assignment_.lanes[lane].name.c_str(), Outlives::no,
-                                    [this, lane] { run_process(lane); });
+  const int error =
+      children_.start(lane, assignment_.lanes[lane].name.c_str(), Outlives::no,
+                      [this, lane, &channel] { run_process(lane, std::move(channel)); });
   if (error == 0)
     main_.add(Counter::processes_started);
   else
@@ -123,8 +131,12 @@ int ProcessGroup::start_process(std::size_t lane) {
   return error;
 }
 
-// Runs in the child.
-void ProcessGroup::run_process(std::size_t lane) {
+FileDescriptor ProcessGroup::new_channel(Place& place) const {
+  return data_ == nullptr ? FileDescriptor() : place.data.renew(data_->generation());
+}
+
+void ProcessGroup::run_process(std::size_t lane, FileDescriptor channel) {
+  for (Place& place : places_) place.data = DataSender();  // main's ends
   const PipelineOptions options = options_of_process(options_, lane, assignment_.lanes.size());
   const LanePlan& plan = assignment_.lanes[lane];
   const Assignment alone{.lanes = {plan},
@@ -136,6 +148,8 @@ void ProcessGroup::run_process(std::size_t lane) {
     LaneRuntime::Parts parts{resources, plan, lane, writers_of(region_, assignment_, lane)};
     parts.lane_state = lane_state.get();
     LaneRuntime runtime(std::move(parts));
+    std::optional<DataReceiver> new_data;
+    if (channel.valid() && kProcessesTakeNewData) new_data.emplace(std::move(channel), *data_);
     runtime.lane().run_here();
   } catch (const std::system_error& error) {
     scoreboard_.events(lane).report(EventKind::process_not_started, error.code().value(),
@@ -152,6 +166,21 @@ void ProcessGroup::tick() {
   start_missing();
   const std::uint64_t now = monotonic_ns();
   for (std::size_t lane = 0; lane < places_.size(); ++lane) note_steady(lane, now);
+  if (data_ == nullptr) return;
+  for (Place& place : places_)
+    if (!place.missing) place.data.tick(*data_);
+}
+
+OlderData ProcessGroup::older_data() const {
+  OlderData oldest;
+  if (data_ == nullptr) return oldest;
+  const std::uint64_t newest = data_->generation();
+  for (std::size_t lane = 0; lane < places_.size(); ++lane) {
+    const Place& place = places_[lane];
+    if (place.missing || newest - place.data.generation() <= oldest.generations) continue;
+    oldest = {newest - place.data.generation(), assignment_.lanes[lane].name};
+  }
+  return oldest;
 }
 
 void ProcessGroup::reap() {

@@ -14,12 +14,15 @@
 #include <string>
 #include <vector>
 
+#include "base/file_descriptor.h"
 #include "net/datagram_socket.h"
 #include "server/pipeline/assignment.h"
 #include "server/pipeline/children.h"
 #include "server/pipeline/engine.h"
 #include "server/pipeline/lost_messages.h"
 #include "server/pipeline/scoreboard.h"
+#include "server/processes/data_channel.h"
+#include "services/reloadable_data.h"
 #include "services/service.h"
 #include "stages/lane/backoff.h"
 #include "stages/receive/access_control.h"
@@ -41,6 +44,7 @@ class ProcessGroup final : public Engine {
   std::uint64_t seize_all() noexcept override;
   bool all_taken() const noexcept override { return children_.running() == 0; }
   void tick() override;
+  OlderData older_data() const override;
   // One for each lane, and one for the group. The group is stuck if in every place a process died
   // young, none of their followers has grown old, and no message was ended.
   std::vector<LanePulse> pulses() override;
@@ -51,6 +55,7 @@ class ProcessGroup final : public Engine {
   // The place of one lane, for its processes one after the other.
   struct Place {
     LostMessages ledger;
+    DataSender data = DataSender();       // only of a service with data
     std::uint64_t started_ns = 0;         // when the process was started
     std::uint64_t rounds_at_start = 0;    // rounds of the lane until then
     std::uint64_t received_at_start = 0;  // messages received until then
@@ -61,9 +66,12 @@ class ProcessGroup final : public Engine {
     bool shaky = false;
   };
 
-  // Returns the errno of fork(2), or 0.
+  // Returns why there is no process, an errno, or 0.
   int start_process(std::size_t lane);
-  void run_process(std::size_t lane);
+  // In the process. `channel`: its end; invalid: the service has no data.
+  void run_process(std::size_t lane, FileDescriptor channel);
+  // The process's end of a new channel; invalid: the service has no data. Throws std::system_error.
+  FileDescriptor new_channel(Place& place) const;
   // Returns false if `give_up` said so.
   bool wait_until_they_run(const std::function<bool()>& give_up);
   [[noreturn]] void throw_why_not_started(std::size_t lane, ProcessEnd end);
@@ -81,6 +89,7 @@ class ProcessGroup final : public Engine {
   const PipelineOptions options_;
   const Assignment assignment_;
   Service& service_;
+  ReloadableData* const data_;  // of the service; null: it has none
   const std::vector<DatagramSocket*> sockets_;
   const AccessControl& access_control_;
   StatsRegion& region_;

@@ -17,7 +17,7 @@
 // Proof: the numbers of lanes of the first two kinds are one word. A lane goes away only while
 // another attends, and blocks only while another is not blocked: both decided by compare-exchange
 // on that word. The one that blocks sees in it whether lanes are away, and then calls one; a lane
-// that goes away after it sees that it has left.
+// that goes away after it sees that it has left. tests/spin/attendance.pml tries every order.
 //
 // A call is one count of an eventfd(2) in semaphore mode: exactly one lane reads it, and comes
 // back. So a call is never lost, and may come when it is no longer needed: that costs a look.

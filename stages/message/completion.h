@@ -59,9 +59,12 @@ class Completion {
   // Books the messages completed since the last call, and gives their slots back.
   void finish() noexcept {
     if (freed_.empty()) return;
-    for (std::size_t reason = 0; reason < ended_.size(); ++reason)
-      if (const std::uint32_t messages = std::exchange(ended_[reason], 0); messages > 0)
+    std::size_t left = freed_.size();  // mostly all of the first reason
+    for (std::size_t reason = 0; left > 0; ++reason)
+      if (const std::uint32_t messages = std::exchange(ended_[reason], 0); messages > 0) {
         stats_.book(static_cast<Reason>(reason), messages);
+        left -= messages;
+      }
     stats_.add(Counter::completed, freed_.size());
     stats_.add(Counter::given_back, freed_.size());
     stats_.add(Counter::futex_wakes, cache_.give_back(freed_));

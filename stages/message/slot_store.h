@@ -72,18 +72,48 @@ class SlotStore {
   std::byte* reply(std::uint32_t slot) noexcept { return replies_.data() + slot * stride_; }
 
   // Marks a free slot, which the caller owns, as holding a message.
-  MessageRef occupy(std::uint32_t slot) noexcept;
+  MessageRef occupy(std::uint32_t slot) noexcept {
+    SharedWord<std::uint64_t>& occupancy = headers_[slot].occupancy;
+    const std::uint32_t generation = generation_of(occupancy.load(std::memory_order_relaxed)) + 1;
+    // Release, to the acquire in seize(): when main seizes the slot, the message is complete enough
+    // to be booked.
+    occupancy.store(word(generation, kOccupied), std::memory_order_release);
+    return {slot, generation};
+  }
   // The message in a slot just taken from a queue.
-  MessageRef message_in(std::uint32_t slot) const noexcept;
+  MessageRef message_in(std::uint32_t slot) const noexcept {
+    return {slot, generation_of(headers_[slot].occupancy.load(std::memory_order_relaxed))};
+  }
   // Whether the slot still holds that message. Lanes check it when they hand it on and send it.
-  bool holds(MessageRef message) const noexcept;
+  bool holds(MessageRef message) const noexcept {
+    return headers_[message.slot].occupancy.load(std::memory_order_relaxed) ==
+           word(message.generation, kOccupied);
+  }
   // The end of a message; only after `released` may it be booked and the slot given back.
-  Release release(MessageRef message) noexcept;
+  Release release(MessageRef message) noexcept {
+    std::uint64_t expected = word(message.generation, kOccupied);
+    if (headers_[message.slot].occupancy.compare_exchange_strong(
+            expected, word(message.generation, kFree), std::memory_order_acq_rel))
+      return Release::released;
+    return (expected & kStateMask) == kSeized ? Release::seized : Release::stale;
+  }
   // Called by the main thread at a forced end. True: the slot held a message, which the caller has
   // to book, since no lane will.
   bool seize(std::uint32_t slot) noexcept;
 
  private:
+  static constexpr std::uint64_t kFree = 0;
+  static constexpr std::uint64_t kOccupied = 1;
+  static constexpr std::uint64_t kSeized = 2;
+  static constexpr std::uint64_t kStateMask = 3;
+
+  static std::uint64_t word(std::uint32_t generation, std::uint64_t state) noexcept {
+    return std::uint64_t{generation} << 2 | state;
+  }
+  static std::uint32_t generation_of(std::uint64_t occupancy) noexcept {
+    return static_cast<std::uint32_t>(occupancy >> 2);
+  }
+
   std::uint32_t slots_;
   std::size_t window_bytes_;
   std::size_t stride_;

@@ -23,20 +23,19 @@ std::optional<Reason> AccessControl::refusal(const Arrival& arrival,
   if (arrival.to_group || ip.is_multicast() || ip.is_broadcast() || ip.is_unspecified() ||
       host.is_network_broadcast(ip))
     return Reason::refused_group_address;
-  if (is_own(arrival.peer, host)) return Reason::refused_own_address;
+  if (is_own(ip, port, host)) return Reason::refused_own_address;
   if (options_.reflects && may_reflect(port)) return Reason::refused_service_port;
   if (!options_.allowed.empty() && !options_.allowed.contains(arrival.peer))
     return Reason::refused_not_allowed;
   return std::nullopt;
 }
 
-bool AccessControl::is_own(const SocketAddress& peer, const HostAddressCopy& host) const noexcept {
-  const IpAddress ip = peer.ip();
-  return std::any_of(options_.own_addresses.begin(), options_.own_addresses.end(),
-                     [&](const SocketAddress& own) {
-                       if (own.port() != peer.port()) return false;
-                       return own.ip() == ip || (own.ip().is_unspecified() && host.contains(ip));
-                     });
+bool AccessControl::is_own(const IpAddress& ip, std::uint16_t port,
+                           const HostAddressCopy& host) const noexcept {
+  for (const SocketAddress& own : options_.own_addresses)
+    if (own.port() == port && (own.ip() == ip || (own.ip().is_unspecified() && host.contains(ip))))
+      return true;
+  return false;
 }
 
 bool AccessControl::may_reflect(std::uint16_t port) const noexcept {

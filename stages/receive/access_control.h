@@ -45,7 +45,7 @@ class AccessControl {
   bool trusted(const SocketAddress& peer) const noexcept { return options_.trusted.contains(peer); }
 
  private:
-  bool is_own(const SocketAddress& peer, const HostAddressCopy& host) const noexcept;
+  bool is_own(const IpAddress& ip, std::uint16_t port, const HostAddressCopy& host) const noexcept;
   bool may_reflect(std::uint16_t port) const noexcept;
 
   AccessOptions options_;

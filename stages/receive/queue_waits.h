@@ -40,6 +40,13 @@ class QueueWaits {
     return std::ranges::all_of(entries_, [](const Entry& entry) { return entry.closed; });
   }
 
+  // No request will ever come that way again, to any lane.
+  bool requests_closed() const noexcept {
+    return std::ranges::all_of(entries_, [](const Entry& entry) {
+      return entry.closed || entry.queue.sharing == nullptr;
+    });
+  }
+
   // True: there is nothing, and the lane may sleep. Either way end() follows.
   bool begin() noexcept {
     bool nothing = true;

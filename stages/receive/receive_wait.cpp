@@ -84,6 +84,7 @@ bool ReceiveWait::wait(const RunResult& last) noexcept {
       unless_queued([&] { wait_in_poll(last.full); });
       break;
     case Next::empty:
+      if (received_all && queues_.requests_closed()) announce_served();
       // No other lane hands it messages any more, nor are there datagrams (Pipeline::end).
       if (received_all && queues_.all_closed()) return false;
       if (!was_away()) unless_queued([&] { wait_for_datagrams(); });
@@ -105,6 +106,10 @@ void ReceiveWait::announce_end() noexcept {
   if (w_.all_received == nullptr || std::exchange(announced_, true)) return;
   step_.receive_no_more();
   w_.all_received->post(1);
+}
+
+void ReceiveWait::announce_served() noexcept {
+  if (w_.all_served != nullptr && !std::exchange(announced_served_, true)) w_.all_served->post(1);
 }
 
 template <class Sleep>

@@ -63,8 +63,9 @@ class ReceiveWait final : public WaitPlace {
     bool exclusive = true;
     // Other lanes wait for the same sockets: count the datagrams that they were quicker to take.
     bool shared = false;
-    const StopReading* stop_reading = nullptr;   // as in ReceiveStep
-    Semaphore* all_received = nullptr;           // posted once, when the lane will receive no more
+    const StopReading* stop_reading = nullptr;  // as in ReceiveStep
+    Semaphore* all_received = nullptr;          // posted once, when the lane will receive no more
+    Semaphore* all_served = nullptr;  // posted once, when it will give no request to the service
     std::vector<QueueWaits::Queue> queues = {};  // that other lanes put messages into
     const WorkSharing* sharing = nullptr;        // of this lane; null: it does not share its work
   };
@@ -81,6 +82,7 @@ class ReceiveWait final : public WaitPlace {
   // nothing to read. Says so to who waits for it.
   bool has_received_all(Next next) noexcept;
   void announce_end() noexcept;
+  void announce_served() noexcept;
   // Sleeps, unless there are messages in the queues, which also end the sleep.
   template <class Sleep>
   void unless_queued(Sleep sleep) noexcept;
@@ -119,6 +121,7 @@ class ReceiveWait final : public WaitPlace {
   bool woken_beside_others_ = false;  // by a datagram, while other lanes were awake
   bool stopping_ = false;
   bool announced_ = false;
+  bool announced_served_ = false;
   bool precise_timer_ = false;  // set with the first pause()
   SlotWait slot_wait_;
   LostRaces lost_races_;

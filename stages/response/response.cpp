@@ -185,14 +185,6 @@ std::size_t ResponseStep::next_group(Replies& list, std::size_t first,
   return first;
 }
 
-OutgoingDatagram ResponseStep::datagram_of(std::uint32_t slot) noexcept {
-  const SlotHeader& header = w_.store.header(slot);
-  const bool to_source = w_.reply_address == nullptr;
-  return {header.reply_in_request_window ? w_.store.request(slot) : w_.store.reply(slot),
-          header.reply_length, to_source ? &header.peer : w_.reply_address,
-          to_source && header.has_local ? &header.local : nullptr};
-}
-
 std::size_t ResponseStep::send_group(DatagramSocket& socket) noexcept {
   std::size_t done = 0;
   while (done < group_.size()) {
@@ -223,11 +215,6 @@ void ResponseStep::send_failed(MessageRef ref, int error) noexcept {
 }
 
 // A shed message ends as shed, whatever the send says.
-void ResponseStep::end(MessageRef ref, Reason reason) noexcept {
-  const bool shed = w_.store.header(ref.slot).shed;
-  completion_.complete(ref, shed ? Reason::shed_worker_queue_full : reason);
-}
-
 void ResponseStep::keep(Replies& list, PendingReply reply, std::uint64_t now_ns,
                         bool aside) noexcept {
   if (w_.store.header(reply.message.slot).shed) {

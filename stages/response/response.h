@@ -95,12 +95,21 @@ class ResponseStep final : public Step, public InlineStep {
   // Moves replies that may be sent from the socket's list, from `first` on, to group_, at most a
   // batch. Returns where it stopped.
   std::size_t next_group(Replies& list, std::size_t first, std::uint64_t now_ns) noexcept;
-  OutgoingDatagram datagram_of(std::uint32_t slot) noexcept;
+  OutgoingDatagram datagram_of(std::uint32_t slot) noexcept {
+    const SlotHeader& header = w_.store.header(slot);
+    const bool to_source = w_.reply_address == nullptr;
+    return {header.reply_in_request_window ? w_.store.request(slot) : w_.store.reply(slot),
+            header.reply_length, to_source ? &header.peer : w_.reply_address,
+            to_source && header.has_local ? &header.local : nullptr};
+  }
   // Returns how many of the group are sent or failed; the others found no room in the kernel.
   std::size_t send_group(DatagramSocket& socket) noexcept;
   void send_failed(MessageRef ref, int error) noexcept;
   // Ends a message for `reason`, or as shed if it was shed.
-  void end(MessageRef ref, Reason reason) noexcept;
+  void end(MessageRef ref, Reason reason) noexcept {
+    const bool shed = w_.store.header(ref.slot).shed;
+    completion_.complete(ref, shed ? Reason::shed_worker_queue_full : reason);
+  }
   // The reply waits on in the list, unless its time is over or the list is full: then it ends. A
   // reply to a shed message never waits. `aside`: there may be room, but not for this reply.
   void keep(Replies& list, PendingReply reply, std::uint64_t now_ns, bool aside) noexcept;

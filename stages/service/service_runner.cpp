@@ -14,22 +14,10 @@ ServiceRunner::ServiceRunner(const Wiring& wiring, LaneContext& lane, StatsWrite
       completion_(w_.store, lane.cache, stats_, w_.batch),
       output_(w_.responses, w_.batch, w_.store, stats_, inline_dispatch) {}
 
-Message ServiceRunner::present(std::uint32_t slot) noexcept {
-  const SlotHeader& header = w_.store.header(slot);
-  const std::size_t window = w_.store.window_bytes();
-  const std::size_t limit =
-      header.trusted ? window : std::min<std::size_t>(window, header.request_length);
-  return {std::span(w_.store.request(slot), header.request_length), w_.store.reply(slot), limit,
-          header.peer, header.trusted};
-}
-
-void ServiceRunner::apply_verdict(MessageRef ref, const Message& message, bool it_threw) noexcept {
+void ServiceRunner::end(MessageRef ref, const Message& message, bool it_threw) noexcept {
   switch (message.verdict()) {
     case Verdict::reply:
-      if (message.reply_too_long())
-        completion_.complete(ref, Reason::failed_reply_too_long);
-      else
-        hand_on(ref, message, false);
+      completion_.complete(ref, Reason::failed_reply_too_long);
       break;
     case Verdict::no_reply:
       completion_.complete(ref, Reason::no_answer);
@@ -55,16 +43,6 @@ void ServiceRunner::shed(MessageRef ref, const Message& message, Reason reason) 
     hand_on(ref, message, true);
   else
     completion_.complete(ref, reason_when_shed(message, reason));
-}
-
-// Checks first: only the holder of the message may write its header.
-void ServiceRunner::hand_on(MessageRef ref, const Message& message, bool shed) noexcept {
-  if (!completion_.still_held(ref)) return;
-  SlotHeader& header = w_.store.header(ref.slot);
-  header.shed = shed;
-  header.reply_length = static_cast<std::uint16_t>(message.reply_length());
-  header.reply_in_request_window = message.in_place();
-  output_.add(ref.slot);
 }
 
 std::uint64_t ServiceRunner::finish() noexcept {

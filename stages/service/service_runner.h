@@ -4,8 +4,11 @@
 // One object per lane. finish() hands on the collected replies and gives slots back.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "services/service.h"
 #include "stages/lane/lane_context.h"
@@ -30,7 +33,14 @@ class ServiceRunner {
                 std::optional<InlineDispatch> inline_dispatch = {});
 
   // The service's view of a message, valid until its verdict is applied.
-  Message present(std::uint32_t slot) noexcept;
+  Message present(std::uint32_t slot) noexcept {
+    const SlotHeader& header = w_.store.header(slot);
+    const std::size_t window = w_.store.window_bytes();
+    const std::size_t limit =
+        header.trusted ? window : std::min<std::size_t>(window, header.request_length);
+    return {std::span(w_.store.request(slot), header.request_length), w_.store.reply(slot), limit,
+            header.peer, header.trusted};
+  }
 
   // Runs one call into the service and reports an exception. True if it threw.
   template <class Call>
@@ -40,7 +50,12 @@ class ServiceRunner {
 
   // Applies the verdict. A message that is still deferred was deferred for the second time.
   // `it_threw`: the call that should have given the verdict threw.
-  void apply_verdict(MessageRef ref, const Message& message, bool it_threw) noexcept;
+  void apply_verdict(MessageRef ref, const Message& message, bool it_threw) noexcept {
+    if (message.verdict() == Verdict::reply && !message.reply_too_long()) [[likely]]
+      hand_on(ref, message, false);
+    else
+      end(ref, message, it_threw);
+  }
 
   // Ends the message as shed for `reason`, after has_busy_reply(). Sends the busy reply if there is
   // one; it ends as shed whether the send succeeds or not. An invalid or refused message ends as
@@ -61,7 +76,17 @@ class ServiceRunner {
   void before_wait() noexcept;
 
  private:
-  void hand_on(MessageRef ref, const Message& message, bool shed) noexcept;
+  // Checks first: only the holder of the message may write its header.
+  void hand_on(MessageRef ref, const Message& message, bool shed) noexcept {
+    if (!completion_.still_held(ref)) return;
+    SlotHeader& header = w_.store.header(ref.slot);
+    header.shed = shed;
+    header.reply_length = static_cast<std::uint16_t>(message.reply_length());
+    header.reply_in_request_window = message.in_place();
+    output_.add(ref.slot);
+  }
+  // Ends a message that has no reply, or one that is too long.
+  void end(MessageRef ref, const Message& message, bool it_threw) noexcept;
 
   Wiring w_;
   LaneContext& lane_;

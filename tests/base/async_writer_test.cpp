@@ -1,18 +1,24 @@
 #include "base/async_writer.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <set>
 #include <string>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/support/eventually.h"
 #include "tests/support/stuck_output.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/threads.h"
 
 namespace cpss {
 namespace {
@@ -20,6 +26,44 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kPatience = 20s;
+
+// While it exists, the calling thread has one CPU and the class SCHED_FIFO, as have the threads
+// that it starts: each with the caller's priority at its start, so none runs before the caller
+// waits, and then that with the highest priority first.
+class OrderOfThreads {
+ public:
+  OrderOfThreads() {
+    sched_getaffinity(0, sizeof before_, &before_);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(test::first_allowed_cpu(), &one);
+    EXPECT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  }
+  ~OrderOfThreads() {
+    const sched_param none{};
+    sched_setscheduler(0, SCHED_OTHER, &none);
+    sched_setaffinity(0, sizeof before_, &before_);
+  }
+  OrderOfThreads(const OrderOfThreads&) = delete;
+  OrderOfThreads& operator=(const OrderOfThreads&) = delete;
+
+  void priority(int priority) {
+    sched_param parameters{};
+    parameters.sched_priority = priority;
+    EXPECT_EQ(sched_setscheduler(0, SCHED_FIFO, &parameters), 0);
+  }
+
+ private:
+  cpu_set_t before_{};
+};
+
+// Of this process.
+std::set<pid_t> thread_ids() {
+  std::set<pid_t> ids;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task"))
+    ids.insert(std::stoi(task.path().filename()));
+  return ids;
+}
 
 // Reads until `writer` has written all its text.
 std::string read_to_the_end(FullPipe& pipe, const AsyncWriter& writer) {
@@ -121,6 +165,23 @@ TEST(AsyncWriterTest, AChangeOfThreadKeepsTheOrder) {
     if (i % 10 == 5) writer.change_thread("other");
   }
   EXPECT_EQ(read_to_the_end(pipe, writer), expected);
+}
+
+// The first thread has the rights that a change of thread is to give up. On a busy machine the
+// second one may run before it.
+TEST(AsyncWriterTest, AChangeOfThreadEndsAlsoAThreadThatStartsLate) {
+  if (!test::may_use_real_time()) GTEST_SKIP() << "no permission for the real-time class";
+  const std::set<pid_t> before = thread_ids();
+  OrderOfThreads order;
+  order.priority(1);
+  AsyncWriter writer(STDERR_FILENO, "first");
+  order.priority(2);
+  writer.change_thread("second");
+  EXPECT_TRUE(eventually([&] {
+    const std::set<pid_t> now = thread_ids();
+    return std::ranges::count_if(now, [&](pid_t id) { return !before.contains(id); }) == 1 &&
+           test::threads_of(getpid()).contains("second");
+  }));
 }
 
 TEST(AsyncWriterTest, DoesNotWaitForItsThread) {

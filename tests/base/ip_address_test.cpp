@@ -5,12 +5,12 @@
 #include <gtest/gtest.h>
 #include <net/if.h>
 
+#include "tests/support/ip.h"
+
 namespace cpss {
 namespace {
 
-IpAddress ip(std::string_view text) {
-  return IpAddress::parse(text).value();
-}
+using test::ip;
 
 TEST(IpAddress, ParsesAndPrints) {
   for (const char* text :

@@ -68,9 +68,9 @@ TEST_F(PatientFileTest, SoIsOneWhoseWriterStandsStill) {
 // The writer comes late, and takes longer in all than the patience.
 TEST_F(PatientFileTest, WaitsForAWriterThatGoesOn) {
   constexpr auto kPause = 200ms;
-  constexpr auto kPatience = 3s;
+  constexpr auto kWaits = 3s;
   constexpr int kLines = 18;
-  static_assert(kLines * kPause > kPatience);
+  static_assert(kLines * kPause > kWaits);
   std::signal(SIGPIPE, SIG_IGN);  // if the reader has given up
   std::jthread writer([&] {
     std::this_thread::sleep_for(kPause);
@@ -80,7 +80,7 @@ TEST_F(PatientFileTest, WaitsForAWriterThatGoesOn) {
       std::this_thread::sleep_for(kPause);
     }
   });
-  const auto [text, error] = read_all(fifo_, kPatience);
+  const auto [text, error] = read_all(fifo_, kWaits);
   EXPECT_EQ(error, 0);
   EXPECT_EQ(text.size(), 5u * kLines);
 }

@@ -1,150 +1,102 @@
-// How long a look-up in the number table takes: NumberTable::find() by batch size, beside a hash
-// table with one probe for each length a prefix may have, the layout that was not chosen.
+// What number data cost: time to load, memory for each row, time of a look-up.
 //
-//   number_table_bench              300,000 prefixes made up with the lengths of real ones
-//   number_table_bench numbers.csv  the prefixes of a file
+//   number_table_bench DATA [QUESTIONS ...]
 //
-// Prints ns for each look-up, the median of several rounds over 2,000,000 random numbers.
+// DATA: CSV or an image, which may be compressed; QUESTIONS: a number on each line
+// (scripts/make-numbers writes both). Prints ns for each look-up, median and least to most of
+// several rounds, by batch size; without the text of the rows.
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <fstream>
-#include <random>
 #include <span>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
-#include "services/e164.h"
-#include "services/number_csv.h"
+#include "numbers/number_data.h"
 
 namespace {
 
 using cpss::E164;
-using cpss::NumberTable;
+using cpss::NumberData;
+using cpss::NumberMatch;
 
-constexpr std::size_t kQueries = 2'000'000;
-constexpr int kRounds = 5;
+constexpr int kRounds = 7;
+constexpr std::size_t kMinLookUps = 2'000'000;  // in a round
 
-std::string random_digits(std::mt19937_64& random, std::size_t count) {
-  std::string digits;
-  while (digits.size() < count) digits.push_back(static_cast<char>('0' + random() % 10));
-  return digits;
-}
-
-std::vector<std::string> made_up_prefixes(std::size_t count) {
-  std::mt19937_64 random(1);
-  std::vector<std::string> prefixes;
-  // Real plans are crowded: a few hundred country and area codes share all the prefixes.
-  std::vector<std::string> areas;
-  for (int i = 0; i < 500; ++i) areas.push_back(random_digits(random, 4));
-  while (prefixes.size() < count) {
-    while (prefixes.size() < count + count / 10)
-      prefixes.push_back(areas[random() % areas.size()] + random_digits(random, random() % 6));
-    std::ranges::sort(prefixes);
-    prefixes.erase(std::ranges::unique(prefixes).begin(), prefixes.end());
-  }
-  std::ranges::shuffle(prefixes, random);
-  prefixes.resize(count);
-  return prefixes;
-}
-
-std::vector<std::string> prefixes_in(const std::string& path) {
+std::vector<E164> questions_in(const char* path) {
   std::ifstream file(path);
-  std::vector<std::string> prefixes;
-  std::string line;
-  std::getline(file, line);
-  while (std::getline(file, line)) prefixes.push_back(line.substr(0, line.find(',')));
-  return prefixes;
+  std::vector<E164> questions;
+  for (std::string line; std::getline(file, line);)
+    if (const auto number = E164::parse_number(line)) questions.push_back(*number);
+  return questions;
 }
 
-std::vector<E164> make_queries(const std::vector<std::string>& prefixes) {
-  std::mt19937_64 random(2);
-  std::vector<E164> queries;
-  for (std::size_t i = 0; i < kQueries; ++i) {
-    const std::string& prefix = prefixes[random() % prefixes.size()];
-    const std::string number =
-        prefix + random_digits(random, 1 + random() % (E164::kMaxDigits - 1));
-    queries.push_back(*E164::parse_digits(std::string_view(number).substr(0, E164::kMaxDigits)));
+std::size_t find_all(const NumberData& data, std::span<const E164> questions, std::size_t batch) {
+  std::vector<NumberMatch> matches(batch);
+  std::size_t found = 0;
+  while (!questions.empty()) {
+    const std::size_t count = std::min(batch, questions.size());
+    data.table().find(questions.first(count), std::span(matches).first(count));
+    for (const NumberMatch& match : std::span(matches).first(count))
+      found += match.value != cpss::image::kNoValue;
+    questions = questions.subspan(count);
   }
-  return queries;
+  return found;
 }
 
-template <class Run>
-void report(std::string_view name, Run run) {
+void measure(const NumberData& data, std::span<const E164> questions, std::size_t batch) {
+  const std::size_t times = (kMinLookUps + questions.size() - 1) / questions.size();
   std::vector<double> ns;
   std::size_t found = 0;
   for (int round = 0; round < kRounds; ++round) {
     const auto begin = std::chrono::steady_clock::now();
-    found = run();
+    for (std::size_t i = 0; i < times; ++i) found = find_all(data, questions, batch);
     const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
-    ns.push_back(took.count() / static_cast<double>(kQueries));
+    ns.push_back(took.count() / static_cast<double>(times * questions.size()));
   }
   std::ranges::sort(ns);
-  fmt::print("{:<28} {:7.1f} ns   best {:.1f}, worst {:.1f}; bytes found {}\n", name,
-             ns[kRounds / 2], ns.front(), ns.back(), found);
+  fmt::print("  batch of {:3}: {:6.1f} ns ({:.1f} to {:.1f}); {} of {} found\n", batch,
+             ns[kRounds / 2], ns.front(), ns.back(), found, questions.size());
 }
 
-std::size_t find_all(const NumberTable& table, std::span<const E164> queries, std::size_t batch) {
-  std::vector<std::string_view> texts(batch);
-  std::size_t bytes = 0;
-  while (!queries.empty()) {
-    const std::size_t count = std::min(batch, queries.size());
-    table.find(queries.first(count), std::span(texts).first(count));
-    for (const std::string_view text : std::span(texts).first(count)) bytes += text.size();
-    queries = queries.subspan(count);
-  }
-  return bytes;
-}
-
-void run(int argc, char** argv) {
-  const std::vector<std::string> prefixes =
-      argc > 1 ? prefixes_in(argv[1]) : made_up_prefixes(300'000);
-  std::string csv = "prefix,gateway\n";
-  for (const std::string& prefix : prefixes) csv += prefix + ",gw1.example.net\n";
-
+void run(std::span<char*> arguments) {
   const auto begin = std::chrono::steady_clock::now();
-  const NumberTable table = cpss::parse_numbers(csv, "benchmark");
-  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-  fmt::print("{} prefixes, read and built in {:.0f} ms\n", table.size(), took.count());
-
-  const std::vector<E164> queries = make_queries(prefixes);
-  for (const std::size_t batch : {1U, 8U, 64U, 256U})
-    report(fmt::format("find, batch of {}", batch),
-           [&] { return find_all(table, queries, batch); });
-
-  std::unordered_map<std::uint64_t, std::string> hashed;
-  std::array<bool, E164::kMaxDigits + 1> lengths{};
-  for (const std::string& prefix : prefixes) {
-    hashed[E164::parse_digits(prefix)->packed()] = "prefix=" + prefix + ";gateway=gw1.example.net";
-    lengths[prefix.size()] = true;
+  const NumberData data = NumberData::load_file(arguments[0]);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto rows = static_cast<double>(data.about().rows);
+  const std::size_t values =
+      cpss::image::bytes_of(data.image(), cpss::image::PartId::values).size();
+  fmt::print(
+      "{} rows, {} values: ready after {:.3f} s; image {} bytes, {:.2f} a row besides the "
+      "values; at most {:.1f} MiB of memory\n",
+      data.about().rows, data.about().values, took.count(), data.image().size(),
+      static_cast<double>(data.image().size() - values) / rows,
+      static_cast<double>(usage.ru_maxrss) / 1024);
+  for (const char* path : arguments.subspan(1)) {
+    const std::vector<E164> questions = questions_in(path);
+    fmt::print("{}\n", path);
+    if (questions.empty()) continue;
+    for (const std::size_t batch : {1U, 8U, 64U, 256U}) measure(data, questions, batch);
   }
-  report("hash, one probe a length", [&] {
-    std::size_t bytes = 0;
-    for (const E164 query : queries) {
-      for (std::size_t length = query.size(); length > 0; --length) {
-        if (!lengths[length]) continue;
-        const auto hit = hashed.find(query.packed() & ~(~std::uint64_t{0} >> 4 * length));
-        if (hit == hashed.end()) continue;
-        bytes += hit->second.size();
-        break;
-      }
-    }
-    return bytes;
-  });
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc < 2) {
+    fmt::print(stderr, "usage: number_table_bench DATA [QUESTIONS ...]\n");
+    return 64;
+  }
   try {
-    run(argc, argv);
+    run(std::span(argv + 1, static_cast<std::size_t>(argc) - 1));
   } catch (const std::exception& error) {
     fmt::print(stderr, "number_table_bench: {}\n", error.what());
     return 1;

@@ -11,7 +11,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-RawSettings read(const std::vector<std::string>& variables) {
+RawSettings environment_of(const std::vector<std::string>& variables) {
   std::vector<const char*> environment;
   for (const std::string& variable : variables) environment.push_back(variable.c_str());
   environment.push_back(nullptr);
@@ -20,7 +20,7 @@ RawSettings read(const std::vector<std::string>& variables) {
 
 TEST(Environment, KnowsEverySettingOfTheTable) {
   for (const SettingInfo& row : kSettingTable) {
-    const RawSettings raw = read({std::string(row.variable) + "=a=b"});
+    const RawSettings raw = environment_of({std::string(row.variable) + "=a=b"});
     ASSERT_EQ(raw.settings.size(), 1U) << row.variable;
     EXPECT_EQ(raw.settings[0].setting, row.id);
     EXPECT_EQ(raw.settings[0].origin.text(), row.variable);
@@ -30,31 +30,31 @@ TEST(Environment, KnowsEverySettingOfTheTable) {
 }
 
 TEST(Environment, LeavesOthersAlone) {
-  const RawSettings raw = read({"PATH=/bin", "cpss_batch=1", "CPSSBATCH=1", "XCPSS_BATCH=1",
-                                "CPSS_BATCH", "", "=", "CPSS=1"});
+  const RawSettings raw = environment_of({"PATH=/bin", "cpss_batch=1", "CPSSBATCH=1",
+                                          "XCPSS_BATCH=1", "CPSS_BATCH", "", "=", "CPSS=1"});
   EXPECT_THAT(raw.settings, IsEmpty());
   EXPECT_THAT(raw.errors, IsEmpty());
   EXPECT_THAT(read_environment(nullptr).settings, IsEmpty());
 }
 
 TEST(Environment, NamesWhatIsUnknown) {
-  EXPECT_THAT(read({"CPSS_BACH=1"}).errors,
+  EXPECT_THAT(environment_of({"CPSS_BACH=1"}).errors,
               ElementsAre("'CPSS_BACH': unknown variable; did you mean CPSS_BATCH?"));
-  EXPECT_THAT(read({"CPSS_THREADS=1", "CPSS_=1"}).errors,
+  EXPECT_THAT(environment_of({"CPSS_THREADS=1", "CPSS_=1"}).errors,
               ElementsAre("'CPSS_THREADS': unknown variable; unset it, or see --help for all names",
                           "'CPSS_': unknown variable; unset it, or see --help for all names"));
-  EXPECT_THAT(read({"CPSS_RECV_THREAD=1"}).errors,
+  EXPECT_THAT(environment_of({"CPSS_RECV_THREAD=1"}).errors,
               ElementsAre("'CPSS_RECV_THREAD': unknown variable; did you mean CPSS_RECV_THREADS or "
                           "CPSS_RECV_THREADS_RT?"));
 }
 
 TEST(Environment, NamesWhatIsThereTwice) {
-  EXPECT_THAT(read({"CPSS_BATCH=1", "CPSS_BATCH=2"}).errors,
+  EXPECT_THAT(environment_of({"CPSS_BATCH=1", "CPSS_BATCH=2"}).errors,
               ElementsAre("CPSS_BATCH: is in the environment twice"));
 }
 
 TEST(Environment, IgnoresWhatContainerPlatformsInject) {
-  const RawSettings raw = read({
+  const RawSettings raw = environment_of({
       "CPSS_SERVICE_HOST=10.96.0.7",
       "CPSS_SERVICE_PORT=7700",
       "CPSS_SERVICE_PORT_LOOKUP=7700",
@@ -81,16 +81,16 @@ TEST(Environment, TakesNothingElseForInjected) {
   for (const char* variable :
        {"CPSS_PORT=7700", "CPSS_NAME=echo", "CPSS_SERVICE_HOSTS=1", "CPSS_PORT_7700=1",
         "CPSS_PORT_X_UDP=1", "CPSS_PORT_7700_UDP_FOO=1", "CPSS_PORT_7700_XYZ=1", "CPSS_HOST=1"})
-    EXPECT_EQ(read({variable}).errors.size(), 1U) << variable;
-  EXPECT_EQ(read({"CPSS_SERVICE=echo"}).settings.size(), 1U) << "this one is ours";
+    EXPECT_EQ(environment_of({variable}).errors.size(), 1U) << variable;
+  EXPECT_EQ(environment_of({"CPSS_SERVICE=echo"}).settings.size(), 1U) << "this one is ours";
 }
 
 TEST(Environment, SurvivesVeryLongNamesAndValues) {
   const std::string much(1 << 20, 'A');
-  EXPECT_EQ(read({"CPSS_" + much + "=1"}).errors.size(), 1U);
-  EXPECT_EQ(read({"CPSS_PORT=" + much}).errors.size(), 1U);
-  EXPECT_THAT(read({"CPSS_" + much + "_PORT=udp://"}).errors, IsEmpty());
-  EXPECT_THAT(read({"CPSS_SERVICE_HOST=" + much}).errors, IsEmpty());
+  EXPECT_EQ(environment_of({"CPSS_" + much + "=1"}).errors.size(), 1U);
+  EXPECT_EQ(environment_of({"CPSS_PORT=" + much}).errors.size(), 1U);
+  EXPECT_THAT(environment_of({"CPSS_" + much + "_PORT=udp://"}).errors, IsEmpty());
+  EXPECT_THAT(environment_of({"CPSS_SERVICE_HOST=" + much}).errors, IsEmpty());
 }
 
 }  // namespace

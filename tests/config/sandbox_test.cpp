@@ -35,10 +35,10 @@ using namespace std::chrono_literals;
 using testing::AllOf;
 using testing::HasSubstr;
 
-constexpr ChildLimits kLimits{.address_space_bytes = std::size_t{256} << 20,
-                              .cpu_seconds = 20,
-                              .wall_clock = 20s,
-                              .answer_bytes = std::size_t{4} << 20};
+constexpr ChildLimits kSandboxed{.address_space_bytes = std::size_t{256} << 20,
+                                 .cpu_seconds = 20,
+                                 .wall_clock = 20s,
+                                 .answer_bytes = std::size_t{4} << 20};
 
 std::string failure(const std::function<void()>& work) {
   return run_in_limited_child(
@@ -46,7 +46,7 @@ std::string failure(const std::function<void()>& work) {
                work();
                return std::string("done");
              },
-             kLimits)
+             kSandboxed)
       .failure;
 }
 
@@ -65,7 +65,7 @@ TEST(Sandbox, WhatAParserDoesIsAllowed) {
         out << texts.size() << ' ' << large.size() << ' ' << 1.5;
         return out.str();
       },
-      kLimits);
+      kSandboxed);
   EXPECT_EQ(outcome.answer, "caught 10000 52428800 1.5") << outcome.failure;
 }
 

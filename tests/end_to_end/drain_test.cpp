@@ -18,8 +18,6 @@
 namespace cpss {
 namespace {
 
-constexpr std::chrono::seconds kPatience{60};
-
 class Drain : public testing::Test {
  protected:
   // A server whose service, or whose send, stands still as long as the gate is closed.

@@ -7,18 +7,25 @@
 
 #include "tests/support/eventually.h"
 #include "tests/support/flood.h"
+#include "tests/support/sanitizers.h"
 
 namespace cpss {
 
-std::uint64_t resident_kib(pid_t pid) {
+std::uint64_t allocated_kib(pid_t pid) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string word; status >> word;)
-    if (word == "VmRSS:") {
+    if (word == "VmData:") {
       std::uint64_t kib = 0;
       status >> kib;
       return kib;
     }
   return 0;
+}
+
+void expect_no_more_allocated(pid_t pid, std::uint64_t before_kib) {
+  constexpr std::uint64_t kKeptKib = 1024;
+  if (kThreadSanitizer) return;
+  EXPECT_LE(allocated_kib(pid), before_kib + kKeptKib) << "memory grew";
 }
 
 FloodAccount::FloodAccount(const ServerProcess& server)

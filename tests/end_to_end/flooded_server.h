@@ -9,8 +9,12 @@
 
 namespace cpss {
 
-// Memory of the process that is in RAM, in KiB.
-std::uint64_t resident_kib(pid_t pid);
+// Private memory that the process has asked the kernel for, in KiB, touched or not ("VmData",
+// proc(5)). What is in RAM would also grow as each slot is used for the first time.
+std::uint64_t allocated_kib(pid_t pid);
+// Fails the test if that is more than `before_kib`, by more than an allocator may keep. Not under
+// ThreadSanitizer, whose own records grow.
+void expect_no_more_allocated(pid_t pid, std::uint64_t before_kib);
 
 // Where the datagrams of a flood are (M05). Each datagram that the clients' kernel took is
 // received, or counted as dropped at the server's socket, or was lost before it in a CPU's input

@@ -25,7 +25,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 20s;
 constexpr std::uint64_t kPackets = 3;
 constexpr std::uint64_t kDatagrams = 32;  // in each packet
 

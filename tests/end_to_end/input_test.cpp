@@ -19,8 +19,6 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::chrono::seconds kPatience{20};
-
 class Input : public testing::Test {
  protected:
   Input() { EXPECT_EQ(mkfifo(fifo_.c_str(), 0600), 0); }

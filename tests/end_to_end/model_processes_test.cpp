@@ -23,8 +23,6 @@ namespace {
 
 using testing::ContainsRegex;
 
-constexpr std::chrono::seconds kPatience{60};
-
 using Children = std::map<pid_t, std::string>;
 
 class Processes : public testing::Test {

@@ -33,8 +33,6 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 
-constexpr std::chrono::seconds kPatience{60};
-
 SocketAddress loopback(const std::string& ip, std::uint16_t port) {
   return address_of(ip, port);
 }

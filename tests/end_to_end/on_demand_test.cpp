@@ -23,8 +23,6 @@ namespace cpss {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto kPatience = 60s;
-
 // The on-demand threads that exist now, by thread id.
 std::set<pid_t> on_demand_threads(const ServerProcess& server) {
   std::set<pid_t> ids;

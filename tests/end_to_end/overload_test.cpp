@@ -22,10 +22,10 @@ void flood_twice_and_check(ServerProcess& server, std::uint64_t each, std::size_
   Flood flood(server.address(), 4);
   account.add(flood.send(each, std::as_bytes(std::span(payload))).datagrams);
   account.wait_until_all_taken();
-  const std::uint64_t resident = resident_kib(server.process().pid());
+  const std::uint64_t allocated = allocated_kib(server.process().pid());
   account.add(flood.send(each, std::as_bytes(std::span(payload))).datagrams);
   account.wait_until_all_taken();
-  EXPECT_LE(resident_kib(server.process().pid()), resident + 1024) << "memory grew";
+  expect_no_more_allocated(server.process().pid(), allocated);
   server.expect_clean_end();
   account.expect_all_accounted();
   EXPECT_EQ(server.ledger("answered") + server.ledger("invalid"), server.ledger("received"));

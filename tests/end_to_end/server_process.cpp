@@ -9,8 +9,6 @@
 namespace cpss {
 namespace {
 
-constexpr std::chrono::seconds kPatience{60};
-
 Environment with_defaults(Environment environment, const std::string& stats_file) {
   environment.emplace("CPSS_LISTEN", "127.0.0.1:0");
   environment.emplace("CPSS_STATS_FILE", stats_file);
@@ -37,12 +35,13 @@ ServerProcess::ServerProcess(std::vector<std::string> command, Environment envir
     : stats_file_(environment.contains("CPSS_STATS_FILE") ? environment["CPSS_STATS_FILE"]
                                                           : folder_.file("stats")),
       process_(std::move(command), with_defaults(std::move(environment), stats_file_)) {
-  const bool live = eventually([this] {
+  const auto is_live = [this] {
     if (!process_.running()) return true;
     const nlohmann::json now = stats();
     const std::string state = now.is_object() ? now.value("state", "") : "";
     return (state == "live" || state == "degraded") && now.value("pid", 0) == process_.pid();
-  });
+  };
+  const bool live = eventually(is_live, kPatience);
   EXPECT_TRUE(live && process_.running()) << process_.errors();
 }
 

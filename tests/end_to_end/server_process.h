@@ -14,6 +14,9 @@
 
 namespace cpss {
 
+// The max time that a program of the tests takes for anything but a set time, on a busy machine.
+inline constexpr std::chrono::seconds kPatience{60};
+
 // For a test that runs servers in a network of its own (run_in_namespace()): the max time for their
 // starts and drains, and for waits in both, on a busy machine.
 inline constexpr std::chrono::seconds kServersInNamespace{240};

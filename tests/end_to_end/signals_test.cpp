@@ -32,9 +32,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::chrono::seconds kPatience{20};
-
-const std::vector<int> kDraining = {SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
+const std::vector<int> kDraining = {SIGTERM, SIGINT, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
 
 std::vector<int> meaningless() {
   return {SIGUSR1, SIGUSR2, SIGIO, SIGPWR, SIGSTKFLT, SIGRTMIN, SIGRTMIN + 7, SIGRTMAX};
@@ -43,10 +41,6 @@ std::vector<int> meaningless() {
 // The exit status of a process that a signal ended, as the shell shows it.
 constexpr int ended_by(int signal) {
   return 128 + signal;
-}
-
-std::vector<std::string> by_shell(const std::string& line, const std::string& program) {
-  return {"/bin/sh", "-c", line, program};
 }
 
 // Signals pending for the process as a whole (proc_pid_status(5)); false, too, once it has gone.
@@ -188,11 +182,8 @@ TEST(Signals, QuitInTheDrainForcesTheEnd) {
 }
 
 TEST(Signals, ThatAreIgnoredStayIgnored) {
-  for (const auto& [name, number] : std::map<std::string, int>{{"INT", SIGINT},
-                                                               {"QUIT", SIGQUIT},
-                                                               {"HUP", SIGHUP},
-                                                               {"ALRM", SIGALRM},
-                                                               {"USR1", SIGUSR1}}) {
+  for (const auto& [name, number] : std::map<std::string, int>{
+           {"INT", SIGINT}, {"QUIT", SIGQUIT}, {"ALRM", SIGALRM}, {"USR1", SIGUSR1}}) {
     SCOPED_TRACE(name);
     ServerProcess server(by_shell("trap '' " + name + "; exec \"$0\"", program::kServer), {});
     server.process().signal(number);
@@ -262,8 +253,8 @@ class SignalsInAStart : public testing::Test {
     EXPECT_EQ(program.wait(std::chrono::seconds(10)), code) << program.errors();
   }
 
-  static constexpr std::array kEnds = {SIGTERM, SIGINT,    SIGHUP,  SIGQUIT,
-                                       SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
+  static constexpr std::array kEnds = {SIGTERM,   SIGINT,  SIGQUIT, SIGALRM,
+                                       SIGVTALRM, SIGPROF, SIGXCPU};
 
   TemporaryFolder folder_;
   const std::string numbers_ = folder_.file("numbers");

@@ -41,7 +41,7 @@ class SlowStart : public testing::TestWithParam<ModelUnderTest> {
 };
 
 TEST_P(SlowStart, IsEndedWithinASecond) {
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+  for (const int signal : {SIGTERM, SIGINT}) {
     SCOPED_TRACE(strsignal(signal));
     Program server({program::kTestServer}, settings());
     wait_until_at_the_gate(server);

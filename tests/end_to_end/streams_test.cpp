@@ -14,12 +14,6 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::chrono::seconds kPatience{60};
-
-std::vector<std::string> by_shell(const std::string& line, const std::string& program) {
-  return {"/bin/sh", "-c", line, program};
-}
-
 TEST(Streams, WhatCannotBeToldDoesNotChangeTheExitCode) {
   for (const std::string where : {"2>/dev/full", "2>&-"}) {
     SCOPED_TRACE(where);
@@ -67,21 +61,6 @@ TEST(Streams, TheServerOutlivesTheReaderOfItsLog) {
   EXPECT_TRUE(pipeline.wait(kPatience));
   EXPECT_EQ(read_file(folder.file("code")), "0\n");
   EXPECT_EQ(program::stats_of(stats_file).at("state"), "stopped");
-}
-
-TEST(Streams, AHangupEndsTheServerInGoodOrder) {
-  ServerProcess server(program::kServer, {});
-  server.process().signal(SIGHUP);
-  EXPECT_EQ(server.process().wait(kPatience), 0) << server.process().errors();
-  server.expect_ledger_balances();
-  EXPECT_EQ(server.stats().at("state"), "stopped");
-}
-
-TEST(Streams, AnIgnoredHangupStaysIgnored) {
-  ServerProcess server(by_shell("trap '' HUP; exec \"$0\"", program::kServer), {});
-  server.process().signal(SIGHUP);
-  EXPECT_FALSE(server.process().wait(std::chrono::milliseconds(300)));
-  server.expect_clean_end();
 }
 
 }  // namespace

@@ -24,8 +24,6 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::chrono::seconds kPatience{20};
-
 // Runs `program` with standard error at `place`. Sanitizers may print lines of their own at the
 // end, and would wait there: LeakSanitizer reports that it cannot stop a thread that stands in a
 // write, ThreadSanitizer that a forced end has not joined some threads.

@@ -6,12 +6,13 @@
 #include <gtest/gtest.h>
 #include <net/if.h>
 
+#include "tests/support/ip.h"
+
 namespace cpss {
 namespace {
 
-IpAddress ip(std::string_view text) {
-  return IpAddress::parse(text).value();
-}
+using test::ip;
+
 SocketAddress at(std::string_view text, std::uint16_t port) {
   return {ip(text), port};
 }

@@ -9,15 +9,14 @@
 #include "net/local_addresses.h"
 #include "tests/support/eventually.h"
 #include "tests/support/forked_process.h"
+#include "tests/support/ip.h"
 #include "tests/support/run_isolated.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
 
-IpAddress ip(std::string_view text) {
-  return IpAddress::parse(text).value();
-}
+using test::ip;
 
 TEST(AddressWatch, SaysWhenAnAddressComesOrGoes) {
   run_isolated([] {

@@ -9,8 +9,12 @@
 #include <gtest/gtest.h>
 #include <netinet/udp.h>
 
+#include "tests/support/ip.h"
+
 namespace cpss {
 namespace {
+
+using test::ip;
 
 // Messages one behind the other; a read gets their first `size` bytes.
 class Control {
@@ -92,10 +96,6 @@ in6_pktinfo to_v6(const char* destination, unsigned interface) {
   inet_pton(AF_INET6, destination, &info.ipi6_addr);
   info.ipi6_ifindex = interface;
   return info;
-}
-
-IpAddress ip(std::string_view text) {
-  return IpAddress::parse(text).value();
 }
 
 // The messages that a dual-stack socket gets with merged IPv4 datagrams.

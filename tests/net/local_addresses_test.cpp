@@ -10,14 +10,13 @@
 
 #include "net/routes.h"
 #include "tests/support/failing_calls.h"
+#include "tests/support/ip.h"
 #include "tests/support/run_isolated.h"
 
 namespace cpss {
 namespace {
 
-IpAddress ip(std::string_view text) {
-  return IpAddress::parse(text).value();
-}
+using test::ip;
 
 TEST(LocalAddressSet, HasWhatItWasGivenAndAllOfLoopback) {
   const LocalAddressSet set({ip("192.0.2.1"), ip("2001:db8::1"), ip("192.0.2.1")});

@@ -9,15 +9,16 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/ip.h"
+
 namespace cpss {
 namespace {
+
+using test::ip;
 
 constexpr std::uint64_t kNow = 5'000'000'000;
 constexpr std::uint64_t kValidNs = std::uint64_t{ReachMap::kValid.count()};
 
-IpAddress ip(const std::string& text) {
-  return IpAddress::parse(text).value();
-}
 // Number `i` of many.
 IpAddress numbered(std::size_t i) {
   return ip(fmt::format("10.{}.{}.{}", i >> 16, i >> 8 & 255, i & 255));

@@ -107,20 +107,20 @@ TEST(SlotPool, OneSlot) {
 }
 
 TEST(SlotPool, FourMillionSlotsEachOnce) {
-  constexpr std::uint32_t kSlots = 4'000'000;
-  OwnPool<NativePlatform> own(kSlots);
+  constexpr std::uint32_t kFourMillion = 4'000'000;
+  OwnPool<NativePlatform> own(kFourMillion);
   SlotPool::SlotCache cache(own.pool, 64, 1);
-  EXPECT_EQ(own.free_tokens(), kSlots);
-  Slots all = claim(cache, kSlots);
-  ASSERT_EQ(all.size(), kSlots);
+  EXPECT_EQ(own.free_tokens(), kFourMillion);
+  Slots all = claim(cache, kFourMillion);
+  ASSERT_EQ(all.size(), kFourMillion);
   std::mt19937 random(1);
   std::shuffle(all.begin(), all.end(), random);
   cache.give_back(all);
   cache.give_all_back();
-  EXPECT_EQ(own.free_tokens(), kSlots);
-  const Slots again = sorted(claim(cache, kSlots));
-  ASSERT_EQ(again.size(), kSlots);
-  for (std::uint32_t i = 0; i < kSlots; ++i) ASSERT_EQ(again[i], i);
+  EXPECT_EQ(own.free_tokens(), kFourMillion);
+  const Slots again = sorted(claim(cache, kFourMillion));
+  ASSERT_EQ(again.size(), kFourMillion);
+  for (std::uint32_t i = 0; i < kFourMillion; ++i) ASSERT_EQ(again[i], i);
   cache.give_back(again);
 }
 

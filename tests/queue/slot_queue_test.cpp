@@ -79,13 +79,13 @@ TEST(SlotQueue, HoldsEverySlotThereIs) {
 }
 
 TEST(SlotQueue, FourMillionSlots) {
-  constexpr std::uint32_t kSlots = 4'000'000;
-  OwnQueue<NativePlatform> own(kSlots);
-  Slots all(kSlots);
+  constexpr std::uint32_t kFourMillion = 4'000'000;
+  OwnQueue<NativePlatform> own(kFourMillion);
+  Slots all(kFourMillion);
   std::iota(all.begin(), all.end(), 0);
   SlotQueue::Consumer consumer(own.queue, 1);
-  EXPECT_EQ(SlotQueue::Producer(own.queue).put(all).value, kSlots);
-  EXPECT_TRUE(take(consumer, kSlots) == all);
+  EXPECT_EQ(SlotQueue::Producer(own.queue).put(all).value, kFourMillion);
+  EXPECT_TRUE(take(consumer, kFourMillion) == all);
 }
 
 TEST(SlotQueue, PutSaysExactlyHowManyEntriesAreReady) {
@@ -367,11 +367,11 @@ TEST(SlotQueue, HoldsNoPointers) {
 }
 
 TEST(SlotQueue, JoinsTwoProcesses) {
-  constexpr std::uint32_t kSlots = 1024;
-  ZeroedMemory memory(SlotQueue::bytes(kSlots), ZeroedMemory::Sharing::process_shared);
-  SlotQueue* queue = SlotQueue::create(memory.get(), kSlots, {.scope = Scope::process_shared});
+  constexpr std::uint32_t kManySlots = 1024;
+  ZeroedMemory memory(SlotQueue::bytes(kManySlots), ZeroedMemory::Sharing::process_shared);
+  SlotQueue* queue = SlotQueue::create(memory.get(), kManySlots, {.scope = Scope::process_shared});
   ForkedProcess child([&] {
-    for (std::uint32_t slot = 0; slot < kSlots; ++slot) put(*queue, {slot});
+    for (std::uint32_t slot = 0; slot < kManySlots; ++slot) put(*queue, {slot});
     queue->close();
     return 0;
   });
@@ -380,7 +380,7 @@ TEST(SlotQueue, JoinsTwoProcesses) {
   const Deadline deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (consumer.wait(8, deadline).status == TakeStatus::taken)
     for (const std::uint32_t slot : take(consumer)) got.push_back(slot);
-  Slots all(kSlots);
+  Slots all(kManySlots);
   std::iota(all.begin(), all.end(), 0);
   EXPECT_EQ(got, all);
   EXPECT_EQ(child.exit_code(), 0);

@@ -48,7 +48,7 @@ struct Made {
 };
 
 // Puts as many as there is room for; returns how many.
-std::uint32_t put(WorkerQueue& queue, std::vector<std::uint32_t> slots) {
+std::uint32_t put_all(WorkerQueue& queue, std::vector<std::uint32_t> slots) {
   const std::uint32_t places = queue.reserve(static_cast<std::uint32_t>(slots.size()));
   slots.resize(places);
   if (places > 0) queue.put(slots);
@@ -64,8 +64,8 @@ std::vector<std::uint32_t> take_all(WorkerQueue& queue) {
 TEST(WorkerQueue, GivesWhatWasPutInThatOrder) {
   Made made(8);
   EXPECT_FALSE(made.queue.try_claim());
-  EXPECT_EQ(put(made.queue, {5, 3, 9}), 3u);
-  EXPECT_EQ(put(made.queue, {1}), 1u);
+  EXPECT_EQ(put_all(made.queue, {5, 3, 9}), 3u);
+  EXPECT_EQ(put_all(made.queue, {1}), 1u);
   EXPECT_EQ(made.queue.ready_guess(), 4u);
   EXPECT_THAT(take_all(made.queue), ElementsAre(5, 3, 9, 1));
   EXPECT_EQ(made.queue.ready_guess(), 0u);
@@ -118,7 +118,7 @@ TEST(WorkerQueueDeathTest, APopWithoutAClaimIsADefect) {
 
 TEST(WorkerQueue, AClaimGivenBackIsTheNextOnes) {
   Made made(4);
-  put(made.queue, {7});
+  put_all(made.queue, {7});
   ASSERT_TRUE(made.queue.try_claim());
   EXPECT_FALSE(made.queue.try_claim());
   made.queue.unclaim();
@@ -128,7 +128,7 @@ TEST(WorkerQueue, AClaimGivenBackIsTheNextOnes) {
 
 TEST(WorkerQueue, AClaimGivenBackWakesAWaiter) {
   Made made(4);
-  put(made.queue, {7});
+  put_all(made.queue, {7});
   ASSERT_TRUE(made.queue.try_claim());
   std::thread taker([&] {
     EXPECT_EQ(made.queue.wait(patience()).status, TakeStatus::taken);
@@ -144,7 +144,7 @@ TEST(WorkerQueue, TimedWaitsEndInTime) {
   const auto begin = steady_clock::now();
   EXPECT_EQ(made.queue.wait(in(milliseconds(20))).status, TakeStatus::timed_out);
   EXPECT_GE(steady_clock::now() - begin, milliseconds(20));
-  put(made.queue, {1});
+  put_all(made.queue, {1});
   EXPECT_EQ(made.queue.wait_for_room(1, in(milliseconds(20))).status, TakeStatus::timed_out);
   EXPECT_EQ(made.queue.wait(Deadline{}).status, TakeStatus::taken) << "what is there needs no time";
   made.queue.pop();
@@ -153,7 +153,7 @@ TEST(WorkerQueue, TimedWaitsEndInTime) {
 
 TEST(WorkerQueue, AProducerWaitsForRoomUntilAPop) {
   Made made(2);
-  ASSERT_EQ(put(made.queue, {1, 2}), 2u);
+  ASSERT_EQ(put_all(made.queue, {1, 2}), 2u);
   std::atomic<bool> has_room = false;
   std::thread producer([&] {
     EXPECT_EQ(made.queue.wait_for_room(5, patience()).tokens, 1u);
@@ -172,7 +172,7 @@ TEST(WorkerQueue, AProducerWaitsForRoomUntilAPop) {
 
 TEST(WorkerQueue, CloseGivesWhatIsLeftThenTellsEveryTaker) {
   Made made(4);
-  put(made.queue, {1, 2});
+  put_all(made.queue, {1, 2});
   made.queue.close();
   for (const std::uint32_t slot : {1u, 2u}) {
     EXPECT_EQ(made.queue.wait().status, TakeStatus::taken);
@@ -273,7 +273,7 @@ class Storm {
     }
   }
 
-  // An entry counts from before its put() until before its pop(), while it has a place: so the
+  // An entry counts from before its put_all() until before its pop(), while it has a place: so the
   // count never exceeds the places taken.
   void note_inside(std::uint32_t entries) {
     const std::uint32_t now = inside_.fetch_add(entries, std::memory_order_relaxed) + entries;

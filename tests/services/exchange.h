@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,7 +29,10 @@ class Exchange {
   Exchange& operator=(const Exchange&) = delete;
 
   Message& message() { return message_; }
-  void ask(Service& service) { service.process(std::span(&message_, 1), nullptr); }
+  void ask(Service& service) {
+    const std::unique_ptr<LaneState> state = service.make_lane_state();
+    service.process(std::span(&message_, 1), state.get());
+  }
 
   void ask_while_busy(const Service& service) { service.busy_reply(message_); }
 

@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "services/e164.h"
-#include "services/number_csv.h"
+#include "numbers/e164.h"
+#include "tests/numbers/made_numbers.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss {
@@ -50,18 +50,18 @@ std::vector<Query> queries_in(const std::string& text) {
 
 // Whether a number that `body` answers has a shorter prefix too; if none had, that the longest wins
 // would not be tested.
-bool has_shorter_match(const NumberTable& table, E164 number, std::string_view body) {
+bool has_shorter_match(const NumberData& numbers, E164 number, std::string_view body) {
   constexpr std::string_view kBegin = "prefix=";
   if (!body.starts_with(kBegin)) return false;
   const std::size_t digits = body.substr(0, body.find(';')).size() - kBegin.size();
   const auto shorter = E164::parse_digits(number.to_string().substr(0, digits - 1));
-  return shorter && !table.find(*shorter).empty();
+  return shorter && !test::row_of(numbers, *shorter).empty();
 }
 
 TEST_F(ImportNumbers, ExpectsWhatTheTableAnswers) {
   ASSERT_EQ(import("a", fmt::format("--count {} --seed 5", kCount)), 0) << output();
-  const NumberTable table = load_numbers(folder_.file("a/numbers.csv"));
-  EXPECT_GT(table.size(), 250'000U);
+  const NumberData numbers = NumberData::load_file(folder_.file("a/numbers.csv"));
+  EXPECT_GT(numbers.about().prefixes, 250'000U);
 
   const std::vector<Query> queries = queries_in(content("a/queries.tsv"));
   ASSERT_EQ(queries.size(), static_cast<std::size_t>(kCount));
@@ -71,11 +71,11 @@ TEST_F(ImportNumbers, ExpectsWhatTheTableAnswers) {
   for (const Query& query : queries) {
     const auto number = E164::parse_number(query.number);
     ASSERT_TRUE(number) << query.number;
-    ASSERT_EQ(table.find(*number), query.body) << query.number;
+    ASSERT_EQ(test::row_of(numbers, *number), query.body) << query.number;
     ASSERT_LE(query.body.size(), 240U) << query.number;
     if (query.body.empty()) ++without_match;
     if (query.number.starts_with('+')) ++with_plus;
-    if (has_shorter_match(table, *number, query.body)) ++nested;
+    if (has_shorter_match(numbers, *number, query.body)) ++nested;
   }
   // The documented shares, within a tolerance.
   EXPECT_NEAR(without_match, 0.02 * kCount, 0.005 * kCount);

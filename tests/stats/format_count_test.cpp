@@ -24,5 +24,14 @@ TEST(FormatCountTest, HasASignWhereItIsNegative) {
             "-9,223,372,036,854,775,808");
 }
 
+TEST(FormatBytesTest, HasOneDecimalOfItsUnit) {
+  EXPECT_EQ(format_bytes(0), "0 bytes");
+  EXPECT_EQ(format_bytes(1'023), "1023 bytes");
+  EXPECT_EQ(format_bytes(1'024), "1.0 KiB");
+  EXPECT_EQ(format_bytes(1'048'575), "1.0 MiB");
+  EXPECT_EQ(format_bytes(51'380'224), "49.0 MiB");
+  EXPECT_EQ(format_bytes(std::uint64_t{3} << 40), "3072.0 GiB");
+}
+
 }  // namespace
 }  // namespace cpss

@@ -219,7 +219,7 @@ TEST_F(ReaderTest, ALiveServerInTroubleIsDegradedUntilThatIsOver) {
   EXPECT_EQ(trouble.help, info(Trouble::receive).help);
   EXPECT_EQ(trouble.reason, "Cannot allocate memory");
   EXPECT_EQ(trouble.lanes, 2u);
-  EXPECT_LE(reading.lasts_ns(trouble), reading.snapshot->taken_ns);
+  EXPECT_LE(reading.since_ns(trouble.since_ns), reading.snapshot->taken_ns);
   server.region.set_trouble(Trouble::cpus, 1, 0);
   EXPECT_EQ(RegionReader(path_).read().snapshot->troubles.back().reason, "") << "it has no number";
   server.region.set_trouble(Trouble::receive, 0, 0);

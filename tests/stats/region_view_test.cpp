@@ -171,6 +171,21 @@ TEST(RegionViewTest, TroublesAreFoundByTheDescription) {
   EXPECT_THAT(refusal_of(region), HasSubstr("'troubles' lies outside"));
 }
 
+TEST(RegionViewTest, DataAreFoundByTheDescription) {
+  RegionBytes region;
+  EXPECT_EQ(read(region).data, std::nullopt) << "the service has none";
+  const std::size_t entry = region.entry(offsetof(Header, data), 0);
+  region.put(entry + offsetof(layout::DataEntry, numbers), std::uint64_t{7});
+  ASSERT_TRUE(read(region).data);
+  EXPECT_EQ(read(region).data->generation, 7u);
+  auto table = region.get<layout::Table>(offsetof(Header, data));
+  table.offset = region.bytes.size();
+  region.put(offsetof(Header, data), table);
+  EXPECT_THAT(refusal_of(region), HasSubstr("'data' lies outside"));
+  region.put(offsetof(Header, data), layout::Table{});
+  EXPECT_EQ(read(region).data, std::nullopt) << "of a build that did not describe any";
+}
+
 TEST(RegionViewTest, TextsWithoutAnEndAreCutOff) {
   RegionBytes region;
   std::array<char, 32> endless{};

@@ -64,6 +64,11 @@ class Program {
   std::jthread terminal_reader_;  // ends after the program; until then it writes the error file
 };
 
+// The command that has the shell run `line`, in which $0 is `program`.
+inline std::vector<std::string> by_shell(const std::string& line, const std::string& program) {
+  return {"/bin/sh", "-c", line, program};
+}
+
 // Runs a program to its end.
 Finished run_program(std::vector<std::string> arguments, const Environment& environment = {},
                      std::chrono::seconds longest = std::chrono::seconds(60));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,7 +72,7 @@ Json stage_json(const RegionFacts& facts, const StageFigures& figures) {
                {"measured", !stage.essential_only},
                {"queue_depth", figures.queue_depth.value_or(0)},
                {"queue_high_water", figures.queue_high_water.value_or(0)},
-               {"busy", rounded(figures.busy)}};
+               {"busy", figures.busy ? Json(rounded(*figures.busy)) : Json()}};
   add_metrics(json, facts, stage);
   return json;
 }
@@ -117,6 +118,10 @@ Json ledger_json(const Ledger& ledger) {
   return json;
 }
 
+double seconds_since(const Reading& reading, std::uint64_t moment_ns) {
+  return rounded(static_cast<double>(reading.since_ns(moment_ns)) / 1e9);
+}
+
 // Why the state is `degraded`; empty if it is not.
 Json troubles_json(const Reading& reading) {
   Json json = Json::array();
@@ -126,13 +131,34 @@ Json troubles_json(const Reading& reading) {
                     {"help", trouble.help},
                     {"reason", trouble.reason},
                     {"lanes", trouble.lanes},
-                    {"for_s", rounded(static_cast<double>(reading.lasts_ns(trouble)) / 1e9)}});
+                    {"for_s", seconds_since(reading, trouble.since_ns)}});
   return json;
 }
 
 Json reasons_json(const Snapshot& snapshot) {
   Json json = Json::object();
   for (const ReasonCount& reason : snapshot.reasons) json[reason.full_name()] = reason.count;
+  return json;
+}
+
+Json data_json(const Reading& reading) {
+  const std::optional<DataState>& data = reading.snapshot->data;
+  if (!data) return {};
+  Json json = {{"generation", data->generation},
+               {"rows", data->rows},
+               {"values", data->values},
+               {"bytes", data->bytes},
+               {"serial", data->serial},
+               {"source", data->source},
+               {"load_s", rounded(static_cast<double>(data->load_ns) / 1e9)},
+               {"age_s", seconds_since(reading, data->loaded_ns)},
+               {"older", data->older},
+               {"keeper", data->keeper.empty() ? Json() : Json(data->keeper)},
+               {"failed_reloads", data->failures},
+               {"last_failure", nullptr}};
+  if (data->failures > 0)
+    json["last_failure"] = {{"why", data->error},
+                            {"age_s", seconds_since(reading, data->failed_ns)}};
   return json;
 }
 
@@ -147,6 +173,7 @@ void add_known(Json& json, const Reading& reading) {
   json["heartbeat_age_s"] = rounded(static_cast<double>(reading.heartbeat_age_ns()) / 1e9);
   json["listen"] = snapshot.facts.listen;
   json["slots"] = snapshot.facts.slots;
+  json["data"] = data_json(reading);
   json["stages"] = stages_json(reading);
   json["server"] = server_json(snapshot);
   const LaneShares shares = lane_shares(snapshot, nullptr);  // since the server's start
@@ -166,7 +193,7 @@ std::string format_json(const Reading& reading) {
     add_known(json, reading);
   } else {
     for (const char* unknown : {"troubles", "pid", "pid_is_foreign", "model", "service", "uptime_s",
-                                "heartbeat_age_s", "listen", "slots", "stages", "server",
+                                "heartbeat_age_s", "listen", "slots", "data", "stages", "server",
                                 "receivers", "imbalance", "processes", "ledger", "reasons"})
       json[unknown] = nullptr;
   }

@@ -30,7 +30,7 @@ std::vector<StageFigures> stage_figures(const Reading& reading, const Snapshot* 
   std::vector<StageFigures> result;
   for (const StageSnapshot& stage : reading.snapshot->stages) {
     if (stage.name == kServerStage) continue;
-    StageFigures figures{.stage = &stage, .queue_depth = {}, .queue_high_water = {}};
+    StageFigures figures{.stage = &stage, .queue_depth = {}, .queue_high_water = {}, .busy = {}};
     const bool transient = is_transient(stage);
     figures.threads = transient ? stage.gauge("threads_now") : stage.lanes;
     figures.threads_max = transient ? stage.gauge("threads_max") : stage.lanes;
@@ -39,12 +39,14 @@ std::vector<StageFigures> stage_figures(const Reading& reading, const Snapshot* 
       figures.queue_depth = flow.put - flow.taken;
       figures.queue_high_water = flow.high_water;
     }
+    const std::size_t threads = transient ? stage.lanes - 1 : stage.lanes;
+    if (threads > 0) figures.busy = 0;
     if (elapsed > 0) {
       const auto since_before = [&](const char* counter) {
         return static_cast<double>(stage.counter(counter) - earlier(before, stage, counter));
       };
-      const std::size_t threads = transient ? stage.lanes - 1 : stage.lanes;
-      figures.busy = since_before("busy_ns") / (static_cast<double>(threads) * elapsed);
+      if (threads > 0)
+        figures.busy = since_before("busy_ns") / (static_cast<double>(threads) * elapsed);
       figures.entered_per_s = since_before("entered") / elapsed * 1e9;
     }
     result.push_back(figures);

@@ -19,7 +19,7 @@ struct StageFigures {
   std::optional<std::uint64_t> queue_depth;
   std::optional<std::uint64_t> queue_high_water;
   // Time inside the step, divided by the elapsed time and the lanes (on-demand threads: their max).
-  double busy = 0;
+  std::optional<double> busy;  // none: no thread is its own
   double entered_per_s = 0;
 };
 

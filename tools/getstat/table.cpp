@@ -1,5 +1,6 @@
 #include "tools/getstat/table.h"
 
+#include <optional>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -21,10 +22,11 @@ namespace {
 std::string format_troubles(const Reading& reading) {
   std::string text;
   for (const TroubleSnapshot& trouble : reading.snapshot->troubles)
-    text += fmt::format("DEGRADED for {}: {}{} ({} {})\n",
-                        format_duration(static_cast<double>(reading.lasts_ns(trouble)) / 1e9),
-                        trouble.help, trouble.reason.empty() ? "" : ": " + trouble.reason,
-                        format_count(trouble.lanes), trouble.lanes == 1 ? "lane" : "lanes");
+    text +=
+        fmt::format("DEGRADED for {}: {}{} ({} {})\n",
+                    format_duration(static_cast<double>(reading.since_ns(trouble.since_ns)) / 1e9),
+                    trouble.help, trouble.reason.empty() ? "" : ": " + trouble.reason,
+                    format_count(trouble.lanes), trouble.lanes == 1 ? "lane" : "lanes");
   return text;
 }
 
@@ -53,6 +55,36 @@ std::string remark(const Reading& reading) {
   }
 }
 
+std::string indented(const std::string& lines) {
+  std::string text;
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) text += fmt::format("        {}\n", line);
+  return text;
+}
+
+// What the service answers from; empty if it has no data.
+std::string format_data(const Reading& reading) {
+  const std::optional<DataState>& data = reading.snapshot->data;
+  if (!data) return "";
+  const auto ago = [&reading](std::uint64_t moment_ns) {
+    return format_duration(static_cast<double>(reading.since_ns(moment_ns)) / 1e9);
+  };
+  std::string text = fmt::format(
+      "data: generation {}, {} rows, {} values, {}, serial {}, from {}\n"
+      "      loaded in {}, {} ago\n",
+      data->generation, format_count(data->rows), format_count(data->values),
+      format_bytes(data->bytes), data->serial, data->source, format_time(data->load_ns),
+      ago(data->loaded_ns));
+  if (!data->keeper.empty())
+    text += fmt::format("      lane {} still reads earlier ones ({} older kept)\n", data->keeper,
+                        data->older);
+  if (data->failures > 0)
+    text += fmt::format("      {} failed {}, the last {} ago:\n{}", format_count(data->failures),
+                        data->failures == 1 ? "reload" : "reloads", ago(data->failed_ns),
+                        indented(data->error));
+  return text;
+}
+
 std::string count_or_dash(const std::optional<std::uint64_t>& value) {
   return value ? format_count(*value) : "-";
 }
@@ -75,14 +107,15 @@ std::string format_stages(const std::vector<StageFigures>& stages, bool rates) {
   Grid grid(header);
   for (const StageFigures& figures : stages) {
     const StageSnapshot& stage = *figures.stage;
-    std::vector<std::string> row = {stage.name,
-                                    threads_text(figures),
-                                    format_count(stage.counter("entered")),
-                                    format_count(stage.counter("forwarded")),
-                                    format_count(stage.counter("completed")),
-                                    count_or_dash(figures.queue_depth),
-                                    count_or_dash(figures.queue_high_water),
-                                    stage.essential_only ? "-" : format_share(figures.busy)};
+    std::vector<std::string> row = {
+        stage.name,
+        threads_text(figures),
+        format_count(stage.counter("entered")),
+        format_count(stage.counter("forwarded")),
+        format_count(stage.counter("completed")),
+        count_or_dash(figures.queue_depth),
+        count_or_dash(figures.queue_high_water),
+        stage.essential_only || !figures.busy ? "-" : format_share(*figures.busy)};
     if (rates) row.push_back(format_rate(figures.entered_per_s));
     grid.add(row);
   }
@@ -191,6 +224,7 @@ std::string format_header(const Reading& reading, const std::string& path) {
 std::string format_table(const Reading& reading, const Snapshot* before, const std::string& path) {
   std::string text = format_header(reading, path);
   if (!reading.snapshot) return text;
+  text += format_data(reading);
   const std::vector<StageFigures> stages = stage_figures(reading, before);
   text += '\n' + format_stages(stages, before != nullptr);
   const std::string lanes = format_lanes(reading, before);

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "tests/support/eventually.h"
+#include "tests/support/ip.h"
 #include "tests/support/run_isolated.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/temporary_folder.h"
@@ -18,10 +19,7 @@ namespace cpss {
 namespace {
 
 using namespace std::chrono_literals;
-
-IpAddress ip(std::string_view text) {
-  return IpAddress::parse(text).value();
-}
+using test::ip;
 
 // A follower, and a lane's copy of its addresses.
 class Followed {

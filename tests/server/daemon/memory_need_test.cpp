@@ -1,21 +1,23 @@
 #include "server/daemon/memory_need.h"
 
+#include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "config/table.h"
 #include "server/models/models.h"
 #include "server/pipeline/pipeline_resources.h"
 #include "services/echo.h"
 #include "stages/receive/receive.h"
 #include "tests/server/live_pipeline.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
-
-constexpr std::uint64_t kMiB = 1 << 20;
 
 PipelineOptions large(ServerModel model) {
   PipelineOptions options = test::small_pipeline(100'000);
@@ -94,6 +96,29 @@ TEST(MemoryNeed, OnlyMoreThanThereIsIsAProblem) {
 TEST(MemoryNeed, WhatIsInUseIsTold) {
   EXPECT_GT(memory_in_use(), kMiB / 4);
   EXPECT_EQ(memory_in_use("/nowhere"), 0u);
+  const TemporaryFolder proc;
+  std::filesystem::create_directory(proc.file("self"));
+  write_file(proc.file("self/status"),
+             "VmRSS:\t 99 kB\nRssAnon:\t 5 kB\nRssFile:\t 7 kB\nRssShmem:\t 2 kB\n");
+  EXPECT_EQ(memory_in_use(proc.path()), 7u * 1024) << "number data are in RssShmem";
+}
+
+TEST(MemoryNeed, WhatIsLeftIsWhatNothingElseMayUse) {
+  const PipelineOptions options = large(ServerModel::sped);
+  const Assignment assignment = assignment_of(options);
+  const auto left = [&](const Machine& machine, MemoryCheck check) {
+    Settings settings;
+    settings.memory_check = check;
+    return check_memory(settings, options, assignment, machine, {.data = 10}, [](const auto&) {});
+  };
+  MemoryNeed need{.data = 10};
+  add_memory_of(options, assignment, need);
+  Machine machine;
+  EXPECT_EQ(left(machine, MemoryCheck::refuse), std::nullopt) << "nobody knows";
+  machine.memory_bytes = need.total() + 12'345;
+  EXPECT_EQ(left(machine, MemoryCheck::refuse), 12'345u);
+  machine.memory_bytes = need.total() - 1;
+  EXPECT_EQ(left(machine, MemoryCheck::warn), std::nullopt) << "the user knows better";
 }
 
 }  // namespace

@@ -8,15 +8,14 @@
 
 #include "base/clock.h"
 #include "tests/support/eventually.h"
+#include "tests/support/ip.h"
 #include "tests/support/run_isolated.h"
 #include "tests/support/threads.h"
 
 namespace cpss {
 namespace {
 
-IpAddress ip(const char* text) {
-  return IpAddress::parse(text).value();
-}
+using test::ip;
 
 TEST(NeighbourWatchTest, UnlessAskedItDoesNothing) {
   const auto map = std::make_unique<ReachMap>(1);

@@ -46,7 +46,7 @@ TEST(PrivilegesTest, AreGivenUpThoughAnotherThreadStandsStill) {
       sleep_where_no_signal_reaches();
     }).detach();
     if (!eventually([&] { return other != 0 && sleeps_uninterruptibly(other); })) return 1;
-    give_up_privileges(Identity{kNobody, kNobody, {kNobody}}, std::nullopt);
+    give_up_privileges(UserIdentity{kNobody, kNobody, {kNobody}}, std::nullopt);
     return ::getuid() == kNobody && ::getgid() == kNobody ? 0 : 2;
   });
   ASSERT_TRUE(eventually([&] { return process.ended(); }));

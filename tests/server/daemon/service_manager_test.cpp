@@ -4,8 +4,11 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <fcntl.h>
@@ -13,6 +16,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss {
@@ -236,6 +240,20 @@ TEST_F(ServiceManagerTest, HearsEachMessage) {
   EXPECT_EQ(end.heard(), "EXTEND_TIMEOUT_USEC=5000");
   EXPECT_FALSE(manager.retry());
   EXPECT_EQ(end.heard(), "nothing");
+}
+
+// The time is that of the manager's own clock, so that it knows which request this answers.
+TEST_F(ServiceManagerTest, HearsOfAReload) {
+  const ManagerEnd end(path_);
+  ServiceManager manager = manager_at(path_);
+  const std::uint64_t before_us = monotonic_ns() / 1'000;
+  EXPECT_TRUE(manager.reloading());
+  const std::string heard = end.heard();
+  constexpr std::string_view kBegin = "RELOADING=1\nMONOTONIC_USEC=";
+  ASSERT_THAT(heard, testing::StartsWith(std::string(kBegin)));
+  const std::uint64_t told_us = std::stoull(heard.substr(kBegin.size()));
+  EXPECT_GE(told_us, before_us);
+  EXPECT_LE(told_us, monotonic_ns() / 1'000);
 }
 
 TEST_F(ServiceManagerTest, HearsAtAnAbstractName) {

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/exit_codes.h"
@@ -168,13 +169,18 @@ TEST_F(ChildrenTest, KillAllKillsThemAll) {
   EXPECT_EQ(ended_, (std::map<std::size_t, HowEnded>{{0, kKilled}, {1, kKilled}, {2, kKilled}}));
 }
 
-TEST_F(ChildrenTest, ProcessesOfOthersAreNotTold) {
+// They end before ours, so that they are in front of them when somebody waits for any.
+TEST_F(ChildrenTest, ProcessesOfOthersAreLeftToThem) {
   const pid_t other = ::fork();
-  if (other == 0) ::_exit(0);
-  start(1, [] {});
+  if (other == 0) ::_exit(7);
+  siginfo_t seen{};
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(other), &seen, WEXITED | WNOWAIT), 0);
+  for (std::size_t place = 1; place <= 3; ++place) start(place, [] {});
   ASSERT_TRUE(reap_all());
-  EXPECT_EQ(ended_.size(), 1u);
-  ::waitpid(other, nullptr, 0);  // unless it was reaped along with the others
+  EXPECT_EQ(ended_.size(), 3u);
+  int status = 0;
+  ASSERT_EQ(::waitpid(other, &status, WNOHANG), other) << "it was reaped along with ours";
+  EXPECT_EQ(WEXITSTATUS(status), 7);
 }
 
 // --- while others are being started ---

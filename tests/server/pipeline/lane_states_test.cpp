@@ -55,7 +55,7 @@ class StatefulEcho final : public Service {
   std::atomic<unsigned> faults_{0};
 };
 
-PipelineOptions options_of(ServerModel model) {
+PipelineOptions two_lanes(ServerModel model) {
   PipelineOptions options = test::small_pipeline();
   options.model = model;
   options.lanes = 2;
@@ -63,7 +63,7 @@ PipelineOptions options_of(ServerModel model) {
 }
 
 PipelineOptions seda_with_workers() {
-  PipelineOptions options = options_of(ServerModel::seda);
+  PipelineOptions options = two_lanes(ServerModel::seda);
   options.worker.lanes = 2;
   options.worker_queue = options.slots;
   options.on_demand_threads = 1;
@@ -71,7 +71,7 @@ PipelineOptions seda_with_workers() {
 }
 
 PipelineOptions amped() {
-  PipelineOptions options = options_of(ServerModel::amped);
+  PipelineOptions options = two_lanes(ServerModel::amped);
   options.worker.lanes = 1;
   options.worker_queue = options.slots;
   return options;
@@ -88,8 +88,8 @@ std::set<std::string> lanes_with_state(const PipelineOptions& options) {
 }
 
 TEST(LaneStates, AreOfThoseThatRunTheService) {
-  EXPECT_THAT(lanes_with_state(options_of(ServerModel::sped)), ElementsAre("lane-0"));
-  EXPECT_THAT(lanes_with_state(options_of(ServerModel::symped)), ElementsAre("lane-0", "lane-1"));
+  EXPECT_THAT(lanes_with_state(two_lanes(ServerModel::sped)), ElementsAre("lane-0"));
+  EXPECT_THAT(lanes_with_state(two_lanes(ServerModel::symped)), ElementsAre("lane-0", "lane-1"));
   PipelineOptions seda = seda_with_workers();
   seda.inline_max.reset();
   EXPECT_THAT(lanes_with_state(seda), ElementsAre("demand-0", "svc-0", "work-0", "work-1"));
@@ -99,7 +99,7 @@ TEST(LaneStates, AreOfThoseThatRunTheService) {
 }
 
 TEST(LaneStates, ProcessesMakeTheirOwn) {
-  PipelineOptions options = options_of(ServerModel::mp);
+  PipelineOptions options = two_lanes(ServerModel::mp);
   options.process_use = ProcessUse::prefork;
   EXPECT_THAT(lanes_with_state(options), IsEmpty());
   // Processes for one message each are copies of the process that forks them.
@@ -109,12 +109,11 @@ TEST(LaneStates, ProcessesMakeTheirOwn) {
 }
 
 TEST(LaneStates, EachLaneHasItsOwn) {
-  PipelineOptions leader_followers = options_of(ServerModel::symped);
+  PipelineOptions leader_followers = two_lanes(ServerModel::symped);
   leader_followers.sockets = SocketSharing::handoff;
   leader_followers.max_lanes = 4;
-  for (const PipelineOptions& options :
-       {seda_with_workers(), options_of(ServerModel::sped), options_of(ServerModel::symped),
-        leader_followers, amped()})
+  for (const PipelineOptions& options : {seda_with_workers(), two_lanes(ServerModel::sped),
+                                         two_lanes(ServerModel::symped), leader_followers, amped()})
     for (const bool defers : {false, true}) {
       SCOPED_TRACE(static_cast<int>(options.model));
       StatefulEcho service(defers);
@@ -128,7 +127,7 @@ TEST(LaneStates, EachLaneHasItsOwn) {
 }
 
 TEST(LaneStates, EachProcessHasItsOwn) {
-  PipelineOptions options = options_of(ServerModel::mp);
+  PipelineOptions options = two_lanes(ServerModel::mp);
   options.process_use = ProcessUse::prefork;
   class Strict final : public Service {
    public:

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -199,6 +200,67 @@ TEST_F(WorkSharingPipelineTest, AtTheEndDeferredMessagesAreProcessedToo) {
   }));
   live_->expect_at_rest();
   EXPECT_EQ(client_.receive(20).size(), 20u);
+}
+
+// Defers everything. The lane that has the first message waits with it until open(), and then with
+// each until another lane has one too, which takes its time.
+class Hesitating final : public Service {
+ public:
+  void process(std::span<Message> batch, LaneState*) override {
+    for (Message& message : batch) {
+      if (!begun_.exchange(true)) {
+        first_ = std::this_thread::get_id();
+        opened_.wait();
+      } else if (std::this_thread::get_id() == first_) {
+        EXPECT_TRUE(eventually([this] { return others_ > 0; }, 20s, 1ms));
+      } else {
+        ++others_;
+        std::this_thread::sleep_for(300ms);
+      }
+      message.defer();
+    }
+  }
+  void process_deferred(Message& message, LaneState*) override {
+    message.reply_in_place(message.request().size());
+  }
+  bool begun() const { return begun_; }
+  void open() { gate_.set_value(); }
+
+ private:
+  std::atomic<bool> begun_{false};
+  std::atomic<std::thread::id> first_;
+  std::promise<void> gate_;
+  std::shared_future<void> opened_{gate_.get_future()};
+  std::atomic<int> others_{0};
+};
+
+// Two lanes have announced that they receive no more. The third receives an arrival more, they take
+// some of it from the queue, and it is done before they are: who processes what they then defer has
+// to be there still.
+TEST_F(WorkSharingPipelineTest, TheDrainEndsTheWorkersOnlyAfterNoLaneDefersAnyMore) {
+  for (const unsigned workers : {0U, 2U}) {
+    SCOPED_TRACE(workers);
+    Hesitating service;
+    PipelineOptions options = queueing(512);
+    options.worker.lanes = workers;
+    options.worker_queue = options.slots;
+    LivePipeline live(service, options);
+    live.pipeline().start();
+    Client client;
+    client.send("x", live.address());
+    ASSERT_TRUE(eventually([&] { return service.begun(); }));
+    int asked = 0;
+    EXPECT_TRUE(live.pipeline().end([&] {
+      if (++asked == 5) {
+        client.send_as_one("x", 30, live.address());
+        service.open();
+      }
+      return false;
+    }));
+    live.expect_at_rest();
+    EXPECT_EQ(live.ledger().received, 31u);
+    EXPECT_EQ(live.reason("answered"), 31u);
+  }
 }
 
 TEST_F(WorkSharingPipelineTest, WhatWasQueuedAndTakenBackCountsAsQueuedWithItsWait) {

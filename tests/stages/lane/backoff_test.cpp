@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/time_units.h"
+
 namespace cpss {
 namespace {
 
-constexpr std::uint64_t kMs = 1'000'000;
+using test::kMs;
 
 TEST(Backoff, PausesAreTwiceAsLongEachTimeUpToTheMax) {
   Backoff backoff;

@@ -7,11 +7,12 @@
 
 #include "base/clock.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/time_units.h"
 
 namespace cpss {
 namespace {
 
-constexpr std::uint64_t kMs = 1'000'000;
+using test::kMs;
 
 // A lane whose kernel tells what the test says.
 class CrowdingTest : public testing::Test {

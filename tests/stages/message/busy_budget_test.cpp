@@ -12,10 +12,13 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/time_units.h"
+
 namespace cpss {
 namespace {
 
-constexpr std::uint64_t kMs = 1'000'000;
+using test::kMs;
+
 constexpr std::uint64_t kSecond = 1000 * kMs;
 
 // The max saved up while no lane asks: 10 ms, or one reply.

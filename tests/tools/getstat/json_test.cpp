@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "stats/machine_clock.h"
 #include "tests/stats/region_bytes.h"
 #include "tests/stats/sample_server.h"
 #include "tests/support/temporary_folder.h"
@@ -26,9 +27,9 @@ std::set<std::string> keys_of(const json& object) {
 }
 
 const std::set<std::string> kKeys = {
-    "state",     "troubles",        "pid_is_foreign", "pid",    "model",  "service",
-    "uptime_s",  "heartbeat_age_s", "listen",         "slots",  "stages", "server",
-    "receivers", "imbalance",       "processes",      "ledger", "reasons"};
+    "state",    "troubles",        "pid_is_foreign", "pid",       "model",  "service",
+    "uptime_s", "heartbeat_age_s", "listen",         "slots",     "stages", "server",
+    "data",     "receivers",       "imbalance",      "processes", "ledger", "reasons"};
 
 // The keys of everything that a block of the region holds.
 std::set<std::string> metric_keys() {
@@ -49,8 +50,15 @@ class JsonTest : public testing::Test {
 TEST(JsonPage, SaysWhatEachKeyIs) {
   const std::string page = read_file(CPSS_GETSTAT_PAGE);
   std::set<std::string> keys = kKeys;
-  keys.insert({"gauges", "threads", "threads_max", "measured", "queue_depth", "queue_high_water",
-               "busy", "for_s", "in_flight", "residual", "lane", "share"});
+  keys.insert({"gauges",         "threads",      "threads_max",
+               "measured",       "queue_depth",  "queue_high_water",
+               "busy",           "for_s",        "generation",
+               "rows",           "values",       "bytes",
+               "serial",         "source",       "load_s",
+               "age_s",          "older",        "keeper",
+               "failed_reloads", "last_failure", "why",
+               "in_flight",      "residual",     "lane",
+               "share"});
   for (const std::string& key : keys) EXPECT_THAT(page, testing::HasSubstr("`" + key + "`"));
 }
 
@@ -206,6 +214,58 @@ TEST_F(JsonTest, AServerInTroubleIsDegradedForThoseReasons) {
                                        {"lanes", 2}}));
   EXPECT_EQ(root["troubles"][1]["name"], "cpus");
   EXPECT_EQ(root["troubles"][1]["reason"], "");
+}
+
+TEST_F(JsonTest, TheDataOfTheServiceKeyByKey) {
+  test::SampleServer server(path_);
+  server.region.set_live();
+  EXPECT_EQ(read()["data"], json()) << "it has none";
+  DataState state;
+  state.generation = 3;
+  state.rows = 10'017'362;
+  state.values = 20'000;
+  state.bytes = 49'000'000;
+  state.serial = 1'796'080'878;
+  state.load_ns = 1'300'000'000;
+  state.loaded_ns = machine_ns();
+  state.source = "numbers.csv";
+  server.region.set_data(state);
+  json data = read()["data"];
+  EXPECT_GE(data["age_s"], 0.0);
+  EXPECT_LT(data["age_s"], 60.0);
+  data.erase("age_s");
+  EXPECT_EQ(data, (json{{"generation", 3},
+                        {"rows", 10'017'362},
+                        {"values", 20'000},
+                        {"bytes", 49'000'000},
+                        {"serial", 1'796'080'878},
+                        {"source", "numbers.csv"},
+                        {"load_s", 1.3},
+                        {"older", 0},
+                        {"keeper", nullptr},
+                        {"failed_reloads", 0},
+                        {"last_failure", nullptr}}));
+  state.older = 2;
+  state.keeper = "svc-1";
+  state.failures = 4;
+  state.failed_ns = machine_ns() - 5'000'000'000;
+  state.error = "numbers.csv:3: no";
+  server.region.set_data(state);
+  data = read()["data"];
+  EXPECT_EQ(data["keeper"], "svc-1");
+  EXPECT_EQ(data["failed_reloads"], 4);
+  EXPECT_EQ(data["last_failure"]["why"], "numbers.csv:3: no");
+  EXPECT_GE(data["last_failure"]["age_s"], 5.0);
+}
+
+TEST_F(JsonTest, AStageWithoutThreadsOfItsOwnHasNoBusyShare) {
+  RegionOptions options = test::sample_options(path_);
+  options.blocks[1].runs_inline = true;
+  test::SampleServer server(options);
+  server.region.set_live();
+  server.answered(10);
+  EXPECT_EQ(read()["stages"][1]["busy"], json());
+  EXPECT_EQ(read()["stages"][0]["busy"], 0.0);
 }
 
 // The region names its metrics.

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "stats/machine_clock.h"
 #include "tests/stats/sample_server.h"
 #include "tests/support/temporary_folder.h"
 #include "tools/getstat/grid.h"
@@ -114,6 +115,47 @@ TEST_F(TableTest, AServerInTroubleIsDegradedForThoseReasons) {
   server_.region.set_trouble(Trouble::receive, 0, 0);
   server_.region.set_trouble(Trouble::cpus, 0, 0);
   EXPECT_THAT(table(), Not(HasSubstr("DEGRADED")));
+}
+
+TEST_F(TableTest, WhatTheServiceAnswersFromStandsAboveTheStages) {
+  server_.region.set_live();
+  EXPECT_THAT(table(), Not(HasSubstr("data:"))) << "it has none";
+  DataState state;
+  state.generation = 3;
+  state.rows = 10'017'362;
+  state.values = 20'000;
+  state.bytes = 51'380'224;
+  state.serial = 17;
+  state.load_ns = 1'300'000'000;
+  state.loaded_ns = machine_ns() - 2'000'000'000;
+  state.source = "numbers.csv";
+  server_.region.set_data(state);
+  EXPECT_THAT(table(), ContainsRegex("\ndata: generation 3, 10,017,362 rows, 20,000 values, 49.0 "
+                                     "MiB, serial 17, from numbers.csv\n"
+                                     "      loaded in 1.30 s, [0-9.]+ s ago\n\nstage"));
+  state.older = 2;
+  state.keeper = "svc-1";
+  state.failures = 1;
+  state.failed_ns = state.loaded_ns;
+  state.error = "numbers.csv:3: no\nnothing was loaded";
+  server_.region.set_data(state);
+  EXPECT_THAT(table(),
+              ContainsRegex("\n      lane svc-1 still reads earlier ones \\(2 older kept\\)\n"
+                            "      1 failed reload, the last [0-9.]+ s ago:\n"
+                            "        numbers.csv:3: no\n"
+                            "        nothing was loaded\n\nstage"));
+}
+
+// As the default: lanes of one kind run deferred messages, and no worker does.
+TEST_F(TableTest, AStageWithoutThreadsOfItsOwnHasNoBusyShare) {
+  const std::string path = folder_.file("inline");
+  RegionOptions options = test::sample_options(path);
+  options.blocks[1].runs_inline = true;
+  test::SampleServer server(options);
+  server.region.set_live();
+  server.answered(50);
+  EXPECT_THAT(format_table(RegionReader(path).read(), nullptr, path),
+              ContainsRegex("service +0 +50 +50 +0 +0 +0 +-\n"));
 }
 
 TEST_F(TableTest, ColumnsAreAligned) {

@@ -9,11 +9,13 @@
 
 #include "base/clock.h"
 #include "net/udp_socket.h"
+#include "tests/support/time_units.h"
 #include "tests/tools/udpblast/responder.h"
 
 namespace cpss::udpblast {
 namespace {
 
+using test::kMs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -51,8 +53,7 @@ TEST(ClientSocket, ALinkLocalAddressNeedsItsInterface) {
   EXPECT_THAT(error_of("::1", loopback("fe80::2", 0)), HasSubstr("as in fe80::1%eth0"));
 }
 
-constexpr std::uint64_t kMillisecond = 1'000'000;
-constexpr std::uint64_t kLong = 60'000 * kMillisecond;
+constexpr std::uint64_t kLong = 60'000 * kMs;
 
 class SocketWaitTest : public testing::Test {
  protected:
@@ -67,7 +68,7 @@ class SocketWaitTest : public testing::Test {
 };
 
 TEST_F(SocketWaitTest, EndsNotBeforeItsTime) {
-  for (const std::uint64_t for_ns : {1 * kMillisecond, 100 * kMillisecond / 1'000}) {
+  for (const std::uint64_t for_ns : {1 * kMs, 100 * kMs / 1'000}) {
     const std::uint64_t now_ns = monotonic_ns();
     EXPECT_THAT(wait_.wait(now_ns, now_ns + for_ns), IsEmpty());
     EXPECT_GE(monotonic_ns(), now_ns + for_ns);

@@ -58,7 +58,7 @@ std::uint32_t interface_of(const SocketAddress& address) {
   return v6.sin6_scope_id;
 }
 
-std::string error_of(const std::string& text, sa_family_t family = AF_UNSPEC) {
+std::string host_error_of(const std::string& text, sa_family_t family = AF_UNSPEC) {
   try {
     find_host(text, 1, family);
   } catch (const BadValue& bad) {
@@ -80,7 +80,7 @@ TEST(Host, ALinkLocalAddressKeepsItsInterface) {
   EXPECT_EQ(host.address.port(), 7);
   EXPECT_EQ(interface_of(host.address), ::if_nametoindex("lo"));
   EXPECT_EQ(interface_of(find_host("fe80::1%7", 7).address), 7u);
-  EXPECT_THAT(error_of("fe80::1%no-such"), HasSubstr("with its interface"));
+  EXPECT_THAT(host_error_of("fe80::1%no-such"), HasSubstr("with its interface"));
 }
 
 TEST(Host, ANameIsLookedUp) {
@@ -93,15 +93,16 @@ TEST(Host, ANameIsLookedUp) {
 TEST(Host, WhatIsNoHost) {
   for (const char* text :
        {"", "10", "1.2.3", "1.2.3.4.5", "127.0.0.1:7700", "[::1]:7700", "::1::2"})
-    EXPECT_THAT(error_of(text), HasSubstr("or the name of a host")) << text;
+    EXPECT_THAT(host_error_of(text), HasSubstr("or the name of a host")) << text;
   const std::string too_long(70, 'a');
-  EXPECT_THAT(error_of(too_long), AllOf(HasSubstr("cannot be looked up: "), HasSubstr("must be")));
+  EXPECT_THAT(host_error_of(too_long),
+              AllOf(HasSubstr("cannot be looked up: "), HasSubstr("must be")));
 }
 
 TEST(Host, OfTheFamilyOfTheSource) {
   EXPECT_EQ(find_host("127.0.0.1", 7, AF_INET).address.to_string(), "127.0.0.1:7");
-  EXPECT_THAT(error_of("::1", AF_INET), HasSubstr("no IPv4 address"));
-  EXPECT_THAT(error_of("127.0.0.1", AF_INET6), HasSubstr("no IPv6 address"));
+  EXPECT_THAT(host_error_of("::1", AF_INET), HasSubstr("no IPv4 address"));
+  EXPECT_THAT(host_error_of("127.0.0.1", AF_INET6), HasSubstr("no IPv6 address"));
 }
 
 }  // namespace

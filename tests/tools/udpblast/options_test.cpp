@@ -16,7 +16,7 @@ Options parse(const std::vector<const char*>& arguments) {
   return std::get<Options>(parse_options(arguments));
 }
 
-std::string error_of(const std::vector<const char*>& arguments) {
+std::string usage_error_of(const std::vector<const char*>& arguments) {
   try {
     parse_options(arguments);
   } catch (const UsageError& error) {
@@ -79,35 +79,36 @@ TEST(Options, HelpAndVersionWinOverErrors) {
 
 TEST(Options, EveryBadValueIsNamedAtOnce) {
   EXPECT_THAT(
-      error_of({"-p", "65536", "-s", "1.2.3", "-q", "-3", "--size", "65508", "--count", "1"}),
+      usage_error_of({"-p", "65536", "-s", "1.2.3", "-q", "-3", "--size", "65508", "--count", "1"}),
       AllOf(HasSubstr("--port 65536: "), HasSubstr("--server 1.2.3: "),
             HasSubstr("--outstanding -3: "), HasSubstr("--size 65508: ")));
 }
 
 TEST(Options, UnknownAbbreviatedRepeatedOrStray) {
-  EXPECT_THAT(error_of({"--count", "1", "--bogus"}), HasSubstr("--bogus"));
-  EXPECT_THAT(error_of({"--coun", "1"}), HasSubstr("--coun"));
-  EXPECT_THAT(error_of({"--count", "1", "--count", "2"}), HasSubstr("--count"));
-  EXPECT_THAT(error_of({"--count", "1", "queries.tsv"}), HasSubstr("queries.tsv"));
-  EXPECT_THAT(error_of({"--count"}), HasSubstr("--count"));
-  EXPECT_THAT(error_of({"--count", "1", "--service", "sip"}), HasSubstr("lookup, echo or work"));
+  EXPECT_THAT(usage_error_of({"--count", "1", "--bogus"}), HasSubstr("--bogus"));
+  EXPECT_THAT(usage_error_of({"--coun", "1"}), HasSubstr("--coun"));
+  EXPECT_THAT(usage_error_of({"--count", "1", "--count", "2"}), HasSubstr("--count"));
+  EXPECT_THAT(usage_error_of({"--count", "1", "queries.tsv"}), HasSubstr("queries.tsv"));
+  EXPECT_THAT(usage_error_of({"--count"}), HasSubstr("--count"));
+  EXPECT_THAT(usage_error_of({"--count", "1", "--service", "sip"}),
+              HasSubstr("lookup, echo or work"));
 }
 
 TEST(Options, CombinationsThatCannotWork) {
-  EXPECT_THAT(error_of({}), HasSubstr("-d FILE, --count N or -l SECONDS"));
-  EXPECT_THAT(error_of({"--count", "1", "-T", "2"}), HasSubstr("2 threads for 1 client"));
-  EXPECT_THAT(error_of({"--count", "1", "-c", "101"}), HasSubstr("101 clients for 100"));
-  EXPECT_THAT(error_of({"--service", "echo", "-d", "file"}), HasSubstr("-d belongs to"));
+  EXPECT_THAT(usage_error_of({}), HasSubstr("-d FILE, --count N or -l SECONDS"));
+  EXPECT_THAT(usage_error_of({"--count", "1", "-T", "2"}), HasSubstr("2 threads for 1 client"));
+  EXPECT_THAT(usage_error_of({"--count", "1", "-c", "101"}), HasSubstr("101 clients for 100"));
+  EXPECT_THAT(usage_error_of({"--service", "echo", "-d", "file"}), HasSubstr("-d belongs to"));
 }
 
 TEST(Options, PacketsOfSeveralMessagesHaveToFit) {
   EXPECT_EQ(parse({"--count", "1", "--segment", "32"}).segments, 32u);
-  EXPECT_THAT(error_of({"--count", "1", "--segment", "65"}), HasSubstr("--segment 65"));
-  EXPECT_THAT(error_of({"--count", "1", "--segment", "64", "--size", "1024"}),
+  EXPECT_THAT(usage_error_of({"--count", "1", "--segment", "65"}), HasSubstr("--segment 65"));
+  EXPECT_THAT(usage_error_of({"--count", "1", "--segment", "64", "--size", "1024"}),
               HasSubstr("65536 bytes do not fit into one packet"));
-  EXPECT_THAT(error_of({"--count", "1", "--segment", "32", "-q", "31"}),
+  EXPECT_THAT(usage_error_of({"--count", "1", "--segment", "32", "-q", "31"}),
               HasSubstr("31 outstanding message(s) only"));
-  EXPECT_THAT(error_of({"--count", "1", "--segment", "32", "-c", "4"}),
+  EXPECT_THAT(usage_error_of({"--count", "1", "--segment", "32", "-c", "4"}),
               HasSubstr("25 outstanding message(s) only"));
 }
 
@@ -137,12 +138,13 @@ TEST(Options, TheSourceIsOfTheServersFamily) {
             AF_INET);
   EXPECT_EQ(parse({"--source", "localhost", "-s", "127.0.0.1", "--count", "1"}).source->family(),
             AF_INET);
-  EXPECT_THAT(error_of({"--source", "127.0.0.9", "-s", "::1", "--count", "1"}),
+  EXPECT_THAT(usage_error_of({"--source", "127.0.0.9", "-s", "::1", "--count", "1"}),
               HasSubstr("--server ::1: has no IPv4 address to go with --source"));
-  EXPECT_THAT(error_of({"--source", "::1", "--count", "1"}),
+  EXPECT_THAT(usage_error_of({"--source", "::1", "--count", "1"}),
               HasSubstr("--source ::1: cannot reach 127.0.0.1:7700"));
-  EXPECT_THAT(error_of({"--source", "224.0.0.1", "--count", "1"}), HasSubstr("a group's address"));
-  EXPECT_THAT(error_of({"verify", "--source", "::1", "--count", "1", "--seed", "1"}),
+  EXPECT_THAT(usage_error_of({"--source", "224.0.0.1", "--count", "1"}),
+              HasSubstr("a group's address"));
+  EXPECT_THAT(usage_error_of({"verify", "--source", "::1", "--count", "1", "--seed", "1"}),
               HasSubstr("--source: means nothing to udpblast verify"));
 }
 
@@ -150,23 +152,25 @@ TEST(Options, MaxMissed) {
   EXPECT_EQ(parse({"-Q", "5", "-l", "1"}).missed_allowed(), 0.01);
   EXPECT_EQ(parse({"-Q", "5", "-l", "1", "--max-missed", "20%"}).missed_allowed(), 0.2);
   EXPECT_EQ(parse({"send", "-Q", "5", "-l", "1"}).missed_allowed(), 0);
-  EXPECT_THAT(error_of({"-l", "1", "--max-missed", "0.1"}), HasSubstr("--max-missed belongs to"));
+  EXPECT_THAT(usage_error_of({"-l", "1", "--max-missed", "0.1"}),
+              HasSubstr("--max-missed belongs to"));
 }
 
 TEST(Options, AnEmptyValueIsExplained) {
-  EXPECT_THAT(error_of({"--count=", "-l", "1"}),
+  EXPECT_THAT(usage_error_of({"--count=", "-l", "1"}),
               HasSubstr("--count=: its value is missing; write --count=VALUE"));
-  EXPECT_THAT(error_of({"--data", "", "-l", "1"}), HasSubstr("--data : must name a file"));
-  EXPECT_THAT(error_of({"--stats-file", "", "-l", "1"}), HasSubstr("must name a file"));
+  EXPECT_THAT(usage_error_of({"--data", "", "-l", "1"}), HasSubstr("--data : must name a file"));
+  EXPECT_THAT(usage_error_of({"--stats-file", "", "-l", "1"}), HasSubstr("must name a file"));
   for (const char* file : {"--file=x", "--file="})
-    EXPECT_THAT(error_of({file, "-l", "1"}),
+    EXPECT_THAT(usage_error_of({file, "-l", "1"}),
                 AllOf(HasSubstr("unrecognised option '--file'"), HasSubstr("--data FILE"),
                       HasSubstr("--stats-file FILE")));
 }
 
 TEST(Options, TwoPlansExcludeEachOther) {
-  EXPECT_THAT(error_of({"-Q", "1", "--burst", "1/1", "-l", "1"}), HasSubstr("-Q and --burst"));
-  EXPECT_THAT(error_of({"-Q", "0", "-l", "1"}), HasSubstr("--rate 0: must be"));
+  EXPECT_THAT(usage_error_of({"-Q", "1", "--burst", "1/1", "-l", "1"}),
+              HasSubstr("-Q and --burst"));
+  EXPECT_THAT(usage_error_of({"-Q", "0", "-l", "1"}), HasSubstr("--rate 0: must be"));
 }
 
 TEST(Options, WorkNeedsItsService) {
@@ -176,8 +180,8 @@ TEST(Options, WorkNeedsItsService) {
   ASSERT_TRUE(options.work);
   EXPECT_EQ(options.work->modes(), 2u);
   EXPECT_EQ(parse({"--service", "work", "-l", "1"}).work, std::nullopt);
-  EXPECT_THAT(error_of({"--work", "fixed:1", "-l", "1"}), HasSubstr("--work belongs to"));
-  EXPECT_THAT(error_of({"--service", "work", "--work", "bogus", "-l", "1"}),
+  EXPECT_THAT(usage_error_of({"--work", "fixed:1", "-l", "1"}), HasSubstr("--work belongs to"));
+  EXPECT_THAT(usage_error_of({"--service", "work", "--work", "bogus", "-l", "1"}),
               AllOf(HasSubstr("--work bogus: "), HasSubstr("allowed: fixed:US")));
 }
 
@@ -194,21 +198,23 @@ TEST(Options, Halves) {
 }
 
 TEST(Options, WhatMeansNothingToAHalfIsAnErrorAllAtOnce) {
-  EXPECT_THAT(error_of({"send", "--count", "1", "-q", "5", "-t", "1", "--no-check"}),
+  EXPECT_THAT(usage_error_of({"send", "--count", "1", "-q", "5", "-t", "1", "--no-check"}),
               AllOf(HasSubstr("--outstanding: means nothing to udpblast send"),
                     HasSubstr("--timeout: means nothing to udpblast send"),
                     HasSubstr("--no-check: means nothing to udpblast send")));
-  EXPECT_THAT(error_of({"verify", "--count", "1", "--seed", "1", "-Q", "5", "--burst", "1/1"}),
-              AllOf(HasSubstr("--rate: means nothing to udpblast verify"),
-                    HasSubstr("--burst: means nothing to udpblast verify")));
-  EXPECT_THAT(error_of({"--count", "1", "--seed", "1"}), HasSubstr("--seed: belongs to"));
+  EXPECT_THAT(
+      usage_error_of({"verify", "--count", "1", "--seed", "1", "-Q", "5", "--burst", "1/1"}),
+      AllOf(HasSubstr("--rate: means nothing to udpblast verify"),
+            HasSubstr("--burst: means nothing to udpblast verify")));
+  EXPECT_THAT(usage_error_of({"--count", "1", "--seed", "1"}), HasSubstr("--seed: belongs to"));
 }
 
 TEST(Options, VerifyHasToKnowWhatToExpect) {
-  EXPECT_THAT(error_of({"verify"}),
+  EXPECT_THAT(usage_error_of({"verify"}),
               AllOf(HasSubstr("--seed is missing"), HasSubstr("--count is missing")));
-  EXPECT_THAT(error_of({"verify", "--seed", "1", "-l", "5"}), HasSubstr("--count is missing"));
-  EXPECT_THAT(error_of({"verify", "--seed", "1", "--count", "4294967297"}),
+  EXPECT_THAT(usage_error_of({"verify", "--seed", "1", "-l", "5"}),
+              HasSubstr("--count is missing"));
+  EXPECT_THAT(usage_error_of({"verify", "--seed", "1", "--count", "4294967297"}),
               HasSubstr("must be at most 4294967296"));
   EXPECT_EQ(parse({"verify", "--seed", "1", "-d", "file"}).data_file, "file");
 }

@@ -17,7 +17,7 @@
 namespace cpss::udpblast {
 namespace {
 
-constexpr std::size_t kBatch = 64;
+constexpr std::size_t kDatagrams = 64;
 constexpr std::size_t kWindow = 4096;
 constexpr std::size_t kNoReply = 0;
 
@@ -120,18 +120,18 @@ Responder::~Responder() {
 }
 
 void Responder::serve() {
-  std::vector<std::array<std::byte, kWindow>> windows(kBatch);
-  std::array<SocketAddress, kBatch> peers;
-  std::array<iovec, kBatch> in{};
-  std::array<mmsghdr, kBatch> incoming{};
-  std::array<iovec, 2 * kBatch> out{};
-  std::array<mmsghdr, 2 * kBatch> outgoing{};
+  std::vector<std::array<std::byte, kWindow>> windows(kDatagrams);
+  std::array<SocketAddress, kDatagrams> peers;
+  std::array<iovec, kDatagrams> in{};
+  std::array<mmsghdr, kDatagrams> incoming{};
+  std::array<iovec, 2 * kDatagrams> out{};
+  std::array<mmsghdr, 2 * kDatagrams> outgoing{};
   for (;;) {
     send_late(monotonic_ns());
     std::array<pollfd, 2> events{pollfd{socket_.get(), POLLIN, 0}, pollfd{stop_.get(), POLLIN, 0}};
     ::poll(events.data(), events.size(), late_.empty() ? -1 : 1);
     if (events[1].revents != 0) return;
-    for (std::size_t i = 0; i < kBatch; ++i) {
+    for (std::size_t i = 0; i < kDatagrams; ++i) {
       in[i] = {windows[i].data(), kWindow};
       incoming[i].msg_hdr = {};
       incoming[i].msg_hdr.msg_name = peers[i].data();
@@ -139,7 +139,7 @@ void Responder::serve() {
       incoming[i].msg_hdr.msg_iov = &in[i];
       incoming[i].msg_hdr.msg_iovlen = 1;
     }
-    const int count = ::recvmmsg(socket_.get(), incoming.data(), kBatch, MSG_DONTWAIT, nullptr);
+    const int count = ::recvmmsg(socket_.get(), incoming.data(), kDatagrams, MSG_DONTWAIT, nullptr);
     unsigned replies = 0;
     const auto reply = [&](std::size_t i, std::size_t length) {
       out[replies] = {windows[i].data(), length};

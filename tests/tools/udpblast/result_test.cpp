@@ -3,16 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/time_units.h"
+
 namespace cpss::udpblast {
 namespace {
 
+using test::kMs;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr std::uint64_t kMillisecond = 1'000'000;
 
 Totals sent_with_lag(std::uint64_t planned, std::uint64_t sent, std::uint64_t lag_ns) {
   Tally tally;
@@ -32,15 +33,14 @@ Options at_rate(std::uint64_t rate) {
 }
 
 TEST(ScheduleQuality, Kept) {
-  const ScheduleQuality quality =
-      judge_schedule(at_rate(100), sent_with_lag(200, 200, kMillisecond / 2), 2);
+  const ScheduleQuality quality = judge_schedule(at_rate(100), sent_with_lag(200, 200, kMs / 2), 2);
   EXPECT_TRUE(quality.kept);
   EXPECT_DOUBLE_EQ(quality.achieved_ratio, 1);
   EXPECT_EQ(quality.asked_per_s, 100);
 }
 
 TEST(ScheduleQuality, NotKeptIfLate) {
-  EXPECT_FALSE(judge_schedule(at_rate(100), sent_with_lag(200, 200, 2 * kMillisecond), 2).kept);
+  EXPECT_FALSE(judge_schedule(at_rate(100), sent_with_lag(200, 200, 2 * kMs), 2).kept);
 }
 
 TEST(ScheduleQuality, NotKeptIfTooFewOrTooSlow) {
@@ -54,12 +54,12 @@ TEST(ScheduleQuality, NotKeptIfTooFewOrTooSlow) {
 
 TEST(ScheduleQuality, ABurstMayTakeATenthOfItsGap) {
   Options options;
-  options.burst = Burst{100, 50 * kMillisecond};
-  const Totals totals = sent_with_lag(150, 150, 4 * kMillisecond);  // one and a half
+  options.burst = Burst{100, 50 * kMs};
+  const Totals totals = sent_with_lag(150, 150, 4 * kMs);  // one and a half
   EXPECT_DOUBLE_EQ(planned_s(options, totals), 0.1);
   EXPECT_TRUE(judge_schedule(options, totals, 0.1).kept);
-  options.burst = Burst{100, 5 * kMillisecond};
-  EXPECT_EQ(allowed_lag_ns(options), kMillisecond);
+  options.burst = Burst{100, 5 * kMs};
+  EXPECT_EQ(allowed_lag_ns(options), kMs);
 }
 
 TEST(Result, ARunThatDidNotKeepItsScheduleSaysSo) {

@@ -5,12 +5,15 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/time_units.h"
+
 namespace cpss::udpblast {
 namespace {
 
+using test::kMs;
+
 constexpr std::uint64_t kStart = 5'000'000'000;
-constexpr std::uint64_t kMillisecond = 1'000'000;
-constexpr std::uint64_t kSecond = 1'000 * kMillisecond;
+constexpr std::uint64_t kSecond = 1'000 * kMs;
 
 // due_by() is the number of messages with planned_ns() at most that.
 void expect_inverse(const SendTimes& times, std::uint64_t messages) {
@@ -76,10 +79,10 @@ class SendScheduleTest : public testing::Test {
 
 TEST_F(SendScheduleTest, LagIsFromThePlannedTime) {
   SendSchedule schedule = plan(3);
-  ASSERT_EQ(schedule.due(kStart + 2 * kMillisecond, 64), 3u);
-  schedule.sent(3, kStart + 5 * kMillisecond);  // 5, 4 and 3 ms late
-  EXPECT_TRUE(schedule.done(kStart + 5 * kMillisecond));
-  EXPECT_EQ(tally_.read().lag.max, 5 * kMillisecond);
+  ASSERT_EQ(schedule.due(kStart + 2 * kMs, 64), 3u);
+  schedule.sent(3, kStart + 5 * kMs);  // 5, 4 and 3 ms late
+  EXPECT_TRUE(schedule.done(kStart + 5 * kMs));
+  EXPECT_EQ(tally_.read().lag.max, 5 * kMs);
   expect_ledger(schedule, 3, 0);
 }
 
@@ -88,27 +91,27 @@ TEST_F(SendScheduleTest, FallingBehindMissesNothingAndShiftsNothing) {
   EXPECT_EQ(schedule.due(kStart + 8 * kSecond, 64), 64u);
   schedule.sent(64, kStart + 8 * kSecond);
   EXPECT_EQ(schedule.message(0), 64u);
-  EXPECT_EQ(schedule.planned_ns(), kStart + 64 * kMillisecond);
+  EXPECT_EQ(schedule.planned_ns(), kStart + 64 * kMs);
   EXPECT_EQ(tally_[Count::missed], 0u);
 }
 
 TEST_F(SendScheduleTest, WhatFindsNoRoomIsMissedAndTheRestKeepsItsTime) {
   SendSchedule schedule = plan(100);
-  schedule.sent(2, kStart + 9 * kMillisecond);
+  schedule.sent(2, kStart + 9 * kMs);
   schedule.missed(8);
-  EXPECT_EQ(schedule.planned_ns(), kStart + 10 * kMillisecond);
-  schedule.end(kStart + 9 * kMillisecond);
+  EXPECT_EQ(schedule.planned_ns(), kStart + 10 * kMs);
+  schedule.end(kStart + 9 * kMs);
   expect_ledger(schedule, 2, 8);
 }
 
 TEST_F(SendScheduleTest, AKernelThatTakesNothingForLongCostsWhatIsDue) {
   SendSchedule schedule = plan(1'000'000);
-  schedule.blocked(kStart + 1 * kMillisecond);
+  schedule.blocked(kStart + 1 * kMs);
   schedule.blocked(kStart + kHopelessNs);
   EXPECT_EQ(tally_[Count::missed], 0u);
-  schedule.blocked(kStart + kHopelessNs + 1 * kMillisecond);
+  schedule.blocked(kStart + kHopelessNs + 1 * kMs);
   EXPECT_EQ(tally_[Count::missed], 1'002u);
-  schedule.blocked(kStart + kHopelessNs + 4 * kMillisecond);
+  schedule.blocked(kStart + kHopelessNs + 4 * kMs);
   EXPECT_EQ(tally_[Count::missed], 1'005u);
 }
 
@@ -116,15 +119,15 @@ TEST_F(SendScheduleTest, AMessageThatWasTakenEndsTheWaitForTheKernel) {
   SendSchedule schedule = plan(1'000'000);
   schedule.blocked(kStart);
   schedule.sent(1, kStart + kHopelessNs);
-  schedule.blocked(kStart + kHopelessNs + 1 * kMillisecond);
+  schedule.blocked(kStart + kHopelessNs + 1 * kMs);
   EXPECT_EQ(tally_[Count::missed], 0u);
 }
 
 TEST_F(SendScheduleTest, TheEndMissesWhatIsDueAndPlansNoMore) {
   SendSchedule schedule = plan(1'000'000);
-  schedule.sent(5, kStart + 10 * kMillisecond);
-  schedule.end(kStart + 10 * kMillisecond);
-  EXPECT_TRUE(schedule.done(kStart + 10 * kMillisecond));
+  schedule.sent(5, kStart + 10 * kMs);
+  schedule.end(kStart + 10 * kMs);
+  EXPECT_TRUE(schedule.done(kStart + 10 * kMs));
   expect_ledger(schedule, 5, 6);
 }
 
@@ -144,13 +147,13 @@ TEST_F(SendScheduleTest, NothingIsDueBeforeTheStart) {
 
 TEST_F(SendScheduleTest, WhatIsDueStaysDueUntilItIsDealtWith) {
   SendSchedule schedule = plan(100);
-  EXPECT_EQ(schedule.due(kStart + 9 * kMillisecond, 64), 10u);
-  EXPECT_EQ(schedule.due(kStart + 9 * kMillisecond, 4), 4u);
-  schedule.sent(4, kStart + 9 * kMillisecond);
-  EXPECT_EQ(schedule.due(kStart + 9 * kMillisecond, 64), 6u);
+  EXPECT_EQ(schedule.due(kStart + 9 * kMs, 64), 10u);
+  EXPECT_EQ(schedule.due(kStart + 9 * kMs, 4), 4u);
+  schedule.sent(4, kStart + 9 * kMs);
+  EXPECT_EQ(schedule.due(kStart + 9 * kMs, 64), 6u);
   EXPECT_EQ(schedule.message(), 4u);
-  EXPECT_EQ(schedule.planned_ns(), kStart + 4 * kMillisecond);
-  EXPECT_EQ(schedule.planned_ns(2), kStart + 6 * kMillisecond);
+  EXPECT_EQ(schedule.planned_ns(), kStart + 4 * kMs);
+  EXPECT_EQ(schedule.planned_ns(2), kStart + 6 * kMs);
 }
 
 TEST_F(SendScheduleTest, EndsWithThePlan) {
@@ -165,7 +168,7 @@ TEST_F(SendScheduleTest, ThreadsShareTheMessagesOut) {
   std::multiset<std::uint64_t> messages;
   for (std::uint32_t thread = 0; thread < 3; ++thread) {
     SendSchedule schedule = share(10, thread, 3);
-    EXPECT_EQ(schedule.planned_ns(), kStart + thread * kMillisecond);
+    EXPECT_EQ(schedule.planned_ns(), kStart + thread * kMs);
     EXPECT_EQ(schedule.planned(), thread == 0 ? 4u : 3u);
     const std::size_t due = schedule.due(kStart + 1 * kSecond, 64);
     for (std::size_t i = 0; i < due; ++i) messages.insert(schedule.message(i));
@@ -177,15 +180,15 @@ TEST_F(SendScheduleTest, ThreadsShareTheMessagesOut) {
 
 TEST_F(SendScheduleTest, TheEndOfAShareMissesWhatIsDueOfItAlone) {
   SendSchedule schedule = share(100, 1, 2);
-  schedule.sent(3, kStart + 8 * kMillisecond);  // 1, 3, 5
-  schedule.end(kStart + 8 * kMillisecond);      // 0 to 8 are due
+  schedule.sent(3, kStart + 8 * kMs);  // 1, 3, 5
+  schedule.end(kStart + 8 * kMs);      // 0 to 8 are due
   EXPECT_EQ(schedule.planned(), 4u);
   expect_ledger(schedule, 3, 1);  // 7
 }
 
 TEST_F(SendScheduleTest, AnEndBeforeWhatWasSentMissesNothing) {
   SendSchedule schedule = share(100, 1, 2);
-  schedule.sent(3, kStart + 8 * kMillisecond);
+  schedule.sent(3, kStart + 8 * kMs);
   schedule.end(kStart);
   EXPECT_TRUE(schedule.done(kStart));
   expect_ledger(schedule, 3, 0);

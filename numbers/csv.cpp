@@ -1,4 +1,4 @@
-#include "services/csv.h"
+#include "numbers/csv.h"
 
 #include <algorithm>
 

@@ -23,6 +23,8 @@ class E164 {
   static std::optional<E164> parse_number(std::string_view text) noexcept;
 
   E164() noexcept = default;  // no digits
+  // As packed() has it.
+  static E164 from_packed(std::uint64_t packed) noexcept { return E164(packed); }
 
   // Four bits a digit, the first digit in the highest bits, each one more than the digit, zeros
   // after the last. So the end of a number differs from every digit, the lowest four bits are

@@ -1,4 +1,4 @@
-#include "services/e164.h"
+#include "numbers/e164.h"
 
 namespace cpss {
 

@@ -1,4 +1,4 @@
-#include "services/number_csv.h"
+#include "numbers/number_loader.h"
 
 #include <algorithm>
 #include <string>
@@ -7,26 +7,24 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
-#include "services/sample_numbers.h"
-#include "services/service_settings.h"
+#include "tests/numbers/made_numbers.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
 
+using test::numbers_of;
+using test::row_of;
 using testing::HasSubstr;
-
-std::string find(const NumberTable& table, std::string_view digits) {
-  return std::string(table.find(E164::parse_digits(digits).value()));
-}
 
 // The error about `csv`, or "" if it is accepted.
 std::string complaint(std::string_view csv) {
   try {
-    parse_numbers(csv, "numbers.csv");
+    numbers_of(csv);
     return "";
-  } catch (const ServiceDataError& error) {
+  } catch (const NumberDataError& error) {
     return error.what();
   }
 }
@@ -39,55 +37,52 @@ std::string with_last_line(std::string_view problems) {
 }
 
 TEST(NumberCsv, MakesRepliesWithPrefixFirstAndWithoutEmptyColumns) {
-  const NumberTable table = parse_numbers(
+  const NumberData numbers = numbers_of(
       "gateway,prefix,rn,colour\n"
       "gw1,44,,\n"
       ",447700,4499,blue\n"
       "gw3,1,,\"red, green\"\n"
-      ",2,,\n",
-      "numbers.csv");
-  EXPECT_EQ(table.size(), 4U);
-  EXPECT_EQ(find(table, "441"), "prefix=44;gateway=gw1");
-  EXPECT_EQ(find(table, "4477001"), "prefix=447700;rn=4499;colour=blue");
-  EXPECT_EQ(find(table, "123"), "prefix=1;gateway=gw3;colour=red, green");
-  EXPECT_EQ(find(table, "2"), "prefix=2");
+      ",2,,\n");
+  EXPECT_EQ(numbers.about().prefixes, 4U);
+  EXPECT_EQ(row_of(numbers, "441"), "prefix=44;gateway=gw1");
+  EXPECT_EQ(row_of(numbers, "4477001"), "prefix=447700;rn=4499;colour=blue");
+  EXPECT_EQ(row_of(numbers, "123"), "prefix=1;gateway=gw3;colour=red, green");
+  EXPECT_EQ(row_of(numbers, "2"), "prefix=2");
 }
 
 TEST(NumberCsv, TakesCrlfAByteOrderMarkEmptyLinesAndAMissingLastLineEnd) {
-  const NumberTable table = parse_numbers(
-      "\xef\xbb\xbfprefix,carrier\r\n44,A\r\n\r\n\n\"45\",\"B\"\r\n46,C", "numbers.csv");
-  EXPECT_EQ(table.size(), 3U);
-  EXPECT_EQ(find(table, "44"), "prefix=44;carrier=A");
-  EXPECT_EQ(find(table, "45"), "prefix=45;carrier=B");
-  EXPECT_EQ(find(table, "46"), "prefix=46;carrier=C");
+  const NumberData numbers =
+      numbers_of("\xef\xbb\xbfprefix,carrier\r\n44,A\r\n\r\n\n\"45\",\"B\"\r\n46,C");
+  EXPECT_EQ(numbers.about().prefixes, 3U);
+  EXPECT_EQ(row_of(numbers, "44"), "prefix=44;carrier=A");
+  EXPECT_EQ(row_of(numbers, "45"), "prefix=45;carrier=B");
+  EXPECT_EQ(row_of(numbers, "46"), "prefix=46;carrier=C");
 }
 
 // A server without rows would answer "not found" to every request.
 TEST(NumberCsv, HasNoRowsOnlyWhereThatIsAllowed) {
   for (const char* header : {"prefix,gateway", "prefix,gateway\n", "prefix,gateway\r\n\n  \n"}) {
-    EXPECT_EQ(complaint(header),
-              "numbers.csv: has no rows, only the columns 'prefix', 'gateway'; give it some, or "
-              "set CPSS_ALLOW_EMPTY=1 to serve without");
-    EXPECT_EQ(parse_numbers(header, "x", Rows::may_be_none).size(), 0U);
+    EXPECT_EQ(complaint(header), "numbers.csv: has no rows, only the columns 'prefix', 'gateway'");
+    EXPECT_EQ(numbers_of(header, Rows::may_be_none).about().prefixes, 0U);
   }
 }
 
 TEST(NumberCsv, TakesColumnNamesInAnyCaseAndKeepsTheirSpellingInReplies) {
-  const NumberTable table = parse_numbers("GateWay,PREFIX\ngw1,44\n", "x");
-  EXPECT_EQ(find(table, "44"), "PREFIX=44;GateWay=gw1");
+  const NumberData numbers = numbers_of("GateWay,PREFIX\ngw1,44\n");
+  EXPECT_EQ(row_of(numbers, "44"), "PREFIX=44;GateWay=gw1");
   EXPECT_EQ(complaint("prefix,Gateway,gateWAY\n"),
             with_last_line("numbers.csv:1: column 'gateWAY' is named twice"));
 }
 
 TEST(NumberCsv, TakesBlanksAroundNamesAndValues) {
-  const NumberTable table = parse_numbers(" prefix ,\tcarrier\n 44 , A B \n  \n45,\" C\"\t\n", "x");
-  EXPECT_EQ(table.size(), 2U);
-  EXPECT_EQ(find(table, "44"), "prefix=44;carrier=A B");
-  EXPECT_EQ(find(table, "45"), "prefix=45;carrier= C");
+  const NumberData numbers = numbers_of(" prefix ,\tcarrier\n 44 , A B \n  \n45,\" C\"\t\n");
+  EXPECT_EQ(numbers.about().prefixes, 2U);
+  EXPECT_EQ(row_of(numbers, "44"), "prefix=44;carrier=A B");
+  EXPECT_EQ(row_of(numbers, "45"), "prefix=45;carrier= C");
 }
 
 TEST(NumberCsv, TakesAPlusBeforeThePrefix) {
-  EXPECT_EQ(find(parse_numbers("prefix,a\n+44,x\n", "x"), "44"), "prefix=44;a=x");
+  EXPECT_EQ(row_of(numbers_of("prefix,a\n+44,x\n"), "44"), "prefix=44;a=x");
   EXPECT_EQ(complaint("prefix\n+44\n44\n"),
             with_last_line("numbers.csv:3: prefix 44 is also on line 2"));
   for (const char* bad : {"+", "++44", "44+"})
@@ -95,11 +90,11 @@ TEST(NumberCsv, TakesAPlusBeforeThePrefix) {
 }
 
 TEST(NumberCsv, FindsOutTheSeparatorByTheFirstLine) {
-  EXPECT_EQ(find(parse_numbers("gateway;prefix;a\ngw,1;44;\"x\"\n", "x"), "44"),
+  EXPECT_EQ(row_of(numbers_of("gateway;prefix;a\ngw,1;44;\"x\"\n"), "44"),
             "prefix=44;gateway=gw,1;a=x");
-  EXPECT_EQ(find(parse_numbers("prefix\tcarrier, old\n44\tA, B\n", "x"), "44"),
+  EXPECT_EQ(row_of(numbers_of("prefix\tcarrier, old\n44\tA, B\n"), "44"),
             "prefix=44;carrier, old=A, B");
-  EXPECT_EQ(find(parse_numbers("prefix\n44\n", "x"), "44"), "prefix=44");
+  EXPECT_EQ(row_of(numbers_of("prefix\n44\n"), "44"), "prefix=44");
   EXPECT_EQ(complaint("prefix;a\n44\n"),
             with_last_line("numbers.csv:2: 1 fields instead of 2, as in the first line"));
 }
@@ -112,7 +107,7 @@ TEST(NumberCsv, NamesTheColumnsThatItHas) {
 }
 
 TEST(NumberCsv, TakesUtf8AsItIs) {
-  EXPECT_EQ(find(parse_numbers("prefix,carrier\n55,Operadora São João\n", "x"), "55"),
+  EXPECT_EQ(row_of(numbers_of("prefix,carrier\n55,Operadora São João\n"), "55"),
             "prefix=55;carrier=Operadora São João");
 }
 
@@ -187,19 +182,126 @@ TEST(NumberCsv, ShowsLongValuesCut) {
 }
 
 TEST(NumberCsv, ARowHasToFitAnyDatagram) {
-  const std::string csv = "prefix,a\n1," + std::string(65'535 - 11, 'x') + "\n";
-  EXPECT_EQ(find(parse_numbers(csv, "x"), "1").size(), 65'535U);
+  const std::string csv = "prefix,a\n1," + std::string(65'535 - 3, 'x') + "\n";
+  EXPECT_EQ(row_of(numbers_of(csv), "1").size(), 65'535U + std::string_view("prefix=1").size());
   EXPECT_THAT(complaint("prefix,a\n1,x" + csv.substr(11)),
-              HasSubstr("numbers.csv:2: the row makes a reply of 65536 bytes, more than 65535"));
+              HasSubstr("numbers.csv:2: what the row says takes 65536 bytes, more than 65535"));
+}
+
+TEST(NumberCsv, RowsOfOnePrefixAreItsRoutesInOrderOfPriority) {
+  const NumberData numbers = numbers_of("prefix,priority,gateway\n44,2,c\n44,0,a\n45,15,d\n");
+  EXPECT_EQ(row_of(numbers, "441"), "prefix=44;priority=0;gateway=a;priority=2;gateway=c");
+  EXPECT_EQ(row_of(numbers, "45"), "prefix=45;priority=15;gateway=d");
+  EXPECT_EQ(numbers.about().rows, 3u);
+  EXPECT_EQ(numbers.about().prefixes, 2u);
+}
+
+TEST(NumberCsv, RoutesHaveAPriorityOfTheirOwnAndThereAreEight) {
+  EXPECT_EQ(complaint("prefix,priority\n44,1\n44,1\n"),
+            with_last_line("numbers.csv:3: prefix 44 with priority 1 is also on line 2"));
+  for (const char* bad : {"", "16", "-1", "1x"})
+    EXPECT_EQ(complaint(fmt::format("prefix,priority\n44,{}\n", bad)),
+              with_last_line(fmt::format("numbers.csv:2: priority '{}' is not 0 to 15", bad)));
+  std::string csv = "prefix,priority\n";
+  for (int i = 0; i < 8; ++i) csv += fmt::format("44,{}\n", i);
+  EXPECT_EQ(complaint(csv), "");
+  EXPECT_EQ(complaint(csv + "44,9\n"),
+            with_last_line("numbers.csv:10: prefix 44 has more than 8 routes"));
+}
+
+// The same bytes behind the prefix are looked up, not taken apart again.
+TEST(NumberCsv, RowsThatSayTheSameAreReadAlikeHoweverTheyAreWritten) {
+  const NumberData numbers = numbers_of(
+      "gateway,prefix,rn\n"
+      "gw1,44,5\n"
+      "gw1,45,5\n"
+      " gw1 ,46, 5\r\n"
+      "\"gw1\",47,5\n"
+      "gw1,\"48\",5\n"
+      "gw1,+49,\"5\"\n"
+      "gw,144,5\n");
+  for (const char* prefix : {"44", "45", "46", "47", "48", "49"})
+    EXPECT_EQ(row_of(numbers, prefix), fmt::format("prefix={};gateway=gw1;rn=5", prefix));
+  EXPECT_EQ(row_of(numbers, "144"), "prefix=144;gateway=gw;rn=5");
+  EXPECT_EQ(numbers.about().values, 2u);
+}
+
+TEST(NumberCsv, ALineThatIsWrongIsWrongEachTime) {
+  EXPECT_EQ(complaint("prefix,a\n44,x;\n45,x;\n46\n47\n"),
+            with_last_line("numbers.csv:2: a 'x;' holds ';'\n"
+                           "numbers.csv:3: a 'x;' holds ';'\n"
+                           "numbers.csv:4: 1 fields instead of 2, as in the first line\n"
+                           "numbers.csv:5: 1 fields instead of 2, as in the first line"));
+}
+
+TEST(NumberCsv, ALineHasAnEnd) {
+  EXPECT_THAT(complaint("prefix,a\n44," + std::string(3 << 20, 'x')),
+              HasSubstr("numbers.csv:2: a line is longer than 1 MiB"));
+}
+
+TEST(NumberCsv, ColumnsMayBeCalledOtherwise) {
+  NumberFormat format;
+  format.names = {{"prefix", "TN"}, {"rn", "LRN"}};
+  EXPECT_EQ(row_of(numbers_of("LRN;tn;x\n12;3;4\n", Rows::needed, format), "34"),
+            "prefix=3;rn=12;x=4");
+  format.names = {{"prefix", "TN"}, {"rn", "gone"}};
+  try {
+    numbers_of("TN,LRN\n", Rows::needed, format);
+    FAIL() << "no error";
+  } catch (const NumberDataError& error) {
+    EXPECT_EQ(error.what(),
+              with_last_line("numbers.csv:1: no column 'gone', which is to be 'rn', among those "
+                             "that the first line names: 'TN', 'LRN'"));
+  }
+}
+
+TEST(NumberCsv, DataWithoutAHeaderHaveTheColumnsThatAreNamed) {
+  NumberFormat format;
+  format.header = false;
+  format.separator = '|';
+  format.names = {{"prefix", "2"}, {"rn", "3"}};
+  const NumberData numbers = numbers_of("7|44|5\n7|45|6\n", Rows::needed, format);
+  EXPECT_EQ(row_of(numbers, "44"), "prefix=44;rn=5");
+  EXPECT_EQ(row_of(numbers, "45"), "prefix=45;rn=6");
+  format.names = {{"prefix", "4"}};
+  EXPECT_THROW(numbers_of("7|44|5\n", Rows::needed, format), NumberDataError);
+}
+
+std::string packed(std::string_view text) {
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string copy(text);
+  std::string result(deflateBound(&stream, copy.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(copy.data());
+  stream.avail_in = static_cast<uInt>(copy.size());
+  stream.next_out = reinterpret_cast<Bytef*>(result.data());
+  stream.avail_out = static_cast<uInt>(result.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  result.resize(stream.total_out);
+  deflateEnd(&stream);
+  return result;
+}
+
+TEST(NumberCsv, MayBePackedByGzip) {
+  const std::string csv = packed("prefix,a\n44,x\n");
+  EXPECT_EQ(row_of(numbers_of(csv), "44"), "prefix=44;a=x");
+  EXPECT_EQ(row_of(numbers_of(csv + packed("45,y\n")), "45"), "prefix=45;a=y") << "two members";
+  for (std::size_t size = 3; size < csv.size(); ++size)
+    EXPECT_THAT(complaint(csv.substr(0, size)),
+                testing::StartsWith("numbers.csv: its gzip data are damaged: "))
+        << size;
+  std::string damaged = csv;
+  damaged[damaged.size() - 6] ^= 1;
+  EXPECT_THAT(complaint(damaged), HasSubstr("its gzip data are damaged: incorrect data check"));
 }
 
 class NumberFile : public testing::Test {
  protected:
   std::string complaint_of(const std::string& path) {
     try {
-      load_numbers(path);
+      NumberData::load_file(path);
       return "";
-    } catch (const ServiceDataError& error) {
+    } catch (const NumberDataError& error) {
       return error.what();
     }
   }
@@ -214,18 +316,18 @@ TEST_F(NumberFile, IsReadWhole) {
   for (int i = 100'000; i < 200'000; ++i)
     csv += fmt::format("{},some carrier with a long name\n", i);
   write_file(path_, csv);
-  const NumberTable table = load_numbers(path_);
-  EXPECT_EQ(table.size(), 100'000U);
-  EXPECT_EQ(find(table, "1000001"), "prefix=100000;carrier=some carrier with a long name");
-  EXPECT_EQ(find(table, "199999"), "prefix=199999;carrier=some carrier with a long name");
+  const NumberData numbers = NumberData::load_file(path_);
+  EXPECT_EQ(numbers.about().prefixes, 100'000U);
+  EXPECT_EQ(row_of(numbers, "1000001"), "prefix=100000;carrier=some carrier with a long name");
+  EXPECT_EQ(row_of(numbers, "199999"), "prefix=199999;carrier=some carrier with a long name");
 }
 
 TEST_F(NumberFile, ThatIsAPipeWhichNobodyWritesIsAnError) {
   ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
   try {
-    load_numbers(path_, Rows::needed, std::chrono::milliseconds(50));
+    NumberData::load_file(path_, Rows::needed, std::chrono::milliseconds(50));
     FAIL() << "no error";
-  } catch (const ServiceDataError& error) {
+  } catch (const NumberDataError& error) {
     EXPECT_THAT(error.what(),
                 testing::StartsWith(
                     path_ + ": cannot be read: no byte came for 0.05 s: does nobody write to it?"));
@@ -241,23 +343,9 @@ TEST_F(NumberFile, IsNoDevice) {
   EXPECT_THAT(complaint_of("/dev/zero"), testing::StartsWith("/dev/zero: cannot be read: "));
 }
 
-TEST_F(NumberFile, ThatCannotBeReadSaysWhyAndWhatToDo) {
-  EXPECT_EQ(complaint_of(path_), path_ +
-                                     ": cannot be read: No such file or directory; CPSS_NUMBERS "
-                                     "has to name number data (scripts/import-numbers makes some)");
+TEST_F(NumberFile, ThatCannotBeReadSaysWhy) {
+  EXPECT_EQ(complaint_of(path_), path_ + ": cannot be read: No such file or directory");
   EXPECT_THAT(complaint_of(folder_.path()), HasSubstr("cannot be read: Is a directory"));
-}
-
-TEST(SampleNumbers, AreGoodAndNested) {
-  const NumberTable table = parse_numbers(kSampleNumbers, kSampleNumbersName);
-  EXPECT_GE(table.size(), 20U);
-  EXPECT_EQ(find(table, "447700900123"),
-            "prefix=447700900123;gateway=gw13.example.net;rn=447700900999;"
-            "carrier=Ported Sample Mobile;country=GB");
-  EXPECT_EQ(find(table, "447700900124"),
-            "prefix=4477009001;gateway=gw14.example.net;carrier=Sample Mobile Virtual;country=GB");
-  EXPECT_EQ(find(table, "447700900999"),
-            "prefix=447700900;gateway=gw13.example.net;carrier=Sample Mobile;country=GB");
 }
 
 }  // namespace

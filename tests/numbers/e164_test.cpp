@@ -1,15 +1,15 @@
-#include "services/e164.h"
+#include "numbers/e164.h"
 
 #include <random>
 
 #include <gtest/gtest.h>
 
+#include "tests/numbers/made_numbers.h"
+
 namespace cpss {
 namespace {
 
-E164 number(std::string_view digits) {
-  return E164::parse_digits(digits).value();
-}
+using test::number;
 
 TEST(E164, TakesOneToFifteenDigits) {
   std::string digits;

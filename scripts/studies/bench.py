@@ -8,6 +8,7 @@ from pathlib import Path
 from studies import machine
 from studies.blast import Load
 from studies.cases import Case
+from studies.instructions import LANES, why_not_counted
 
 EXPERIMENT = "bench"
 SIZE = 256
@@ -19,6 +20,7 @@ BLOCKING, MMSG, OFFLOAD = "floor: recvfrom, sendto", "floor: recvmmsg, sendmmsg"
 FLOORS = {BLOCKING: "blocking", MMSG: "mmsg", OFFLOAD: "offload"}
 CPSSD = "cpssd"
 UNCOUNTED = "cpssd without counters"
+INSTRUCTIONS = "instructions"  # a traffic without a client, and its figure
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,15 @@ def traffics(numbers: Path | None) -> list[Traffic]:
                  "cpssd, 2 service lanes": {**two_cpus, "CPSS_SERVICE_THREADS": "2"}},
                 pinned=False),
     ]
+
+
+def instruction_cases(seconds: float, quick: bool) -> list[Case]:
+    """They have no load, and take about two seconds; `seconds`: of the others' loads."""
+    return [Case(EXPERIMENT, f"{INSTRUCTIONS}: {lane}", Load("echo", size=SIZE, seconds=2),
+                 f"{seconds:g} s",
+                 labels={"traffic": INSTRUCTIONS, "about": "of user space, for each message",
+                         "server": lane, "quick": quick}, skip=why_not_counted())
+            for lane in LANES]
 
 
 def cases_of(traffic: Traffic, seconds: float, quick: bool, why_no_numbers: str,

@@ -9,17 +9,18 @@ import time
 from pathlib import Path
 
 from studies import bench, bench_report, blast, processes
-from studies.bench import FLOORS, UNCOUNTED
+from studies.bench import FLOORS, INSTRUCTIONS, UNCOUNTED
 from studies.campaign import end_in_good_order, run_cases
 from studies.cases import Case
-from studies.command import (Parser, add_common_options, identity_of, measuring, names_of,
-                             output_folder, positive, print_list, programs_of, publish, run)
+from studies.command import (Parser, add_common_options, add_page_options, identity_of, measuring,
+                             names_of, output_folder, positive, print_list, programs_of, publish,
+                             run, write_newest)
 from studies.errors import EXIT_DONE, CannotRun, CaseFailed
+from studies.instructions import instructions_per_message
 from studies.programs import PROJECT, Programs, build_uncounted
-from studies.records import Store, newest
+from studies.records import Store
 from studies.resources import machine_idle_s, usage
 from studies.server import Server
-from studies.study import clear, write_study
 
 SECONDS, QUICK_SECONDS = 1.5, 0.2
 ROUNDS, QUICK_ROUNDS = 10, 1
@@ -29,14 +30,11 @@ NUMBERS, QUICK_NUMBERS = 300_000, 10_000  # queries
 def _options(description: str) -> argparse.Namespace:
     parser = Parser(description)
     add_common_options(parser)
-    names = [traffic.name for traffic in bench.traffics(None)]
+    names = [*(traffic.name for traffic in bench.traffics(None)), INSTRUCTIONS]
     parser.add_argument("--only", type=names_of("traffic", names), default=names,
                         metavar="TRAFFIC[,..]", help="only these: " + ", ".join(names))
     parser.add_argument("--repeat", type=positive, metavar="N", help=f"rounds ({ROUNDS})")
-    parser.add_argument("--page", action="store_true",
-                        help="measure nothing; write docs/bench/ from the newest records")
-    parser.add_argument("--docs", type=Path, default=PROJECT / "docs", metavar="DIR",
-                        help="where that is (docs)")
+    add_page_options(parser, "docs/bench/")
     return parser.parse_args()
 
 
@@ -47,8 +45,7 @@ def main(description: str) -> int:
 
 def _body(options: argparse.Namespace) -> int:
     if options.page:
-        print(write_page(output_folder(options) / "records", options.docs))
-        return EXIT_DONE
+        return write_newest(bench_report.STUDY, options)
     programs = programs_of(options)
     if not programs.floor.is_file():
         raise CannotRun(f"{programs.floor} is missing: cmake --build --preset release")
@@ -65,36 +62,30 @@ def _body(options: argparse.Namespace) -> int:
             print("building a server that counts nothing, once", flush=True)
             uncounted = build_uncounted()
     cases = _cases(options, bench.traffics(numbers), why_no_numbers, why_no_uncounted)
-    rounds = options.repeat or (QUICK_ROUNDS if options.quick else ROUNDS)
     store = Store(folder / "records", identity_of(programs))
     if options.list:
-        for more, some in sorted(cases.items()):
-            print_list(some, store, more * rounds)
+        for rounds, some in sorted(cases.items()):
+            print_list(some, store, rounds)
         return EXIT_DONE
     with measuring(options, folder, store, [bench.EXPERIMENT]) as output:
         runner = _Runner(programs, uncounted, output.scratch)
-        records = [record for more, some in sorted(cases.items())
-                   for record in run_cases(some, more * rounds, store, runner)]
+        records = [record for rounds, some in sorted(cases.items())
+                   for record in run_cases(some, rounds, store, runner)]
         return publish(bench_report.STUDY, records, output, options.quick)
-
-
-def write_page(records_folder: Path, docs: Path) -> Path:
-    records = newest(records_folder, bench.EXPERIMENT)
-    if not records:
-        raise CannotRun(f"there are no records in {records_folder}: run scripts/bench")
-    clear(docs / "bench")
-    return write_study(bench_report.STUDY, records, docs / "bench")
 
 
 def _cases(options: argparse.Namespace, traffics: list[bench.Traffic], why_no_numbers: str,
            why_no_uncounted: str) -> dict[int, list[Case]]:
-    """By how many times as many rounds they get."""
+    """By how many rounds they get."""
     seconds = QUICK_SECONDS if options.quick else SECONDS
+    rounds = options.repeat or (QUICK_ROUNDS if options.quick else ROUNDS)
     cases: dict[int, list[Case]] = {}
     for traffic in traffics:
         if traffic.name in options.only:
-            cases.setdefault(traffic.more_rounds, []).extend(
+            cases.setdefault(traffic.more_rounds * rounds, []).extend(
                 bench.cases_of(traffic, seconds, options.quick, why_no_numbers, why_no_uncounted))
+    if INSTRUCTIONS in options.only:  # it is the same each time
+        cases.setdefault(1, []).extend(bench.instruction_cases(seconds, options.quick))
     return cases
 
 
@@ -156,6 +147,9 @@ class _Runner:
         self._scratch = scratch
 
     def __call__(self, case: Case) -> dict:
+        if case.labels["traffic"] == INSTRUCTIONS:
+            return {INSTRUCTIONS: instructions_per_message(self._programs.instructions,
+                                                           case.labels["server"])}
         kind = FLOORS.get(case.labels["server"])
         if kind:
             with _Floor(self._programs.floor, kind, case.server_cpus) as server:

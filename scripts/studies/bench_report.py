@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from studies.bench import (BLOCKING, CPSSD, EXPERIMENT, FLOORS, MMSG, OFFLOAD, OUTSTANDING, SIZE,
-                           UNCOUNTED, traffics)
+from studies.bench import (BLOCKING, CPSSD, EXPERIMENT, FLOORS, INSTRUCTIONS, MMSG, OFFLOAD,
+                           OUTSTANDING, SIZE, UNCOUNTED, traffics)
 from studies.charts import Chart, Dot, Dots, Panel
 from studies.columns import label, of
 from studies.records import DONE, Record, result_of
@@ -34,6 +34,7 @@ COLUMNS = (
     Column("server's CPU busy %", _of("busy_percent"), 1),
     Column("p50 us", _of("p50_us"), 1, spread=True),
     Column("p99 us", _of("p99_us"), 1),
+    Column("instructions", _of(INSTRUCTIONS)),
     Column("result", result_of),
 )
 
@@ -79,6 +80,11 @@ TARGETS = (
            f"segments unpinned: {MMSG}", 0.08, 0.06),
     Target("unpinned, segments", "cpu_us", f"segments unpinned: {CPSSD}",
            f"segments unpinned: {OFFLOAD}", 1.5, 1.2),
+    # What it was with pools, before lanes shared their work.
+    Target("instructions", INSTRUCTIONS, f"{INSTRUCTIONS}: {CPSSD}, plain", None, 1_265, 885,
+           rounds=1),
+    Target("instructions", INSTRUCTIONS, f"{INSTRUCTIONS}: {CPSSD}, 32 merged", None, 736, 515,
+           rounds=1),
     Target("two service lanes", "messages_per_s", "work: cpssd, 2 service lanes",
            "work: cpssd, 1 service lane", 1.8, at_least=True),
 )
@@ -181,7 +187,8 @@ messages. CPU time is the server process's own, from the scheduler; machine: bus
 client, kernel and the client's start included, stolen time not; calls (without sched_yield) and
 switches are the server's, each for one reply. Median of the rounds, least and most behind it;
 `of the base`: CPU time as a share of another server's in the same round: the first bare loop's, for
-lookup that of cpssd under segments, for counters that of the server without them.
+lookup that of cpssd under segments, for counters that of the server without them; instructions: of
+user space, for each message, by callgrind, of the steps receive, service and response alone.
 """
 
 

@@ -11,8 +11,8 @@ from studies.cases import Case
 from studies.errors import (EXIT_CANNOT_RUN, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
                             CannotRun, WrongUsage)
 from studies.programs import PROJECT, Programs, build_release
-from studies.records import FAILED, Output, Record, Store
-from studies.study import QUICK_WARNING, Study, write_study
+from studies.records import FAILED, Output, Record, Store, newest
+from studies.study import QUICK_WARNING, Study, clear, write_study
 
 EPILOG = """\
 exit codes:
@@ -70,6 +70,14 @@ def add_common_options(parser: Parser) -> None:
                         "built first)")
 
 
+def add_page_options(parser, page: str) -> None:
+    """Options of a study that writes a page of its own; `parser` may be a group of options."""
+    parser.add_argument("--page", action="store_true",
+                        help=f"measure nothing; write {page} from the newest records")
+    parser.add_argument("--docs", type=Path, default=PROJECT / "docs", metavar="DIR",
+                        help="where that is (docs)")
+
+
 def output_folder(options: argparse.Namespace) -> Path:
     return options.output or PROJECT / ("build/studies-quick" if options.quick else "build/studies")
 
@@ -108,6 +116,20 @@ def publish(study: Study, records: Sequence[Record], output: Output, quick: bool
     """Writes tables and charts, says where they are and what failed; returns the exit code."""
     page = write_study(study, records, output.folder / study.name)
     return conclude(page.with_suffix(""), records, quick)
+
+
+def write_newest(study: Study, options: argparse.Namespace) -> int:
+    """--page, where the page is a folder of the study's name; returns the exit code."""
+    records_folder = output_folder(options) / "records"
+    records = newest(records_folder, study.experiment)
+    if not records:
+        raise CannotRun(f"there are no records in {records_folder}: run "
+                        f"scripts/{Path(sys.argv[0]).name}")
+    folder = options.docs / study.name
+    folder.mkdir(exist_ok=True)
+    clear(folder)
+    print(write_study(study, records, folder))
+    return EXIT_DONE
 
 
 def conclude(written: Path, records: Sequence[Record], quick: bool) -> int:

@@ -9,12 +9,13 @@ from studies import blast, compare, compare_report
 from studies.blast import Load, warm_up
 from studies.campaign import medians, run_cases
 from studies.cases import Case
-from studies.command import (Parser, add_common_options, identity_of, measuring, names_of,
-                             output_folder, positive, print_list, programs_of, publish, run)
+from studies.command import (Parser, add_common_options, add_page_options, identity_of, measuring,
+                             names_of, output_folder, positive, print_list, programs_of, publish,
+                             run)
 from studies.compare import MODELS, SERVICES, Capacity, CaseMaker, Row
 from studies.compare_figures import answers_per_s, lanes_summary
 from studies.errors import EXIT_DONE, CannotRun, WrongUsage
-from studies.programs import PROJECT, Programs
+from studies.programs import Programs
 from studies.progress import minutes
 from studies.records import Record, Store
 from studies.resources import memory_mib, usage
@@ -48,12 +49,7 @@ def _options(description: str) -> argparse.Namespace:
     own.add_argument("--load", metavar="OPTIONS",
                      help='options of udpblast as one word, such as "-c 64 -Q 10000 --size 200"; '
                      "written --load=...; without -Q a closed loop")
-    page = parser.add_argument_group("the page")
-    page.add_argument("--page", action="store_true",
-                      help="measure nothing; fill docs/models.md and docs/models/ from the newest "
-                      "records")
-    page.add_argument("--docs", type=Path, default=PROJECT / "docs", metavar="DIR",
-                      help="where the page is (docs)")
+    add_page_options(parser.add_argument_group("the page"), "docs/models.md and docs/models/")
     options = parser.parse_args()
     if options.resume and options.fresh:
         parser.error("--resume and --fresh are opposites")

@@ -10,16 +10,15 @@ from studies import default, default_report
 from studies.campaign import run_cases
 from studies.cases import Case
 from studies.columns import answers_per_s
-from studies.command import (Parser, add_common_options, identity_of, measuring, output_folder,
-                             print_list, programs_of, publish, run)
+from studies.command import (Parser, add_common_options, add_page_options, identity_of, measuring,
+                             output_folder, print_list, programs_of, publish, run, write_newest)
 from studies.compare import SERVICES, write_numbers
 from studies.compare_command import OVERHEAD_S, ModelRunner
 from studies.default import (BEFORE, CANDIDATES, CHOICE, DEFAULT, FINAL, CaseMaker, Workload)
 from studies.default_report import CPU, P99, RATE
-from studies.errors import EXIT_DONE, CannotRun, WrongUsage
-from studies.programs import PROJECT, Programs
-from studies.records import DONE, Record, Store, newest
-from studies.study import clear, write_study
+from studies.errors import EXIT_DONE, WrongUsage
+from studies.programs import Programs
+from studies.records import DONE, Record, Store
 
 SECONDS, QUICK_SECONDS = 1.5, 0.2
 CHOICE_ROUNDS, FINAL_ROUNDS = 3, 10
@@ -34,10 +33,7 @@ def _options(description: str) -> argparse.Namespace:
     parser.add_argument("--before", type=Path, metavar="DIR",
                         help="a build folder of an older commit, whose default runs in the same "
                         "rounds")
-    parser.add_argument("--page", action="store_true",
-                        help="measure nothing; write docs/default/ from the newest records")
-    parser.add_argument("--docs", type=Path, default=PROJECT / "docs", metavar="DIR",
-                        help="where that is (docs)")
+    add_page_options(parser, "docs/default/")
     return parser.parse_args()
 
 
@@ -47,10 +43,9 @@ def main(description: str) -> int:
 
 
 def _body(options: argparse.Namespace) -> int:
-    folder = output_folder(options)
     if options.page:
-        print(write_page(folder / "records", options.docs))
-        return EXIT_DONE
+        return write_newest(default_report.STUDY, options)
+    folder = output_folder(options)
     programs = programs_of(options)
     before = Programs(options.before.resolve()) if options.before else None
     workloads = [workload for workload in default.workloads()
@@ -72,15 +67,6 @@ def _body(options: argparse.Namespace) -> int:
             write_numbers(folder / "compare-numbers")
         records = campaign.measure(_Runner(programs, before, output.scratch))
         return publish(default_report.STUDY, records, output, options.quick)
-
-
-def write_page(records_folder: Path, docs: Path) -> Path:
-    records = newest(records_folder, default.EXPERIMENT)
-    if not records:
-        raise CannotRun(f"there are no records in {records_folder}: run scripts/compare-default")
-    (docs / "default").mkdir(exist_ok=True)
-    clear(docs / "default")
-    return write_study(default_report.STUDY, records, docs / "default")
 
 
 class _Runner:

@@ -9,7 +9,7 @@ from pathlib import Path
 from studies.errors import CannotRun
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-TARGETS = ("cpssd", "getstat", "udpblast", "cpssd-test", "floor")
+TARGETS = ("cpssd", "getstat", "udpblast", "cpssd-test", "floor", "instructions")
 
 
 def build_release() -> Path:
@@ -53,6 +53,8 @@ class Programs:
         self.test_server = build / "tests/end_to_end/cpssd-test"
         # The bare loops that the bench compares with.
         self.floor = build / "tests/bench/floor"
+        # The server's steps without a kernel, whose instructions the bench counts.
+        self.instructions = build / "tests/bench/instructions"
         for program in (self.cpssd, self.getstat, self.udpblast):
             if not program.is_file():
                 raise CannotRun(f"{program} is missing: cmake --build --preset release")

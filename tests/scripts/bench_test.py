@@ -16,7 +16,7 @@ from studies import bench, bench_report
 
 TRAFFIC = ["plain", "segments", "counters", "peers", "ping", "lookup", "plain unpinned",
            "segments unpinned", "peers unpinned", "ping unpinned", "lookup unpinned", "article",
-           "article plain", "work"]
+           "article plain", "work", "instructions"]
 FIGURES = ("messages_per_s", "cpu_us", "machine_us", "calls", "futex_calls", "switches",
            "busy_percent", "p50_us", "p99_us")
 
@@ -40,10 +40,14 @@ class QuickMode(unittest.TestCase):
         for record in self.records:
             if record.status != "done":
                 self.assertEqual(record.status, "skipped", record.reason)
-                self.assertIn(record.labels["traffic"], ("counters", "lookup", "lookup unpinned"))
+                self.assertIn(record.labels["traffic"], ("counters", "lookup", "lookup unpinned",
+                                                         "instructions"))
 
     def test_each_run_has_every_figure(self):
         for record in self.done:
+            if record.labels["traffic"] == bench.INSTRUCTIONS:
+                self.assertGreater(record.results["instructions"], 100)
+                continue
             for figure in FIGURES:
                 self.assertGreaterEqual(record.results[figure], 0, record)
             for figure in ("messages_per_s", "cpu_us", "calls", "p50_us", "replies"):
@@ -53,14 +57,15 @@ class QuickMode(unittest.TestCase):
         floors = [line for line in self.lines if "floor" in line["server"]]
         self.assertEqual(len(floors), 10)
         for line in self.lines:
-            compared = line["traffic"] not in ("counters", "article", "article plain", "work")
+            compared = line["traffic"] not in ("counters", "article", "article plain", "work",
+                                               "instructions")
             self.assertEqual(line["of the base"] != "", compared and line["result"] == "done", line)
         self.assertEqual([line["of the base"] for line in floors
                           if "UDP_GRO" not in line["server"]], ["1.000"] * 8)
 
     def test_each_target_has_a_ratio_for_each_round(self):
         for target in bench_report.TARGETS:
-            if target.name not in ("counters", "6 lookup"):
+            if target.name not in ("counters", "6 lookup", "instructions"):
                 values = bench_report.values_of(self.records, target)
                 self.assertEqual(len(values), 1, target)
                 self.assertGreaterEqual(values[0], 0, target)

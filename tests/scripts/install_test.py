@@ -11,7 +11,7 @@ import unittest
 
 from script_test import ScriptTest
 
-PROGRAMS = ("cpssd", "getstat", "udpblast")
+PROGRAMS = ("cpssd", "getstat", "udpblast", "cpss-numbers")
 
 
 class Install(ScriptTest):

@@ -37,14 +37,16 @@ grouped() {
   sed -E ':again; s/^([0-9]+)([0-9]{3})/\1,\2/; t again' <<<"$1"
 }
 
-# build PRESET [TARGET ...]: configures once, then builds what changed.
+# configure PRESET: once.
+configure() {
+  command -v cmake >/dev/null || die "cmake is missing: run scripts/setup"
+  [[ -f $project/build/$1/build.ninja ]] || (cd "$project" && cmake --preset "$1")
+}
+
+# build PRESET [TARGET ...]: builds what changed.
 build() {
   local preset=$1
   shift
-  command -v cmake >/dev/null || die "cmake is missing: run scripts/setup"
-  (
-    cd "$project" || exit
-    [[ -f build/$preset/build.ninja ]] || cmake --preset "$preset"
-    cmake --build --preset "$preset" ${1:+--target "$@"}
-  )
+  configure "$preset"
+  (cd "$project" && cmake --build --preset "$preset" ${1:+--target "$@"})
 }

@@ -9,6 +9,7 @@
 
 #include "numbers/e164.h"
 #include "numbers/group.h"
+#include "numbers/number_columns.h"
 
 namespace cpss {
 namespace {
@@ -26,30 +27,18 @@ const char* name_of(PartId id) noexcept {
   return image::kPartNames[static_cast<std::size_t>(id)];
 }
 
-void check_header(std::span<const std::byte> bytes) {
-  if (!is_image(bytes)) fail("header", "this is no image of number data");
-  if (bytes.size() < sizeof(Header))
-    fail("header", fmt::format("cut after {} of {} bytes", bytes.size(), sizeof(Header)));
-  const Header& header = image::header_of(bytes);
-  if (header.version != image::kVersion)
-    fail("header", fmt::format("version {}, and this cpss reads version {}: build it anew",
-                               header.version, image::kVersion));
-  if (header.header_bytes != sizeof(Header)) fail("header", "it has another size");
-  if (header.checksum != image::checksum(bytes.first(offsetof(Header, checksum))))
-    fail("header", "its checksum does not fit");
-  if (header.image_bytes != bytes.size())
-    fail("header",
-         fmt::format("the image has {} bytes, and {} are there", header.image_bytes, bytes.size()));
-  if (header.source.back() != '\0') fail("header", "its source has no end");
-}
-
-void check_part(std::span<const std::byte> bytes, PartId id) {
+// `behind`: where what is before the part ends. Returns where the part ends.
+std::size_t check_part(std::span<const std::byte> bytes, PartId id, std::size_t behind) {
   const Part& part = image::header_of(bytes).parts[static_cast<std::size_t>(id)];
-  if (part.offset % image::kAlignment != 0 || part.offset > bytes.size() ||
+  if (part.offset != image::aligned(behind, image::kAlignment) || part.offset > bytes.size() ||
       part.bytes > bytes.size() - part.offset)
-    fail(name_of(id), "it does not lie within the image");
+    fail(name_of(id), "it does not lie where it has to");
+  const auto fill = bytes.subspan(behind, part.offset - behind);
+  if (!std::ranges::all_of(fill, [](std::byte byte) { return byte == std::byte{0}; }))
+    fail(name_of(id), "there is something before it");
   if (part.checksum != image::checksum(image::bytes_of(bytes, id)))
     fail(name_of(id), "its checksum does not fit");
+  return part.offset + part.bytes;
 }
 
 // The values, in order of their places.
@@ -177,6 +166,9 @@ class TrieCheck {
     }
     for (std::size_t i = 0; i < count; ++i)
       if (!values_.begins_at(group.value(i))) fail_group("has a value that there is not");
+    // Else a small image could name one group a million times, and have billions of rows.
+    in_groups_ += head + count * sizeof(image::Value);
+    if (in_groups_ > groups_.size()) fail_group("lies within another one");
   }
 
   static std::size_t check_bitmap(std::span<const std::byte> rest, std::size_t begin) {
@@ -214,6 +206,7 @@ class TrieCheck {
   std::span<const std::byte> groups_;
   const ValueCheck& values_;
   std::vector<std::uint8_t> depth_;  // of each node that was claimed
+  std::size_t in_groups_ = 0;        // bytes of the groups looked at so far
 };
 
 }  // namespace
@@ -243,13 +236,38 @@ bool is_image(std::span<const std::byte> bytes) noexcept {
          std::memcmp(bytes.data(), image::kMagic.data(), image::kMagic.size()) == 0;
 }
 
+Header checked_header(std::span<const std::byte> begin) {
+  if (!is_image(begin)) fail("header", "this is no image of number data");
+  if (begin.size() < sizeof(Header))
+    fail("header", fmt::format("cut after {} of {} bytes", begin.size(), sizeof(Header)));
+  Header header;
+  std::memcpy(&header, begin.data(), sizeof header);
+  if (header.version != image::kVersion)
+    fail("header", fmt::format("version {}, and this cpss reads version {}: build it anew",
+                               header.version, image::kVersion));
+  if (header.header_bytes != sizeof(Header)) fail("header", "it has another size");
+  if (header.checksum != image::checksum(begin.first(offsetof(Header, checksum))))
+    fail("header", "its checksum does not fit");
+  if (header.source.back() != '\0') fail("header", "its source has no end");
+  return header;
+}
+
 void check_image(std::span<const std::byte> bytes) {
-  check_header(bytes);
-  for (std::size_t i = 0; i < image::kParts; ++i) check_part(bytes, static_cast<PartId>(i));
+  const Header header = checked_header(bytes);
+  if (header.image_bytes != bytes.size())
+    fail("header",
+         fmt::format("the image has {} bytes, and {} are there", header.image_bytes, bytes.size()));
+  std::size_t behind = sizeof(Header);
+  for (std::size_t i = 0; i < image::kParts; ++i)
+    behind = check_part(bytes, static_cast<PartId>(i), behind);
+  if (behind != bytes.size()) fail("header", "there is something behind the last part");
   const ValueCheck values(image::bytes_of(bytes, PartId::values));
-  if (values.count() != image::header_of(bytes).values)
+  if (values.count() != header.values)
     fail(name_of(PartId::values), "there are more or fewer than the header says");
-  if (image::columns_of(bytes).empty()) fail(name_of(PartId::columns), "there are none");
+  if (std::ranges::none_of(image::columns_of(bytes), [](const std::string& column) {
+        return is_same_column(column, NumberColumns::kPrefix);
+      }))
+    fail(name_of(PartId::columns), "none is that of the prefix");
   TrieCheck(bytes, values).check(image::items_of<image::RootEntry>(bytes, PartId::root));
 }
 

@@ -50,9 +50,13 @@ std::uint64_t checksum(std::span<const std::byte> bytes) noexcept;
 // Whether the bytes begin as an image does: else they may be CSV.
 bool is_image(std::span<const std::byte> bytes) noexcept;
 
-// Throws ImageError unless the image is whole, has the checksums that it names, and is one that a
-// search cannot leave, whatever else is wrong with it: every place in it lies within its part, and
-// the trie is a tree. `bytes` begin at a multiple of image::kAlignment.
+// The header that the bytes begin with. Throws ImageError unless it is one, and whole.
+image::Header checked_header(std::span<const std::byte> begin);
+
+// Throws ImageError unless the image is whole, has the checksums that it names and nothing between
+// its parts, and is one that a search cannot leave, whatever else is wrong with it: every place in
+// it lies within its part, the trie is a tree, and no group lies within another one. One of its
+// columns is that of the prefix. `bytes` begin at a multiple of image::kAlignment.
 void check_image(std::span<const std::byte> bytes);
 
 }  // namespace cpss

@@ -55,7 +55,6 @@ std::span<NumberRow> take_while_digit(std::span<NumberRow>& rows, unsigned depth
 
 BuiltImage::BuiltImage(GrowingArray<NumberRow>& rows, ValuePool values, const About& about)
     : values_(std::move(values)) {
-  header_.rows = rows.size();
   join_routes(rows);
   header_.prefixes = rows.size();
   root_.grow(image::kRootEntries);
@@ -76,6 +75,7 @@ void BuiltImage::join_routes(GrowingArray<NumberRow>& rows) {
       routes.at(count) = rows[first + count].value;
     const image::Value value =
         count == 1 ? routes[0] : values_.join(std::span(routes).first(count));
+    header_.rows += values_.view().routes(value);
     rows[kept++] = {prefix.packed(), value, rows[first].line};
     first += count;
   }
@@ -274,8 +274,12 @@ void BuiltImage::finish(const About& about) {
   header_.serial = about.serial;
   header_.built_s = about.built_s;
   header_.values = values_.size();
-  const std::string_view source = about.source.substr(0, header_.source.size() - 1);
-  std::ranges::copy(source, header_.source.begin());
+  std::size_t room = std::min(about.source.size(), header_.source.size() - 1);
+  // No part of a character of UTF-8 (RFC 3629, section 3).
+  while (room > 0 && room < about.source.size() &&
+         (static_cast<unsigned char>(about.source[room]) & 0xc0) == 0x80)
+    --room;
+  std::ranges::copy(about.source.substr(0, room), header_.source.begin());
   std::size_t offset = sizeof(image::Header);
   const auto all = parts();
   for (std::size_t i = 0; i < image::kParts; ++i) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -64,6 +65,7 @@ void NumberColumns::begin(std::string_view first_line, CsvLine& fields, Problems
     }
     names_[field] = ours;
   }
+  take_known_ones();
   check_names(problems);
   if (const auto prefix = place_of(kPrefix, names_))
     prefix_ = *prefix;
@@ -78,6 +80,18 @@ void NumberColumns::begin(std::string_view first_line, CsvLine& fields, Problems
                  fmt::format("no column 'change', which says 'set' or 'remove', among those that "
                              "the first line names: {}",
                              list_of_names(names_)));
+}
+
+void NumberColumns::take_known_ones() {
+  std::vector<std::size_t> places;  // of each field, among the known ones
+  for (std::string& name : names_) {
+    const auto place = place_of(name, format_.known);
+    if (place) name = format_.known[*place];
+    places.push_back(place.value_or(format_.known.size()));
+  }
+  order_.resize(names_.size());
+  std::iota(order_.begin(), order_.end(), std::size_t{0});
+  std::ranges::stable_sort(order_, {}, [&](std::size_t field) { return places[field]; });
 }
 
 // The separator at which the line has a column `prefix`; if there is none, the one that yields the
@@ -116,7 +130,7 @@ void NumberColumns::check_names(Problems& problems) const {
 
 std::vector<std::string> NumberColumns::names() const {
   std::vector<std::string> kept;
-  for (std::size_t i = 0; i < names_.size(); ++i)
+  for (const std::size_t i : order_)
     if (!names_[i].empty() && change_ != i) kept.push_back(names_[i]);
   return kept;
 }

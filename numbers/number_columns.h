@@ -23,6 +23,9 @@ struct NumberFormat {
   // Our name of a column, and what the data call it: its name, or, without a header, its number,
   // from 1. Columns that are not named here keep their names; without a header they are left out.
   std::vector<std::pair<std::string, std::string>> names;
+  // Columns that keep these names and this order, however the data spell and order them; other
+  // ones come behind them.
+  std::vector<std::string> known;
   // A column `change` says of each row whether it is to be set or removed; which other columns
   // there are, and whether a removed row has any value, does not matter.
   bool changes = false;
@@ -47,16 +50,20 @@ class NumberColumns {
   std::size_t prefix() const noexcept { return prefix_; }
   std::optional<std::size_t> priority() const noexcept { return priority_; }
   std::optional<std::size_t> change() const noexcept { return change_; }
+  // The fields in the order in which rows say them.
+  const std::vector<std::size_t>& order() const noexcept { return order_; }
   // Those that rows say something of, in order: neither those that are left out, nor `change`.
   std::vector<std::string> names() const;
 
  private:
+  void take_known_ones();
   void find_separator(std::string_view line, CsvLine& fields);
   void check_names(Problems& problems) const;
 
   const NumberFormat& format_;
   char separator_ = ',';
   std::vector<std::string> names_;
+  std::vector<std::size_t> order_;
   std::size_t prefix_ = 0;
   std::optional<std::size_t> priority_;
   std::optional<std::size_t> change_;

@@ -1,5 +1,6 @@
 // Number data in memory: an image (image_format.h) in a sealed memfd (memfd_create(2)), so that
-// nobody can change or shorten it while it is read, and processes can share it.
+// nobody can change or shorten it while it is read, and processes can share it; in huge pages, where
+// they are to be had.
 //
 // Constant after construction: any thread.
 #pragma once
@@ -55,7 +56,7 @@ class NumberData {
   // Takes over a memfd that holds an image. If it is not sealed, seals it, and then checks it.
   NumberData(FileDescriptor file, const std::string& source);
 
-  static FileDescriptor copy_of(ByteSource& bytes);
+  static FileDescriptor copy_of(UnpackedSource& bytes, const std::string& source);
 
   FileDescriptor file_;
   std::span<const std::byte> image_;

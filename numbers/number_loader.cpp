@@ -143,8 +143,9 @@ class Loader {
     return std::nullopt;
   }
 
+  // Where there is none, the row is the first one of its prefix.
   std::optional<std::uint8_t> priority_in(const std::vector<std::string_view>& fields) {
-    if (!columns_.priority()) return 0;
+    if (!columns_.priority() || fields[*columns_.priority()].empty()) return 0;
     const std::string_view text = fields[*columns_.priority()];
     unsigned priority = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), priority);
@@ -158,7 +159,7 @@ class Loader {
   bool make_text(const std::vector<std::string_view>& fields) {
     bool good = true;
     text_.clear();
-    for (std::size_t i = 0; i < fields.size(); ++i) {
+    for (const std::size_t i : columns_.order()) {
       const std::string& name = columns_.name(i);
       if (i == columns_.prefix() || columns_.change() == i || fields[i].empty() || name.empty())
         continue;
@@ -224,11 +225,13 @@ class Loader {
 }  // namespace
 
 BuiltImage build_image(LoadedNumbers numbers, std::string_view source,
-                       std::optional<std::uint64_t> serial) {
+                       std::optional<std::uint64_t> serial) try {
   const auto now = static_cast<std::uint64_t>(std::time(nullptr));
   return {numbers.rows,
           std::move(numbers.values),
           {std::move(numbers.columns), source, serial.value_or(now), now}};
+} catch (const std::length_error& error) {
+  throw NumberDataError(fmt::format("{}: {}", source, error.what()));
 }
 
 LoadedNumbers load_numbers(ByteSource& bytes, std::string_view source, const NumberFormat& format,

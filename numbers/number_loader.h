@@ -30,7 +30,8 @@ struct LoadedNumbers {
   std::vector<std::string> columns;
 };
 
-// Builds their image; uses their memory up. `serial`: none: the time, in seconds.
+// Builds their image; uses their memory up. `serial`: none: the time, in seconds. Throws
+// NumberDataError if they are too many, std::bad_alloc.
 BuiltImage build_image(LoadedNumbers numbers, std::string_view source,
                        std::optional<std::uint64_t> serial = {});
 

@@ -206,9 +206,7 @@ DataFigures LookupService::figures() const {
 }
 
 std::string LookupService::description() const {
-  const NumberData& numbers = numbers_.current();
-  return fmt::format("lookup: {} prefixes from {}", numbers.about().prefixes,
-                     image::source_of(numbers.image()));
+  return fmt::format("lookup: {} prefixes from {}", numbers_.current().about().prefixes, from_);
 }
 
 std::unique_ptr<Service> make_lookup(const ServiceSettings& settings) {
@@ -226,9 +224,9 @@ std::unique_ptr<Service> make_lookup(const ServiceSettings& settings) {
                           "prefixes reserved for fiction",
                           numbers.about().prefixes));
   }
-  LookupService::Load again;
-  if (settings.numbers_file) again = [settings] { return load(settings); };
-  return std::make_unique<LookupService>(std::move(numbers), std::move(again));
+  if (!settings.numbers_file) return std::make_unique<LookupService>(std::move(numbers));
+  return std::make_unique<LookupService>(
+      std::move(numbers), [settings] { return load(settings); }, *settings.numbers_file);
 }
 
 }  // namespace cpss

@@ -25,9 +25,9 @@ namespace cpss {
 class LookupService final : public Service, public ReloadableData {
  public:
   using Load = std::function<NumberData()>;
-  // `load`: loads the data again, from where they came; empty: they are never loaded anew.
-  explicit LookupService(NumberData numbers, Load load = {})
-      : load_(std::move(load)), numbers_(std::move(numbers)) {}
+  // `load`: loads the data again, from `from`; empty: they are never loaded anew.
+  explicit LookupService(NumberData numbers, Load load = {}, std::string from = {})
+      : load_(std::move(load)), from_(std::move(from)), numbers_(std::move(numbers)) {}
 
   std::unique_ptr<LaneState> make_lane_state() const override;
   ReloadableData* reloadable_data() override { return this; }
@@ -52,6 +52,7 @@ class LookupService final : public Service, public ReloadableData {
   static void process_chunk(std::span<Message> chunk, const NumberData& numbers) noexcept;
 
   const Load load_;
+  const std::string from_;                   // for the log: an image may name what it was built of
   mutable Generations<NumberData> numbers_;  // its readers are registered by a constant service
 };
 

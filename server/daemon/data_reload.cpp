@@ -6,7 +6,9 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <new>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +26,7 @@
 #include "base/passed_descriptor.h"
 #include "server/daemon/log.h"
 #include "server/daemon/machine.h"
+#include "stats/format_count.h"
 #include "stats/machine_clock.h"
 
 namespace cpss {
@@ -55,6 +58,7 @@ DataReload::DataReload(Source source, StatsRegion& region)
     : source_(std::move(source)), data_(source_.data), region_(region) {
   if (data_ == nullptr) return;
   note_new_data(source_.load_time);
+  first_bytes_ = state_.bytes;
   show();
 }
 
@@ -147,16 +151,27 @@ void DataReload::begin() {
   fail(fmt::format("no process can be started: {}", std::strerror(errno)));
 }
 
+std::uint64_t DataReload::memory_left() const {
+  // Which ones are still read is not known: the largest ones may be.
+  std::vector<std::uint64_t> older = older_bytes_;
+  std::ranges::sort(older, std::greater{});
+  older.resize(std::min<std::size_t>(older.size(), state_.older));
+  const std::uint64_t now = std::reduce(older.begin(), older.end(), state_.bytes);
+  const std::uint64_t whole = *source_.memory_left + first_bytes_;
+  return whole > now ? whole - now : 0;
+}
+
 // Only what a copy of one thread of many may do (fork(2)): no lock of ours is taken, and malloc is
 // one of the things that glibc keeps in order.
 void DataReload::run_child(int answer) const noexcept {
   ::prctl(PR_SET_NAME, "reload");
   be_the_first_to_be_killed();
   ::setpriority(PRIO_PROCESS, 0, kLowestPriority);
-  if (source_.memory_left) limit_memory_to(*source_.memory_left);
+  if (source_.memory_left) limit_memory_to(memory_left());
   try {
     const FileDescriptor prepared = data_->prepare();
-    pass(answer, {}, prepared.get());
+    // Main reads the text where it had no place for a descriptor.
+    pass(answer, "the server has no descriptor left for them (ulimit -n)", prepared.get());
   } catch (const std::bad_alloc&) {
     pass(answer, "there is too little memory for new data beside those in use");
   } catch (const std::exception& error) {
@@ -180,13 +195,22 @@ void DataReload::take_answer() {
 
 void DataReload::adopt(FileDescriptor prepared) {
   try {
+    if (state_.older == 0) older_bytes_.clear();
+    older_bytes_.push_back(state_.bytes);
     data_->adopt(std::move(prepared));
+    // At once, where no lane of this process reads them: a process that is forked before the next
+    // look would keep them.
+    data_->reclaim();
     const auto took = std::chrono::steady_clock::now() - begin_;
     note_new_data(took);
     ++state_.older;  // until the next look: those of before may still be read
     show();
-    log::info(fmt::format("reload: {}, loaded in {} ms", data_->description(),
-                          std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+    log::info(fmt::format(
+        "reload: {}, loaded in {} ms: generation {}, {} rows, {} values, {}, "
+        "serial {}",
+        data_->description(), std::chrono::duration_cast<std::chrono::milliseconds>(took).count(),
+        state_.generation, format_count(state_.rows), format_count(state_.values),
+        format_bytes(state_.bytes), state_.serial));
   } catch (const std::exception& error) {
     fail(error.what());
   }

@@ -34,7 +34,7 @@ class DataReload {
     ReloadableData* data = nullptr;                 // null: the service has none
     std::chrono::nanoseconds load_time = {};        // of the first ones
     std::vector<std::string> lanes = {};            // in the order of ReloadableData::keeper()
-    std::optional<std::uint64_t> memory_left = {};  // bytes for the child; none: no limit
+    std::optional<std::uint64_t> memory_left = {};  // bytes beside the first ones; none: no limit
   };
   DataReload(Source source, StatsRegion& region);
   // Ends a reload that is under way.
@@ -52,6 +52,8 @@ class DataReload {
 
  private:
   void begin();
+  // For the child: what the server has left, without what the data take more than at its start.
+  std::uint64_t memory_left() const;
   [[noreturn]] void run_child(int answer) const noexcept;
   void take_answer();
   void adopt(FileDescriptor prepared);
@@ -72,7 +74,9 @@ class DataReload {
   pid_t child_ = 0;      // 0: none
   FileDescriptor answer_;
   std::chrono::steady_clock::time_point begin_;
-  bool told_of_old_ = false;  // that lanes keep older data
+  bool told_of_old_ = false;                // that lanes keep older data
+  std::uint64_t first_bytes_ = 0;           // of the first data
+  std::vector<std::uint64_t> older_bytes_;  // of those before; some may be freed already
 };
 
 }  // namespace cpss

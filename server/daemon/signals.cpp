@@ -59,12 +59,10 @@ EndSignals::EndSignals(bool children) : set_(meaningless_set()) {
     if (!is_ignored(signal)) sigaddset(&set_, signal);
   add_default_ones(kTimeLimits, set_);
   sigaddset(&set_, SIGHUP);
-  if (children) {
-    // The process that started us may ignore it, which outlives exec, and then the kernel does not
-    // tell us how a child has ended (sigaction(2)).
-    signal(SIGCHLD, SIG_DFL);
-    sigaddset(&set_, SIGCHLD);
-  }
+  // The process that started us may ignore it, which outlives exec, and then the kernel does not
+  // tell us how a child has ended (sigaction(2)). Every server may have one, which loads data.
+  signal(SIGCHLD, SIG_DFL);
+  if (children) sigaddset(&set_, SIGCHLD);
   pthread_sigmask(SIG_BLOCK, &set_, nullptr);
 }
 

@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <random>
 
 #include <fmt/format.h>
@@ -12,19 +11,17 @@
 
 #include "config/documents.h"
 #include "tests/config/load_support.h"
+#include "tests/support/from_environment.h"
 #include "tests/support/sanitizers.h"
 
 namespace cpss {
 namespace {
 
+using test::from_environment;
+
 // Copying the sanitizers' shadow memory makes fork(2) slow.
 constexpr unsigned kDefaultMutations = kSanitized ? 1'000 : 10'000;
 constexpr auto kLongestLoad = std::chrono::seconds(30);  // the parser's own limits are shorter
-
-unsigned from_environment(const char* name, unsigned otherwise) {
-  const char* wanted = std::getenv(name);
-  return wanted == nullptr ? otherwise : static_cast<unsigned>(std::strtoul(wanted, nullptr, 10));
-}
 
 // Writes one file again and again.
 class MutantFile {

@@ -1,6 +1,5 @@
 // The end of a server: it answers what it received before the signal, the kernel keeps and counts
 // what comes later, and a server that cannot finish still closes its ledger.
-#include <cstdlib>
 #include <set>
 #include <thread>
 
@@ -14,6 +13,7 @@
 #include "tests/end_to_end/udp_client.h"
 #include "tests/support/eventually.h"
 #include "tests/support/flood.h"
+#include "tests/support/from_environment.h"
 
 namespace cpss {
 namespace {
@@ -63,6 +63,21 @@ TEST_F(Drain, EveryMessageInsideIsAnsweredAndArrives) {
   server.expect_ledger_balances();
   EXPECT_EQ(server.ledger("answered"), 1500u);
   EXPECT_EQ(server.stats().at("state"), "stopped");
+}
+
+// It asks for data, not for the end: it is no second signal.
+TEST_F(Drain, AHangupChangesNothing) {
+  ServerProcess server(program::kTestServer, gated());
+  UdpClient client(server.address());
+  send_numbered(client, 100);
+  wait_until_inside(server, 100);
+  server.process().signal(SIGTERM);
+  server.wait_until_draining();
+  for (int i = 0; i < 3; ++i) server.process().signal(SIGHUP);
+  EXPECT_FALSE(server.process().wait(std::chrono::milliseconds(300)));
+  open_gate();
+  EXPECT_EQ(different_replies(client, 100), 100u);
+  server.expect_to_end_well();
 }
 
 TEST_F(Drain, WhatTheKernelHeldAtTheSignalIsAnsweredToo) {
@@ -140,9 +155,8 @@ TEST_F(Drain, TimeOutWhileRepliesCannotBeSent) {
 
 // K06. A hundredth of the repetitions of scripts/check, which sets REPETITIONS.
 TEST_F(Drain, UnderLoadAgainAndAgain) {
-  const char* repetitions = std::getenv("REPETITIONS");
-  const int runs = repetitions == nullptr ? 10 : std::atoi(repetitions);
-  for (int run = 0; run < runs; ++run) {
+  const unsigned runs = test::from_environment("REPETITIONS", 10);
+  for (unsigned run = 0; run < runs; ++run) {
     SCOPED_TRACE(run);
     ServerProcess server(program::kServer, {{"CPSS_SERVICE", "echo"},
                                             {"CPSS_RECV_THREADS", run % 2 == 0 ? "1" : "2"}});

@@ -13,6 +13,7 @@
 #include "tests/end_to_end/udp_client.h"
 #include "tests/support/eventually.h"
 #include "tests/support/flood.h"
+#include "tests/support/from_environment.h"
 #include "tests/support/namespace.h"
 #include "tests/support/run_isolated.h"
 #include "tests/support/sanitizers.h"
@@ -226,15 +227,14 @@ TEST(Faults, UnreachablePeerAmongOthers) {
 // Half of the requests are valid ones with 1 to 3 bytes changed, half are noise. scripts/check
 // raises their number to a million with MUTATIONS.
 TEST(Faults, MutatedRequests) {
-  const char* variable = std::getenv("MUTATIONS");
-  const int count = variable == nullptr ? 10'000 : std::atoi(variable);
+  const unsigned count = test::from_environment("MUTATIONS", 10'000);
   ServerProcess server(program::kServer, {});
   Flood flood(server.address(), 1);
   std::mt19937_64 random(42);
   const auto below = [&](std::size_t limit) { return random() % limit; };
   std::uint64_t sent = 0;
   // In parts, so that no full buffer loses any.
-  for (int part = 0; part < count; part += 1000) {
+  for (unsigned part = 0; part < count; part += 1000) {
     sent += flood
                 .send(1000,
                       [&](std::size_t, std::uint64_t, std::span<std::byte> room) -> std::size_t {

@@ -6,6 +6,7 @@ const std::string kServer = CPSS_PROGRAM_CPSSD;
 const std::string kTestServer = CPSS_PROGRAM_CPSSD_TEST;
 const std::string kGetstat = CPSS_PROGRAM_GETSTAT;
 const std::string kBlast = CPSS_PROGRAM_UDPBLAST;
+const std::string kNumbers = CPSS_PROGRAM_CPSS_NUMBERS;
 const std::string kFailingCalls = CPSS_PROGRAM_FAILING_CALLS;
 
 nlohmann::json stats_of(const std::string& stats_file) {

@@ -13,7 +13,8 @@ namespace cpss::program {
 extern const std::string kServer;      // cpssd
 extern const std::string kTestServer;  // cpssd with misbehaving services and sockets
 extern const std::string kGetstat;
-extern const std::string kBlast;  // udpblast
+extern const std::string kBlast;    // udpblast
+extern const std::string kNumbers;  // cpss-numbers
 // failing-calls (failing_calls_main.cpp): runs a program with system calls that fail.
 extern const std::string kFailingCalls;
 

@@ -2,15 +2,20 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
-#include <span>
+#include <filesystem>
+#include <fstream>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,10 +36,19 @@ namespace {
 
 using testing::HasSubstr;
 
-// Rows that all say the same, so that a reply of two generations would be seen.
-std::string data(const std::string& gateway, int rows = 1'000) {
-  std::string csv = "prefix,gateway\n";
-  for (int i = 0; i < rows; ++i) csv += fmt::format("{},{}\n", 12015550000 + i, gateway);
+constexpr int kLastingRows = 100;
+
+// Rows that are in all data, so that a client can check replies whatever the generation.
+std::string lasting_rows() {
+  std::string csv;
+  for (int i = 0; i < kLastingRows; ++i) csv += fmt::format("{},same,same\n", 4930000000 + i);
+  return csv;
+}
+// The other rows say `name`, twice, so that a reply of two generations would be seen.
+std::string data(const std::string& name, int rows = 1'000) {
+  std::string csv = "prefix,gateway,rn\n" + lasting_rows();
+  for (int i = 0; i < rows - kLastingRows; ++i)
+    csv += fmt::format("{},{},{}\n", 12015550000 + i, name, name);
   return csv;
 }
 
@@ -47,21 +61,38 @@ class Reload : public testing::Test {
     write_file(other, csv);
     ASSERT_EQ(std::rename(other.c_str(), numbers_.c_str()), 0);
   }
+  // What a row says that is in no two data the same.
   static std::string gateway(UdpClient& client) {
-    constexpr std::string_view kNumber = "12015550001";
-    std::string request(native::kHeaderBytes, '\0');
-    native::write_header(std::as_writable_bytes(std::span(request)),
-                         {.kind = static_cast<std::uint8_t>(native::Kind::request),
-                          .code = static_cast<std::uint16_t>(native::RequestCode::lookup),
-                          .body_length = kNumber.size(),
-                          .transaction = 1});
-    request += kNumber;
-    request.resize(128, '\0');
-    const std::string reply = client.ask(request).value_or("");
-    const std::size_t begin = reply.find(";gateway=");
-    if (begin == std::string::npos) return "none";
-    const std::string rest = reply.substr(begin + std::string_view(";gateway=").size());
-    return rest.substr(0, rest.find('\0'));
+    const std::string reply =
+        client.ask(lookup_request("12015550001", 1, native::kHeaderBytes + 112)).value_or("");
+    const auto value = [&reply](std::string_view column) -> std::string {
+      const std::size_t begin = reply.find(column);
+      if (begin == std::string::npos) return "none";
+      const std::string rest = reply.substr(begin + column.size());
+      return rest.substr(0, rest.find_first_of(std::string_view("\0;", 2)));
+    };
+    EXPECT_EQ(value(";gateway="), value(";rn="));
+    return value(";gateway=");
+  }
+  // Asks for lasting rows until it is stopped, and checks the replies.
+  Program blast(const ServerProcess& server) const {
+    return Program({program::kBlast, "-p", std::to_string(server.port()), "--service", "lookup",
+                    "--data", asked_, "--size", "128", "--count", "1000000000", "-l", "300", "-q",
+                    "64", "--json"});
+  }
+  // Its report.
+  static nlohmann::json stop(Program& blast) {
+    blast.signal(SIGINT);
+    EXPECT_TRUE(blast.wait(kPatience));
+    return nlohmann::json::parse(blast.output());
+  }
+  // How many number data a process maps.
+  static int mapped_data(pid_t process) {
+    std::ifstream maps(fmt::format("/proc/{}/maps", process));
+    int found = 0;
+    for (std::string line; std::getline(maps, line);)
+      found += line.find("/memfd:cpss-numbers") != std::string::npos;
+    return found;
   }
   static int said(ServerProcess& server, const std::string& text) {
     const std::string log = server.process().errors();
@@ -89,6 +120,7 @@ class Reload : public testing::Test {
 
   const TemporaryFolder folder_;
   const std::string numbers_ = folder_.write("numbers.csv", data("old"));
+  const std::string asked_ = folder_.write("asked.csv", "prefix,gateway,rn\n" + lasting_rows());
 };
 
 TEST_F(Reload, AnswersFromTheNewData) {
@@ -102,15 +134,14 @@ TEST_F(Reload, AnswersFromTheNewData) {
   const nlohmann::json shown = server.stats().at("data");
   EXPECT_EQ(shown.at("generation"), 2);
   EXPECT_EQ(shown.at("rows"), 2'000);
-  EXPECT_EQ(shown.at("source"), numbers_);
+  EXPECT_EQ(shown.at("source"), numbers_.substr(0, 63)) << "what an image has room for";
   EXPECT_EQ(shown.at("failed_reloads"), 0);
   server.expect_clean_end();
 }
 
 TEST_F(Reload, ManyTimesUnderLoadNothingIsLostAndEachReplyIsOfOneGeneration) {
   ServerProcess server(program::kServer, settings());
-  Program blast({program::kBlast, "-p", std::to_string(server.port()), "--service", "lookup",
-                 "--count", "100000000", "-l", "4", "-q", "64"});
+  Program load = blast(server);
   UdpClient client(server.address());
   for (int i = 0; i < 20; ++i) {
     const std::string next = fmt::format("gw{}", i);
@@ -119,7 +150,65 @@ TEST_F(Reload, ManyTimesUnderLoadNothingIsLostAndEachReplyIsOfOneGeneration) {
     ASSERT_TRUE(says(server, "reload: lookup: 1000 prefixes", i + 1)) << server.process().errors();
     EXPECT_EQ(gateway(client), next);
   }
-  EXPECT_EQ(blast.wait(std::chrono::seconds(60)), 0) << blast.output() << blast.errors();
+  EXPECT_TRUE(load.running());
+  const nlohmann::json report = stop(load);
+  EXPECT_GT(report.at("replied"), 1'000);
+  EXPECT_EQ(report.at("wrong"), 0);
+  EXPECT_EQ(report.at("lost"), 0);
+  // Whatever lanes have read is freed.
+  EXPECT_TRUE(eventually([&] { return server.stats().at("data").at("older") == 0; }));
+  EXPECT_EQ(mapped_data(server.process().pid()), 1);
+  server.expect_clean_end();
+}
+
+TEST_F(Reload, TakesDataOfEveryKindInTurn) {
+  ServerProcess server(program::kServer, settings());
+  UdpClient client(server.address());
+  const std::string image = folder_.file("image");
+  const std::string csv = folder_.write("image.csv", data("image"));
+  ASSERT_EQ(run_program({program::kNumbers, "build", csv, "-o", image, "--serial", "17"}).code, 0);
+  std::rename(image.c_str(), numbers_.c_str());
+  server.process().signal(SIGHUP);
+  EXPECT_TRUE(says(server, "generation 2, 1,000 rows, 2 values, "));
+  EXPECT_TRUE(says(server, ", serial 17"));
+  EXPECT_EQ(gateway(client), "image");
+  replace(data("packed"));
+  ASSERT_EQ(
+      run_program({"/bin/sh", "-c", "gzip -c \"$0\" >\"$0.gz\" && mv \"$0.gz\" \"$0\"", numbers_})
+          .code,
+      0);
+  server.process().signal(SIGHUP);
+  EXPECT_TRUE(says(server, "generation 3, "));
+  EXPECT_EQ(gateway(client), "packed");
+  // What is served does not lie in the file: nobody can cut it.
+  std::filesystem::resize_file(numbers_, 0);
+  EXPECT_EQ(gateway(client), "packed");
+  server.process().signal(SIGHUP);
+  EXPECT_TRUE(says(server, numbers_ + ": is empty"));
+  EXPECT_EQ(gateway(client), "packed");
+  server.expect_clean_end();
+}
+
+// A shell may have it ignored; then the kernel does not tell how a child ended.
+TEST_F(Reload, ToldWhyItFailedWhereSigchldWasIgnored) {
+  ServerProcess server({"/usr/bin/env", "--ignore-signal=CHLD", program::kServer}, settings());
+  make_endless();
+  server.process().signal(SIGHUP);
+  const FileDescriptor writer = wait_until_it_is_read();
+  kill(children_of(server.process().pid()).begin()->first, SIGKILL);
+  EXPECT_TRUE(says(server, "did not finish: it was ended by 'Killed'"));
+  server.expect_clean_end();
+}
+
+// The process that loads is the first to go if memory runs out, and the last to get a CPU.
+TEST_F(Reload, IsOfAProcessThatNeedsLittle) {
+  ServerProcess server(program::kServer, settings());
+  make_endless();
+  server.process().signal(SIGHUP);
+  const FileDescriptor writer = wait_until_it_is_read();
+  const pid_t child = children_of(server.process().pid()).begin()->first;
+  EXPECT_EQ(read_file(fmt::format("/proc/{}/oom_score_adj", child)), "1000\n");
+  EXPECT_EQ(getpriority(PRIO_PROCESS, static_cast<id_t>(child)), 19);
   server.expect_clean_end();
 }
 
@@ -282,14 +371,13 @@ TEST_F(ReloadOfProcesses, ReachesAllOfThem) {
 // A process that is killed at any moment of a reload is replaced by one that has the newest data.
 TEST_F(ReloadOfProcesses, WithOneKilledInEach) {
   ServerProcess server(program::kServer, prefork());
-  Program blast({program::kBlast, "-p", std::to_string(server.port()), "--service", "lookup",
-                 "--count", "2000000", "-l", "2", "-q", "64"});
-  constexpr std::uint64_t kReloads = 10;
+  Program load = blast(server);
+  constexpr std::uint64_t kReloads = 20;
   for (std::uint64_t i = 1; i <= kReloads; ++i) {
     const std::string next = fmt::format("gw{}", i);
     replace(data(next));
     server.process().signal(SIGHUP);
-    std::this_thread::sleep_for(std::chrono::milliseconds(13 * i));
+    std::this_thread::sleep_for(std::chrono::milliseconds(13 * i % 200));
     const auto children = children_of(server.process().pid());
     const auto one = std::ranges::find_if(
         children, [](const auto& child) { return child.second.starts_with("proc-"); });
@@ -297,12 +385,47 @@ TEST_F(ReloadOfProcesses, WithOneKilledInEach) {
     kill(one->first, SIGKILL);
     ASSERT_TRUE(all_have(server, i + 1)) << server.stats().at("data");
     expect_all_answer(server, next);
+    // A process that has been started meanwhile has the newest data, and no others.
+    EXPECT_EQ(mapped_data(server.process().pid()), 1) << i;
+    for (const auto& [child, name] : children_of(server.process().pid())) {
+      if (!name.starts_with("proc-")) continue;
+      EXPECT_EQ(mapped_data(child), 1) << i << " " << name;
+    }
   }
-  blast.signal(SIGINT);
-  blast.wait(std::chrono::seconds(60));
+  EXPECT_EQ(stop(load).at("wrong"), 0);
   EXPECT_GE(server.stats().at("processes").at("lost"), kReloads);
   server.expect_clean_end();
 }
+
+class ReloadOfModels : public Reload, public testing::WithParamInterface<ModelUnderTest> {};
+
+TEST_P(ReloadOfModels, AnswersFromTheNewData) {
+  if (kSanitized && GetParam().name == "mp_prefork")
+    GTEST_SKIP() << "sanitizers and threads of a fork do not go together";
+  ServerProcess server(program::kServer, under(GetParam(), settings()));
+  UdpClient client(server.address());
+  EXPECT_EQ(gateway(client), "old");
+  for (std::uint64_t generation = 2; generation < 4; ++generation) {
+    const std::string next = fmt::format("gw{}", generation);
+    replace(data(next));
+    server.process().signal(SIGHUP);
+    ASSERT_TRUE(eventually([&] {
+      const nlohmann::json shown = server.stats().at("data");
+      return shown.at("generation") == generation && shown.at("older") == 0;
+    })) << server.stats().at("data");
+    EXPECT_EQ(gateway(client), next);
+  }
+  server.expect_clean_end();
+}
+
+std::vector<ModelUnderTest> models_and_deferring_ones() {
+  std::vector<ModelUnderTest> models = every_model();
+  models.push_back({"deferred", {{"CPSS_DEFER", "all"}}});
+  models.push_back({"deferred_to_workers", {{"CPSS_DEFER", "all"}, {"CPSS_WORKER_THREADS", "2"}}});
+  return models;
+}
+INSTANTIATE_TEST_SUITE_P(Models, ReloadOfModels, testing::ValuesIn(models_and_deferring_ones()),
+                         model_name);
 
 class HangupOfModels : public testing::TestWithParam<ModelUnderTest> {};
 

@@ -7,15 +7,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <zlib.h>
 
 #include "tests/numbers/made_numbers.h"
+#include "tests/numbers/packed.h"
 #include "tests/support/temporary_folder.h"
 
 namespace cpss {
 namespace {
 
 using test::numbers_of;
+using test::packed;
 using test::row_of;
 using testing::HasSubstr;
 
@@ -196,10 +197,18 @@ TEST(NumberCsv, RowsOfOnePrefixAreItsRoutesInOrderOfPriority) {
   EXPECT_EQ(numbers.about().prefixes, 2u);
 }
 
+// As data have it whose rows came of data without the column.
+TEST(NumberCsv, WithoutAPriorityARowIsTheFirst) {
+  const NumberData numbers = numbers_of("prefix,priority,gateway\n44,1,b\n44,,a\n");
+  EXPECT_EQ(row_of(numbers, "441"), "prefix=44;gateway=a;priority=1;gateway=b");
+  EXPECT_EQ(complaint("prefix,priority\n44,\n44,0\n"),
+            with_last_line("numbers.csv:3: prefix 44 with priority 0 is also on line 2"));
+}
+
 TEST(NumberCsv, RoutesHaveAPriorityOfTheirOwnAndThereAreEight) {
   EXPECT_EQ(complaint("prefix,priority\n44,1\n44,1\n"),
             with_last_line("numbers.csv:3: prefix 44 with priority 1 is also on line 2"));
-  for (const char* bad : {"", "16", "-1", "1x"})
+  for (const char* bad : {"16", "-1", "1x"})
     EXPECT_EQ(complaint(fmt::format("prefix,priority\n44,{}\n", bad)),
               with_last_line(fmt::format("numbers.csv:2: priority '{}' is not 0 to 15", bad)));
   std::string csv = "prefix,priority\n";
@@ -265,21 +274,6 @@ TEST(NumberCsv, DataWithoutAHeaderHaveTheColumnsThatAreNamed) {
   EXPECT_EQ(row_of(numbers, "45"), "prefix=45;rn=6");
   format.names = {{"prefix", "4"}};
   EXPECT_THROW(numbers_of("7|44|5\n", Rows::needed, format), NumberDataError);
-}
-
-std::string packed(std::string_view text) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string copy(text);
-  std::string result(deflateBound(&stream, copy.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(copy.data());
-  stream.avail_in = static_cast<uInt>(copy.size());
-  stream.next_out = reinterpret_cast<Bytef*>(result.data());
-  stream.avail_out = static_cast<uInt>(result.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  result.resize(stream.total_out);
-  deflateEnd(&stream);
-  return result;
 }
 
 TEST(NumberCsv, MayBePackedByGzip) {

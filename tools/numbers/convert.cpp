@@ -69,7 +69,7 @@ std::vector<std::string> joined(std::vector<std::string> first,
 
 int build(const Options& options) {
   const std::string& from = options.operands[0];
-  LoadedNumbers numbers = load_csv(from, options, false);
+  LoadedNumbers numbers = load_rows(from, options);
   write_image(build_image(std::move(numbers), from, options.serial), options.output);
   return kExitOk;
 }
@@ -112,7 +112,8 @@ int diff(const Options& options) {
 
 int apply(const Options& options) {
   const NumberData data = load(options.operands[0], options);
-  LoadedNumbers changes = load_csv(options.operands[1], options, true);
+  LoadedNumbers changes =
+      load_changes(options.operands[1], options, image::columns_of(data.image()));
   GrowingArray<NumberRow> old_rows = rows_of_image(data.image());
   GrowingArray<NumberRow> rows;
   ValueCopy copy(data.table().values(), changes.values);
@@ -134,7 +135,8 @@ int apply(const Options& options) {
   if (rows.size() == 0 && !options.allow_empty)
     throw NumberDataError(fmt::format("{}: no row is left (--allow-empty)", options.operands[1]));
   const auto now = static_cast<std::uint64_t>(std::time(nullptr));
-  const std::uint64_t serial = options.serial.value_or(std::max(now, data.about().serial + 1));
+  const std::uint64_t next = std::max(data.about().serial, data.about().serial + 1);
+  const std::uint64_t serial = options.serial.value_or(std::max(now, next));
   write_image(build_image({std::move(rows), std::move(changes.values),
                            joined(image::columns_of(data.image()), changes.columns)},
                           image::source_of(data.image()), serial),

@@ -1,6 +1,7 @@
 #include "tools/numbers/data_files.h"
 
 #include <cstdio>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -11,6 +12,15 @@ namespace {
 
 Rows rows_of(const Options& options) {
   return options.allow_empty ? Rows::may_be_none : Rows::needed;
+}
+
+LoadedNumbers load_csv(const std::string& path, const NumberFormat& format, Rows rows) {
+  WatchedFile file(path);
+  UnpackedSource unpacked(file, path);
+  const std::string_view begin = unpacked.peek(image::kMagic.size());
+  if (is_image(std::as_bytes(std::span(begin))))
+    throw NumberDataError(fmt::format("{}: is an image; CSV data are needed here", path));
+  return load_numbers(unpacked, path, format, rows);
 }
 
 }  // namespace
@@ -41,15 +51,16 @@ NumberData load(const std::string& path, const Options& options) {
   return NumberData::load(file, path, options.format, rows_of(options));
 }
 
-LoadedNumbers load_csv(const std::string& path, const Options& options, bool changes) {
-  WatchedFile file(path);
-  UnpackedSource unpacked(file, path);
-  const std::string_view begin = unpacked.peek(image::kMagic.size());
-  if (is_image(std::as_bytes(std::span(begin))))
-    throw NumberDataError(fmt::format("{}: is an image; CSV data are needed here", path));
+LoadedNumbers load_rows(const std::string& path, const Options& options) {
+  return load_csv(path, options.format, rows_of(options));
+}
+
+LoadedNumbers load_changes(const std::string& path, const Options& options,
+                           std::vector<std::string> columns) {
   NumberFormat format = options.format;
-  format.changes = changes;
-  return load_numbers(unpacked, path, format, changes ? Rows::may_be_none : rows_of(options));
+  format.changes = true;
+  format.known = std::move(columns);
+  return load_csv(path, format, Rows::may_be_none);
 }
 
 }  // namespace cpss::numbers_tool

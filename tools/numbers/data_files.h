@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "numbers/byte_source.h"
 #include "numbers/number_data.h"
@@ -26,7 +27,10 @@ class WatchedFile final : public ByteSource {
 
 // An image, or the image of CSV data.
 NumberData load(const std::string& path, const Options& options);
-// CSV alone: rows as they are, or, with `changes`, changes of rows.
-LoadedNumbers load_csv(const std::string& path, const Options& options, bool changes);
+// CSV alone: rows.
+LoadedNumbers load_rows(const std::string& path, const Options& options);
+// CSV alone: changes of rows of an image with these columns.
+LoadedNumbers load_changes(const std::string& path, const Options& options,
+                           std::vector<std::string> columns);
 
 }  // namespace cpss::numbers_tool

@@ -75,7 +75,8 @@ int info(const Options& options) {
   for (std::size_t i = 0; i < image::kParts; ++i)
     json["parts"][image::kPartNames[i]] = about.parts[i].bytes;
   if (options.json) {
-    print(json.dump() + "\n");
+    // Names may be of any encoding; JSON is UTF-8.
+    print(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     return kExitOk;
   }
   std::string columns;

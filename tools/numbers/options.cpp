@@ -175,7 +175,8 @@ std::string help_text() {
       << "\nA FILE is an image or CSV data; so are A and B.\n\n"
       << description()
       << "\nExit codes: 0 good; 1 diff: A and B differ; 64 a wrong option; 66 data that cannot be\n"
-         "read or are wrong; 73 an output that cannot be written.\n";
+         "read or are wrong; 70 a limit was met, as of memory; 73 an output that cannot be\n"
+         "written.\n";
   return text.str();
 }
 

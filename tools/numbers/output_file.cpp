@@ -32,9 +32,12 @@ void print(std::string_view text) {
     throw OutputError(fmt::format("standard output: {}", std::strerror(errno)));
 }
 
-OutputFile::OutputFile(std::string path)
-    : path_(std::move(path)),
-      file_(::open(folder_of(path_).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, kMode)) {
+OutputFile::OutputFile(std::string path) : path_(std::move(path)) {
+  struct stat info {};
+  // Nobody wants /dev/null to become a file.
+  if (::lstat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
+    throw OutputError(fmt::format("{}: cannot be replaced: it is no file", path_));
+  file_ = FileDescriptor(::open(folder_of(path_).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, kMode));
   if (file_.valid()) return;
   temporary_ = temporary_for(path_);
   file_ =

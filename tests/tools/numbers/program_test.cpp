@@ -121,6 +121,75 @@ TEST_F(CpssNumbers, WhatDiffersApplied) {
   EXPECT_GT(nlohmann::json::parse(good({"info", c, "--json"})).at("serial"), 7);
 }
 
+// Changes may spell columns otherwise, bring new ones, and leave old ones out: what comes of it can
+// be written as CSV, and is the same when that is read.
+TEST_F(CpssNumbers, ChangesWithOtherColumnsApply) {
+  const std::string image = image_of(kData);
+  const std::string out = folder_.file("new");
+  const auto applied = [&](const std::string& from, const std::string& changes) {
+    good({"apply", from, folder_.write("changes", changes), "-o", out});
+    const std::string csv = good({"export", out});
+    const std::string again = image_of(csv, "again");
+    EXPECT_EQ(good({"export", again}), csv);
+    EXPECT_EQ(run({"diff", out, again}).code, 0);
+    return csv;
+  };
+  EXPECT_EQ(applied(image, "CHANGE,Prefix,GATEWAY,zone\nset,44,gw9,z\nset,45,gw8,\n"),
+            "prefix,priority,gateway,carrier,zone\n"
+            "1201555,0,gw1,Some,\n"
+            "12015550123,0,gw2,\"Other, Ltd\",\n"
+            "44,,gw9,,z\n"
+            "45,,gw8,,\n");
+  const auto json = nlohmann::json::parse(good({"info", out, "--json"}));
+  EXPECT_EQ(json.at("rows"), 4);
+  EXPECT_EQ(json.at("prefixes"), 4);
+  // Routes that nobody has changed are all still there.
+  good({"apply", image, folder_.write("changes", "change,prefix\nset,46\n"), "-o", out});
+  EXPECT_EQ(nlohmann::json::parse(good({"info", out, "--json"})).at("rows"), 5);
+  // Routes where there were none.
+  EXPECT_EQ(applied(image_of("prefix,gateway\n44,gw1\n45,gw2\n", "plain"),
+                    "change,prefix,priority,gateway\nset,45,3,gw3\nset,45,1,gw4\n"),
+            "prefix,gateway,priority\n44,gw1,\n45,gw4,1\n45,gw3,3\n");
+}
+
+// A serial never becomes smaller.
+TEST_F(CpssNumbers, TheHighestSerialStays) {
+  const std::string data = folder_.write("data", kData);
+  const std::string image = folder_.file("image"), out = folder_.file("new");
+  good({"build", data, "-o", image, "--serial", "18446744073709551615"});
+  good({"apply", image, folder_.write("changes", "change,prefix\nset,46\n"), "-o", out});
+  EXPECT_EQ(nlohmann::json::parse(good({"info", out, "--json"})).at("serial"),
+            18446744073709551615U);
+}
+
+// JSON is UTF-8, names of files are bytes; an image has room for 63 of them.
+TEST_F(CpssNumbers, InfoIsJsonWhateverNamesThereAre) {
+  const std::string image = folder_.file("image");
+  for (const std::string& name : {std::string("caf\xe9"), "x" + std::string(60, 'y') + "\xc3\xa9",
+                                  std::string(70, 'z') + "\xc3\xa9"}) {
+    const std::string folder = std::filesystem::current_path();
+    std::filesystem::current_path(folder_.path());
+    write_file(name, kData);
+    good({"build", name, "-o", image});
+    std::filesystem::current_path(folder);
+    const auto json = nlohmann::json::parse(good({"info", image, "--json"}));
+    const std::string source = json.at("source");
+    EXPECT_TRUE(source == "caf\xef\xbf\xbd" || name.starts_with(source)) << source;
+    EXPECT_LE(source.size(), 63u);
+  }
+}
+
+TEST_F(CpssNumbers, ReplacesNothingButFiles) {
+  const std::string data = folder_.write("data", kData);
+  expect_complaint({"build", data, "-o", "/dev/null"}, 73,
+                   HasSubstr("/dev/null: cannot be replaced: it is no file"));
+  const std::string link = folder_.file("link");
+  std::filesystem::create_symlink("data", link);
+  good({"build", data, "-o", link});
+  EXPECT_FALSE(std::filesystem::is_symlink(link)) << "as rename(2) does";
+  EXPECT_EQ(read_file(data), kData);
+}
+
 TEST_F(CpssNumbers, ChangesNameWhatIsWrongWithThem) {
   const std::string image = image_of(kData);
   const auto apply = [&](const std::string& changes) {
@@ -167,7 +236,7 @@ TEST_F(CpssNumbers, SaysWhatCannotBeWritten) {
   expect_complaint({"build", data, "-o", nowhere}, 73,
                    HasSubstr(nowhere + ": cannot be made: No such file or directory"));
   expect_complaint({"build", data, "-o", folder_.path()}, 73,
-                   HasSubstr(": cannot be given its name"));
+                   HasSubstr(": cannot be replaced: it is no file"));
   EXPECT_THAT(files(), testing::ElementsAre("data"));
   const Finished full = run_program(
       {"/bin/sh", "-c", "exec \"$0\" \"$@\" >/dev/full", CPSS_NUMBERS_TOOL, "export", data});

@@ -175,6 +175,14 @@ class alignas(64) BasicSemaphore {
     return chained ? 1 : 0;
   }
 
+  // For a thread that found the eventfd readable and does not wait here: the wake-up goes to one
+  // that does, if there is anything to take or to learn. Returns the system calls made for that.
+  std::uint32_t pass_on() noexcept {
+    Platform::drain(event_fd_);
+    begin_wait();
+    return end_wait();
+  }
+
   // For a thread that calls at intervals and does not wait here: if there are tokens, or the
   // semaphore is closed, and a wake-up is on its way to a waiter, wakes one more. Returns the
   // system calls made. A wake-up too many costs its waiter a look.

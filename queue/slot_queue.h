@@ -130,11 +130,14 @@ class alignas(64) BasicSlotQueue {
       return result;
     }
     std::uint32_t end_wait() noexcept { return queue_->ready_.end_wait(); }
+    std::uint32_t pass_on() noexcept { return queue_->ready_.pass_on(); }
     int event_fd() const noexcept { return queue_->ready_.event_fd(); }
 
     // A guess: there was nothing to take.
     bool empty_guess() const noexcept { return tokens_ == 0 && ready_guess() == 0; }
     std::uint32_t ready_guess() const noexcept { return queue_->ready_guess(); }
+    // Entries that a wait has set aside, which no other lane sees.
+    std::uint32_t set_aside() const noexcept { return tokens_; }
     // Gives the entries that a wait has set aside to the other lanes. Returns how many it woke.
     std::uint32_t give_back() noexcept {
       if (tokens_ == 0) return 0;

@@ -26,7 +26,9 @@ LaneRuntime::LaneRuntime(Parts parts)
         resources_.requests, *resources_.attendance, resources_.in.scoreboard.awake(),
         resources_.hop_time, service_cost(), response_cost(),
         static_cast<std::uint64_t>(resources_.in.options.inline_max->count()),
-        resources_.in.options.cpus, resources_.receivers});
+        // One lane more than CPUs: workers may have others than these.
+        std::min(resources_.in.options.cpus, std::max(resources_.receivers - 1, 1U)),
+        resources_.receivers});
   if (has(StageId::service)) make_service();
   if (plan().runs_inline(StageId::worker)) make_deferred();
   if (plan().runs(StageId::receive)) make_receive();

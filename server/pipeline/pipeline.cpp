@@ -10,6 +10,7 @@
 namespace cpss {
 namespace {
 
+constexpr std::chrono::milliseconds kBetweenReliefs{50};
 // Max wait for the end of killed processes, and for a fork(2) under way.
 constexpr std::chrono::seconds kKilledEnd{1};
 constexpr std::chrono::seconds kForkEnd{1};
@@ -230,7 +231,11 @@ std::uint64_t Pipeline::take_away_held() noexcept {
 
 void Pipeline::tick() {
   main_.add(Counter::futex_wakes, resources_.remind());
-  resources_.relieve();
+  // Now and then main comes here every few milliseconds, and no round is that short for sure.
+  if (const auto now = std::chrono::steady_clock::now(); now >= next_relief_) {
+    next_relief_ = now + kBetweenReliefs;
+    resources_.relieve();
+  }
   if (leaders_) leaders_->relieve(main_, scoreboard_);
   if (processes_) processes_->reap(Reason::failed_dead_process, main_);
 }

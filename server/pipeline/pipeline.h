@@ -15,6 +15,7 @@
 // all (a forced end leaves by _exit).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -84,6 +85,7 @@ class Pipeline final : public Engine {
   std::optional<MessageProcesses> processes_;  // only with a process for each message
   std::vector<std::unique_ptr<LaneRuntime>> runtimes_;
   bool all_taken_ = false;
+  std::chrono::steady_clock::time_point next_relief_;
 };
 
 }  // namespace cpss

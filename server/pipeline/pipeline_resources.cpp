@@ -85,15 +85,26 @@ std::uint32_t PipelineResources::remind() noexcept {
 
 void PipelineResources::relieve() noexcept {
   if (!attendance) return;
-  unsigned held_up = 0;
-  for (unsigned lane = 0; lane < receivers; ++lane) {
+  attendance->age();
+  const auto stands_still = [this](unsigned lane) {
     const LaneProgress& progress = in.scoreboard.progress(lane);
-    const std::uint64_t before = std::exchange(rounds_[lane], progress.rounds());
-    if (!progress.may_take_long() && before == rounds_[lane]) ++held_up;
+    return !progress.may_take_long() && progress.rounds() == rounds_[lane];
+  };
+  std::vector<unsigned> now;
+  for (unsigned lane = 0; lane < receivers; ++lane) {
+    if (stands_still(lane)) now.push_back(lane);
+    rounds_[lane] = in.scoreboard.progress(lane).rounds();
   }
-  const bool all = held_up > 0 && held_up >= attendance->attending();
-  attendance->set_held_up(all);
+  const bool all = !now.empty() && now.size() >= attendance->attending();
+  // The lane that was called receives meanwhile, and attends: those that were held up still may be.
+  if (all)
+    held_up_ = now;
+  else if (!std::ranges::includes(now, held_up_))
+    held_up_.clear();
+  attendance->set_held_up(!held_up_.empty());
   if (all) attendance->call();
+  // One that came out just before could not take it back.
+  if (!std::ranges::all_of(held_up_, stands_still)) attendance->set_held_up(false);
 }
 
 // Lanes may all block from now on: there are no more datagrams that one of them must look after.

@@ -79,6 +79,7 @@ class PipelineResources {
  private:
   const unsigned workers_;
   std::vector<std::uint64_t> rounds_;  // of each lane that receives, at the last relieve()
+  std::vector<unsigned> held_up_;  // lanes that were inside the service when all were; ascending
 
  public:
   // Whether lanes that wait for datagrams also wait for replies that others hand to them.

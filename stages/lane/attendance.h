@@ -65,6 +65,7 @@ class Attendance {
   std::chrono::milliseconds next_time_away() noexcept {
     const std::uint32_t time = away_ms_.load(std::memory_order_relaxed);
     away_ms_.store(std::min(2 * time, kLongestAwayMs), std::memory_order_relaxed);
+    had_to_share_.store(true, std::memory_order_relaxed);
     return std::chrono::milliseconds(time);
   }
   // Lanes have had to share their CPUs lately.
@@ -74,6 +75,14 @@ class Attendance {
   void there_is_room() noexcept {
     if (crowded())
       away_ms_.store(static_cast<std::uint32_t>(kAway.count()), std::memory_order_relaxed);
+  }
+  // Main calls it ten times a second: that lanes had to share says nothing a second later, and
+  // lanes that have too little to do look no more.
+  void age() noexcept {
+    if (had_to_share_.exchange(false, std::memory_order_relaxed))
+      quiet_ticks_ = 0;
+    else if (++quiet_ticks_ >= kQuietTicks)
+      there_is_room();
   }
 
   // The calling lane, which attends, is about to block. False: it must not, because all others do.
@@ -118,6 +127,7 @@ class Attendance {
 
  private:
   static constexpr std::uint32_t kLongestAwayMs = 128;
+  static constexpr std::uint32_t kQuietTicks = 10;
   static constexpr std::uint64_t kOneAway = std::uint64_t{1} << 32;
   static std::uint32_t attending(std::uint64_t word) noexcept {
     return static_cast<std::uint32_t>(word);
@@ -131,6 +141,8 @@ class Attendance {
   std::atomic<bool> ends_{false};
   std::atomic<bool> held_up_{false};
   std::atomic<std::uint32_t> away_ms_{static_cast<std::uint32_t>(kAway.count())};
+  std::atomic<bool> had_to_share_{false};
+  std::uint32_t quiet_ticks_ = 0;  // main's alone
   const int call_event_;
 };
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "net/datagram_socket.h"
 #include "queue/slot_pool.h"
 #include "stages/lane/events.h"
 #include "stages/lane/progress.h"
@@ -35,8 +36,8 @@ struct LaneContext {
   LaneTroubles& troubles;
   // The last look of the lane's own step found nothing more to take: the lane may dispatch inline.
   bool input_empty = false;
-  // The lane holds replies that wait for room in a socket.
-  bool replies_wait = false;
+  // A socket for whose room replies wait that the lane holds; null: none does.
+  DatagramSocket* full = nullptr;
   // The lane was woken because a socket had become readable. Set where it waits; its next run that
   // looks at the sockets clears it, and has lost a race if it reads nothing.
   bool woken_by_socket = false;

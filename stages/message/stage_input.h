@@ -27,6 +27,7 @@ class StageInput {
   // Whether there was nothing to take a moment ago; or how much other lanes could take as well.
   bool empty_guess() const noexcept { return consumer_.empty_guess(); }
   std::uint32_t ready_guess() const noexcept { return queue_.ready_guess(); }
+  std::uint32_t set_aside() const noexcept { return consumer_.set_aside(); }
   // Books messages that were dispatched inline, past the queue: they have not waited.
   void book_inline(std::uint64_t messages) noexcept;
   // Books how long each of the slots just taken has waited, as of `taken_ns`. Returns the longest.

@@ -3,7 +3,8 @@
 //
 // begin() counts the lane in at each queue, end() counts it out, whatever woke it: later posts must
 // not wake a lane that no longer sleeps. Both take what is there, so that a lane which was woken
-// for a message gets it. A queue that is closed and empty is waited for no more.
+// for a message gets it. A lane that was woken for a message of a queue for which it does not wait
+// passes that on. A queue that is closed and empty is waited for no more.
 //
 // One object per lane, used by its thread alone.
 #pragma once
@@ -59,7 +60,12 @@ class QueueWaits {
   }
   void end() noexcept {
     for (Entry& entry : entries_) {
-      if (std::exchange(entry.signalled, false) && entry.waits) look(entry);
+      if (std::exchange(entry.signalled, false)) {
+        if (entry.waits)
+          look(entry);
+        else if (!entry.closed)
+          stats_.add(Counter::futex_wakes, entry.queue.consumer->pass_on());
+      }
       if (std::exchange(entry.waits, false))
         stats_.add(Counter::futex_wakes, entry.queue.consumer->end_wait());
     }

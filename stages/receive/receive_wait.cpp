@@ -73,15 +73,17 @@ bool ReceiveWait::wait(const RunResult& last) noexcept {
     return false;
   }
   const bool received_all = has_received_all(last.next);
+  // A step that came later in the round may have found no room for a reply.
+  const DatagramSocket* const full = last.full != nullptr ? last.full : step_.lane().full;
   switch (last.next) {
     case Next::coalesce:
       pause(w_.coalesce);
       break;
     case Next::need_slot:
-      unless_queued([&] { wait_for_slot(last.full); });
+      unless_queued([&] { wait_for_slot(full); });
       break;
     case Next::need_room:
-      unless_queued([&] { wait_in_poll(last.full); });
+      unless_queued([&] { wait_in_poll(full); });
       break;
     case Next::empty:
       if (received_all && queues_.requests_closed()) announce_served();

@@ -103,7 +103,7 @@ void ResponseStep::give_back_all() noexcept {
   }
   waiting_sockets_.clear();
   waiting_for_room_ = 0;
-  lane_.replies_wait = false;
+  lane_.full = nullptr;
 }
 
 std::size_t ResponseStep::finish(BatchClock& clock, std::size_t ended) noexcept {
@@ -138,7 +138,7 @@ std::size_t ResponseStep::send(std::uint64_t now_ns) noexcept {
   waiting_for_room_ = 0;
   for (const std::uint16_t socket : waiting_sockets_) send_by(socket, now_ns);
   std::erase_if(waiting_sockets_, [this](std::uint16_t socket) { return lists_[socket].empty(); });
-  lane_.replies_wait = !waiting_sockets_.empty();
+  lane_.full = full_socket();
   // Reported once for all of them: there may be many, and one is like the other.
   if (no_room_) lane_.events.report(EventKind::send_error, EAGAIN);
   return before - waiting();

@@ -17,11 +17,12 @@ void DeferredStep::before_wait() noexcept {
 }
 
 bool DeferredStep::holds() const noexcept {
-  return !lane_.replies_wait && w_.attendance.may_block();
+  return lane_.full == nullptr && w_.attendance.may_block();
 }
 
 RunResult DeferredStep::run() noexcept {
-  if (consumer_.empty_guess() || lane_.replies_wait || !w_.attendance.begin_blocking()) return {};
+  const bool replies_first = lane_.full != nullptr || w_.work.responses.ready_guess() > 0;
+  if (consumer_.empty_guess() || replies_first || !w_.attendance.begin_blocking()) return {};
   std::uint32_t slot = 0;
   const std::size_t taken = consumer_.try_take(std::span(&slot, 1));
   if (taken > 0) process(slot);

@@ -5,8 +5,9 @@
 // counted as theirs. The queue has a cell for every slot, so no lane waits for room in it.
 //
 // Who puts messages there looks for them itself in the same round. It is refused only while all
-// other lanes are blocked, which look when they no longer are; or while it holds replies that wait
-// for room, which it must not hold up: it looks again when they have gone. So none is left lying.
+// other lanes are blocked, which look when they no longer are; or while there are replies that it
+// must not hold up, those that it holds because they wait for room, or those in the queue, where
+// nobody else may look for them: it looks again when they have gone. So none is left lying.
 //
 // One object per lane, used by its thread alone.
 #pragma once

@@ -32,6 +32,11 @@ void ServiceStep::before_wait() noexcept {
 }
 
 RunResult ServiceStep::run() noexcept {
+  if (w_.sharing != nullptr && !w_.sharing->holds()) {
+    // Others may take what a wait has set aside for this lane.
+    stats_.add(Counter::futex_wakes, input_.consumer().give_back());
+    return {};
+  }
   const std::span<const std::uint32_t> slots = input_.take(max_to_take());
   if (slots.empty()) return {};
   BatchClock clock(stats_);
@@ -45,7 +50,8 @@ RunResult ServiceStep::run() noexcept {
 
 std::size_t ServiceStep::max_to_take() const noexcept {
   if (w_.sharing == nullptr || input_.empty_guess()) return runner_.max();
-  if (!w_.sharing->holds()) return 0;
+  // A portion already, and nobody else sees it: the lane holds it through no other message.
+  if (const std::uint32_t own = input_.set_aside(); own > 0) return own;
   return std::max<std::size_t>(1, w_.sharing->portion(input_.ready_guess(), 0, monotonic_ns()));
 }
 

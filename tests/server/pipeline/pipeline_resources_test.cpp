@@ -61,23 +61,54 @@ TEST_F(PipelineResourcesTest, SleepersAreRemindedOfWhatTheOneWokenForItHasNotTak
   EXPECT_EQ(resources_.remind(), 0u);
 }
 
+// Three lanes, as on two CPUs.
+class PipelineResourcesOfSharingLanes : public testing::Test {
+ protected:
+  static PipelineOptions sharing() {
+    PipelineOptions options = test::small_pipeline();
+    options.sharing_lanes = 3;
+    options.inline_max = std::chrono::microseconds(50);
+    return options;
+  }
+
+  const PipelineOptions options_ = sharing();
+  const Assignment assignment_ = assignment_of(options_);
+  EchoService service_;
+  const std::vector<DatagramSocket*> sockets_;
+  const AccessControl access_control_{AccessOptions{{}, {}, {}, LocalAddressSet(), false}};
+  Scoreboard scoreboard_{lane_names(assignment_), 0, 1, 1, Sharing::process_private};
+  PipelineResources resources_{
+      {options_, assignment_, service_, sockets_, access_control_, scoreboard_}};
+};
+
 // The lanes came out of the service just before main said that they are held up.
-TEST(PipelineResourcesOfSharingLanes, ThatLanesAreHeldUpIsTakenBackOnceTheyAreNot) {
-  PipelineOptions options = test::small_pipeline();
-  options.sharing_lanes = 2;
-  options.inline_max = std::chrono::microseconds(50);
-  const Assignment assignment = assignment_of(options);
-  EchoService service;
-  const AccessControl access_control{AccessOptions{{}, {}, {}, LocalAddressSet(), false}};
-  Scoreboard scoreboard{lane_names(assignment), 0, 1, 1, Sharing::process_private};
-  const std::vector<DatagramSocket*> sockets;
-  PipelineResources resources{{options, assignment, service, sockets, access_control, scoreboard}};
-  for (std::size_t lane = 0; lane < 2; ++lane) scoreboard.progress(lane).waits(false);
-  resources.relieve();
-  EXPECT_TRUE(resources.attendance->held_up());
-  scoreboard.progress(0).round();
-  resources.relieve();
-  EXPECT_FALSE(resources.attendance->held_up());
+TEST_F(PipelineResourcesOfSharingLanes, ThatLanesAreHeldUpIsTakenBackOnceTheyAreNot) {
+  for (std::size_t lane = 0; lane < 3; ++lane) scoreboard_.progress(lane).waits(false);
+  resources_.relieve();
+  EXPECT_TRUE(resources_.attendance->held_up());
+  scoreboard_.progress(0).round();
+  resources_.relieve();
+  EXPECT_FALSE(resources_.attendance->held_up());
+}
+
+// The lane that was called attends from then on: it is to go on receiving, and not to be held up as
+// well.
+TEST_F(PipelineResourcesOfSharingLanes, ThatLanesAreHeldUpHoldsAsLongAsTheyAre) {
+  ASSERT_TRUE(resources_.attendance->go_away(1)) << "the third one";
+  for (std::size_t lane = 0; lane < 2; ++lane) scoreboard_.progress(lane).waits(false);
+  scoreboard_.progress(2).waits(true);
+  resources_.relieve();
+  ASSERT_TRUE(resources_.attendance->held_up());
+  resources_.attendance->come_back(true);
+  scoreboard_.progress(2).waits(false);
+  for (int i = 0; i < 3; ++i) {
+    scoreboard_.progress(2).round();
+    resources_.relieve();
+    EXPECT_TRUE(resources_.attendance->held_up());
+  }
+  scoreboard_.progress(1).round();
+  resources_.relieve();
+  EXPECT_FALSE(resources_.attendance->held_up());
 }
 
 }  // namespace

@@ -36,6 +36,19 @@ TEST_F(AttendanceTest, ALaneGoesAwayOnlyWhileMoreAttendThanAreWanted) {
   EXPECT_TRUE(lanes_.go_away(1));
 }
 
+TEST_F(AttendanceTest, ThatLanesHadToShareACpuIsForgottenAfterASecond) {
+  EXPECT_FALSE(lanes_.crowded());
+  lanes_.next_time_away();
+  for (int tick = 0; tick < 10; ++tick) {
+    EXPECT_TRUE(lanes_.crowded()) << tick;
+    lanes_.age();
+  }
+  lanes_.next_time_away();
+  for (int tick = 0; tick <= 10; ++tick) lanes_.age();
+  EXPECT_FALSE(lanes_.crowded());
+  EXPECT_EQ(lanes_.next_time_away(), Attendance::kAway);
+}
+
 TEST_F(AttendanceTest, TheLastLaneThatIsNotBlockedDoesNotBlock) {
   EXPECT_TRUE(lanes_.begin_blocking());
   EXPECT_TRUE(lanes_.may_block());

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 
 #include "base/file_descriptor.h"
@@ -111,6 +112,38 @@ TEST_F(SharingWaitTest, WithoutRoomItSleepsUntilThereIsSome) {
   const auto end = std::chrono::steady_clock::now() + 50ms;
   while (std::chrono::steady_clock::now() < end) ASSERT_TRUE(place_->wait(lacks_room));
   EXPECT_LT(ledger_.total(Counter::syscalls) - calls, 150u);
+}
+
+// Those of a step that came later in the round than the one that looks after them: their time must
+// not depend on a slot, which may be theirs. (Without the look it hung here.)
+TEST_F(SharingWaitTest, WhoWaitsForASlotLooksAfterRepliesThatFoundNoRoomMeanwhile) {
+  starve();
+  test::FullSocket full;
+  lane_.full = &full;
+  EXPECT_TRUE(wait());
+}
+
+// Of a queue for which it does not wait. The one for whom it was has gone.
+TEST_F(SharingWaitTest, AWakeUpThatNobodyWaitsForWakesItOnce) {
+  SlotQueue::Consumer other(queue_, 1);
+  other.begin_wait();
+  put_request();
+  other.end_wait();
+  attendance_.set_held_up(true);
+  EXPECT_TRUE(wait());
+  EXPECT_GE(time_of_wait(), 50ms);
+}
+
+// Whoever does wait for it gets it.
+TEST_F(SharingWaitTest, AWakeUpForAnotherIsPassedOn) {
+  SlotQueue::Consumer other(queue_, 1);
+  other.begin_wait();
+  attendance_.set_held_up(true);
+  put_request();
+  EXPECT_TRUE(wait());
+  pollfd event{requests_event_.get(), POLLIN, 0};
+  EXPECT_EQ(poll(&event, 1, 0), 1);
+  EXPECT_EQ(other.poll_wait(1).status, TakeStatus::taken);
 }
 
 TEST_F(SharingWaitTest, WithAsManyAttendingAsCpusItIsAwayUntilItIsCalled) {

@@ -114,6 +114,7 @@ TEST_F(ResponseWaitTest, WithoutRoomItNamesTheSocketAndSendsTheRestLater) {
   rig_.socket().fail_send_at(4, EAGAIN);
   EXPECT_EQ(step_.run().moved, 10u) << "taken";
   EXPECT_EQ(step_.full_socket(), &rig_.socket());
+  EXPECT_EQ(lane_.full, &rig_.socket()) << "where the lane waits has to know it";
   EXPECT_EQ(rig_.ledger.in_flight(), 6u) << "what was sent is given back at once";
   rig_.expect_ledger();
 
@@ -128,6 +129,7 @@ TEST_F(ResponseWaitTest, WithoutRoomItNamesTheSocketAndSendsTheRestLater) {
 
   EXPECT_EQ(respond(5), numbers(0, 9));
   EXPECT_EQ(step_.full_socket(), nullptr);
+  EXPECT_EQ(lane_.full, nullptr);
   EXPECT_EQ(rig_.total(Reason::answered), 10u);
 }
 

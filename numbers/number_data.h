@@ -1,6 +1,6 @@
 // Number data in memory: an image (image_format.h) in a sealed memfd (memfd_create(2)), so that
-// nobody can change or shorten it while it is read, and processes can share it; in huge pages, where
-// they are to be had.
+// nobody can change or shorten it while it is read, and processes can share it; in huge pages, if
+// there are any.
 //
 // Constant after construction: any thread.
 #pragma once

@@ -84,8 +84,8 @@ class Reload : public testing::Test {
   // Asks for lasting rows until it is stopped, and checks the replies.
   Program blast(const ServerProcess& server) const {
     return Program({program::kBlast, "-p", std::to_string(server.port()), "--service", "lookup",
-                    "--data", questions_, "--size", "128", "--count", "1000000000", "-l", "300", "-q",
-                    "64", "--json"});
+                    "--data", questions_, "--size", "128", "--count", "1000000000", "-l", "300",
+                    "-q", "64", "--json"});
   }
   // Its report.
   static nlohmann::json stop(Program& blast) {

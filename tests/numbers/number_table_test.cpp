@@ -159,8 +159,8 @@ TEST(NumberTable, AnswersLikeAMapForTablesOfAnyKind) {
   }
 }
 
-// Whole numbers lie in groups of positions or, from 836 on, in bitmaps; blocks above and below them,
-// and numbers of other lengths, are beside them.
+// Whole numbers lie in groups of positions or, from 836 on, in bitmaps; blocks above and below
+// them, and numbers of other lengths, are beside them.
 TEST(NumberTable, AnswersLikeAMapForNumbersInGroups) {
   std::mt19937_64 random(8);
   for (const std::size_t in_group : {2U, 3U, 20U, 835U, 836U, 3'000U, 9'000U}) {

@@ -25,7 +25,10 @@ PipelineOptions options_with_workers() {
 
 class PipelineResourcesTest : public testing::Test {
  protected:
-  const PipelineOptions options_ = options_with_workers();
+  explicit PipelineResourcesTest(const PipelineOptions& options = options_with_workers())
+      : options_(options) {}
+
+  const PipelineOptions options_;
   const Assignment assignment_ = assignment_of(options_);
   EchoService service_;
   const std::vector<DatagramSocket*> sockets_;
@@ -62,23 +65,16 @@ TEST_F(PipelineResourcesTest, SleepersAreRemindedOfWhatTheOneWokenForItHasNotTak
 }
 
 // Three lanes, as on two CPUs.
-class PipelineResourcesOfSharingLanes : public testing::Test {
- protected:
-  static PipelineOptions sharing() {
-    PipelineOptions options = test::small_pipeline();
-    options.sharing_lanes = 3;
-    options.inline_max = std::chrono::microseconds(50);
-    return options;
-  }
+PipelineOptions options_of_sharing_lanes() {
+  PipelineOptions options = test::small_pipeline();
+  options.sharing_lanes = 3;
+  options.inline_max = std::chrono::microseconds(50);
+  return options;
+}
 
-  const PipelineOptions options_ = sharing();
-  const Assignment assignment_ = assignment_of(options_);
-  EchoService service_;
-  const std::vector<DatagramSocket*> sockets_;
-  const AccessControl access_control_{AccessOptions{{}, {}, {}, LocalAddressSet(), false}};
-  Scoreboard scoreboard_{lane_names(assignment_), 0, 1, 1, Sharing::process_private};
-  PipelineResources resources_{
-      {options_, assignment_, service_, sockets_, access_control_, scoreboard_}};
+class PipelineResourcesOfSharingLanes : public PipelineResourcesTest {
+ protected:
+  PipelineResourcesOfSharingLanes() : PipelineResourcesTest(options_of_sharing_lanes()) {}
 };
 
 // The lanes came out of the service just before main said that they are held up.

@@ -113,8 +113,8 @@ TEST_F(AttendanceTest, HeldUpUntilOneComesOut) {
   EXPECT_FALSE(lanes_.held_up());
 }
 
-// Lanes go away for good and block as they like. Whoever is away is woken by calls alone: if a call
-// were lost, or the last one went away, this would not end.
+// Lanes go away for good and block as they like: if the last one went away, this would not end.
+// (That a call is lost shows in WhoBlocksCallsALaneThatIsAway.)
 TEST_F(AttendanceTest, WhateverTheyDoOneAttendsOrIsCalled) {
   constexpr int kRounds = 500;
   std::atomic<int> blocked{0}, done{0};

@@ -195,9 +195,9 @@ void DataReload::take_answer() {
 
 void DataReload::adopt(FileDescriptor prepared) {
   try {
+    data_->adopt(std::move(prepared));
     if (state_.older == 0) older_bytes_.clear();
     older_bytes_.push_back(state_.bytes);
-    data_->adopt(std::move(prepared));
     // At once, where no lane of this process reads them: a process that is forked before the next
     // look would keep them.
     data_->reclaim();
@@ -206,8 +206,7 @@ void DataReload::adopt(FileDescriptor prepared) {
     ++state_.older;  // until the next look: those of before may still be read
     show();
     log::info(fmt::format(
-        "reload: {}, loaded in {} ms: generation {}, {} rows, {} values, {}, "
-        "serial {}",
+        "reload: {}, loaded in {} ms: generation {}, {} rows, {} values, {}, serial {}",
         data_->description(), std::chrono::duration_cast<std::chrono::milliseconds>(took).count(),
         state_.generation, format_count(state_.rows), format_count(state_.values),
         format_bytes(state_.bytes), state_.serial));
